@@ -1,0 +1,323 @@
+"""The one description of what can be configured: validated before anything runs, and the source of the JSON schema.
+
+A configuration file names data sets, network presets, experiments, sweeps and figures. An experiment is everything that a
+trained network depends on; the sampling noise δ is not among them, it belongs to the evaluation.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ihdm.errors import UserError
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", description="lower-case letters, digits and underscores")]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Settings(BaseModel):
+    """What all settings share: unknown keys and values of another type are refused, and nothing changes later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class DatasetSettings(Settings):
+    """Images of one size from one source."""
+
+    source: Name = Field(description="where the images come from: a name known to `ihdm data`")
+    image_size: Count = Field(description="height and width in pixels")
+    image_channels: Literal[1, 3] = Field(description="1 for grey, 3 for colour")
+
+
+class NetworkSettings(Settings):
+    """A preset of the paper's U-Net (paper, appendix B)."""
+
+    image_size: Count = Field(description="height and width of the images in pixels")
+    image_channels: Literal[1, 3]
+    base_channels: Count = Field(description="channels at full resolution, before the multiplier")
+    channel_multipliers: Annotated[tuple[Count, ...], Field(min_length=1)] = Field(
+        description="one factor on base_channels for each resolution, the largest resolution first"
+    )
+    blocks_per_level: Count = Field(description="residual blocks at each resolution")
+    attention_levels: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        description="the resolutions with self-attention, counted from 0, the largest resolution"
+    )
+    dropout: Fraction
+    norm_groups: Count = Field(default=32, description="groups of every group normalisation")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        halvings = len(self.channel_multipliers) - 1
+        if self.image_size % 2**halvings:
+            raise ValueError(
+                f"image_size {self.image_size} cannot be halved {halvings} times, "
+                f"as the {halvings + 1} channel_multipliers need; use a multiple of {2**halvings}"
+            )
+        for multiplier in self.channel_multipliers:
+            if self.base_channels * multiplier % self.norm_groups:
+                raise ValueError(
+                    f"norm_groups {self.norm_groups} does not divide the width {self.base_channels * multiplier} "
+                    "(base_channels times a channel multiplier)"
+                )
+        if any(level > halvings for level in self.attention_levels):
+            raise ValueError(f"attention_levels must lie in 0…{halvings}, not {list(self.attention_levels)}")
+        return self
+
+
+class HeatSettings(Settings):
+    """Inverse heat dissipation: the forward blur and the training noise."""
+
+    kind: Literal["heat"]
+    sigma: Positive = Field(description="training noise σ, in units of the image range [0, 1]")
+    num_levels: Count = Field(description="K, the number of blurred levels")
+    blur_sigma_min: Positive = Field(default=0.5, description="blur width σ_B at level 1, in pixels")
+    blur_sigma_max: Positive = Field(description="blur width σ_B at level K, in pixels")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.blur_sigma_max < self.blur_sigma_min:
+            raise ValueError(f"blur_sigma_max {self.blur_sigma_max} is below blur_sigma_min {self.blur_sigma_min}")
+        return self
+
+
+class TrainingSettings(Settings):
+    """How a network is trained: Adam with linear warm-up, clipping and an average of the weights."""
+
+    steps: Count = Field(description="optimiser steps")
+    batch_size: Count
+    learning_rate: Positive
+    warmup_steps: Annotated[int, Field(ge=0)] = Field(default=5000, description="steps of linear warm-up")
+    ema_decay: Fraction = Field(description="decay of the exponential moving average of the weights")
+    gradient_clip: Positive = Field(default=1.0, description="largest norm of the gradient")
+    mixed_precision: Literal["no", "fp16", "bf16"] = Field(default="no", description="precision of the network alone")
+
+
+class ExperimentSettings(Settings):
+    """What a trained network depends on, its parts by name."""
+
+    dataset: Name
+    network: Name
+    process: HeatSettings
+    training: TrainingSettings
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class Experiment(Settings):
+    """An experiment with its named parts filled in: what training needs to know, and nothing else."""
+
+    dataset: DatasetSettings
+    network: NetworkSettings
+    process: HeatSettings
+    training: TrainingSettings
+    seed: int
+
+
+class DisentanglementSettings(Settings):
+    """The two-way grid of starts × noises."""
+
+    num_starts: Annotated[int, Field(ge=2)] = 12
+    num_noises: Annotated[int, Field(ge=2)] = 12
+
+
+class EvaluationSettings(Settings):
+    """How trained networks are sampled and measured. Nothing here retrains anything."""
+
+    delta_ratio: NotNegative = Field(default=1.25, description="sampling noise δ as a ratio to σ, where none is swept")
+    prior_noise: Literal["delta", "sigma", "none"] = Field(
+        default="delta", description="bandwidth of the kernel density estimate that sampling starts from"
+    )
+    num_samples: Annotated[int, Field(ge=2)] = Field(description="generated images per experiment and δ")
+    micro_batch: Count = Field(description="images sampled at a time; on one CPU the bytes of a sample depend on it")
+    num_likelihood_images: Annotated[int, Field(ge=2)] = Field(description="test images of the likelihood bound")
+    num_bootstrap: Annotated[int, Field(ge=20)] = Field(default=200, description="resamples behind every interval")
+    feature_spaces: dict[Name, Literal["dct", "pca"]] = Field(
+        description="for each data set, the space in which distances are measured"
+    )
+    disentanglement: DisentanglementSettings = DisentanglementSettings()
+
+
+class SweepSettings(Settings):
+    """Values to try beside an experiment's own: for each parameter, a list per experiment."""
+
+    delta_ratio: dict[Name, tuple[NotNegative, ...]] = Field(
+        default_factory=dict, description="sampling noise δ/σ; trains nothing"
+    )
+    sigma: dict[Name, tuple[Positive, ...]] = Field(default_factory=dict, description="training noise σ")
+    num_levels: dict[Name, tuple[Count, ...]] = Field(default_factory=dict, description="number of levels K")
+    blur_sigma_max: dict[Name, tuple[Positive, ...]] = Field(default_factory=dict, description="largest blur width")
+    seed: dict[Name, tuple[Annotated[int, Field(ge=0)], ...]] = Field(default_factory=dict, description="training seed")
+
+
+class Config(Settings):
+    """One scale: a complete description of what is computed, from data to report."""
+
+    results: str = Field(min_length=1, description="folder of everything this scale produces")
+    datasets: dict[Name, DatasetSettings]
+    networks: dict[Name, NetworkSettings]
+    experiments: dict[Name, ExperimentSettings]
+    sweeps: SweepSettings = SweepSettings()
+    evaluation: EvaluationSettings
+    figures: dict[Name, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(
+        description="for each figure, the experiments it is drawn for"
+    )
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        for name, experiment in self.experiments.items():
+            where = f"experiments.{name}"
+            _require(experiment.dataset, self.datasets, f"{where}.dataset")
+            _require(experiment.network, self.networks, f"{where}.network")
+            dataset, network = self.datasets[experiment.dataset], self.networks[experiment.network]
+            for key in ("image_size", "image_channels"):
+                if getattr(dataset, key) != getattr(network, key):
+                    raise ValueError(
+                        f"{where}: {key} is {getattr(dataset, key)} in data set '{experiment.dataset}' "
+                        f"but {getattr(network, key)} in network '{experiment.network}'"
+                    )
+            _require(experiment.dataset, self.evaluation.feature_spaces, "evaluation.feature_spaces")
+        for parameter in SweepSettings.model_fields:
+            for name in getattr(self.sweeps, parameter):
+                _require(name, self.experiments, f"sweeps.{parameter}")
+        resolved = self.resolve_experiments()
+        for figure, names in self.figures.items():
+            for name in names:
+                _require(name, resolved, f"figures.{figure}")
+        return self
+
+    def resolve_experiments(self) -> dict[str, Experiment]:
+        """Return every experiment by name with its parts filled in, the swept ones included.
+
+        A swept value gives the experiment ``NAME-PARAMETERVALUE``, e.g. ``digits-sigma0.02``; the value that the experiment
+        has anyway adds nothing.
+
+        Raises:
+            ValueError: if a sweep names the same value twice.
+        """
+        resolved = {}
+        for name, settings in self.experiments.items():
+            base = Experiment(
+                dataset=self.datasets[settings.dataset],
+                network=self.networks[settings.network],
+                process=settings.process,
+                training=settings.training,
+                seed=settings.seed,
+            )
+            resolved[name] = base
+            for parameter in ("sigma", "num_levels", "blur_sigma_max", "seed"):
+                for value in _distinct(getattr(self.sweeps, parameter).get(name, ()), f"sweeps.{parameter}.{name}"):
+                    varied = _vary(base, parameter, value)
+                    if varied != base:
+                        resolved[f"{name}-{parameter}{format_number(value)}"] = varied
+        return resolved
+
+    def dataset_of(self, experiment: str) -> str:
+        """Return the name of the data set of an experiment, swept or not."""
+        return self.experiments[experiment.split("-")[0]].dataset
+
+    def delta_ratios(self, experiment: str) -> list[float]:
+        """Return the ratios δ/σ at which an experiment is sampled, ascending; a swept experiment takes its base's."""
+        base = experiment.split("-")[0]
+        swept = _distinct(self.sweeps.delta_ratio.get(base, ()), f"sweeps.delta_ratio.{base}")
+        return sorted({float(ratio) for ratio in (*swept, self.evaluation.delta_ratio)})
+
+
+def _require(name: str, known: Mapping[str, Any], where: str) -> None:
+    if name not in known:
+        raise ValueError(f"{where}: '{name}' is not defined; known are {', '.join(sorted(known)) or 'none'}")
+
+
+def _distinct(values: tuple[float, ...], where: str) -> tuple[float, ...]:
+    repeated = [value for value, count in Counter(values).items() if count > 1]
+    if repeated:
+        raise ValueError(f"{where}: {format_number(repeated[0])} is listed twice")
+    return values
+
+
+def _vary(base: Experiment, parameter: str, value: float) -> Experiment:
+    """Return the experiment with one parameter changed, validated again."""
+    fields = base.model_dump()
+    (fields if parameter == "seed" else fields["process"])[parameter] = value
+    return Experiment.model_validate(fields)
+
+
+def format_number(value: float) -> str:
+    """Return the one spelling of a number used in paths and names: 0.01, never 0.010 or 1e-2."""
+    return f"{value:.10f}".rstrip("0").rstrip(".")
+
+
+AnySettings = TypeVar("AnySettings", bound=BaseModel)
+
+
+def parse_settings(model: type[AnySettings], text: str) -> AnySettings:
+    """Validate JSON text as ``model``.
+
+    Raises:
+        UserError: naming the first wrong key and, if more are wrong, how many.
+    """
+    # Strict validation of JSON still takes a list for a tuple and 1 for 1.0, which YAML cannot tell apart either.
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        raise UserError(f"configuration: {_describe(error)}") from None
+
+
+def _describe(error: ValidationError) -> str:
+    details = error.errors(include_url=False, include_context=False)
+    first = details[0]
+    where = ".".join(str(part) for part in first["loc"] if part != "[key]")
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        message = "no setting has this name; check its spelling"
+    elif isinstance(first["input"], str) and first["type"] in ("float_type", "int_type"):
+        message = f"'{first['input']}' is text where a number belongs (YAML reads 1e-4 as text; write 1.0e-4)"
+    elif not isinstance(first["input"], dict | list) and first["type"] != "missing":
+        message = f"{message}, not {first['input']!r}"
+    others = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
+    return f"{where}: {message}{others}" if where else f"{message}{others}"
+
+
+def parse_config(values: Mapping[str, Any]) -> Config:
+    """Validate a loaded configuration; see :func:`parse_settings` for the errors."""
+    return parse_settings(Config, json.dumps(values))
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML as usual, but a key given twice is an error; PyYAML would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key, count in Counter(keys).items():
+            if count > 1:
+                line = node.start_mark.line + 1
+                raise UserError(f"{node.start_mark.name}: '{key}' is given {count} times in the block at line {line}")
+        return super().construct_mapping(node, deep)
+
+
+def read_config(path: str | Path) -> Config:
+    """Read and validate a configuration file.
+
+    Raises:
+        UserError: if the file cannot be read, is not YAML, gives a key twice or is not valid.
+    """
+    try:
+        with Path(path).open() as stream:
+            values = yaml.load(stream, Loader=_UniqueKeyLoader)  # noqa: S506 (a SafeLoader)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: holds no settings")
+    return parse_config(values)
+
+
+def config_schema() -> str:
+    """Return the JSON schema of a configuration file, as text."""
+    return json.dumps(Config.model_json_schema(), indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,23 @@
+"""Handwritten digits, 8×8 grey, that come with scikit-learn."""
+
+import numpy as np
+
+from ihdm.config import DatasetSettings
+from ihdm.images import StoredImages
+from ihdm.seeds import generator
+
+NUM_TEST = 500
+SPLIT_SEED = 0
+
+
+def load_digits(settings: DatasetSettings) -> dict[str, StoredImages]:  # noqa: ARG001 (there is one size only)
+    """Return 1297 training and 500 test digits, split at random with a fixed seed.
+
+    The 17 grey levels 0…16 are spread over 0…255. Both splits hold digits of the same writers.
+    """
+    from sklearn.datasets import load_digits as sklearn_digits
+
+    levels = sklearn_digits().images
+    images = np.rint(levels * (255 / 16)).astype(np.uint8)[..., None]
+    order = generator(SPLIT_SEED, "split of the digits").permutation(len(images))
+    return {"train": images[order[NUM_TEST:]], "test": images[order[:NUM_TEST]]}

@@ -1,0 +1,64 @@
+"""Square crops of the real photographs inside scikit-learn's and scikit-image's wheels."""
+
+import numpy as np
+from jaxtyping import UInt8
+
+from ihdm.config import DatasetSettings
+from ihdm.errors import UserError
+from ihdm.images import StoredImages
+from ihdm.seeds import generator
+
+TEST_FRACTION = 0.2
+SPLIT_SEED = 0
+
+Photo = UInt8[np.ndarray, "height width 3"]
+
+
+def embedded_photos() -> dict[str, Photo]:
+    """Return the seven photographs by name, at their full size."""
+    import skimage.data
+    from sklearn.datasets import load_sample_image
+
+    return {
+        "china": load_sample_image("china.jpg"),
+        "flower": load_sample_image("flower.jpg"),
+        "astronaut": skimage.data.astronaut(),
+        "chelsea": skimage.data.chelsea(),
+        "coffee": skimage.data.coffee(),
+        "rocket": skimage.data.rocket(),
+        "motorcycle": skimage.data.stereo_motorcycle()[0],
+    }
+
+
+def load_photos(settings: DatasetSettings) -> dict[str, StoredImages]:
+    """Return overlapping colour crops; the test crops come from a strip of each photo apart from the training part.
+
+    The strip is the right fifth of the width. Between it and the training part lie at least 1.5 crops, so that no
+    training crop touches a test crop and none is merely a shifted copy of one.
+
+    Raises:
+        UserError: if grey images are asked for, or crops too large for the strips.
+    """
+    if settings.image_channels != 3:
+        raise UserError("source 'photos' gives colour images; set image_channels to 3")
+    size = settings.image_size
+    crops: dict[str, list[StoredImages]] = {"train": [], "test": []}
+    for name, photo in embedded_photos().items():
+        strip_left = round(photo.shape[1] * (1 - TEST_FRACTION))
+        train_right = strip_left - round(1.5 * size)
+        if size > photo.shape[0] or size > photo.shape[1] - strip_left or size > train_right:
+            raise UserError(f"source 'photos': crops of {size} pixels do not fit the test strip of '{name}'")
+        crops["train"].append(cut_crops(photo[:, :train_right], size))
+        crops["test"].append(cut_crops(photo[:, strip_left:], size))
+    splits = {}
+    for split, parts in crops.items():
+        images = np.concatenate(parts)
+        splits[split] = images[generator(SPLIT_SEED, f"order of the {split} photos").permutation(len(images))]
+    return splits
+
+
+def cut_crops(photo: Photo, size: int) -> StoredImages:
+    """Return all square crops of ``size`` pixels whose corners lie on a lattice of half that size."""
+    stride = max(size // 2, 1)
+    windows = np.lib.stride_tricks.sliding_window_view(photo, (size, size), axis=(0, 1))[::stride, ::stride]
+    return np.moveaxis(windows.reshape(-1, photo.shape[-1], size, size), 1, -1)

@@ -1,0 +1,8 @@
+"""The one kind of error that is the user's to mend."""
+
+
+class UserError(Exception):
+    """What is wrong, where, and what to do about it, in one line.
+
+    The command line prints the message alone and exits with status 2; no traceback is shown.
+    """

@@ -1,0 +1,40 @@
+"""The start of the reverse process: a kernel density estimate of blurred training images (paper, section 3.2).
+
+p(u_K) = (1/n) Σ_j N(u_K | F(t_K) x_j, bandwidth² I)
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ihdm.heat import HeatProcess
+from ihdm.images import StoredImages, to_tensor
+from ihdm.seeds import generator
+
+
+def bandwidth(prior_noise: str, sigma: float, delta: float) -> float:
+    """Return the standard deviation of the prior's noise: ``delta``, ``sigma``, or ``none`` for 0."""
+    return {"delta": delta, "sigma": sigma, "none": 0.0}[prior_noise]
+
+
+def draw_starts(
+    train: StoredImages, heat: HeatProcess, bandwidth: float, seed: int, indices: Sequence[int]
+) -> tuple[Float[Tensor, "batch channel height width"], Int[np.ndarray, "batch"]]:
+    """Draw u_K of the given samples, with the training images they come from.
+
+    Args:
+        train: the training images.
+        heat: the forward process; its last level is K.
+        bandwidth: standard deviation of the noise, ≥ 0; the noise itself is the same for any bandwidth.
+        seed: the experiment's seed.
+        indices: the samples' numbers. A start depends on its own number alone.
+    """
+    generators = [generator(seed, "prior", index) for index in indices]
+    chosen = np.array([rng.integers(len(train)) for rng in generators])
+    _, height, width, channels = train.shape
+    noise = np.stack([rng.standard_normal((channels, height, width), dtype=np.float32) for rng in generators])
+    blurred = heat.blur(to_tensor(train[chosen], heat.device), heat.num_levels)
+    return blurred + bandwidth * torch.as_tensor(noise, device=heat.device), chosen

@@ -1,0 +1,101 @@
+"""The reverse process: deblur step by step, with a little noise at each (paper, algorithm 2)."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ihdm.objective import Network
+from ihdm.seeds import generator
+
+
+class NoiseSequence(Protocol):
+    """Standard normal noise of levels 1…K: item k−1 is the noise of level k. A tensor will do."""
+
+    def __len__(self) -> int:
+        """Return K."""
+        ...
+
+    def __getitem__(self, index: int, /) -> Float[Tensor, "batch channel height width"]:
+        """Return the noise of level ``index + 1``."""
+        ...
+
+
+def reverse_steps(
+    network: Network, start: Float[Tensor, "batch channel height width"], noise: NoiseSequence, delta: float
+) -> Iterator[tuple[int, Float[Tensor, "batch channel height width"]]]:
+    """Yield (k−1, μ(u_k, k)) for k = K…1: the mean of each step, before noise is added to it.
+
+    Args:
+        network: f(u, levels).
+        start: u_K, a draw from the prior.
+        noise: standard normal; its length is K, and ``noise[k-1]`` is added, times δ, after the step from level k.
+        delta: sampling noise δ ≥ 0.
+    """
+    images = start
+    for level in range(len(noise), 0, -1):
+        with torch.no_grad():
+            mean = images + network(images, torch.full((len(images),), level, device=images.device))
+        yield level - 1, mean
+        if level > 1:  # the last mean is the result; no noise is drawn for it
+            images = mean + delta * noise[level - 1]
+
+
+def reverse_process(
+    network: Network, start: Float[Tensor, "batch channel height width"], noise: NoiseSequence, delta: float
+) -> Float[Tensor, "batch channel height width"]:
+    """Return the generated images: the mean of the last step. Arguments are those of :func:`reverse_steps`.
+
+    Raises:
+        ValueError: if ``noise`` is empty.
+    """
+    mean = None
+    for _, mean in reverse_steps(network, start, noise, delta):
+        pass
+    if mean is None:
+        raise ValueError("the noise holds no level, so there is no step to take")
+    return mean
+
+
+class SeededNoise:
+    """The noise of a batch of samples, drawn when it is asked for and never stored.
+
+    Sample i at level k has a generator of its own, so its noise is the same in any batch and any order.
+
+    Args:
+        seed: the experiment's seed.
+        indices: the samples' numbers.
+        num_levels: K.
+        shape: channels, height and width.
+        device: where the noise is needed.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        indices: Sequence[int],
+        num_levels: int,
+        shape: tuple[int, int, int],
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.seed = seed
+        self.indices = indices
+        self.num_levels = num_levels
+        self.shape = shape
+        self.device = device
+
+    def __len__(self) -> int:
+        return self.num_levels
+
+    def __getitem__(self, index: int) -> Float[Tensor, "batch channel height width"]:
+        if not 0 <= index < self.num_levels:
+            raise IndexError(f"noise of level {index + 1} asked for; levels are 1…{self.num_levels}")
+        level = index + 1
+        draws = [
+            generator(self.seed, "sampling noise", sample, level).standard_normal(self.shape, dtype=np.float32)
+            for sample in self.indices
+        ]
+        return torch.as_tensor(np.stack(draws), device=self.device)
