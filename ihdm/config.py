@@ -1,19 +1,14 @@
 """The one description of what can be configured: validated before anything runs, and the source of the JSON schema.
 
-A configuration file names data sets, network presets, experiments, sweeps and figures. An experiment is everything that a
-trained network depends on; the sampling noise δ is not among them, it belongs to the evaluation.
+A configuration file names data sets, network presets, experiments, sweeps and figures. An experiment is everything that
+a trained network depends on; the sampling noise δ is not among them, it belongs to the evaluation.
 """
 
-import json
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from ihdm.errors import UserError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", description="lower-case letters, digits and underscores")]
 Positive = Annotated[float, Field(gt=0)]
@@ -119,6 +114,46 @@ class Experiment(Settings):
     seed: int
 
 
+class SamplingSettings(Settings):
+    """What a set of generated images depends on beside the trained network and the training images."""
+
+    process: HeatSettings
+    seed: int
+    delta_ratio: NotNegative
+    prior_noise: Literal["delta", "sigma", "none"]
+    num_samples: Count
+    micro_batch: Count
+
+
+class ErrorSettings(Settings):
+    """What the held-out squared errors depend on beside the trained network and the test images."""
+
+    process: HeatSettings
+    seed: int
+    num_images: Count
+    micro_batch: Count
+
+
+class LikelihoodSettings(Settings):
+    """What the likelihood bound depends on beside the squared errors and the images."""
+
+    process: HeatSettings
+    prior_noise: Literal["delta", "sigma"] = Field(description="a prior without noise has no density, so no likelihood")
+    delta_ratios: tuple[Positive, ...]
+    seed: int
+
+
+class DistanceSettings(Settings):
+    """What a distance between two sets of images depends on beside the images."""
+
+    feature_space: Literal["dct", "pca"]
+    num_images: Annotated[int, Field(ge=2)] = Field(
+        description="images compared with the reference, in every row alike"
+    )
+    num_bootstrap: Annotated[int, Field(ge=20)]
+    seed: int
+
+
 class DisentanglementSettings(Settings):
     """The two-way grid of starts × noises."""
 
@@ -194,8 +229,8 @@ class Config(Settings):
     def resolve_experiments(self) -> dict[str, Experiment]:
         """Return every experiment by name with its parts filled in, the swept ones included.
 
-        A swept value gives the experiment ``NAME-PARAMETERVALUE``, e.g. ``digits-sigma0.02``; the value that the experiment
-        has anyway adds nothing.
+        A swept value gives the experiment ``NAME-PARAMETERVALUE``, e.g. ``digits-sigma0.02``; the value that the
+        experiment has anyway adds nothing.
 
         Raises:
             ValueError: if a sweep names the same value twice.
@@ -216,6 +251,56 @@ class Config(Settings):
                     if varied != base:
                         resolved[f"{name}-{parameter}{format_number(value)}"] = varied
         return resolved
+
+    def sampling(
+        self, experiment: str, delta_ratio: float | None = None, num_samples: int | None = None
+    ) -> SamplingSettings:
+        """Return what generated images depend on; δ/σ and their number are the evaluation's unless given."""
+        resolved = self.resolve_experiments()[experiment]
+        return SamplingSettings(
+            process=resolved.process,
+            seed=resolved.seed,
+            delta_ratio=self.evaluation.delta_ratio if delta_ratio is None else delta_ratio,
+            prior_noise=self.evaluation.prior_noise,
+            num_samples=self.evaluation.num_samples if num_samples is None else num_samples,
+            micro_batch=self.evaluation.micro_batch,
+        )
+
+    def errors(self, experiment: str) -> ErrorSettings:
+        """Return what the held-out squared errors of an experiment depend on."""
+        resolved = self.resolve_experiments()[experiment]
+        return ErrorSettings(
+            process=resolved.process,
+            seed=resolved.seed,
+            num_images=self.evaluation.num_likelihood_images,
+            micro_batch=self.evaluation.micro_batch,
+        )
+
+    @property
+    def has_likelihood(self) -> bool:
+        """Whether the prior has a density at all; without noise on its start the reverse process has none."""
+        return self.evaluation.prior_noise != "none"
+
+    def likelihood(self, experiment: str) -> LikelihoodSettings:
+        """Return what the likelihood bound of an experiment depends on; δ = 0 has none and is left out."""
+        resolved = self.resolve_experiments()[experiment]
+        return LikelihoodSettings.model_validate(
+            {
+                "process": resolved.process,
+                "prior_noise": self.evaluation.prior_noise,
+                "delta_ratios": tuple(ratio for ratio in self.delta_ratios(experiment) if ratio > 0),
+                "seed": resolved.seed,
+            }
+        )
+
+    def distance(self, dataset: str) -> DistanceSettings:
+        """Return what distances to a data set depend on."""
+        return DistanceSettings(
+            feature_space=self.evaluation.feature_spaces[dataset],
+            num_images=self.evaluation.num_samples,
+            num_bootstrap=self.evaluation.num_bootstrap,
+            seed=0,
+        )
 
     def dataset_of(self, experiment: str) -> str:
         """Return the name of the data set of an experiment, swept or not."""
@@ -250,74 +335,3 @@ def _vary(base: Experiment, parameter: str, value: float) -> Experiment:
 def format_number(value: float) -> str:
     """Return the one spelling of a number used in paths and names: 0.01, never 0.010 or 1e-2."""
     return f"{value:.10f}".rstrip("0").rstrip(".")
-
-
-AnySettings = TypeVar("AnySettings", bound=BaseModel)
-
-
-def parse_settings(model: type[AnySettings], text: str) -> AnySettings:
-    """Validate JSON text as ``model``.
-
-    Raises:
-        UserError: naming the first wrong key and, if more are wrong, how many.
-    """
-    # Strict validation of JSON still takes a list for a tuple and 1 for 1.0, which YAML cannot tell apart either.
-    try:
-        return model.model_validate_json(text)
-    except ValidationError as error:
-        raise UserError(f"configuration: {_describe(error)}") from None
-
-
-def _describe(error: ValidationError) -> str:
-    details = error.errors(include_url=False, include_context=False)
-    first = details[0]
-    where = ".".join(str(part) for part in first["loc"] if part != "[key]")
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        message = "no setting has this name; check its spelling"
-    elif isinstance(first["input"], str) and first["type"] in ("float_type", "int_type"):
-        message = f"'{first['input']}' is text where a number belongs (YAML reads 1e-4 as text; write 1.0e-4)"
-    elif not isinstance(first["input"], dict | list) and first["type"] != "missing":
-        message = f"{message}, not {first['input']!r}"
-    others = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
-    return f"{where}: {message}{others}" if where else f"{message}{others}"
-
-
-def parse_config(values: Mapping[str, Any]) -> Config:
-    """Validate a loaded configuration; see :func:`parse_settings` for the errors."""
-    return parse_settings(Config, json.dumps(values))
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML as usual, but a key given twice is an error; PyYAML would silently keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key, count in Counter(keys).items():
-            if count > 1:
-                line = node.start_mark.line + 1
-                raise UserError(f"{node.start_mark.name}: '{key}' is given {count} times in the block at line {line}")
-        return super().construct_mapping(node, deep)
-
-
-def read_config(path: str | Path) -> Config:
-    """Read and validate a configuration file.
-
-    Raises:
-        UserError: if the file cannot be read, is not YAML, gives a key twice or is not valid.
-    """
-    try:
-        with Path(path).open() as stream:
-            values = yaml.load(stream, Loader=_UniqueKeyLoader)  # noqa: S506 (a SafeLoader)
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{path}: holds no settings")
-    return parse_config(values)
-
-
-def config_schema() -> str:
-    """Return the JSON schema of a configuration file, as text."""
-    return json.dumps(Config.model_json_schema(), indent=2, ensure_ascii=False) + "\n"

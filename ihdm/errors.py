@@ -6,3 +6,7 @@ class UserError(Exception):
 
     The command line prints the message alone and exits with status 2; no traceback is shown.
     """
+
+
+class InterruptedTrainingError(Exception):
+    """Training was asked to stop; its state is saved and the same command goes on from it."""

@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ihdm.config import HeatSettings
+
 
 def blur_schedule(sigma_min: float, sigma_max: float, num_levels: int) -> Float[np.ndarray, "levels"]:
     """Return the blur widths σ_B of levels 0…K in pixels: 0, then geometric from ``sigma_min`` to ``sigma_max``.
@@ -43,7 +45,7 @@ def cosine_basis(size: int) -> Float[np.ndarray, "size size"]:
 
 
 def decay(size: int, blur_sigmas: Float[np.ndarray, "levels"]) -> Float[np.ndarray, "levels size"]:
-    """Return exp(−λ_n t_k) for every level k and frequency n of a line of pixels, with λ_n = (π n / size)², t = σ_B²/2."""
+    """Return exp(−λ_n t_k) of a line of pixels for every level k and frequency n; λ_n = (π n / size)², t = σ_B²/2."""
     eigenvalues = (np.pi * np.arange(size) / size) ** 2
     times = np.asarray(blur_sigmas, dtype=np.float64) ** 2 / 2
     return np.exp(-np.outer(times, eigenvalues))
@@ -140,3 +142,9 @@ class HeatProcess:
         with torch.autocast(images.device.type, enabled=False):
             # The operators are symmetric, so no transpose is needed on the right.
             return columns @ images.to(rows.dtype) @ rows
+
+
+def heat_process(settings: HeatSettings, image_size: int, device: torch.device | str = "cpu") -> HeatProcess:
+    """Build the forward process of an experiment for square images."""
+    sigmas = blur_schedule(settings.blur_sigma_min, settings.blur_sigma_max, settings.num_levels)
+    return HeatProcess(sigmas, image_size, image_size, device=device)

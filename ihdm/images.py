@@ -1,23 +1,15 @@
-"""The two forms of an image: stored as uint8 N×H×W×C arrays, computed with as float32 N×C×H×W tensors in [0, 1]."""
+"""Stored images: uint8 arrays N×H×W×C. Nothing here needs torch."""
 
 import math
+from pathlib import Path
 
 import numpy as np
-import torch
-from jaxtyping import Float, UInt8
-from torch import Tensor
+from jaxtyping import UInt8
+from PIL import Image
+
+from ihdm.files import atomic_path
 
 StoredImages = UInt8[np.ndarray, "batch height width channel"]
-
-
-def to_tensor(images: StoredImages, device: torch.device | str = "cpu") -> Float[Tensor, "batch channel height width"]:
-    """Turn stored images into float32 in [0, 1]."""
-    return torch.as_tensor(np.ascontiguousarray(images), device=device).permute(0, 3, 1, 2).contiguous().float() / 255
-
-
-def to_uint8(images: Float[Tensor, "batch channel height width"]) -> StoredImages:
-    """Turn computed images into stored ones: clipped to [0, 1], then rounded to the nearest of 256 values."""
-    return (images.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 
 def tile(images: StoredImages, columns: int | None = None, gap: int = 1) -> UInt8[np.ndarray, "height width channel"]:
@@ -31,3 +23,10 @@ def tile(images: StoredImages, columns: int | None = None, gap: int = 1) -> UInt
         left = gap + position % columns * (width + gap)
         sheet[top : top + height, left : left + width] = image
     return sheet
+
+
+def save_grid(images: StoredImages, path: Path, scale: int = 4) -> None:
+    """Write images as one PNG sheet, each pixel ``scale`` pixels wide."""
+    sheet = np.kron(tile(images), np.ones((scale, scale, 1), dtype=np.uint8))
+    with atomic_path(path) as temporary:
+        Image.fromarray(sheet.squeeze(-1) if sheet.shape[-1] == 1 else sheet).save(temporary)

@@ -7,7 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ihdm.heat import HeatProcess, cosine_basis, decay
+from ihdm.config import LikelihoodSettings
+from ihdm.heat import HeatProcess, cosine_basis, decay, heat_process
+from ihdm.heldout import dequantise
+from ihdm.images import StoredImages
+from ihdm.metrics.bootstrap import mean_estimate
+from ihdm.prior import prior_bandwidth
+from ihdm.tensors import to_tensor
 
 NATS_TOLERANCE = 1e-4
 """What leaving out the smallest coefficients may change in one KL divergence, in nats."""
@@ -79,8 +85,8 @@ def transition_terms(
         L_0     = E‖μ(u_1, 1) − u₀‖² / (2 δ²) + N ln(δ √(2π))
 
     Args:
-        squared_errors: ‖μ(u_k, k) − F(t_{k−1}) u₀‖² of each image at levels 1…K. They do not depend on δ, so one evaluation
-            of the network serves every δ.
+        squared_errors: ‖μ(u_k, k) − F(t_{k−1}) u₀‖² of each image at levels 1…K. They do not depend on δ, so one
+            evaluation of the network serves every δ.
         num_dims: N, the number of channels times pixels.
         sigma: training noise σ > 0.
         delta: sampling noise δ > 0.
@@ -98,3 +104,43 @@ def transition_terms(
 def bits_per_dim(nats: float, num_dims: int) -> float:
     """Turn nats of an image with values in [0, 1] into bits per dimension of its 256 grey levels."""
     return nats / (num_dims * math.log(2)) + 8
+
+
+def likelihood_rows(
+    squared_errors: Float[np.ndarray, "image levels"],
+    train: StoredImages,
+    test: StoredImages,
+    settings: LikelihoodSettings,
+) -> list[dict[str, object]]:
+    """Return one row for each δ: the bound in bits per dimension with its standard error, in nats, and its parts.
+
+    Args:
+        squared_errors: held-out errors of the first images of ``test`` at levels 1…K.
+        train: the training images, centres of the prior. They are not dequantised, as in training.
+        test: the test images, which are.
+        settings: process, prior and the ratios δ/σ.
+    """
+    sigma = settings.process.sigma
+    heat = heat_process(settings.process, train.shape[1])
+    clean, centres = dequantise(test[: len(squared_errors)], settings.seed), to_tensor(train)
+    num_dims = test[0].size
+    rows: list[dict[str, object]] = []
+    for ratio in settings.delta_ratios:
+        delta = ratio * sigma
+        bandwidth = prior_bandwidth(settings.prior_noise, sigma, delta)
+        prior = prior_kl_bound(centres, clean, heat, sigma, bandwidth).numpy()
+        terms = transition_terms(squared_errors, num_dims, sigma, delta)
+        bound = mean_estimate(prior + terms.sum(axis=1))
+        rows.append(
+            {
+                "delta_ratio": ratio,
+                "n": len(prior),
+                "bits_per_dim": bits_per_dim(bound.value, num_dims),
+                "standard_error": bound.standard_error / (num_dims * math.log(2)),
+                "nats": bound.value,
+                "prior_nats": prior.mean(),
+                "transition_nats": terms[:, 1:].sum(axis=1).mean(),
+                "reconstruction_nats": terms[:, 0].mean(),
+            }
+        )
+    return rows

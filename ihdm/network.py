@@ -3,12 +3,33 @@
 from pathlib import Path
 
 import torch
+from accelerate import PartialState
 from diffusers import UNet2DModel
 from jaxtyping import Float, Int
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ihdm.config import NetworkSettings
 from ihdm.errors import UserError
+from ihdm.files import atomic_path
+
+CONFIG_NAME = "config.json"
+WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
+"""The files that diffusers keeps a network in."""
+
+
+class Deblurrer(nn.Module):
+    """A trained or training network as the plain callable f(u, levels) that the method is written in."""
+
+    def __init__(self, unet: UNet2DModel) -> None:
+        super().__init__()
+        self.unet = unet
+
+    def forward(
+        self, images: Float[Tensor, "batch channel height width"], levels: Int[Tensor, "batch"]
+    ) -> Float[Tensor, "batch channel height width"]:
+        """Return f(u, k), the predicted difference to the next sharper image."""
+        return self.unet(images, levels).sample
 
 
 def build_network(preset: NetworkSettings) -> UNet2DModel:
@@ -47,7 +68,26 @@ def build_network(preset: NetworkSettings) -> UNet2DModel:
     return network
 
 
-def load_network(folder: str | Path, device: torch.device | str = "cpu") -> UNet2DModel:
+def compute_device() -> torch.device:
+    """Return where networks run: the GPU of this process if there is one, else the CPU."""
+    device: torch.device = PartialState().device
+    return device
+
+
+def save_network(network: UNet2DModel, folder: Path) -> None:
+    """Write a network as ``UNet2DModel.from_pretrained`` reads it, each of the two files atomically."""
+    config, weights = folder / CONFIG_NAME, folder / WEIGHTS_NAME
+    with atomic_path(config) as temporary:
+        temporary.write_text(network.to_json_string())
+    with atomic_path(weights) as temporary:
+        save_file(
+            {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()},
+            temporary,
+            {"format": "pt"},
+        )
+
+
+def load_network(folder: Path, device: torch.device | str = "cpu") -> Deblurrer:
     """Load a trained network for evaluation, from safetensors only.
 
     Raises:
@@ -57,18 +97,4 @@ def load_network(folder: str | Path, device: torch.device | str = "cpu") -> UNet
         network = UNet2DModel.from_pretrained(str(folder), use_safetensors=True, local_files_only=True)
     except (OSError, ValueError) as error:
         raise UserError(f"{folder}: no network can be loaded from it: {' '.join(str(error).split())}") from None
-    return network.to(device).eval()
-
-
-class Deblurrer(nn.Module):
-    """A trained or training network as the plain callable f(u, levels) that the method is written in."""
-
-    def __init__(self, unet: UNet2DModel) -> None:
-        super().__init__()
-        self.unet = unet
-
-    def forward(
-        self, images: Float[Tensor, "batch channel height width"], levels: Int[Tensor, "batch"]
-    ) -> Float[Tensor, "batch channel height width"]:
-        """Return f(u, k), the predicted difference to the next sharper image."""
-        return self.unet(images, levels).sample
+    return Deblurrer(network).to(device).eval()

@@ -1,4 +1,4 @@
-"""The training objective: one small deblurring step, from a noisy level k to the clean level k−1 (paper, section 3.3)."""
+"""The training objective: one small deblurring step, from noisy level k to clean level k−1 (paper, section 3.3)."""
 
 from collections.abc import Callable
 

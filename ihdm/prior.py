@@ -11,11 +11,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ihdm.heat import HeatProcess
-from ihdm.images import StoredImages, to_tensor
+from ihdm.images import StoredImages
 from ihdm.seeds import generator
+from ihdm.tensors import to_tensor
 
 
-def bandwidth(prior_noise: str, sigma: float, delta: float) -> float:
+def prior_bandwidth(prior_noise: str, sigma: float, delta: float) -> float:
     """Return the standard deviation of the prior's noise: ``delta``, ``sigma``, or ``none`` for 0."""
     return {"delta": delta, "sigma": sigma, "none": 0.0}[prior_noise]
 

@@ -52,12 +52,12 @@ def reverse_process(
     Raises:
         ValueError: if ``noise`` is empty.
     """
-    mean = None
-    for _, mean in reverse_steps(network, start, noise, delta):
-        pass
-    if mean is None:
+    if len(noise) == 0:
         raise ValueError("the noise holds no level, so there is no step to take")
-    return mean
+    result = start
+    for _, mean in reverse_steps(network, start, noise, delta):
+        result = mean
+    return result
 
 
 class SeededNoise:

@@ -49,7 +49,7 @@ def load_splits(settings: DatasetSettings) -> dict[str, StoredImages]:
     for split, images in splits.items():
         if images.shape[1:] != expected:
             raise UserError(
-                f"source '{settings.source}' gives images of {'×'.join(map(str, images.shape[1:]))} in split '{split}'; "
+                f"source '{settings.source}' gives {'×'.join(map(str, images.shape[1:]))} images in split '{split}'; "
                 f"image_size and image_channels ask for {'×'.join(map(str, expected))}"
             )
     return {split: np.ascontiguousarray(images) for split, images in splits.items()}

@@ -1,0 +1,31 @@
+# Generative modelling with inverse heat dissipation, from images to a report.
+#
+#   snakemake --cores 8 --use-conda                                  the paper's experiments
+#   snakemake --cores 2 --configfile workflow/config/quick.yaml      the quick scale, minutes on a laptop
+#   snakemake --cores 1 results/figures/psd.pdf                      one figure
+
+
+# A scale is one complete file. It is chosen, never merged with another, so the default is read only if none was given.
+if "experiments" not in config:
+
+    configfile: "config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        everything(),
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/samples.smk"
+include: "workflow/rules/metrics.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"

@@ -1,0 +1,55 @@
+"""Stage ``figures``: from tables and arrays to PDF and PNG."""
+
+import importlib
+import importlib.util
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ihdm.errors import UserError
+from ihdm.figures import Inputs
+
+app = typer.Typer(help="Draw figures.", no_args_is_help=True)
+
+
+@app.command()
+def draw(
+    name: Annotated[str, typer.Argument(help="The figure: a module of ihdm.figures.")],
+    inputs: Annotated[list[str], typer.Option("--input", help="KIND:EXPERIMENT=PATH; may be repeated.")],
+    output: Annotated[Path, typer.Option(help="Path without ending; .pdf and .png are written.")],
+) -> None:
+    """Draw one figure."""
+    from ihdm.provenance import record
+
+    if not name.isidentifier() or not importlib.util.find_spec(f"ihdm.figures.{name}"):
+        raise UserError(f"there is no figure '{name}': ihdm/figures/{name}.py does not exist")
+    parsed = parse_inputs(inputs)
+    paths = [path for by_experiment in parsed.values() for group in by_experiment.values() for path in group]
+    with record(
+        output.with_suffix(".meta.json"),
+        outputs=[output.with_suffix(".pdf"), output.with_suffix(".png")],
+        inputs=paths,
+    ):
+        from ihdm.figures.style import save_figure, set_style
+
+        set_style()
+        save_figure(importlib.import_module(f"ihdm.figures.{name}").draw(parsed), output)
+
+
+def parse_inputs(values: list[str]) -> Inputs:
+    """Sort KIND:EXPERIMENT=PATH values by kind and experiment.
+
+    Raises:
+        UserError: if a value is written otherwise or its file is missing.
+    """
+    parsed: Inputs = {}
+    for value in values:
+        key, separator, path = value.partition("=")
+        kind, colon, experiment = key.partition(":")
+        if not (separator and colon):
+            raise UserError(f"--input {value}: write it as KIND:EXPERIMENT=PATH")
+        if not Path(path).exists():
+            raise UserError(f"--input {value}: {path} does not exist")
+        parsed.setdefault(kind, {}).setdefault(experiment, []).append(Path(path))
+    return parsed

@@ -1,0 +1,32 @@
+"""Stage ``report``: the summary page of all tables."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ihdm.errors import UserError
+
+app = typer.Typer(help="Sum up the results.", no_args_is_help=True)
+
+
+@app.command()
+def write(
+    tables: Annotated[list[Path], typer.Argument(help="Joint tables, NAME.csv.")],
+    output: Annotated[Path, typer.Option(help="Path of the page, .html.")],
+    title: Annotated[str, typer.Option(help="Heading of the page.")] = "Inverse heat dissipation: summary",
+) -> None:
+    """Write the summary page."""
+    import pandas as pd
+
+    from ihdm.files import atomic_path
+    from ihdm.provenance import record
+    from ihdm.summary import SECTIONS, summary_page
+
+    unknown = [str(path) for path in tables if path.stem not in SECTIONS]
+    if unknown:
+        raise UserError(f"{unknown[0]}: the summary has no such table; it takes {', '.join(SECTIONS)}")
+    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=tables):
+        page = summary_page({path.stem: pd.read_csv(path) for path in tables}, title)
+        with atomic_path(output) as temporary:
+            temporary.write_text(page)

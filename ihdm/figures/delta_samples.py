@@ -1,0 +1,33 @@
+"""The same samples at growing sampling noise δ (paper, figure on the effect of δ)."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from ihdm.figures import Inputs
+from ihdm.figures.style import WIDTH, label_rows, show_images
+
+COLUMNS = 12
+
+
+def draw(inputs: Inputs) -> Figure:
+    """Draw one block for each experiment: a row for each δ/σ, a column for each start."""
+    blocks = {
+        # The folder of a set of samples names its ratio: delta1.25/samples.npy
+        name: {path.parent.name.removeprefix("delta"): np.load(path, mmap_mode="r")[:COLUMNS] for path in paths}
+        for name, paths in inputs["samples"].items()
+    }
+    heights = [len(block) for block in blocks.values()]
+    figure, grid = plt.subplots(
+        len(blocks),
+        1,
+        figsize=(WIDTH, WIDTH / COLUMNS * sum(heights) + 0.3 * len(blocks)),
+        height_ratios=heights,
+        squeeze=False,
+    )
+    for axes, (name, block) in zip(grid[:, 0], blocks.items(), strict=True):
+        show_images(axes, np.concatenate(list(block.values())), COLUMNS)
+        label_rows(axes, [rf"$\delta/\sigma={ratio}$" for ratio in block], next(iter(block.values())).shape[1])
+        axes.set_title(name)
+    figure.tight_layout()
+    return figure

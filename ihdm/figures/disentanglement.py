@@ -1,0 +1,41 @@
+"""The start gives the colour, the noise part of the structure (paper, figure 8)."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ihdm.figures import Inputs
+from ihdm.figures.style import WIDTH, show_images
+
+SHOWN_STARTS = 8
+SHOWN_NOISES = 5
+
+
+def draw(inputs: Inputs) -> Figure:
+    """Draw for each experiment a grid of starts × noises, and the shares of variance that each explains."""
+    names = list(inputs["grid"])
+    figure, grid = plt.subplots(
+        len(names), 2, figsize=(WIDTH, 2.4 * len(names)), width_ratios=(SHOWN_STARTS / SHOWN_NOISES, 1), squeeze=False
+    )
+    for row, name in zip(grid, names, strict=True):
+        images = np.load(inputs["grid"][name][0], mmap_mode="r")[:SHOWN_STARTS, :SHOWN_NOISES].swapaxes(0, 1)
+        stored = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
+        show_images(row[0], stored.reshape(-1, *stored.shape[2:]), stored.shape[1])
+        row[0].set_title(name)
+        row[0].set_xlabel("one start in each column")
+        row[0].set_ylabel("one noise in each row")
+
+        shares = pd.read_csv(inputs["shares"][name][0]).set_index("quantity")[["start", "noise", "interaction"]]
+        left = np.zeros(len(shares))
+        for source in shares.columns:
+            row[1].barh(shares.index, shares[source], left=left, label=source)
+            left += shares[source].to_numpy()
+        row[1].set_xlim(0, 1)
+        row[1].invert_yaxis()
+        row[1].set_xlabel("share of variance")
+        row[1].legend(
+            frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.4, 1.0), columnspacing=1, handlelength=1
+        )
+    figure.tight_layout()
+    return figure

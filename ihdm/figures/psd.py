@@ -1,0 +1,39 @@
+"""Power spectral density under noise and under heat (paper, figure 4)."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ihdm.figures import Inputs
+from ihdm.figures.style import WIDTH
+from ihdm.metrics.spectrum import fit_alpha
+
+
+def draw(inputs: Inputs) -> Figure:
+    """Draw two panels for each experiment: noise drowns high frequencies first, heat removes them first."""
+    names = list(inputs["psd"])
+    figure, grid = plt.subplots(
+        len(names), 2, figsize=(WIDTH, 2.7 * len(names)), sharex="row", sharey="row", squeeze=False
+    )
+    for row, name in zip(grid, names, strict=True):
+        table = pd.read_csv(inputs["psd"][name][0])
+        clean = table[table["process"] == "none"]
+        frequencies, power = clean["frequency"].to_numpy(), clean["power"].to_numpy()
+        alpha = fit_alpha(frequencies, power, 0, np.pi)
+        for axes, process, colours, title in (
+            (row[0], "noise", "Reds", "noise, standard deviation"),
+            (row[1], "heat", "Blues", "heat, blur width in pixels"),
+        ):
+            versions = list(table[table["process"] == process].groupby("strength"))
+            palette = plt.get_cmap(colours)(np.linspace(0.35, 0.95, len(versions)))
+            for colour, (strength, version) in zip(palette, versions, strict=True):
+                axes.loglog(version["frequency"], version["power"], color=colour, lw=1.1, label=f"{strength:.2g}")
+            axes.loglog(frequencies, power, "k", lw=1.8, label="image")
+            axes.set_title(f"{name}: {title}")
+            axes.set_xlabel("frequency (radians per pixel)")
+            axes.legend(frameon=False, fontsize=6, ncols=2, loc="lower left")
+        row[0].set_ylim(power.min() * 1e-3, power.max() * 3)
+        row[0].set_ylabel(rf"power ($\alpha = {alpha:.2f}$ up to $\pi$)")
+    figure.tight_layout()
+    return figure

@@ -1,0 +1,58 @@
+"""The look that all figures share."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ihdm.files import atomic_path
+from ihdm.images import StoredImages, tile
+
+WIDTH = 6.75
+"""Inches: the text width of a two-column paper."""
+
+
+def set_style() -> None:
+    """Choose the theme of all figures."""
+    plt.switch_backend("agg")
+    sns.set_theme(context="paper", style="ticks", palette="deep")
+    plt.rcParams.update({"figure.dpi": 150, "savefig.dpi": 200, "axes.titlesize": "medium", "pdf.fonttype": 42})
+
+
+def show_images(axes: Axes, images: StoredImages, columns: int) -> None:
+    """Show images row by row, as pixels."""
+    sheet = tile(images, columns)
+    axes.imshow(
+        sheet.squeeze(-1) if sheet.shape[-1] == 1 else sheet, cmap="gray", vmin=0, vmax=255, interpolation="none"
+    )
+    axes.set_frame_on(False)
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
+def label_columns(axes: Axes, labels: Sequence[str], image_width: int) -> None:
+    """Write a label under each column of a sheet of images."""
+    axes.set_xticks(_centres(len(labels), image_width), labels)
+    axes.tick_params(length=0)
+
+
+def label_rows(axes: Axes, labels: Sequence[str], image_height: int) -> None:
+    """Write a label beside each row of a sheet of images."""
+    axes.set_yticks(_centres(len(labels), image_height), labels)
+    axes.tick_params(length=0)
+
+
+def _centres(count: int, size: int) -> np.ndarray:
+    return 1 + np.arange(count) * (size + 1) + (size - 1) / 2
+
+
+def save_figure(figure: Figure, output: Path) -> None:
+    """Write ``output`` with the endings .pdf and .png; the same figure gives the same bytes."""
+    for ending, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):
+        with atomic_path(output.with_suffix(ending)) as temporary:
+            figure.savefig(temporary, bbox_inches="tight", metadata=metadata)
+    plt.close(figure)

@@ -1,0 +1,25 @@
+"""Images as they blur, and samples as they form (paper, figure 1)."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from ihdm.figures import Inputs
+from ihdm.figures.style import WIDTH, label_columns, show_images
+
+
+def draw(inputs: Inputs) -> Figure:
+    """Draw two rows for each experiment: forward on the left, reverse on the right."""
+    sequences = {name: np.load(paths[0], allow_pickle=False) for name, paths in inputs["sequence"].items()}
+    figure, grid = plt.subplots(len(sequences), 2, figsize=(WIDTH, 1.35 * len(sequences)), squeeze=False)
+    for row, (name, sequence) in zip(grid, sequences.items(), strict=True):
+        levels, forward, reverse = sequence["levels"], sequence["forward"][:2, ::-1], sequence["reverse"][:2]
+        for axes, images, labels in ((row[0], forward, levels[::-1]), (row[1], reverse, levels)):
+            columns = len(labels)
+            show_images(axes, images.reshape(-1, *images.shape[2:]), columns)
+            label_columns(axes, [f"$k={level}$" for level in labels], images.shape[3])
+        row[0].set_ylabel(name)
+    grid[0, 0].set_title("Forward: heat spreads, detail goes first")
+    grid[0, 1].set_title("Reverse: the network brings it back")
+    figure.tight_layout()
+    return figure

@@ -1,0 +1,38 @@
+"""How the spectrum of images changes under noise and under heat (paper, figure 4)."""
+
+import numpy as np
+import torch
+
+from ihdm.config import HeatSettings
+from ihdm.heat import heat_process
+from ihdm.images import StoredImages
+from ihdm.metrics.spectrum import power_spectrum
+from ihdm.seeds import generator
+from ihdm.tensors import to_tensor
+
+NUM_IMAGES = 500
+NOISE_LEVELS = np.geomspace(0.01, 1.0, 8)
+NUM_BLUR_LEVELS = 9
+
+
+def forward_spectra(images: StoredImages, settings: HeatSettings) -> list[dict[str, object]]:
+    """Return rows of frequency and power: of the images, under eight levels of noise, under nine levels of blur.
+
+    The power is averaged over the first 500 images, or all if there are fewer. ``process`` is ``none``, ``noise`` or
+    ``heat``; ``strength`` is the noise's standard deviation in units of the image range, or the blur width in pixels.
+    """
+    clean = to_tensor(images[:NUM_IMAGES])
+    heat = heat_process(settings, images.shape[1])
+    noise = torch.as_tensor(generator(0, "spectrum under noise").standard_normal(tuple(clean.shape), dtype=np.float32))
+    levels = np.unique(np.rint(np.linspace(1, heat.num_levels, NUM_BLUR_LEVELS)).astype(int))
+    versions = [("none", 0.0, clean)]
+    versions += [("noise", float(scale), clean + scale * noise) for scale in NOISE_LEVELS]
+    versions += [("heat", float(heat.blur_sigmas[level]), heat.blur(clean, int(level))) for level in levels]
+    rows: list[dict[str, object]] = []
+    for process, strength, version in versions:
+        pixels = version.permute(0, 2, 3, 1).numpy()
+        for frequency, power in zip(*power_spectrum(pixels, num_bins=min(50, 2 * images.shape[1])), strict=True):
+            rows.append(
+                {"process": process, "strength": strength, "n": len(clean), "frequency": frequency, "power": power}
+            )
+    return rows

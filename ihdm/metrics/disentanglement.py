@@ -1,0 +1,69 @@
+"""What a sample owes to its start and what to its noise: a two-way analysis of variance (paper, figure 8).
+
+Every start is crossed with every noise, once. The variance of a quantity then splits into parts that start, noise and
+their interaction explain. Sampling is deterministic given both, so there is no further residual.
+"""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+
+@dataclass(frozen=True)
+class VarianceShares:
+    """Shares of the variance, which sum to one. An unbiased share of about zero may come out slightly negative."""
+
+    start: float
+    noise: float
+    interaction: float
+
+
+def variance_shares(values: Float[np.ndarray, "start noise *dims"]) -> VarianceShares:
+    """Return the shares of start, noise and interaction in the variance, summed over all dimensions.
+
+    The variance components are unbiased: with mean squares M of the a starts, b noises and the interaction,
+
+        σ²_start = (M_start − M_inter) / b,    σ²_noise = (M_noise − M_inter) / a,    σ²_inter = M_inter
+
+    Raises:
+        ValueError: if there are fewer than two starts or noises, or nothing varies.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    num_starts, num_noises = values.shape[:2]
+    if min(num_starts, num_noises) < 2:
+        raise ValueError(f"{num_starts} starts × {num_noises} noises; at least two of each are needed")
+    values = values.reshape(num_starts, num_noises, -1)
+    overall = values.mean(axis=(0, 1))
+    by_start, by_noise = values.mean(axis=1), values.mean(axis=0)
+    remainder = values - by_start[:, None] - by_noise[None, :] + overall
+    mean_square_start = num_noises * np.square(by_start - overall).sum() / (num_starts - 1)
+    mean_square_noise = num_starts * np.square(by_noise - overall).sum() / (num_noises - 1)
+    interaction = np.square(remainder).sum() / ((num_starts - 1) * (num_noises - 1))
+    start = (mean_square_start - interaction) / num_noises
+    noise = (mean_square_noise - interaction) / num_starts
+    total = start + noise + interaction
+    if total <= 0:
+        raise ValueError("the values do not vary, so there is no variance to share")
+    return VarianceShares(start / total, noise / total, interaction / total)
+
+
+def share_rows(images: Float[np.ndarray, "start noise height width channel"]) -> list[dict[str, object]]:
+    """Return one row for the mean colour and one for the structure."""
+    return [
+        {
+            "quantity": quantity,
+            "num_starts": images.shape[0],
+            "num_noises": images.shape[1],
+            **asdict(variance_shares(values)),
+        }
+        for quantity, values in colour_and_structure(images).items()
+    ]
+
+
+def colour_and_structure(
+    images: Float[np.ndarray, "start noise height width channel"],
+) -> dict[str, Float[np.ndarray, "start noise *dims"]]:
+    """Split images into the mean colour of each and what remains without it."""
+    colour = images.mean(axis=(2, 3))
+    return {"mean colour": colour, "structure": images - colour[:, :, None, None]}

@@ -1,0 +1,119 @@
+"""Power spectral density in the cosine basis (paper, section 3.4 and figure 4).
+
+The power at frequency (n, m) is the squared orthonormal DCT-II coefficient, averaged over channels; its radial
+frequency is √((π n / W)² + (π m / H)²), from 0 to √2 π. The constant coefficient is left out.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+from scipy.fft import dctn
+
+from ihdm.images import StoredImages
+from ihdm.metrics.bootstrap import mean_estimate
+
+MAX_FREQUENCY = np.sqrt(2) * np.pi
+
+BANDS = {
+    "low": (0.0, np.pi / 4),
+    "middle": (np.pi / 4, np.pi / 2),
+    "high": (np.pi / 2, 3 * np.pi / 4),
+    "highest": (3 * np.pi / 4, MAX_FREQUENCY),
+}
+"""Bands of radial frequency in radians per pixel; the lower bound belongs to a band, the upper one does not."""
+
+Pixels = Float[np.ndarray, "image height width channel"]
+
+
+def radial_frequencies(height: int, width: int) -> Float[np.ndarray, "height width"]:
+    """Return the radial frequency of every DCT coefficient, in radians per pixel."""
+    rows, columns = np.pi * np.arange(height) / height, np.pi * np.arange(width) / width
+    return np.hypot(rows[:, None], columns[None, :])
+
+
+def coefficient_power(images: Pixels) -> Float[np.ndarray, "image height width"]:
+    """Return the squared DCT coefficients of images in [0, 1], averaged over channels."""
+    power: Float[np.ndarray, "image height width"] = np.square(
+        dctn(np.asarray(images, dtype=np.float64), axes=(1, 2), norm="ortho")
+    ).mean(axis=-1)
+    return power
+
+
+def band_power(
+    images: Pixels, bounds: Sequence[tuple[float, float]] = tuple(BANDS.values())
+) -> Float[np.ndarray, "image bands"]:
+    """Return the mean power of each image in each band of frequencies.
+
+    Raises:
+        ValueError: if a band holds no frequency of images of this size.
+    """
+    power = coefficient_power(images)
+    frequencies = radial_frequencies(*power.shape[1:])
+    columns = []
+    for low, high in bounds:
+        inside = (frequencies >= low) & (frequencies < high) & (frequencies > 0)
+        if not inside.any():
+            raise ValueError(f"images of {power.shape[1:]} pixels have no frequency in [{low:.3g}, {high:.3g})")
+        columns.append(power[:, inside].mean(axis=1))
+    return np.stack(columns, axis=1)
+
+
+def band_rows(sets: Mapping[str, StoredImages], reference: StoredImages) -> list[dict[str, object]]:
+    """Return one row for each set and band: the power relative to the reference's, with its 95 % interval.
+
+    Args:
+        sets: stored images by name.
+        reference: real images; their mean power is taken as given.
+    """
+    real = band_power(reference / 255).mean(axis=0)
+    rows: list[dict[str, object]] = []
+    for name, images in sets.items():
+        relative = band_power(images / 255) / real
+        for (band, (low, high)), values in zip(BANDS.items(), relative.T, strict=True):
+            rows.append(
+                {
+                    "set": name,
+                    "band": band,
+                    "low_frequency": low,
+                    "high_frequency": high,
+                    "n": len(images),
+                    **mean_estimate(values).columns(),
+                }
+            )
+    return rows
+
+
+def power_spectrum(images: Pixels, num_bins: int) -> tuple[Float[np.ndarray, "bins"], Float[np.ndarray, "bins"]]:
+    """Return the mean radial frequency and mean power of annuli of equal width; empty annuli are dropped.
+
+    Args:
+        images: in [0, 1].
+        num_bins: annuli from 0 to √2 π, before empty ones are dropped.
+    """
+    power = coefficient_power(images).mean(axis=0).ravel()
+    frequencies = radial_frequencies(*images.shape[1:3]).ravel()
+    kept = frequencies > 0
+    edges = np.linspace(0, MAX_FREQUENCY, num_bins + 1)
+    bins = np.clip(np.digitize(frequencies[kept], edges) - 1, 0, num_bins - 1)
+    counts = np.bincount(bins, minlength=num_bins)
+    filled = counts > 0
+    return (
+        np.bincount(bins, frequencies[kept], num_bins)[filled] / counts[filled],
+        np.bincount(bins, power[kept], num_bins)[filled] / counts[filled],
+    )
+
+
+def fit_alpha(
+    frequencies: Float[np.ndarray, "bins"], power: Float[np.ndarray, "bins"], low: float, high: float
+) -> float:
+    """Return α of power ∝ 1/f^α, by least squares on log-log axes over low ≤ f ≤ high.
+
+    Raises:
+        ValueError: if fewer than two annuli lie in the range.
+    """
+    inside = (frequencies >= low) & (frequencies <= high)
+    if inside.sum() < 2:
+        raise ValueError(f"{inside.sum()} annuli lie in [{low:.3g}, {high:.3g}]; two are needed to fit a slope")
+    slope, _ = np.polyfit(np.log(frequencies[inside]), np.log(power[inside]), 1)
+    return float(-slope)

@@ -1,0 +1,68 @@
+"""Progress of long work: a live bar in a terminal, a line now and then in a log file."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+LINE_SECONDS = 15.0
+"""Seconds between two lines where the output is no terminal."""
+
+
+class Progress:
+    """How much of a known total is done, how fast it goes, and when it will end.
+
+    Args:
+        task: what is done, in a word.
+        total: how much there is to do.
+        unit: what is counted.
+    """
+
+    def __init__(self, task: str, total: int, unit: str) -> None:
+        self.task = task
+        self.total = total
+        self.unit = unit
+        console = Console(stderr=True)
+        self._bar = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total} {task.fields[unit]}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._id = self._bar.add_task(task, total=total, unit=unit, note="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        self._started = self._last_line = time.monotonic()
+        self._first: int | None = None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def update(self, done: int, note: str = "") -> None:
+        """Say how much is done by now; what was done before the first call does not count for the speed."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first, self._started = done, now
+        speed = (done - self._first) / max(now - self._started, 1e-9)
+        note = f"{speed:.0f} {self.unit}/s {note}".rstrip()
+        if not self._bar.disable:
+            self._bar.update(self._id, completed=done, note=note)
+        elif done == self.total or now - self._last_line > LINE_SECONDS:
+            self._last_line = now
+            remaining = (self.total - done) / speed if speed > 0 else float("nan")
+            print(
+                f"{self.task}: {done}/{self.total} {self.unit}, {note}, {remaining:.0f} s left",
+                file=sys.stderr,
+                flush=True,
+            )

@@ -1,0 +1,85 @@
+"""A record beside every result: what it was made from, how, by which versions, and how long it took."""
+
+import hashlib
+import json
+import platform
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from ihdm import __version__
+from ihdm.files import atomic_path, sha256
+
+RECORDED_PACKAGES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "diffusers",
+    "accelerate",
+    "scikit-learn",
+    "pandas",
+    "matplotlib",
+)
+
+
+def settings_hash(settings: BaseModel) -> str:
+    """Return the SHA-256 of settings; equal settings have equal hashes, whatever the order they were written in."""
+    return hashlib.sha256(json.dumps(settings.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+
+
+def commit() -> str | None:
+    """Return the git commit of the code, marked ``-dirty`` if files differ from it; None outside a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+@contextmanager
+def record(
+    meta: Path,
+    *,
+    outputs: Sequence[Path],
+    inputs: Sequence[Path] = (),
+    settings: BaseModel | None = None,
+    seed: int | None = None,
+    device: str = "cpu",
+) -> Iterator[None]:
+    """Write the record ``meta`` of what the block makes; nothing is written if the block fails.
+
+    Args:
+        meta: path of the record, by convention ending in ``.meta.json``.
+        outputs: what the block writes; hashed afterwards.
+        inputs: what it reads; hashed before.
+        settings: the complete settings it depends on.
+        seed: the seed of its random draws, if any.
+        device: where it computes.
+    """
+    started = time.perf_counter()
+    input_hashes = {str(path): sha256(path) for path in inputs}
+    yield
+    content = {
+        "settings": settings.model_dump(mode="json") if settings else None,
+        "settings_sha256": settings_hash(settings) if settings else None,
+        "seed": seed,
+        "inputs": input_hashes,
+        "outputs": {str(path): sha256(path) for path in outputs},
+        "versions": {
+            "python": platform.python_version(),
+            "ihdm": __version__,
+            **{name: version(name) for name in RECORDED_PACKAGES},
+        },
+        "commit": commit(),
+        "device": device,
+        "seconds": round(time.perf_counter() - started, 3),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    with atomic_path(meta) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,18 @@
+"""From stored images, uint8 N×H×W×C, to those computed with, float32 N×C×H×W in [0, 1], and back."""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ihdm.images import StoredImages
+
+
+def to_tensor(images: StoredImages, device: torch.device | str = "cpu") -> Float[Tensor, "batch channel height width"]:
+    """Turn stored images into float32 in [0, 1]."""
+    return torch.as_tensor(np.ascontiguousarray(images), device=device).permute(0, 3, 1, 2).contiguous().float() / 255
+
+
+def to_uint8(images: Float[Tensor, "batch channel height width"]) -> StoredImages:
+    """Turn computed images into stored ones: clipped to [0, 1], then rounded to the nearest of 256 values."""
+    return (images.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()

@@ -1,0 +1,203 @@
+rule metrics_errors:
+    input:
+        weights=f"{RESULTS}/models/{{experiment}}/diffusion_pytorch_model.safetensors",
+        config=f"{RESULTS}/models/{{experiment}}/config.json",
+        test=data_of("test"),
+    output:
+        errors=f"{RESULTS}/metrics/errors/{{experiment}}.npz",
+        meta=f"{RESULTS}/metrics/errors/{{experiment}}.meta.json",
+    params:
+        settings=lambda wildcards: settings.errors(wildcards.experiment).model_dump_json(),
+        model=f"{RESULTS}/models/{{experiment}}",
+    log:
+        f"{RESULTS}/logs/metrics/errors/{{experiment}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/metrics/errors/{{experiment}}.tsv"
+    resources:
+        mem_mb=8000,
+        runtime=720,
+        gpu=1,
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m ihdm metrics errors --settings {params.settings:q} --model {params.model:q} --test {input.test:q} "
+        "--output {output.errors:q} 2>&1 | tee -i {log:q}"
+
+
+rule metrics_levels:
+    input:
+        errors=f"{RESULTS}/metrics/errors/{{experiment}}.npz",
+    output:
+        table=f"{RESULTS}/metrics/levels/{{experiment}}.csv",
+        meta=f"{RESULTS}/metrics/levels/{{experiment}}.meta.json",
+    params:
+        settings=lambda wildcards: EXPERIMENTS[wildcards.experiment].process.model_dump_json(),
+    log:
+        f"{RESULTS}/logs/metrics/levels/{{experiment}}.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m ihdm metrics levels --settings {params.settings:q} --errors {input.errors:q} "
+        "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
+
+
+rule metrics_likelihood:
+    input:
+        errors=f"{RESULTS}/metrics/errors/{{experiment}}.npz",
+        train=data_of("train"),
+        test=data_of("test"),
+    output:
+        table=f"{RESULTS}/metrics/likelihood/{{experiment}}.csv",
+        meta=f"{RESULTS}/metrics/likelihood/{{experiment}}.meta.json",
+    params:
+        settings=lambda wildcards: settings.likelihood(wildcards.experiment).model_dump_json(),
+    log:
+        f"{RESULTS}/logs/metrics/likelihood/{{experiment}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/metrics/likelihood/{{experiment}}.tsv"
+    resources:
+        mem_mb=8000,
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m ihdm metrics likelihood --settings {params.settings:q} --errors {input.errors:q} "
+        "--train {input.train:q} --test {input.test:q} "
+        "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
+
+
+# The real-against-real floor, once for each data set.
+rule metrics_distance_real:
+    input:
+        train=f"{RESULTS}/data/{{dataset}}/train.npy",
+        test=f"{RESULTS}/data/{{dataset}}/test.npy",
+    output:
+        table=f"{RESULTS}/metrics/distance/real/{{dataset}}.csv",
+        meta=f"{RESULTS}/metrics/distance/real/{{dataset}}.meta.json",
+    params:
+        settings=lambda wildcards: settings.distance(wildcards.dataset).model_dump_json(),
+    log:
+        f"{RESULTS}/logs/metrics/distance/real/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/metrics/distance/real/{{dataset}}.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m ihdm metrics distance --settings {params.settings:q} --train {input.train:q} "
+        "--images train={input.train:q} --images test={input.test:q} "
+        "--label dataset={wildcards.dataset} --output {output.table:q} > {log:q} 2>&1"
+
+
+rule metrics_distance:
+    input:
+        train=data_of("train"),
+        samples=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/samples.npy",
+        starts=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/starts.npy",
+    output:
+        table=f"{RESULTS}/metrics/distance/{{experiment}}/delta{{ratio}}.csv",
+        meta=f"{RESULTS}/metrics/distance/{{experiment}}/delta{{ratio}}.meta.json",
+    params:
+        settings=lambda wildcards: settings.distance(settings.dataset_of(wildcards.experiment)).model_dump_json(),
+        dataset=lambda wildcards: settings.dataset_of(wildcards.experiment),
+    log:
+        f"{RESULTS}/logs/metrics/distance/{{experiment}}/delta{{ratio}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/metrics/distance/{{experiment}}/delta{{ratio}}.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m ihdm metrics distance --settings {params.settings:q} --train {input.train:q} "
+        "--images samples={input.samples:q} --images starts={input.starts:q} "
+        "--label dataset={params.dataset} --label experiment={wildcards.experiment} "
+        "--label delta_ratio={wildcards.ratio} --output {output.table:q} > {log:q} 2>&1"
+
+
+rule metrics_spectrum_real:
+    input:
+        train=f"{RESULTS}/data/{{dataset}}/train.npy",
+        test=f"{RESULTS}/data/{{dataset}}/test.npy",
+    output:
+        table=f"{RESULTS}/metrics/spectrum/real/{{dataset}}.csv",
+        meta=f"{RESULTS}/metrics/spectrum/real/{{dataset}}.meta.json",
+    params:
+        count=settings.evaluation.num_samples,
+    log:
+        f"{RESULTS}/logs/metrics/spectrum/real/{{dataset}}.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m ihdm metrics spectrum --count {params.count} --train {input.train:q} "
+        "--images train={input.train:q} --images test={input.test:q} "
+        "--label dataset={wildcards.dataset} --output {output.table:q} > {log:q} 2>&1"
+
+
+rule metrics_spectrum:
+    input:
+        train=data_of("train"),
+        samples=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/samples.npy",
+    output:
+        table=f"{RESULTS}/metrics/spectrum/{{experiment}}/delta{{ratio}}.csv",
+        meta=f"{RESULTS}/metrics/spectrum/{{experiment}}/delta{{ratio}}.meta.json",
+    params:
+        count=settings.evaluation.num_samples,
+        dataset=lambda wildcards: settings.dataset_of(wildcards.experiment),
+    log:
+        f"{RESULTS}/logs/metrics/spectrum/{{experiment}}/delta{{ratio}}.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m ihdm metrics spectrum --count {params.count} --train {input.train:q} "
+        "--images samples={input.samples:q} "
+        "--label dataset={params.dataset} --label experiment={wildcards.experiment} "
+        "--label delta_ratio={wildcards.ratio} --output {output.table:q} > {log:q} 2>&1"
+
+
+rule metrics_disentanglement:
+    input:
+        grid=f"{RESULTS}/samples/{{experiment}}/starts_noises.npy",
+    output:
+        table=f"{RESULTS}/metrics/disentanglement/{{experiment}}.csv",
+        meta=f"{RESULTS}/metrics/disentanglement/{{experiment}}.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/disentanglement/{{experiment}}.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m ihdm metrics disentanglement --grid {input.grid:q} "
+        "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
+
+
+rule metrics_psd:
+    input:
+        train=data_of("train"),
+    output:
+        table=f"{RESULTS}/metrics/psd/{{experiment}}.csv",
+        meta=f"{RESULTS}/metrics/psd/{{experiment}}.meta.json",
+    params:
+        settings=lambda wildcards: EXPERIMENTS[wildcards.experiment].process.model_dump_json(),
+    log:
+        f"{RESULTS}/logs/metrics/psd/{{experiment}}.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m ihdm metrics psd --settings {params.settings:q} --train {input.train:q} "
+        "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
+
+
+# One tidy table of each kind, over all experiments.
+rule metrics_table:
+    input:
+        parts=table_parts,
+    output:
+        table=report(
+            f"{RESULTS}/metrics/{{table}}.csv",
+            caption="../report/tables.rst",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
+        meta=f"{RESULTS}/metrics/{{table}}.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/{{table}}.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m ihdm metrics table {input.parts:q} --output {output.table:q} > {log:q} 2>&1"

@@ -1,0 +1,87 @@
+rule samples:
+    input:
+        weights=f"{RESULTS}/models/{{experiment}}/diffusion_pytorch_model.safetensors",
+        config=f"{RESULTS}/models/{{experiment}}/config.json",
+        data=data_of("train"),
+    output:
+        samples=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/samples.npy",
+        starts=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/starts.npy",
+        table=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/samples.csv",
+        grid=report(
+            f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/grid.png",
+            caption="../report/samples.rst",
+            category="Samples",
+            subcategory="{experiment}",
+            labels={"δ/σ": "{ratio}"},
+        ),
+        meta=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/samples.meta.json",
+    params:
+        settings=lambda wildcards: settings.sampling(wildcards.experiment, float(wildcards.ratio)).model_dump_json(),
+        model=f"{RESULTS}/models/{{experiment}}",
+        folder=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}",
+    log:
+        f"{RESULTS}/logs/samples/{{experiment}}/delta{{ratio}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/samples/{{experiment}}/delta{{ratio}}.tsv"
+    resources:
+        mem_mb=8000,
+        runtime=1440,
+        gpu=1,
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m ihdm samples draw --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
+        "--output {params.folder:q} 2>&1 | tee -i {log:q}"
+
+
+rule samples_sequence:
+    input:
+        weights=f"{RESULTS}/models/{{experiment}}/diffusion_pytorch_model.safetensors",
+        config=f"{RESULTS}/models/{{experiment}}/config.json",
+        data=data_of("train"),
+    output:
+        sequence=f"{RESULTS}/samples/{{experiment}}/sequence.npz",
+        meta=f"{RESULTS}/samples/{{experiment}}/sequence.meta.json",
+    params:
+        settings=lambda wildcards: settings.sampling(wildcards.experiment, num_samples=4).model_dump_json(),
+        model=f"{RESULTS}/models/{{experiment}}",
+    log:
+        f"{RESULTS}/logs/samples/{{experiment}}/sequence.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/samples/{{experiment}}/sequence.tsv"
+    resources:
+        mem_mb=8000,
+        gpu=1,
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m ihdm samples sequence --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
+        "--output {output.sequence:q} > {log:q} 2>&1"
+
+
+rule samples_grid:
+    input:
+        weights=f"{RESULTS}/models/{{experiment}}/diffusion_pytorch_model.safetensors",
+        config=f"{RESULTS}/models/{{experiment}}/config.json",
+        data=data_of("train"),
+    output:
+        grid=f"{RESULTS}/samples/{{experiment}}/starts_noises.npy",
+        meta=f"{RESULTS}/samples/{{experiment}}/starts_noises.meta.json",
+    params:
+        settings=lambda wildcards: settings.sampling(wildcards.experiment).model_dump_json(),
+        num_starts=settings.evaluation.disentanglement.num_starts,
+        num_noises=settings.evaluation.disentanglement.num_noises,
+        model=f"{RESULTS}/models/{{experiment}}",
+    log:
+        f"{RESULTS}/logs/samples/{{experiment}}/starts_noises.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/samples/{{experiment}}/starts_noises.tsv"
+    resources:
+        mem_mb=8000,
+        gpu=1,
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m ihdm samples grid --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
+        "--starts {params.num_starts} --noises {params.num_noises} "
+        "--output {output.grid:q} 2>&1 | tee -i {log:q}"
