@@ -46,7 +46,7 @@ def train(
         device=str(compute_device()),
     ):
         batch_size = experiment.training.batch_size
-        with Progress("training", experiment.training.steps * batch_size, unit="images") as progress:
+        with Progress(f"training {output.name}", experiment.training.steps * batch_size, unit="images") as progress:
             network, history = train_network(
                 experiment,
                 images,

@@ -52,7 +52,7 @@ def draw(
     ):
         numbers = range(sampling.num_samples)
         network = load_network(model, device)
-        with Progress("sampling", sampling.num_samples, unit="images") as progress:
+        with Progress(f"sampling {output.parent.name} {output.name}", sampling.num_samples, unit="images") as progress:
             for batch in generate(network, train, sampling, starts=numbers, noises=numbers, device=device):
                 here = slice(batch.first, batch.first + len(batch.images))
                 samples[here], starts[here] = to_uint8(batch.images), to_uint8(batch.starts)
@@ -152,7 +152,7 @@ def grid(
     ):
         network = load_network(model, device)
         parts = []
-        with Progress("sampling", len(pairs), unit="images") as progress:
+        with Progress(f"sampling {output.parent.name} {output.stem}", len(pairs), unit="images") as progress:
             for batch in generate(
                 network,
                 train,

@@ -6,7 +6,9 @@ from ihdm.errors import UserError
 
 try:
     for path in workflow.configfiles:
-        read_config(path)  # Snakemake drops a key that is given twice; reading the file again finds it
+        read_config(
+            path
+        )  # Snakemake drops a key that is given twice; reading the file again finds it
     settings = parse_config(config)
 except UserError as error:
     raise WorkflowError(str(error))
@@ -37,13 +39,16 @@ def everything():
 
 def data_of(split):
     """The path of a split of an experiment's data set, as an input function."""
-    return lambda wildcards: f"{RESULTS}/data/{settings.dataset_of(wildcards.experiment)}/{split}.npy"
+    return (
+        lambda wildcards: f"{RESULTS}/data/{settings.dataset_of(wildcards.experiment)}/{split}.npy"
+    )
 
 
 def per_delta(pattern, experiment):
     """A pattern with {experiment} and {ratio}, filled in for every δ/σ of an experiment."""
     return [
-        pattern.format(experiment=experiment, ratio=format_number(ratio)) for ratio in settings.delta_ratios(experiment)
+        pattern.format(experiment=experiment, ratio=format_number(ratio))
+        for ratio in settings.delta_ratios(experiment)
     ]
 
 
@@ -52,7 +57,9 @@ def table_parts(wildcards):
     folder = f"{RESULTS}/metrics/{wildcards.table}"
     if wildcards.table not in ("distance", "spectrum"):
         return [f"{folder}/{experiment}.csv" for experiment in EXPERIMENTS]
-    datasets = {settings.dataset_of(experiment): None for experiment in EXPERIMENTS}  # a set that keeps its order
+    datasets = {
+        settings.dataset_of(experiment): None for experiment in EXPERIMENTS
+    }  # a set that keeps its order
     return [f"{folder}/real/{dataset}.csv" for dataset in datasets] + [
         path
         for experiment in EXPERIMENTS
@@ -74,14 +81,19 @@ FIGURE_INPUTS = {
         "grid": "samples/{experiment}/starts_noises.npy",
         "shares": "metrics/disentanglement/{experiment}.csv",
     },
-    "training": {"history": "models/{experiment}/history.csv", "levels": "metrics/levels/{experiment}.csv"},
+    "training": {
+        "history": "models/{experiment}/history.csv",
+        "levels": "metrics/levels/{experiment}.csv",
+    },
 }
 
 
 def figure_inputs(figure):
     """The inputs of a figure, each as KIND:EXPERIMENT and a path."""
     if figure not in FIGURE_INPUTS:
-        raise WorkflowError(f"figures.{figure}: there is no such figure; known are {', '.join(FIGURE_INPUTS)}")
+        raise WorkflowError(
+            f"figures.{figure}: there is no such figure; known are {', '.join(FIGURE_INPUTS)}"
+        )
     kinds = {
         kind: pattern
         for kind, pattern in FIGURE_INPUTS[figure].items()
@@ -92,6 +104,9 @@ def figure_inputs(figure):
         for kind, pattern in kinds.items()
         for experiment in settings.figures[figure]
         for path in dict.fromkeys(
-            per_delta(pattern.replace("{dataset}", settings.dataset_of(experiment)), experiment)
+            per_delta(
+                pattern.replace("{dataset}", settings.dataset_of(experiment)),
+                experiment,
+            )
         )
     ]

@@ -5,14 +5,16 @@ rule data:
         test=f"{RESULTS}/data/{{dataset}}/test.npy",
         test_description=f"{RESULTS}/data/{{dataset}}/test.json",
         meta=f"{RESULTS}/data/{{dataset}}/data.meta.json",
-    params:
-        settings=lambda wildcards: settings.datasets[wildcards.dataset].model_dump_json(),
-        folder=f"{RESULTS}/data/{{dataset}}",
     log:
         f"{RESULTS}/logs/data/{{dataset}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/data/{{dataset}}.tsv"
     conda:
         "../../environment.yml"
+    params:
+        settings=lambda wildcards: settings.datasets[
+            wildcards.dataset
+        ].model_dump_json(),
+        folder=f"{RESULTS}/data/{{dataset}}",
     shell:
         "python -m ihdm data prepare --settings {params.settings:q} --output {params.folder:q} > {log:q} 2>&1"

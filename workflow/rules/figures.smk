@@ -17,13 +17,13 @@ for figure in settings.figures:
                 labels={"figure": figure.replace("_", " ")},
             ),
             meta=f"{RESULTS}/figures/{figure}.meta.json",
-        params:
-            figure=figure,
-            inputs=[f"--input {kind}={path}" for kind, path in figure_inputs(figure)],
-            output=f"{RESULTS}/figures/{figure}",
         log:
             f"{RESULTS}/logs/figures/{figure}.log",
         conda:
             "../../environment.yml"
+        params:
+            figure=figure,
+            inputs=[f"--input {kind}={path}" for kind, path in figure_inputs(figure)],
+            output=f"{RESULTS}/figures/{figure}",
         shell:
             "python -m ihdm figures draw {params.figure} {params.inputs} --output {params.output:q} > {log:q} 2>&1"

@@ -6,19 +6,21 @@ rule metrics_errors:
     output:
         errors=f"{RESULTS}/metrics/errors/{{experiment}}.npz",
         meta=f"{RESULTS}/metrics/errors/{{experiment}}.meta.json",
-    params:
-        settings=lambda wildcards: settings.errors(wildcards.experiment).model_dump_json(),
-        model=f"{RESULTS}/models/{{experiment}}",
     log:
         f"{RESULTS}/logs/metrics/errors/{{experiment}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/metrics/errors/{{experiment}}.tsv"
+    conda:
+        "../../environment.yml"
     resources:
         mem_mb=8000,
         runtime=720,
         gpu=1,
-    conda:
-        "../../environment.yml"
+    params:
+        settings=lambda wildcards: settings.errors(
+            wildcards.experiment
+        ).model_dump_json(),
+        model=f"{RESULTS}/models/{{experiment}}",
     shell:
         "python -m ihdm metrics errors --settings {params.settings:q} --model {params.model:q} --test {input.test:q} "
         "--output {output.errors:q} 2>&1 | tee -i {log:q}"
@@ -30,12 +32,14 @@ rule metrics_levels:
     output:
         table=f"{RESULTS}/metrics/levels/{{experiment}}.csv",
         meta=f"{RESULTS}/metrics/levels/{{experiment}}.meta.json",
-    params:
-        settings=lambda wildcards: EXPERIMENTS[wildcards.experiment].process.model_dump_json(),
     log:
         f"{RESULTS}/logs/metrics/levels/{{experiment}}.log",
     conda:
         "../../environment.yml"
+    params:
+        settings=lambda wildcards: EXPERIMENTS[
+            wildcards.experiment
+        ].process.model_dump_json(),
     shell:
         "python -m ihdm metrics levels --settings {params.settings:q} --errors {input.errors:q} "
         "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
@@ -49,16 +53,18 @@ rule metrics_likelihood:
     output:
         table=f"{RESULTS}/metrics/likelihood/{{experiment}}.csv",
         meta=f"{RESULTS}/metrics/likelihood/{{experiment}}.meta.json",
-    params:
-        settings=lambda wildcards: settings.likelihood(wildcards.experiment).model_dump_json(),
     log:
         f"{RESULTS}/logs/metrics/likelihood/{{experiment}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/metrics/likelihood/{{experiment}}.tsv"
-    resources:
-        mem_mb=8000,
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=8000,
+    params:
+        settings=lambda wildcards: settings.likelihood(
+            wildcards.experiment
+        ).model_dump_json(),
     shell:
         "python -m ihdm metrics likelihood --settings {params.settings:q} --errors {input.errors:q} "
         "--train {input.train:q} --test {input.test:q} "
@@ -73,14 +79,16 @@ rule metrics_distance_real:
     output:
         table=f"{RESULTS}/metrics/distance/real/{{dataset}}.csv",
         meta=f"{RESULTS}/metrics/distance/real/{{dataset}}.meta.json",
-    params:
-        settings=lambda wildcards: settings.distance(wildcards.dataset).model_dump_json(),
     log:
         f"{RESULTS}/logs/metrics/distance/real/{{dataset}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/metrics/distance/real/{{dataset}}.tsv"
     conda:
         "../../environment.yml"
+    params:
+        settings=lambda wildcards: settings.distance(
+            wildcards.dataset
+        ).model_dump_json(),
     shell:
         "python -m ihdm metrics distance --settings {params.settings:q} --train {input.train:q} "
         "--images train={input.train:q} --images test={input.test:q} "
@@ -95,15 +103,17 @@ rule metrics_distance:
     output:
         table=f"{RESULTS}/metrics/distance/{{experiment}}/delta{{ratio}}.csv",
         meta=f"{RESULTS}/metrics/distance/{{experiment}}/delta{{ratio}}.meta.json",
-    params:
-        settings=lambda wildcards: settings.distance(settings.dataset_of(wildcards.experiment)).model_dump_json(),
-        dataset=lambda wildcards: settings.dataset_of(wildcards.experiment),
     log:
         f"{RESULTS}/logs/metrics/distance/{{experiment}}/delta{{ratio}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/metrics/distance/{{experiment}}/delta{{ratio}}.tsv"
     conda:
         "../../environment.yml"
+    params:
+        settings=lambda wildcards: settings.distance(
+            settings.dataset_of(wildcards.experiment)
+        ).model_dump_json(),
+        dataset=lambda wildcards: settings.dataset_of(wildcards.experiment),
     shell:
         "python -m ihdm metrics distance --settings {params.settings:q} --train {input.train:q} "
         "--images samples={input.samples:q} --images starts={input.starts:q} "
@@ -118,14 +128,14 @@ rule metrics_spectrum_real:
     output:
         table=f"{RESULTS}/metrics/spectrum/real/{{dataset}}.csv",
         meta=f"{RESULTS}/metrics/spectrum/real/{{dataset}}.meta.json",
-    params:
-        count=settings.evaluation.num_samples,
     log:
         f"{RESULTS}/logs/metrics/spectrum/real/{{dataset}}.log",
     conda:
         "../../environment.yml"
+    params:
+        num_images=settings.evaluation.num_samples,
     shell:
-        "python -m ihdm metrics spectrum --count {params.count} --train {input.train:q} "
+        "python -m ihdm metrics spectrum --count {params.num_images} --train {input.train:q} "
         "--images train={input.train:q} --images test={input.test:q} "
         "--label dataset={wildcards.dataset} --output {output.table:q} > {log:q} 2>&1"
 
@@ -137,15 +147,15 @@ rule metrics_spectrum:
     output:
         table=f"{RESULTS}/metrics/spectrum/{{experiment}}/delta{{ratio}}.csv",
         meta=f"{RESULTS}/metrics/spectrum/{{experiment}}/delta{{ratio}}.meta.json",
-    params:
-        count=settings.evaluation.num_samples,
-        dataset=lambda wildcards: settings.dataset_of(wildcards.experiment),
     log:
         f"{RESULTS}/logs/metrics/spectrum/{{experiment}}/delta{{ratio}}.log",
     conda:
         "../../environment.yml"
+    params:
+        num_images=settings.evaluation.num_samples,
+        dataset=lambda wildcards: settings.dataset_of(wildcards.experiment),
     shell:
-        "python -m ihdm metrics spectrum --count {params.count} --train {input.train:q} "
+        "python -m ihdm metrics spectrum --count {params.num_images} --train {input.train:q} "
         "--images samples={input.samples:q} "
         "--label dataset={params.dataset} --label experiment={wildcards.experiment} "
         "--label delta_ratio={wildcards.ratio} --output {output.table:q} > {log:q} 2>&1"
@@ -172,12 +182,14 @@ rule metrics_psd:
     output:
         table=f"{RESULTS}/metrics/psd/{{experiment}}.csv",
         meta=f"{RESULTS}/metrics/psd/{{experiment}}.meta.json",
-    params:
-        settings=lambda wildcards: EXPERIMENTS[wildcards.experiment].process.model_dump_json(),
     log:
         f"{RESULTS}/logs/metrics/psd/{{experiment}}.log",
     conda:
         "../../environment.yml"
+    params:
+        settings=lambda wildcards: EXPERIMENTS[
+            wildcards.experiment
+        ].process.model_dump_json(),
     shell:
         "python -m ihdm metrics psd --settings {params.settings:q} --train {input.train:q} "
         "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"

@@ -15,20 +15,22 @@ rule samples:
             labels={"δ/σ": "{ratio}"},
         ),
         meta=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/samples.meta.json",
-    params:
-        settings=lambda wildcards: settings.sampling(wildcards.experiment, float(wildcards.ratio)).model_dump_json(),
-        model=f"{RESULTS}/models/{{experiment}}",
-        folder=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}",
     log:
         f"{RESULTS}/logs/samples/{{experiment}}/delta{{ratio}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/samples/{{experiment}}/delta{{ratio}}.tsv"
+    conda:
+        "../../environment.yml"
     resources:
         mem_mb=8000,
         runtime=1440,
         gpu=1,
-    conda:
-        "../../environment.yml"
+    params:
+        settings=lambda wildcards: settings.sampling(
+            wildcards.experiment, float(wildcards.ratio)
+        ).model_dump_json(),
+        model=f"{RESULTS}/models/{{experiment}}",
+        folder=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}",
     shell:
         "python -m ihdm samples draw --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
         "--output {params.folder:q} 2>&1 | tee -i {log:q}"
@@ -42,18 +44,20 @@ rule samples_sequence:
     output:
         sequence=f"{RESULTS}/samples/{{experiment}}/sequence.npz",
         meta=f"{RESULTS}/samples/{{experiment}}/sequence.meta.json",
-    params:
-        settings=lambda wildcards: settings.sampling(wildcards.experiment, num_samples=4).model_dump_json(),
-        model=f"{RESULTS}/models/{{experiment}}",
     log:
         f"{RESULTS}/logs/samples/{{experiment}}/sequence.log",
     benchmark:
         f"{RESULTS}/benchmarks/samples/{{experiment}}/sequence.tsv"
+    conda:
+        "../../environment.yml"
     resources:
         mem_mb=8000,
         gpu=1,
-    conda:
-        "../../environment.yml"
+    params:
+        settings=lambda wildcards: settings.sampling(
+            wildcards.experiment, num_samples=4
+        ).model_dump_json(),
+        model=f"{RESULTS}/models/{{experiment}}",
     shell:
         "python -m ihdm samples sequence --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
         "--output {output.sequence:q} > {log:q} 2>&1"
@@ -67,20 +71,22 @@ rule samples_grid:
     output:
         grid=f"{RESULTS}/samples/{{experiment}}/starts_noises.npy",
         meta=f"{RESULTS}/samples/{{experiment}}/starts_noises.meta.json",
-    params:
-        settings=lambda wildcards: settings.sampling(wildcards.experiment).model_dump_json(),
-        num_starts=settings.evaluation.disentanglement.num_starts,
-        num_noises=settings.evaluation.disentanglement.num_noises,
-        model=f"{RESULTS}/models/{{experiment}}",
     log:
         f"{RESULTS}/logs/samples/{{experiment}}/starts_noises.log",
     benchmark:
         f"{RESULTS}/benchmarks/samples/{{experiment}}/starts_noises.tsv"
+    conda:
+        "../../environment.yml"
     resources:
         mem_mb=8000,
         gpu=1,
-    conda:
-        "../../environment.yml"
+    params:
+        settings=lambda wildcards: settings.sampling(
+            wildcards.experiment
+        ).model_dump_json(),
+        num_starts=settings.evaluation.disentanglement.num_starts,
+        num_noises=settings.evaluation.disentanglement.num_noises,
+        model=f"{RESULTS}/models/{{experiment}}",
     shell:
         "python -m ihdm samples grid --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
         "--starts {params.num_starts} --noises {params.num_noises} "

@@ -1,0 +1,46 @@
+# Two commands for a fresh machine with Python 3.11 or newer: each sets itself up in .venv first.
+#   make quick    the whole pipeline on embedded data, to a report page
+#   make test     formatting, lint, types, tests
+
+PYTHON ?= python3
+CORES ?= 2
+CONFIG := workflow/config/quick.yaml
+BIN := .venv/bin
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
+REPORT := results/quick/report/report.html
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: quick test format lock clean
+
+quick: .venv/installed
+	@start=$$(date +%s) && \
+	$(SNAKEMAKE) --rerun-incomplete && \
+	$(SNAKEMAKE) --report $(REPORT) && \
+	echo && echo "Report: $(CURDIR)/$(REPORT)" && echo "Elapsed: $$(( $$(date +%s) - start )) s"
+
+test: .venv/installed
+	ruff format --check .
+	ruff check .
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+	mypy
+	pytest
+
+format: .venv/installed
+	ruff format .
+	ruff check --fix .
+	snakefmt Snakefile workflow
+
+# The lock file constrains versions without requiring what another platform has no use for.
+.venv/installed: pyproject.toml requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=…")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[test]'
+	@touch $@
+
+lock: .venv/installed
+	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock
+
+clean:
+	rm -rf .venv results/quick
