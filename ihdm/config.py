@@ -218,8 +218,9 @@ class Config(Settings):
                     )
             _require(experiment.dataset, self.evaluation.feature_spaces, "evaluation.feature_spaces")
         for parameter in SweepSettings.model_fields:
-            for name in getattr(self.sweeps, parameter):
+            for name, values in getattr(self.sweeps, parameter).items():
                 _require(name, self.experiments, f"sweeps.{parameter}")
+                _require_distinct(values, f"sweeps.{parameter}.{name}")
         resolved = self.resolve_experiments()
         for figure, names in self.figures.items():
             for name in names:
@@ -231,9 +232,6 @@ class Config(Settings):
 
         A swept value gives the experiment ``NAME-PARAMETERVALUE``, e.g. ``digits-sigma0.02``; the value that the
         experiment has anyway adds nothing.
-
-        Raises:
-            ValueError: if a sweep names the same value twice.
         """
         resolved = {}
         for name, settings in self.experiments.items():
@@ -246,7 +244,7 @@ class Config(Settings):
             )
             resolved[name] = base
             for parameter in ("sigma", "num_levels", "blur_sigma_max", "seed"):
-                for value in _distinct(getattr(self.sweeps, parameter).get(name, ()), f"sweeps.{parameter}.{name}"):
+                for value in getattr(self.sweeps, parameter).get(name, ()):
                     varied = _vary(base, parameter, value)
                     if varied != base:
                         resolved[f"{name}-{parameter}{format_number(value)}"] = varied
@@ -308,8 +306,7 @@ class Config(Settings):
 
     def delta_ratios(self, experiment: str) -> list[float]:
         """Return the ratios δ/σ at which an experiment is sampled, ascending; a swept experiment takes its base's."""
-        base = experiment.split("-")[0]
-        swept = _distinct(self.sweeps.delta_ratio.get(base, ()), f"sweeps.delta_ratio.{base}")
+        swept = self.sweeps.delta_ratio.get(experiment.split("-")[0], ())
         return sorted({float(ratio) for ratio in (*swept, self.evaluation.delta_ratio)})
 
 
@@ -318,11 +315,10 @@ def _require(name: str, known: Mapping[str, Any], where: str) -> None:
         raise ValueError(f"{where}: '{name}' is not defined; known are {', '.join(sorted(known)) or 'none'}")
 
 
-def _distinct(values: tuple[float, ...], where: str) -> tuple[float, ...]:
+def _require_distinct(values: tuple[float, ...], where: str) -> None:
     repeated = [value for value, count in Counter(values).items() if count > 1]
     if repeated:
         raise ValueError(f"{where}: {format_number(repeated[0])} is listed twice")
-    return values
 
 
 def _vary(base: Experiment, parameter: str, value: float) -> Experiment:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from ihdm.files import atomic_path
 
-StoredImages = UInt8[np.ndarray, "batch height width channel"]
+StoredImages = UInt8[np.ndarray, "_ height width channel"]
 
 
 def tile(images: StoredImages, columns: int | None = None, gap: int = 1) -> UInt8[np.ndarray, "height width channel"]:
