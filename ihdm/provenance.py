@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from ihdm import __version__
+from ihdm.errors import UserError
 from ihdm.files import atomic_path, sha256
 
 RECORDED_PACKAGES = (
@@ -61,8 +62,14 @@ def record(
         settings: the complete settings it depends on.
         seed: the seed of its random draws, if any.
         device: where it computes.
+
+    Raises:
+        UserError: if an input is missing.
     """
     started = time.perf_counter()
+    for path in inputs:
+        if not path.exists():
+            raise UserError(f"{path}: this input does not exist; make it with the stage before, or mend the path")
     input_hashes = {str(path): sha256(path) for path in inputs}
     yield
     content = {

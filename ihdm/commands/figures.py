@@ -17,7 +17,7 @@ app = typer.Typer(help="Draw figures.", no_args_is_help=True)
 def draw(
     name: Annotated[str, typer.Argument(help="The figure: a module of ihdm.figures.")],
     inputs: Annotated[list[str], typer.Option("--input", help="KIND:EXPERIMENT=PATH; may be repeated.")],
-    output: Annotated[Path, typer.Option(help="Path without ending; .pdf and .png are written.")],
+    output: Annotated[Path, typer.Option(help="Path of the .png; a .pdf is written beside it.")],
 ) -> None:
     """Draw one figure."""
     from ihdm.provenance import record

@@ -38,7 +38,7 @@ def draw(inputs: Inputs) -> Figure:
         axes.axhspan(max(floor["low"], 0), floor["high"], color="0.85", lw=0)
         axes.axhline(floor["value"], color="0.4", lw=1, label="real images")
         axes.set_yscale("log")
-        axes.set_title(f"{name} ({samples['feature_space'].iloc[0]}, n = {samples['n'].iloc[0]})")
+        axes.set_title(f"{name}\n{samples['feature_space'].iloc[0]}, n = {samples['n'].iloc[0]}")
         if has_likelihood:
             bound = pd.read_csv(inputs["likelihood"][name][0])
             grid[1, column].errorbar(
@@ -52,7 +52,7 @@ def draw(inputs: Inputs) -> Figure:
             )
         grid[-1, column].set_xlabel(r"$\delta/\sigma$")
     grid[0, 0].set_ylabel("Fréchet distance")
-    grid[0, 0].legend(frameon=False)
+    grid[0, 0].legend(frameon=False, loc="upper right")
     if has_likelihood:
         grid[1, 0].set_ylabel("bound, bits/dim")
     figure.tight_layout()

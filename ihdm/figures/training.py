@@ -14,8 +14,7 @@ def draw(inputs: Inputs) -> Figure:
     figure, grid = plt.subplots(2, len(names), figsize=(WIDTH, 4.2), squeeze=False)
     for column, name in enumerate(names):
         history = pd.read_csv(inputs["history"][name][0])
-        grid[0, column].plot(history["step"], history["loss"], lw=0.5, alpha=0.5)
-        grid[0, column].plot(history["step"], history["loss"].ewm(span=10).mean(), "C0", lw=1.4)
+        grid[0, column].plot(history["step"], history["loss"])
         grid[0, column].set(title=name, xlabel="step", yscale="log")
         levels = pd.read_csv(inputs["levels"][name][0])
         axes = grid[1, column]

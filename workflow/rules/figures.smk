@@ -24,6 +24,5 @@ for figure in settings.figures:
         params:
             figure=figure,
             inputs=[f"--input {kind}={path}" for kind, path in figure_inputs(figure)],
-            output=f"{RESULTS}/figures/{figure}",
         shell:
-            "python -m ihdm figures draw {params.figure} {params.inputs} --output {params.output:q} > {log:q} 2>&1"
+            "python -m ihdm figures draw {params.figure} {params.inputs} --output {output.png:q} > {log:q} 2>&1"
