@@ -37,7 +37,7 @@ def draw(inputs: Inputs) -> Figure:
             axes.xaxis.set_major_formatter(ScalarFormatter())
             axes.xaxis.set_minor_formatter(NullFormatter())
             axes.legend(fontsize=6, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-        row[0].set_ylim(power.min() * 1e-3, power.max() * 3)
+        row[0].set_ylim(power.min() * 1e-2, power.max() * 3)
         row[0].set_ylabel("power")
         row[0].text(0.05, 0.06, rf"$\alpha = {alpha:.2f}$ up to $f = \pi$", transform=row[0].transAxes)
     figure.tight_layout()
