@@ -1,6 +1,6 @@
 """What a finished quick run must show. Not part of `make test`: run it after `make quick`.
 
-pytest tests/acceptance
+pytest tests/acceptance/quick.py
 """
 
 from pathlib import Path
