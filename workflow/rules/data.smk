@@ -15,6 +15,6 @@ rule data:
         settings=lambda wildcards: settings.datasets[
             wildcards.dataset
         ].model_dump_json(),
-        folder=f"{RESULTS}/data/{{dataset}}",
+        folder=subpath(output.train, parent=True),
     shell:
         "python -m ihdm data prepare --settings {params.settings:q} --output {params.folder:q} > {log:q} 2>&1"

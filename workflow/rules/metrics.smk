@@ -20,7 +20,7 @@ rule metrics_errors:
         settings=lambda wildcards: settings.errors(
             wildcards.experiment
         ).model_dump_json(),
-        model=f"{RESULTS}/models/{{experiment}}",
+        model=subpath(input.weights, parent=True),
     shell:
         "python -m ihdm metrics errors --settings {params.settings:q} --model {params.model:q} --test {input.test:q} "
         "--output {output.errors:q} 2>&1 | tee -i {log:q}"

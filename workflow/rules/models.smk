@@ -18,7 +18,7 @@ rule models:
         gpu=1,
     params:
         settings=lambda wildcards: EXPERIMENTS[wildcards.experiment].model_dump_json(),
-        folder=f"{RESULTS}/models/{{experiment}}",
+        folder=subpath(output.weights, parent=True),
         # Not an output: Snakemake deletes the outputs of a job that is stopped, and this must outlive it.
         state=f"{RESULTS}/state/{{experiment}}",
     shell:

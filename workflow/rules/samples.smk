@@ -29,8 +29,8 @@ rule samples:
         settings=lambda wildcards: settings.sampling(
             wildcards.experiment, float(wildcards.ratio)
         ).model_dump_json(),
-        model=f"{RESULTS}/models/{{experiment}}",
-        folder=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}",
+        model=subpath(input.weights, parent=True),
+        folder=subpath(output.samples, parent=True),
     shell:
         "python -m ihdm samples draw --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
         "--output {params.folder:q} 2>&1 | tee -i {log:q}"
@@ -57,7 +57,7 @@ rule samples_sequence:
         settings=lambda wildcards: settings.sampling(
             wildcards.experiment, num_samples=4
         ).model_dump_json(),
-        model=f"{RESULTS}/models/{{experiment}}",
+        model=subpath(input.weights, parent=True),
     shell:
         "python -m ihdm samples sequence --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
         "--output {output.sequence:q} > {log:q} 2>&1"
@@ -86,7 +86,7 @@ rule samples_grid:
         ).model_dump_json(),
         num_starts=settings.evaluation.disentanglement.num_starts,
         num_noises=settings.evaluation.disentanglement.num_noises,
-        model=f"{RESULTS}/models/{{experiment}}",
+        model=subpath(input.weights, parent=True),
     shell:
         "python -m ihdm samples grid --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
         "--starts {params.num_starts} --noises {params.num_noises} "
