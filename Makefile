@@ -15,6 +15,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 quick: .venv/installed
 	@start=$$(date +%s) && \
+	$(SNAKEMAKE) --unlock --quiet all && \
 	$(SNAKEMAKE) && \
 	$(SNAKEMAKE) --report $(REPORT) && \
 	echo && echo "Report: $(CURDIR)/$(REPORT)" && echo "Elapsed: $$(( $$(date +%s) - start )) s"

@@ -108,9 +108,10 @@ SECTIONS = {
     ),
     "distance": (
         "How close are samples to real images?",
-        "Distances to training images that no row contains, with 95 % bootstrap intervals; every row compares n "
-        "images. “Real, training” is the floor: what real images of the same kind score. Starts are the blurred "
-        "images that sampling begins with. The features are not Inception's, so neither column is an FID or a KID.",
+        "Distances to the training images after the first n, with 95 % bootstrap intervals; every row compares n "
+        "images. “Real, training”, the first n, is the floor. Starts are the blurred training images that sampling "
+        "begins with. Crops of photos overlap and are not independent, so their intervals are somewhat too narrow. "
+        "The features are not Inception's, so neither column is an FID or a KID.",
         distance_summary,
     ),
     "spectrum": (

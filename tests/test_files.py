@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
+from ihdm.errors import UserError
 from ihdm.files import atomic_path, sha256
 from ihdm.images import tile
 from ihdm.provenance import record, settings_hash
@@ -27,21 +28,17 @@ def test_nothing_is_left_of_a_failed_write(tmp_path):
     assert [path.name for path in target.parent.iterdir()] == ["file.txt"]
 
 
-def test_a_folder_takes_the_place_of_another(tmp_path):
-    for content in ("old", "new"):
-        with atomic_path(tmp_path / "folder") as temporary:
-            temporary.mkdir()
-            (temporary / content).write_text(content)
-    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["new"]
-    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+def test_files_have_the_permissions_of_the_umask(tmp_path):
+    with atomic_path(tmp_path / "file") as temporary:
+        temporary.write_text("")
+        temporary.chmod(0o600)
+    (tmp_path / "plain").write_text("")
+    assert (tmp_path / "file").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_hashes(tmp_path):
     (tmp_path / "a").write_bytes(b"content")
     assert sha256(tmp_path / "a") == hashlib.sha256(b"content").hexdigest()
-    before = sha256(tmp_path)
-    (tmp_path / "b").write_bytes(b"")
-    assert sha256(tmp_path) != before
 
 
 class Both(BaseModel):
@@ -66,14 +63,23 @@ def test_record_holds_the_origin(tmp_path):
 
 
 def test_no_record_of_a_failure(tmp_path):
-    with pytest.raises(RuntimeError), record(tmp_path / "out.meta.json", outputs=[]):
+    with pytest.raises(RuntimeError), record(tmp_path / "out.meta.json", outputs=[], settings={}):
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_record_without_inputs(tmp_path):
+    with (
+        pytest.raises(UserError, match="gone: this input does not exist"),
+        record(tmp_path / "out.meta.json", outputs=[], inputs=[tmp_path / "gone"], settings={}),
+    ):
+        pytest.fail("the block must not run")
 
 
 def test_settings_hash_ignores_the_order():
     assert settings_hash(Both(a=2.0, b="y")) == settings_hash(Both(b="y", a=2.0))
     assert settings_hash(Both(a=2.0)) != settings_hash(Both())
+    assert settings_hash({"a": 1, "b": 2}) == settings_hash({"b": 2, "a": 1})
 
 
 def test_generators_are_known_values():

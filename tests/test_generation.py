@@ -18,7 +18,6 @@ def sampling(**changes) -> SamplingSettings:
         "seed": 5,
         "delta_ratio": 1.25,
         "prior_noise": "delta",
-        "num_samples": 10,
         "micro_batch": 4,
     }
     return SamplingSettings(**{**values, **changes})

@@ -35,9 +35,13 @@ def imported(path: Path) -> set[str]:
     """The modules and folders directly under ihdm/ that a file imports, lazily or not."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "ihdm":
-            parts = node.module.split(".")
-            found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute here"
+            parts = (node.module or "").split(".")
+            if parts[0] == "ihdm":
+                found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            assert not any(alias.name.split(".")[0] == "ihdm" for alias in node.names), f"{path}: use from … import"
     return {
         name if (ROOT / "ihdm" / name).exists() or (ROOT / f"ihdm/{name}.py").exists() else "__init__" for name in found
     }

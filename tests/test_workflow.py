@@ -34,7 +34,8 @@ def command(results: Path, *arguments: str, **changes: Any) -> list[str]:
     config_file = results.parent / f"{results.name}.yaml"
     config_file.write_text(yaml.safe_dump(config))
     return [
-        sys.executable, "-m", "snakemake", "--cores", "2", "--nocolor", "--nolock", *arguments,
+        sys.executable, "-m", "snakemake", "--workflow-profile", "workflow/profiles/default", "--cores", "2",
+        "--nocolor", *arguments,
         "--configfile", str(config_file),
     ]  # fmt: skip
 
@@ -144,7 +145,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(results, tmp_path):
     folder = tmp_path / "results"
     targets = [str(folder / name) for name in ("models/photos/history.csv", "samples/digits/delta0/samples.npy")]
     process = subprocess.Popen(
-        command(folder, *targets, "--rerun-incomplete"),
+        command(folder, *targets),
         cwd=ROOT,
         env=ENVIRONMENT,
         stdout=subprocess.DEVNULL,
@@ -157,7 +158,8 @@ def test_a_killed_run_goes_on_and_ends_the_same(results, tmp_path):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not (folder / "samples").exists()
-    again = snakemake(folder, *targets, "--rerun-incomplete")
+    assert snakemake(folder, "--unlock").returncode == 0
+    again = snakemake(folder, *targets)
     assert again.returncode == 0, again.stderr
     expected, found = hashes(results), hashes(folder)
     assert {"models/photos/history.csv", "samples/digits/delta0/samples.npy"} <= found.keys()
@@ -171,10 +173,23 @@ def test_a_wrong_configuration_stops_before_any_job(tmp_path):
     assert "Traceback" not in output.stdout + output.stderr
 
 
+def test_scales_are_never_merged():
+    output = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n", "--configfile", "workflow/config/quick.yaml", "config.yaml"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        timeout=120,
+    )
+    assert output.returncode != 0
+    assert "a scale is one complete file, but 2 are given" in output.stdout + output.stderr
+
+
 @pytest.mark.parametrize("config", ["config.yaml", "workflow/config/quick.yaml"])
 def test_every_scale_can_be_planned(config):
     output = subprocess.run(
-        [sys.executable, "-m", "snakemake", "-n", "--forceall", "--nolock", "--configfile", config],
+        [sys.executable, "-m", "snakemake", "-n", "--forceall", "--configfile", config],
         capture_output=True,
         text=True,
         cwd=ROOT,

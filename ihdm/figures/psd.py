@@ -18,7 +18,7 @@ def draw(inputs: Inputs) -> Figure:
         len(names), 2, figsize=(WIDTH, 2.7 * len(names)), sharex="row", sharey="row", squeeze=False
     )
     for row, name in zip(grid, names, strict=True):
-        table = pd.read_csv(inputs["psd"][name][0])
+        table = pd.read_csv(inputs["psd"][name][""])
         clean = table[table["process"] == "none"]
         frequencies, power = clean["frequency"].to_numpy(), clean["power"].to_numpy()
         alpha = fit_alpha(frequencies, power, 0, np.pi)

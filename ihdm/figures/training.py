@@ -13,10 +13,10 @@ def draw(inputs: Inputs) -> Figure:
     names = list(inputs["history"])
     figure, grid = plt.subplots(2, len(names), figsize=(WIDTH, 4.2), squeeze=False)
     for column, name in enumerate(names):
-        history = pd.read_csv(inputs["history"][name][0])
+        history = pd.read_csv(inputs["history"][name][""])
         grid[0, column].plot(history["step"], history["loss"])
         grid[0, column].set(title=name, xlabel="step", yscale="log")
-        levels = pd.read_csv(inputs["levels"][name][0])
+        levels = pd.read_csv(inputs["levels"][name][""])
         axes = grid[1, column]
         for quantity, colour, label in (("baseline", "0.5", "$f = 0$"), ("loss", "C0", "network")):
             error = 1.96 * levels[f"{quantity}_standard_error"]

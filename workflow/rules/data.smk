@@ -17,4 +17,4 @@ rule data:
         ].model_dump_json(),
         folder=subpath(output.train, parent=True),
     shell:
-        "python -m ihdm data prepare --settings {params.settings:q} --output {params.folder:q} > {log:q} 2>&1"
+        "python -m ihdm --threads {threads} data prepare --settings {params.settings:q} --output {params.folder:q} > {log:q} 2>&1"

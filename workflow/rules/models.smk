@@ -22,5 +22,5 @@ rule models:
         # Not an output: Snakemake deletes the outputs of a job that is stopped, and this must outlive it.
         state=f"{RESULTS}/state/{{experiment}}",
     shell:
-        "python -m ihdm models train --settings {params.settings:q} --data {input.data:q} "
+        "python -m ihdm --threads {threads} models train --settings {params.settings:q} --data {input.data:q} "
         "--state {params.state:q} --output {params.folder:q} 2>&1 | tee -i {log:q}"

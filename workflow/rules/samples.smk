@@ -32,8 +32,8 @@ rule samples:
         model=subpath(input.weights, parent=True),
         folder=subpath(output.samples, parent=True),
     shell:
-        "python -m ihdm samples draw --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
-        "--output {params.folder:q} 2>&1 | tee -i {log:q}"
+        "python -m ihdm --threads {threads} samples draw --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
+        "--num-samples {params.num_samples} --output {params.folder:q} 2>&1 | tee -i {log:q}"
 
 
 rule samples_sequence:
@@ -59,7 +59,7 @@ rule samples_sequence:
         ).model_dump_json(),
         model=subpath(input.weights, parent=True),
     shell:
-        "python -m ihdm samples sequence --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
+        "python -m ihdm --threads {threads} samples sequence --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
         "--output {output.sequence:q} > {log:q} 2>&1"
 
 
@@ -88,6 +88,6 @@ rule samples_grid:
         num_noises=settings.evaluation.disentanglement.num_noises,
         model=subpath(input.weights, parent=True),
     shell:
-        "python -m ihdm samples grid --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
+        "python -m ihdm --threads {threads} samples grid --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
         "--starts {params.num_starts} --noises {params.num_noises} "
         "--output {output.grid:q} 2>&1 | tee -i {log:q}"
