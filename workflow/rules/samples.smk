@@ -55,7 +55,7 @@ rule samples_sequence:
         gpu=1,
     params:
         settings=lambda wildcards: settings.sampling(
-            wildcards.experiment, num_samples=4
+            wildcards.experiment
         ).model_dump_json(),
         model=subpath(input.weights, parent=True),
     shell:
