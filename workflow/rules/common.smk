@@ -13,9 +13,7 @@ if len(workflow.configfiles) > 1:
     )
 try:
     for path in workflow.configfiles:
-        read_config(
-            path
-        )  # Snakemake drops a key that is given twice; reading the file again finds it
+        read_config(path)  # Snakemake drops a key that is given twice; reading the file again finds it
     settings = parse_config(config)
 except UserError as error:
     raise WorkflowError(str(error))
@@ -24,11 +22,7 @@ RESULTS = settings.results
 EXPERIMENTS = settings.resolve_experiments()
 
 # The spelling of each δ/σ in paths, and its value.
-RATIOS = {
-    format_number(ratio): ratio
-    for experiment in EXPERIMENTS
-    for ratio in settings.delta_ratios(experiment)
-}
+RATIOS = {format_number(ratio): ratio for experiment in EXPERIMENTS for ratio in settings.delta_ratios(experiment)}
 
 TABLES = ["levels", "distance", "spectrum", "disentanglement"]
 if settings.has_likelihood:
@@ -53,16 +47,13 @@ def everything():
 
 def data_of(split):
     """The path of a split of an experiment's data set, as an input function."""
-    return (
-        lambda wildcards: f"{RESULTS}/data/{settings.dataset_of(wildcards.experiment)}/{split}.npy"
-    )
+    return lambda wildcards: f"{RESULTS}/data/{settings.dataset_of(wildcards.experiment)}/{split}.npy"
 
 
 def per_delta(pattern, experiment):
     """A pattern with {experiment} and {ratio}, filled in for every δ/σ of an experiment."""
     return [
-        pattern.format(experiment=experiment, ratio=format_number(ratio))
-        for ratio in settings.delta_ratios(experiment)
+        pattern.format(experiment=experiment, ratio=format_number(ratio)) for ratio in settings.delta_ratios(experiment)
     ]
 
 
@@ -71,9 +62,7 @@ def table_parts(wildcards):
     folder = f"{RESULTS}/metrics/{wildcards.table}"
     if wildcards.table not in ("distance", "spectrum"):
         return [f"{folder}/{experiment}.csv" for experiment in EXPERIMENTS]
-    datasets = {
-        settings.dataset_of(experiment): None for experiment in EXPERIMENTS
-    }  # a set that keeps its order
+    datasets = {settings.dataset_of(experiment): None for experiment in EXPERIMENTS}  # a set that keeps its order
     return [f"{folder}/real/{dataset}.csv" for dataset in datasets] + [
         f"{folder}/{experiment}/delta{format_number(ratio)}.csv"
         for experiment in EXPERIMENTS
@@ -105,9 +94,7 @@ FIGURE_INPUTS = {
 def figure_inputs(figure):
     """The inputs of a figure by name: KIND:EXPERIMENT, or KIND:EXPERIMENT:RATIO where there is one for each δ/σ."""
     if figure not in FIGURE_INPUTS:
-        raise WorkflowError(
-            f"figures.{figure}: there is no such figure; known are {', '.join(FIGURE_INPUTS)}"
-        )
+        raise WorkflowError(f"figures.{figure}: there is no such figure; known are {', '.join(FIGURE_INPUTS)}")
     inputs = {}
     for kind, pattern in FIGURE_INPUTS[figure].items():
         if kind == "likelihood" and not settings.has_likelihood:

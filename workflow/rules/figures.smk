@@ -25,10 +25,6 @@ for figure in settings.figures:
             "../../environment.yml"
         params:
             figure=figure,
-            inputs=[
-                word
-                for name, path in figure_inputs(figure).items()
-                for word in ("--input", f"{name}={path}")
-            ],
+            inputs=[word for name, path in figure_inputs(figure).items() for word in ("--input", f"{name}={path}")],
         shell:
             "python -m ihdm --threads {threads} figures draw {params.figure} {params.inputs:q} --output {output.png:q} > {log:q} 2>&1"

@@ -17,9 +17,7 @@ rule metrics_errors:
         runtime=720,
         gpu=1,
     params:
-        settings=lambda wildcards: settings.errors(
-            wildcards.experiment
-        ).model_dump_json(),
+        settings=lambda wildcards: settings.errors(wildcards.experiment).model_dump_json(),
         model=subpath(input.weights, parent=True),
     shell:
         "python -m ihdm --threads {threads} metrics errors --settings {params.settings:q} --model {params.model:q} --test {input.test:q} "
@@ -37,9 +35,7 @@ rule metrics_levels:
     conda:
         "../../environment.yml"
     params:
-        settings=lambda wildcards: EXPERIMENTS[
-            wildcards.experiment
-        ].process.model_dump_json(),
+        settings=lambda wildcards: EXPERIMENTS[wildcards.experiment].process.model_dump_json(),
     shell:
         "python -m ihdm --threads {threads} metrics levels --settings {params.settings:q} --errors {input.errors:q} "
         "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
@@ -62,9 +58,7 @@ rule metrics_likelihood:
     resources:
         mem_mb=8000,
     params:
-        settings=lambda wildcards: settings.likelihood(
-            wildcards.experiment
-        ).model_dump_json(),
+        settings=lambda wildcards: settings.likelihood(wildcards.experiment).model_dump_json(),
     shell:
         "python -m ihdm --threads {threads} metrics likelihood --settings {params.settings:q} --errors {input.errors:q} "
         "--train {input.train:q} --test {input.test:q} "
@@ -88,9 +82,7 @@ rule metrics_distance_real:
     resources:
         mem_mb=4000,
     params:
-        settings=lambda wildcards: settings.distance(
-            wildcards.dataset
-        ).model_dump_json(),
+        settings=lambda wildcards: settings.distance(wildcards.dataset).model_dump_json(),
     shell:
         "python -m ihdm --threads {threads} metrics distance --settings {params.settings:q} --train {input.train:q} "
         "--images train={input.train:q} --images test={input.test:q} "
@@ -114,9 +106,7 @@ rule metrics_distance:
     resources:
         mem_mb=4000,
     params:
-        settings=lambda wildcards: settings.distance(
-            settings.dataset_of(wildcards.experiment)
-        ).model_dump_json(),
+        settings=lambda wildcards: settings.distance(settings.dataset_of(wildcards.experiment)).model_dump_json(),
         dataset=lambda wildcards: settings.dataset_of(wildcards.experiment),
     shell:
         "python -m ihdm --threads {threads} metrics distance --settings {params.settings:q} --train {input.train:q} "
@@ -199,9 +189,7 @@ rule metrics_psd:
     conda:
         "../../environment.yml"
     params:
-        settings=lambda wildcards: EXPERIMENTS[
-            wildcards.experiment
-        ].process.model_dump_json(),
+        settings=lambda wildcards: EXPERIMENTS[wildcards.experiment].process.model_dump_json(),
     shell:
         "python -m ihdm --threads {threads} metrics psd --settings {params.settings:q} --train {input.train:q} "
         "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"

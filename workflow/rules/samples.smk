@@ -26,9 +26,8 @@ rule samples:
         runtime=1440,
         gpu=1,
     params:
-        settings=lambda wildcards: settings.sampling(
-            wildcards.experiment, float(wildcards.ratio)
-        ).model_dump_json(),
+        settings=lambda wildcards: settings.sampling(wildcards.experiment, RATIOS[wildcards.ratio]).model_dump_json(),
+        num_samples=settings.evaluation.num_samples,
         model=subpath(input.weights, parent=True),
         folder=subpath(output.samples, parent=True),
     shell:
@@ -54,9 +53,7 @@ rule samples_sequence:
         mem_mb=8000,
         gpu=1,
     params:
-        settings=lambda wildcards: settings.sampling(
-            wildcards.experiment
-        ).model_dump_json(),
+        settings=lambda wildcards: settings.sampling(wildcards.experiment).model_dump_json(),
         model=subpath(input.weights, parent=True),
     shell:
         "python -m ihdm --threads {threads} samples sequence --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
@@ -81,9 +78,7 @@ rule samples_grid:
         mem_mb=8000,
         gpu=1,
     params:
-        settings=lambda wildcards: settings.sampling(
-            wildcards.experiment
-        ).model_dump_json(),
+        settings=lambda wildcards: settings.sampling(wildcards.experiment).model_dump_json(),
         num_starts=settings.evaluation.disentanglement.num_starts,
         num_noises=settings.evaluation.disentanglement.num_noises,
         model=subpath(input.weights, parent=True),
