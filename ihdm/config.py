@@ -8,19 +8,20 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", description="lower-case letters, digits and underscores")]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-
-
-class Settings(BaseModel):
-    """What all settings share: unknown keys and values of another type are refused, and nothing changes later."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+from ihdm.settings import (
+    Count,
+    Fraction,
+    Name,
+    NotNegative,
+    Positive,
+    PriorNoise,
+    Rounding,
+    RunSettings,
+    Settings,
+    TrainingSettings,
+)
 
 
 class DatasetSettings(Settings):
@@ -82,26 +83,15 @@ class HeatSettings(Settings):
         return self
 
 
-class TrainingSettings(Settings):
-    """How a network is trained: Adam with linear warm-up, clipping and an average of the weights."""
-
-    steps: Count = Field(description="optimiser steps")
-    batch_size: Count
-    learning_rate: Positive
-    warmup_steps: Annotated[int, Field(ge=0)] = Field(default=5000, description="steps of linear warm-up")
-    ema_decay: Fraction = Field(description="decay of the exponential moving average of the weights")
-    gradient_clip: Positive = Field(default=1.0, description="largest norm of the gradient")
-    mixed_precision: Literal["no", "fp16", "bf16"] = Field(default="no", description="precision of the network alone")
-
-
 class ExperimentSettings(Settings):
-    """What a trained network depends on, its parts by name."""
+    """What a trained network depends on, its parts by name, and how its training runs."""
 
     dataset: Name
     network: Name
     process: HeatSettings
     training: TrainingSettings
     seed: Annotated[int, Field(ge=0)] = 0
+    run: RunSettings = RunSettings()
 
 
 class Experiment(Settings):
@@ -113,6 +103,12 @@ class Experiment(Settings):
     training: TrainingSettings
     seed: int
 
+    @model_validator(mode="after")
+    def _has_levels_to_train(self) -> Self:
+        if self.training.levels == "as_released" and self.process.num_levels == 1:
+            raise ValueError("levels 'as_released' leaves level K out, so num_levels must be at least 2")
+        return self
+
 
 class SamplingSettings(Settings):
     """What a generated image depends on beside the trained network, the training images and its own numbers."""
@@ -120,7 +116,8 @@ class SamplingSettings(Settings):
     process: HeatSettings
     seed: int
     delta_ratio: NotNegative
-    prior_noise: Literal["delta", "sigma", "none"]
+    prior_noise: PriorNoise
+    rounding: Rounding = "nearest"
     micro_batch: Count
 
 
@@ -164,8 +161,11 @@ class EvaluationSettings(Settings):
     """How trained networks are sampled and measured. Nothing here retrains anything."""
 
     delta_ratio: NotNegative = Field(default=1.25, description="sampling noise δ as a ratio to σ, where none is swept")
-    prior_noise: Literal["delta", "sigma", "none"] = Field(
+    prior_noise: PriorNoise = Field(
         default="delta", description="bandwidth of the kernel density estimate that sampling starts from"
+    )
+    rounding: Rounding = Field(
+        default="nearest", description="how finished images become 8-bit: rounded, or cut off as the released code does"
     )
     num_samples: Annotated[int, Field(ge=2)] = Field(description="generated images per experiment and δ")
     micro_batch: Count = Field(description="images sampled at a time; on one CPU the bytes of a sample depend on it")
@@ -260,6 +260,7 @@ class Config(Settings):
             seed=resolved.seed,
             delta_ratio=self.evaluation.delta_ratio if delta_ratio is None else delta_ratio,
             prior_noise=self.evaluation.prior_noise,
+            rounding=self.evaluation.rounding,
             micro_batch=self.evaluation.micro_batch,
         )
 
@@ -300,6 +301,10 @@ class Config(Settings):
             num_bootstrap=self.evaluation.num_bootstrap,
             seed=0,
         )
+
+    def run(self, experiment: str) -> RunSettings:
+        """Return how the training of an experiment runs, swept or not."""
+        return self.experiments[experiment.split("-")[0]].run
 
     def dataset_of(self, experiment: str) -> str:
         """Return the name of the data set of an experiment, swept or not."""

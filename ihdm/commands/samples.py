@@ -56,7 +56,8 @@ def draw(
         with Progress(f"sampling {output.parent.name} {output.name}", num_samples, unit="images") as progress:
             for batch in generate(network, train, sampling, starts=numbers, noises=numbers, device=device):
                 here = slice(batch.first, batch.first + len(batch.images))
-                samples[here], starts[here] = to_uint8(batch.images), to_uint8(batch.starts)
+                samples[here] = to_uint8(batch.images, sampling.rounding)
+                starts[here] = to_uint8(batch.starts, sampling.rounding)
                 train_images[here] = batch.train_images
                 progress.update(here.stop)
         for name, images in (("samples.npy", samples), ("starts.npy", starts)):
@@ -111,7 +112,10 @@ def sequence(
         # Each start stands beside the training image that it is the blurred version of.
         originals = np.concatenate([train[batch.train_images] for batch in batches])
         stages = [
-            [to_uint8(batch.starts if level == num_levels else batch.means[level]) for batch in batches]
+            [
+                to_uint8(batch.starts if level == num_levels else batch.means[level], sampling.rounding)
+                for batch in batches
+            ]
             for level in kept
         ]
         heat = heat_process(sampling.process, train.shape[1])

@@ -86,6 +86,7 @@ FIGURE_INPUTS = {
     },
     "training": {
         "history": "models/{experiment}/history.csv",
+        "held_out": "models/{experiment}/held_out.csv",
         "levels": "metrics/levels/{experiment}.csv",
     },
 }
