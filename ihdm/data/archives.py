@@ -47,7 +47,7 @@ def _unpack_zip(archive: Path, folder: Path) -> None:
 
 
 def _unpack_tar(archive: Path, folder: Path) -> None:
-    with tarfile.open(archive) as stored:
+    with tarfile.open(archive, "r:gz") as stored:
         try:
             require_space(folder, sum(member.size for member in stored))
             stored.extractall(folder, filter="data")

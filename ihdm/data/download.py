@@ -67,6 +67,7 @@ def _fetch_rest(address: str, part: Path, timeout: float) -> None:
             total = have + int(length) if length else None
             _receive(response, part, have, total)
     except HTTPError as error:
+        error.close()
         if error.code == 416 and error.headers.get("Content-Range", "").endswith(f"/{have}"):
             return  # nothing was missing but the new name
         if error.code == 416:

@@ -86,7 +86,7 @@ def _obtain(file: RawFile, folder: Path) -> tuple[Path, dict[str, str | None]]:
         found = find_folder(folder, file.contents)  # perhaps unpacked by another process meanwhile
         if found is None:
             checked = _check(file, path, folder)
-            unpack(path, folder / path.name.partition(".")[0])
+            unpack(path, folder / f"{path.name}.unpacked")
             found = find_folder(folder, file.contents)
             if found is None:
                 raise UserError(f"{path}: holds no folder '{file.contents}'; it is not the archive that is meant")
