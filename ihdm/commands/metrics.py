@@ -181,6 +181,22 @@ def psd(settings: SettingsOption, train: TrainOption, output: OutputOption, labe
 
 
 @app.command()
+def data_spectrum(
+    train: TrainOption,
+    resamples: Annotated[int, typer.Option(min=2, help="Bootstrap resamples behind the interval of α.")],
+    output: OutputOption,
+    label: LabelOption = None,
+) -> None:
+    """Tabulate the power spectral density of a data set, and α of the power law 1/f^α fitted to it."""
+    from ihdm.data.arrays import open_images
+    from ihdm.metrics.power_law import power_law_rows
+    from ihdm.provenance import record
+
+    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[train], seed=0):
+        _write_rows(power_law_rows(open_images(train), num_resamples=resamples, seed=0), label, output)
+
+
+@app.command()
 def table(
     parts: Annotated[list[Path], typer.Argument(help="Tables of one kind, .csv.")],
     output: OutputOption,
