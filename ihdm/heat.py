@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ihdm.config import HeatSettings
+from ihdm.settings import HeatSettings
 
 
 def blur_schedule(sigma_min: float, sigma_max: float, num_levels: int) -> Float[np.ndarray, "levels"]:

@@ -8,7 +8,6 @@ import pytest
 from typer.testing import CliRunner
 
 from ihdm.__main__ import app, main
-from ihdm.data.arrays import write_split
 
 ROOT = Path(__file__).parents[1]
 
@@ -46,16 +45,26 @@ def fail(monkeypatch, *arguments: str) -> str:
 
 
 def test_user_errors_have_no_traceback():
-    result = run("data", "prepare", "--settings", '{"source": "digits"}', "--output", "unused")
+    result = run("data", "prepare", "--settings", '{"source": "digits"}', "--state", "unused", "--output", "unused")
     assert result.returncode == 1
     assert result.stderr == "ihdm: configuration: image_size: Field required (and 1 more)\n"
 
 
 def test_user_errors_name_what_is_wrong(monkeypatch, tmp_path):
     digits = json.dumps({"source": "digits", "image_size": 8, "image_channels": 1})
-    assert "No such file" in fail(monkeypatch, "data", "prepare", "--settings", "gone.json", "--output", "unused")
+    assert "No such file" in fail(
+        monkeypatch, "data", "prepare", "--settings", "gone.json", "--state", "unused", "--output", "unused"
+    )
     assert "known are" in fail(
-        monkeypatch, "data", "prepare", "--settings", digits.replace("digits", "digit"), "--output", str(tmp_path)
+        monkeypatch,
+        "data",
+        "prepare",
+        "--settings",
+        digits.replace("digits", "digit"),
+        "--state",
+        str(tmp_path),
+        "--output",
+        str(tmp_path),
     )
     assert "there is no figure 'mona_lisa'" in fail(
         monkeypatch, "figures", "draw", "mona_lisa", "--input", "a:b=c", "--output", str(tmp_path / "x.png")
@@ -76,7 +85,7 @@ def test_user_errors_name_what_is_wrong(monkeypatch, tmp_path):
 def test_too_few_images_for_a_distance(monkeypatch, tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 1), dtype=np.uint8)
     for split, part in (("train", images), ("test", images[:5])):
-        write_split(tmp_path / f"{split}.npy", part, source="here", licence="CC0")
+        np.save(tmp_path / f"{split}.npy", part)
     train, test, output = (str(tmp_path / name) for name in ("train.npy", "test.npy", "distance.csv"))
 
     def settings(count: int) -> str:
@@ -104,7 +113,7 @@ def test_missing_network(monkeypatch, tmp_path):
             "micro_batch": 2,
         }
     )
-    write_split(tmp_path / "test.npy", np.zeros((4, 8, 8, 1), dtype=np.uint8), source="here", licence="CC0")
+    np.save(tmp_path / "test.npy", np.zeros((4, 8, 8, 1), dtype=np.uint8))
     found = fail(
         monkeypatch, "metrics", "errors", "--settings", settings, "--model", str(tmp_path), "--test",
         str(tmp_path / "test.npy"), "--output", str(tmp_path / "errors.npz"),
@@ -117,7 +126,19 @@ def test_an_experiment_can_be_shown_and_used_by_hand(tmp_path):
     assert shown.returncode == 0
     (tmp_path / "digits.json").write_text(shown.stdout)
     dataset = json.dumps(json.loads(shown.stdout)["dataset"])
-    assert run("data", "prepare", "--settings", dataset, "--output", str(tmp_path / "data")).returncode == 0
+    assert (
+        run(
+            "data",
+            "prepare",
+            "--settings",
+            dataset,
+            "--state",
+            str(tmp_path / "part"),
+            "--output",
+            str(tmp_path / "data"),
+        ).returncode
+        == 0
+    )
     trained = run(
         "models", "train", "--settings", str(tmp_path / "digits.json"), "--data", str(tmp_path / "data/train.npy"),
         "--state", str(tmp_path / "state"), "--output", str(tmp_path / "model"),

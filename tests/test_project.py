@@ -107,7 +107,7 @@ def pins(requirements: list[str]) -> dict[str, str]:
 def test_conda_and_pip_ask_for_the_same():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-    renamed = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
+    renamed = {"pytorch": "torch", "matplotlib-base": "matplotlib", "python-lmdb": "lmdb"}
     found = pins([requirement.replace(" ", "") for requirement in conda])
     found = {renamed.get(name, name): version for name, version in found.items()}
     assert found.pop("python") == project["requires-python"]

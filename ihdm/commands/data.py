@@ -15,17 +15,39 @@ app = typer.Typer(help="Prepare data sets: one uint8 array per split, with a des
 def prepare(
     settings: SettingsOption,
     output: Annotated[Path, typer.Option(help="Folder for train.npy, test.npy and their descriptions.")],
+    state: Annotated[Path, typer.Option(help="Folder of what is not complete; the same command goes on from it.")],
+    root: Annotated[Path, typer.Option(help="Folder of raw files, by source.")] = Path("data"),
+    threads: Annotated[int, typer.Option(min=1, help="Images decoded at a time; changes no byte.")] = 1,
 ) -> None:
-    """Load a data set from its source and write its splits."""
-    from ihdm.data.arrays import write_split
-    from ihdm.data.sources import SOURCES, load_splits
+    """Find or download a data set and write its splits, going on from an earlier state if there is one."""
+    from ihdm.data.sources import find_source, load_splits, obtain_raw
+    from ihdm.data.writing import prepare_splits
     from ihdm.provenance import record
 
     dataset = read_settings(DatasetSettings, settings)
-    splits = load_splits(dataset)
-    source = SOURCES[dataset.source]
-    paths = {split: output / f"{split}.npy" for split in splits}
-    with record(output / "data.meta.json", outputs=list(paths.values()), settings=dataset):
-        for split, images in splits.items():
-            write_split(paths[split], images, source=source.origin, licence=source.licence)
-            print(f"{paths[split]}: {len(images)} images of {'×'.join(map(str, images.shape[1:]))}")
+    source = find_source(dataset)
+    raw = obtain_raw(dataset, root)
+    splits = load_splits(dataset, raw)
+    with record(output / "data.meta.json", outputs=[output / f"{split}.npy" for split in splits], settings=dataset):
+        paths = prepare_splits(
+            splits,
+            dataset,
+            state,
+            output,
+            {"source": source.origin, "licence": source.licence, "split": source.split, "raw": raw.records},
+            threads=threads,
+        )
+    for path in paths:
+        print(f"{path} and its description are written")
+
+
+@app.command()
+def sources() -> None:
+    """List the image sources: what each is, its licence, and the files it is made from."""
+    from ihdm.data.sources import SOURCES
+
+    for name, source in SOURCES.items():
+        typer.echo(f"{name}: {source.origin}\n  licence: {source.licence}\n  split: {source.split}")
+        for file in source.files:
+            checked = "SHA-256 known" if file.sha256 else "SHA-256 trusted on first use"
+            typer.echo(f"  {file.name}: {file.address or file.instructions} ({checked})")

@@ -8,8 +8,8 @@ from zipfile import BadZipFile
 import typer
 
 from ihdm.commands.options import SettingsOption, read_settings
-from ihdm.config import DistanceSettings, ErrorSettings, HeatSettings, LikelihoodSettings
 from ihdm.errors import UserError
+from ihdm.settings import DistanceSettings, ErrorSettings, HeatSettings, LikelihoodSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -192,6 +192,24 @@ def psd(settings: SettingsOption, train: TrainOption, output: OutputOption, labe
     process = read_settings(HeatSettings, settings)
     with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[train], settings=process, seed=SEED):
         _write_rows(forward_spectra(open_images(train), process), label, output)
+
+
+@app.command()
+def data_spectrum(
+    train: TrainOption,
+    resamples: Annotated[int, typer.Option(min=2, help="Bootstrap resamples behind the interval of α.")],
+    output: OutputOption,
+    label: LabelOption = None,
+) -> None:
+    """Tabulate the power spectral density of a data set, and α of the power law 1/f^α fitted to it."""
+    from ihdm.data.arrays import open_images
+    from ihdm.metrics.power_law import power_law_rows
+    from ihdm.provenance import record
+
+    with record(
+        output.with_suffix(".meta.json"), outputs=[output], inputs=[train], settings={"resamples": resamples}, seed=0
+    ):
+        _write_rows(power_law_rows(open_images(train), num_resamples=resamples, seed=0), label, output)
 
 
 @app.command()

@@ -1,37 +1,11 @@
-"""Prepared splits: ``NAME.npy`` (uint8, N×H×W×C) with ``NAME.json`` beside it that says what the numbers are."""
+"""Prepared splits as the later stages see them: ``NAME.npy`` (uint8, N×H×W×C), ``NAME.json`` beside it."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 from ihdm.errors import UserError
-from ihdm.files import atomic_path, sha256
 from ihdm.images import StoredImages
-
-
-def write_split(path: Path, images: StoredImages, *, source: str, licence: str) -> None:
-    """Write a split and its description, each atomically.
-
-    Args:
-        path: where the array goes, ending in ``.npy``; the description takes the ending ``.json``.
-        images: the images in their final order.
-        source: where the images come from.
-        licence: the terms they come under.
-    """
-    with atomic_path(path) as temporary:
-        np.save(temporary, images, allow_pickle=False)
-    description = {
-        "shape": list(images.shape),
-        "layout": "image, row, column, channel",
-        "dtype": "uint8",
-        "range": [int(images.min()), int(images.max())],
-        "source": source,
-        "licence": licence,
-        "sha256": sha256(path),
-    }
-    with atomic_path(path.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(description, indent=2) + "\n")
 
 
 def open_images(path: Path) -> StoredImages:

@@ -3,14 +3,15 @@
 import numpy as np
 
 from ihdm.config import DatasetSettings
-from ihdm.images import StoredImages
+from ihdm.data.encoded import Split
+from ihdm.data.raw import RawData
 from ihdm.seeds import generator
 
 NUM_TEST = 500
 SPLIT_SEED = 0
 
 
-def load_digits(settings: DatasetSettings) -> dict[str, StoredImages]:  # noqa: ARG001 (there is one size only)
+def load_digits(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:  # noqa: ARG001 (there is one size only)
     """Return 1297 training and 500 test digits, split at random with a fixed seed.
 
     The 17 grey levels 0…16 are spread over 0…255. Both splits hold digits of the same writers.

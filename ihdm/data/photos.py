@@ -4,6 +4,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ihdm.config import DatasetSettings
+from ihdm.data.encoded import Split
+from ihdm.data.raw import RawData
 from ihdm.errors import UserError
 from ihdm.images import StoredImages
 from ihdm.seeds import generator
@@ -30,17 +32,15 @@ def embedded_photos() -> dict[str, Photo]:
     }
 
 
-def load_photos(settings: DatasetSettings) -> dict[str, StoredImages]:
+def load_photos(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:  # noqa: ARG001 (inside packages)
     """Return overlapping colour crops; the test crops come from a strip of each photo apart from the training part.
 
     The strip is the right fifth of the width. Between it and the training part lie at least 1.5 crops, so that no
     training crop touches a test crop and none is merely a shifted copy of one.
 
     Raises:
-        UserError: if grey images are asked for, or crops too large for the strips.
+        UserError: if crops are asked for that are too large for the strips.
     """
-    if settings.image_channels != 3:
-        raise UserError("source 'photos' gives colour images; set image_channels to 3")
     size = settings.image_size
     crops: dict[str, list[StoredImages]] = {"train": [], "test": []}
     for name, photo in embedded_photos().items():
@@ -50,7 +50,7 @@ def load_photos(settings: DatasetSettings) -> dict[str, StoredImages]:
             raise UserError(f"source 'photos': crops of {size} pixels do not fit the test strip of '{name}'")
         crops["train"].append(cut_crops(photo[:, :train_right], size))
         crops["test"].append(cut_crops(photo[:, strip_left:], size))
-    splits = {}
+    splits: dict[str, Split] = {}
     for split, parts in crops.items():
         images = np.concatenate(parts)
         splits[split] = images[generator(SPLIT_SEED, f"order of the {split} photos").permutation(len(images))]

@@ -85,23 +85,26 @@ def band_rows(sets: Mapping[str, StoredImages], reference: StoredImages) -> list
 
 
 def power_spectrum(images: Pixels, num_bins: int) -> tuple[Float[np.ndarray, "bins"], Float[np.ndarray, "bins"]]:
-    """Return the mean radial frequency and mean power of annuli of equal width; empty annuli are dropped.
+    """Return the mean radial frequency and mean power of annuli of equal width; see :func:`annulus_power`."""
+    frequencies, power = annulus_power(images, num_bins)
+    return frequencies, power.mean(axis=0)
+
+
+def annulus_power(images: Pixels, num_bins: int) -> tuple[Float[np.ndarray, "bins"], Float[np.ndarray, "image bins"]]:
+    """Return the mean radial frequency and each image's mean power of annuli of equal width; empty ones are dropped.
 
     Args:
         images: in [0, 1].
         num_bins: annuli from 0 to √2 π, before empty ones are dropped.
     """
-    power = coefficient_power(images).mean(axis=0).ravel()
     frequencies = radial_frequencies(*images.shape[1:3]).ravel()
     kept = frequencies > 0
     edges = np.linspace(0, MAX_FREQUENCY, num_bins + 1)
     bins = np.clip(np.digitize(frequencies[kept], edges) - 1, 0, num_bins - 1)
     counts = np.bincount(bins, minlength=num_bins)
     filled = counts > 0
-    return (
-        np.bincount(bins, frequencies[kept], num_bins)[filled] / counts[filled],
-        np.bincount(bins, power[kept], num_bins)[filled] / counts[filled],
-    )
+    average = np.eye(num_bins)[bins][:, filled] / counts[filled]
+    return frequencies[kept] @ average, coefficient_power(images).reshape(len(images), -1)[:, kept] @ average
 
 
 def fit_alpha(

@@ -12,13 +12,12 @@ from diffusers import UNet2DModel
 from typer.testing import CliRunner
 
 from ihdm.__main__ import app
-from ihdm.config import ErrorSettings
 from ihdm.errors import InterruptedTrainingError, UserError
 from ihdm.files import sha256
 from ihdm.heldout import held_out_errors
 from ihdm.network import WEIGHTS_NAME, Deblurrer, save_network
 from ihdm.objective import deblurring_loss
-from ihdm.settings import RunSettings
+from ihdm.settings import ErrorSettings, RunSettings
 from ihdm.training import HISTORY_NAME, STATE_NAME, train
 from ihdm.training_state import History
 

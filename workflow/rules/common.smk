@@ -72,6 +72,11 @@ def table_parts(wildcards):
 
 # What each figure is drawn from: kind of file, and where it lies for each experiment.
 FIGURE_INPUTS = {
+    "data": {
+        "train": "data/{dataset}/train.npy",
+        "test": "data/{dataset}/test.npy",
+        "spectrum": "metrics/data_spectrum/{dataset}.csv",
+    },
     "teaser": {"sequence": "samples/{experiment}/sequence.npz"},
     "delta_samples": {"samples": "samples/{experiment}/delta{ratio}/samples.npy"},
     "delta_curve": {

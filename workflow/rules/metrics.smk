@@ -195,6 +195,23 @@ rule metrics_psd:
         "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
 
 
+rule metrics_data_spectrum:
+    input:
+        train=f"{RESULTS}/data/{{dataset}}/train.npy",
+    output:
+        table=f"{RESULTS}/metrics/data_spectrum/{{dataset}}.csv",
+        meta=f"{RESULTS}/metrics/data_spectrum/{{dataset}}.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/data_spectrum/{{dataset}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        resamples=settings.evaluation.num_bootstrap,
+    shell:
+        "python -m ihdm --threads {threads} metrics data-spectrum --resamples {params.resamples} --train {input.train:q} "
+        "--label dataset={wildcards.dataset} --output {output.table:q} > {log:q} 2>&1"
+
+
 # One tidy table of each kind, over all experiments.
 rule metrics_table:
     input:

@@ -1,14 +1,11 @@
-import json
-
 import numpy as np
 import pytest
 
 from ihdm.config import DatasetSettings
-from ihdm.data.arrays import open_images, write_split
+from ihdm.data.arrays import open_images
 from ihdm.data.photos import TEST_FRACTION, cut_crops, embedded_photos
 from ihdm.data.sources import load_splits
 from ihdm.errors import UserError
-from ihdm.files import sha256
 
 
 def settings(source: str, size: int, channels: int) -> DatasetSettings:
@@ -62,34 +59,6 @@ def test_crops_lie_on_a_lattice():
     crops = cut_crops(photo, 4)
     assert crops.shape == (4 * 5, 4, 4, 3)
     np.testing.assert_array_equal(crops[6], photo[2:6, 2:6])
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        (("nothing", 8, 1), "no image source is named 'nothing'; known are"),
-        (("digits", 16, 1), "gives 8×8×1 images in split 'train'; image_size and image_channels ask for 16×16×1"),
-        (("photos", 16, 1), "set image_channels to 3"),
-        (("photos", 128, 3), "crops of 128 pixels do not fit the test strip"),
-    ],
-)
-def test_impossible_settings(values, message):
-    with pytest.raises(UserError) as caught:
-        load_splits(settings(*values))
-    assert message in str(caught.value)
-
-
-def test_written_split_is_described(tmp_path):
-    images = np.random.default_rng(0).integers(3, 200, (5, 4, 4, 3), dtype=np.uint8)
-    write_split(tmp_path / "train.npy", images, source="here", licence="CC0")
-    description = json.loads((tmp_path / "train.json").read_text())
-    assert description["shape"] == [5, 4, 4, 3]
-    assert description["range"] == [images.min(), images.max()]
-    assert description["sha256"] == sha256(tmp_path / "train.npy")
-    assert (description["source"], description["licence"]) == ("here", "CC0")
-    opened = open_images(tmp_path / "train.npy")
-    assert isinstance(opened, np.memmap)
-    np.testing.assert_array_equal(opened, images)
 
 
 def test_unreadable_arrays(tmp_path):

@@ -1,0 +1,62 @@
+"""Unpacking archives that one need not trust."""
+
+import os
+import shutil
+import tarfile
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from ihdm.data.disk import disk_errors, require_space
+from ihdm.errors import UserError
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack a .zip or .tar.gz as ``folder``, which appears only when all of it is there.
+
+    Raises:
+        UserError: if the archive is damaged, a path in it leads out of the folder, or the disk is full.
+    """
+    # A fixed name, so that what a kill left behind is found and removed.
+    temporary = folder.with_name(f".{folder.name}.unpacking")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        with disk_errors(folder):
+            temporary.mkdir(parents=True)
+            if archive.suffix == ".zip":
+                _unpack_zip(archive, temporary)
+            else:
+                _unpack_tar(archive, temporary)
+            os.replace(temporary, folder)
+    except (zipfile.BadZipFile, tarfile.ReadError, zlib.error, EOFError) as error:
+        raise UserError(
+            f"{archive}: a damaged or incomplete archive ({error}); delete it and run the same command again"
+        ) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _unpack_zip(archive: Path, folder: Path) -> None:
+    with zipfile.ZipFile(archive) as stored:
+        for name in stored.namelist():
+            path = PurePosixPath(name.replace("\\", "/"))
+            if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+                raise _escapes(archive, name)
+        require_space(folder, sum(member.file_size for member in stored.infolist()))
+        stored.extractall(folder)  # noqa: S202 (the names are checked above)
+
+
+def _unpack_tar(archive: Path, folder: Path) -> None:
+    with tarfile.open(archive, "r:gz") as stored:
+        try:
+            require_space(folder, sum(member.size for member in stored))
+            stored.extractall(folder, filter="data")
+        except (tarfile.FilterError, KeyError) as error:
+            member = getattr(error, "tarinfo", None)
+            raise _escapes(archive, member.name if member else str(error)) from None
+
+
+def _escapes(archive: Path, name: str) -> UserError:
+    return UserError(
+        f"{archive}: refused, for its member '{name}' leads out of the folder it is unpacked to; nothing was unpacked"
+    )

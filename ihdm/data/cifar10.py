@@ -1,0 +1,43 @@
+"""CIFAR-10 from its binary archive; the Python archive holds pickles, which are never read."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ihdm.config import DatasetSettings
+from ihdm.data.encoded import Split, fair_order
+from ihdm.data.raw import RawData
+from ihdm.errors import UserError
+from ihdm.images import StoredImages
+
+ARCHIVE_NAME = "cifar-10-binary.tar.gz"
+FOLDER_NAME = "cifar-10-batches-bin"
+BATCHES = {"train": [f"data_batch_{number}.bin" for number in range(1, 6)], "test": ["test_batch.bin"]}
+SIZE = 32
+
+
+def load_cifar10(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:  # noqa: ARG001 (as they are)
+    """Return the images as they are, in a fixed random order."""
+    splits: dict[str, Split] = {}
+    for split, names in BATCHES.items():
+        images = np.concatenate([read_batch(raw.paths[ARCHIVE_NAME] / name) for name in names])
+        splits[split] = images[fair_order(len(images), split)]
+    return splits
+
+
+def read_batch(path: Path) -> StoredImages:
+    """Read one batch: for each image a byte for its class, then the red, the green and the blue plane.
+
+    Raises:
+        UserError: if the file is missing or cut short.
+    """
+    try:
+        content = np.fromfile(path, dtype=np.uint8)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; delete the folder {path.parent} to unpack it again") from None
+    record = 1 + 3 * SIZE * SIZE
+    if len(content) == 0 or len(content) % record:
+        raise UserError(
+            f"{path}: {len(content)} bytes are no whole number of images of {record} bytes; it is cut short"
+        )
+    return content.reshape(-1, record)[:, 1:].reshape(-1, 3, SIZE, SIZE).transpose(0, 2, 3, 1)

@@ -1,0 +1,53 @@
+"""What can go wrong with the disk, told in one line."""
+
+import errno
+import fcntl
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ihdm.errors import UserError
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Within the block, a full disk or a missing permission becomes a UserError about ``path``."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or path
+        if error.errno in NO_SPACE:
+            raise UserError(
+                f"{where}: no space is left on its disk; make room and run the same command again, it goes on"
+            ) from None
+        if error.errno in NO_PERMISSION:
+            raise UserError(f"{where}: no permission to write here ({error.strerror})") from None
+        raise
+
+
+def require_space(folder: Path, num_bytes: int) -> None:
+    """Check that ``num_bytes`` fit on the disk of ``folder``, which exists.
+
+    Raises:
+        UserError: if they do not; nothing has been written then.
+    """
+    free = shutil.disk_usage(folder).free
+    if num_bytes > free:
+        raise UserError(
+            f"{folder}: {num_bytes / 1e6:.1f} MB are needed but {free / 1e6:.1f} MB are free; make room there first"
+        )
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Make ``folder`` and let one process at a time into the block; the others wait. A kill sets it free."""
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = (folder / ".lock").open("w")
+    with stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield

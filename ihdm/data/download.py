@@ -1,0 +1,99 @@
+"""Downloads that go on where they stopped."""
+
+import http.client
+import os
+import time
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+from ihdm.data.disk import disk_errors, require_space
+from ihdm.errors import UserError
+from ihdm.progress import Progress
+
+BLOCK_BYTES = 2**20
+PASSING_STATUSES = (408, 425, 429, 500, 502, 503, 504)
+"""Answers of a server that may be different a moment later."""
+
+
+class _PassingError(Exception):
+    """A connection that failed and may succeed when tried again."""
+
+
+def download(address: str, target: Path, *, attempts: int = 5, pause: float = 2.0, timeout: float = 60.0) -> None:
+    """Fetch ``address`` to ``target``, whose folder exists.
+
+    What has arrived lies in ``NAME.part`` until it is complete. The next attempt, in this process or a later one, asks
+    only for the rest.
+
+    Args:
+        address: starts with http:// or https://.
+        target: where the file goes.
+        attempts: how often to try before giving up; each pause between two is twice as long as the one before.
+        pause: seconds before the second attempt.
+        timeout: seconds of silence after which a connection counts as lost.
+
+    Raises:
+        UserError: if the server refuses, or all attempts fail.
+    """
+    if urlsplit(address).scheme not in ("http", "https"):
+        raise UserError(f"{address}: only http and https addresses can be downloaded")
+    part = target.with_name(f"{target.name}.part")
+    for attempt in range(attempts):
+        if attempt:
+            time.sleep(pause * 2 ** (attempt - 1))
+        try:
+            _fetch_rest(address, part, timeout)
+            os.replace(part, target)
+            return
+        except _PassingError as error:
+            failure = error
+    arrived = part.stat().st_size if part.exists() else 0
+    raise UserError(
+        f"{address}: the download failed {attempts} times, at last with: {failure}. {arrived} bytes are kept in "
+        f"{part}; run the same command again to go on from there"
+    )
+
+
+def _fetch_rest(address: str, part: Path, timeout: float) -> None:
+    have = part.stat().st_size if part.exists() else 0
+    request = Request(address, headers={"Range": f"bytes={have}-"} if have else {})  # noqa: S310 (checked above)
+    try:
+        with urlopen(request, timeout=timeout) as response:  # noqa: S310
+            if have and response.status != 206:
+                have = 0  # the server sends the whole file whatever part is asked for
+            length = response.headers.get("Content-Length")
+            total = have + int(length) if length else None
+            _receive(response, part, have, total)
+    except HTTPError as error:
+        error.close()
+        if error.code == 416 and error.headers.get("Content-Range", "").endswith(f"/{have}"):
+            return  # nothing was missing but the new name
+        if error.code == 416:
+            part.unlink()
+            raise _PassingError(f"the server has fewer than the {have} bytes that had arrived") from None
+        if error.code in PASSING_STATUSES:
+            raise _PassingError(f"status {error.code}, {error.reason}") from None
+        raise UserError(f"{address}: the server answers {error.code}, {error.reason}") from None
+    except (URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
+        raise _PassingError(str(getattr(error, "reason", error)) or type(error).__name__) from None
+
+
+def _receive(response: http.client.HTTPResponse, part: Path, have: int, total: int | None) -> None:
+    if total is not None:
+        require_space(part.parent, total - have)
+    task = f"downloading {part.stem}"
+    with (
+        disk_errors(part),
+        part.open("r+b" if have else "wb") as stream,
+        Progress(task, total or 0, "bytes") as progress,
+    ):
+        stream.seek(have)
+        while block := response.read(BLOCK_BYTES):
+            stream.write(block)
+            have += len(block)
+            if total:
+                progress.update(have)
+    if total is not None and have != total:
+        raise _PassingError(f"the connection ended after {have} of {total} bytes")

@@ -1,0 +1,141 @@
+"""Images that are still encoded, as files or records: what they are called, and how each becomes an array."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Int, UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ihdm.config import DatasetSettings
+from ihdm.images import StoredImages
+from ihdm.seeds import generator
+
+Resize = Callable[[Image.Image, int], Image.Image]
+"""From a picture of any size to a square of the given one."""
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
+"""Endings of the files that count as images."""
+
+SPLIT_SEED = 0
+
+
+class BrokenImageError(Exception):
+    """One image cannot be used; the message says why."""
+
+
+class EncodedImages(Protocol):
+    """The images of a split in their final order, yet to be decoded."""
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        ...
+
+    def name(self, position: int) -> str:
+        """Return what a person would call the image."""
+        ...
+
+    def version(self, position: int) -> str:
+        """Return a text that changes whenever the image may have changed."""
+        ...
+
+    def decode(self, position: int) -> UInt8[np.ndarray, "height width channel"]:
+        """Return the image, resized; may be called from several threads at once.
+
+        Raises:
+            BrokenImageError: if it cannot be used.
+        """
+        ...
+
+
+Split = StoredImages | EncodedImages
+
+
+def fair_order(count: int, split: str) -> Int[np.ndarray, "count"]:
+    """Return a fixed random order of the images of a split, so that any prefix is a fair sample."""
+    return generator(SPLIT_SEED, f"order of the {split} images").permutation(count)
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """Image files below a folder.
+
+    Attributes:
+        folder: the folder.
+        names: paths of the files relative to it, in the order of the split.
+        settings: the size and channels asked for.
+        resize: how a picture becomes a square.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+    settings: DatasetSettings
+    resize: Resize
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.names)
+
+    def name(self, position: int) -> str:
+        """Return the file's path below the folder."""
+        return self.names[position]
+
+    def version(self, position: int) -> str:
+        """Return name, size and time of change; a file that is gone has none of them."""
+        try:
+            state = (self.folder / self.names[position]).stat()
+        except OSError as error:
+            return f"{self.names[position]} {error.errno}"
+        return f"{self.names[position]} {state.st_size} {state.st_mtime_ns}"
+
+    def decode(self, position: int) -> UInt8[np.ndarray, "height width channel"]:
+        """Return the image, resized."""
+        try:
+            encoded = (self.folder / self.names[position]).read_bytes()
+        except OSError as error:
+            raise BrokenImageError(error.strerror) from None
+        return decode_image(encoded, self.settings, self.resize)
+
+
+def decode_image(
+    encoded: bytes, settings: DatasetSettings, resize: Resize
+) -> UInt8[np.ndarray, "height width channel"]:
+    """Decode one picture and bring it to the size and channels asked for.
+
+    Colour becomes grey by its luma, grey becomes three equal channels, transparency becomes white, and a camera's note
+    on which side is up is heeded.
+
+    Raises:
+        BrokenImageError: if it cannot be decoded, or is smaller than the size asked for.
+    """
+    try:
+        image = ImageOps.exif_transpose(Image.open(BytesIO(encoded)))
+        image.load()
+    except UnidentifiedImageError:
+        raise BrokenImageError("not an image of any known kind") from None
+    # What Pillow's decoders raise on damaged files.
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, Image.DecompressionBombError) as error:
+        raise BrokenImageError(" ".join(str(error).split())) from None
+    if min(image.size) < settings.image_size:
+        raise BrokenImageError(f"only {image.width}×{image.height} pixels")
+    resized = resize(_flatten(image).convert("L" if settings.image_channels == 1 else "RGB"), settings.image_size)
+    return np.asarray(resized).reshape(settings.image_size, settings.image_size, settings.image_channels)
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    """Return the picture with eight bits a channel and nothing transparent."""
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image
+
+
+def image_names(folder: Path) -> list[str]:
+    """Return the paths of all image files below a folder, relative to it and sorted; hidden ones are left out."""
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    return sorted(path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts))

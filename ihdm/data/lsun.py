@@ -1,0 +1,82 @@
+"""LSUN church_outdoor from its two lmdb databases, whose records are encoded pictures."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import UInt8
+
+from ihdm.config import DatasetSettings
+from ihdm.data.encoded import BrokenImageError, Split, decode_image, fair_order
+from ihdm.data.raw import RawData
+from ihdm.data.resizing import resize_and_crop
+from ihdm.errors import UserError
+
+if TYPE_CHECKING:
+    import lmdb
+
+ARCHIVES = {"train": "church_outdoor_train_lmdb.zip", "test": "church_outdoor_val_lmdb.zip"}
+
+
+@dataclass(frozen=True)
+class LmdbImages:
+    """Records of a database.
+
+    Attributes:
+        database: open for reading.
+        stamp: size and time of change of the database file.
+        keys: the keys in the order of the split.
+        settings: the size and channels asked for.
+    """
+
+    database: "lmdb.Environment"
+    stamp: str
+    keys: tuple[bytes, ...]
+    settings: DatasetSettings
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.keys)
+
+    def name(self, position: int) -> str:
+        """Return the record's key."""
+        return self.keys[position].decode(errors="replace")
+
+    def version(self, position: int) -> str:
+        """Return the record's key and the database's size and time of change."""
+        return f"{self.keys[position].hex()} {self.stamp}"
+
+    def decode(self, position: int) -> UInt8[np.ndarray, "height width channel"]:
+        """Return the image, resized."""
+        with self.database.begin() as transaction:
+            encoded = transaction.get(self.keys[position])
+        if encoded is None:
+            raise BrokenImageError("its record is gone")
+        return decode_image(encoded, self.settings, resize_and_crop)
+
+
+def load_lsun(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:
+    """Return the churches of the training database and, as test split, of the validation database."""
+    return {split: open_database(raw.paths[name], settings, split) for split, name in ARCHIVES.items()}
+
+
+def open_database(folder: Path, settings: DatasetSettings, split: str) -> LmdbImages:
+    """Open a database and read its keys; no key file is read or written beside it.
+
+    Raises:
+        UserError: if it cannot be opened.
+    """
+    import lmdb
+
+    try:
+        database = lmdb.open(str(folder), readonly=True, lock=False, readahead=False, create=False)
+        with database.begin() as transaction:
+            keys = [bytes(key) for key in transaction.cursor().iternext(keys=True, values=False)]
+    except lmdb.Error as error:
+        raise UserError(
+            f"{folder}: cannot be read as an lmdb database ({error}); delete it to unpack it again"
+        ) from None
+    state = (folder / "data.mdb").stat()
+    ordered = tuple(keys[i] for i in fair_order(len(keys), split))
+    return LmdbImages(database, f"{state.st_size} {state.st_mtime_ns}", ordered, settings)

@@ -1,0 +1,151 @@
+"""Raw files as they are published: found, or fetched, and in either case checked.
+
+They lie in one folder for each source, below ``data.root`` of the configuration, and serve every preparation of it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ihdm.data.archives import unpack
+from ihdm.data.disk import disk_errors, exclusive
+from ihdm.data.download import download
+from ihdm.errors import UserError
+from ihdm.files import atomic_path, sha256
+
+HASHES_NAME = "sha256.json"
+"""In the folder of a source: the SHA-256 of every file that was checked or, at first use, trusted."""
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """A file of a source.
+
+    Attributes:
+        name: its name in the folder of the source.
+        address: where it can be downloaded; None if nowhere, or not without a person.
+        sha256: the digests it may have, as published and as repacked elsewhere; if none is known, the first one seen is
+            trusted, said so and recorded, and later ones must equal it.
+        contents: for an archive, the folder inside it that is wanted. Where that lies already, no archive is needed.
+        instructions: what to do where there is no address.
+        installed: folder in which a package of the operating system keeps the file.
+    """
+
+    name: str
+    address: str | None = None
+    sha256: tuple[str, ...] = ()
+    contents: str | None = None
+    instructions: str = ""
+    installed: Path | None = None
+
+
+@dataclass(frozen=True)
+class RawData:
+    """The raw files of a source, at hand.
+
+    Attributes:
+        folder: where they lie.
+        paths: the file, or the wanted folder of an archive, by the name of the raw file.
+        records: what is known of each, for the description of the data set.
+    """
+
+    folder: Path
+    paths: Mapping[str, Path] = field(default_factory=dict)
+    records: tuple[Mapping[str, str | None], ...] = ()
+
+
+def obtain(files: tuple[RawFile, ...], folder: Path) -> RawData:
+    """Find or fetch the raw files of a source.
+
+    Raises:
+        UserError: if one cannot be had, or is not what it should be.
+    """
+    paths, records = {}, []
+    for file in files:
+        paths[file.name], checked = _obtain(file, folder)
+        records.append({"name": file.name, "path": str(paths[file.name]), **checked})
+    return RawData(folder, paths, tuple(records))
+
+
+def _obtain(file: RawFile, folder: Path) -> tuple[Path, dict[str, str | None]]:
+    if file.contents and (found := find_folder(folder, file.contents)):
+        return found, _remembered(folder, file.name)
+    if not file.contents and (path := _find_file(file, folder)):
+        return path, _check(file, path, folder)
+    # Two preparations of one source may get here at once.
+    with exclusive(folder):
+        path = _find_file(file, folder)
+        if path is None:
+            path = folder / file.name
+            if file.address is None:
+                raise UserError(f"{path} is missing and cannot be downloaded: {file.instructions}")
+            download(file.address, path)
+        if not file.contents:
+            return path, _check(file, path, folder)
+        found = find_folder(folder, file.contents)  # perhaps unpacked by another process meanwhile
+        if found is None:
+            checked = _check(file, path, folder)
+            unpack(path, folder / f"{path.name}.unpacked")
+            found = find_folder(folder, file.contents)
+            if found is None:
+                raise UserError(f"{path}: holds no folder '{file.contents}'; it is not the archive that is meant")
+            return found, checked
+        return found, _remembered(folder, file.name)
+
+
+def find_folder(folder: Path, name: str) -> Path | None:
+    """Return the nearest folder ``name`` in ``folder``, up to two folders further down; None if there is none."""
+    for depth in ("", "*/", "*/*/"):
+        for path in sorted(folder.glob(f"{depth}{name}")):
+            hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+            if path.is_dir() and not hidden:
+                return path
+    return None
+
+
+def _find_file(file: RawFile, folder: Path) -> Path | None:
+    """Return the file where it lies already, packed or, if it is a .gz, unpacked."""
+    folders = [folder, *([file.installed] if file.installed else [])]
+    names = [file.name, *([file.name.removesuffix(".gz")] if not file.contents else [])]
+    return next((path for place in folders for name in names if (path := place / name).is_file()), None)
+
+
+def _check(file: RawFile, path: Path, folder: Path) -> dict[str, str | None]:
+    """Compare a file's SHA-256 with the known ones, or with the first one ever seen."""
+    digest = sha256(path)
+    if file.sha256:
+        if digest not in file.sha256:
+            raise UserError(
+                f"{path}: its SHA-256 is {digest} but {' or '.join(file.sha256)} is expected: it is damaged or another "
+                "version. Delete it and run the same command again" + (" to download it" if file.address else "")
+            )
+        return {"sha256": digest, "trust": "published SHA-256"}
+    hashes = _read_hashes(folder)
+    first = hashes.setdefault(path.name, digest)
+    if first != digest:
+        raise UserError(
+            f"{path}: its SHA-256 is {digest} but was {first} when it was first used, see {folder / HASHES_NAME}: "
+            "it has changed. Delete it to fetch it again, or delete its line there to trust the new one"
+        )
+    print(
+        f"{path}: no SHA-256 is published for it; {digest} is trusted on first use, recorded in {folder / HASHES_NAME}"
+    )
+    with disk_errors(folder), atomic_path(folder / HASHES_NAME) as temporary:
+        temporary.write_text(json.dumps(hashes, indent=2) + "\n")
+    return {"sha256": digest, "trust": "first use"}
+
+
+def _remembered(folder: Path, name: str) -> dict[str, str | None]:
+    """Say what is known of an archive that was unpacked earlier."""
+    digest = _read_hashes(folder).get(name)
+    return {"sha256": digest, "trust": "first use" if digest else "found unpacked, as it is"}
+
+
+def _read_hashes(folder: Path) -> dict[str, str]:
+    path = folder / HASHES_NAME
+    try:
+        hashes: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); mend or delete it") from None
+    return hashes

@@ -1,0 +1,208 @@
+"""Prepared splits: images decoded in parallel and written one after another, so that a stopped preparation goes on.
+
+Until it is complete, a split grows in a state folder: ``NAME.npy``, appended to a chunk at a time, and ``NAME.jsonl``,
+one line for each chunk that is wholly there. The bytes are the same for any number of threads and however often it
+stopped.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from ihdm.config import DatasetSettings
+from ihdm.data.arrays import open_images
+from ihdm.data.disk import disk_errors, require_space
+from ihdm.data.encoded import BrokenImageError, EncodedImages, Split
+from ihdm.errors import UserError
+from ihdm.files import atomic_path, sha256
+from ihdm.images import StoredImages
+from ihdm.progress import Progress
+from ihdm.provenance import settings_hash
+
+CHUNK_IMAGES = 32
+"""Images between two lines of the journal: what a kill costs at most."""
+
+NUM_NAMED = 5
+"""Broken images that a message names."""
+
+Chunk = dict[str, object]
+"""A line of the journal: ``key`` of what went in, ``written`` images so far, ``broken`` names and reasons."""
+
+
+def prepare_splits(
+    splits: Mapping[str, Split],
+    settings: DatasetSettings,
+    state: Path,
+    output: Path,
+    description: Mapping[str, object],
+    *,
+    threads: int = 1,
+) -> list[Path]:
+    """Write ``SPLIT.npy`` and ``SPLIT.json`` for each split; return the paths of the arrays.
+
+    Args:
+        splits: the images by split.
+        settings: the data set.
+        state: folder of what is not complete yet, on the same disk as ``output``; emptied at the end.
+        output: folder of the arrays and their descriptions, which appear only when all splits are complete.
+        description: what else their descriptions say.
+        threads: images decoded at a time; Pillow works outside of Python's lock.
+
+    Raises:
+        UserError: if an image is broken and ``settings.skip_broken`` is off, if nothing is left of a split, or if the
+            disk is full or may not be written to. What has been done stays in ``state``.
+    """
+    with disk_errors(output):
+        output.mkdir(parents=True, exist_ok=True)
+    with disk_errors(state):
+        state.mkdir(parents=True, exist_ok=True)
+        broken = {}
+        for split, images in splits.items():
+            partial = state / f"{split}.npy"
+            if isinstance(images, np.ndarray):
+                broken[split] = _write_array(images, settings, partial)
+            else:
+                broken[split] = _write_encoded(images, settings, partial, threads)
+    with disk_errors(output):
+        paths = []
+        for split in splits:
+            paths.append(output / f"{split}.npy")
+            _describe(state / f"{split}.npy", paths[-1], {**description, "left_out": broken[split]})
+            os.replace(state / f"{split}.npy", paths[-1])
+            (state / f"{split}.jsonl").unlink(missing_ok=True)
+        state.rmdir()
+    return paths
+
+
+def _describe(partial: Path, path: Path, description: Mapping[str, object]) -> None:
+    """Write the description of a complete split beside the place it will take."""
+    images = open_images(partial)
+    content = {
+        "shape": list(images.shape),
+        "layout": "image, row, column, channel",
+        "dtype": "uint8",
+        "range": [int(images.min()), int(images.max())],
+        **description,
+        "sha256": sha256(partial),
+    }
+    with atomic_path(path.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def _write_array(images: StoredImages, settings: DatasetSettings, path: Path) -> dict[str, str]:
+    expected = (settings.image_size, settings.image_size, settings.image_channels)
+    if images.shape[1:] != expected:
+        raise UserError(
+            f"source '{settings.source}' gives {'×'.join(map(str, images.shape[1:]))} images; "
+            f"image_size and image_channels ask for {'×'.join(map(str, expected))}"
+        )
+    require_space(path.parent, images.size)
+    with path.open("wb") as stream:
+        np.save(stream, np.ascontiguousarray(images), allow_pickle=False)
+    return {}
+
+
+def _write_encoded(images: EncodedImages, settings: DatasetSettings, path: Path, threads: int) -> dict[str, str]:
+    """Bring a split to its end from wherever it stopped; return the broken images by name, with the reason."""
+    shape = (settings.image_size, settings.image_size, settings.image_channels)
+    size = int(np.prod(shape))
+    starts = range(0, len(images), CHUNK_IMAGES)
+    chunks = [range(first, min(first + CHUNK_IMAGES, len(images))) for first in starts]
+    recipe = settings_hash(settings.model_copy(update={"skip_broken": False}))
+    keys = [_chunk_key(images, chunk, recipe) for chunk in chunks]
+    journal = path.with_suffix(".jsonl")
+    stored = path.stat().st_size - len(_header(0, shape)) if path.exists() else 0
+    done = _usable_chunks(journal, keys, stored // size, keep_broken=settings.skip_broken)
+    written = int(str(done[-1]["written"])) if done else 0
+    require_space(path.parent, (len(images) - written) * size)
+    with (
+        path.open("r+b" if written else "w+b") as array,
+        journal.open("a") as log,
+        ThreadPoolExecutor(threads) as pool,
+        Progress(f"decoding {settings.source} {path.stem}", len(images), unit="images") as progress,
+    ):
+        array.write(_header(written, shape))
+        array.truncate(array.tell() + written * size)
+        array.seek(0, os.SEEK_END)
+        progress.update(sum(len(chunk) for chunk in chunks[: len(done)]))
+        for chunk, key in zip(chunks[len(done) :], keys[len(done) :], strict=True):
+            broken = {}
+            for position, image in zip(chunk, pool.map(_decode, [images] * len(chunk), chunk), strict=True):
+                if isinstance(image, BrokenImageError):
+                    broken[images.name(position)] = str(image)
+                else:
+                    array.write(image.tobytes())
+                    written += 1
+            array.flush()
+            os.fsync(array.fileno())
+            done.append({"key": key, "written": written, "broken": broken})
+            log.write(json.dumps(done[-1]) + "\n")
+            log.flush()
+            progress.update(chunk.stop)
+        array.seek(0)
+        array.write(_header(written, shape))
+    return _judge_broken(done, settings, path.stem, len(images))
+
+
+def _decode(images: EncodedImages, position: int) -> UInt8[np.ndarray, "height width channel"] | BrokenImageError:
+    try:
+        return images.decode(position)
+    except BrokenImageError as error:
+        return error
+
+
+def _header(count: int, shape: tuple[int, ...]) -> bytes:
+    """Return NumPy's header of an array of images; it is as long for any number of them."""
+    stream = BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)})
+    return stream.getvalue()
+
+
+def _chunk_key(images: EncodedImages, chunk: range, recipe: str) -> str:
+    """Return a digest of all that a chunk depends on."""
+    lines = [recipe, *(images.version(position) for position in chunk)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _usable_chunks(journal: Path, keys: list[str], stored: int, *, keep_broken: bool) -> list[Chunk]:
+    """Return the leading chunks that an earlier run finished and that still hold; cut the journal down to them."""
+    done: list[Chunk] = []
+    lines = journal.read_text().splitlines() if journal.exists() else []
+    for line, key in zip(lines, keys, strict=False):
+        try:
+            chunk = json.loads(line)
+        except json.JSONDecodeError:
+            break  # a kill cut it short
+        if chunk["key"] != key or chunk["written"] > stored or (chunk["broken"] and not keep_broken):
+            break
+        done.append(chunk)
+    with atomic_path(journal) as temporary:
+        temporary.write_text("".join(json.dumps(chunk) + "\n" for chunk in done))
+    return done
+
+
+def _judge_broken(done: list[Chunk], settings: DatasetSettings, split: str, total: int) -> dict[str, str]:
+    broken: dict[str, str] = {}
+    for chunk in done:
+        broken.update(chunk["broken"])  # type: ignore[call-overload]
+    if not broken:
+        return broken
+    named = ", ".join(f"{name} ({reason})" for name, reason in list(broken.items())[:NUM_NAMED])
+    others = f" and {len(broken) - NUM_NAMED} more" if len(broken) > NUM_NAMED else ""
+    message = f"{len(broken)} of {total} images of split '{split}' cannot be used: {named}{others}"
+    if len(broken) == total:
+        raise UserError(f"{message}; nothing is left")
+    if not settings.skip_broken:
+        raise UserError(
+            f"{message}; mend or remove them, or set skip_broken: true for the data set. What is decoded is kept: the "
+            "same command goes on"
+        )
+    print(f"{message}; they are left out, as skip_broken asks")
+    return broken

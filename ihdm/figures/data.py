@@ -1,0 +1,86 @@
+"""What the data sets look like: images, their mean, their colours and their spectrum."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+from ihdm.figures import Inputs
+from ihdm.figures.style import WIDTH, show_images
+from ihdm.images import StoredImages
+
+GRID = 6
+MAX_IMAGES = 2000
+"""Images behind mean and histogram."""
+
+HISTOGRAM_BINS = 32
+SMALL = 7
+"""Points: size of numbers."""
+
+COLOURS = {1: ["0.3"], 3: ["#c44e52", "#55a868", "#4c72b0"]}
+
+
+def draw(inputs: Inputs) -> Figure:
+    """Draw a row for each data set: some images, the mean image, the histogram of each channel, the spectrum with α."""
+    # Experiments may share a data set; its folder is its name.
+    sets = {paths[0].parent.name: experiment for experiment, paths in inputs["train"].items()}
+    figure, grid = plt.subplots(
+        len(sets), 4, figsize=(WIDTH, 1.6 * len(sets) + 0.4), squeeze=False, layout="constrained"
+    )
+    for row, (name, experiment) in zip(grid, sets.items(), strict=True):
+        train = np.load(inputs["train"][experiment][""], mmap_mode="r")
+        num_test = len(np.load(inputs["test"][experiment][""], mmap_mode="r"))
+        shown = train[:MAX_IMAGES]
+        show_images(row[0], shown[: GRID**2], GRID)
+        row[0].set_ylabel(name)
+        row[0].set_xlabel(f"{len(train):,} + {num_test:,}", fontsize=SMALL)
+        show_images(row[1], np.rint(shown.mean(axis=0, keepdims=True)).astype(np.uint8), 1)
+        row[1].set_xlabel(f"{train.shape[1]}×{train.shape[2]} pixels", fontsize=SMALL)
+        _draw_histogram(row[2], shown)
+        _draw_spectrum(row[3], inputs["spectrum"][experiment][""])
+        for axes in row[2:]:
+            axes.set_box_aspect(1)
+            axes.tick_params(labelsize=SMALL)
+    for axes, title in zip(grid[0], ("training images", "mean", "share of pixels", "power"), strict=True):
+        axes.set_title(title)
+    grid[-1, 2].set_xlabel("value")
+    grid[-1, 3].set_xlabel("frequency (rad/pixel)")
+    return figure
+
+
+def _draw_histogram(axes: Axes, images: StoredImages) -> None:
+    edges = np.linspace(0, 256, HISTOGRAM_BINS + 1)
+    for channel, colour in enumerate(COLOURS[images.shape[-1]]):
+        counts, _ = np.histogram(images[..., channel], edges)
+        axes.stairs(counts / counts.sum(), edges / 256, color=colour, lw=1.2)
+    axes.set(yscale="log", xlim=(0, 1), xticks=(0, 0.5, 1), ylim=(1e-3, 1))
+
+
+def _draw_spectrum(axes: Axes, path: Path) -> None:
+    table = pd.read_csv(path)
+    power = table[table["quantity"] == "power"]
+    alpha = table[table["quantity"] == "alpha"].iloc[0]
+    frequencies, values = power["low_frequency"].to_numpy(), power["value"].to_numpy()
+    low, high = alpha["low_frequency"], alpha["high_frequency"]
+    axes.loglog(frequencies, values, "k", lw=1.4)
+    # The axis is logarithmic: a lower end of the interval below zero is cut at a tenth of the value.
+    axes.fill_between(frequencies, np.maximum(power["low"], values / 10), power["high"], color="0.8", lw=0)
+    fitted = (frequencies >= low) & (frequencies <= high)
+    line = frequencies[fitted] ** -alpha["value"]
+    level = np.exp(np.mean(np.log(values[fitted] / line)))
+    axes.loglog(frequencies[fitted], level * line, color="#c44e52", ls="--", lw=1.1)
+    axes.text(
+        0.05,
+        0.04,
+        rf"$\alpha = {alpha['value']:.2f}$"
+        f"\n{alpha['low']:.2f} … {alpha['high']:.2f}\n$f$ {low:.2f} … {high:.2f}",
+        transform=axes.transAxes,
+        va="bottom",
+        fontsize=SMALL,
+    )
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,56 @@
+"""The power law of natural images: power ∝ 1/f^α, with α near 2 (paper, section 3.4)."""
+
+import numpy as np
+
+from ihdm.images import StoredImages
+from ihdm.metrics.bootstrap import bootstrap, mean_estimate
+from ihdm.metrics.spectrum import annulus_power, fit_alpha
+
+MAX_IMAGES = 500
+FIT_HIGH = np.pi
+"""Frequencies beyond π, in radians per pixel, occur on the diagonals only."""
+
+CHUNK = 32
+
+
+def power_law_rows(images: StoredImages, num_resamples: int, seed: int) -> list[dict[str, object]]:
+    """Return rows of quantity ``power``, one for each annulus of frequency, and a row ``alpha``, with 95 % intervals.
+
+    Powers are averaged over the first 500 images, or all if there are fewer. α is fitted by least squares on log-log
+    axes over all annuli up to π; its interval comes from resampling images.
+
+    Args:
+        images: stored images.
+        num_resamples: resamples behind the interval of α.
+        seed: seed of the resampling.
+
+    Raises:
+        ValueError: if there are fewer than two images.
+    """
+    num_bins = min(50, 2 * images.shape[1])
+    starts = range(0, min(MAX_IMAGES, len(images)), CHUNK)
+    parts = [annulus_power(images[first : min(first + CHUNK, MAX_IMAGES)] / 255, num_bins) for first in starts]
+    frequencies, power = parts[0][0], np.concatenate([values for _, values in parts])
+    count = len(power)
+    alpha = bootstrap(
+        lambda weights: fit_alpha(frequencies, weights @ power / count, 0, FIT_HIGH), count, num_resamples, seed
+    )
+    fitted = frequencies[frequencies <= FIT_HIGH]
+    return [
+        {
+            "quantity": "power",
+            "low_frequency": frequency,
+            "high_frequency": frequency,
+            "n": count,
+            **mean_estimate(values).columns(),
+        }
+        for frequency, values in zip(frequencies, power.T, strict=True)
+    ] + [
+        {
+            "quantity": "alpha",
+            "low_frequency": fitted[0],
+            "high_frequency": fitted[-1],
+            "n": count,
+            **alpha.columns(),
+        }
+    ]

