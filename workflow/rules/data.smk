@@ -20,7 +20,8 @@ rule data:
         folder=subpath(output.train, parent=True),
         # Not an output: Snakemake deletes the outputs of a job that is stopped, and this must outlive it.
         state=f"{RESULTS}/state/data/{{dataset}}",
+        # Snakemake prepares anew when params change, but not when they are functions of resources; raw files may move.
+        root=lambda wildcards, resources: settings.data.root,
     shell:
-        # Where raw files lie is no parameter: nothing is prepared anew when they move.
         "python -m ihdm data prepare --settings {params.settings:q} --output {params.folder:q} --state {params.state:q} "
-        "--root {settings.data.root:q} --threads {threads} 2>&1 | tee -i {log:q}"
+        "--root {params.root:q} --threads {threads} 2>&1 | tee -i {log:q}"
