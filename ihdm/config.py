@@ -111,14 +111,13 @@ class Experiment(Settings):
 
 
 class SamplingSettings(Settings):
-    """What a set of generated images depends on beside the trained network and the training images."""
+    """What a generated image depends on beside the trained network, the training images and its own numbers."""
 
     process: HeatSettings
     seed: int
     delta_ratio: NotNegative
     prior_noise: PriorNoise
     rounding: Rounding = "nearest"
-    num_samples: Count
     micro_batch: Count
 
 
@@ -217,10 +216,13 @@ class Config(Settings):
                         f"but {getattr(network, key)} in network '{experiment.network}'"
                     )
             _require(experiment.dataset, self.evaluation.feature_spaces, "evaluation.feature_spaces")
+        _require_nameable((self.evaluation.delta_ratio,), "evaluation.delta_ratio")
+        for name in self.evaluation.feature_spaces:
+            _require(name, self.datasets, "evaluation.feature_spaces")
         for parameter in SweepSettings.model_fields:
             for name, values in getattr(self.sweeps, parameter).items():
                 _require(name, self.experiments, f"sweeps.{parameter}")
-                _require_distinct(values, f"sweeps.{parameter}.{name}")
+                _require_nameable(values, f"sweeps.{parameter}.{name}")
         resolved = self.resolve_experiments()
         for figure, names in self.figures.items():
             for name in names:
@@ -250,10 +252,8 @@ class Config(Settings):
                         resolved[f"{name}-{parameter}{format_number(value)}"] = varied
         return resolved
 
-    def sampling(
-        self, experiment: str, delta_ratio: float | None = None, num_samples: int | None = None
-    ) -> SamplingSettings:
-        """Return what generated images depend on; δ/σ and their number are the evaluation's unless given."""
+    def sampling(self, experiment: str, delta_ratio: float | None = None) -> SamplingSettings:
+        """Return what a generated image depends on; δ/σ is the evaluation's unless given."""
         resolved = self.resolve_experiments()[experiment]
         return SamplingSettings(
             process=resolved.process,
@@ -261,7 +261,6 @@ class Config(Settings):
             delta_ratio=self.evaluation.delta_ratio if delta_ratio is None else delta_ratio,
             prior_noise=self.evaluation.prior_noise,
             rounding=self.evaluation.rounding,
-            num_samples=self.evaluation.num_samples if num_samples is None else num_samples,
             micro_batch=self.evaluation.micro_batch,
         )
 
@@ -277,8 +276,10 @@ class Config(Settings):
 
     @property
     def has_likelihood(self) -> bool:
-        """Whether the prior has a density at all; without noise on its start the reverse process has none."""
-        return self.evaluation.prior_noise != "none"
+        """Whether there is a likelihood: there is none without noise on the start, or if all sampling is at δ = 0."""
+        return self.evaluation.prior_noise != "none" and all(
+            max(self.delta_ratios(experiment)) > 0 for experiment in self.experiments
+        )
 
     def likelihood(self, experiment: str) -> LikelihoodSettings:
         """Return what the likelihood bound of an experiment depends on; δ = 0 has none and is left out."""
@@ -320,7 +321,10 @@ def _require(name: str, known: Mapping[str, Any], where: str) -> None:
         raise ValueError(f"{where}: '{name}' is not defined; known are {', '.join(sorted(known)) or 'none'}")
 
 
-def _require_distinct(values: tuple[float, ...], where: str) -> None:
+def _require_nameable(values: tuple[float, ...], where: str) -> None:
+    for value in values:
+        if float(format_number(value)) != value:
+            raise ValueError(f"{where}: {value!r} has more than ten decimals; paths are named after it, so round it")
     repeated = [value for value, count in Counter(values).items() if count > 1]
     if repeated:
         raise ValueError(f"{where}: {format_number(repeated[0])} is listed twice")

@@ -38,7 +38,6 @@ def save_preview(unet: UNet2DModel, train: StoredImages, experiment: Experiment,
         seed=experiment.seed,
         delta_ratio=PREVIEW_DELTA_RATIO,
         prior_noise="delta",
-        num_samples=run.num_previews,
         micro_batch=run.micro_batch or run.num_previews,
     )
     numbers = range(run.num_previews)

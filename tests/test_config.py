@@ -1,3 +1,4 @@
+import datetime
 import json
 from pathlib import Path
 
@@ -70,6 +71,10 @@ def test_schema_is_up_to_date():
         ("sweeps.delta_ratio.digits", [1, 1.0], "sweeps.delta_ratio.digits: 1 is listed twice"),
         ("sweeps.sigma.digits", [0.02, 0.02], "sweeps.sigma.digits: 0.02 is listed twice"),
         ("sweeps.sigma", {"digit": [0.02]}, "sweeps.sigma: 'digit' is not defined"),
+        ("sweeps.sigma.digits", [1e-11], "sweeps.sigma.digits: 1e-11 has more than ten decimals"),
+        ("evaluation.delta_ratio", 1 / 3, "evaluation.delta_ratio: 0.3333333333333333 has more than ten decimals"),
+        ("evaluation.feature_spaces.phtos", "dct", "evaluation.feature_spaces: 'phtos' is not defined"),
+        ("experiments.digits.seed", datetime.date(2026, 1, 1), "experiments.digits.seed: '2026-01-01' is text"),
         ("evaluation.prior_noise", "gamma", "evaluation.prior_noise"),
         ("evaluation.feature_spaces", {"digits": "dct"}, "evaluation.feature_spaces: 'photos' is not defined"),
         ("figures.psd", ["digits-sigma0.05"], "figures.psd: 'digits-sigma0.05' is not defined"),
@@ -97,6 +102,7 @@ def test_missing_key_is_named(quick):
         ("a: [1\n", "not valid YAML"),
         ("- 1\n", "holds no settings"),
         ("", "holds no settings"),
+        ("? [1, 2]\n: 3\n", "not valid YAML"),
     ],
 )
 def test_damaged_files(tmp_path, text, message):
@@ -113,6 +119,33 @@ def test_two_experiments_of_one_name(tmp_path):
     (tmp_path / "config.yaml").write_text(doubled)
     with pytest.raises(UserError, match="'digits' is given 2 times"):
         read_config(tmp_path / "config.yaml")
+
+
+def test_yaml_merge_keys_work(tmp_path, quick):
+    text = yaml.safe_dump(quick).replace("experiments:\n", "experiments:\n", 1)
+    text += "\n# merged\n"
+    base = "{source: digits, image_size: 8, image_channels: 1}"
+    merged = text.replace("datasets:\n", f"datasets:\n  first: &first {base}\n  second: {{<<: *first}}\n", 1)
+    (tmp_path / "config.yaml").write_text(merged)
+    assert read_config(tmp_path / "config.yaml").datasets["second"].source == "digits"
+
+
+def test_binary_file(tmp_path):
+    (tmp_path / "config.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match=r"config\.yaml: not a"):
+        read_config(tmp_path / "config.yaml")
+
+
+def test_likelihood_needs_noise(quick):
+    assert parse_config(quick).has_likelihood
+    quick["evaluation"]["prior_noise"] = "none"
+    assert not parse_config(quick).has_likelihood
+    with pytest.raises(ValueError, match="prior_noise"):
+        parse_config(quick).likelihood("digits")
+    quick["evaluation"].update(prior_noise="delta", delta_ratio=0)
+    assert parse_config(quick).has_likelihood
+    del quick["sweeps"]["delta_ratio"]
+    assert not parse_config(quick).has_likelihood
 
 
 def test_missing_file(tmp_path):

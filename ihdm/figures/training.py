@@ -19,12 +19,11 @@ def draw(inputs: Inputs) -> Figure:
     names = list(inputs["history"])
     figure, grid = plt.subplots(2, len(names), figsize=(WIDTH, 4.2), squeeze=False)
     for column, name in enumerate(names):
-        history = pd.read_csv(inputs["history"][name][0])
-        looks = pd.read_csv(inputs["held_out"][name][0])
+        history = pd.read_csv(inputs["history"][name][""])
+        looks = pd.read_csv(inputs["held_out"][name][""])
         axes = grid[0, column]
-        axes.plot(history["step"], history["loss"], lw=0.5, alpha=0.5)
-        axes.plot(history["step"], history["loss"].ewm(span=10).mean(), "C0", lw=1.4, label="training")
-        axes.plot(looks.groupby("step")["loss"].mean(), "C1.-", label="held out, averaged weights")
+        axes.plot(history["step"], history["loss"], label="training")
+        axes.plot(looks.groupby("step")["loss"].mean(), ".-", label="held out")
         axes.set(title=name, xlabel="step", yscale="log")
 
         axes = grid[1, column]
@@ -33,7 +32,7 @@ def draw(inputs: Inputs) -> Figure:
         for step, colour in zip(earlier, sns.color_palette("Blues", len(earlier) + 1), strict=False):
             look = looks[looks["step"] == step]
             axes.plot(look["level"], look["loss"], color=colour, lw=0.7, label=f"step {step}")
-        levels = pd.read_csv(inputs["levels"][name][0])
+        levels = pd.read_csv(inputs["levels"][name][""])
         for quantity, colour, label in (("baseline", "0.5", "$f = 0$"), ("loss", "C0", "trained")):
             error = 1.96 * levels[f"{quantity}_standard_error"]
             axes.plot(levels["level"], levels[quantity], color=colour, label=label)
@@ -44,6 +43,6 @@ def draw(inputs: Inputs) -> Figure:
     grid[0, 0].set_ylabel("loss per image")
     grid[1, 0].set_ylabel("held-out loss per image")
     for axes in grid[:, 0]:
-        axes.legend(frameon=False, fontsize="small")
+        axes.legend(frameon=False, fontsize="small", loc="upper right")
     figure.tight_layout()
     return figure

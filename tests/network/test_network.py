@@ -11,7 +11,7 @@ from torch import nn
 from ihdm.config import NetworkSettings
 from ihdm.config_files import read_config
 from ihdm.errors import UserError
-from ihdm.network import Deblurrer, build_network, load_network, save_network
+from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, Deblurrer, build_network, load_network, save_network
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden"
@@ -125,6 +125,11 @@ def test_folder_is_loaded_by_diffusers_and_by_us(preset, tmp_path):
         assert torch.equal(load_network(tmp_path)(images, levels), expected)
 
 
-def test_missing_network_is_named(tmp_path):
+def test_missing_and_damaged_networks_are_named(preset, tmp_path):
     with pytest.raises(UserError, match=f"{tmp_path}: no network can be loaded"):
         load_network(tmp_path)
+    for name, damaged in ((WEIGHTS_NAME, b"too short"), (CONFIG_NAME, b"{}}")):
+        save_network(build_network(preset), tmp_path)
+        (tmp_path / name).write_bytes(damaged)
+        with pytest.raises(UserError, match=f"{tmp_path}: no network can be loaded"):
+            load_network(tmp_path)

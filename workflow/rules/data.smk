@@ -12,9 +12,7 @@ rule data:
     conda:
         "../../environment.yml"
     params:
-        settings=lambda wildcards: settings.datasets[
-            wildcards.dataset
-        ].model_dump_json(),
-        folder=f"{RESULTS}/data/{{dataset}}",
+        settings=lambda wildcards: settings.datasets[wildcards.dataset].model_dump_json(),
+        folder=subpath(output.train, parent=True),
     shell:
-        "python -m ihdm data prepare --settings {params.settings:q} --output {params.folder:q} > {log:q} 2>&1"
+        "python -m ihdm --threads {threads} data prepare --settings {params.settings:q} --output {params.folder:q} > {log:q} 2>&1"

@@ -20,14 +20,12 @@ rule models:
         gpu=1,
     params:
         settings=lambda wildcards: EXPERIMENTS[wildcards.experiment].model_dump_json(),
-        folder=f"{RESULTS}/models/{{experiment}}",
+        folder=subpath(output.weights, parent=True),
         # Not an output: Snakemake deletes the outputs of a job that is stopped, and this must outlive it.
         state=f"{RESULTS}/state/{{experiment}}",
         previews=f"{RESULTS}/logs/models/{{experiment}}",
-        # Snakemake trains anew when params change, but not when they are functions of resources, as how a training runs is.
-        run=lambda wildcards, resources: settings.run(
-            wildcards.experiment
-        ).model_dump_json(),
+        # Snakemake trains anew when params change, unless they are functions of resources; how a training runs is one.
+        run=lambda wildcards, resources: settings.run(wildcards.experiment).model_dump_json(),
         # One process for each GPU that is asked for: --set-resources models:gpu=4
         launcher=lambda wildcards, resources: (
             "python"
@@ -35,6 +33,6 @@ rule models:
             else f"torchrun --standalone --nproc-per-node {resources.gpu} --signals-to-handle SIGTERM,SIGINT,SIGUSR1"
         ),
     shell:
-        "{params.launcher} -m ihdm models train --settings {params.settings:q} --run-settings {params.run:q} "
+        "{params.launcher} -m ihdm --threads {threads} models train --settings {params.settings:q} --run-settings {params.run:q} "
         "--data {input.data:q} --test {input.test:q} --state {params.state:q} --output {params.folder:q} "
         "--previews {params.previews:q} 2>&1 | tee -i {log:q}"
