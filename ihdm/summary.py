@@ -20,7 +20,9 @@ SETS = {"samples": "samples", "starts": "starts (blurred)", "train": "real, trai
 
 
 def estimate_text(value: float, half_width: float) -> str:
-    """Return ``value ± half_width``, both to the second significant digit of the half-width."""
+    """Return ``value ± half_width``, both to the second significant digit of the half-width; a dash for none."""
+    if math.isnan(value):
+        return "–"
     digits = max(0, 1 - math.floor(math.log10(half_width))) if half_width > 0 else 3
     return f"{value:.{digits}f} ± {half_width:.{digits}f}"
 
@@ -59,16 +61,28 @@ def _estimates(table: pd.DataFrame, keys: list[str], columns: str) -> pd.DataFra
 def distance_summary(distance: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each set of images, with both distances and their 95 % intervals."""
     names = {
-        "feature_space": "features",
+        "extractor": "features",
         "frechet_distance": "Fréchet distance",
+        "frechet_distance_extrapolated": "Fréchet, n → ∞",
         "kernel_distance": "kernel distance",
+        "fid": "FID",
+        "fid_extrapolated": "FID, n → ∞",
+        "kid": "KID",
+        "note": "",
     }
-    return _estimates(distance, ["feature_space"], "metric").rename(columns=names)
+    table = distance.assign(note=distance["note"].fillna(""))
+    return _estimates(table, ["extractor", "note"], "metric").rename(columns=names).fillna("–")
+
+
+def memorisation_summary(memorisation: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each set of images and space: distance to the nearest training image, and share near one."""
+    names = {"extractor": "space", "nearest_distance": "nearest training image", "share_near": "share near one"}
+    return _estimates(memorisation, ["extractor"], "metric").rename(columns=names)
 
 
 def spectrum_summary(spectrum: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each set of images, with its power relative to real in each band."""
-    return _estimates(spectrum, [], "band")
+    return _estimates(spectrum, [], "band").rename(columns={"all": "spectral distance"})
 
 
 def likelihood_summary(likelihood: pd.DataFrame) -> pd.DataFrame:
@@ -110,9 +124,17 @@ SECTIONS = {
         "How close are samples to real images?",
         "Distances to the training images after the first n, with 95 % bootstrap intervals; every row compares n "
         "images. “Real, training”, the first n, is the floor. Starts are the blurred training images that sampling "
-        "begins with. Crops of photos overlap and are not independent, so their intervals are somewhat too narrow. "
-        "The features are not Inception's, so neither column is an FID or a KID.",
+        "begins with. Precision: share of samples within the real manifold; recall: share of real images within that "
+        "of samples; density and coverage are their sturdier kin. Crops of photos overlap and are not independent, so "
+        "their intervals are somewhat too narrow. Only distances in the features of Inception are called FID and KID.",
         distance_summary,
+    ),
+    "memorisation": (
+        "Are training images repeated?",
+        "Distance to the nearest training image, in pixels and in features. Near one: nearer than 95 % of held-out "
+        "images come, so 5 % of these are. A model that repeats training images has far more. Held-out photos come "
+        "from regions that training has not seen, so samples may well lie nearer without repeating anything.",
+        memorisation_summary,
     ),
     "spectrum": (
         "How much detail do samples have?",

@@ -19,7 +19,7 @@ LAYERS = [
     {"config_files", "provenance", "images"},
     {"heat", "network", "data", "tensors"},
     {"objective", "prior", "metrics"},
-    {"sampling", "heldout", "forward_spectra"},
+    {"sampling", "heldout", "forward_spectra", "extractors"},
     {"generation", "likelihood"},
     {"training_data", "monitoring", "figures", "summary"},
     {"trainer"},

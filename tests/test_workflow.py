@@ -80,7 +80,7 @@ def test_everything_is_there(results):
     distance = pd.read_csv(results / "metrics/distance.csv")
     assert set(distance["n"]) == {20}
     assert set(distance["set"]) == {"samples", "starts", "train", "test"}
-    assert set(distance[distance["dataset"] == "digits"]["feature_space"]) == {"dct64"}
+    assert set(distance[distance["dataset"] == "digits"]["extractor"]) == {"dct64"}
     likelihood = pd.read_csv(results / "metrics/likelihood.csv")
     assert (likelihood["delta_ratio"] > 0).all()  # δ = 0 has none
     assert "Does the network deblur?" in (results / "report/summary.html").read_text()
@@ -106,6 +106,7 @@ def test_one_more_delta_runs_only_what_depends_on_it(results):
     jobs = planned(output.stdout + output.stderr)
     assert jobs == {
         "samples": 1,
+        "metrics_features": 2,
         "metrics_distance": 1,
         "metrics_spectrum": 1,
         "metrics_likelihood": 1,

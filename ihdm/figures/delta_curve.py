@@ -21,7 +21,7 @@ def draw(inputs: Inputs) -> Figure:
     )
     for column, name in enumerate(names):
         table = pd.concat([pd.read_csv(path) for path in inputs["distance"][name].values()])
-        table = table[table["metric"] == "frechet_distance"]
+        table = table[table["metric"].isin(("frechet_distance", "fid"))]
         samples = table[table["set"] == "samples"].sort_values("delta_ratio")
         axes = grid[0, column]
         axes.errorbar(
@@ -34,11 +34,11 @@ def draw(inputs: Inputs) -> Figure:
             label="samples",
         )
         real = pd.read_csv(inputs["real"][name][""])
-        floor = real[(real["metric"] == "frechet_distance") & (real["set"] == "train")].iloc[0]
+        floor = real[real["metric"].isin(("frechet_distance", "fid")) & (real["set"] == "train")].iloc[0]
         axes.axhspan(max(floor["low"], 0), floor["high"], color="0.85", lw=0)
         axes.axhline(floor["value"], color="0.4", lw=1, label="real images")
         axes.set_yscale("log")
-        axes.set_title(f"{name}\n{samples['feature_space'].iloc[0]}, n = {samples['n'].iloc[0]}")
+        axes.set_title(f"{name}\n{samples['extractor'].iloc[0]}, n = {samples['n'].iloc[0]}")
         if has_likelihood:
             bound = pd.read_csv(inputs["likelihood"][name][""])
             grid[1, column].errorbar(
