@@ -219,6 +219,8 @@ class Config(Settings):
             seed=resolved.seed,
             num_images=self.evaluation.num_likelihood_images,
             micro_batch=self.evaluation.micro_batch,
+            num_draws=self.evaluation.likelihood_draws,
+            extra_draws=self.evaluation.extra_draws,
         )
 
     @property
@@ -236,6 +238,7 @@ class Config(Settings):
                 "process": resolved.process,
                 "prior_noise": self.evaluation.prior_noise,
                 "delta_ratios": tuple(ratio for ratio in self.delta_ratios(experiment) if ratio > 0),
+                "num_bootstrap": self.evaluation.num_bootstrap,
                 "seed": resolved.seed,
                 "num_train": resolved.num_train,
             }

@@ -108,16 +108,39 @@ class ErrorSettings(Settings):
     seed: int
     num_images: Count
     micro_batch: Count
+    num_draws: Count = Field(default=1, description="draws of noise for each image and level")
+    extra_draws: Annotated[int, Field(ge=0)] = Field(
+        default=0,
+        description="further draws a level on average, more where the noise matters more; needs num_draws ≥ 2",
+    )
+
+    @model_validator(mode="after")
+    def _can_allocate(self) -> Self:
+        if self.extra_draws and self.num_draws < 2:
+            raise ValueError("extra_draws go where two draws differ most, so num_draws must be at least 2")
+        return self
 
 
 class LikelihoodSettings(Settings):
     """What the likelihood bound depends on beside the squared errors and the images."""
 
     process: HeatSettings
-    prior_noise: Literal["delta", "sigma"] = Field(description="a prior without noise has no density, so no likelihood")
+    prior_noise: PriorNoise
     delta_ratios: tuple[Positive, ...]
+    num_bootstrap: Annotated[int, Field(ge=20)] = Field(
+        default=200, description="resamples behind the best δ's interval"
+    )
     seed: int
     num_train: Count | None = Field(default=None, description="training images the prior is made of, the first")
+
+    @model_validator(mode="after")
+    def _has_density(self) -> Self:
+        if self.prior_noise == "none":
+            raise ValueError(
+                "prior_noise 'none' leaves the prior without a density, so there is no likelihood; "
+                "take 'delta' or 'sigma'"
+            )
+        return self
 
 
 class ExtractorSettings(Settings):
@@ -169,6 +192,10 @@ class EvaluationSettings(Settings):
     num_samples: Annotated[int, Field(ge=2)] = Field(description="generated images per experiment and δ")
     micro_batch: Count = Field(description="images sampled at a time; on one CPU the bytes of a sample depend on it")
     num_likelihood_images: Annotated[int, Field(ge=2)] = Field(description="test images of the likelihood bound")
+    likelihood_draws: Count = Field(default=2, description="draws of noise for each of them and each level")
+    extra_draws: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="further draws a level on average, shared out by the variance of the first ones"
+    )
     num_bootstrap: Annotated[int, Field(ge=20)] = Field(default=200, description="resamples behind every interval")
     extractors: dict[Name, Extractor] = Field(
         description="for each data set, what turns images into the features that distances are measured in"

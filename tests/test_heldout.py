@@ -28,7 +28,8 @@ def test_baseline_in_closed_form():
     num_dims = 8 * 8 * 3
     for level in range(1, 7):
         step = (heat.blur(clean, level) - heat.blur(clean, level - 1)).square().sum((1, 2, 3)).numpy()
-        excess = errors.baseline[:, level - 1] - step - num_dims * PROCESS.sigma**2
+        np.testing.assert_allclose(errors.expected[:, level - 1], step + num_dims * PROCESS.sigma**2, rtol=1e-5)
+        excess = errors.baseline[0, :, level - 1] - step - num_dims * PROCESS.sigma**2
         assert abs(excess.mean()) < 4 * excess.std() / np.sqrt(len(excess))
 
 
@@ -56,13 +57,15 @@ def test_batches_do_not_matter():
 
 def test_level_rows():
     rng = np.random.default_rng(0)
-    errors = HeldOutErrors(rng.random((50, 6)), rng.random((50, 6)) + 1)
+    errors = HeldOutErrors(rng.random((2, 50, 6)), rng.random((2, 50, 6)) + 1, np.ones((50, 6)), 64)
     rows = level_rows(errors, PROCESS)
     assert [row["level"] for row in rows] == list(range(1, 7))
     assert rows[0]["blur_sigma"] == pytest.approx(0.5)
     assert rows[5]["blur_sigma"] == pytest.approx(4.0)
-    assert rows[2]["loss"] == pytest.approx(errors.network[:, 2].mean())
-    assert rows[2]["baseline_standard_error"] == pytest.approx(errors.baseline[:, 2].std(ddof=1) / np.sqrt(50))
+    assert rows[2]["loss"] == pytest.approx(errors.network[:, :, 2].mean())
+    assert rows[2]["baseline_standard_error"] == pytest.approx(
+        errors.baseline.mean(axis=0)[:, 2].std(ddof=1) / np.sqrt(50)
+    )
 
 
 def test_spectra_under_noise_and_heat():

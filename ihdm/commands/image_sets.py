@@ -113,6 +113,24 @@ def distance(
 
 
 @app.command()
+def distance_minimum(
+    distances: Annotated[list[Path], typer.Argument(help="Tables of distances of one experiment, one for each δ.")],
+    output: OutputOption,
+    label: LabelOption = None,
+) -> None:
+    """Tell at which δ the distances of samples are lowest, and how surely."""
+    import pandas as pd
+
+    from ihdm.metrics.minimum import distance_minimum as minimum_of
+    from ihdm.metrics.tables import join_tables
+    from ihdm.provenance import record
+
+    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=distances, settings={}, seed=0):
+        table = join_tables({str(path): pd.read_csv(path) for path in distances})
+        write_rows(minimum_of(table, seed=0), label, output)
+
+
+@app.command()
 def memorisation(
     settings: SettingsOption,
     images: Annotated[list[str], typer.Option(help="samples=PATH, test=PATH and train=PATH of images, .npy.")],

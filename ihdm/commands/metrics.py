@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Measure networks and generated images.", no_args_is_help=True)
 app.add_typer(image_sets.app)
 
+FINE_STEP = 0.01
+"""Step of δ/σ where the minimum of the bound is looked for."""
+
 ErrorsOption = Annotated[Path, typer.Option(help="The held-out errors, .npz.")]
 
 
@@ -26,9 +29,11 @@ def errors(
     settings: SettingsOption,
     model: Annotated[Path, typer.Option(help="Folder of the trained network.")],
     test: TestOption,
-    output: Annotated[Path, typer.Option(help="Path of the errors, .npz: `network` and `baseline`, image × level.")],
+    output: Annotated[Path, typer.Option(help="Path of the errors, .npz: draw × image × level.")],
 ) -> None:
     """Evaluate a network at every level on held-out images; likelihood and loss per level both come from this."""
+    from dataclasses import asdict
+
     import numpy as np
 
     from ihdm.files import atomic_path
@@ -52,18 +57,22 @@ def errors(
         with Progress(f"evaluating {output.stem}", chosen.process.num_levels, unit="levels") as progress:
             measured = held_out_errors(network, images, chosen, device=device, report=progress.update)
         with atomic_path(output) as temporary:
-            np.savez(temporary, network=measured.network, baseline=measured.baseline)
+            np.savez(temporary, **asdict(measured))
 
 
 @app.command()
 def levels(settings: SettingsOption, errors: ErrorsOption, output: OutputOption, label: LabelOption = None) -> None:
-    """Tabulate the held-out loss at each level against that of predicting f = 0."""
+    """Tabulate the held-out loss at each level against that of predicting f = 0, and the level's best δ."""
     from ihdm.heldout import level_rows
+    from ihdm.likelihood import best_deltas
     from ihdm.provenance import record
 
     process = read_settings(HeatSettings, settings)
     with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[errors], settings=process):
-        write_rows(level_rows(_read_errors(errors, process), process), label, output)
+        stored = _read_errors(errors, process)
+        best = best_deltas(stored.means(), stored.num_dims, process.sigma) / process.sigma
+        rows = level_rows(stored, process)
+        write_rows([row | {"best_delta_ratio": ratio} for row, ratio in zip(rows, best, strict=True)], label, output)
 
 
 @app.command()
@@ -88,9 +97,56 @@ def likelihood(
         settings=chosen,
         seed=chosen.seed,
     ):
-        squared_errors = _read_errors(errors, chosen.process).network
-        rows = likelihood_rows(squared_errors, first_images(train, chosen.num_train), open_images(test), chosen)
+        stored = _read_errors(errors, chosen.process)
+        rows = likelihood_rows(stored, first_images(train, chosen.num_train), open_images(test), chosen)
         write_rows(rows, label, output)
+
+
+@app.command()
+def likelihood_cost(
+    settings: SettingsOption, errors: ErrorsOption, output: OutputOption, label: LabelOption = None
+) -> None:
+    """Compare ways to spend network evaluations: how many bring the error from noise to 0.01 bits per dimension."""
+    from ihdm.likelihood import cost_rows
+    from ihdm.provenance import record
+
+    chosen = read_settings(LikelihoodSettings, settings)
+    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[errors], settings=chosen):
+        stored = _read_errors(errors, chosen.process)
+        if len(stored.network) < 2:
+            raise UserError(f"{errors}: one draw of noise tells nothing of its variance; set likelihood_draws to 2")
+        write_rows(cost_rows(stored, chosen.process.sigma, chosen.delta_ratios[0]), label, output)
+
+
+@app.command()
+def likelihood_minimum(
+    settings: SettingsOption,
+    errors: ErrorsOption,
+    train: TrainOption,
+    test: TestOption,
+    output: OutputOption,
+    label: LabelOption = None,
+) -> None:
+    """Tell at which δ the bound is lowest, on a fine grid over the range of δ, which costs no network evaluation."""
+    import numpy as np
+
+    from ihdm.data.arrays import open_images
+    from ihdm.likelihood import bits_per_dim, bound_images
+    from ihdm.metrics.minimum import likelihood_minimum
+    from ihdm.provenance import record
+
+    chosen = read_settings(LikelihoodSettings, settings)
+    with record(
+        output.with_suffix(".meta.json"), outputs=[output], inputs=[errors, train, test], settings=chosen,
+        seed=chosen.seed,
+    ):  # fmt: skip
+        stored = _read_errors(errors, chosen.process)
+        low, high = min(chosen.delta_ratios), max(chosen.delta_ratios)
+        ratios = np.round(np.arange(low, high + FINE_STEP / 2, FINE_STEP), 10)
+        centres = first_images(train, chosen.num_train)
+        bound = bound_images(stored.means(), centres, open_images(test), chosen, ratios.tolist())
+        bits = bits_per_dim(bound.nats(), stored.num_dims)
+        write_rows([likelihood_minimum(ratios, bits, chosen.num_bootstrap, chosen.seed)], label, output)
 
 
 @app.command()
@@ -166,9 +222,9 @@ def _read_errors(path: Path, process: HeatSettings) -> "HeldOutErrors":
 
     try:
         stored = np.load(path, allow_pickle=False)
-        errors = HeldOutErrors(stored["network"], stored["baseline"])
+        errors = HeldOutErrors(stored["network"], stored["baseline"], stored["expected"], int(stored["num_dims"]))
     except (OSError, ValueError, KeyError, IndexError, BadZipFile) as error:
         raise UserError(f"{path}: no held-out errors can be read from it: {error}") from None
-    if errors.network.shape[1] != process.num_levels:
-        raise UserError(f"{path}: holds errors of {errors.network.shape[1]} levels; num_levels is {process.num_levels}")
+    if (found := errors.network.shape[-1]) != process.num_levels:
+        raise UserError(f"{path}: holds errors of {found} levels; num_levels is {process.num_levels}")
     return errors

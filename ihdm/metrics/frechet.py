@@ -32,8 +32,8 @@ def _require_two(features: Features) -> None:
 class FrechetDistance:
     """The distance of sets of features from one reference, whose root is taken once.
 
-    A set's covariance is AᵀA of its centred features A, so the roots of the eigenvalues of Σ₁ Σ₂ are the singular values
-    of A Σ₂^½, found from the smaller of its two products with itself.
+    A set's covariance is AᵀA of its centred features A, so the roots of the eigenvalues of Σ₁ Σ₂ are the singular
+    values of A Σ₂^½, found from the smaller of its two products with itself.
 
     Args:
         reference: the reference's features.

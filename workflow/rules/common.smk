@@ -30,6 +30,13 @@ EXTRACTORS = sorted({settings.evaluation.extractors[settings.dataset_of(experime
 TABLES = ["levels", "distance", "spectrum", "memorisation", "disentanglement"]
 if settings.has_likelihood:
     TABLES.append("likelihood")
+    if settings.evaluation.likelihood_draws > 1:
+        TABLES.append("likelihood_cost")
+
+# A curve needs three values to have a minimum.
+CURVES = [experiment for experiment in EXPERIMENTS if len(settings.delta_ratios(experiment)) > 2]
+if CURVES:
+    TABLES.append("minimum")
 
 
 wildcard_constraints:
@@ -97,6 +104,9 @@ def features_of(images):
 def table_parts(wildcards):
     """The tables of single experiments that a joint table is made of."""
     folder = f"{RESULTS}/metrics/{wildcards.table}"
+    if wildcards.table == "minimum":
+        kinds = {"distance": CURVES, "likelihood": CURVES if settings.has_likelihood else []}
+        return [f"{folder}/{experiment}/{kind}.csv" for kind, names in kinds.items() for experiment in names]
     if wildcards.table == "memorisation":
         ratio = format_number(settings.evaluation.delta_ratio)
         return [f"{folder}/{experiment}/delta{ratio}.csv" for experiment in EXPERIMENTS]

@@ -65,6 +65,63 @@ rule metrics_likelihood:
         "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
 
 
+# What network evaluations buy, at the first δ of the bound.
+rule metrics_likelihood_cost:
+    input:
+        errors=f"{RESULTS}/metrics/errors/{{experiment}}.npz",
+    output:
+        table=f"{RESULTS}/metrics/likelihood_cost/{{experiment}}.csv",
+        meta=f"{RESULTS}/metrics/likelihood_cost/{{experiment}}.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/likelihood_cost/{{experiment}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=lambda wildcards: settings.likelihood(wildcards.experiment).model_dump_json(),
+    shell:
+        "python -m ihdm --threads {threads} metrics likelihood-cost --settings {params.settings:q} --errors {input.errors:q} "
+        "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
+
+
+rule metrics_minimum_likelihood:
+    input:
+        errors=f"{RESULTS}/metrics/errors/{{experiment}}.npz",
+        train=data_of("train"),
+        test=data_of("test"),
+    output:
+        table=f"{RESULTS}/metrics/minimum/{{experiment}}/likelihood.csv",
+        meta=f"{RESULTS}/metrics/minimum/{{experiment}}/likelihood.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/minimum/{{experiment}}/likelihood.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=8000,
+    params:
+        settings=lambda wildcards: settings.likelihood(wildcards.experiment).model_dump_json(),
+    shell:
+        "python -m ihdm --threads {threads} metrics likelihood-minimum --settings {params.settings:q} --errors {input.errors:q} "
+        "--train {input.train:q} --test {input.test:q} "
+        "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
+
+
+rule metrics_minimum_distance:
+    input:
+        tables=lambda wildcards: per_delta(
+            f"{RESULTS}/metrics/distance/{{experiment}}/delta{{ratio}}.csv", wildcards.experiment
+        ),
+    output:
+        table=f"{RESULTS}/metrics/minimum/{{experiment}}/distance.csv",
+        meta=f"{RESULTS}/metrics/minimum/{{experiment}}/distance.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/minimum/{{experiment}}/distance.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m ihdm --threads {threads} metrics distance-minimum {input.tables:q} "
+        "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
+
+
 # What turns images into features: fitted, or its weights checked, once for each data set.
 rule metrics_extractor:
     input:
