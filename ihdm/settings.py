@@ -190,6 +190,9 @@ class EvaluationSettings(Settings):
         default="nearest", description="how finished images become 8-bit: rounded, or cut off as the released code does"
     )
     num_samples: Annotated[int, Field(ge=2)] = Field(description="generated images per experiment and δ")
+    num_shards: Count = Field(
+        default=1, description="jobs that share the samples of each experiment and δ; their number changes no byte"
+    )
     micro_batch: Count = Field(description="images sampled at a time; on one CPU the bytes of a sample depend on it")
     num_likelihood_images: Annotated[int, Field(ge=2)] = Field(description="test images of the likelihood bound")
     likelihood_draws: Count = Field(default=2, description="draws of noise for each of them and each level")

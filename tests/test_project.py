@@ -21,7 +21,7 @@ LAYERS = [
     {"objective", "prior", "metrics"},
     {"sampling", "heldout", "forward_spectra", "extractors"},
     {"generation", "likelihood"},
-    {"training_data", "monitoring", "figures", "summary"},
+    {"training_data", "monitoring", "figures", "summary", "sample_state"},
     {"trainer"},
     {"training_state"},
     {"training"},

@@ -105,6 +105,7 @@ def test_one_more_delta_runs_only_what_depends_on_it(results):
     output = snakemake(results, "-n", sweeps__delta_ratio__digits=[0, 2])
     jobs = planned(output.stdout + output.stderr)
     assert jobs == {
+        "samples_shard": 1,
         "samples": 1,
         "metrics_features": 2,
         "metrics_distance": 1,

@@ -47,6 +47,7 @@ wildcard_constraints:
     extractor="|".join(EXTRACTORS),
     split="train|test",
     images="samples|starts",
+    shard=r"\d+",
 
 
 def everything():
