@@ -25,6 +25,8 @@ from ihdm.settings import (
     SamplingSettings,
     Settings,
     SweepSettings,
+    SweptExperiment,
+    SweptExperiments,
     TrainingSettings,
 )
 
@@ -269,6 +271,24 @@ class Config(Settings):
         return MemorisationSettings(
             num_images=min(self.evaluation.num_samples, self.evaluation.num_likelihood_images),
             num_train=self.resolve_experiments()[experiment].num_train,
+        )
+
+    @property
+    def swept(self) -> SweptExperiments:
+        """Return the parameters of every experiment, for one table of them all."""
+        return SweptExperiments(
+            experiments={
+                name: SweptExperiment(
+                    base=name.split("-")[0],
+                    dataset=self.dataset_of(name),
+                    sigma=resolved.process.sigma,
+                    num_levels=resolved.process.num_levels,
+                    blur_sigma_max=resolved.process.blur_sigma_max,
+                    num_train=resolved.num_train,
+                    seed=resolved.seed,
+                )
+                for name, resolved in self.resolve_experiments().items()
+            }
         )
 
     def run(self, experiment: str) -> RunSettings:

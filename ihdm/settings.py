@@ -179,6 +179,24 @@ class DisentanglementSettings(Settings):
     num_noises: Annotated[int, Field(ge=2)] = 12
 
 
+class SweptExperiment(Settings):
+    """The parameters of an experiment that can be swept, and the experiment that it varies."""
+
+    base: Name
+    dataset: Name
+    sigma: Positive
+    num_levels: Count
+    blur_sigma_max: Positive
+    num_train: Count | None
+    seed: int
+
+
+class SweptExperiments(Settings):
+    """All experiments by name."""
+
+    experiments: dict[str, SweptExperiment]
+
+
 class EvaluationSettings(Settings):
     """How trained networks are sampled and measured. Nothing here retrains anything."""
 

@@ -195,8 +195,8 @@ SECTIONS = {
     "likelihood_cost": (
         "What does the likelihood cost?",
         "Network evaluations that bring the error from noise to 0.01 bits per dimension, test images given. Uniform "
-        "random levels, one for each image, are the plain way; every level in turn, the control variate and levels drawn "
-        "by their variance make less do.",
+        "random levels, one for each image, are the plain way; every level in turn, the control variate and levels "
+        "drawn by their variance make less do.",
         cost_summary,
     ),
     "minimum": (

@@ -10,7 +10,7 @@ from ihdm.commands import image_sets
 from ihdm.commands.options import SettingsOption, first_images, read_settings
 from ihdm.commands.tables import LabelOption, OutputOption, TestOption, TrainOption, write_rows, write_table
 from ihdm.errors import UserError
-from ihdm.settings import ErrorSettings, HeatSettings, LikelihoodSettings
+from ihdm.settings import ErrorSettings, HeatSettings, LikelihoodSettings, SweptExperiments
 
 if TYPE_CHECKING:
     from ihdm.heldout import HeldOutErrors
@@ -213,6 +213,28 @@ def table(
 
     with record(output.with_suffix(".meta.json"), outputs=[output], inputs=parts, settings={}):
         write_table(join_tables({str(part): pd.read_csv(part) for part in parts}), output)
+
+
+@app.command()
+def sweep(
+    settings: SettingsOption,
+    tables: Annotated[list[Path], typer.Argument(help="Joint tables, KIND.csv.")],
+    output: OutputOption,
+) -> None:
+    """Put every measure of every experiment into one tidy table, as .csv and, beside it, as .parquet."""
+    import pandas as pd
+
+    from ihdm.files import atomic_path
+    from ihdm.metrics.sweep import tidy_table
+    from ihdm.provenance import record
+
+    chosen = read_settings(SweptExperiments, settings)
+    parquet = output.with_suffix(".parquet")
+    with record(output.with_suffix(".meta.json"), outputs=[output, parquet], inputs=tables, settings=chosen):
+        table = tidy_table({path.stem: pd.read_csv(path) for path in tables}, chosen.experiments)
+        write_table(table, output)
+        with atomic_path(parquet) as temporary:
+            table.to_parquet(temporary, index=False)
 
 
 def _read_errors(path: Path, process: HeatSettings) -> "HeldOutErrors":

@@ -55,7 +55,7 @@ def everything():
     return (
         [f"{RESULTS}/figures/{figure}.png" for figure in settings.figures]
         + [f"{RESULTS}/metrics/{table}.csv" for table in TABLES]
-        + [f"{RESULTS}/report/summary.html"]
+        + [f"{RESULTS}/metrics/sweep.csv", f"{RESULTS}/report/summary.html"]
     )
 
 
@@ -135,6 +135,7 @@ FIGURE_INPUTS = {
         "real": "metrics/distance/real/{dataset}.csv",
         "likelihood": "metrics/likelihood/{experiment}.csv",
     },
+    "sweep_curves": {"sweep": "metrics/sweep.csv"},
     "psd": {"psd": "metrics/psd/{experiment}.csv"},
     "disentanglement": {
         "grid": "samples/{experiment}/starts_noises.npy",

@@ -393,3 +393,31 @@ rule metrics_table:
         "../../environment.yml"
     shell:
         "python -m ihdm --threads {threads} metrics table {input.parts:q} --output {output.table:q} > {log:q} 2>&1"
+
+
+# Everything that was measured of samples and bound, with what was swept: the table to analyse.
+rule metrics_sweep:
+    input:
+        tables=[
+            f"{RESULTS}/metrics/{table}.csv"
+            for table in ("distance", "memorisation", "spectrum", "likelihood")
+            if table in TABLES
+        ],
+    output:
+        table=report(
+            f"{RESULTS}/metrics/sweep.csv",
+            caption="../report/sweep.rst",
+            category="Tables",
+            labels={"table": "sweep"},
+        ),
+        parquet=f"{RESULTS}/metrics/sweep.parquet",
+        meta=f"{RESULTS}/metrics/sweep.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/sweep.log",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=settings.swept.model_dump_json(),
+    shell:
+        "python -m ihdm --threads {threads} metrics sweep --settings {params.settings:q} {input.tables:q} "
+        "--output {output.table:q} > {log:q} 2>&1"
