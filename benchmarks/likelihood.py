@@ -1,7 +1,7 @@
 """L_K in the coefficients that survive the blur, against blurring by FFT per test batch and distances in pixels.
 
-Both get 10 000 training images and 256 test images of 3×32×32 (`--train`, `--test` change that), σ_B,max = 24. The plain way
-blurs all training images anew for each batch of 128 test images, as the released code does.
+Both get 10 000 training images and 256 test images of 3×32×32 (`--train`, `--test` change that), σ_B,max = 24. The
+plain way blurs all training images anew for each batch of 128 test images, as the released code does.
 
 Usage: pip install torch-dct==0.1.6; python benchmarks/likelihood.py
 """

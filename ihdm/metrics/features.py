@@ -20,8 +20,8 @@ from ihdm.images import StoredImages
 
 Features = Float[np.ndarray, "_ feature"]
 
-CHUNK = 512
-"""Images transformed at a time."""
+CHUNK_VALUES = 2**24
+"""Most numbers in the images that are transformed at a time."""
 
 
 @runtime_checkable
@@ -99,7 +99,7 @@ class PrincipalFeatures:
             pca.fit(_pixels(reference))
         else:
             pca = PCA(cls.NUM_COMPONENTS, svd_solver="randomized", random_state=0)
-            pca.fit(_pixels(reference[: cls.MAX_LARGE]).astype(np.float32))
+            pca.fit(_pixels(reference[: cls.MAX_LARGE], np.float32))
         scale = np.sqrt(pca.explained_variance_)[:, None]
         return cls(pca.mean_.astype(np.float64), (pca.components_ / scale).astype(np.float64))
 
@@ -109,14 +109,17 @@ class PrincipalFeatures:
         return features
 
 
-def _pixels(images: StoredImages) -> Features:
-    return images.reshape(len(images), -1).astype(np.float64) / 255
+def _pixels(images: StoredImages, dtype: type[np.floating] = np.float64) -> Features:
+    pixels: Features = images.reshape(len(images), -1).astype(dtype)
+    pixels /= 255
+    return pixels
 
 
 def extract(extractor: FeatureExtractor, images: StoredImages, num_images: int) -> "StoredFeatures":
     """Return the features of the first images, read and transformed a few at a time."""
-    firsts = range(0, num_images, CHUNK)
-    parts = [extractor.transform(images[first : min(first + CHUNK, num_images)]) for first in firsts]
+    size = max(1, CHUNK_VALUES // images[0].size)
+    firsts = range(0, num_images, size)
+    parts = [extractor.transform(images[first : min(first + size, num_images)]) for first in firsts]
     return StoredFeatures(np.concatenate(parts).astype(np.float32), extractor.name, extractor.sha256)
 
 

@@ -26,8 +26,8 @@ BANDS = {
 
 NUM_ANNULI = 20
 """Annuli of the spectral distance, from frequency 0 to √2 π; few enough that none is empty but for tiny images."""
-CHUNK = 512
-"""Images transformed at a time."""
+CHUNK_VALUES = 2**23
+"""Most numbers in the images that are transformed at a time."""
 
 Pixels = Float[np.ndarray, "image height width channel"]
 
@@ -105,7 +105,8 @@ def band_rows(
 
 def _powers(images: StoredImages) -> tuple[Float[np.ndarray, "image bands"], Float[np.ndarray, "image bins"]]:
     """Return each image's power in the bands and in the annuli, a few images at a time."""
-    chunks = [images[first : first + CHUNK] for first in range(0, len(images), CHUNK)]
+    size = max(1, CHUNK_VALUES // images[0].size)
+    chunks = (images[first : first + size] for first in range(0, len(images), size))
     pairs = [(band_power(chunk / 255), annulus_power(chunk / 255, NUM_ANNULI)[1]) for chunk in chunks]
     return np.concatenate([bands for bands, _ in pairs]), np.concatenate([annuli for _, annuli in pairs])
 
