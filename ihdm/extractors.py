@@ -9,6 +9,7 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+from jaxtyping import UInt8
 
 from ihdm.errors import UserError
 from ihdm.files import sha256
@@ -119,7 +120,7 @@ class EfficientNet:
         return values
 
 
-def in_colour(images: StoredImages) -> StoredImages:
+def in_colour(images: StoredImages) -> UInt8[np.ndarray, "_ height width 3"]:
     """Return images with three channels: grey ones are repeated."""
     return np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else np.asarray(images)
 
