@@ -134,6 +134,7 @@ FIGURE_INPUTS = {
         "distance": "metrics/distance/{experiment}/delta{ratio}.csv",
         "real": "metrics/distance/real/{dataset}.csv",
         "likelihood": "metrics/likelihood/{experiment}.csv",
+        "minimum": "metrics/minimum.csv",
     },
     "sweep_curves": {"sweep": "metrics/sweep.csv"},
     "psd": {"psd": "metrics/psd/{experiment}.csv"},
@@ -158,6 +159,8 @@ def figure_inputs(figure):
         if kind == "likelihood" and not settings.has_likelihood:
             continue
         for experiment in settings.figures[figure]:
+            if kind == "minimum" and experiment not in CURVES:
+                continue
             path = f"{RESULTS}/{pattern}".replace("{experiment}", experiment)
             path = path.replace("{dataset}", settings.dataset_of(experiment))
             if "{ratio}" not in path:
