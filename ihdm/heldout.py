@@ -8,10 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ihdm.heat import HeatProcess, blur_schedule, heat_process
+from ihdm.heat import HeatProcess, blur_schedule, cosine_basis, heat_process
 from ihdm.images import StoredImages
 from ihdm.metrics.bootstrap import mean_estimate
 from ihdm.metrics.monte_carlo import allocate, draw_variance, remove_noise
+from ihdm.metrics.spectrum import BANDS, radial_frequencies
 from ihdm.objective import Network, deblurring_pair, squared_error
 from ihdm.seeds import generator
 from ihdm.settings import ErrorSettings, HeatSettings
@@ -37,22 +38,23 @@ class HeldOutErrors:
     Attributes:
         network: ‖û + f(û, k) − F(t_{k−1}) u₀‖² of the trained network; NaN where a level has fewer draws than another.
         baseline: the same for f = 0, which leaves the image as blurred and as noisy as it is.
-        expected: the baseline's expectation over the noise, ‖F(t_k) u₀ − F(t_{k−1}) u₀‖² + N σ².
+        controls: quantities of the same noise whose expectation is zero: the baseline less its own, which is
+            ‖F(t_k) u₀ − F(t_{k−1}) u₀‖² + N σ², and the noise's power in each band of frequency less σ² a coefficient.
         num_dims: N, the number of channels times pixels.
     """
 
     network: Float[np.ndarray, "draw image levels"]
     baseline: Float[np.ndarray, "draw image levels"]
-    expected: Float[np.ndarray, "image levels"]
+    controls: Float[np.ndarray, "draw image levels control"]
     num_dims: int
 
     def means(self) -> Float[np.ndarray, "image levels"]:
-        """Return the network's errors averaged over the draws, freed of the noise that the baseline explains."""
+        """Return the network's errors averaged over the draws, freed of the noise that is explained."""
         return np.nanmean(self.without_noise(), axis=0)
 
     def without_noise(self) -> Float[np.ndarray, "draw image levels"]:
-        """Return the network's errors after the control variate."""
-        return remove_noise(self.network, self.baseline, self.expected)
+        """Return the network's errors after the control variates."""
+        return remove_noise(self.network, self.controls)
 
 
 def held_out_errors(
@@ -87,34 +89,28 @@ def errors_of(
     first leaves the largest variance.
     """
     heat = heat_process(settings.process, clean.shape[-1], clean.device)
-    num_levels, num_images, num_dims = settings.process.num_levels, len(clean), clean[0].numel()
-    expected = np.empty((num_images, num_levels))
-    for level in range(1, num_levels + 1):
-        step = squared_error(heat.blur(clean, level), heat.blur(clean, level - 1))
-        expected[:, level - 1] = step.cpu() + num_dims * settings.process.sigma**2
+    num_levels, num_images = settings.process.num_levels, len(clean)
 
     def draw(counts: Sequence[int], first_draw: int) -> HeldOutErrors:
-        shape = (max(counts), num_images, num_levels)
-        errors = HeldOutErrors(np.full(shape, np.nan), np.full(shape, np.nan), expected, num_dims)
+        found = np.full((max(counts), num_images, num_levels, 2 + 1 + len(BANDS)), np.nan)
         for level, count in enumerate(counts, start=1):
             for number in range(count):
-                found, baseline = _level_errors(network, heat, clean, settings, level, first_draw + number)
-                errors.network[number, :, level - 1], errors.baseline[number, :, level - 1] = found, baseline
+                found[number, :, level - 1] = _level_errors(network, heat, clean, settings, level, first_draw + number)
             if first_draw == 0:
                 report(level)
-        return errors
+        return HeldOutErrors(found[..., 0], found[..., 1], found[..., 2:], clean[0].numel())
 
-    errors = draw([settings.num_draws] * num_levels, 0)
-    if settings.extra_draws:
-        variances = draw_variance(errors.without_noise()).mean(axis=0)
-        more = draw(allocate(variances, settings.extra_draws * num_levels).tolist(), settings.num_draws)
-        errors = HeldOutErrors(
-            np.concatenate([errors.network, more.network]),
-            np.concatenate([errors.baseline, more.baseline]),
-            expected,
-            num_dims,
-        )
-    return errors
+    first = draw([settings.num_draws] * num_levels, 0)
+    if not settings.extra_draws:
+        return first
+    variances = draw_variance(first.without_noise()).mean(axis=0)
+    more = draw(allocate(variances, settings.extra_draws * num_levels).tolist(), settings.num_draws)
+    return HeldOutErrors(
+        np.concatenate([first.network, more.network]),
+        np.concatenate([first.baseline, more.baseline]),
+        np.concatenate([first.controls, more.controls]),
+        first.num_dims,
+    )
 
 
 def _level_errors(
@@ -124,19 +120,36 @@ def _level_errors(
     settings: ErrorSettings,
     level: int,
     draw: int,
-) -> tuple[Float[np.ndarray, "image"], Float[np.ndarray, "image"]]:
-    """Return the squared errors of network and baseline at one level with one draw of noise."""
+) -> Float[np.ndarray, "image columns"]:
+    """Return network, baseline and controls of every image at one level with one draw of noise."""
+    sigma, num_dims = settings.process.sigma, clean[0].numel()
+    basis = torch.as_tensor(cosine_basis(heat.height), dtype=torch.float32, device=clean.device)
+    bands = torch.as_tensor(_band_masks(heat.height), dtype=torch.float32, device=clean.device)
     parts = []
     for first in range(0, len(clean), settings.micro_batch):
         here = clean[first : first + settings.micro_batch]
         noise = _noise(settings.seed, level, draw, range(first, first + len(here)), here.shape[1:]).to(clean.device)
         levels = torch.full((len(here),), level, device=clean.device)
-        noisy, target = deblurring_pair(heat, here, levels, noise, settings.process.sigma)
+        noisy, target = deblurring_pair(heat, here, levels, noise, sigma)
         with torch.no_grad():
             mean = noisy + network(noisy, levels)
-        parts.append(torch.stack([squared_error(mean, target), squared_error(noisy, target)]).double().cpu())
-    found, baseline = torch.cat(parts, dim=1).numpy()
-    return found, baseline
+        baseline = squared_error(noisy, target)
+        expected = squared_error(heat.blur(here, level), target) + num_dims * sigma**2
+        power = ((basis @ noise @ basis.T).square() - 1).sum(dim=1).flatten(1) @ bands.T
+        columns = [
+            squared_error(mean, target)[:, None],
+            baseline[:, None],
+            (baseline - expected)[:, None],
+            sigma**2 * power,
+        ]
+        parts.append(torch.cat([column.double().cpu() for column in columns], dim=1))
+    return torch.cat(parts).numpy()
+
+
+def _band_masks(size: int) -> Float[np.ndarray, "bands coefficients"]:
+    """Return which DCT coefficients lie in which band of frequency, the constant one in the lowest."""
+    frequencies = radial_frequencies(size, size).ravel()
+    return np.stack([(low <= frequencies) & (frequencies < high) for low, high in BANDS.values()]).astype(np.float64)
 
 
 def _noise(seed: int, level: int, draw: int, indices: Sequence[int], shape: torch.Size) -> Tensor:

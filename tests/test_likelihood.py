@@ -102,7 +102,7 @@ def test_rows_add_up():
         delta_ratios=(1.0, 1.25),
         seed=0,
     )
-    errors = HeldOutErrors(rng.random((2, 6, 5)), rng.random((2, 6, 5)), np.full((6, 5), 0.5), 64)
+    errors = HeldOutErrors(rng.random((2, 6, 5)), rng.random((2, 6, 5)), np.zeros((2, 6, 5, 1)), 64)
     rows = likelihood_rows(errors, train, test, settings)
     assert [row["delta_ratio"] for row in rows] == [1.0, 1.25]
     for row in rows:

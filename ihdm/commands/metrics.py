@@ -244,7 +244,7 @@ def _read_errors(path: Path, process: HeatSettings) -> "HeldOutErrors":
 
     try:
         stored = np.load(path, allow_pickle=False)
-        errors = HeldOutErrors(stored["network"], stored["baseline"], stored["expected"], int(stored["num_dims"]))
+        errors = HeldOutErrors(stored["network"], stored["baseline"], stored["controls"], int(stored["num_dims"]))
     except (OSError, ValueError, KeyError, IndexError, BadZipFile) as error:
         raise UserError(f"{path}: no held-out errors can be read from it: {error}") from None
     if (found := errors.network.shape[-1]) != process.num_levels:

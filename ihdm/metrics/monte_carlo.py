@@ -11,23 +11,29 @@ from jaxtyping import Float, Int
 
 Draws = Float[np.ndarray, "draw image levels"]
 """NaN where a level has fewer draws than another."""
+Controls = Float[np.ndarray, "draw image levels control"]
 
 
-def remove_noise(errors: Draws, baseline: Draws, expected: Float[np.ndarray, "image levels"]) -> Draws:
-    """Subtract the part of the errors that the noise itself explains: a control variate.
+def remove_noise(errors: Draws, controls: Controls) -> Draws:
+    """Subtract the part of the errors that the noise itself explains: control variates.
 
-    The baseline, the error of predicting nothing, has the same noise and an expectation that is known exactly. Its
-    excess over it, times the slope that makes the variance smallest, is subtracted; the mean stays what it is.
+    Their expectation over the noise is zero, so that the mean stays what it is. The slopes are those that fit best, at
+    each level, how errors differ between the draws of an image; the variance between draws can only become smaller.
 
     Args:
-        errors: of the network.
-        baseline: of predicting nothing, with the same noise.
-        expected: the baseline's expectation over the noise.
+        errors: of the network. With one draw there are no differences, and they are returned as they are.
+        controls: known quantities of the same noise.
     """
-    excess = baseline - expected
-    over = (0, 1)
-    covariance = np.nanmean(errors * excess, axis=over) - np.nanmean(errors, axis=over) * np.nanmean(excess, axis=over)
-    return errors - covariance / np.nanvar(excess, axis=over) * excess
+    if len(errors) < 2:
+        return errors
+    cleaned = np.empty_like(errors)
+    for level in range(errors.shape[2]):
+        found, known = errors[..., level], controls[..., level, :]
+        is_drawn = np.isfinite(found)
+        differences = (known - np.nanmean(known, axis=0))[is_drawn]
+        slopes, *_ = np.linalg.lstsq(differences, (found - np.nanmean(found, axis=0))[is_drawn])
+        cleaned[..., level] = found - known @ slopes
+    return cleaned
 
 
 def draw_variance(errors: Draws) -> Float[np.ndarray, "image levels"]:
@@ -86,7 +92,7 @@ def designs(errors: Draws, without_noise: Draws) -> list[Design]:
     return [
         Design("uniform random levels", float(uniform)),
         Design("every level", float(num_levels**2 * plain.mean())),
-        Design("every level, control variate", float(num_levels**2 * controlled.mean())),
+        Design("every level, control variates", float(num_levels**2 * controlled.mean())),
         Design("levels by variance", float(np.sqrt(plain.mean(axis=0)).sum() ** 2)),
-        Design("levels by variance, control variate", float(np.sqrt(controlled.mean(axis=0)).sum() ** 2)),
+        Design("levels by variance, control variates", float(np.sqrt(controlled.mean(axis=0)).sum() ** 2)),
     ]

@@ -110,14 +110,23 @@ def test_the_error_from_noise_is_the_spread_over_seeds(toy):
         assert claimed == pytest.approx(spread, rel=0.3)  # a standard deviation of 60 values is known to about 9 %
 
 
-def test_control_variate_keeps_the_mean_and_lowers_the_variance():
+def test_control_variates_keep_the_mean_and_lower_the_variance():
     rng = np.random.default_rng(0)
-    noise = rng.standard_normal((2, 5000, 3))
-    expected = rng.random((5000, 3)) + 1
-    errors = 2 + 0.8 * noise + 0.1 * rng.standard_normal(noise.shape)
-    cleaned = remove_noise(errors, expected + noise, expected)
+    noise = rng.standard_normal((2, 5000, 3, 2))
+    images = 5 * rng.random((5000, 3))  # images differ far more than draws
+    errors = images + 0.8 * noise[..., 0] - 0.3 * noise[..., 1] + 0.1 * rng.standard_normal((2, 5000, 3))
+    cleaned = remove_noise(errors, noise)
     np.testing.assert_allclose(draw_variance(cleaned).mean(axis=0), 0.01, rtol=0.1)
-    np.testing.assert_allclose(cleaned.mean(axis=(0, 1)), 2, atol=4 * 0.1 / np.sqrt(10_000))
+    np.testing.assert_allclose(cleaned.mean(axis=(0, 1)), images.mean(axis=0), atol=4 * 0.1 / np.sqrt(10_000))
+
+
+@given(seed=st.integers(0, 2**16), draws=st.integers(2, 4), images=st.integers(1, 9))
+@hypothesis_settings(deadline=None, max_examples=40)
+def test_control_variates_never_raise_the_variance(seed, draws, images):
+    rng = np.random.default_rng(seed)
+    errors, controls = rng.standard_normal((draws, images, 2)), rng.standard_normal((draws, images, 2, 3))
+    plain, cleaned = draw_variance(errors).mean(axis=0), draw_variance(remove_noise(errors, controls)).mean(axis=0)
+    assert (cleaned <= plain + 1e-12).all()
 
 
 def test_designs_are_their_definitions():
