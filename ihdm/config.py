@@ -15,12 +15,14 @@ from ihdm.settings import (
     DistanceSettings,
     ErrorSettings,
     EvaluationSettings,
+    ExperimentSettings,
     ExtractorSettings,
     Fraction,
     HeatSettings,
     LikelihoodSettings,
     MemorisationSettings,
     Name,
+    RawDataSettings,
     RunSettings,
     SamplingSettings,
     Settings,
@@ -56,14 +58,6 @@ class DatasetSettings(Settings):
         return self
 
 
-class RawDataSettings(Settings):
-    """Where raw files are kept. Nothing is computed anew when they move."""
-
-    root: str = Field(
-        default="data", min_length=1, description="folder of downloads and of archives put there by hand, by source"
-    )
-
-
 class NetworkSettings(Settings):
     """A preset of the paper's U-Net (paper, appendix B)."""
 
@@ -97,20 +91,6 @@ class NetworkSettings(Settings):
         if any(level > halvings for level in self.attention_levels):
             raise ValueError(f"attention_levels must lie in 0…{halvings}, not {list(self.attention_levels)}")
         return self
-
-
-class ExperimentSettings(Settings):
-    """What a trained network depends on, its parts by name, and how its training runs."""
-
-    dataset: Name
-    network: Name
-    process: HeatSettings
-    training: TrainingSettings
-    seed: Annotated[int, Field(ge=0)] = 0
-    num_train: Count | None = Field(
-        default=None, description="number of training images seen, the first of the split; by default all of them"
-    )
-    run: RunSettings = RunSettings()
 
 
 class Experiment(Settings):
@@ -193,24 +173,42 @@ class Config(Settings):
                 num_train=settings.num_train,
             )
             resolved[name] = base
-            for parameter in ("sigma", "num_levels", "blur_sigma_max", "num_train", "seed"):
+            for parameter in ("sigma", "num_levels", "blur_sigma_max", "num_train", "seed", "levels"):
                 for value in getattr(self.sweeps, parameter).get(name, ()):
                     varied = _vary(base, parameter, value)
                     if varied != base:
-                        resolved[f"{name}-{parameter}{format_number(value)}"] = varied
+                        resolved[_variant(name, parameter, value)] = varied
+            for parameter in ("prior_noise", "rounding"):
+                for value in getattr(self.sweeps, parameter).get(name, ()):
+                    if value != getattr(self.evaluation, parameter):
+                        resolved[_variant(name, parameter, value)] = base
         return resolved
+
+    def model_of(self, experiment: str) -> str:
+        """Return the experiment whose network this one samples: itself, or its base if only the evaluation differs."""
+        base = experiment.split("-")[0]
+        only_evaluation = experiment.startswith((f"{base}-prior_noise_", f"{base}-rounding_"))
+        return base if only_evaluation else experiment
+
+    def _evaluated(self, experiment: str, parameter: Literal["prior_noise", "rounding"]) -> str:
+        """Return the value of a setting of the evaluation that can be swept."""
+        base = experiment.split("-")[0]
+        swept = {_variant(base, parameter, value): value for value in getattr(self.sweeps, parameter).get(base, ())}
+        return str(swept.get(experiment, getattr(self.evaluation, parameter)))
 
     def sampling(self, experiment: str, delta_ratio: float | None = None) -> SamplingSettings:
         """Return what a generated image depends on; δ/σ is the evaluation's unless given."""
         resolved = self.resolve_experiments()[experiment]
-        return SamplingSettings(
-            process=resolved.process,
-            seed=resolved.seed,
-            delta_ratio=self.evaluation.delta_ratio if delta_ratio is None else delta_ratio,
-            prior_noise=self.evaluation.prior_noise,
-            rounding=self.evaluation.rounding,
-            micro_batch=self.evaluation.micro_batch,
-            num_train=resolved.num_train,
+        return SamplingSettings.model_validate(
+            {
+                "process": resolved.process,
+                "seed": resolved.seed,
+                "delta_ratio": self.evaluation.delta_ratio if delta_ratio is None else delta_ratio,
+                "prior_noise": self._evaluated(experiment, "prior_noise"),
+                "rounding": self._evaluated(experiment, "rounding"),
+                "micro_batch": self.evaluation.micro_batch,
+                "num_train": resolved.num_train,
+            }
         )
 
     def errors(self, experiment: str) -> ErrorSettings:
@@ -274,6 +272,11 @@ class Config(Settings):
         )
 
     @property
+    def has_departures(self) -> bool:
+        """Whether a setting in which the released code departs from the description is swept."""
+        return bool(self.sweeps.levels or self.sweeps.prior_noise or self.sweeps.rounding)
+
+    @property
     def swept(self) -> SweptExperiments:
         """Return the parameters of every experiment, for one table of them all."""
         return SweptExperiments(
@@ -300,8 +303,13 @@ class Config(Settings):
         return self.experiments[experiment.split("-")[0]].dataset
 
     def delta_ratios(self, experiment: str) -> list[float]:
-        """Return the ratios δ/σ at which an experiment is sampled, ascending; a swept experiment takes its base's."""
-        swept = self.sweeps.delta_ratio.get(experiment.split("-")[0], ())
+        """Return the ratios δ/σ at which an experiment is sampled, ascending; a swept experiment takes its base's.
+
+        One that differs in how levels are drawn, starts made or images rounded is sampled at the evaluation's alone.
+        """
+        base, _, variation = experiment.partition("-")
+        is_departure = variation.startswith(("levels_", "prior_noise_", "rounding_"))
+        swept = () if is_departure else self.sweeps.delta_ratio.get(base, ())
         return sorted({float(ratio) for ratio in (*swept, self.evaluation.delta_ratio)})
 
 
@@ -310,20 +318,26 @@ def _require(name: str, known: Mapping[str, Any], where: str) -> None:
         raise ValueError(f"{where}: '{name}' is not defined; known are {', '.join(sorted(known)) or 'none'}")
 
 
-def _require_nameable(values: tuple[float, ...], where: str) -> None:
+def _require_nameable(values: tuple[float | str, ...], where: str) -> None:
     for value in values:
-        if float(format_number(value)) != value:
+        if not isinstance(value, str) and float(format_number(value)) != value:
             raise ValueError(f"{where}: {value!r} has more than ten decimals; paths are named after it, so round it")
     repeated = [value for value, count in Counter(values).items() if count > 1]
     if repeated:
-        raise ValueError(f"{where}: {format_number(repeated[0])} is listed twice")
+        shown = repeated[0] if isinstance(repeated[0], str) else format_number(repeated[0])
+        raise ValueError(f"{where}: {shown} is listed twice")
 
 
-def _vary(base: Experiment, parameter: str, value: float) -> Experiment:
+def _vary(base: Experiment, parameter: str, value: float | str) -> Experiment:
     """Return the experiment with one parameter changed, validated again."""
     fields = base.model_dump()
-    (fields if parameter in ("seed", "num_train") else fields["process"])[parameter] = value
+    place = {"seed": fields, "num_train": fields, "levels": fields["training"]}
+    place.get(parameter, fields["process"])[parameter] = value
     return Experiment.model_validate(fields)
+
+
+def _variant(name: str, parameter: str, value: float | str) -> str:
+    return f"{name}-{parameter}_{value}" if isinstance(value, str) else f"{name}-{parameter}{format_number(value)}"
 
 
 def format_number(value: float) -> str:

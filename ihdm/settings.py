@@ -89,6 +89,28 @@ class HeatSettings(Settings):
         return self
 
 
+class ExperimentSettings(Settings):
+    """What a trained network depends on, its parts by name, and how its training runs."""
+
+    dataset: Name
+    network: Name
+    process: HeatSettings
+    training: TrainingSettings
+    seed: Annotated[int, Field(ge=0)] = 0
+    num_train: Count | None = Field(
+        default=None, description="number of training images seen, the first of the split; by default all of them"
+    )
+    run: RunSettings = RunSettings()
+
+
+class RawDataSettings(Settings):
+    """Where raw files are kept. Nothing is computed anew when they move."""
+
+    root: str = Field(
+        default="data", min_length=1, description="folder of downloads and of archives put there by hand, by source"
+    )
+
+
 class SamplingSettings(Settings):
     """What a generated image depends on beside the trained network, the training images and its own numbers."""
 
@@ -244,3 +266,10 @@ class SweepSettings(Settings):
         default_factory=dict, description="number of training images, the first of the split"
     )
     seed: dict[Name, tuple[Annotated[int, Field(ge=0)], ...]] = Field(default_factory=dict, description="training seed")
+    levels: dict[Name, tuple[Levels, ...]] = Field(default_factory=dict, description="how training draws levels")
+    prior_noise: dict[Name, tuple[PriorNoise, ...]] = Field(
+        default_factory=dict, description="bandwidth of the starts; trains nothing"
+    )
+    rounding: dict[Name, tuple[Rounding, ...]] = Field(
+        default_factory=dict, description="how finished images become 8-bit; trains nothing"
+    )

@@ -204,4 +204,4 @@ def test_every_scale_can_be_planned(config):
     )
     assert output.returncode == 0, output.stderr
     jobs = planned(output.stdout + output.stderr)
-    assert jobs["models"] == (7 if config == "config.yaml" else 3)
+    assert jobs["models"] == (7 if config == "config.yaml" else 4)

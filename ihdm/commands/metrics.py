@@ -8,7 +8,7 @@ import typer
 
 from ihdm.commands import image_sets
 from ihdm.commands.options import SettingsOption, first_images, read_settings
-from ihdm.commands.tables import LabelOption, OutputOption, TestOption, TrainOption, write_rows, write_table
+from ihdm.commands.tables import LabelOption, OutputOption, TestOption, TrainOption, named, write_rows, write_table
 from ihdm.errors import UserError
 from ihdm.settings import ErrorSettings, HeatSettings, LikelihoodSettings, SweptExperiments
 
@@ -235,6 +235,23 @@ def sweep(
         write_table(table, output)
         with atomic_path(parquet) as temporary:
             table.to_parquet(temporary, index=False)
+
+
+@app.command()
+def departures(
+    table: Annotated[Path, typer.Argument(help="The tidy table of `metrics sweep`, .csv.")],
+    described: Annotated[list[str], typer.Option(help="SETTING=VALUE that variants are compared with; repeat it.")],
+    output: OutputOption,
+) -> None:
+    """Tabulate what each departure of the released code from the description does."""
+    import pandas as pd
+
+    from ihdm.metrics.departures import departure_table
+    from ihdm.provenance import record
+
+    values = named("--described", described, "SETTING=VALUE")
+    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[table], settings=values):
+        write_table(departure_table(pd.read_csv(table), values), output)
 
 
 def _read_errors(path: Path, process: HeatSettings) -> "HeldOutErrors":

@@ -8,10 +8,11 @@ import pytest
 import yaml
 
 from ihdm.__main__ import main
-from ihdm.config_files import parse_config
+from ihdm.config_files import parse_config, read_config
 from ihdm.errors import UserError
 from ihdm.figures.style import save_figure, set_style
 from ihdm.figures.sweep_curves import draw
+from ihdm.metrics.departures import departure_table
 from ihdm.metrics.sweep import COLUMNS, swept_parameters, tidy_table
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +21,11 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def config():
     values = yaml.safe_load((ROOT / "workflow/config/quick.yaml").read_text())
-    values["sweeps"] |= {"num_levels": {"digits": [20, 40]}, "num_train": {"digits": [100]}, "seed": {"photos": [1]}}
+    values["sweeps"] = {"sigma": {"digits": [0.02]}, "delta_ratio": {"digits": [0, 1]}} | {
+        "num_levels": {"digits": [20, 40]},
+        "num_train": {"digits": [100]},
+        "seed": {"photos": [1]},
+    }
     return parse_config(values)
 
 
@@ -130,3 +135,29 @@ def test_fewer_training_images_are_another_experiment(config):
     assert config.sampling("digits-num_train100").num_train == 100
     assert config.likelihood("digits-num_train100").num_train == 100
     assert experiments["digits"].num_train is None
+
+
+def test_departures_share_the_network_and_nothing_else_changes():
+    config = read_config(ROOT / "workflow/config/quick.yaml")
+    experiments = config.resolve_experiments()
+    variants = {"digits-levels_as_released", "digits-prior_noise_none", "digits-rounding_truncate"}
+    assert variants < set(experiments)
+    assert config.model_of("digits-prior_noise_none") == config.model_of("digits-rounding_truncate") == "digits"
+    assert config.model_of("digits-levels_as_released") == "digits-levels_as_released"
+    assert experiments["digits-levels_as_released"].training.levels == "as_released"
+    assert config.sampling("digits-prior_noise_none").prior_noise == "none"
+    assert config.sampling("digits-rounding_truncate").rounding == "truncate"
+    assert config.sampling("digits").model_dump() == config.sampling("digits-levels_as_released").model_dump()
+    assert all(config.delta_ratios(variant) == [1.25] for variant in variants)
+
+
+def test_departures_are_differences(config):
+    experiments = config.swept.experiments | {"digits-rounding_truncate": config.swept.experiments["digits"]}
+    table = tidy_table(tables(list(experiments)), experiments)
+    found = departure_table(table, {"rounding": "nearest"})
+    assert set(found["setting"]) == {"rounding"}
+    assert set(found["metric"]) == {"frechet_distance", "kernel_distance", "bits_per_dim"}
+    row = found[(found["metric"] == "frechet_distance") & (found["delta_ratio"] == 1.25)].iloc[0]
+    assert (row["described"], row["variant"]) == ("nearest", "truncate")
+    assert row["difference"] == row["value_variant"] - row["value_described"] == 6
+    assert row["standard_error"] == pytest.approx(0.1 * np.sqrt(2))

@@ -24,6 +24,9 @@ EXPERIMENTS = settings.resolve_experiments()
 # The spelling of each δ/σ in paths, and its value.
 RATIOS = {format_number(ratio): ratio for experiment in EXPERIMENTS for ratio in settings.delta_ratios(experiment)}
 
+# Those with a network of their own; the others differ from one of these in how it is sampled.
+TRAINED = [experiment for experiment in EXPERIMENTS if settings.model_of(experiment) == experiment]
+
 # Every extractor that features are stored of.
 EXTRACTORS = sorted({settings.evaluation.extractors[settings.dataset_of(experiment)] for experiment in EXPERIMENTS})
 
@@ -34,9 +37,12 @@ if settings.has_likelihood:
         TABLES.append("likelihood_cost")
 
 # A curve needs three values to have a minimum.
-CURVES = [experiment for experiment in EXPERIMENTS if len(settings.delta_ratios(experiment)) > 2]
+CURVES = [experiment for experiment in TRAINED if len(settings.delta_ratios(experiment)) > 2]
 if CURVES:
     TABLES.append("minimum")
+
+# What the summary page shows: the joint tables, and the effect of what the released code does otherwise, if that is swept.
+SUMMARISED = [*TABLES, "departures"] if settings.has_departures else TABLES
 
 
 wildcard_constraints:
@@ -62,6 +68,11 @@ def everything():
 def data_of(split):
     """The path of a split of an experiment's data set, as an input function."""
     return lambda wildcards: f"{RESULTS}/data/{settings.dataset_of(wildcards.experiment)}/{split}.npy"
+
+
+def model_of(name):
+    """A file of the network that an experiment samples, as an input function."""
+    return lambda wildcards: f"{RESULTS}/models/{settings.model_of(wildcards.experiment)}/{name}"
 
 
 def per_delta(pattern, experiment):
@@ -110,9 +121,9 @@ def table_parts(wildcards):
         return [f"{folder}/{experiment}/{kind}.csv" for kind, names in kinds.items() for experiment in names]
     if wildcards.table == "memorisation":
         ratio = format_number(settings.evaluation.delta_ratio)
-        return [f"{folder}/{experiment}/delta{ratio}.csv" for experiment in EXPERIMENTS]
+        return [f"{folder}/{experiment}/delta{ratio}.csv" for experiment in TRAINED]
     if wildcards.table not in ("distance", "spectrum"):
-        return [f"{folder}/{experiment}.csv" for experiment in EXPERIMENTS]
+        return [f"{folder}/{experiment}.csv" for experiment in TRAINED]
     datasets = {settings.dataset_of(experiment): None for experiment in EXPERIMENTS}  # a set that keeps its order
     return [f"{folder}/real/{dataset}.csv" for dataset in datasets] + [
         f"{folder}/{experiment}/delta{format_number(ratio)}.csv"

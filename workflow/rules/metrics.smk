@@ -421,3 +421,30 @@ rule metrics_sweep:
     shell:
         "python -m ihdm --threads {threads} metrics sweep --settings {params.settings:q} {input.tables:q} "
         "--output {output.table:q} > {log:q} 2>&1"
+
+
+rule metrics_departures:
+    input:
+        table=f"{RESULTS}/metrics/sweep.csv",
+    output:
+        table=report(
+            f"{RESULTS}/metrics/departures.csv",
+            caption="../report/departures.rst",
+            category="Tables",
+            labels={"table": "departures"},
+        ),
+        meta=f"{RESULTS}/metrics/departures.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/departures.log",
+    conda:
+        "../../environment.yml"
+    params:
+        described=[
+            "levels=as in the experiment",
+            f"prior_noise={settings.evaluation.prior_noise}",
+            f"rounding={settings.evaluation.rounding}",
+        ],
+    shell:
+        "python -m ihdm --threads {threads} metrics departures {input.table:q} "
+        "--described {params.described[0]:q} --described {params.described[1]:q} --described {params.described[2]:q} "
+        "--output {output.table:q} > {log:q} 2>&1"

@@ -1,8 +1,8 @@
 # A part of the samples of an experiment at one δ. The parts can run side by side, on different machines.
 rule samples_shard:
     input:
-        weights=f"{RESULTS}/models/{{experiment}}/diffusion_pytorch_model.safetensors",
-        config=f"{RESULTS}/models/{{experiment}}/config.json",
+        weights=model_of("diffusion_pytorch_model.safetensors"),
+        config=model_of("config.json"),
         data=data_of("train"),
     output:
         samples=temp(f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/shards/{{shard}}/samples.npy"),
