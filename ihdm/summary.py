@@ -228,8 +228,8 @@ SECTIONS = {
     "departures": (
         "What do the released code's departures do?",
         "Each variant against the described, all else equal, with 95 % intervals of the difference. Levels as "
-        "released: level K is never trained. Prior noise none: starts without noise. Rounding truncate: images a little "
-        "darker.",
+        "released: level K is never trained. Prior noise none: starts without noise. Rounding truncate: images a "
+        "little darker.",
         departures_summary,
     ),
     "disentanglement": (
