@@ -55,6 +55,46 @@ def test_every_row_has_equal_n_and_a_floor():
         assert {"train", "test", "samples", "starts"} == set(rows["set"])
 
 
+def test_every_distance_names_its_extractor_and_none_is_called_fid():
+    distances = table("distance")
+    assert distances["extractor_sha256"].str.fullmatch("[0-9a-f]{64}").all()
+    assert not distances["metric"].isin(("fid", "kid")).any()
+    assert {"precision", "recall", "density", "coverage"} <= set(distances["metric"])
+
+
+@pytest.mark.parametrize("experiment", ["digits", "photos"])
+def test_curves_have_a_minimum_with_its_interval_or_are_called_flat(experiment):
+    rows = table("minimum").query("experiment == @experiment").set_index("metric")
+    assert {"frechet_distance", "bits_per_dim"} <= set(rows.index)
+    assert (rows["low"] <= rows["high"]).all()
+    assert rows["verdict"].isin(("inside", "edge", "flat")).all()
+    # The likelihood is best at less noise than the distance.
+    assert rows.loc["bits_per_dim", "delta_ratio"] < rows.loc["frechet_distance", "delta_ratio"]
+
+
+def test_levels_in_turn_and_controls_save_network_evaluations():
+    for _, rows in table("likelihood_cost").groupby("experiment"):
+        fewer = rows.set_index("design")["times_fewer"]
+        assert fewer["levels by variance, control variates"] > fewer["every level"] > 1
+
+
+def test_no_network_repeats_its_training_images():
+    rows = table("memorisation").query("metric == 'nearest_distance' and extractor == 'pixels' and set == 'samples'")
+    assert (rows["value"] > 0).all()
+
+
+def test_every_departure_is_measured():
+    assert set(table("departures")["setting"]) == {"levels", "prior_noise", "rounding"}
+
+
+def test_one_tidy_table_holds_everything():
+    rows = table("sweep")
+    keys = ["dataset", "experiment", "delta_ratio", "set", "metric", "extractor"]
+    assert not rows.duplicated(keys).any()
+    assert len(rows) == len(pd.read_parquet(RESULTS / "metrics/sweep.parquet"))
+    assert set(rows.query("base == 'digits'")["sigma"]) == {0.01, 0.02}
+
+
 def test_the_report_is_there():
     assert "Does the network deblur?" in (RESULTS / "report/summary.html").read_text()
     assert (RESULTS / "report/report.html").stat().st_size > 1_000_000  # with every figure in it
