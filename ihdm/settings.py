@@ -252,6 +252,19 @@ class EvaluationSettings(Settings):
     )
     disentanglement: DisentanglementSettings = DisentanglementSettings()
 
+    @model_validator(mode="after")
+    def _enough_samples(self) -> Self:
+        for setting, needed in (
+            ("num_shards", self.num_shards),
+            ("num_neighbours", self.num_neighbours + 1),
+            ("extrapolate", 200 if self.extrapolate else 0),
+        ):
+            if self.num_samples < needed:
+                raise ValueError(f"{setting} needs num_samples of {needed} or more, not {self.num_samples}")
+        if self.extra_draws and self.likelihood_draws < 2:
+            raise ValueError("extra_draws go where two draws differ most, so likelihood_draws must be at least 2")
+        return self
+
 
 class SweepSettings(Settings):
     """Values to try beside an experiment's own: for each parameter, a list per experiment."""

@@ -161,3 +161,24 @@ def test_departures_are_differences(config):
     assert (row["described"], row["variant"]) == ("nearest", "truncate")
     assert row["difference"] == row["value_variant"] - row["value_described"] == 6
     assert row["standard_error"] == pytest.approx(0.1 * np.sqrt(2))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("num_shards", 501, "num_shards needs num_samples of 501 or more, not 500"),
+        ("num_neighbours", 500, "num_neighbours needs num_samples of 501 or more, not 500"),
+        ("extra_draws", 1, None),
+        ("extractors", {"digits": "inception", "photos": "pca"}, "evaluation.extractors.digits: FID needs clean-fid's"),
+    ],
+)
+def test_mistakes_in_the_evaluation_are_named(key, value, message):
+    values = yaml.safe_load((ROOT / "workflow/config/quick.yaml").read_text())
+    values["evaluation"][key] = value
+    if message is None:
+        parse_config(values)
+        values["evaluation"]["likelihood_draws"] = 1
+        message = "likelihood_draws must be at least 2"
+    with pytest.raises(UserError) as caught:
+        parse_config(values)
+    assert message in str(caught.value)
