@@ -6,7 +6,7 @@ PYTHON ?= python3
 CORES ?= 2
 CONFIG := workflow/config/quick.yaml
 BIN := .venv/bin
-SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
+SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/default --cores $(CORES) --configfile $(CONFIG)
 REPORT := results/quick/report/report.html
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -15,7 +15,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 quick: .venv/installed
 	@start=$$(date +%s) && \
-	$(SNAKEMAKE) --rerun-incomplete && \
+	$(SNAKEMAKE) --unlock --quiet all && \
+	$(SNAKEMAKE) && \
 	$(SNAKEMAKE) --report $(REPORT) && \
 	echo && echo "Report: $(CURDIR)/$(REPORT)" && echo "Elapsed: $$(( $$(date +%s) - start )) s"
 

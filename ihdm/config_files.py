@@ -45,14 +45,16 @@ def _describe(error: ValidationError) -> str:
 
 def parse_config(values: Mapping[str, Any]) -> Config:
     """Validate a loaded configuration; see :func:`parse_settings` for the errors."""
-    return parse_settings(Config, json.dumps(values))
+    # What JSON has no form for, like YAML's dates, becomes text and is refused where it stands.
+    return parse_settings(Config, json.dumps(values, default=str))
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
     """YAML as usual, but a key given twice is an error; PyYAML would silently keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        self.flatten_mapping(node)  # `<<: *name` first
+        keys = [str(self.construct_object(key, deep=True)) for key, _ in node.value]
         for key, count in Counter(keys).items():
             if count > 1:
                 line = node.start_mark.line + 1
@@ -71,6 +73,8 @@ def read_config(path: str | Path) -> Config:
             values = yaml.load(stream, Loader=_UniqueKeyLoader)  # noqa: S506 (a SafeLoader)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not a text file") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):

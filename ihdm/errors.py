@@ -4,7 +4,7 @@
 class UserError(Exception):
     """What is wrong, where, and what to do about it, in one line.
 
-    The command line prints the message alone and exits with status 2; no traceback is shown.
+    The command line prints the message alone and exits with status 1; no traceback is shown.
     """
 
 

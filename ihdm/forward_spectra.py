@@ -10,6 +10,7 @@ from ihdm.metrics.spectrum import power_spectrum
 from ihdm.seeds import generator
 from ihdm.tensors import to_tensor
 
+SEED = 0
 NUM_IMAGES = 500
 NOISE_LEVELS = np.geomspace(0.01, 1.0, 8)
 NUM_BLUR_LEVELS = 9
@@ -23,7 +24,9 @@ def forward_spectra(images: StoredImages, settings: HeatSettings) -> list[dict[s
     """
     clean = to_tensor(images[:NUM_IMAGES])
     heat = heat_process(settings, images.shape[1])
-    noise = torch.as_tensor(generator(0, "spectrum under noise").standard_normal(tuple(clean.shape), dtype=np.float32))
+    noise = torch.as_tensor(
+        generator(SEED, "spectrum under noise").standard_normal(tuple(clean.shape), dtype=np.float32)
+    )
     levels = np.unique(np.rint(np.linspace(1, heat.num_levels, NUM_BLUR_LEVELS)).astype(int))
     versions = [("none", 0.0, clean)]
     versions += [("noise", float(scale), clean + scale * noise) for scale in NOISE_LEVELS]

@@ -112,7 +112,7 @@ class HeatProcess:
         return self._row_operators.device
 
     def blur(
-        self, images: Float[Tensor, "batch channel height width"], levels: int | Int[Tensor, "batch"]
+        self, images: Float[Tensor, "batch channel height width"], levels: int | Int[Tensor, "_"]
     ) -> Float[Tensor, "batch channel height width"]:
         """Return F(t_k) u for every image u; the mean of each channel is kept.
 

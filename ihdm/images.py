@@ -9,10 +9,10 @@ from PIL import Image
 
 from ihdm.files import atomic_path
 
-StoredImages = UInt8[np.ndarray, "batch height width channel"]
+StoredImages = UInt8[np.ndarray, "_ height width channel"]
 
 
-def tile(images: StoredImages, columns: int | None = None, gap: int = 1) -> UInt8[np.ndarray, "height width channel"]:
+def tile(images: StoredImages, columns: int | None = None, gap: int = 1) -> UInt8[np.ndarray, "_ _ channel"]:
     """Lay images out row by row on white, ``gap`` pixels apart; by default about as many columns as rows."""
     count, height, width, channels = images.shape
     columns = columns or math.ceil(math.sqrt(count))

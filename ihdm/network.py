@@ -70,8 +70,18 @@ def build_network(preset: NetworkSettings) -> UNet2DModel:
 
 def compute_device() -> torch.device:
     """Return where networks run: the GPU of this process if there is one, else the CPU."""
-    device: torch.device = PartialState().device
+    device: torch.device = _processes().device
     return device
+
+
+def is_main_process() -> bool:
+    """Tell whether this process is the one that writes; only a distributed training has others."""
+    return bool(_processes().is_main_process)
+
+
+def _processes() -> PartialState:
+    # Without a GPU, accelerate looks for further processes only if told that the CPU is meant.
+    return PartialState(cpu=not torch.accelerator.is_available())
 
 
 def save_network(network: UNet2DModel, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -61,8 +62,10 @@ class Progress:
         elif done == self.total or now - self._last_line > LINE_SECONDS:
             self._last_line = now
             remaining = (self.total - done) / speed if speed > 0 else float("nan")
-            print(
-                f"{self.task}: {done}/{self.total} {self.unit}, {note}, {remaining:.0f} s left",
-                file=sys.stderr,
-                flush=True,
-            )
+            # Whoever read the lines may be stopped before this process is; that must not end the work.
+            with suppress(OSError):
+                print(
+                    f"{self.task}: {done}/{self.total} {self.unit}, {note}, {remaining:.0f} s left",
+                    file=sys.stderr,
+                    flush=True,
+                )

@@ -5,15 +5,17 @@ import json
 import platform
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
 from ihdm import __version__
+from ihdm.errors import UserError
 from ihdm.files import atomic_path, sha256
 
 RECORDED_PACKAGES = (
@@ -22,15 +24,24 @@ RECORDED_PACKAGES = (
     "scipy",
     "diffusers",
     "accelerate",
+    "scikit-image",
     "scikit-learn",
     "pandas",
     "matplotlib",
 )
 
 
-def settings_hash(settings: BaseModel) -> str:
+AnySettings = BaseModel | Mapping[str, Any]
+"""Settings of a model of their own, or a few values by name."""
+
+
+def _plain(settings: AnySettings) -> dict[str, Any]:
+    return settings.model_dump(mode="json") if isinstance(settings, BaseModel) else dict(settings)
+
+
+def settings_hash(settings: AnySettings) -> str:
     """Return the SHA-256 of settings; equal settings have equal hashes, whatever the order they were written in."""
-    return hashlib.sha256(json.dumps(settings.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(_plain(settings), sort_keys=True).encode()).hexdigest()
 
 
 def commit() -> str | None:
@@ -48,7 +59,7 @@ def record(
     *,
     outputs: Sequence[Path],
     inputs: Sequence[Path] = (),
-    settings: BaseModel | None = None,
+    settings: AnySettings,
     seed: int | None = None,
     device: str = "cpu",
 ) -> Iterator[None]:
@@ -61,13 +72,19 @@ def record(
         settings: the complete settings it depends on.
         seed: the seed of its random draws, if any.
         device: where it computes.
+
+    Raises:
+        UserError: if an input is missing.
     """
     started = time.perf_counter()
+    for path in inputs:
+        if not path.exists():
+            raise UserError(f"{path}: this input does not exist; make it with the stage before, or mend the path")
     input_hashes = {str(path): sha256(path) for path in inputs}
     yield
     content = {
-        "settings": settings.model_dump(mode="json") if settings else None,
-        "settings_sha256": settings_hash(settings) if settings else None,
+        "settings": _plain(settings),
+        "settings_sha256": settings_hash(settings),
         "seed": seed,
         "inputs": input_hashes,
         "outputs": {str(path): sha256(path) for path in outputs},

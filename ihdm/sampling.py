@@ -1,7 +1,7 @@
 """The reverse process: deblur step by step, with a little noise at each (paper, algorithm 2)."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from ihdm.objective import Network
 from ihdm.seeds import generator
 
 
+@runtime_checkable
 class NoiseSequence(Protocol):
     """Standard normal noise of levels 1…K: item k−1 is the noise of level k. A tensor will do."""
 

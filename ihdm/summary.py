@@ -1,21 +1,28 @@
 """The summary page: the joint tables, rounded for reading, each with a sentence on what it says."""
 
+import math
 from collections.abc import Mapping
 from html import escape
 
 import pandas as pd
 
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
 h2 { margin-top: 2.2rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: 0.2rem 0.8rem; text-align: right; border-bottom: 1px solid #ddd; }
+th, td { padding: 0.2rem 0.8rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; }
 thead th { border-bottom: 2px solid #888; }
 tbody th, td:first-child { text-align: left; }
 p { max-width: 46rem; }
 """
 
 SETS = {"samples": "samples", "starts": "starts (blurred)", "train": "real, training", "test": "real, held out"}
+
+
+def estimate_text(value: float, half_width: float) -> str:
+    """Return ``value ± half_width``, both to the second significant digit of the half-width."""
+    digits = max(0, 1 - math.floor(math.log10(half_width))) if half_width > 0 else 3
+    return f"{value:.{digits}f} ± {half_width:.{digits}f}"
 
 
 def levels_summary(levels: pd.DataFrame) -> pd.DataFrame:
@@ -42,10 +49,7 @@ def _estimates(table: pd.DataFrame, keys: list[str], columns: str) -> pd.DataFra
         experiment=table["experiment"].fillna("–"),
         images=table["set"].map(SETS),
         ratio=table["delta_ratio"].map("{:g}".format).replace("nan", "–"),
-        text=[
-            f"{value:.3g} ({low:.3g} … {high:.3g})"
-            for value, low, high in zip(table["value"], table["low"], table["high"], strict=True)
-        ],
+        text=[estimate_text(value, high - value) for value, high in zip(table["value"], table["high"], strict=True)],
     )
     keys = ["dataset", "experiment", "images", "ratio", *keys, "n"]
     wide = table.pivot_table(index=keys, columns=columns, values="text", aggfunc="first", sort=False).reset_index()
@@ -75,7 +79,7 @@ def likelihood_summary(likelihood: pd.DataFrame) -> pd.DataFrame:
             "δ/σ": likelihood["delta_ratio"].map("{:g}".format),
             "n": likelihood["n"],
             "bits/dim": [
-                f"{value:.3f} ± {1.96 * error:.3f}"
+                estimate_text(value, 1.96 * error)
                 for value, error in zip(likelihood["bits_per_dim"], likelihood["standard_error"], strict=True)
             ],
             "nats": likelihood["nats"].map("{:.1f}".format),
@@ -104,9 +108,10 @@ SECTIONS = {
     ),
     "distance": (
         "How close are samples to real images?",
-        "Distances to training images that no row contains, with 95 % bootstrap intervals; every row compares n "
-        "images. “Real, training” is the floor: what real images of the same kind score. Starts are the blurred "
-        "images that sampling begins with. The features are not Inception's, so neither column is an FID or a KID.",
+        "Distances to the training images after the first n, with 95 % bootstrap intervals; every row compares n "
+        "images. “Real, training”, the first n, is the floor. Starts are the blurred training images that sampling "
+        "begins with. Crops of photos overlap and are not independent, so their intervals are somewhat too narrow. "
+        "The features are not Inception's, so neither column is an FID or a KID.",
         distance_summary,
     ),
     "spectrum": (

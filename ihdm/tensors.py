@@ -6,6 +6,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ihdm.images import StoredImages
+from ihdm.settings import Rounding
 
 
 def to_tensor(images: StoredImages, device: torch.device | str = "cpu") -> Float[Tensor, "batch channel height width"]:
@@ -19,6 +20,14 @@ def as_floats(images: UInt8[Tensor, "batch height width channel"]) -> Float[Tens
     return images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
 
 
-def to_uint8(images: Float[Tensor, "batch channel height width"]) -> StoredImages:
-    """Turn computed images into stored ones: clipped to [0, 1], then rounded to the nearest of 256 values."""
-    return (images.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+def to_uint8(images: Float[Tensor, "batch channel height width"], rounding: Rounding = "nearest") -> StoredImages:
+    """Turn computed images into stored ones: clipped to [0, 1], then one of 256 values.
+
+    Args:
+        images: roughly in [0, 1].
+        rounding: to the nearest value, or ``truncate`` to the one below as the released code does, which makes images
+            darker by half a value on average.
+    """
+    values = images.clamp(0, 1) * 255
+    values = values.round() if rounding == "nearest" else values.floor()
+    return values.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()

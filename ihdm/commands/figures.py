@@ -16,8 +16,10 @@ app = typer.Typer(help="Draw figures.", no_args_is_help=True)
 @app.command()
 def draw(
     name: Annotated[str, typer.Argument(help="The figure: a module of ihdm.figures.")],
-    inputs: Annotated[list[str], typer.Option("--input", help="KIND:EXPERIMENT=PATH; may be repeated.")],
-    output: Annotated[Path, typer.Option(help="Path without ending; .pdf and .png are written.")],
+    inputs: Annotated[
+        list[str], typer.Option("--input", help="KIND:EXPERIMENT=PATH or KIND:EXPERIMENT:δ/σ=PATH; may be repeated.")
+    ],
+    output: Annotated[Path, typer.Option(help="Path of the .png; a .pdf is written beside it.")],
 ) -> None:
     """Draw one figure."""
     from ihdm.provenance import record
@@ -25,11 +27,12 @@ def draw(
     if not name.isidentifier() or not importlib.util.find_spec(f"ihdm.figures.{name}"):
         raise UserError(f"there is no figure '{name}': ihdm/figures/{name}.py does not exist")
     parsed = parse_inputs(inputs)
-    paths = [path for by_experiment in parsed.values() for group in by_experiment.values() for path in group]
+    paths = [path for by_experiment in parsed.values() for files in by_experiment.values() for path in files.values()]
     with record(
         output.with_suffix(".meta.json"),
         outputs=[output.with_suffix(".pdf"), output.with_suffix(".png")],
         inputs=paths,
+        settings={"figure": name, "inputs": inputs},
     ):
         from ihdm.figures.style import save_figure, set_style
 
@@ -38,7 +41,7 @@ def draw(
 
 
 def parse_inputs(values: list[str]) -> Inputs:
-    """Sort KIND:EXPERIMENT=PATH values by kind and experiment.
+    """Sort KIND:EXPERIMENT=PATH and KIND:EXPERIMENT:δ/σ=PATH values by kind, experiment and δ/σ.
 
     Raises:
         UserError: if a value is written otherwise or its file is missing.
@@ -46,10 +49,11 @@ def parse_inputs(values: list[str]) -> Inputs:
     parsed: Inputs = {}
     for value in values:
         key, separator, path = value.partition("=")
-        kind, colon, experiment = key.partition(":")
-        if not (separator and colon):
-            raise UserError(f"--input {value}: write it as KIND:EXPERIMENT=PATH")
+        parts = key.split(":")
+        if not separator or len(parts) not in (2, 3):
+            raise UserError(f"--input {value}: write it as KIND:EXPERIMENT=PATH or KIND:EXPERIMENT:δ/σ=PATH")
         if not Path(path).exists():
             raise UserError(f"--input {value}: {path} does not exist")
-        parsed.setdefault(kind, {}).setdefault(experiment, []).append(Path(path))
+        kind, experiment, ratio = (*parts, "")[:3]
+        parsed.setdefault(kind, {}).setdefault(experiment, {})[ratio] = Path(path)
     return parsed

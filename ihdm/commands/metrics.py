@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from zipfile import BadZipFile
 
 import typer
 
@@ -41,7 +42,7 @@ def errors(
 
     from ihdm.files import atomic_path
     from ihdm.heldout import held_out_errors
-    from ihdm.network import WEIGHTS_NAME, compute_device, load_network
+    from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, compute_device, load_network
     from ihdm.progress import Progress
     from ihdm.provenance import record
 
@@ -51,7 +52,7 @@ def errors(
     with record(
         output.with_suffix(".meta.json"),
         outputs=[output],
-        inputs=[model / WEIGHTS_NAME, test],
+        inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, test],
         settings=chosen,
         seed=chosen.seed,
         device=str(device),
@@ -71,7 +72,7 @@ def levels(settings: SettingsOption, errors: ErrorsOption, output: OutputOption,
 
     process = read_settings(HeatSettings, settings)
     with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[errors], settings=process):
-        _write_rows(level_rows(_read_errors(errors), process), label, output)
+        _write_rows(level_rows(_read_errors(errors, process), process), label, output)
 
 
 @app.command()
@@ -96,7 +97,7 @@ def likelihood(
         settings=chosen,
         seed=chosen.seed,
     ):
-        squared_errors = _read_errors(errors).network
+        squared_errors = _read_errors(errors, chosen.process).network
         rows = likelihood_rows(squared_errors, open_images(train), open_images(test), chosen)
         _write_rows(rows, label, output)
 
@@ -136,7 +137,9 @@ def distance(
 def spectrum(
     train: TrainOption,
     images: ImagesOption,
-    count: Annotated[int, typer.Option(help="Images of each set; the reference is the training images after them.")],
+    num_images: Annotated[
+        int, typer.Option(help="Images of each set; the reference is the training images after them.", min=2)
+    ],
     output: OutputOption,
     label: LabelOption = None,
 ) -> None:
@@ -145,9 +148,15 @@ def spectrum(
     from ihdm.provenance import record
 
     paths = _named_paths(images)
-    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[train, *paths.values()]):
+    with record(
+        output.with_suffix(".meta.json"),
+        outputs=[output],
+        inputs=[train, *paths.values()],
+        settings={"num_images": num_images},
+    ):
         rows = band_rows(
-            {name: _first_images(path, count) for name, path in paths.items()}, _reference_images(train, count)
+            {name: _first_images(path, num_images) for name, path in paths.items()},
+            _reference_images(train, num_images),
         )
         _write_rows(rows, label, output)
 
@@ -164,19 +173,24 @@ def disentanglement(
     from ihdm.metrics.disentanglement import share_rows
     from ihdm.provenance import record
 
-    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[grid]):
-        _write_rows(share_rows(np.load(grid, allow_pickle=False)), label, output)
+    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[grid], settings={}):
+        images = np.load(grid, allow_pickle=False)
+        if images.ndim != 5:
+            raise UserError(
+                f"{grid}: holds an array of shape {images.shape}, not start × noise × height × width × channel"
+            )
+        _write_rows(share_rows(images), label, output)
 
 
 @app.command()
 def psd(settings: SettingsOption, train: TrainOption, output: OutputOption, label: LabelOption = None) -> None:
     """Tabulate the power spectral density of images under growing noise and under growing heat (figure 4)."""
     from ihdm.data.arrays import open_images
-    from ihdm.forward_spectra import forward_spectra
+    from ihdm.forward_spectra import SEED, forward_spectra
     from ihdm.provenance import record
 
     process = read_settings(HeatSettings, settings)
-    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[train], settings=process):
+    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[train], settings=process, seed=SEED):
         _write_rows(forward_spectra(open_images(train), process), label, output)
 
 
@@ -192,7 +206,8 @@ def data_spectrum(
     from ihdm.metrics.power_law import power_law_rows
     from ihdm.provenance import record
 
-    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[train], seed=0):
+    meta, settings = output.with_suffix(".meta.json"), {"num_resamples": resamples}
+    with record(meta, outputs=[output], inputs=[train], settings=settings, seed=0):
         _write_rows(power_law_rows(open_images(train), num_resamples=resamples, seed=0), label, output)
 
 
@@ -206,7 +221,7 @@ def table(
 
     from ihdm.provenance import record
 
-    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=parts):
+    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=parts, settings={}):
         _write_table(pd.concat([pd.read_csv(part) for part in parts], ignore_index=True), output)
 
 
@@ -239,13 +254,19 @@ def _named_paths(pairs: list[str]) -> dict[str, Path]:
     return {name: Path(path) for name, path in _named("--images", pairs, "NAME=PATH").items()}
 
 
-def _read_errors(path: Path) -> "HeldOutErrors":
+def _read_errors(path: Path, process: HeatSettings) -> "HeldOutErrors":
     import numpy as np
 
     from ihdm.heldout import HeldOutErrors
 
-    stored = np.load(path, allow_pickle=False)
-    return HeldOutErrors(stored["network"], stored["baseline"])
+    try:
+        stored = np.load(path, allow_pickle=False)
+        errors = HeldOutErrors(stored["network"], stored["baseline"])
+    except (OSError, ValueError, KeyError, IndexError, BadZipFile) as error:
+        raise UserError(f"{path}: no held-out errors can be read from it: {error}") from None
+    if errors.network.shape[1] != process.num_levels:
+        raise UserError(f"{path}: holds errors of {errors.network.shape[1]} levels; num_levels is {process.num_levels}")
+    return errors
 
 
 def _first_images(path: Path, count: int) -> "StoredImages":

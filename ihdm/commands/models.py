@@ -7,6 +7,7 @@ import typer
 
 from ihdm.commands.options import SettingsOption, read_settings
 from ihdm.config import Experiment
+from ihdm.settings import RunSettings
 
 app = typer.Typer(help="Train networks.", no_args_is_help=True)
 
@@ -17,45 +18,61 @@ def train(
     data: Annotated[Path, typer.Option(help="The training images, train.npy.")],
     state: Annotated[Path, typer.Option(help="Folder of the training state; the same command goes on from it.")],
     output: Annotated[Path, typer.Option(help="Folder for the trained network and its history.")],
-    save_minutes: Annotated[float, typer.Option(help="Minutes between two savings of the state.")] = 5.0,
+    test: Annotated[Path | None, typer.Option(help="Held-out images, test.npy, for losses on the way.")] = None,
+    previews: Annotated[Path | None, typer.Option(help="Folder for sheets of samples on the way.")] = None,
+    run_settings: Annotated[
+        str, typer.Option(help="How to run, as JSON or the path of a JSON file.", metavar="JSON")
+    ] = "{}",
 ) -> None:
     """Train the network of an experiment, going on from an earlier state if there is one.
 
     The network is written in diffusers' format, with averaged weights; `UNet2DModel.from_pretrained` loads the folder.
+    Beside it go history.csv, the training loss, and held_out.csv, the losses at each level on held-out images. On
+    SIGINT, SIGTERM or SIGUSR1 the state is saved and the command ends with status 130. With `torchrun
+    --nproc-per-node N -m ihdm models train …` N processes share each batch.
     """
     import shutil
+    from collections import deque
 
     import pandas as pd
 
     from ihdm.data.arrays import open_images
     from ihdm.files import atomic_path
-    from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, compute_device, save_network
+    from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, compute_device, is_main_process, save_network
     from ihdm.progress import Progress
     from ihdm.provenance import record
+    from ihdm.training import LOG_EVERY
     from ihdm.training import train as train_network
 
-    experiment = read_settings(Experiment, settings)
-    images = open_images(data)
-    outputs = [output / name for name in (CONFIG_NAME, WEIGHTS_NAME, "history.csv")]
+    experiment, run = read_settings(Experiment, settings), read_settings(RunSettings, run_settings)
+    images, held_out = open_images(data), open_images(test) if test else None
+    if not is_main_process():
+        train_network(experiment, images, state, run=run)
+        return
+    tables = ["history.csv", "held_out.csv"] if test else ["history.csv"]
     with record(
         output / "model.meta.json",
-        outputs=outputs,
-        inputs=[data],
+        outputs=[output / name for name in (CONFIG_NAME, WEIGHTS_NAME, *tables)],
+        inputs=[data, test] if test else [data],
         settings=experiment,
         seed=experiment.seed,
         device=str(compute_device()),
     ):
         batch_size = experiment.training.batch_size
+        recent: deque[float] = deque(maxlen=LOG_EVERY)
         with Progress(f"training {output.name}", experiment.training.steps * batch_size, unit="images") as progress:
+
+            def report(step: int, loss: float) -> None:
+                recent.append(loss)
+                progress.update(step * batch_size, f"loss {sum(recent) / len(recent):.4g}")
+
             network, history = train_network(
-                experiment,
-                images,
-                state,
-                save_minutes=save_minutes,
-                report=lambda step, loss: progress.update(step * batch_size, f"loss {loss:.4g}"),
+                experiment, images, state, run=run, test=held_out, previews=previews, report=report
             )
         save_network(network, output)
-        with atomic_path(output / "history.csv") as temporary:
-            pd.DataFrame(history).to_csv(temporary, index=False)
+        for name in tables:
+            rows = [row for row in history if ("level" in row) == (name == "held_out.csv")]
+            with atomic_path(output / name) as temporary:
+                pd.DataFrame(rows).to_csv(temporary, index=False)
     # A finished state would make a deliberate second training end at once.
     shutil.rmtree(state)

@@ -1,4 +1,4 @@
-"""What the commands share: how settings are given and where the record of a result goes."""
+"""What the commands share: how settings are given."""
 
 from pathlib import Path
 from typing import Annotated
@@ -25,9 +25,6 @@ def read_settings(model: type[AnySettings], text: str) -> AnySettings:
             text = Path(text).read_text()
         except OSError as error:
             raise UserError(f"--settings {text}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise UserError(f"--settings {text}: not a text file") from None
     return parse_settings(model, text)
-
-
-def meta_path(output: Path) -> Path:
-    """Return where the record of ``output`` goes: its name without ending, plus ``.meta.json``."""
-    return output.with_name(f"{output.name if output.is_dir() else output.stem}.meta.json")

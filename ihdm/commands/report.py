@@ -26,7 +26,7 @@ def write(
     unknown = [str(path) for path in tables if path.stem not in SECTIONS]
     if unknown:
         raise UserError(f"{unknown[0]}: the summary has no such table; it takes {', '.join(SECTIONS)}")
-    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=tables):
+    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=tables, settings={"title": title}):
         page = summary_page({path.stem: pd.read_csv(path) for path in tables}, title)
         with atomic_path(output) as temporary:
             temporary.write_text(page)

@@ -21,6 +21,7 @@ def draw(
     settings: SettingsOption,
     model: ModelOption,
     data: DataOption,
+    num_samples: Annotated[int, typer.Option(help="Number of images.", min=1)],
     output: Annotated[Path, typer.Option(help="Folder for samples.npy, starts.npy, samples.csv and grid.png.")],
 ) -> None:
     """Generate a set of images, each from its own number alone."""
@@ -31,31 +32,32 @@ def draw(
     from ihdm.files import atomic_path
     from ihdm.generation import generate
     from ihdm.images import save_grid
-    from ihdm.network import WEIGHTS_NAME, compute_device, load_network
+    from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, compute_device, load_network
     from ihdm.progress import Progress
     from ihdm.provenance import record
     from ihdm.tensors import to_uint8
 
     sampling = read_settings(SamplingSettings, settings)
     train, device = open_images(data), compute_device()
-    samples = np.empty((sampling.num_samples, *train.shape[1:]), dtype=np.uint8)
+    samples = np.empty((num_samples, *train.shape[1:]), dtype=np.uint8)
     starts = np.empty_like(samples)
-    train_images = np.empty(sampling.num_samples, dtype=np.int64)
+    train_images = np.empty(num_samples, dtype=np.int64)
     paths = {name: output / name for name in ("samples.npy", "starts.npy", "samples.csv", "grid.png")}
     with record(
         output / "samples.meta.json",
         outputs=list(paths.values()),
-        inputs=[model / WEIGHTS_NAME, data],
-        settings=sampling,
+        inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, data],
+        settings={**sampling.model_dump(), "num_samples": num_samples},
         seed=sampling.seed,
         device=str(device),
     ):
-        numbers = range(sampling.num_samples)
+        numbers = range(num_samples)
         network = load_network(model, device)
-        with Progress(f"sampling {output.parent.name} {output.name}", sampling.num_samples, unit="images") as progress:
+        with Progress(f"sampling {output.parent.name} {output.name}", num_samples, unit="images") as progress:
             for batch in generate(network, train, sampling, starts=numbers, noises=numbers, device=device):
                 here = slice(batch.first, batch.first + len(batch.images))
-                samples[here], starts[here] = to_uint8(batch.images), to_uint8(batch.starts)
+                samples[here] = to_uint8(batch.images, sampling.rounding)
+                starts[here] = to_uint8(batch.starts, sampling.rounding)
                 train_images[here] = batch.train_images
                 progress.update(here.stop)
         for name, images in (("samples.npy", samples), ("starts.npy", starts)):
@@ -72,6 +74,7 @@ def sequence(
     model: ModelOption,
     data: DataOption,
     output: Annotated[Path, typer.Option(help="Path of the sequences, .npz.")],
+    rows: Annotated[int, typer.Option(help="Number of sequences.", min=1)] = 4,
     columns: Annotated[int, typer.Option(help="Stages of each sequence, both ends included.", min=2)] = 6,
 ) -> None:
     """Show both directions: training images as they blur, and samples as they form, at evenly spaced levels.
@@ -84,7 +87,7 @@ def sequence(
     from ihdm.files import atomic_path
     from ihdm.generation import generate
     from ihdm.heat import heat_process
-    from ihdm.network import WEIGHTS_NAME, compute_device, load_network
+    from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, compute_device, load_network
     from ihdm.provenance import record
     from ihdm.tensors import to_tensor, to_uint8
 
@@ -92,22 +95,27 @@ def sequence(
     train, device = open_images(data), compute_device()
     num_levels = sampling.process.num_levels
     levels = np.unique(np.rint(np.linspace(0, num_levels, columns)).astype(int))[::-1]
-    rows = range(sampling.num_samples)
+    numbers = range(rows)
     with record(
         output.with_suffix(".meta.json"),
         outputs=[output],
-        inputs=[model / WEIGHTS_NAME, data],
-        settings=sampling,
+        inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, data],
+        settings={**sampling.model_dump(), "rows": rows, "columns": columns},
         seed=sampling.seed,
         device=str(device),
     ):
         network = load_network(model, device)
         kept = [int(level) for level in levels]
-        batches = list(generate(network, train, sampling, starts=rows, noises=rows, keep_levels=kept, device=device))
+        batches = list(
+            generate(network, train, sampling, starts=numbers, noises=numbers, keep_levels=kept, device=device)
+        )
         # Each start stands beside the training image that it is the blurred version of.
         originals = np.concatenate([train[batch.train_images] for batch in batches])
         stages = [
-            [to_uint8(batch.starts if level == num_levels else batch.means[level]) for batch in batches]
+            [
+                to_uint8(batch.starts if level == num_levels else batch.means[level], sampling.rounding)
+                for batch in batches
+            ]
             for level in kept
         ]
         heat = heat_process(sampling.process, train.shape[1])
@@ -135,7 +143,7 @@ def grid(
     from ihdm.data.arrays import open_images
     from ihdm.files import atomic_path
     from ihdm.generation import generate
-    from ihdm.network import WEIGHTS_NAME, compute_device, load_network
+    from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, compute_device, load_network
     from ihdm.progress import Progress
     from ihdm.provenance import record
 
@@ -145,8 +153,8 @@ def grid(
     with record(
         output.with_suffix(".meta.json"),
         outputs=[output],
-        inputs=[model / WEIGHTS_NAME, data],
-        settings=sampling,
+        inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, data],
+        settings={**sampling.model_dump(), "starts": starts, "noises": noises},
         seed=sampling.seed,
         device=str(device),
     ):

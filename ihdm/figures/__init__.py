@@ -2,5 +2,5 @@
 
 from pathlib import Path
 
-Inputs = dict[str, dict[str, list[Path]]]
-"""What a figure is drawn from: kind of file → experiment → its files, in the order of the configuration."""
+Inputs = dict[str, dict[str, dict[str, Path]]]
+"""What a figure is drawn from: kind of file → experiment → δ/σ as text, ``""`` if none concerns it → file."""

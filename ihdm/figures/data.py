@@ -27,13 +27,13 @@ COLOURS = {1: ["0.3"], 3: ["#c44e52", "#55a868", "#4c72b0"]}
 def draw(inputs: Inputs) -> Figure:
     """Draw a row for each data set: some images, the mean image, the histogram of each channel, the spectrum with α."""
     # Experiments may share a data set; its folder is its name.
-    sets = {paths[0].parent.name: experiment for experiment, paths in inputs["train"].items()}
+    sets = {paths[""].parent.name: experiment for experiment, paths in inputs["train"].items()}
     figure, grid = plt.subplots(
         len(sets), 4, figsize=(WIDTH, 1.6 * len(sets) + 0.4), squeeze=False, layout="constrained"
     )
     for row, (name, experiment) in zip(grid, sets.items(), strict=True):
-        train = np.load(inputs["train"][experiment][0], mmap_mode="r")
-        num_test = len(np.load(inputs["test"][experiment][0], mmap_mode="r"))
+        train = np.load(inputs["train"][experiment][""], mmap_mode="r")
+        num_test = len(np.load(inputs["test"][experiment][""], mmap_mode="r"))
         shown = train[:MAX_IMAGES]
         show_images(row[0], shown[: GRID**2], GRID)
         row[0].set_ylabel(name)
@@ -41,7 +41,7 @@ def draw(inputs: Inputs) -> Figure:
         show_images(row[1], np.rint(shown.mean(axis=0, keepdims=True)).astype(np.uint8), 1)
         row[1].set_xlabel(f"{train.shape[1]}×{train.shape[2]} pixels", fontsize=SMALL)
         _draw_histogram(row[2], shown)
-        _draw_spectrum(row[3], inputs["spectrum"][experiment][0])
+        _draw_spectrum(row[3], inputs["spectrum"][experiment][""])
         for axes in row[2:]:
             axes.set_box_aspect(1)
             axes.tick_params(labelsize=SMALL)

@@ -20,7 +20,7 @@ def draw(inputs: Inputs) -> Figure:
         squeeze=False,
     )
     for column, name in enumerate(names):
-        table = pd.concat([pd.read_csv(path) for path in inputs["distance"][name]])
+        table = pd.concat([pd.read_csv(path) for path in inputs["distance"][name].values()])
         table = table[table["metric"] == "frechet_distance"]
         samples = table[table["set"] == "samples"].sort_values("delta_ratio")
         axes = grid[0, column]
@@ -33,14 +33,14 @@ def draw(inputs: Inputs) -> Figure:
             capsize=2,
             label="samples",
         )
-        real = pd.read_csv(inputs["real"][name][0])
+        real = pd.read_csv(inputs["real"][name][""])
         floor = real[(real["metric"] == "frechet_distance") & (real["set"] == "train")].iloc[0]
         axes.axhspan(max(floor["low"], 0), floor["high"], color="0.85", lw=0)
         axes.axhline(floor["value"], color="0.4", lw=1, label="real images")
         axes.set_yscale("log")
-        axes.set_title(f"{name} ({samples['feature_space'].iloc[0]}, n = {samples['n'].iloc[0]})")
+        axes.set_title(f"{name}\n{samples['feature_space'].iloc[0]}, n = {samples['n'].iloc[0]}")
         if has_likelihood:
-            bound = pd.read_csv(inputs["likelihood"][name][0])
+            bound = pd.read_csv(inputs["likelihood"][name][""])
             grid[1, column].errorbar(
                 bound["delta_ratio"],
                 bound["bits_per_dim"],
@@ -52,7 +52,7 @@ def draw(inputs: Inputs) -> Figure:
             )
         grid[-1, column].set_xlabel(r"$\delta/\sigma$")
     grid[0, 0].set_ylabel("Fréchet distance")
-    grid[0, 0].legend(frameon=False)
+    grid[0, 0].legend(frameon=False, loc="upper right")
     if has_likelihood:
         grid[1, 0].set_ylabel("bound, bits/dim")
     figure.tight_layout()

@@ -13,9 +13,8 @@ COLUMNS = 12
 def draw(inputs: Inputs) -> Figure:
     """Draw one block for each experiment: a row for each δ/σ, a column for each start."""
     blocks = {
-        # The folder of a set of samples names its ratio: delta1.25/samples.npy
-        name: {path.parent.name.removeprefix("delta"): np.load(path, mmap_mode="r")[:COLUMNS] for path in paths}
-        for name, paths in inputs["samples"].items()
+        name: {ratio: np.load(path, mmap_mode="r")[:COLUMNS] for ratio, path in files.items()}
+        for name, files in inputs["samples"].items()
     }
     heights = [len(block) for block in blocks.values()]
     figure, grid = plt.subplots(

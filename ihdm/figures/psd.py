@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from ihdm.figures import Inputs
 from ihdm.figures.style import WIDTH
@@ -17,7 +18,7 @@ def draw(inputs: Inputs) -> Figure:
         len(names), 2, figsize=(WIDTH, 2.7 * len(names)), sharex="row", sharey="row", squeeze=False
     )
     for row, name in zip(grid, names, strict=True):
-        table = pd.read_csv(inputs["psd"][name][0])
+        table = pd.read_csv(inputs["psd"][name][""])
         clean = table[table["process"] == "none"]
         frequencies, power = clean["frequency"].to_numpy(), clean["power"].to_numpy()
         alpha = fit_alpha(frequencies, power, 0, np.pi)
@@ -32,8 +33,12 @@ def draw(inputs: Inputs) -> Figure:
             axes.loglog(frequencies, power, "k", lw=1.8, label="image")
             axes.set_title(f"{name}: {title}")
             axes.set_xlabel("frequency (radians per pixel)")
-            axes.legend(frameon=False, fontsize=6, ncols=2, loc="lower left")
-        row[0].set_ylim(power.min() * 1e-3, power.max() * 3)
-        row[0].set_ylabel(rf"power ($\alpha = {alpha:.2f}$ up to $\pi$)")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(ScalarFormatter())
+            axes.xaxis.set_minor_formatter(NullFormatter())
+            axes.legend(fontsize=6, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+        row[0].set_ylim(power.min() * 1e-2, power.max() * 3)
+        row[0].set_ylabel("power")
+        row[0].text(0.05, 0.06, rf"$\alpha = {alpha:.2f}$ up to $f = \pi$", transform=row[0].transAxes)
     figure.tight_layout()
     return figure

@@ -10,7 +10,7 @@ from ihdm.figures.style import WIDTH, label_columns, show_images
 
 def draw(inputs: Inputs) -> Figure:
     """Draw two rows for each experiment: forward on the left, reverse on the right."""
-    sequences = {name: np.load(paths[0], allow_pickle=False) for name, paths in inputs["sequence"].items()}
+    sequences = {name: np.load(files[""], allow_pickle=False) for name, files in inputs["sequence"].items()}
     figure, grid = plt.subplots(len(sequences), 2, figsize=(WIDTH, 1.35 * len(sequences)), squeeze=False)
     for row, (name, sequence) in zip(grid, sequences.items(), strict=True):
         levels, forward, reverse = sequence["levels"], sequence["forward"][:2, ::-1], sequence["reverse"][:2]

@@ -1,33 +1,48 @@
-"""Training loss, and held-out loss at each level against that of predicting nothing."""
+"""Training loss and held-out loss on the way, and held-out loss at each level against that of predicting nothing."""
+
+import math
 
 import matplotlib.pyplot as plt
 import pandas as pd
+import seaborn as sns
 from matplotlib.figure import Figure
 
 from ihdm.figures import Inputs
 from ihdm.figures.style import WIDTH
 
+MAX_CURVES = 5
+"""Most looks on the way whose levels are drawn."""
+
 
 def draw(inputs: Inputs) -> Figure:
-    """Draw one column for each experiment: training loss against steps, held-out loss against levels."""
+    """Draw one column for each experiment: losses against steps above, held-out losses against levels below."""
     names = list(inputs["history"])
     figure, grid = plt.subplots(2, len(names), figsize=(WIDTH, 4.2), squeeze=False)
     for column, name in enumerate(names):
-        history = pd.read_csv(inputs["history"][name][0])
-        grid[0, column].plot(history["step"], history["loss"], lw=0.5, alpha=0.5)
-        grid[0, column].plot(history["step"], history["loss"].ewm(span=10).mean(), "C0", lw=1.4)
-        grid[0, column].set(title=name, xlabel="step", yscale="log")
-        levels = pd.read_csv(inputs["levels"][name][0])
+        history = pd.read_csv(inputs["history"][name][""])
+        looks = pd.read_csv(inputs["held_out"][name][""])
+        axes = grid[0, column]
+        axes.plot(history["step"], history["loss"], label="training")
+        axes.plot(looks.groupby("step")["loss"].mean(), "C1.-", label="held out, averaged weights")
+        axes.set(title=name, xlabel="step", yscale="log")
+
         axes = grid[1, column]
-        for quantity, colour, label in (("baseline", "0.5", "$f = 0$"), ("loss", "C0", "network")):
+        steps = looks["step"].unique()
+        earlier = steps[:-1][:: math.ceil(len(steps) / MAX_CURVES)]
+        for step, colour in zip(earlier, sns.color_palette("Blues", len(earlier) + 1), strict=False):
+            look = looks[looks["step"] == step]
+            axes.plot(look["level"], look["loss"], color=colour, lw=0.7, label=f"step {step}")
+        levels = pd.read_csv(inputs["levels"][name][""])
+        for quantity, colour, label in (("baseline", "0.5", "$f = 0$"), ("loss", "C0", "trained")):
             error = 1.96 * levels[f"{quantity}_standard_error"]
             axes.plot(levels["level"], levels[quantity], color=colour, label=label)
             axes.fill_between(
                 levels["level"], levels[quantity] - error, levels[quantity] + error, color=colour, alpha=0.25, lw=0
             )
         axes.set(xlabel="level $k$", yscale="log")
-    grid[0, 0].set_ylabel("training loss per image")
+    grid[0, 0].set_ylabel("loss per image")
     grid[1, 0].set_ylabel("held-out loss per image")
-    grid[1, 0].legend(frameon=False)
+    for axes in grid[:, 0]:
+        axes.legend(frameon=False, fontsize="small")
     figure.tight_layout()
     return figure

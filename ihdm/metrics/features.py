@@ -1,6 +1,6 @@
 """Feature spaces for small images. None of them is Inception, so no distance measured in them is an FID."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -8,9 +8,10 @@ from scipy.fft import dctn
 
 from ihdm.images import StoredImages
 
-Features = Float[np.ndarray, "image feature"]
+Features = Float[np.ndarray, "_ feature"]
 
 
+@runtime_checkable
 class FeatureSpace(Protocol):
     """A named map from images to vectors."""
 

@@ -23,10 +23,8 @@ class KernelDistance:
         if min(len(features), len(reference)) < 2:
             raise ValueError(f"{len(features)} against {len(reference)} images; at least 2 are needed on each side")
         self._within = polynomial_kernel(features, features)
-        self._across = polynomial_kernel(features, reference).mean(axis=1)
-        reference_kernel = polynomial_kernel(reference, reference)
-        count = len(reference)
-        self._reference = (reference_kernel.sum() - np.trace(reference_kernel)) / (count * (count - 1))
+        self._across = np.mean(polynomial_kernel(features, reference), axis=1)
+        self._reference = mean_over_pairs(reference)
 
     def value(self, weights: Weights | None = None) -> float:
         """Return the unbiased squared distance.
@@ -47,3 +45,12 @@ def polynomial_kernel(first: Features, second: Features) -> Float[np.ndarray, "f
     """Return (x·y / dim + 1)³ for every pair of features."""
     kernel: Float[np.ndarray, "first second"] = (first @ second.T / first.shape[1] + 1) ** 3
     return kernel
+
+
+def mean_over_pairs(features: Features, block: int = 1024) -> float:
+    """Return the mean kernel over all pairs of different images, block by block: memory grows with n, not with n²."""
+    total = sum(
+        polynomial_kernel(features[first : first + block], features).sum() for first in range(0, len(features), block)
+    )
+    with_itself = ((np.square(features).sum(axis=1) / features.shape[1] + 1) ** 3).sum()
+    return float((total - with_itself) / (len(features) * (len(features) - 1)))

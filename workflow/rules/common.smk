@@ -1,20 +1,28 @@
 # The configuration, validated, and where everything lies. Rules hold no logic beyond this.
 
+import re
+
 from ihdm.config import format_number
 from ihdm.config_files import parse_config, read_config
 from ihdm.errors import UserError
 
+if len(workflow.configfiles) > 1:
+    raise WorkflowError(
+        f"a scale is one complete file, but {len(workflow.configfiles)} are given: "
+        + ", ".join(map(str, workflow.configfiles))
+    )
 try:
     for path in workflow.configfiles:
-        read_config(
-            path
-        )  # Snakemake drops a key that is given twice; reading the file again finds it
+        read_config(path)  # Snakemake drops a key that is given twice; reading the file again finds it
     settings = parse_config(config)
 except UserError as error:
     raise WorkflowError(str(error))
 
 RESULTS = settings.results
 EXPERIMENTS = settings.resolve_experiments()
+
+# The spelling of each δ/σ in paths, and its value.
+RATIOS = {format_number(ratio): ratio for experiment in EXPERIMENTS for ratio in settings.delta_ratios(experiment)}
 
 TABLES = ["levels", "distance", "spectrum", "disentanglement"]
 if settings.has_likelihood:
@@ -24,7 +32,7 @@ if settings.has_likelihood:
 wildcard_constraints:
     dataset="|".join(settings.datasets),
     experiment="|".join(EXPERIMENTS),
-    ratio=r"[0-9.]+",
+    ratio="|".join(re.escape(ratio) for ratio in RATIOS),
     table="|".join(TABLES),
 
 
@@ -39,16 +47,13 @@ def everything():
 
 def data_of(split):
     """The path of a split of an experiment's data set, as an input function."""
-    return (
-        lambda wildcards: f"{RESULTS}/data/{settings.dataset_of(wildcards.experiment)}/{split}.npy"
-    )
+    return lambda wildcards: f"{RESULTS}/data/{settings.dataset_of(wildcards.experiment)}/{split}.npy"
 
 
 def per_delta(pattern, experiment):
     """A pattern with {experiment} and {ratio}, filled in for every δ/σ of an experiment."""
     return [
-        pattern.format(experiment=experiment, ratio=format_number(ratio))
-        for ratio in settings.delta_ratios(experiment)
+        pattern.format(experiment=experiment, ratio=format_number(ratio)) for ratio in settings.delta_ratios(experiment)
     ]
 
 
@@ -57,13 +62,11 @@ def table_parts(wildcards):
     folder = f"{RESULTS}/metrics/{wildcards.table}"
     if wildcards.table not in ("distance", "spectrum"):
         return [f"{folder}/{experiment}.csv" for experiment in EXPERIMENTS]
-    datasets = {
-        settings.dataset_of(experiment): None for experiment in EXPERIMENTS
-    }  # a set that keeps its order
+    datasets = {settings.dataset_of(experiment): None for experiment in EXPERIMENTS}  # a set that keeps its order
     return [f"{folder}/real/{dataset}.csv" for dataset in datasets] + [
-        path
+        f"{folder}/{experiment}/delta{format_number(ratio)}.csv"
         for experiment in EXPERIMENTS
-        for path in per_delta(f"{folder}/{{experiment}}/delta{{ratio}}.csv", experiment)
+        for ratio in settings.delta_ratios(experiment)
     ]
 
 
@@ -88,30 +91,26 @@ FIGURE_INPUTS = {
     },
     "training": {
         "history": "models/{experiment}/history.csv",
+        "held_out": "models/{experiment}/held_out.csv",
         "levels": "metrics/levels/{experiment}.csv",
     },
 }
 
 
 def figure_inputs(figure):
-    """The inputs of a figure, each as KIND:EXPERIMENT and a path."""
+    """The inputs of a figure by name: KIND:EXPERIMENT, or KIND:EXPERIMENT:RATIO where there is one for each δ/σ."""
     if figure not in FIGURE_INPUTS:
-        raise WorkflowError(
-            f"figures.{figure}: there is no such figure; known are {', '.join(FIGURE_INPUTS)}"
-        )
-    kinds = {
-        kind: pattern
-        for kind, pattern in FIGURE_INPUTS[figure].items()
-        if kind != "likelihood" or settings.has_likelihood
-    }
-    return [
-        (f"{kind}:{experiment}", f"{RESULTS}/{path}")
-        for kind, pattern in kinds.items()
-        for experiment in settings.figures[figure]
-        for path in dict.fromkeys(
-            per_delta(
-                pattern.replace("{dataset}", settings.dataset_of(experiment)),
-                experiment,
-            )
-        )
-    ]
+        raise WorkflowError(f"figures.{figure}: there is no such figure; known are {', '.join(FIGURE_INPUTS)}")
+    inputs = {}
+    for kind, pattern in FIGURE_INPUTS[figure].items():
+        if kind == "likelihood" and not settings.has_likelihood:
+            continue
+        for experiment in settings.figures[figure]:
+            path = f"{RESULTS}/{pattern}".replace("{experiment}", experiment)
+            path = path.replace("{dataset}", settings.dataset_of(experiment))
+            if "{ratio}" not in path:
+                inputs[f"{kind}:{experiment}"] = path
+                continue
+            for ratio in map(format_number, settings.delta_ratios(experiment)):
+                inputs[f"{kind}:{experiment}:{ratio}"] = path.replace("{ratio}", ratio)
+    return inputs

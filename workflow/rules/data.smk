@@ -16,13 +16,11 @@ rule data:
         mem_mb=4000,
         runtime=1440,
     params:
-        settings=lambda wildcards: settings.datasets[
-            wildcards.dataset
-        ].model_dump_json(),
-        folder=f"{RESULTS}/data/{{dataset}}",
+        settings=lambda wildcards: settings.datasets[wildcards.dataset].model_dump_json(),
+        folder=subpath(output.train, parent=True),
         # Not an output: Snakemake deletes the outputs of a job that is stopped, and this must outlive it.
         state=f"{RESULTS}/state/data/{{dataset}}",
     shell:
         # Where raw files lie is no parameter: nothing is prepared anew when they move.
         "python -m ihdm data prepare --settings {params.settings:q} --output {params.folder:q} --state {params.state:q} "
-        "--root {settings.data.root:q} --threads {threads} 2>&1 | tee -i {log:q}"
+        "--root {settings.data.root:q} --workers {threads} 2>&1 | tee -i {log:q}"

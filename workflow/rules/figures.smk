@@ -5,7 +5,7 @@ for figure in settings.figures:
         name:
             f"figure_{figure}"
         input:
-            files=[path for _, path in figure_inputs(figure)],
+            files=list(figure_inputs(figure).values()),
             code=f"ihdm/figures/{figure}.py",
             style="ihdm/figures/style.py",
         output:
@@ -19,11 +19,12 @@ for figure in settings.figures:
             meta=f"{RESULTS}/figures/{figure}.meta.json",
         log:
             f"{RESULTS}/logs/figures/{figure}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/figures/{figure}.tsv"
         conda:
             "../../environment.yml"
         params:
             figure=figure,
-            inputs=[f"--input {kind}={path}" for kind, path in figure_inputs(figure)],
-            output=f"{RESULTS}/figures/{figure}",
+            inputs=[word for name, path in figure_inputs(figure).items() for word in ("--input", f"{name}={path}")],
         shell:
-            "python -m ihdm figures draw {params.figure} {params.inputs} --output {params.output:q} > {log:q} 2>&1"
+            "python -m ihdm --threads {threads} figures draw {params.figure} {params.inputs:q} --output {output.png:q} > {log:q} 2>&1"

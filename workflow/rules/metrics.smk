@@ -17,12 +17,10 @@ rule metrics_errors:
         runtime=720,
         gpu=1,
     params:
-        settings=lambda wildcards: settings.errors(
-            wildcards.experiment
-        ).model_dump_json(),
-        model=f"{RESULTS}/models/{{experiment}}",
+        settings=lambda wildcards: settings.errors(wildcards.experiment).model_dump_json(),
+        model=subpath(input.weights, parent=True),
     shell:
-        "python -m ihdm metrics errors --settings {params.settings:q} --model {params.model:q} --test {input.test:q} "
+        "python -m ihdm --threads {threads} metrics errors --settings {params.settings:q} --model {params.model:q} --test {input.test:q} "
         "--output {output.errors:q} 2>&1 | tee -i {log:q}"
 
 
@@ -37,11 +35,9 @@ rule metrics_levels:
     conda:
         "../../environment.yml"
     params:
-        settings=lambda wildcards: EXPERIMENTS[
-            wildcards.experiment
-        ].process.model_dump_json(),
+        settings=lambda wildcards: EXPERIMENTS[wildcards.experiment].process.model_dump_json(),
     shell:
-        "python -m ihdm metrics levels --settings {params.settings:q} --errors {input.errors:q} "
+        "python -m ihdm --threads {threads} metrics levels --settings {params.settings:q} --errors {input.errors:q} "
         "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
 
 
@@ -62,11 +58,9 @@ rule metrics_likelihood:
     resources:
         mem_mb=8000,
     params:
-        settings=lambda wildcards: settings.likelihood(
-            wildcards.experiment
-        ).model_dump_json(),
+        settings=lambda wildcards: settings.likelihood(wildcards.experiment).model_dump_json(),
     shell:
-        "python -m ihdm metrics likelihood --settings {params.settings:q} --errors {input.errors:q} "
+        "python -m ihdm --threads {threads} metrics likelihood --settings {params.settings:q} --errors {input.errors:q} "
         "--train {input.train:q} --test {input.test:q} "
         "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
 
@@ -85,12 +79,12 @@ rule metrics_distance_real:
         f"{RESULTS}/benchmarks/metrics/distance/real/{{dataset}}.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=4000,
     params:
-        settings=lambda wildcards: settings.distance(
-            wildcards.dataset
-        ).model_dump_json(),
+        settings=lambda wildcards: settings.distance(wildcards.dataset).model_dump_json(),
     shell:
-        "python -m ihdm metrics distance --settings {params.settings:q} --train {input.train:q} "
+        "python -m ihdm --threads {threads} metrics distance --settings {params.settings:q} --train {input.train:q} "
         "--images train={input.train:q} --images test={input.test:q} "
         "--label dataset={wildcards.dataset} --output {output.table:q} > {log:q} 2>&1"
 
@@ -109,13 +103,13 @@ rule metrics_distance:
         f"{RESULTS}/benchmarks/metrics/distance/{{experiment}}/delta{{ratio}}.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=4000,
     params:
-        settings=lambda wildcards: settings.distance(
-            settings.dataset_of(wildcards.experiment)
-        ).model_dump_json(),
+        settings=lambda wildcards: settings.distance(settings.dataset_of(wildcards.experiment)).model_dump_json(),
         dataset=lambda wildcards: settings.dataset_of(wildcards.experiment),
     shell:
-        "python -m ihdm metrics distance --settings {params.settings:q} --train {input.train:q} "
+        "python -m ihdm --threads {threads} metrics distance --settings {params.settings:q} --train {input.train:q} "
         "--images samples={input.samples:q} --images starts={input.starts:q} "
         "--label dataset={params.dataset} --label experiment={wildcards.experiment} "
         "--label delta_ratio={wildcards.ratio} --output {output.table:q} > {log:q} 2>&1"
@@ -130,12 +124,14 @@ rule metrics_spectrum_real:
         meta=f"{RESULTS}/metrics/spectrum/real/{{dataset}}.meta.json",
     log:
         f"{RESULTS}/logs/metrics/spectrum/real/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/metrics/spectrum/real/{{dataset}}.tsv"
     conda:
         "../../environment.yml"
     params:
         num_images=settings.evaluation.num_samples,
     shell:
-        "python -m ihdm metrics spectrum --count {params.num_images} --train {input.train:q} "
+        "python -m ihdm --threads {threads} metrics spectrum --num-images {params.num_images} --train {input.train:q} "
         "--images train={input.train:q} --images test={input.test:q} "
         "--label dataset={wildcards.dataset} --output {output.table:q} > {log:q} 2>&1"
 
@@ -149,13 +145,15 @@ rule metrics_spectrum:
         meta=f"{RESULTS}/metrics/spectrum/{{experiment}}/delta{{ratio}}.meta.json",
     log:
         f"{RESULTS}/logs/metrics/spectrum/{{experiment}}/delta{{ratio}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/metrics/spectrum/{{experiment}}/delta{{ratio}}.tsv"
     conda:
         "../../environment.yml"
     params:
         num_images=settings.evaluation.num_samples,
         dataset=lambda wildcards: settings.dataset_of(wildcards.experiment),
     shell:
-        "python -m ihdm metrics spectrum --count {params.num_images} --train {input.train:q} "
+        "python -m ihdm --threads {threads} metrics spectrum --num-images {params.num_images} --train {input.train:q} "
         "--images samples={input.samples:q} "
         "--label dataset={params.dataset} --label experiment={wildcards.experiment} "
         "--label delta_ratio={wildcards.ratio} --output {output.table:q} > {log:q} 2>&1"
@@ -169,10 +167,12 @@ rule metrics_disentanglement:
         meta=f"{RESULTS}/metrics/disentanglement/{{experiment}}.meta.json",
     log:
         f"{RESULTS}/logs/metrics/disentanglement/{{experiment}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/metrics/disentanglement/{{experiment}}.tsv"
     conda:
         "../../environment.yml"
     shell:
-        "python -m ihdm metrics disentanglement --grid {input.grid:q} "
+        "python -m ihdm --threads {threads} metrics disentanglement --grid {input.grid:q} "
         "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
 
 
@@ -184,14 +184,14 @@ rule metrics_psd:
         meta=f"{RESULTS}/metrics/psd/{{experiment}}.meta.json",
     log:
         f"{RESULTS}/logs/metrics/psd/{{experiment}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/metrics/psd/{{experiment}}.tsv"
     conda:
         "../../environment.yml"
     params:
-        settings=lambda wildcards: EXPERIMENTS[
-            wildcards.experiment
-        ].process.model_dump_json(),
+        settings=lambda wildcards: EXPERIMENTS[wildcards.experiment].process.model_dump_json(),
     shell:
-        "python -m ihdm metrics psd --settings {params.settings:q} --train {input.train:q} "
+        "python -m ihdm --threads {threads} metrics psd --settings {params.settings:q} --train {input.train:q} "
         "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
 
 
@@ -208,7 +208,7 @@ rule metrics_data_spectrum:
     params:
         resamples=settings.evaluation.num_bootstrap,
     shell:
-        "python -m ihdm metrics data-spectrum --resamples {params.resamples} --train {input.train:q} "
+        "python -m ihdm --threads {threads} metrics data-spectrum --resamples {params.resamples} --train {input.train:q} "
         "--label dataset={wildcards.dataset} --output {output.table:q} > {log:q} 2>&1"
 
 
@@ -229,4 +229,4 @@ rule metrics_table:
     conda:
         "../../environment.yml"
     shell:
-        "python -m ihdm metrics table {input.parts:q} --output {output.table:q} > {log:q} 2>&1"
+        "python -m ihdm --threads {threads} metrics table {input.parts:q} --output {output.table:q} > {log:q} 2>&1"

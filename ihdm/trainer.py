@@ -1,0 +1,154 @@
+"""One step of training: the network, its optimiser, its averaged weights, and how they change (paper, algorithm 1)."""
+
+import math
+from contextlib import nullcontext
+
+import torch
+from accelerate import Accelerator
+from diffusers import UNet2DModel
+from diffusers.training_utils import EMAModel
+
+from ihdm.config import Experiment
+from ihdm.errors import UserError
+from ihdm.heat import heat_process
+from ihdm.images import StoredImages
+from ihdm.network import Deblurrer, build_network
+from ihdm.objective import deblurring_loss
+from ihdm.seeds import torch_seed
+from ihdm.settings import RunSettings
+from ihdm.training_data import draw_batch, even_slices
+
+SKIPS_IN_A_ROW = {"no": 5, "bf16": 5, "fp16": 25}
+"""Skipped steps in a row that end a training. The loss scale of fp16 starts at 2¹⁶ and each skip halves it, until the
+gradients fit; those first skips are no failure."""
+
+
+def make_accelerator(mixed_precision: str) -> Accelerator:
+    """Return what knows the device, the other processes of this training, if any, and the network's precision.
+
+    Raises:
+        UserError: if the precision does not exist on this device.
+    """
+    accelerator = Accelerator(mixed_precision=mixed_precision, cpu=not torch.accelerator.is_available())
+    if mixed_precision == "fp16" and accelerator.device.type == "cpu":
+        raise UserError("training.mixed_precision 'fp16' needs a GPU; use 'bf16' or 'no'")
+    return accelerator
+
+
+class Trainer:
+    """The network, its optimiser and its averaged weights between two steps.
+
+    Args:
+        experiment: everything the result depends on.
+        images: the training images.
+        accelerator: device, precision and processes.
+        run: how to compute.
+
+    Attributes:
+        step: steps taken, the skipped ones included.
+        skipped: steps whose loss or gradient was not finite, so that they changed nothing.
+        skipped_in_a_row: how many of those the last steps were.
+        unlogged_losses: finite losses since the last entry in the history.
+
+    Raises:
+        UserError: if the images are not those of the experiment, or there are more processes than images in a batch.
+    """
+
+    def __init__(
+        self, experiment: Experiment, images: StoredImages, accelerator: Accelerator, run: RunSettings
+    ) -> None:
+        dataset, training, device = experiment.dataset, experiment.training, accelerator.device
+        expected = (dataset.image_size, dataset.image_size, dataset.image_channels)
+        if images.shape[1:] != expected:
+            raise UserError(f"the training images are of shape {images.shape[1:]}; the experiment expects {expected}")
+        if training.batch_size < accelerator.num_processes:
+            raise UserError(
+                f"training.batch_size {training.batch_size} cannot be shared by {accelerator.num_processes} processes"
+            )
+        self.experiment = experiment
+        self.images = images
+        self.accelerator = accelerator
+        self.micro_batch = run.micro_batch or training.batch_size
+        self.heat = heat_process(experiment.process, dataset.image_size, device)
+        torch.manual_seed(torch_seed(experiment.seed, "initial weights"))
+        self.unet = build_network(experiment.network).to(device)
+        if run.channels_last and device.type == "cuda":
+            self.unet.to(memory_format=torch.channels_last)
+        if run.compile and device.type == "cuda":
+            self.unet.compile()
+        # The decay follows min(decay, (1 + n) / (10 + n)), one step later than in the paper's code.
+        self.ema = EMAModel(self.unet.parameters(), decay=training.ema_decay, foreach=True)
+        optimizer = torch.optim.Adam(self.unet.parameters(), lr=training.learning_rate, betas=(0.9, 0.999), eps=1e-8)
+        self.network, self.optimizer = accelerator.prepare(Deblurrer(self.unet), optimizer)
+        self.network.train()
+        self.step = 0
+        self.skipped = 0
+        self.skipped_in_a_row = 0
+        self.unlogged_losses: list[float] = []
+
+    def learning_rate(self) -> float:
+        """Return the learning rate of the next step: linear warm-up, then constant."""
+        training = self.experiment.training
+        return training.learning_rate * min(1.0, (self.step + 1) / max(training.warmup_steps, 1))
+
+    def train_step(self) -> float:
+        """Take one optimiser step; return the mean loss of the whole batch, over all processes.
+
+        If the loss or the gradient is not finite, nothing changes but the counters.
+
+        Raises:
+            UserError: if too many steps in a row were skipped.
+        """
+        loss, gradient_norm = self._accumulate_gradients()
+        finite = math.isfinite(loss) and math.isfinite(gradient_norm)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate()
+        # With fp16, the loss scaler leaves out the step by itself and must be told of it to lower its scale.
+        if finite or self.accelerator.scaler is not None:
+            self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.step += 1
+        if finite:
+            self.ema.step(self.unet.parameters())
+            self.unlogged_losses.append(loss)
+            self.skipped_in_a_row = 0
+        else:
+            self.skipped += 1
+            self.skipped_in_a_row += 1
+            precision = self.experiment.training.mixed_precision
+            if self.skipped_in_a_row == SKIPS_IN_A_ROW[precision]:
+                raise UserError(
+                    f"the loss or its gradient was not finite in {self.skipped_in_a_row} steps in a row, "
+                    f"up to step {self.step}, with mixed_precision '{precision}'; lower training.learning_rate"
+                    + (" or use 'bf16'" if precision == "fp16" else "")
+                )
+        return loss
+
+    def _accumulate_gradients(self) -> tuple[float, float]:
+        """Leave the clipped gradient of the batch's mean loss in the parameters; return that loss and the norm."""
+        training, seed = self.experiment.training, self.experiment.seed
+        rank, num_processes = self.accelerator.process_index, self.accelerator.num_processes
+        share = even_slices(training.batch_size, num_processes)[rank]
+        batch = draw_batch(self.experiment, self.images, self.step, share, self.accelerator.device)
+        parts = even_slices(len(batch), math.ceil(len(batch) / self.micro_batch))
+        total = torch.zeros((), device=self.accelerator.device)
+        for number, part in enumerate(parts):
+            torch.manual_seed(torch_seed(seed, "dropout", self.step, rank, number))
+            here, is_last = batch[part], number == len(parts) - 1
+            with nullcontext() if is_last else self.accelerator.no_sync(self.network):
+                losses = deblurring_loss(
+                    self.network, self.heat, here.images, here.levels, here.noise, self.experiment.process.sigma
+                )
+                loss = losses.sum() / training.batch_size
+                # Gradients are averaged over the processes, but the loss is a sum over them.
+                self.accelerator.backward(loss * num_processes)
+            total += loss.detach()
+        norm = self.accelerator.clip_grad_norm_(self.unet.parameters(), training.gradient_clip)
+        mean_loss, gradient_norm = torch.stack([self.accelerator.reduce(total, "sum"), norm]).tolist()
+        return mean_loss, gradient_norm
+
+    def averaged_network(self) -> UNet2DModel:
+        """Return the network with its averaged weights, for evaluation."""
+        network = build_network(self.experiment.network).to(self.accelerator.device)
+        self.ema.copy_to(network.parameters())
+        return network.eval()

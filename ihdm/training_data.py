@@ -1,0 +1,92 @@
+"""What a training step sees. Images, levels and noise derive from (seed, step) alone, whoever computes which part."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ihdm.config import Experiment
+from ihdm.images import StoredImages
+from ihdm.seeds import generator, torch_seed
+from ihdm.settings import Levels
+from ihdm.tensors import to_tensor
+
+
+@lru_cache(maxsize=2)
+def _epoch_order(seed: int, epoch: int, num_images: int) -> Int[np.ndarray, "images"]:
+    return generator(seed, "order of an epoch", epoch).permutation(num_images)
+
+
+def batch_indices(seed: int, step: int, batch_size: int, num_images: int) -> Int[np.ndarray, "batch"]:
+    """Return the images of one step: every epoch visits all images once, in an order of its own."""
+    epochs, places = np.divmod(np.arange(step * batch_size, (step + 1) * batch_size), num_images)
+    parts = [_epoch_order(seed, int(epoch), num_images)[places[epochs == epoch]] for epoch in np.unique(epochs)]
+    return np.concatenate(parts)
+
+
+def draw_levels(rng: np.random.Generator, choice: Levels, batch_size: int, num_levels: int) -> Int[np.ndarray, "batch"]:
+    """Draw the level k of each image of a batch.
+
+    Args:
+        rng: the step's generator.
+        choice: ``uniform``: independent, uniform in 1…K. ``stratified``: each uniform in 1…K, but together as even as
+            can be, so that no level occurs more than once more often than another. ``as_released``: independent,
+            uniform in 1…K−1, since the released code never trains level K.
+        batch_size: images of the batch, over all devices.
+        num_levels: K ≥ 1, or ≥ 2 for ``as_released``.
+    """
+    if choice == "stratified":
+        # B points, K apart from one random offset in 0…K−1, on a circle of B·K places of which each level owns B.
+        places = rng.permutation(batch_size) * num_levels + rng.integers(num_levels)
+        return 1 + places // batch_size
+    return rng.integers(1, num_levels if choice == "as_released" else num_levels + 1, size=batch_size)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some of the images of a step, each with its level and its noise."""
+
+    images: Float[Tensor, "batch channel height width"]
+    levels: Int[Tensor, "batch"]
+    noise: Float[Tensor, "batch channel height width"]
+
+    def __len__(self) -> int:
+        return len(self.levels)
+
+    def __getitem__(self, part: slice) -> "Batch":
+        return Batch(self.images[part], self.levels[part], self.noise[part])
+
+
+def draw_batch(
+    experiment: Experiment, images: StoredImages, step: int, share: slice, device: torch.device | str = "cpu"
+) -> Batch:
+    """Return a share of the batch of one step.
+
+    Levels and noise are drawn for the whole batch and cut, which costs little, so that they do not depend on how many
+    devices share it. The noise is drawn on the device, so it is another one on a GPU than on a CPU.
+
+    Args:
+        experiment: everything the result depends on.
+        images: the training images.
+        step: number of the step, from 0.
+        share: the positions in the batch that are asked for.
+        device: where they are needed.
+    """
+    seed, size = experiment.seed, experiment.training.batch_size
+    indices = batch_indices(seed, step, size, len(images))[share]
+    rng = generator(seed, "levels of a training step", step)
+    levels = draw_levels(rng, experiment.training.levels, size, experiment.process.num_levels)[share]
+    noise_rng = torch.Generator(device).manual_seed(torch_seed(seed, "noise of a training step", step))
+    _, height, width, channels = images.shape
+    noise = torch.randn((size, channels, height, width), generator=noise_rng, device=device)[share]
+    return Batch(to_tensor(images[indices], device), torch.as_tensor(levels, device=device), noise)
+
+
+def even_slices(total: int, count: int) -> list[slice]:
+    """Cut 0…``total`` into ``count`` slices whose lengths differ by one at most."""
+    bounds = [total * position // count for position in range(count + 1)]
+    return [slice(first, last) for first, last in pairwise(bounds)]

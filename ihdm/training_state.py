@@ -1,0 +1,125 @@
+"""What outlives an interruption: the state between two steps, and the history so far."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from ihdm.errors import UserError
+from ihdm.files import atomic_path
+from ihdm.provenance import settings_hash
+from ihdm.trainer import Trainer
+
+Row = dict[str, Any]
+"""An entry of the history: ``step``, ``loss`` and ``skipped``, or ``step`` and the held-out loss at a ``level``."""
+
+
+def _identity(trainer: Trainer) -> dict[str, str]:
+    """Return what a state must have in common with the training that goes on from it."""
+    return {"settings_sha256": settings_hash(trainer.experiment), "images": "x".join(map(str, trainer.images.shape))}
+
+
+def save_state(trainer: Trainer, path: Path) -> None:
+    """Write everything that the next step depends on, atomically."""
+    tensors = {"unlogged_losses": torch.tensor(trainer.unlogged_losses, dtype=torch.float64)}
+    for (name, parameter), average in zip(trainer.unet.named_parameters(), trainer.ema.shadow_params, strict=True):
+        moments = trainer.optimizer.state.get(parameter, {})
+        tensors[f"weight.{name}"] = parameter.detach()
+        tensors[f"average.{name}"] = average
+        for number, moment in (("1", "exp_avg"), ("2", "exp_avg_sq")):
+            # Before the first step that was not skipped there are no moments.
+            tensors[f"moment{number}.{name}"] = moments.get(moment, torch.zeros_like(parameter))
+    scaler = trainer.accelerator.scaler
+    header = _identity(trainer) | {
+        "step": str(trainer.step),
+        "skipped": str(trainer.skipped),
+        "skipped_in_a_row": str(trainer.skipped_in_a_row),
+        "loss_scaler": json.dumps(scaler.state_dict() if scaler else None),
+    }
+    with atomic_path(path) as temporary:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, metadata=header)
+
+
+def load_state(trainer: Trainer, path: Path) -> None:
+    """Go on from a saved state.
+
+    Raises:
+        UserError: if the file is damaged, or belongs to another training.
+    """
+    try:
+        with safe_open(path, framework="pt", device="cpu") as stored:
+            header = stored.metadata() or {}
+            differing = [key for key, value in _identity(trainer).items() if header.get(key) != value]
+            if differing:
+                what = "with other settings" if "settings_sha256" in differing else "on other images"
+                raise UserError(
+                    f"{path}: this training state was made {what}; restore them to go on with it, "
+                    "or delete the file to start again"
+                )
+            trainer.step, trainer.skipped, trainer.skipped_in_a_row = (
+                int(header[key]) for key in ("step", "skipped", "skipped_in_a_row")
+            )
+            scaler_state = json.loads(header["loss_scaler"])
+            trainer.unlogged_losses = stored.get_tensor("unlogged_losses").tolist()
+            updates = trainer.step - trainer.skipped
+            for (name, parameter), average in zip(
+                trainer.unet.named_parameters(), trainer.ema.shadow_params, strict=True
+            ):
+                parameter.data.copy_(stored.get_tensor(f"weight.{name}"))
+                average.copy_(stored.get_tensor(f"average.{name}"))
+                trainer.optimizer.state[parameter] = {
+                    "step": torch.tensor(float(updates)),
+                    "exp_avg": torch.empty_like(parameter).copy_(stored.get_tensor(f"moment1.{name}")),
+                    "exp_avg_sq": torch.empty_like(parameter).copy_(stored.get_tensor(f"moment2.{name}")),
+                }
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: damaged training state ({reason}); delete it to start again") from None
+    trainer.ema.optimization_step = updates
+    if trainer.accelerator.scaler and scaler_state:
+        trainer.accelerator.scaler.load_state_dict(scaler_state)
+
+
+class History:
+    """Entries as JSON lines, on disk from the moment they are made.
+
+    What an interrupted training has written is kept as far as it goes on from: losses up to ``step``, held-out losses
+    before it, as the look at that step is repeated.
+
+    Args:
+        path: the file.
+        step: steps taken.
+    """
+
+    def __init__(self, path: Path, step: int) -> None:
+        self.path = path
+        self.rows = [row for row in _read_rows(path) if row["step"] < step + ("level" not in row)]
+        with atomic_path(path) as temporary:
+            temporary.write_text("".join(json.dumps(row) + "\n" for row in self.rows))
+
+    def append(self, *rows: Row) -> None:
+        """Add entries."""
+        self.rows.extend(rows)
+        with self.path.open("a") as stream:
+            stream.write("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def _read_rows(path: Path) -> list[Row]:
+    """Read the entries, of which a kill may have cut the last one short."""
+    rows = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+def remove_leftovers(state: Path) -> None:
+    """Remove from the folder of ``state`` what a process that was killed while it saved has left unfinished."""
+    for leftover in state.parent.glob(f".{state.name}.*"):
+        shutil.rmtree(leftover)

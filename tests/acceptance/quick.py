@@ -1,0 +1,59 @@
+"""What a finished quick run must show. Not part of `make test`: run it after `make quick`.
+
+pytest tests/acceptance/quick.py
+"""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+RESULTS = Path(__file__).parents[2] / "results/quick"
+
+
+def table(name: str) -> pd.DataFrame:
+    return pd.read_csv(RESULTS / f"metrics/{name}.csv")
+
+
+def distance(experiment: str, images: str, ratio: float) -> pd.Series:
+    rows = table("distance").query("experiment == @experiment and set == @images and delta_ratio == @ratio")
+    return rows[rows["metric"] == "frechet_distance"].iloc[0]
+
+
+@pytest.mark.parametrize("experiment", ["digits", "digits-sigma0.02", "photos"])
+def test_networks_beat_predicting_nothing_at_most_levels(experiment):
+    levels = table("levels").query("experiment == @experiment")
+    assert (levels["loss"] < levels["baseline"]).mean() > 0.5
+
+
+@pytest.mark.parametrize("experiment", ["digits", "digits-sigma0.02", "photos"])
+def test_noise_while_sampling_brings_samples_closer(experiment):
+    """The distance at δ/σ = 1.25 lies below that at 0, and below that of the blurred starts, with intervals apart."""
+    best = distance(experiment, "samples", 1.25)
+    assert best["high"] < distance(experiment, "samples", 0)["low"]
+    assert best["high"] < distance(experiment, "starts", 1.25)["low"]
+
+
+def test_detail_of_photos_grows_with_noise():
+    """The highest band rises with δ, from far below real images to above them."""
+    rows = table("spectrum").query("experiment == 'photos' and set == 'samples' and band == 'highest'")
+    power = rows.sort_values("delta_ratio")["value"]
+    assert power.is_monotonic_increasing
+    assert power.iloc[0] < 0.1
+    assert power.iloc[-1] > 1
+
+
+def test_the_start_decides_the_mean_colour_of_photos():
+    rows = table("disentanglement").query("experiment == 'photos' and quantity == 'mean colour'")
+    assert rows["start"].item() > 0.9
+
+
+def test_every_row_has_equal_n_and_a_floor():
+    distances = table("distance")
+    assert distances["n"].nunique() == 1
+    for _, rows in distances.groupby("dataset"):
+        assert {"train", "test", "samples", "starts"} == set(rows["set"])
+
+
+def test_the_report_is_there():
+    assert "Inverse heat dissipation: summary" in (RESULTS / "report/report.html").read_text()

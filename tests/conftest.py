@@ -1,0 +1,48 @@
+"""Shapes and types written in annotations are checked while the tests run."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from jaxtyping import install_import_hook
+
+CHECKED = (
+    "forward_spectra",
+    "generation",
+    "heat",
+    "heldout",
+    "images",
+    "likelihood",
+    "metrics",
+    "network",
+    "objective",
+    "prior",
+    "sampling",
+    "tensors",
+)
+install_import_hook([f"ihdm.{module}" for module in CHECKED], "beartype.beartype")
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from torch import Tensor  # noqa: E402
+
+torch.set_num_threads(1)
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture
+def golden() -> Callable[[str], dict[str, np.ndarray]]:
+    """Load the reference values of one kind; see golden/README.md."""
+
+    def load(name: str) -> dict[str, np.ndarray]:
+        with np.load(GOLDEN / f"{name}.npz", allow_pickle=False) as stored:
+            return dict(stored)
+
+    return load
+
+
+@pytest.fixture
+def linear_network() -> Callable[[int], Callable[[Tensor, Tensor], Tensor]]:
+    """The network of the reference values, f(u, k) = −0.05 u + 0.01 k / K, for a given K."""
+    return lambda num_levels: lambda images, levels: -0.05 * images + 0.01 * levels.view(-1, 1, 1, 1) / num_levels

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.fft import idctn
+
+from ihdm.metrics.spectrum import (
+    BANDS,
+    band_power,
+    band_rows,
+    coefficient_power,
+    fit_alpha,
+    power_spectrum,
+    radial_frequencies,
+)
+
+
+def test_white_noise_is_flat():
+    """Noise of variance s² has power s² at every frequency, within four standard errors."""
+    images = np.random.default_rng(0).standard_normal((300, 16, 16, 3)) * 0.2
+    frequencies, power = power_spectrum(images, 20)
+    counts = np.histogram(radial_frequencies(16, 16).ravel()[1:], np.linspace(0, np.sqrt(2) * np.pi, 21))[0]
+    errors = 0.2**2 * np.sqrt(2 / (300 * 3 * counts[counts > 0]))
+    assert len(frequencies) == (counts > 0).sum()
+    assert (np.abs(power - 0.2**2) < 4 * errors).all()
+
+
+def test_alpha_of_a_known_power_law():
+    frequencies = radial_frequencies(64, 64)
+    amplitude = np.where(frequencies > 0, np.maximum(frequencies, 1e-9) ** -1.2, 0)
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(8, 64, 64))
+    images = idctn(signs * amplitude, axes=(1, 2), norm="ortho")[..., None]
+    alpha = fit_alpha(*power_spectrum(images, 50), 0.5, np.pi)
+    assert alpha == pytest.approx(2.4, abs=0.03)
+
+
+@given(height=st.integers(1, 12), width=st.integers(1, 12), seed=st.integers(0, 2**16))
+@settings(deadline=None, max_examples=40)
+def test_power_is_energy(height, width, seed):
+    """Parseval: the power of all coefficients is the energy of the pixels."""
+    images = np.random.default_rng(seed).random((2, height, width, 3))
+    energy = np.square(images).sum(axis=(1, 2)).mean(axis=-1)
+    np.testing.assert_allclose(coefficient_power(images).sum(axis=(1, 2)), energy)
+
+
+def test_bands_split_the_plane():
+    frequencies = radial_frequencies(16, 16)
+    inside = [(frequencies >= low) & (frequencies < high) for low, high in BANDS.values()]
+    assert (np.sum(inside, axis=0) == 1).all()
+
+
+def test_a_cosine_lies_in_its_band():
+    coefficients = np.zeros((1, 16, 16))
+    coefficients[0, 0, 10] = 1  # frequency 10π/16, between π/2 and 3π/4
+    power = band_power(idctn(coefficients, axes=(1, 2), norm="ortho")[..., None])
+    assert power[0, 2] > 0
+    np.testing.assert_allclose(power[0, [0, 1, 3]], 0, atol=1e-25)
+
+
+def test_rows_are_relative_to_the_reference():
+    rng = np.random.default_rng(0)
+    real = rng.integers(100, 150, (200, 8, 8, 1), dtype=np.uint8)
+    rougher = ((real.astype(float) - 125) * 2 + 125).astype(np.uint8)
+    rows = {(row["set"], row["band"]): row for row in band_rows({"same": real[:100], "rougher": rougher}, real)}
+    for band in BANDS:
+        assert rows["same", band]["low"] < 1 < rows["same", band]["high"]
+        assert rows["rougher", band]["value"] == pytest.approx(4, rel=0.1)
+
+
+def test_no_frequency_in_a_band():
+    with pytest.raises(ValueError, match="no frequency"):
+        band_power(np.zeros((1, 2, 2, 1)), [(0.1, 0.2)])
+    with pytest.raises(ValueError, match="two are needed"):
+        fit_alpha(np.array([1.0, 2.0]), np.array([1.0, 1.0]), 5.0, 6.0)

@@ -1,0 +1,138 @@
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import UNet2DModel
+from diffusers.models.attention_processor import Attention
+from diffusers.models.resnet import ResnetBlock2D
+from safetensors.torch import load_file
+from torch import nn
+
+from ihdm.config import NetworkSettings
+from ihdm.config_files import read_config
+from ihdm.errors import UserError
+from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, Deblurrer, build_network, load_network, save_network
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests/golden"
+
+MILLIONS_OF_PARAMETERS = {
+    "mnist": "42.08",
+    "cifar10": "61.06",
+    "afhq256": "210.90",
+    "afhq64": "88.22",
+    "ffhq256": "210.90",
+    "ffhq128": "159.98",
+    "lsun_church128": "261.83",
+    "mnist_small": "3.70",
+}
+
+MNIST_SMALL = NetworkSettings(
+    image_size=28,
+    image_channels=1,
+    base_channels=64,
+    channel_multipliers=(1, 1, 1),
+    blocks_per_level=4,
+    attention_levels=(2,),
+    dropout=0.1,
+)
+
+
+@pytest.fixture
+def preset() -> NetworkSettings:
+    return NetworkSettings(
+        image_size=8,
+        image_channels=1,
+        base_channels=8,
+        channel_multipliers=(1, 2),
+        blocks_per_level=1,
+        attention_levels=(1,),
+        dropout=0.1,
+        norm_groups=4,
+    )
+
+
+def test_golden(golden):
+    """The authors' network with the same weights gives the same output."""
+    values = golden("network")
+    network = build_network(
+        NetworkSettings(
+            image_size=values["image"].shape[-1],
+            image_channels=3,
+            base_channels=int(values["base_channels"]),
+            channel_multipliers=tuple(values["channel_mult"].tolist()),
+            blocks_per_level=int(values["res_blocks"]),
+            attention_levels=tuple(values["attention_levels"].tolist()),
+            dropout=0.1,
+        )
+    )
+    weights = load_file(GOLDEN / "network.safetensors")
+    network.load_state_dict({name: tensor.float() for name, tensor in weights.items()}, strict=True)
+    deblurrer = Deblurrer(network).eval()
+    with torch.no_grad():
+        output = deblurrer(torch.as_tensor(values["image"]), torch.as_tensor(values["level"]))
+    torch.testing.assert_close(output, torch.as_tensor(values["output"]), atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", MILLIONS_OF_PARAMETERS)
+def test_parameter_counts_of_the_released_settings(name):
+    presets = {**read_config(ROOT / "config.yaml").networks, "mnist_small": MNIST_SMALL}
+    with torch.device("meta"):
+        network = build_network(presets[name])
+    count = sum(parameter.numel() for parameter in network.parameters())
+    assert f"{count / 1e6:.2f}" == MILLIONS_OF_PARAMETERS[name]
+
+
+def test_exactly_the_papers_modules_start_at_zero(preset):
+    """The last convolution of every block, every attention's output and the output convolution; nothing else."""
+    network = build_network(preset)
+    expected = {network.conv_out}
+    for module in network.modules():
+        if isinstance(module, ResnetBlock2D):
+            expected.add(module.conv2)
+        elif isinstance(module, Attention):
+            expected.add(module.to_out[0])
+    # Blocks: one down and two up at each of two levels, two in the middle. Attention: one down, two up, one in between.
+    assert len(expected) == 1 + (1 + 2) * 2 + 2 + (1 + 2 + 1)
+    weighted = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    zero = {module for module in weighted if not module.weight.any()}
+    assert zero == expected
+    assert not any(module.bias.any() for module in zero)
+
+
+def test_starts_as_predicting_no_difference(preset):
+    network = Deblurrer(build_network(preset))
+    assert not network(torch.rand(2, 1, 8, 8), torch.tensor([1, 7])).any()
+
+
+def test_every_parameter_learns(preset):
+    """No module is left out of the network's graph: after the zeros are gone every parameter gets a gradient."""
+    network = build_network(preset)
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    Deblurrer(network)(torch.rand(2, 1, 8, 8), torch.tensor([1, 7])).square().sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in network.parameters())
+
+
+def test_folder_is_loaded_by_diffusers_and_by_us(preset, tmp_path):
+    network = build_network(preset).eval()
+    nn.init.normal_(network.conv_out.weight)
+    save_network(network, tmp_path)
+    images, levels = torch.rand(2, 1, 8, 8), torch.tensor([3, 4])
+    with torch.no_grad():
+        expected = network(images, levels).sample
+        assert torch.equal(UNet2DModel.from_pretrained(tmp_path).eval()(images, levels).sample, expected)
+        assert torch.equal(load_network(tmp_path)(images, levels), expected)
+
+
+def test_missing_network_is_named(tmp_path):
+    with pytest.raises(UserError, match=f"{tmp_path}: no network can be loaded"):
+        load_network(tmp_path)
+
+
+@pytest.mark.parametrize("name", [WEIGHTS_NAME, CONFIG_NAME])
+def test_damaged_network_is_named(preset, tmp_path, name):
+    save_network(build_network(preset), tmp_path)
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:100])
+    with pytest.raises(UserError, match="no network can be loaded"):
+        load_network(tmp_path)

@@ -1,0 +1,223 @@
+import datetime
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ihdm.config import Config, Experiment, format_number
+from ihdm.config_files import config_schema, parse_config, read_config
+from ihdm.errors import UserError
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = [ROOT / "config.yaml", *sorted((ROOT / "workflow/config").glob("*.yaml"))]
+
+
+@pytest.fixture
+def quick() -> dict:
+    return yaml.safe_load((ROOT / "workflow/config/quick.yaml").read_text())
+
+
+def change(values: dict, path: str, value: object) -> dict:
+    """Set one value, e.g. at ``experiments.digits.process.sigma``."""
+    *parents, last = path.split(".")
+    place = values
+    for key in parents:
+        place = place[key]
+    place[last] = value
+    return values
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_shipped_configurations_are_valid(path):
+    assert read_config(path).resolve_experiments()
+
+
+def test_scales_do_not_share_results():
+    folders = [read_config(path).results for path in CONFIGS]
+    assert len(set(folders)) == len(folders)
+
+
+def test_schema_is_up_to_date():
+    stored = (ROOT / "workflow/config/config.schema.json").read_text()
+    assert stored == config_schema(), "run: python -m ihdm config schema > workflow/config/config.schema.json"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("experiments.digits.process.sgima", 0.01, "experiments.digits.process.sgima: no setting has this name"),
+        ("experiments.digits.process.sigma", "1e-2", "experiments.digits.process.sigma: '1e-2' is text where a number"),
+        (
+            "experiments.digits.process.sigma",
+            0,
+            "experiments.digits.process.sigma: Input should be greater than 0, not 0",
+        ),
+        ("experiments.digits.process.num_levels", 0, "experiments.digits.process.num_levels"),
+        ("experiments.digits.process.num_levels", 1.5, "experiments.digits.process.num_levels"),
+        ("experiments.digits.process.blur_sigma_max", 0.1, "blur_sigma_max 0.1 is below blur_sigma_min 0.3"),
+        ("experiments.digits.process.kind", "cold", "experiments.digits.process.kind"),
+        ("experiments.digits.dataset", "digit", "experiments.digits.dataset: 'digit' is not defined; known are digits"),
+        ("experiments.digits.network", "photos", "image_size is 8 in data set 'digits' but 16 in network 'photos'"),
+        ("experiments.digits.seed", -1, "experiments.digits.seed"),
+        ("networks.digits.image_size", 9, "networks.digits: image_size 9 cannot be halved 1 times"),
+        ("networks.digits.norm_groups", 5, "norm_groups 5 does not divide the width 16"),
+        ("networks.digits.attention_levels", [2], "attention_levels must lie in 0…1, not [2]"),
+        ("networks.digits.channel_multipliers", [], "networks.digits.channel_multipliers"),
+        ("networks.digits.dropout", 1.0, "networks.digits.dropout"),
+        ("sweeps.delta_ratio.digits", [1, -0.5], "sweeps.delta_ratio.digits.1: Input should be greater than or equal"),
+        ("sweeps.delta_ratio.digits", [1, 1.0], "sweeps.delta_ratio.digits: 1 is listed twice"),
+        ("sweeps.sigma.digits", [0.02, 0.02], "sweeps.sigma.digits: 0.02 is listed twice"),
+        ("sweeps.sigma", {"digit": [0.02]}, "sweeps.sigma: 'digit' is not defined"),
+        ("sweeps.sigma.digits", [1e-11], "sweeps.sigma.digits: 1e-11 has more than ten decimals"),
+        ("evaluation.delta_ratio", 1 / 3, "evaluation.delta_ratio: 0.3333333333333333 has more than ten decimals"),
+        ("evaluation.feature_spaces.phtos", "dct", "evaluation.feature_spaces: 'phtos' is not defined"),
+        ("experiments.digits.seed", datetime.date(2026, 1, 1), "experiments.digits.seed: '2026-01-01' is text"),
+        ("evaluation.prior_noise", "gamma", "evaluation.prior_noise"),
+        ("evaluation.feature_spaces", {"digits": "dct"}, "evaluation.feature_spaces: 'photos' is not defined"),
+        ("figures.psd", ["digits-sigma0.05"], "figures.psd: 'digits-sigma0.05' is not defined"),
+        ("datasets.digits.image_channels", 2, "datasets.digits.image_channels"),
+        ("experiments.Digits", {}, "experiments.Digits"),
+    ],
+)
+def test_mistakes_are_named(quick, path, value, message):
+    with pytest.raises(UserError) as caught:
+        parse_config(change(quick, path, value))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_key_is_named(quick):
+    del quick["experiments"]["digits"]["training"]["steps"]
+    with pytest.raises(UserError, match=r"experiments\.digits\.training\.steps: Field required"):
+        parse_config(quick)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nb: {c: 1, c: 2}\n", "'c' is given 2 times in the block at line 2"),
+        ("a: [1\n", "not valid YAML"),
+        ("- 1\n", "holds no settings"),
+        ("", "holds no settings"),
+        ("? [1, 2]\n: 3\n", "not valid YAML"),
+    ],
+)
+def test_damaged_files(tmp_path, text, message):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_config(path)
+
+
+def test_two_experiments_of_one_name(tmp_path):
+    text = (ROOT / "workflow/config/quick.yaml").read_text()
+    doubled = text.replace("\n  photos:\n    dataset: photos", "\n  digits:\n    dataset: photos")
+    assert doubled != text
+    (tmp_path / "config.yaml").write_text(doubled)
+    with pytest.raises(UserError, match="'digits' is given 2 times"):
+        read_config(tmp_path / "config.yaml")
+
+
+def test_yaml_merge_keys_work(tmp_path, quick):
+    text = yaml.safe_dump(quick).replace("experiments:\n", "experiments:\n", 1)
+    text += "\n# merged\n"
+    base = "{source: digits, image_size: 8, image_channels: 1}"
+    merged = text.replace("datasets:\n", f"datasets:\n  first: &first {base}\n  second: {{<<: *first}}\n", 1)
+    (tmp_path / "config.yaml").write_text(merged)
+    assert read_config(tmp_path / "config.yaml").datasets["second"].source == "digits"
+
+
+def test_binary_file(tmp_path):
+    (tmp_path / "config.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match=r"config\.yaml: not a"):
+        read_config(tmp_path / "config.yaml")
+
+
+def test_likelihood_needs_noise(quick):
+    assert parse_config(quick).has_likelihood
+    quick["evaluation"]["prior_noise"] = "none"
+    assert not parse_config(quick).has_likelihood
+    with pytest.raises(ValueError, match="prior_noise"):
+        parse_config(quick).likelihood("digits")
+    quick["evaluation"].update(prior_noise="delta", delta_ratio=0)
+    assert parse_config(quick).has_likelihood
+    del quick["sweeps"]["delta_ratio"]
+    assert not parse_config(quick).has_likelihood
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(UserError, match="No such file"):
+        read_config(tmp_path / "nowhere.yaml")
+
+
+def test_sweeps_give_named_experiments(quick):
+    quick["sweeps"] = {"sigma": {"digits": [0.01, 0.020]}, "num_levels": {"photos": [20]}, "seed": {"digits": [0, 1]}}
+    config = parse_config(quick)
+    experiments = config.resolve_experiments()
+    assert list(experiments) == ["digits", "digits-sigma0.02", "digits-seed1", "photos", "photos-num_levels20"]
+    assert experiments["digits-sigma0.02"].process.sigma == 0.02
+    assert experiments["digits-seed1"].seed == 1
+    assert experiments["photos-num_levels20"].process.num_levels == 20
+    assert config.dataset_of("digits-seed1") == "digits"
+
+
+def test_swept_values_are_validated(quick):
+    quick["sweeps"]["blur_sigma_max"] = {"digits": [0.2]}
+    with pytest.raises(UserError, match=r"blur_sigma_max 0\.2 is below"):
+        parse_config(quick)
+
+
+def test_delta_ratios_hold_the_default(quick):
+    quick["sweeps"]["delta_ratio"] = {"digits": [2, 0]}
+    config = parse_config(quick)
+    assert config.delta_ratios("digits") == [0, 1.25, 2]
+    assert config.delta_ratios("digits-sigma0.02") == [0, 1.25, 2]
+    assert config.delta_ratios("photos") == [1.25]
+    assert config.likelihood("digits").delta_ratios == (1.25, 2)
+
+
+def test_delta_is_no_part_of_an_experiment(quick):
+    before = parse_config(quick).resolve_experiments()
+    quick["sweeps"]["delta_ratio"]["digits"] = [0.5]
+    assert parse_config(quick).resolve_experiments() == before
+    assert "delta" not in json.dumps(Experiment.model_json_schema())
+
+
+def test_paper_models_are_those_of_the_paper():
+    """Section 2 of the specification: K, σ_B,max, σ and batch of the seven models."""
+    experiments = read_config(ROOT / "config.yaml").resolve_experiments()
+    expected = {
+        "mnist": (100, 20, 128),
+        "cifar10": (200, 24, 128),
+        "afhq256": (200, 128, 32),
+        "afhq64": (200, 32, 128),
+        "ffhq256": (200, 128, 32),
+        "ffhq128": (200, 128, 32),
+        "lsun_church128": (400, 64, 32),
+    }
+    found = {
+        name: (value.process.num_levels, value.process.blur_sigma_max, value.training.batch_size)
+        for name, value in experiments.items()
+        if "-" not in name
+    }
+    assert found == expected
+    assert {experiment.process.sigma for experiment in experiments.values()} == {0.01}
+
+
+@given(st.floats(0, 1e6).map(lambda value: round(value, 6)))
+def test_numbers_in_paths_are_unambiguous(value):
+    text = format_number(value)
+    assert float(text) == value
+    assert "e" not in text
+    assert not text.endswith(".")
+    assert text == format_number(float(text))
+
+
+def test_settings_cannot_change():
+    config = read_config(CONFIGS[0])
+    with pytest.raises(ValueError, match="frozen"):
+        config.results = "elsewhere"
+    assert isinstance(config, Config)

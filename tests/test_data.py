@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+
+from ihdm.data.arrays import open_images
+from ihdm.data.photos import TEST_FRACTION, cut_crops, embedded_photos
+from ihdm.data.sources import load_splits
+from ihdm.errors import UserError
+from ihdm.settings import DatasetSettings
+
+
+def settings(source: str, size: int, channels: int) -> DatasetSettings:
+    return DatasetSettings(source=source, image_size=size, image_channels=channels)
+
+
+def test_digits_use_seventeen_levels():
+    splits = load_splits(settings("digits", 8, 1))
+    assert {split: images.shape for split, images in splits.items()} == {
+        "train": (1297, 8, 8, 1),
+        "test": (500, 8, 8, 1),
+    }
+    levels = np.unique(splits["train"])
+    assert len(levels) == 17
+    assert (levels[0], levels[-1]) == (0, 255)
+
+
+@pytest.mark.parametrize("size", [16, 32])
+def test_no_photo_pixel_is_in_both_splits(size, monkeypatch):
+    """Photos whose every pixel has a value of its own in the image: the splits must share no value and keep a gap."""
+    height, width = 120, 320
+    columns = np.arange(width)
+    photo = np.zeros((height, width, 3), dtype=np.uint8)
+    photo[..., 0], photo[..., 1] = columns % 256, columns // 256
+    monkeypatch.setattr("ihdm.data.photos.embedded_photos", lambda: {"ramp": photo})
+    splits = load_splits(settings("photos", size, 3))
+    seen = {name: images[..., 0].astype(int) + 256 * images[..., 1].astype(int) for name, images in splits.items()}
+    assert seen["train"].max() + size < seen["test"].min()
+    assert seen["test"].min() == round(width * (1 - TEST_FRACTION))
+
+
+def test_photos_are_crops_of_the_seven():
+    splits = load_splits(settings("photos", 16, 3))
+    assert len(embedded_photos()) == 7
+    crops = {crop.tobytes() for photo in embedded_photos().values() for crop in cut_crops(photo, 16)[:50]}
+    found = {image.tobytes() for image in splits["train"]}
+    assert len(crops & found) > 0.9 * len(crops)  # identical crops of flat sky count once
+
+
+def test_any_prefix_is_a_fair_sample():
+    """The order is shuffled: the first images have the mean of all, within four standard errors."""
+    for source, size, channels in (("digits", 8, 1), ("photos", 16, 3)):
+        for images in load_splits(settings(source, size, channels)).values():
+            means = images.mean(axis=(1, 2, 3))
+            error = means.std() / np.sqrt(300)
+            assert abs(means[:300].mean() - means.mean()) < 4 * error
+
+
+def test_crops_lie_on_a_lattice():
+    photo = np.arange(10 * 12 * 3, dtype=np.uint8).reshape(10, 12, 3)
+    crops = cut_crops(photo, 4)
+    assert crops.shape == (4 * 5, 4, 4, 3)
+    np.testing.assert_array_equal(crops[6], photo[2:6, 2:6])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (("nothing", 8, 1), "no image source is named 'nothing'; known are"),
+        (("digits", 16, 1), "source 'digits' gives images of 8 pixels; set image_size to 8, not 16"),
+        (("photos", 16, 1), "set image_channels to 3"),
+        (("photos", 128, 3), "crops of 128 pixels do not fit the test strip"),
+    ],
+)
+def test_impossible_settings(values, message):
+    with pytest.raises(UserError) as caught:
+        load_splits(settings(*values))
+    assert message in str(caught.value)
+
+
+def test_unreadable_arrays(tmp_path):
+    good = tmp_path / "good.npy"
+    np.save(good, np.zeros((4, 8, 8, 1), dtype=np.uint8))
+    truncated = tmp_path / "truncated.npy"
+    truncated.write_bytes(good.read_bytes()[:200])
+    floats = tmp_path / "floats.npy"
+    np.save(floats, np.zeros((4, 8, 8, 1)))
+    pickled = tmp_path / "pickled.npy"
+    np.save(pickled, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    for path in (truncated, pickled, tmp_path / "missing.npy"):
+        with pytest.raises(UserError, match="no image array can be read"):
+            open_images(path)
+    with pytest.raises(UserError, match="not uint8 images"):
+        open_images(floats)

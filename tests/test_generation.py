@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from ihdm.config import HeatSettings, NetworkSettings, SamplingSettings
+from ihdm.generation import generate
+from ihdm.heat import HeatProcess
+from ihdm.network import Deblurrer, build_network
+from ihdm.prior import draw_starts, prior_bandwidth
+
+TRAIN = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 3), dtype=np.uint8)
+
+
+def sampling(**changes) -> SamplingSettings:
+    values = {
+        "process": HeatSettings(kind="heat", sigma=0.01, num_levels=6, blur_sigma_max=4.0),
+        "seed": 5,
+        "delta_ratio": 1.25,
+        "prior_noise": "delta",
+        "micro_batch": 4,
+    }
+    return SamplingSettings(**{**values, **changes})
+
+
+@pytest.fixture(scope="module")
+def network() -> Deblurrer:
+    preset = NetworkSettings(
+        image_size=8,
+        image_channels=3,
+        base_channels=8,
+        channel_multipliers=(1, 2),
+        blocks_per_level=1,
+        attention_levels=(1,),
+        dropout=0.0,
+        norm_groups=4,
+    )
+    torch.manual_seed(0)
+    unet = build_network(preset)
+    for parameter in unet.parameters():  # the zero initialisation would hide any dependence on the input
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.05)
+    return Deblurrer(unet).eval()
+
+
+def images_of(network, numbers, settings=None) -> torch.Tensor:
+    settings = settings or sampling()
+    return torch.cat([batch.images for batch in generate(network, TRAIN, settings, starts=numbers, noises=numbers)])
+
+
+def test_a_sample_is_the_same_bits_in_any_company(network):
+    everything = images_of(network, range(10))
+    assert torch.equal(images_of(network, [7, 2, 9]), everything[[7, 2, 9]])
+    halves = torch.cat([images_of(network, range(5)), images_of(network, range(5, 10))])
+    assert torch.equal(halves, everything)
+
+
+def test_micro_batches_change_only_the_last_bits(network):
+    alone = images_of(network, range(10), sampling(micro_batch=1))
+    torch.testing.assert_close(alone, images_of(network, range(10)), atol=1e-4, rtol=0)
+
+
+def test_start_and_noise_are_chosen_apart(network):
+    settings = sampling()
+    (batch,) = generate(network, TRAIN, settings, starts=[3, 3, 4], noises=[0, 1, 0])
+    assert torch.equal(batch.starts[0], batch.starts[1])
+    assert not torch.equal(batch.images[0], batch.images[1])
+    assert not torch.equal(batch.images[0], batch.images[2])
+    (other,) = generate(network, TRAIN, settings, starts=[3, 4, 3], noises=[0, 0, 1])
+    assert torch.equal(batch.images[0], other.images[0])
+    assert torch.equal(batch.images[1], other.images[2])
+
+
+def test_kept_levels_are_those_of_the_path(network):
+    (batch,) = generate(network, TRAIN, sampling(), starts=range(4), noises=range(4), keep_levels=[3, 5])
+    assert sorted(batch.means) == [0, 3, 5]
+    (plain,) = generate(network, TRAIN, sampling(), starts=range(4), noises=range(4))
+    assert torch.equal(plain.images, batch.images)
+
+
+def test_the_seed_decides(network):
+    assert not torch.equal(images_of(network, range(4)), images_of(network, range(4), sampling(seed=6)))
+
+
+def test_starts_are_blurred_training_images():
+    heat = HeatProcess([0.0, 1.0, 3.0], 8, 8)
+    starts, chosen = draw_starts(TRAIN, heat, 0.0, 0, range(200))
+    expected = heat.blur(torch.as_tensor(TRAIN[chosen]).permute(0, 3, 1, 2).float() / 255, 2)
+    torch.testing.assert_close(starts, expected)
+    assert len(set(chosen.tolist())) > 25  # all but a few of the 30
+    noisy, _ = draw_starts(TRAIN, heat, 0.1, 0, range(200))
+    standardised = ((noisy - starts) / 0.1).numpy().ravel()
+    assert stats.kstest(standardised, "norm").pvalue > 1e-4
+    doubled, _ = draw_starts(TRAIN, heat, 0.2, 0, range(200))
+    torch.testing.assert_close(doubled - starts, 2 * (noisy - starts), atol=1e-5, rtol=0)
+
+
+def test_bandwidths():
+    assert [prior_bandwidth(name, 0.01, 0.0125) for name in ("delta", "sigma", "none")] == [0.0125, 0.01, 0.0]

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+import torch
+
+from ihdm.config import ErrorSettings, HeatSettings
+from ihdm.forward_spectra import NOISE_LEVELS, forward_spectra
+from ihdm.heat import heat_process
+from ihdm.heldout import HeldOutErrors, dequantise, held_out_errors, level_rows
+
+PROCESS = HeatSettings(kind="heat", sigma=0.05, num_levels=6, blur_sigma_max=4.0)
+SETTINGS = ErrorSettings(process=PROCESS, seed=1, num_images=200, micro_batch=64)
+IMAGES = np.random.default_rng(0).integers(0, 256, (200, 8, 8, 3), dtype=np.uint8)
+
+
+def nothing(images: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
+    return torch.zeros_like(images)
+
+
+def test_predicting_nothing_is_the_baseline():
+    errors = held_out_errors(nothing, IMAGES, SETTINGS)
+    np.testing.assert_array_equal(errors.network, errors.baseline)
+
+
+def test_baseline_in_closed_form():
+    """E‖F(t_k) u + σε − F(t_{k−1}) u‖² = ‖F(t_k) u − F(t_{k−1}) u‖² + N σ², at the right levels, within 4 errors."""
+    errors = held_out_errors(nothing, IMAGES, SETTINGS)
+    heat, clean = heat_process(PROCESS, 8), dequantise(IMAGES, SETTINGS.seed)
+    num_dims = 8 * 8 * 3
+    for level in range(1, 7):
+        step = (heat.blur(clean, level) - heat.blur(clean, level - 1)).square().sum((1, 2, 3)).numpy()
+        excess = errors.baseline[:, level - 1] - step - num_dims * PROCESS.sigma**2
+        assert abs(excess.mean()) < 4 * excess.std() / np.sqrt(len(excess))
+
+
+def test_a_network_that_knows_the_answer_has_no_error():
+    """The answer at level k is F(t_{k−1}) u; a network that gives it there and only there has error zero."""
+    heat, clean = heat_process(PROCESS, 8), dequantise(IMAGES, SETTINGS.seed)
+    seen = {"first": 0}
+
+    def oracle(images: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
+        here = clean[seen["first"] : seen["first"] + len(images)]
+        seen["first"] = (seen["first"] + len(images)) % len(clean)
+        return heat.blur(here, levels - 1) - images
+
+    errors = held_out_errors(oracle, IMAGES, SETTINGS)
+    assert errors.network.max() < 1e-9
+    assert errors.baseline.min() > 0.1
+
+
+def test_batches_do_not_matter():
+    shrink = {"network": lambda images, levels: -0.1 * images}
+    whole = held_out_errors(shrink["network"], IMAGES, SETTINGS)
+    small = held_out_errors(shrink["network"], IMAGES, SETTINGS.model_copy(update={"micro_batch": 7}))
+    np.testing.assert_allclose(whole.network, small.network, rtol=1e-5)
+
+
+def test_level_rows():
+    rng = np.random.default_rng(0)
+    errors = HeldOutErrors(rng.random((50, 6)), rng.random((50, 6)) + 1)
+    rows = level_rows(errors, PROCESS)
+    assert [row["level"] for row in rows] == list(range(1, 7))
+    assert rows[0]["blur_sigma"] == pytest.approx(0.5)
+    assert rows[5]["blur_sigma"] == pytest.approx(4.0)
+    assert rows[2]["loss"] == pytest.approx(errors.network[:, 2].mean())
+    assert rows[2]["baseline_standard_error"] == pytest.approx(errors.baseline[:, 2].std(ddof=1) / np.sqrt(50))
+
+
+def test_spectra_under_noise_and_heat():
+    """Noise of standard deviation s adds s² to the power at every frequency; heat multiplies it by less than one."""
+    rows = forward_spectra(IMAGES, PROCESS)
+    clean = {row["frequency"]: row["power"] for row in rows if row["process"] == "none"}
+    strongest = [row for row in rows if row["process"] == "noise" and row["strength"] == NOISE_LEVELS[-1]]
+    added = np.mean([row["power"] - clean[row["frequency"]] for row in strongest])
+    assert added == pytest.approx(1, rel=0.05)
+    by_strength = sorted({row["strength"] for row in rows if row["process"] == "heat"})
+    assert len(by_strength) == 6  # all six levels of this process
+    for strength in by_strength:
+        blurred = [row for row in rows if row["process"] == "heat" and row["strength"] == strength]
+        assert len(blurred) == len(clean)
+        assert all(row["power"] < clean[row["frequency"]] for row in blurred)

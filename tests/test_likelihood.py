@@ -1,0 +1,111 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch.distributions import Independent, Normal, kl_divergence
+
+from ihdm.config import HeatSettings, LikelihoodSettings
+from ihdm.heat import HeatProcess, blur_schedule
+from ihdm.heldout import dequantise
+from ihdm.likelihood import bits_per_dim, likelihood_rows, prior_kl_bound, transition_terms
+
+
+def test_golden_prior(golden):
+    values = golden("prior_kl")
+    schedule = blur_schedule(
+        float(values["blur_sigma_min"]), float(values["blur_sigma_max"]), int(values["num_levels"])
+    )
+    bound = prior_kl_bound(
+        torch.as_tensor(values["train"]),
+        torch.as_tensor(values["test"]),
+        HeatProcess(schedule, 16, 16),
+        float(values["sigma"]),
+        float(values["delta"]),
+    )
+    np.testing.assert_allclose(bound.numpy(), values["prior_kl_nats"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("sigma_max", [0.6, 3.0, 20.0])
+def test_prior_equals_distances_in_pixels(sigma_max):
+    """Whatever survives the blur: all coefficients, some, or only the mean."""
+    rng = np.random.default_rng(0)
+    train = torch.as_tensor(rng.random((30, 2, 12, 9), dtype=np.float32))
+    test = torch.as_tensor(rng.random((5, 2, 12, 9), dtype=np.float32))
+    heat = HeatProcess(blur_schedule(0.5, sigma_max, 10), 12, 9, dtype=torch.float64)
+    sigma, delta = 0.05, 0.07
+    blurred_train, blurred_test = heat.blur(train, 10), heat.blur(test, 10)
+    divergences = torch.stack(
+        [
+            kl_divergence(Independent(Normal(image, sigma), 3), Independent(Normal(blurred_train, delta), 3))
+            for image in blurred_test
+        ]
+    )
+    expected = math.log(30) - torch.logsumexp(-divergences, dim=1)
+    torch.testing.assert_close(prior_kl_bound(train, test, heat, sigma, delta), expected, rtol=1e-6, atol=1e-4)
+
+
+def test_one_centre_gives_the_divergence_itself():
+    image = torch.full((1, 1, 4, 4), 0.5)
+    heat = HeatProcess([0.0, 2.0], 4, 4)
+    assert float(prior_kl_bound(image, image, heat, 0.1, 0.1)) == pytest.approx(0, abs=1e-9)
+    expected = 16 * 0.5 * ((0.1 / 0.2) ** 2 - 1 + 2 * math.log(2))
+    assert float(prior_kl_bound(image, image, heat, 0.1, 0.2)) == pytest.approx(expected)
+
+
+def test_transition_terms_are_gaussian_divergences():
+    """L_{k−1} is KL( N(F(t_{k−1}) u₀, σ² I) ‖ N(μ, δ² I) ), and L_0 is −log N(u₀ | μ, δ² I)."""
+    rng = np.random.default_rng(1)
+    target, mean = torch.as_tensor(rng.random((2, 3, 7))), torch.as_tensor(rng.random((2, 3, 7)))
+    sigma, delta = 0.03, 0.05
+    squared_errors = (mean - target).square().sum(-1).numpy()
+    terms = transition_terms(squared_errors, 7, sigma, delta)
+    divergence = kl_divergence(Independent(Normal(target, sigma), 1), Independent(Normal(mean, delta), 1))
+    np.testing.assert_allclose(terms[:, 1:], divergence.numpy()[:, 1:])
+    log_density = stats.norm(mean.numpy(), delta).logpdf(target.numpy()).sum(-1)
+    np.testing.assert_allclose(terms[:, 0], -log_density[:, 0])
+    assert (squared_errors == (mean - target).square().sum(-1).numpy()).all()  # the input is not changed
+
+
+def test_without_noise_there_is_no_bound():
+    heat, image = HeatProcess([0.0, 1.0], 4, 4), torch.zeros(1, 1, 4, 4)
+    for sigma, delta in ((0.0, 0.1), (0.1, 0.0)):
+        with pytest.raises(ValueError, match="infinite without noise"):
+            prior_kl_bound(image, image, heat, sigma, delta)
+        with pytest.raises(ValueError, match="infinite without noise"):
+            transition_terms(np.ones((1, 2)), 4, sigma, delta)
+
+
+def test_bits_of_uniform_noise():
+    """The density of the uniform distribution on [0, 1] is one: 0 nats, which is 8 bits of 256 grey levels."""
+    assert bits_per_dim(0.0, 100) == 8
+    assert bits_per_dim(100 * math.log(2), 100) == pytest.approx(9)
+
+
+def test_dequantised_images_round_down_to_themselves():
+    images = np.random.default_rng(0).integers(0, 256, (4, 5, 6, 3), dtype=np.uint8)
+    values = dequantise(images, seed=0)
+    assert float(values.min()) >= 0
+    assert float(values.max()) < 1
+    np.testing.assert_array_equal(np.floor(values.permute(0, 2, 3, 1).numpy() * 256).astype(np.uint8), images)
+    assert torch.equal(dequantise(images[:2], seed=0), values[:2])
+
+
+def test_rows_add_up():
+    rng = np.random.default_rng(2)
+    train = rng.integers(0, 256, (20, 8, 8, 1), dtype=np.uint8)
+    test = rng.integers(0, 256, (6, 8, 8, 1), dtype=np.uint8)
+    settings = LikelihoodSettings(
+        process=HeatSettings(kind="heat", sigma=0.01, num_levels=5, blur_sigma_max=4.0),
+        prior_noise="delta",
+        delta_ratios=(1.0, 1.25),
+        seed=0,
+    )
+    rows = likelihood_rows(rng.random((6, 5)), train, test, settings)
+    assert [row["delta_ratio"] for row in rows] == [1.0, 1.25]
+    for row in rows:
+        parts = row["prior_nats"] + row["transition_nats"] + row["reconstruction_nats"]
+        assert row["nats"] == pytest.approx(parts)
+        assert row["bits_per_dim"] == pytest.approx(row["nats"] / (64 * math.log(2)) + 8)
+        assert row["n"] == 6

@@ -1,0 +1,139 @@
+"""What holds for the repository as a whole."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted((ROOT / "ihdm").rglob("*.py"))
+
+# Imports go one way: a module may import from its own layer's left only, or from within its layer.
+LAYERS = [
+    {"__init__", "errors"},
+    {"settings", "seeds", "files", "progress"},
+    {"config"},
+    {"config_files", "provenance", "images"},
+    {"heat", "network", "data", "tensors"},
+    {"objective", "prior", "metrics"},
+    {"sampling", "heldout", "forward_spectra"},
+    {"generation", "likelihood"},
+    {"training_data", "monitoring", "figures", "summary"},
+    {"trainer"},
+    {"training_state"},
+    {"training"},
+    {"commands"},
+    {"__main__"},
+]
+
+
+def name_of(path: Path) -> str:
+    """The module or folder directly under ihdm/."""
+    return path.relative_to(ROOT / "ihdm").parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> set[str]:
+    """The modules and folders directly under ihdm/ that a file imports, lazily or not."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute here"
+            parts = (node.module or "").split(".")
+            if parts[0] == "ihdm":
+                found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            assert not any(alias.name.split(".")[0] == "ihdm" for alias in node.names), f"{path}: use from … import"
+    return {
+        name if (ROOT / "ihdm" / name).exists() or (ROOT / f"ihdm/{name}.py").exists() else "__init__" for name in found
+    }
+
+
+def test_every_module_has_a_layer():
+    assert {name_of(path) for path in MODULES} == set().union(*LAYERS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_one_way(path):
+    layer = {name: index for index, names in enumerate(LAYERS) for name in names}
+    for name in imported(path):
+        assert layer[name] <= layer[name_of(path)], f"{path} imports {name}, which lies above it"
+
+
+@pytest.mark.parametrize(
+    ("folder", "forbidden"),
+    [
+        ("metrics", {"torch", "diffusers", "accelerate"}),
+        ("figures", {"torch", "diffusers", "accelerate"}),
+        ("config.py", {"torch", "numpy", "pandas"}),
+        ("settings.py", {"torch", "numpy", "pandas"}),
+        ("config_files.py", {"torch", "numpy", "pandas"}),
+    ],
+)
+def test_some_know_no_torch(folder, forbidden):
+    """Not even through another module of the package."""
+    pending = [path for path in MODULES if name_of(path) == folder.removesuffix(".py")]
+    seen: set[Path] = set()
+    while pending:
+        path = pending.pop()
+        seen.add(path)
+        text = path.read_text()
+        for library in forbidden:
+            assert not re.search(rf"^\s*(import|from) {library}\b", text, re.MULTILINE), f"{path} imports {library}"
+        for name in imported(path) - {"__init__"}:
+            pending += [other for other in MODULES if name_of(other) == name and other not in seen and name != "data"]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_modules_are_read_in_a_sitting(path):
+    assert len(path.read_text().splitlines()) <= 350
+    assert path.stem not in ("utils", "helpers", "misc", "common")
+
+
+def test_the_package_knows_no_results_folder():
+    for path in MODULES:
+        assert "results/" not in path.read_text(), path
+
+
+def pins(requirements: list[str]) -> dict[str, str]:
+    return {
+        re.split(r"[<>=]", requirement)[0]: re.sub(r"^[\w.-]+", "", requirement).replace("==", "=")
+        for requirement in requirements
+    }
+
+
+def test_conda_and_pip_ask_for_the_same():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    renamed = {"pytorch": "torch", "matplotlib-base": "matplotlib", "python-lmdb": "lmdb"}
+    found = pins([requirement.replace(" ", "") for requirement in conda])
+    found = {renamed.get(name, name): version for name, version in found.items()}
+    assert found.pop("python") == project["requires-python"]
+    assert found == pins(project["dependencies"])
+
+
+def test_lock_file_satisfies_the_project():
+    locked = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text().split())
+    normalised = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in locked.items()}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for requirement in project["dependencies"] + project["optional-dependencies"]["test"]:
+        name = re.split(r"[<>=]", requirement)[0].lower()
+        assert name in normalised, f"{name} is not locked"
+        if "==" in requirement:
+            assert normalised[name] == requirement.split("==")[1]
+
+
+def test_every_rule_names_its_environment_and_log():
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        text = path.read_text()
+        rules = len(re.findall(r"^\s*rule\b", text, re.MULTILINE))
+        assert len(re.findall(r"^\s+conda:", text, re.MULTILINE)) == rules, path
+        assert len(re.findall(r"^\s+log:", text, re.MULTILINE)) == rules, path
+
+
+def test_every_figure_has_a_caption():
+    figures = {path.stem for path in (ROOT / "ihdm/figures").glob("*.py")} - {"__init__", "style"}
+    captions = {path.stem for path in (ROOT / "workflow/report").glob("*.rst")}
+    assert figures <= captions

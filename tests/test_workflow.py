@@ -1,0 +1,201 @@
+"""The pipeline itself, run by Snakemake as a user runs it, at the smoke scale."""
+
+import hashlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from ihdm.data.arrays import open_images
+
+ROOT = Path(__file__).parents[1]
+ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+def command(results: Path, *arguments: str, **changes: Any) -> list[str]:
+    """Snakemake on the smoke scale with its results in a folder of the test, and some keys changed, e.g. ``a__b=1``."""
+    config = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text())
+    config["results"] = str(results)
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        place = config
+        for key in parents:
+            place = place.setdefault(key, {})
+        place[last] = value
+    config_file = results.parent / f"{results.name}.yaml"
+    config_file.write_text(yaml.safe_dump(config))
+    return [
+        sys.executable, "-m", "snakemake", "--workflow-profile", "workflow/profiles/default", "--cores", "2",
+        "--nocolor", *arguments,
+        "--configfile", str(config_file),
+    ]  # fmt: skip
+
+
+def snakemake(results: Path, *arguments: str, **changes: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(results, *arguments, **changes), capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT, timeout=600
+    )
+
+
+def planned(output: str) -> Counter[str]:
+    """The rules of a dry run, with their number of jobs."""
+    table = re.search(r"^Job stats:\n(.*?)^total", output, re.MULTILINE | re.DOTALL)
+    rows = re.findall(r"^(\w+)\s+(\d+)\s*$", table.group(1), re.MULTILINE) if table else []
+    return Counter({rule: int(number) for rule, number in rows})
+
+
+def hashes(results: Path) -> dict[str, str]:
+    """Of everything that must be the same whenever it is made."""
+    endings = (".npy", ".npz", ".csv", ".safetensors", ".png", ".pdf", ".html")
+    return {
+        str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(results.rglob("*"))
+        if path.suffix in endings
+    }
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Path:
+    """A finished run."""
+    folder = tmp_path_factory.mktemp("smoke") / "results"
+    finished = snakemake(folder)
+    assert finished.returncode == 0, finished.stderr
+    return folder
+
+
+def test_everything_is_there(results):
+    for figure in ("teaser", "delta_samples", "delta_curve", "psd", "disentanglement", "training"):
+        assert (results / f"figures/{figure}.pdf").read_bytes().startswith(b"%PDF")
+        assert (results / f"figures/{figure}.png").read_bytes().startswith(b"\x89PNG")
+    assert open_images(results / "samples/photos/delta1.25/samples.npy").shape == (20, 16, 16, 3)
+    distance = pd.read_csv(results / "metrics/distance.csv")
+    assert set(distance["n"]) == {20}
+    assert set(distance["set"]) == {"samples", "starts", "train", "test"}
+    assert set(distance[distance["dataset"] == "digits"]["feature_space"]) == {"dct64"}
+    likelihood = pd.read_csv(results / "metrics/likelihood.csv")
+    assert (likelihood["delta_ratio"] > 0).all()  # δ = 0 has none
+    assert "Does the network deblur?" in (results / "report/summary.html").read_text()
+
+
+def test_every_output_has_a_record(results):
+    made = {
+        path for path in results.rglob("*") if path.suffix in (".npy", ".npz", ".csv", ".pdf", ".html", ".safetensors")
+    }
+    recorded = set()
+    for meta in results.rglob("*.meta.json"):
+        recorded |= {Path(path) for path in pd.read_json(meta, typ="series")["outputs"]}
+    assert made <= recorded
+
+
+def test_nothing_is_done_twice(results):
+    again = snakemake(results, "-n")
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
+def test_one_more_delta_runs_only_what_depends_on_it(results):
+    output = snakemake(results, "-n", sweeps__delta_ratio__digits=[0, 2])
+    jobs = planned(output.stdout + output.stderr)
+    assert jobs == {
+        "samples": 1,
+        "metrics_distance": 1,
+        "metrics_spectrum": 1,
+        "metrics_likelihood": 1,
+        "metrics_table": 3,
+        "figure_delta_samples": 1,
+        "figure_delta_curve": 1,
+        "report": 1,
+        "all": 1,
+    }
+
+
+def test_one_more_sigma_trains_one_more_network(results):
+    output = snakemake(results, "-n", sweeps__sigma__digits=[0.02])
+    jobs = planned(output.stdout + output.stderr)
+    assert jobs["models"] == 1
+    assert jobs["samples"] == 2
+    assert jobs["data"] == 0
+
+
+def test_a_changed_figure_is_drawn_alone(results):
+    output = snakemake(results, "-n", "--forcerun", "figure_psd")
+    assert planned(output.stdout + output.stderr) == {"figure_psd": 1, "all": 1}
+
+
+def test_report_gathers_all(results):
+    report = results.parent / "report.html"
+    made = snakemake(results, "--report", str(report))
+    assert made.returncode == 0, made.stderr
+    text = report.read_text()
+    for category in ("Summary", "Figures", "Samples", "Tables"):
+        assert category in text
+    assert "heat removes them first" in text  # the caption of a figure
+
+
+def test_a_killed_run_goes_on_and_ends_the_same(results, tmp_path):
+    """SIGKILL the whole process group while networks train; the same command then gives the same bytes."""
+    folder = tmp_path / "results"
+    targets = [str(folder / name) for name in ("models/photos/history.csv", "samples/digits/delta0/samples.npy")]
+    process = subprocess.Popen(
+        command(folder, *targets),
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list(folder.glob("state/*/history.jsonl")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (folder / "samples").exists()
+    assert snakemake(folder, "--unlock").returncode == 0
+    again = snakemake(folder, *targets)
+    assert again.returncode == 0, again.stderr
+    expected, found = hashes(results), hashes(folder)
+    assert {"models/photos/history.csv", "samples/digits/delta0/samples.npy"} <= found.keys()
+    assert found == {name: expected[name] for name in found}
+
+
+def test_a_wrong_configuration_stops_before_any_job(tmp_path):
+    output = snakemake(tmp_path / "results", "-n", evaluation__num_sampels=3)
+    assert output.returncode != 0
+    assert "evaluation.num_sampels: no setting has this name" in output.stdout + output.stderr
+    assert "Traceback" not in output.stdout + output.stderr
+
+
+def test_scales_are_never_merged():
+    output = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n", "--configfile", "workflow/config/quick.yaml", "config.yaml"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        timeout=120,
+    )
+    assert output.returncode != 0
+    assert "a scale is one complete file, but 2 are given" in output.stdout + output.stderr
+
+
+@pytest.mark.parametrize("config", ["config.yaml", "workflow/config/quick.yaml"])
+def test_every_scale_can_be_planned(config):
+    output = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n", "--forceall", "--configfile", config],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        timeout=120,
+    )
+    assert output.returncode == 0, output.stderr
+    jobs = planned(output.stdout + output.stderr)
+    assert jobs["models"] == (7 if config == "config.yaml" else 3)

@@ -1,0 +1,76 @@
+"""Two real processes of torch.distributed, on the CPU."""
+
+import json
+import os
+import runpy
+import socket
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+BATCH_SIZES = (8, 7)
+PARTICIPANT = """
+    import hashlib, json, sys
+    from pathlib import Path
+    import numpy as np, torch
+    from ihdm.config import Experiment
+    from ihdm.settings import RunSettings
+    from ihdm.trainer import Trainer, make_accelerator
+
+    def train(experiment, images, accelerator):
+        trainer, seen = Trainer(experiment, images, accelerator, RunSettings(micro_batch=3)), []
+        trainer.unet.register_forward_pre_hook(lambda _module, arguments: seen.extend(arguments[0].detach().clone()))
+        losses = [trainer.train_step() for _ in range(10)]
+        return {"losses": losses, "seen": [hashlib.sha256(image.numpy()).hexdigest() for image in seen]}
+
+    torch.set_num_threads(1)
+    images, output, *experiments = sys.argv[1:]
+    accelerator = make_accelerator("no")
+    results = [train(Experiment.model_validate_json(text), np.load(images), accelerator) for text in experiments]
+    place = f"{output}/{accelerator.process_index}of{accelerator.num_processes}.json"
+    Path(place).write_text(json.dumps(results))
+    accelerator.end_training()
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def results(make_experiment, images, tmp_path, monkeypatch):
+    """What one process saw and lost in ten steps, and what each of two did; for each batch size."""
+    np.save(tmp_path / "images.npy", images)
+    program = tmp_path / "participant.py"
+    program.write_text(textwrap.dedent(PARTICIPANT))
+    settings = [make_experiment(batch_size=size, steps=10).model_dump_json() for size in BATCH_SIZES]
+    arguments = [str(program), str(tmp_path / "images.npy"), str(tmp_path), *settings]
+    common = os.environ | {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
+    common |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    processes = [
+        subprocess.Popen([sys.executable, *arguments], env=common | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
+        for rank in range(2)
+    ]
+    try:
+        assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    finally:
+        for process in processes:
+            process.kill()
+    monkeypatch.setattr(sys, "argv", arguments)
+    runpy.run_path(str(program))
+    return [json.loads((tmp_path / name).read_text()) for name in ("0of1.json", "0of2.json", "1of2.json")]
+
+
+def test_two_processes_are_one(results):
+    """They see the same images at the same levels with the same noise, and have the same losses."""
+    for batch_size, one, first, second in zip(BATCH_SIZES, *results, strict=True):
+        assert len(one["seen"]) == 10 * batch_size
+        assert len(first["seen"]) == 10 * (batch_size // 2)
+        assert sorted(first["seen"] + second["seen"]) == sorted(one["seen"])
+        assert first["losses"] == second["losses"]
+        np.testing.assert_allclose(first["losses"], one["losses"], rtol=1e-5)

@@ -1,0 +1,232 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+from diffusers import UNet2DModel
+from typer.testing import CliRunner
+
+from ihdm.__main__ import app
+from ihdm.config import ErrorSettings
+from ihdm.errors import InterruptedTrainingError, UserError
+from ihdm.files import sha256
+from ihdm.heldout import held_out_errors
+from ihdm.network import WEIGHTS_NAME, Deblurrer, save_network
+from ihdm.objective import deblurring_loss
+from ihdm.settings import RunSettings
+from ihdm.training import HISTORY_NAME, STATE_NAME, train
+from ihdm.training_state import History
+
+
+def weights_hash(network: UNet2DModel, folder) -> str:
+    save_network(network, folder)
+    return sha256(folder / WEIGHTS_NAME)
+
+
+@pytest.fixture
+def finished(make_experiment, images, run, tmp_path):
+    """The weights and the history of a training with dropout that nothing interrupted."""
+    network, history = train(make_experiment(dropout=0.1), images, tmp_path / "whole", run=run)
+    return weights_hash(network, tmp_path / "reference"), history
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("stop_at", [1, 5])
+def test_stopped_and_resumed_is_the_same(finished, make_experiment, images, run, tmp_path, number, stop_at):
+    experiment, state = make_experiment(dropout=0.1), tmp_path / "state"
+
+    def stop(step, _loss):
+        if step == stop_at:
+            os.kill(os.getpid(), number)
+
+    # The signal comes while step `stop_at` is reported, so one more step is taken.
+    with pytest.raises(InterruptedTrainingError, match=f"stopped at step {stop_at + 1}"):
+        train(experiment, images, state, run=run, report=stop)
+    steps = []
+    network, history = train(experiment, images, state, run=run, report=lambda step, _: steps.append(step))
+    assert steps == list(range(stop_at + 2, 7))
+    assert (weights_hash(network, tmp_path / "resumed"), history) == finished
+
+
+KILLED = """
+    import sys, time
+    from pathlib import Path
+    import numpy as np, torch
+    from ihdm.config import Experiment
+    from ihdm.settings import RunSettings
+    from ihdm.training import train
+
+    torch.set_num_threads(1)
+    settings, images, state = sys.argv[1:]
+
+    def wait(step, _loss):
+        if step == 3:
+            print("three", flush=True)
+            time.sleep(600)
+
+    train(
+        Experiment.model_validate_json(settings), np.load(images), Path(state),
+        run=RunSettings(save_minutes=0), report=wait,
+    )
+"""
+
+
+def test_killed_and_resumed_is_the_same(finished, make_experiment, images, run, tmp_path):
+    """With dropout, 6 steps are the same bits as 3 steps, kill -9 of the process, and 3 steps in another."""
+    experiment, state = make_experiment(dropout=0.1), tmp_path / "state"
+    np.save(tmp_path / "images.npy", images)
+    command = [sys.executable, "-c", textwrap.dedent(KILLED)]
+    arguments = [experiment.model_dump_json(), str(tmp_path / "images.npy"), str(state)]
+    with subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "three\n"
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    steps = []
+    network, history = train(experiment, images, state, run=run, report=lambda step, _: steps.append(step))
+    assert steps == [4, 5, 6]
+    assert (weights_hash(network, tmp_path / "resumed"), history) == finished
+
+
+@pytest.fixture
+def stopped(make_experiment, images, tmp_path):
+    """The folder of a training that stopped after three of its six steps."""
+
+    def stop(step, _loss):
+        if step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(InterruptedTrainingError):
+        train(make_experiment(), images, tmp_path / "state", run=RunSettings(evaluate_every=2), report=stop)
+    assert {path.name for path in (tmp_path / "state").iterdir()} == {STATE_NAME, HISTORY_NAME}
+    return tmp_path / "state"
+
+
+@pytest.mark.parametrize("share", [0, 0.0001, 0.02, 0.5, 0.9999])
+def test_truncated_state_is_named(stopped, make_experiment, images, run, share):
+    path = stopped / STATE_NAME
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(UserError) as caught:
+        train(make_experiment(), images, stopped, run=run)
+    assert str(caught.value).startswith(f"{path}: damaged training state")
+    assert "delete it to start again" in str(caught.value)
+
+
+def test_foreign_state_is_named(stopped, make_experiment, images, run):
+    with pytest.raises(UserError, match=f"{stopped / STATE_NAME}: this training state was made with other settings"):
+        train(make_experiment(learning_rate=0.5), images, stopped, run=run)
+    with pytest.raises(UserError, match=f"{stopped / STATE_NAME}: this training state was made on other images"):
+        train(make_experiment(), images[:19], stopped, run=run)
+    (stopped / STATE_NAME).write_bytes(b"something else altogether, long enough to hold a header")
+    with pytest.raises(UserError, match=f"{stopped / STATE_NAME}: damaged training state"):
+        train(make_experiment(), images, stopped, run=run)
+
+
+def test_how_a_training_runs_may_change_half_way(stopped, make_experiment, images):
+    steps = []
+    run = RunSettings(micro_batch=3, evaluate_every=1, save_minutes=0)
+    train(make_experiment(), images, stopped, run=run, report=lambda step, _: steps.append(step))
+    assert steps == [4, 5, 6]
+
+
+def test_what_a_killed_saving_left_is_removed(stopped, make_experiment, images, run):
+    leftover = stopped / f".{STATE_NAME}.abc"
+    leftover.mkdir()
+    (leftover / STATE_NAME).write_bytes(b"half of it")
+    train(make_experiment(), images, stopped, run=run)
+    assert not leftover.exists()
+
+
+def test_state_before_any_successful_step(make_experiment, images, tmp_path, monkeypatch):
+    """All steps so far were skipped, so there are no moments to store."""
+    experiment, state = make_experiment(), tmp_path / "state"
+
+    def stop(step, _loss):
+        if step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ihdm.trainer.deblurring_loss", lambda *arguments: deblurring_loss(*arguments) * torch.nan)
+        with pytest.raises(InterruptedTrainingError):
+            train(experiment, images, state, run=RunSettings(), report=stop)
+    _, history = train(experiment, images, state, run=RunSettings())
+    assert [row["skipped"] for row in history] == [3]
+    assert np.isfinite(history[0]["loss"])
+
+
+def test_history_survives_a_kill(tmp_path):
+    path = tmp_path / "history.jsonl"
+    rows = [{"step": 2, "loss": 1.0}, {"step": 2, "level": 1, "loss": 3.0}, {"step": 4, "loss": 0.5}]
+    History(path, 0).append(*rows)
+    assert [json.loads(line) for line in path.read_text().splitlines()] == rows
+    with path.open("a") as stream:
+        stream.write('{"step": 6, "lo')
+    # Held-out losses at the step gone on from are made again; what came after it is forgotten.
+    assert History(path, 3).rows == rows[:2]
+    assert History(path, 2).rows == rows[:1]
+    History(path, 2).append({"step": 4, "loss": 0.4})
+    assert path.read_text() == '{"step": 2, "loss": 1.0}\n{"step": 4, "loss": 0.4}\n'
+
+
+def test_looks_on_the_way(finished, make_experiment, images, tmp_path):
+    """Held-out losses are those of the averaged weights; looking changes nothing, and is repeated after a kill."""
+    experiment, state = make_experiment(dropout=0.1), tmp_path / "state"
+    test = np.random.default_rng(1).integers(0, 256, (5, 8, 8, 1), dtype=np.uint8)
+    run = RunSettings(evaluate_every=4, num_held_out=3, num_previews=2)
+    network, history = train(experiment, images, state, run=run, test=test, previews=tmp_path / "previews")
+    expected = finished[0], [row for row in history if "level" not in row]
+    assert (weights_hash(network, tmp_path / "looked"), expected[1]) == finished
+    rows = [row for row in history if "level" in row]
+    assert [(row["step"], row["level"]) for row in rows] == [(s, k) for s in (4, 6) for k in range(1, 11)]
+    settings = ErrorSettings(process=experiment.process, seed=3, num_images=3, micro_batch=3)
+    errors = held_out_errors(Deblurrer(network), test[:3], settings)
+    np.testing.assert_allclose([row["loss"] for row in rows[10:]], errors.network.mean(0), rtol=1e-5)
+    np.testing.assert_allclose([row["baseline"] for row in rows[:10]], errors.baseline.mean(0), rtol=1e-5)
+    assert sorted(path.name for path in (tmp_path / "previews").iterdir()) == ["step4.png", "step6.png"]
+    # The state was saved before the last look, so the same command looks again and ends with the same.
+    again, repeated = train(experiment, images, state, run=run, test=test)
+    assert repeated == history
+    assert weights_hash(again, tmp_path / "again") == finished[0]
+
+
+def test_command(make_experiment, images, tmp_path):
+    """From arrays to a folder that diffusers loads, with its tables and record; nothing else is left."""
+    np.save(tmp_path / "train.npy", images)
+    np.save(tmp_path / "test.npy", images[:4])
+    arguments = {
+        "--settings": make_experiment().model_dump_json(),
+        "--run-settings": '{"evaluate_every": 3}',
+        "--data": tmp_path / "train.npy",
+        "--test": tmp_path / "test.npy",
+        "--state": tmp_path / "state",
+        "--output": tmp_path / "model",
+    }
+    flat = [str(part) for item in arguments.items() for part in item]
+    result = CliRunner().invoke(app, ["models", "train", *flat], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == [
+        "config.json",
+        "diffusion_pytorch_model.safetensors",
+        "held_out.csv",
+        "history.csv",
+        "model.meta.json",
+    ]
+    assert not (tmp_path / "state").exists()
+    assert (tmp_path / "model/history.csv").read_text().startswith("step,loss,skipped\n6,")
+    assert len((tmp_path / "model/held_out.csv").read_text().splitlines()) == 1 + 2 * 10
+    network = UNet2DModel.from_pretrained(tmp_path / "model").eval()
+    with torch.no_grad():
+        assert network(torch.rand(1, 1, 8, 8), torch.tensor([4])).sample.any()
+
+
+def test_mistyped_run_settings_are_named(make_experiment, images, tmp_path):
+    np.save(tmp_path / "train.npy", images)
+    arguments = ["--settings", make_experiment().model_dump_json(), "--run-settings", '{"microbatch": 3}']
+    places = ["--data", str(tmp_path / "train.npy"), "--state", str(tmp_path / "s"), "--output", str(tmp_path / "o")]
+    with pytest.raises(UserError, match="microbatch: no setting has this name"):
+        CliRunner().invoke(app, ["models", "train", *arguments, *places], catch_exceptions=False)
