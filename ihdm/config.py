@@ -21,6 +21,7 @@ from ihdm.settings import (
     NotNegative,
     Positive,
     PriorNoise,
+    RawDataSettings,
     Rounding,
     RunSettings,
     SamplingSettings,
