@@ -23,5 +23,5 @@ rule data:
         # Snakemake prepares anew when params change, but not when they are functions of resources; raw files may move.
         root=lambda wildcards, resources: settings.data.root,
     shell:
-        "python -m ihdm data prepare --settings {params.settings:q} --output {params.folder:q} --state {params.state:q} "
-        "--root {params.root:q} --threads {threads} 2>&1 | tee -i {log:q}"
+        "python -m ihdm --threads {threads} data prepare --settings {params.settings:q} --output {params.folder:q} --state {params.state:q} "
+        "--root {params.root:q} 2>&1 | tee -i {log:q}"
