@@ -19,8 +19,10 @@ rule data:
         settings=lambda wildcards: settings.datasets[wildcards.dataset].model_dump_json(),
         folder=subpath(output.train, parent=True),
         # Not an output: Snakemake deletes the outputs of a job that is stopped, and this must outlive it.
-        state=f"{RESULTS}/state/data/{{dataset}}",
+        state=f"{RESULTS}/state/data-{{dataset}}",
+        # Snakemake takes no notice of a parameter that is derived from resources: nothing is prepared anew when raw
+        # files move.
+        root=lambda wildcards, resources: settings.data.root,
     shell:
-        # Where raw files lie is no parameter: nothing is prepared anew when they move.
         "python -m ihdm data prepare --settings {params.settings:q} --output {params.folder:q} --state {params.state:q} "
-        "--root {settings.data.root:q} --workers {threads} 2>&1 | tee -i {log:q}"
+        "--root {params.root:q} --workers {threads} 2>&1 | tee -i {log:q}"
