@@ -13,7 +13,11 @@ from pydantic import Field, model_validator
 from ihdm.settings import (
     Count,
     DatasetSettings,
+    DistanceSettings,
+    ErrorSettings,
     Fraction,
+    HeatSettings,
+    LikelihoodSettings,
     Name,
     NotNegative,
     Positive,
@@ -21,6 +25,7 @@ from ihdm.settings import (
     RawDataSettings,
     Rounding,
     RunSettings,
+    SamplingSettings,
     Settings,
     TrainingSettings,
 )
@@ -61,22 +66,6 @@ class NetworkSettings(Settings):
         return self
 
 
-class HeatSettings(Settings):
-    """Inverse heat dissipation: the forward blur and the training noise."""
-
-    kind: Literal["heat"]
-    sigma: Positive = Field(description="training noise σ, in units of the image range [0, 1]")
-    num_levels: Count = Field(description="K, the number of blurred levels")
-    blur_sigma_min: Positive = Field(default=0.5, description="blur width σ_B at level 1, in pixels")
-    blur_sigma_max: Positive = Field(description="blur width σ_B at level K, in pixels")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.blur_sigma_max < self.blur_sigma_min:
-            raise ValueError(f"blur_sigma_max {self.blur_sigma_max} is below blur_sigma_min {self.blur_sigma_min}")
-        return self
-
-
 class ExperimentSettings(Settings):
     """What a trained network depends on, its parts by name, and how its training runs."""
 
@@ -102,46 +91,6 @@ class Experiment(Settings):
         if self.training.levels == "as_released" and self.process.num_levels == 1:
             raise ValueError("levels 'as_released' leaves level K out, so num_levels must be at least 2")
         return self
-
-
-class SamplingSettings(Settings):
-    """What a generated image depends on beside the trained network, the training images and its own numbers."""
-
-    process: HeatSettings
-    seed: int
-    delta_ratio: NotNegative
-    prior_noise: PriorNoise
-    rounding: Rounding = "nearest"
-    micro_batch: Count
-
-
-class ErrorSettings(Settings):
-    """What the held-out squared errors depend on beside the trained network and the test images."""
-
-    process: HeatSettings
-    seed: int
-    num_images: Count
-    micro_batch: Count
-
-
-class LikelihoodSettings(Settings):
-    """What the likelihood bound depends on beside the squared errors and the images."""
-
-    process: HeatSettings
-    prior_noise: Literal["delta", "sigma"] = Field(description="a prior without noise has no density, so no likelihood")
-    delta_ratios: tuple[Positive, ...]
-    seed: int
-
-
-class DistanceSettings(Settings):
-    """What a distance between two sets of images depends on beside the images."""
-
-    feature_space: Literal["dct", "pca"]
-    num_images: Annotated[int, Field(ge=2)] = Field(
-        description="images compared with the reference, in every row alike"
-    )
-    num_bootstrap: Annotated[int, Field(ge=20)]
-    seed: int
 
 
 class DisentanglementSettings(Settings):

@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ihdm.config import ErrorSettings, HeatSettings
 from ihdm.heat import blur_schedule, heat_process
 from ihdm.images import StoredImages
 from ihdm.metrics.bootstrap import mean_estimate
 from ihdm.objective import Network, deblurring_pair, squared_error
 from ihdm.seeds import generator
+from ihdm.settings import ErrorSettings, HeatSettings
 
 
 def dequantise(images: StoredImages, seed: int) -> Float[Tensor, "batch channel height width"]:

@@ -7,12 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ihdm.config import LikelihoodSettings
 from ihdm.heat import HeatProcess, cosine_basis, decay, heat_process
 from ihdm.heldout import dequantise
 from ihdm.images import StoredImages
 from ihdm.metrics.bootstrap import mean_estimate
 from ihdm.prior import prior_bandwidth
+from ihdm.settings import LikelihoodSettings
 from ihdm.tensors import to_tensor
 
 NATS_TOLERANCE = 1e-4

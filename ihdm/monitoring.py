@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 from diffusers import UNet2DModel
 
-from ihdm.config import ErrorSettings, Experiment, SamplingSettings
+from ihdm.config import Experiment
 from ihdm.generation import generate
 from ihdm.heldout import held_out_errors, level_rows
 from ihdm.images import StoredImages, save_grid
 from ihdm.network import Deblurrer
-from ihdm.settings import RunSettings
+from ihdm.settings import ErrorSettings, RunSettings, SamplingSettings
 from ihdm.tensors import to_uint8
 
 PREVIEW_DELTA_RATIO = 1.25

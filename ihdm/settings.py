@@ -1,4 +1,4 @@
-"""What all settings are made of, and those of data sets and of a training.
+"""What all settings are made of, and those that a single stage is given.
 
 The released code departs from the paper's description in three places where both readings can be run. Each has one
 setting, whose values are listed here and nowhere else:
@@ -102,3 +102,59 @@ class RunSettings(Settings):
     )
     num_held_out: Annotated[int, Field(ge=2)] = Field(default=32, description="held-out images, each at every level")
     num_previews: Count = Field(default=16, description="samples shown")
+
+
+class HeatSettings(Settings):
+    """Inverse heat dissipation: the forward blur and the training noise."""
+
+    kind: Literal["heat"]
+    sigma: Positive = Field(description="training noise σ, in units of the image range [0, 1]")
+    num_levels: Count = Field(description="K, the number of blurred levels")
+    blur_sigma_min: Positive = Field(default=0.5, description="blur width σ_B at level 1, in pixels")
+    blur_sigma_max: Positive = Field(description="blur width σ_B at level K, in pixels")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.blur_sigma_max < self.blur_sigma_min:
+            raise ValueError(f"blur_sigma_max {self.blur_sigma_max} is below blur_sigma_min {self.blur_sigma_min}")
+        return self
+
+
+class SamplingSettings(Settings):
+    """What a generated image depends on beside the trained network, the training images and its own numbers."""
+
+    process: HeatSettings
+    seed: int
+    delta_ratio: NotNegative
+    prior_noise: PriorNoise
+    rounding: Rounding = "nearest"
+    micro_batch: Count
+
+
+class ErrorSettings(Settings):
+    """What the held-out squared errors depend on beside the trained network and the test images."""
+
+    process: HeatSettings
+    seed: int
+    num_images: Count
+    micro_batch: Count
+
+
+class LikelihoodSettings(Settings):
+    """What the likelihood bound depends on beside the squared errors and the images."""
+
+    process: HeatSettings
+    prior_noise: Literal["delta", "sigma"] = Field(description="a prior without noise has no density, so no likelihood")
+    delta_ratios: tuple[Positive, ...]
+    seed: int
+
+
+class DistanceSettings(Settings):
+    """What a distance between two sets of images depends on beside the images."""
+
+    feature_space: Literal["dct", "pca"]
+    num_images: Annotated[int, Field(ge=2)] = Field(
+        description="images compared with the reference, in every row alike"
+    )
+    num_bootstrap: Annotated[int, Field(ge=20)]
+    seed: int

@@ -76,9 +76,12 @@ class Trainer:
             self.unet.to(memory_format=torch.channels_last)
         if run.compile and device.type == "cuda":
             self.unet.compile()
+        self.parameters = list(self.unet.parameters())
         # The decay follows min(decay, (1 + n) / (10 + n)), one step later than in the paper's code.
-        self.ema = EMAModel(self.unet.parameters(), decay=training.ema_decay, foreach=True)
-        optimizer = torch.optim.Adam(self.unet.parameters(), lr=training.learning_rate, betas=(0.9, 0.999), eps=1e-8)
+        self.ema = EMAModel(self.parameters, decay=training.ema_decay, foreach=True)
+        optimizer = torch.optim.Adam(
+            self.parameters, lr=training.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True
+        )
         self.network, self.optimizer = accelerator.prepare(Deblurrer(self.unet), optimizer)
         self.network.train()
         self.step = 0
@@ -106,10 +109,10 @@ class Trainer:
         # With fp16, the loss scaler leaves out the step by itself and must be told of it to lower its scale.
         if finite or self.accelerator.scaler is not None:
             self.optimizer.step()
-        self.optimizer.zero_grad()
+        self.optimizer.zero_grad(set_to_none=False)
         self.step += 1
         if finite:
-            self.ema.step(self.unet.parameters())
+            self.ema.step(self.parameters)
             self.unlogged_losses.append(loss)
             self.skipped_in_a_row = 0
         else:
@@ -126,14 +129,14 @@ class Trainer:
 
     def _accumulate_gradients(self) -> tuple[float, float]:
         """Leave the clipped gradient of the batch's mean loss in the parameters; return that loss and the norm."""
-        training, seed = self.experiment.training, self.experiment.seed
+        training = self.experiment.training
         rank, num_processes = self.accelerator.process_index, self.accelerator.num_processes
         share = even_slices(training.batch_size, num_processes)[rank]
         batch = draw_batch(self.experiment, self.images, self.step, share, self.accelerator.device)
         parts = even_slices(len(batch), math.ceil(len(batch) / self.micro_batch))
         total = torch.zeros((), device=self.accelerator.device)
         for number, part in enumerate(parts):
-            torch.manual_seed(torch_seed(seed, "dropout", self.step, rank, number))
+            self._seed_dropout(rank, number)
             here, is_last = batch[part], number == len(parts) - 1
             with nullcontext() if is_last else self.accelerator.no_sync(self.network):
                 losses = deblurring_loss(
@@ -143,9 +146,17 @@ class Trainer:
                 # Gradients are averaged over the processes, but the loss is a sum over them.
                 self.accelerator.backward(loss * num_processes)
             total += loss.detach()
-        norm = self.accelerator.clip_grad_norm_(self.unet.parameters(), training.gradient_clip)
+        norm = self.accelerator.clip_grad_norm_(self.parameters, training.gradient_clip)
         mean_loss, gradient_norm = torch.stack([self.accelerator.reduce(total, "sum"), norm]).tolist()
         return mean_loss, gradient_norm
+
+    def _seed_dropout(self, rank: int, micro_batch: int) -> None:
+        seed = torch_seed(self.experiment.seed, "dropout", self.step, rank, micro_batch)
+        if self.accelerator.device.type == "cpu":
+            # What torch.manual_seed does for a GPU that is not there takes longer than a small step may.
+            torch.default_generator.manual_seed(seed)
+        else:
+            torch.manual_seed(seed)
 
     def averaged_network(self) -> UNet2DModel:
         """Return the network with its averaged weights, for evaluation."""

@@ -60,7 +60,7 @@ def train(
     images: StoredImages,
     state: Path,
     *,
-    run: RunSettings,
+    run: RunSettings | None = None,
     test: StoredImages | None = None,
     previews: Path | None = None,
     report: Callable[[int, float], None] = lambda _step, _loss: None,
@@ -73,7 +73,7 @@ def train(
         experiment: everything the result depends on.
         images: the training images.
         state: folder that holds the training state and the history while training is under way.
-        run: how to compute, how often to save and to look at held-out losses and samples.
+        run: how to compute, how often to save and to look at held-out losses and samples; the defaults unless given.
         test: held-out images; without them there are no held-out losses.
         previews: folder for sheets of samples, ``stepN.png``; without it there are none.
         report: called after every step with the number of steps done and the step's loss.
@@ -82,6 +82,7 @@ def train(
         InterruptedTrainingError: if a signal asked to stop; the state is saved.
         UserError: if the state cannot be used, the images do not fit, or the loss stays not finite.
     """
+    run = run or RunSettings()
     accelerator = make_accelerator(experiment.training.mixed_precision)
     trainer = Trainer(experiment, images, accelerator, run)
     if (state / STATE_NAME).exists():
@@ -100,14 +101,15 @@ def train(
             if trainer.step == experiment.training.steps:
                 break
             loss = trainer.train_step()
-            stopping = _any_process(accelerator, stop_requested())
             if history:
                 _log(trainer, history)
+                report(trainer.step, loss)
+            stopping = _any_process(accelerator, stop_requested())
+            if history:
                 late = time.monotonic() - last_saved > run.save_minutes * 60
                 if stopping or late or _is_look_due(trainer.step, experiment, run):
                     save_state(trainer, state / STATE_NAME)
                     last_saved = time.monotonic()
-                report(trainer.step, loss)
             if stopping:
                 raise InterruptedTrainingError(f"stopped at step {trainer.step}; the same command goes on from there")
     return trainer.averaged_network(), history.rows if history else []

@@ -72,7 +72,7 @@ def load_state(trainer: Trainer, path: Path) -> None:
                 parameter.data.copy_(stored.get_tensor(f"weight.{name}"))
                 average.copy_(stored.get_tensor(f"average.{name}"))
                 trainer.optimizer.state[parameter] = {
-                    "step": torch.tensor(float(updates)),
+                    "step": torch.tensor(float(updates), device=parameter.device),
                     "exp_avg": torch.empty_like(parameter).copy_(stored.get_tensor(f"moment1.{name}")),
                     "exp_avg_sq": torch.empty_like(parameter).copy_(stored.get_tensor(f"moment2.{name}")),
                 }

@@ -13,11 +13,13 @@ CHECKED = (
     "images",
     "likelihood",
     "metrics",
+    "monitoring",
     "network",
     "objective",
     "prior",
     "sampling",
     "tensors",
+    "training_data",
 )
 install_import_hook([f"ihdm.{module}" for module in CHECKED], "beartype.beartype")
 

@@ -45,16 +45,26 @@ def fail(monkeypatch, *arguments: str) -> str:
 
 
 def test_user_errors_have_no_traceback():
-    result = run("data", "prepare", "--settings", '{"source": "digits"}', "--output", "unused")
+    result = run("data", "prepare", "--settings", '{"source": "digits"}', "--state", "unused", "--output", "unused")
     assert result.returncode == 1
     assert result.stderr == "ihdm: configuration: image_size: Field required (and 1 more)\n"
 
 
 def test_user_errors_name_what_is_wrong(monkeypatch, tmp_path):
     digits = json.dumps({"source": "digits", "image_size": 8, "image_channels": 1})
-    assert "No such file" in fail(monkeypatch, "data", "prepare", "--settings", "gone.json", "--output", "unused")
+    assert "No such file" in fail(
+        monkeypatch, "data", "prepare", "--settings", "gone.json", "--state", "unused", "--output", "unused"
+    )
     assert "known are" in fail(
-        monkeypatch, "data", "prepare", "--settings", digits.replace("digits", "digit"), "--output", str(tmp_path)
+        monkeypatch,
+        "data",
+        "prepare",
+        "--settings",
+        digits.replace("digits", "digit"),
+        "--state",
+        str(tmp_path),
+        "--output",
+        str(tmp_path),
     )
     assert "there is no figure 'mona_lisa'" in fail(
         monkeypatch, "figures", "draw", "mona_lisa", "--input", "a:b=c", "--output", str(tmp_path / "x.png")
@@ -116,7 +126,19 @@ def test_an_experiment_can_be_shown_and_used_by_hand(tmp_path):
     assert shown.returncode == 0
     (tmp_path / "digits.json").write_text(shown.stdout)
     dataset = json.dumps(json.loads(shown.stdout)["dataset"])
-    assert run("data", "prepare", "--settings", dataset, "--output", str(tmp_path / "data")).returncode == 0
+    assert (
+        run(
+            "data",
+            "prepare",
+            "--settings",
+            dataset,
+            "--state",
+            str(tmp_path / "part"),
+            "--output",
+            str(tmp_path / "data"),
+        ).returncode
+        == 0
+    )
     trained = run(
         "models", "train", "--settings", str(tmp_path / "digits.json"), "--data", str(tmp_path / "data/train.npy"),
         "--state", str(tmp_path / "state"), "--output", str(tmp_path / "model"),

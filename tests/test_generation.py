@@ -3,11 +3,12 @@ import pytest
 import torch
 from scipy import stats
 
-from ihdm.config import HeatSettings, NetworkSettings, SamplingSettings
+from ihdm.config import NetworkSettings
 from ihdm.generation import generate
 from ihdm.heat import HeatProcess
 from ihdm.network import Deblurrer, build_network
 from ihdm.prior import draw_starts, prior_bandwidth
+from ihdm.settings import HeatSettings, SamplingSettings
 
 TRAIN = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 3), dtype=np.uint8)
 

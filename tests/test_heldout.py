@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from ihdm.config import ErrorSettings, HeatSettings
 from ihdm.forward_spectra import NOISE_LEVELS, forward_spectra
 from ihdm.heat import heat_process
 from ihdm.heldout import HeldOutErrors, dequantise, held_out_errors, level_rows
+from ihdm.settings import ErrorSettings, HeatSettings
 
 PROCESS = HeatSettings(kind="heat", sigma=0.05, num_levels=6, blur_sigma_max=4.0)
 SETTINGS = ErrorSettings(process=PROCESS, seed=1, num_images=200, micro_batch=64)

@@ -6,10 +6,10 @@ import torch
 from scipy import stats
 from torch.distributions import Independent, Normal, kl_divergence
 
-from ihdm.config import HeatSettings, LikelihoodSettings
 from ihdm.heat import HeatProcess, blur_schedule
 from ihdm.heldout import dequantise
 from ihdm.likelihood import bits_per_dim, likelihood_rows, prior_kl_bound, transition_terms
+from ihdm.settings import HeatSettings, LikelihoodSettings
 
 
 def test_golden_prior(golden):

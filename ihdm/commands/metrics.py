@@ -8,8 +8,8 @@ from zipfile import BadZipFile
 import typer
 
 from ihdm.commands.options import SettingsOption, read_settings
-from ihdm.config import DistanceSettings, ErrorSettings, HeatSettings, LikelihoodSettings
 from ihdm.errors import UserError
+from ihdm.settings import DistanceSettings, ErrorSettings, HeatSettings, LikelihoodSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,8 +206,9 @@ def data_spectrum(
     from ihdm.metrics.power_law import power_law_rows
     from ihdm.provenance import record
 
-    meta, settings = output.with_suffix(".meta.json"), {"num_resamples": resamples}
-    with record(meta, outputs=[output], inputs=[train], settings=settings, seed=0):
+    with record(
+        output.with_suffix(".meta.json"), outputs=[output], inputs=[train], settings={"resamples": resamples}, seed=0
+    ):
         _write_rows(power_law_rows(open_images(train), num_resamples=resamples, seed=0), label, output)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ihdm.commands.options import SettingsOption, read_settings
-from ihdm.config import SamplingSettings
+from ihdm.settings import SamplingSettings
 
 app = typer.Typer(help="Generate images.", no_args_is_help=True)
 

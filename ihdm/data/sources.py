@@ -54,7 +54,10 @@ SOURCES = {
     "photos": Source(
         origin="seven photographs inside scikit-learn (china, flower) and scikit-image "
         "(astronaut, chelsea, coffee, rocket, motorcycle), cut into overlapping crops",
-        licence="CC BY 2.0 (china, flower), public domain or CC0 (the others)",
+        licence="china: CC BY 2.0, danielbuechele, flickr.com/photos/danielbuechele/6061409035; flower: CC BY 2.0, "
+        "flickr.com/photos/vultilion/6056698931; astronaut: public domain, NASA; chelsea: CC0, Stefan van der Walt; "
+        "coffee: CC0, Rachel Michetti, courtesy of Pikolo Espresso Bar; rocket: public domain, SpaceX; motorcycle: "
+        "Middlebury stereo benchmark 2014, no licence stated",
         split="the right fifth of every photograph for testing, a gap between it and the training part",
         load=load_photos,
         channels=COLOUR,

@@ -27,7 +27,7 @@ COLOURS = {1: ["0.3"], 3: ["#c44e52", "#55a868", "#4c72b0"]}
 def draw(inputs: Inputs) -> Figure:
     """Draw a row for each data set: some images, the mean image, the histogram of each channel, the spectrum with α."""
     # Experiments may share a data set; its folder is its name.
-    sets = {paths[""].parent.name: experiment for experiment, paths in inputs["train"].items()}
+    sets = {files[""].parent.name: experiment for experiment, files in inputs["train"].items()}
     figure, grid = plt.subplots(
         len(sets), 4, figsize=(WIDTH, 1.6 * len(sets) + 0.4), squeeze=False, layout="constrained"
     )

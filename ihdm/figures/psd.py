@@ -21,7 +21,7 @@ def draw(inputs: Inputs) -> Figure:
         table = pd.read_csv(inputs["psd"][name][""])
         clean = table[table["process"] == "none"]
         frequencies, power = clean["frequency"].to_numpy(), clean["power"].to_numpy()
-        alpha = fit_alpha(frequencies, power, 0, np.pi)
+        alpha = fit_alpha(frequencies, power, 0.0, np.pi)
         for axes, process, colours, title in (
             (row[0], "noise", "Reds", "noise, standard deviation"),
             (row[1], "heat", "Blues", "heat, blur width in pixels"),

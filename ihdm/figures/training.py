@@ -43,6 +43,6 @@ def draw(inputs: Inputs) -> Figure:
     grid[0, 0].set_ylabel("loss per image")
     grid[1, 0].set_ylabel("held-out loss per image")
     for axes in grid[:, 0]:
-        axes.legend(frameon=False, fontsize="small")
+        axes.legend(frameon=False, fontsize="small", loc="upper right")
     figure.tight_layout()
     return figure

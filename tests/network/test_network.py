@@ -125,7 +125,7 @@ def test_folder_is_loaded_by_diffusers_and_by_us(preset, tmp_path):
         assert torch.equal(load_network(tmp_path)(images, levels), expected)
 
 
-def test_missing_network_is_named(tmp_path):
+def test_missing_and_damaged_networks_are_named(preset, tmp_path):
     with pytest.raises(UserError, match=f"{tmp_path}: no network can be loaded"):
         load_network(tmp_path)
 

@@ -61,21 +61,6 @@ def test_crops_lie_on_a_lattice():
     np.testing.assert_array_equal(crops[6], photo[2:6, 2:6])
 
 
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        (("nothing", 8, 1), "no image source is named 'nothing'; known are"),
-        (("digits", 16, 1), "source 'digits' gives images of 8 pixels; set image_size to 8, not 16"),
-        (("photos", 16, 1), "set image_channels to 3"),
-        (("photos", 128, 3), "crops of 128 pixels do not fit the test strip"),
-    ],
-)
-def test_impossible_settings(values, message):
-    with pytest.raises(UserError) as caught:
-        load_splits(settings(*values))
-    assert message in str(caught.value)
-
-
 def test_unreadable_arrays(tmp_path):
     good = tmp_path / "good.npy"
     np.save(good, np.zeros((4, 8, 8, 1), dtype=np.uint8))
