@@ -186,7 +186,7 @@ def test_scales_are_never_merged():
     assert "a scale is one complete file, but 2 are given" in output.stdout + output.stderr
 
 
-@pytest.mark.parametrize("config", ["config.yaml", "workflow/config/quick.yaml"])
+@pytest.mark.parametrize("config", ["config.yaml", "workflow/config/desk.yaml", "workflow/config/quick.yaml"])
 def test_every_scale_can_be_planned(config):
     output = subprocess.run(
         [sys.executable, "-m", "snakemake", "-n", "--forceall", "--configfile", config],
@@ -198,4 +198,4 @@ def test_every_scale_can_be_planned(config):
     )
     assert output.returncode == 0, output.stderr
     jobs = planned(output.stdout + output.stderr)
-    assert jobs["models"] == (7 if config == "config.yaml" else 3)
+    assert jobs["models"] == {"config": 7, "desk": 2, "quick": 3}[Path(config).stem]
