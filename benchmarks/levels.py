@@ -65,7 +65,7 @@ def main() -> None:
             # Both use the same batches, so the error of the ratio is that of the paired differences.
             error = np.std(squares["stratified"] - ratio * squares["uniform"], ddof=1)
             error /= squares["uniform"].mean() * np.sqrt(NUM_BATCHES)
-            cells = [f"{relative[choice]:.1f}" for choice in ("uniform", "stratified")]
+            cells = [f"{relative[choice]:.2f}" for choice in ("uniform", "stratified")]
             print(f"| {name} | {stage} | {' | '.join(cells)} | {ratio:.2f} ± {error:.2f} |", flush=True)
 
 

@@ -109,7 +109,7 @@ class Trainer:
         # With fp16, the loss scaler leaves out the step by itself and must be told of it to lower its scale.
         if finite or self.accelerator.scaler is not None:
             self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=False)
+        self.optimizer.zero_grad()
         self.step += 1
         if finite:
             self.ema.step(self.parameters)
