@@ -73,7 +73,7 @@ def results(tmp_path_factory) -> Path:
 
 
 def test_everything_is_there(results):
-    for figure in ("teaser", "delta_samples", "delta_curve", "psd", "disentanglement", "training"):
+    for figure in ("data", "teaser", "delta_samples", "delta_curve", "psd", "disentanglement", "training"):
         assert (results / f"figures/{figure}.pdf").read_bytes().startswith(b"%PDF")
         assert (results / f"figures/{figure}.png").read_bytes().startswith(b"\x89PNG")
     assert open_images(results / "samples/photos/delta1.25/samples.npy").shape == (20, 16, 16, 3)

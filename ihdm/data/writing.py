@@ -131,7 +131,8 @@ def _write_encoded(images: EncodedImages, settings: DatasetSettings, path: Path,
         array.write(_header(written, shape))
         array.truncate(array.tell() + written * size)
         array.seek(0, os.SEEK_END)
-        progress.update(sum(len(chunk) for chunk in chunks[: len(done)]))
+        if len(done) < len(chunks):
+            progress.update(chunks[len(done)].start)
         for chunk, key in zip(chunks[len(done) :], keys[len(done) :], strict=True):
             broken = {}
             for position, image in zip(chunk, pool.map(_decode, [images] * len(chunk), chunk), strict=True):
