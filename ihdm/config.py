@@ -15,18 +15,20 @@ from ihdm.settings import (
     DatasetSettings,
     DistanceSettings,
     ErrorSettings,
+    EvaluationSettings,
+    ExtractorSettings,
     Fraction,
     HeatSettings,
     LikelihoodSettings,
+    MemorisationSettings,
     Name,
-    NotNegative,
-    Positive,
-    PriorNoise,
     RawDataSettings,
-    Rounding,
     RunSettings,
     SamplingSettings,
     Settings,
+    SweepSettings,
+    SweptExperiment,
+    SweptExperiments,
     TrainingSettings,
 )
 
@@ -74,6 +76,9 @@ class ExperimentSettings(Settings):
     process: HeatSettings
     training: TrainingSettings
     seed: Annotated[int, Field(ge=0)] = 0
+    num_train: Count | None = Field(
+        default=None, description="number of training images seen, the first of the split; by default all of them"
+    )
     run: RunSettings = RunSettings()
 
 
@@ -85,51 +90,13 @@ class Experiment(Settings):
     process: HeatSettings
     training: TrainingSettings
     seed: int
+    num_train: Count | None = None
 
     @model_validator(mode="after")
     def _has_levels_to_train(self) -> Self:
         if self.training.levels == "as_released" and self.process.num_levels == 1:
             raise ValueError("levels 'as_released' leaves level K out, so num_levels must be at least 2")
         return self
-
-
-class DisentanglementSettings(Settings):
-    """The two-way grid of starts × noises."""
-
-    num_starts: Annotated[int, Field(ge=2)] = 12
-    num_noises: Annotated[int, Field(ge=2)] = 12
-
-
-class EvaluationSettings(Settings):
-    """How trained networks are sampled and measured. Nothing here retrains anything."""
-
-    delta_ratio: NotNegative = Field(default=1.25, description="sampling noise δ as a ratio to σ, where none is swept")
-    prior_noise: PriorNoise = Field(
-        default="delta", description="bandwidth of the kernel density estimate that sampling starts from"
-    )
-    rounding: Rounding = Field(
-        default="nearest", description="how finished images become 8-bit: rounded, or cut off as the released code does"
-    )
-    num_samples: Annotated[int, Field(ge=2)] = Field(description="generated images per experiment and δ")
-    micro_batch: Count = Field(description="images sampled at a time; on one CPU the bytes of a sample depend on it")
-    num_likelihood_images: Annotated[int, Field(ge=2)] = Field(description="test images of the likelihood bound")
-    num_bootstrap: Annotated[int, Field(ge=20)] = Field(default=200, description="resamples behind every interval")
-    feature_spaces: dict[Name, Literal["dct", "pca"]] = Field(
-        description="for each data set, the space in which distances are measured"
-    )
-    disentanglement: DisentanglementSettings = DisentanglementSettings()
-
-
-class SweepSettings(Settings):
-    """Values to try beside an experiment's own: for each parameter, a list per experiment."""
-
-    delta_ratio: dict[Name, tuple[NotNegative, ...]] = Field(
-        default_factory=dict, description="sampling noise δ/σ; trains nothing"
-    )
-    sigma: dict[Name, tuple[Positive, ...]] = Field(default_factory=dict, description="training noise σ")
-    num_levels: dict[Name, tuple[Count, ...]] = Field(default_factory=dict, description="number of levels K")
-    blur_sigma_max: dict[Name, tuple[Positive, ...]] = Field(default_factory=dict, description="largest blur width")
-    seed: dict[Name, tuple[Annotated[int, Field(ge=0)], ...]] = Field(default_factory=dict, description="training seed")
 
 
 class Config(Settings):
@@ -159,10 +126,15 @@ class Config(Settings):
                         f"{where}: {key} is {getattr(dataset, key)} in data set '{experiment.dataset}' "
                         f"but {getattr(network, key)} in network '{experiment.network}'"
                     )
-            _require(experiment.dataset, self.evaluation.feature_spaces, "evaluation.feature_spaces")
+            _require(experiment.dataset, self.evaluation.extractors, "evaluation.extractors")
         _require_nameable((self.evaluation.delta_ratio,), "evaluation.delta_ratio")
-        for name in self.evaluation.feature_spaces:
-            _require(name, self.datasets, "evaluation.feature_spaces")
+        for name, extractor in self.evaluation.extractors.items():
+            _require(name, self.datasets, "evaluation.extractors")
+            if extractor == "inception" and self.evaluation.inception_weights is None:
+                raise ValueError(
+                    f"evaluation.extractors.{name}: FID needs clean-fid's Inception: put inception-2015-12-05.pt into "
+                    "a folder and name the folder as evaluation.inception_weights"
+                )
         for parameter in SweepSettings.model_fields:
             for name, values in getattr(self.sweeps, parameter).items():
                 _require(name, self.experiments, f"sweeps.{parameter}")
@@ -187,9 +159,10 @@ class Config(Settings):
                 process=settings.process,
                 training=settings.training,
                 seed=settings.seed,
+                num_train=settings.num_train,
             )
             resolved[name] = base
-            for parameter in ("sigma", "num_levels", "blur_sigma_max", "seed"):
+            for parameter in ("sigma", "num_levels", "blur_sigma_max", "num_train", "seed"):
                 for value in getattr(self.sweeps, parameter).get(name, ()):
                     varied = _vary(base, parameter, value)
                     if varied != base:
@@ -206,6 +179,7 @@ class Config(Settings):
             prior_noise=self.evaluation.prior_noise,
             rounding=self.evaluation.rounding,
             micro_batch=self.evaluation.micro_batch,
+            num_train=resolved.num_train,
         )
 
     def errors(self, experiment: str) -> ErrorSettings:
@@ -216,6 +190,8 @@ class Config(Settings):
             seed=resolved.seed,
             num_images=self.evaluation.num_likelihood_images,
             micro_batch=self.evaluation.micro_batch,
+            num_draws=self.evaluation.likelihood_draws,
+            extra_draws=self.evaluation.extra_draws,
         )
 
     @property
@@ -233,17 +209,55 @@ class Config(Settings):
                 "process": resolved.process,
                 "prior_noise": self.evaluation.prior_noise,
                 "delta_ratios": tuple(ratio for ratio in self.delta_ratios(experiment) if ratio > 0),
+                "num_bootstrap": self.evaluation.num_bootstrap,
                 "seed": resolved.seed,
+                "num_train": resolved.num_train,
             }
         )
 
-    def distance(self, dataset: str) -> DistanceSettings:
-        """Return what distances to a data set depend on."""
+    def extractor(self, dataset: str) -> ExtractorSettings:
+        """Return what the features of a data set's images, real and generated, depend on."""
+        extractor = self.evaluation.extractors[dataset]
+        return ExtractorSettings(
+            extractor=extractor,
+            num_skipped=self.evaluation.num_samples,
+            weights=self.evaluation.inception_weights if extractor == "inception" else None,
+        )
+
+    @property
+    def distance(self) -> DistanceSettings:
+        """Return what distances depend on."""
         return DistanceSettings(
-            feature_space=self.evaluation.feature_spaces[dataset],
             num_images=self.evaluation.num_samples,
             num_bootstrap=self.evaluation.num_bootstrap,
+            num_neighbours=self.evaluation.num_neighbours,
+            extrapolate=self.evaluation.extrapolate,
             seed=0,
+        )
+
+    def memorisation(self, experiment: str) -> MemorisationSettings:
+        """Return what the distance of an experiment's samples to the nearest training image depends on."""
+        return MemorisationSettings(
+            num_images=min(self.evaluation.num_samples, self.evaluation.num_likelihood_images),
+            num_train=self.resolve_experiments()[experiment].num_train,
+        )
+
+    @property
+    def swept(self) -> SweptExperiments:
+        """Return the parameters of every experiment, for one table of them all."""
+        return SweptExperiments(
+            experiments={
+                name: SweptExperiment(
+                    base=name.split("-")[0],
+                    dataset=self.dataset_of(name),
+                    sigma=resolved.process.sigma,
+                    num_levels=resolved.process.num_levels,
+                    blur_sigma_max=resolved.process.blur_sigma_max,
+                    num_train=resolved.num_train,
+                    seed=resolved.seed,
+                )
+                for name, resolved in self.resolve_experiments().items()
+            }
         )
 
     def run(self, experiment: str) -> RunSettings:
@@ -277,7 +291,7 @@ def _require_nameable(values: tuple[float, ...], where: str) -> None:
 def _vary(base: Experiment, parameter: str, value: float) -> Experiment:
     """Return the experiment with one parameter changed, validated again."""
     fields = base.model_dump()
-    (fields if parameter == "seed" else fields["process"])[parameter] = value
+    (fields if parameter in ("seed", "num_train") else fields["process"])[parameter] = value
     return Experiment.model_validate(fields)
 
 

@@ -38,6 +38,11 @@ class GeneratedBatch:
         return self.means[0]
 
 
+def shard_numbers(num_samples: int, shard: int, num_shards: int) -> range:
+    """Return the numbers of the samples of one part of a set; the parts' sizes differ by one at most."""
+    return range(shard * num_samples // num_shards, (shard + 1) * num_samples // num_shards)
+
+
 def generate(
     network: Network,
     train: StoredImages,
@@ -54,13 +59,15 @@ def generate(
 
     Args:
         network: f(u, levels), on ``device``.
-        train: the training images, whose blurred versions are the starts.
+        train: the training images, whose blurred versions are the starts; only the first ``settings.num_train``, if
+            that is given.
         settings: process, δ, prior and seed.
         starts: the number of each image's start; equal numbers give the same u_K.
         noises: the number of each image's noise; equal numbers give the same ε at every level.
         keep_levels: levels k in 0…K−1 whose means are kept beside the result.
         device: where to compute.
     """
+    train = train[: settings.num_train]
     heat = heat_process(settings.process, train.shape[1], device)
     delta = settings.delta_ratio * settings.process.sigma
     bandwidth = prior_bandwidth(settings.prior_noise, settings.process.sigma, delta)

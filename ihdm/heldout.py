@@ -8,9 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ihdm.heat import blur_schedule, heat_process
+from ihdm.heat import HeatProcess, blur_schedule, cosine_basis, heat_process
 from ihdm.images import StoredImages
 from ihdm.metrics.bootstrap import mean_estimate
+from ihdm.metrics.monte_carlo import allocate, draw_variance, remove_noise
+from ihdm.metrics.spectrum import BANDS, radial_frequencies
 from ihdm.objective import Network, deblurring_pair, squared_error
 from ihdm.seeds import generator
 from ihdm.settings import ErrorSettings, HeatSettings
@@ -31,15 +33,28 @@ def dequantise(images: StoredImages, seed: int) -> Float[Tensor, "batch channel 
 
 @dataclass(frozen=True)
 class HeldOutErrors:
-    """Squared errors of each image at levels 1…K, summed over channels and pixels.
+    """Squared errors of each image at levels 1…K, summed over channels and pixels, one for each draw of noise.
 
     Attributes:
-        network: ‖û + f(û, k) − F(t_{k−1}) u₀‖² of the trained network.
+        network: ‖û + f(û, k) − F(t_{k−1}) u₀‖² of the trained network; NaN where a level has fewer draws than another.
         baseline: the same for f = 0, which leaves the image as blurred and as noisy as it is.
+        controls: quantities of the same noise whose expectation is zero: the baseline less its own, which is
+            ‖F(t_k) u₀ − F(t_{k−1}) u₀‖² + N σ², and the noise's power in each band of frequency less σ² a coefficient.
+        num_dims: N, the number of channels times pixels.
     """
 
-    network: Float[np.ndarray, "image levels"]
-    baseline: Float[np.ndarray, "image levels"]
+    network: Float[np.ndarray, "draw image levels"]
+    baseline: Float[np.ndarray, "draw image levels"]
+    controls: Float[np.ndarray, "draw image levels control"]
+    num_dims: int
+
+    def means(self) -> Float[np.ndarray, "image levels"]:
+        """Return the network's errors averaged over the draws, freed of the noise that is explained."""
+        return np.nanmean(self.without_noise(), axis=0)
+
+    def without_noise(self) -> Float[np.ndarray, "draw image levels"]:
+        """Return the network's errors after the control variates."""
+        return remove_noise(self.network, self.controls)
 
 
 def held_out_errors(
@@ -50,49 +65,112 @@ def held_out_errors(
     device: torch.device | str = "cpu",
     report: Callable[[int], None] = lambda _done: None,
 ) -> HeldOutErrors:
-    """Evaluate every level on every image, with one draw of noise for each pair, the same for network and baseline.
+    """Evaluate every level on every image, each pair with noise of its own, the same for network and baseline.
 
     Args:
         network: f(u, levels), on ``device``.
         images: held-out images; they are dequantised first.
-        settings: process, seed and batch size.
+        settings: process, seed, batch size, and how many draws of noise.
         device: where to compute.
         report: called with the number of levels done.
     """
-    heat = heat_process(settings.process, images.shape[1], device)
-    clean = dequantise(images, settings.seed).to(device)
-    shape = (len(images), settings.process.num_levels)
-    errors = HeldOutErrors(np.empty(shape), np.empty(shape))
-    for level in range(1, settings.process.num_levels + 1):
-        noise = _noise(settings.seed, level, range(len(images)), clean.shape[1:]).to(device)
-        for first in range(0, len(images), settings.micro_batch):
-            here = slice(first, first + settings.micro_batch)
-            levels = torch.full((len(clean[here]),), level, device=device)
-            noisy, target = deblurring_pair(heat, clean[here], levels, noise[here], settings.process.sigma)
-            with torch.no_grad():
-                mean = noisy + network(noisy, levels)
-            errors.network[here, level - 1] = squared_error(mean, target).cpu()
-            errors.baseline[here, level - 1] = squared_error(noisy, target).cpu()
-        report(level)
-    return errors
+    return errors_of(network, dequantise(images, settings.seed).to(device), settings, report)
 
 
-def _noise(seed: int, level: int, indices: Sequence[int], shape: torch.Size) -> Tensor:
-    draws = [generator(seed, "held-out noise", i, level).standard_normal(shape, dtype=np.float32) for i in indices]
+def errors_of(
+    network: Network,
+    clean: Float[Tensor, "image channel height width"],
+    settings: ErrorSettings,
+    report: Callable[[int], None] = lambda _done: None,
+) -> HeldOutErrors:
+    """Do the same for images with continuous values; see :func:`held_out_errors`.
+
+    Levels get ``num_draws`` draws each. Further ones, ``extra_draws`` a level on average, go where the noise of the
+    first leaves the largest variance.
+    """
+    heat = heat_process(settings.process, clean.shape[-1], clean.device)
+    num_levels, num_images = settings.process.num_levels, len(clean)
+
+    def draw(counts: Sequence[int], first_draw: int) -> HeldOutErrors:
+        found = np.full((max(counts), num_images, num_levels, 2 + 1 + len(BANDS)), np.nan)
+        for level, count in enumerate(counts, start=1):
+            for number in range(count):
+                found[number, :, level - 1] = _level_errors(network, heat, clean, settings, level, first_draw + number)
+            if first_draw == 0:
+                report(level)
+        return HeldOutErrors(found[..., 0], found[..., 1], found[..., 2:], clean[0].numel())
+
+    first = draw([settings.num_draws] * num_levels, 0)
+    if not settings.extra_draws:
+        return first
+    variances = draw_variance(first.without_noise()).mean(axis=0)
+    more = draw(allocate(variances, settings.extra_draws * num_levels).tolist(), settings.num_draws)
+    return HeldOutErrors(
+        np.concatenate([first.network, more.network]),
+        np.concatenate([first.baseline, more.baseline]),
+        np.concatenate([first.controls, more.controls]),
+        first.num_dims,
+    )
+
+
+def _level_errors(
+    network: Network,
+    heat: HeatProcess,
+    clean: Float[Tensor, "image channel height width"],
+    settings: ErrorSettings,
+    level: int,
+    draw: int,
+) -> Float[np.ndarray, "image columns"]:
+    """Return network, baseline and controls of every image at one level with one draw of noise."""
+    sigma, num_dims = settings.process.sigma, clean[0].numel()
+    basis = torch.as_tensor(cosine_basis(heat.height), dtype=torch.float32, device=clean.device)
+    bands = torch.as_tensor(_band_masks(heat.height), dtype=torch.float32, device=clean.device)
+    parts = []
+    for first in range(0, len(clean), settings.micro_batch):
+        here = clean[first : first + settings.micro_batch]
+        noise = _noise(settings.seed, level, draw, range(first, first + len(here)), here.shape[1:]).to(clean.device)
+        levels = torch.full((len(here),), level, device=clean.device)
+        noisy, target = deblurring_pair(heat, here, levels, noise, sigma)
+        with torch.no_grad():
+            mean = noisy + network(noisy, levels)
+        baseline = squared_error(noisy, target)
+        expected = squared_error(heat.blur(here, level), target) + num_dims * sigma**2
+        power = ((basis @ noise @ basis.T).square() - 1).sum(dim=1).flatten(1) @ bands.T
+        columns = [
+            squared_error(mean, target)[:, None],
+            baseline[:, None],
+            (baseline - expected)[:, None],
+            sigma**2 * power,
+        ]
+        parts.append(torch.cat([column.double().cpu() for column in columns], dim=1))
+    return torch.cat(parts).numpy()
+
+
+def _band_masks(size: int) -> Float[np.ndarray, "bands coefficients"]:
+    """Return which DCT coefficients lie in which band of frequency, the constant one in the lowest."""
+    frequencies = radial_frequencies(size, size).ravel()
+    return np.stack([(low <= frequencies) & (frequencies < high) for low, high in BANDS.values()]).astype(np.float64)
+
+
+def _noise(seed: int, level: int, draw: int, indices: Sequence[int], shape: torch.Size) -> Tensor:
+    draws = [
+        generator(seed, "held-out noise", i, level, draw).standard_normal(shape, dtype=np.float32) for i in indices
+    ]
     return torch.as_tensor(np.stack(draws))
 
 
 def level_rows(errors: HeldOutErrors, settings: HeatSettings) -> list[dict[str, object]]:
     """Return one row for each level: the mean loss of network and baseline, with their standard errors."""
+    network, baselines = np.nanmean(errors.network, axis=0), np.nanmean(errors.baseline, axis=0)
     sigmas = blur_schedule(settings.blur_sigma_min, settings.blur_sigma_max, settings.num_levels)
     rows: list[dict[str, object]] = []
     for level in range(1, settings.num_levels + 1):
-        loss, baseline = mean_estimate(errors.network[:, level - 1]), mean_estimate(errors.baseline[:, level - 1])
+        loss, baseline = mean_estimate(network[:, level - 1]), mean_estimate(baselines[:, level - 1])
         rows.append(
             {
                 "level": level,
                 "blur_sigma": sigmas[level],
-                "n": len(errors.network),
+                "n": len(network),
                 "loss": loss.value,
                 "loss_standard_error": loss.standard_error,
                 "baseline": baseline.value,

@@ -1,12 +1,14 @@
 """Stored images: uint8 arrays N×H×W×C. Nothing here needs torch."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from ihdm.errors import UserError
 from ihdm.files import atomic_path
 
 StoredImages = UInt8[np.ndarray, "_ height width channel"]
@@ -23,6 +25,25 @@ def tile(images: StoredImages, columns: int | None = None, gap: int = 1) -> UInt
         left = gap + position % columns * (width + gap)
         sheet[top : top + height, left : left + width] = image
     return sheet
+
+
+def join_images(parts: Sequence[StoredImages], path: Path) -> None:
+    """Write arrays of images one after another as one .npy, without holding them in memory.
+
+    Raises:
+        UserError: if their images differ in size.
+    """
+    shapes = {part.shape[1:] for part in parts}
+    if len(shapes) > 1:
+        raise UserError(f"images of sizes {', '.join(map(str, sorted(shapes)))} cannot be one array")
+    joint = np.lib.format.open_memmap(
+        path, mode="w+", dtype=np.uint8, shape=(sum(map(len, parts)), *parts[0].shape[1:])
+    )
+    first = 0
+    for part in parts:
+        joint[first : first + len(part)] = part
+        first += len(part)
+    joint.flush()
 
 
 def save_grid(images: StoredImages, path: Path, scale: int = 4) -> None:

@@ -29,6 +29,9 @@ PriorNoise = Literal["delta", "sigma", "none"]
 Rounding = Literal["nearest", "truncate"]
 """How finished images become 8-bit."""
 
+Extractor = Literal["dct", "pca", "efficientnet", "inception"]
+"""What images become before their distances are measured; distances of `inception` alone are FID and KID."""
+
 
 class Settings(BaseModel):
     """What all settings share: unknown keys and values of another type are refused, and nothing changes later."""
@@ -129,6 +132,7 @@ class SamplingSettings(Settings):
     prior_noise: PriorNoise
     rounding: Rounding = "nearest"
     micro_batch: Count
+    num_train: Count | None = Field(default=None, description="training images that starts are drawn from, the first")
 
 
 class ErrorSettings(Settings):
@@ -138,23 +142,139 @@ class ErrorSettings(Settings):
     seed: int
     num_images: Count
     micro_batch: Count
+    num_draws: Count = Field(default=1, description="draws of noise for each image and level")
+    extra_draws: Annotated[int, Field(ge=0)] = Field(
+        default=0,
+        description="further draws a level on average, more where the noise matters more; needs num_draws ≥ 2",
+    )
+
+    @model_validator(mode="after")
+    def _can_allocate(self) -> Self:
+        if self.extra_draws and self.num_draws < 2:
+            raise ValueError("extra_draws go where two draws differ most, so num_draws must be at least 2")
+        return self
 
 
 class LikelihoodSettings(Settings):
     """What the likelihood bound depends on beside the squared errors and the images."""
 
     process: HeatSettings
-    prior_noise: Literal["delta", "sigma"] = Field(description="a prior without noise has no density, so no likelihood")
+    prior_noise: PriorNoise
     delta_ratios: tuple[Positive, ...]
+    num_bootstrap: Annotated[int, Field(ge=20)] = Field(
+        default=200, description="resamples behind the best δ's interval"
+    )
     seed: int
+    num_train: Count | None = Field(default=None, description="training images the prior is made of, the first")
+
+    @model_validator(mode="after")
+    def _has_density(self) -> Self:
+        if self.prior_noise == "none":
+            raise ValueError(
+                "prior_noise 'none' leaves the prior without a density, so there is no likelihood; "
+                "take 'delta' or 'sigma'"
+            )
+        return self
+
+
+class ExtractorSettings(Settings):
+    """What features depend on beside the images."""
+
+    extractor: Extractor
+    num_skipped: Annotated[int, Field(ge=0)] = Field(
+        description="training images left out of the reference, which `pca` is fitted on: those of the floor"
+    )
+    weights: str | None = Field(default=None, description="for `inception`: the folder that holds its weights")
 
 
 class DistanceSettings(Settings):
-    """What a distance between two sets of images depends on beside the images."""
+    """What a distance between two sets of images depends on beside their features."""
 
-    feature_space: Literal["dct", "pca"]
     num_images: Annotated[int, Field(ge=2)] = Field(
         description="images compared with the reference, in every row alike"
     )
     num_bootstrap: Annotated[int, Field(ge=20)]
+    num_neighbours: Count = Field(description="k of precision, recall, density and coverage")
+    extrapolate: bool = Field(description="whether the Fréchet distance of infinitely many images is estimated too")
     seed: int
+
+
+class MemorisationSettings(Settings):
+    """What the distance to the nearest training image depends on beside the images."""
+
+    num_images: Annotated[int, Field(ge=2)]
+    num_train: Count | None = None
+
+
+class DisentanglementSettings(Settings):
+    """The two-way grid of starts × noises."""
+
+    num_starts: Annotated[int, Field(ge=2)] = 12
+    num_noises: Annotated[int, Field(ge=2)] = 12
+
+
+class SweptExperiment(Settings):
+    """The parameters of an experiment that can be swept, and the experiment that it varies."""
+
+    base: Name
+    dataset: Name
+    sigma: Positive
+    num_levels: Count
+    blur_sigma_max: Positive
+    num_train: Count | None
+    seed: int
+
+
+class SweptExperiments(Settings):
+    """All experiments by name."""
+
+    experiments: dict[str, SweptExperiment]
+
+
+class EvaluationSettings(Settings):
+    """How trained networks are sampled and measured. Nothing here retrains anything."""
+
+    delta_ratio: NotNegative = Field(default=1.25, description="sampling noise δ as a ratio to σ, where none is swept")
+    prior_noise: PriorNoise = Field(
+        default="delta", description="bandwidth of the kernel density estimate that sampling starts from"
+    )
+    rounding: Rounding = Field(
+        default="nearest", description="how finished images become 8-bit: rounded, or cut off as the released code does"
+    )
+    num_samples: Annotated[int, Field(ge=2)] = Field(description="generated images per experiment and δ")
+    num_shards: Count = Field(
+        default=1, description="jobs that share the samples of each experiment and δ; their number changes no byte"
+    )
+    micro_batch: Count = Field(description="images sampled at a time; on one CPU the bytes of a sample depend on it")
+    num_likelihood_images: Annotated[int, Field(ge=2)] = Field(description="test images of the likelihood bound")
+    likelihood_draws: Count = Field(default=2, description="draws of noise for each of them and each level")
+    extra_draws: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="further draws a level on average, shared out by the variance of the first ones"
+    )
+    num_bootstrap: Annotated[int, Field(ge=20)] = Field(default=200, description="resamples behind every interval")
+    extractors: dict[Name, Extractor] = Field(
+        description="for each data set, what turns images into the features that distances are measured in"
+    )
+    inception_weights: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, description="folder with inception-2015-12-05.pt, which the extractor 'inception' needs"
+    )
+    num_neighbours: Count = Field(default=5, description="k of precision, recall, density and coverage")
+    extrapolate: bool = Field(
+        default=False, description="estimate the Fréchet distance of infinitely many images too, linear in 1/n"
+    )
+    disentanglement: DisentanglementSettings = DisentanglementSettings()
+
+
+class SweepSettings(Settings):
+    """Values to try beside an experiment's own: for each parameter, a list per experiment."""
+
+    delta_ratio: dict[Name, tuple[NotNegative, ...]] = Field(
+        default_factory=dict, description="sampling noise δ/σ; trains nothing"
+    )
+    sigma: dict[Name, tuple[Positive, ...]] = Field(default_factory=dict, description="training noise σ")
+    num_levels: dict[Name, tuple[Count, ...]] = Field(default_factory=dict, description="number of levels K")
+    blur_sigma_max: dict[Name, tuple[Positive, ...]] = Field(default_factory=dict, description="largest blur width")
+    num_train: dict[Name, tuple[Count, ...]] = Field(
+        default_factory=dict, description="number of training images, the first of the split"
+    )
+    seed: dict[Name, tuple[Annotated[int, Field(ge=0)], ...]] = Field(default_factory=dict, description="training seed")

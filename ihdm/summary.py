@@ -20,7 +20,9 @@ SETS = {"samples": "samples", "starts": "starts (blurred)", "train": "real, trai
 
 
 def estimate_text(value: float, half_width: float) -> str:
-    """Return ``value ± half_width``, both to the second significant digit of the half-width."""
+    """Return ``value ± half_width``, both to the second significant digit of the half-width; a dash for none."""
+    if math.isnan(value):
+        return "–"
     digits = max(0, 1 - math.floor(math.log10(half_width))) if half_width > 0 else 3
     return f"{value:.{digits}f} ± {half_width:.{digits}f}"
 
@@ -59,16 +61,28 @@ def _estimates(table: pd.DataFrame, keys: list[str], columns: str) -> pd.DataFra
 def distance_summary(distance: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each set of images, with both distances and their 95 % intervals."""
     names = {
-        "feature_space": "features",
+        "extractor": "features",
         "frechet_distance": "Fréchet distance",
+        "frechet_distance_extrapolated": "Fréchet, n → ∞",
         "kernel_distance": "kernel distance",
+        "fid": "FID",
+        "fid_extrapolated": "FID, n → ∞",
+        "kid": "KID",
+        "note": "",
     }
-    return _estimates(distance, ["feature_space"], "metric").rename(columns=names)
+    table = distance.assign(note=distance["note"].fillna(""))
+    return _estimates(table, ["extractor", "note"], "metric").rename(columns=names).fillna("–")
+
+
+def memorisation_summary(memorisation: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each set of images and space: distance to the nearest training image, and share near one."""
+    names = {"extractor": "space", "nearest_distance": "nearest training image", "share_near": "share near one"}
+    return _estimates(memorisation, ["extractor"], "metric").rename(columns=names)
 
 
 def spectrum_summary(spectrum: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each set of images, with its power relative to real in each band."""
-    return _estimates(spectrum, [], "band")
+    return _estimates(spectrum, [], "band").rename(columns={"all": "spectral distance"})
 
 
 def likelihood_summary(likelihood: pd.DataFrame) -> pd.DataFrame:
@@ -82,10 +96,53 @@ def likelihood_summary(likelihood: pd.DataFrame) -> pd.DataFrame:
                 estimate_text(value, 1.96 * error)
                 for value, error in zip(likelihood["bits_per_dim"], likelihood["standard_error"], strict=True)
             ],
-            "nats": likelihood["nats"].map("{:.1f}".format),
-            "L_K": likelihood["prior_nats"].map("{:.1f}".format),
-            "Σ L_k": likelihood["transition_nats"].map("{:.1f}".format),
-            "L_0": likelihood["reconstruction_nats"].map("{:.1f}".format),
+            "± by noise alone": (1.96 * likelihood["monte_carlo_error"]).map("{:.4f}".format),
+            **{
+                heading: [
+                    estimate_text(value, 1.96 * error)
+                    for value, error in zip(likelihood[column], likelihood[f"{column}_error"], strict=True)
+                ]
+                for heading, column in (
+                    ("nats", "nats"),
+                    ("L_K", "prior_nats"),
+                    ("Σ L_k", "transition_nats"),
+                    ("L_0", "reconstruction_nats"),
+                )
+            },
+            "nats, best δ each level": likelihood["nats_best_levels"].map("{:.1f}".format),
+        }
+    )
+
+
+def cost_summary(cost: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each experiment and way to spend evaluations."""
+    return pd.DataFrame(
+        {
+            "experiment": cost["experiment"],
+            "levels and draws": cost["design"],
+            "δ/σ": cost["delta_ratio"].map("{:g}".format),
+            "evaluations for 0.01 bits/dim": cost["evaluations"].map("{:,.0f}".format),
+            "times fewer": cost["times_fewer"].map("{:.1f}".format),
+        }
+    )
+
+
+def minimum_summary(minimum: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each experiment and curve, with the interval of its minimum or that it is flat."""
+    names = {"frechet_distance": "Fréchet distance", "kernel_distance": "kernel distance", "bits_per_dim": "bits/dim"}
+    places = {
+        "inside": "{delta_ratio:g}, in {low:g} … {high:g}",
+        "edge": "{delta_ratio:g}, the edge of what was tried, in {low:g} … {high:g}",
+        "flat": "flat within error",
+    }
+    return pd.DataFrame(
+        {
+            "experiment": minimum["experiment"],
+            "curve": minimum["metric"].replace(names).replace({"fid": "FID", "kid": "KID"}),
+            "n": minimum["n"],
+            "lowest at δ/σ": [places[row["verdict"]].format_map(row) for row in minimum.to_dict("records")],
+            "tried": [f"{row.first_ratio:g} … {row.last_ratio:g} ({row.num_ratios})" for row in minimum.itertuples()],
+            "value there": minimum["value"].map("{:.4g}".format),
         }
     )
 
@@ -110,9 +167,17 @@ SECTIONS = {
         "How close are samples to real images?",
         "Distances to the training images after the first n, with 95 % bootstrap intervals; every row compares n "
         "images. “Real, training”, the first n, is the floor. Starts are the blurred training images that sampling "
-        "begins with. Crops of photos overlap and are not independent, so their intervals are somewhat too narrow. "
-        "The features are not Inception's, so neither column is an FID or a KID.",
+        "begins with. Precision: share of samples within the real manifold; recall: share of real images within that "
+        "of samples; density and coverage are their sturdier kin. Crops of photos overlap and are not independent, so "
+        "their intervals are somewhat too narrow. Only distances in the features of Inception are called FID and KID.",
         distance_summary,
+    ),
+    "memorisation": (
+        "Are training images repeated?",
+        "Distance to the nearest training image, in pixels and in features. Near one: nearer than 95 % of held-out "
+        "images come, so 5 % of these are. A model that repeats training images has far more. Held-out photos come "
+        "from regions that training has not seen, so samples may well lie nearer without repeating anything.",
+        memorisation_summary,
     ),
     "spectrum": (
         "How much detail do samples have?",
@@ -126,6 +191,19 @@ SECTIONS = {
         "parts in nats. δ = 0 has no likelihood. The digits have only 17 grey levels, so their bits per dimension "
         "are not comparable with other data.",
         likelihood_summary,
+    ),
+    "likelihood_cost": (
+        "What does the likelihood cost?",
+        "Network evaluations that bring the error from noise to 0.01 bits per dimension, test images given. Uniform "
+        "random levels, one for each image, are the plain way; every level in turn, the control variate and levels "
+        "drawn by their variance make less do.",
+        cost_summary,
+    ),
+    "minimum": (
+        "At which noise is sampling best?",
+        "Where distance and bound are lowest over δ/σ, with 95 % intervals: for distances from the values' standard "
+        "errors at the δ that were sampled, for the bound from resampling test images on a grid of step 0.01.",
+        minimum_summary,
     ),
     "disentanglement": (
         "What comes from the start, what from the noise?",

@@ -6,6 +6,7 @@ from pathlib import Path
 from jaxtyping import install_import_hook
 
 CHECKED = (
+    "extractors",
     "forward_spectra",
     "generation",
     "heat",
@@ -17,6 +18,7 @@ CHECKED = (
     "network",
     "objective",
     "prior",
+    "sample_state",
     "sampling",
     "tensors",
     "training_data",

@@ -82,28 +82,6 @@ def test_user_errors_name_what_is_wrong(monkeypatch, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_too_few_images_for_a_distance(monkeypatch, tmp_path):
-    images = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 1), dtype=np.uint8)
-    for split, part in (("train", images), ("test", images[:5])):
-        np.save(tmp_path / f"{split}.npy", part)
-    train, test, output = (str(tmp_path / name) for name in ("train.npy", "test.npy", "distance.csv"))
-
-    def settings(count: int) -> str:
-        return json.dumps({"feature_space": "dct", "num_images": count, "num_bootstrap": 20, "seed": 0})
-
-    for count, images_option, message in (
-        (10, f"test={test}", "10 images are asked for but it holds 5"),
-        (29, f"train={train}", "29 for comparison leave too few for a reference"),
-        (5, "test.npy", "write it as NAME=PATH"),
-    ):
-        found = fail(
-            monkeypatch, "metrics", "distance", "--settings", settings(count), "--train", train, "--images",
-            images_option, "--output", output,
-        )  # fmt: skip
-        assert message in found
-    assert not Path(output).exists()
-
-
 def test_missing_network(monkeypatch, tmp_path):
     settings = json.dumps(
         {

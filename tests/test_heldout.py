@@ -28,8 +28,19 @@ def test_baseline_in_closed_form():
     num_dims = 8 * 8 * 3
     for level in range(1, 7):
         step = (heat.blur(clean, level) - heat.blur(clean, level - 1)).square().sum((1, 2, 3)).numpy()
-        excess = errors.baseline[:, level - 1] - step - num_dims * PROCESS.sigma**2
+        exact = errors.baseline[0, :, level - 1] - errors.controls[0, :, level - 1, 0]
+        np.testing.assert_allclose(exact, step + num_dims * PROCESS.sigma**2, rtol=1e-5)
+        excess = errors.baseline[0, :, level - 1] - step - num_dims * PROCESS.sigma**2
         assert abs(excess.mean()) < 4 * excess.std() / np.sqrt(len(excess))
+
+
+def test_controls_have_mean_zero():
+    """Within 4.5 standard errors of the mean over 200 images × 6 levels; each varies, and bands add up to the noise."""
+    errors = held_out_errors(nothing, IMAGES, SETTINGS)
+    controls = errors.controls[0].reshape(-1, errors.controls.shape[-1])
+    deviation = controls.std(axis=0)
+    assert (deviation > 0).all()
+    assert (np.abs(controls.mean(axis=0)) < 4.5 * deviation / np.sqrt(len(controls))).all()
 
 
 def test_a_network_that_knows_the_answer_has_no_error():
@@ -56,13 +67,15 @@ def test_batches_do_not_matter():
 
 def test_level_rows():
     rng = np.random.default_rng(0)
-    errors = HeldOutErrors(rng.random((50, 6)), rng.random((50, 6)) + 1)
+    errors = HeldOutErrors(rng.random((2, 50, 6)), rng.random((2, 50, 6)) + 1, np.zeros((2, 50, 6, 1)), 64)
     rows = level_rows(errors, PROCESS)
     assert [row["level"] for row in rows] == list(range(1, 7))
     assert rows[0]["blur_sigma"] == pytest.approx(0.5)
     assert rows[5]["blur_sigma"] == pytest.approx(4.0)
-    assert rows[2]["loss"] == pytest.approx(errors.network[:, 2].mean())
-    assert rows[2]["baseline_standard_error"] == pytest.approx(errors.baseline[:, 2].std(ddof=1) / np.sqrt(50))
+    assert rows[2]["loss"] == pytest.approx(errors.network[:, :, 2].mean())
+    assert rows[2]["baseline_standard_error"] == pytest.approx(
+        errors.baseline.mean(axis=0)[:, 2].std(ddof=1) / np.sqrt(50)
+    )
 
 
 def test_spectra_under_noise_and_heat():

@@ -7,7 +7,7 @@ from scipy import stats
 from torch.distributions import Independent, Normal, kl_divergence
 
 from ihdm.heat import HeatProcess, blur_schedule
-from ihdm.heldout import dequantise
+from ihdm.heldout import HeldOutErrors, dequantise
 from ihdm.likelihood import bits_per_dim, likelihood_rows, prior_kl_bound, transition_terms
 from ihdm.settings import HeatSettings, LikelihoodSettings
 
@@ -102,10 +102,13 @@ def test_rows_add_up():
         delta_ratios=(1.0, 1.25),
         seed=0,
     )
-    rows = likelihood_rows(rng.random((6, 5)), train, test, settings)
+    errors = HeldOutErrors(rng.random((2, 6, 5)), rng.random((2, 6, 5)), np.zeros((2, 6, 5, 1)), 64)
+    rows = likelihood_rows(errors, train, test, settings)
     assert [row["delta_ratio"] for row in rows] == [1.0, 1.25]
     for row in rows:
         parts = row["prior_nats"] + row["transition_nats"] + row["reconstruction_nats"]
         assert row["nats"] == pytest.approx(parts)
         assert row["bits_per_dim"] == pytest.approx(row["nats"] / (64 * math.log(2)) + 8)
+        assert row["standard_error"] == pytest.approx(row["nats_error"] / (64 * math.log(2)))
+        assert row["nats_best_levels"] < row["nats"]
         assert row["n"] == 6

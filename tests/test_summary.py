@@ -31,8 +31,8 @@ def test_page_shows_what_it_is_given():
 
 def test_distances_stand_in_one_row_for_each_set():
     rows = [
-        {"dataset": "d", "set": images, "metric": metric, "feature_space": "dct64", "n": 5, "value": 1.0, "low": 0.5,
-         "high": 1.5, "experiment": experiment, "delta_ratio": ratio}
+        {"dataset": "d", "set": images, "metric": metric, "extractor": "dct64", "note": None, "n": 5, "value": 1.0,
+         "low": 0.5, "high": 1.5, "experiment": experiment, "delta_ratio": ratio}
         for images, experiment, ratio in (("train", None, None), ("samples", "e", 1.25))
         for metric in ("frechet_distance", "kernel_distance")
     ]  # fmt: skip

@@ -55,7 +55,7 @@ def planned(output: str) -> Counter[str]:
 
 def hashes(results: Path) -> dict[str, str]:
     """Of everything that must be the same whenever it is made."""
-    endings = (".npy", ".npz", ".csv", ".safetensors", ".png", ".pdf", ".html")
+    endings = (".npy", ".npz", ".csv", ".parquet", ".safetensors", ".png", ".pdf", ".html")
     return {
         str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(results.rglob("*"))
@@ -80,7 +80,7 @@ def test_everything_is_there(results):
     distance = pd.read_csv(results / "metrics/distance.csv")
     assert set(distance["n"]) == {20}
     assert set(distance["set"]) == {"samples", "starts", "train", "test"}
-    assert set(distance[distance["dataset"] == "digits"]["feature_space"]) == {"dct64"}
+    assert set(distance[distance["dataset"] == "digits"]["extractor"]) == {"dct64"}
     likelihood = pd.read_csv(results / "metrics/likelihood.csv")
     assert (likelihood["delta_ratio"] > 0).all()  # δ = 0 has none
     assert "Does the network deblur?" in (results / "report/summary.html").read_text()
@@ -105,11 +105,17 @@ def test_one_more_delta_runs_only_what_depends_on_it(results):
     output = snakemake(results, "-n", sweeps__delta_ratio__digits=[0, 2])
     jobs = planned(output.stdout + output.stderr)
     assert jobs == {
+        "samples_shard": 1,
         "samples": 1,
+        "metrics_features": 2,
         "metrics_distance": 1,
         "metrics_spectrum": 1,
         "metrics_likelihood": 1,
-        "metrics_table": 3,
+        "metrics_likelihood_cost": 1,
+        "metrics_minimum_distance": 1,  # three δ now have a minimum
+        "metrics_minimum_likelihood": 1,
+        "metrics_table": 5,
+        "metrics_sweep": 1,
         "figure_delta_samples": 1,
         "figure_delta_curve": 1,
         "report": 1,

@@ -1,33 +1,27 @@
 """Stage ``metrics``: tables of what can be said about networks and generated images."""
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from zipfile import BadZipFile
 
 import typer
 
-from ihdm.commands.options import SettingsOption, read_settings
+from ihdm.commands import image_sets
+from ihdm.commands.options import SettingsOption, first_images, read_settings
+from ihdm.commands.tables import LabelOption, OutputOption, TestOption, TrainOption, write_rows, write_table
 from ihdm.errors import UserError
-from ihdm.settings import DistanceSettings, ErrorSettings, HeatSettings, LikelihoodSettings
+from ihdm.settings import ErrorSettings, HeatSettings, LikelihoodSettings, SweptExperiments
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ihdm.heldout import HeldOutErrors
-    from ihdm.images import StoredImages
 
 app = typer.Typer(help="Measure networks and generated images.", no_args_is_help=True)
+app.add_typer(image_sets.app)
 
-OutputOption = Annotated[Path, typer.Option(help="Path of the table, .csv.")]
-TrainOption = Annotated[Path, typer.Option(help="The training images, train.npy.")]
-TestOption = Annotated[Path, typer.Option(help="The test images, test.npy.")]
+FINE_STEP = 0.01
+"""Step of δ/σ where the minimum of the bound is looked for."""
+
 ErrorsOption = Annotated[Path, typer.Option(help="The held-out errors, .npz.")]
-ImagesOption = Annotated[list[str], typer.Option(help="NAME=PATH of a set of images to compare; may be repeated.")]
-LabelOption = Annotated[
-    list[str] | None,
-    typer.Option("--label", help="COLUMN=VALUE for every row, e.g. experiment=digits; may be repeated."),
-]
 
 
 @app.command()
@@ -35,9 +29,11 @@ def errors(
     settings: SettingsOption,
     model: Annotated[Path, typer.Option(help="Folder of the trained network.")],
     test: TestOption,
-    output: Annotated[Path, typer.Option(help="Path of the errors, .npz: `network` and `baseline`, image × level.")],
+    output: Annotated[Path, typer.Option(help="Path of the errors, .npz: draw × image × level.")],
 ) -> None:
     """Evaluate a network at every level on held-out images; likelihood and loss per level both come from this."""
+    from dataclasses import asdict
+
     import numpy as np
 
     from ihdm.files import atomic_path
@@ -48,7 +44,7 @@ def errors(
 
     chosen = read_settings(ErrorSettings, settings)
     device = compute_device()
-    images = _first_images(test, chosen.num_images)
+    images = first_images(test, chosen.num_images)
     with record(
         output.with_suffix(".meta.json"),
         outputs=[output],
@@ -61,18 +57,22 @@ def errors(
         with Progress(f"evaluating {output.stem}", chosen.process.num_levels, unit="levels") as progress:
             measured = held_out_errors(network, images, chosen, device=device, report=progress.update)
         with atomic_path(output) as temporary:
-            np.savez(temporary, network=measured.network, baseline=measured.baseline)
+            np.savez(temporary, **asdict(measured))
 
 
 @app.command()
 def levels(settings: SettingsOption, errors: ErrorsOption, output: OutputOption, label: LabelOption = None) -> None:
-    """Tabulate the held-out loss at each level against that of predicting f = 0."""
+    """Tabulate the held-out loss at each level against that of predicting f = 0, and the level's best δ."""
     from ihdm.heldout import level_rows
+    from ihdm.likelihood import best_deltas
     from ihdm.provenance import record
 
     process = read_settings(HeatSettings, settings)
     with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[errors], settings=process):
-        _write_rows(level_rows(_read_errors(errors, process), process), label, output)
+        stored = _read_errors(errors, process)
+        best = best_deltas(stored.means(), stored.num_dims, process.sigma) / process.sigma
+        rows = level_rows(stored, process)
+        write_rows([row | {"best_delta_ratio": ratio} for row, ratio in zip(rows, best, strict=True)], label, output)
 
 
 @app.command()
@@ -97,68 +97,56 @@ def likelihood(
         settings=chosen,
         seed=chosen.seed,
     ):
-        squared_errors = _read_errors(errors, chosen.process).network
-        rows = likelihood_rows(squared_errors, open_images(train), open_images(test), chosen)
-        _write_rows(rows, label, output)
+        stored = _read_errors(errors, chosen.process)
+        rows = likelihood_rows(stored, first_images(train, chosen.num_train), open_images(test), chosen)
+        write_rows(rows, label, output)
 
 
 @app.command()
-def distance(
-    settings: SettingsOption, train: TrainOption, images: ImagesOption, output: OutputOption, label: LabelOption = None
+def likelihood_cost(
+    settings: SettingsOption, errors: ErrorsOption, output: OutputOption, label: LabelOption = None
 ) -> None:
-    """Compare sets of images with the training images, in a feature space named in every row.
-
-    The reference is the training images after the first n; those first n, given as `train=…/train.npy`, are the
-    real-against-real floor.
-    """
-    from ihdm.metrics.distance import distance_rows
+    """Compare ways to spend network evaluations: how many bring the error from noise to 0.01 bits per dimension."""
+    from ihdm.likelihood import cost_rows
     from ihdm.provenance import record
 
-    chosen = read_settings(DistanceSettings, settings)
-    paths = _named_paths(images)
-    with record(
-        output.with_suffix(".meta.json"),
-        outputs=[output],
-        inputs=[train, *paths.values()],
-        settings=chosen,
-        seed=chosen.seed,
-    ):
-        rows = distance_rows(
-            {name: _first_images(path, chosen.num_images) for name, path in paths.items()},
-            _reference_images(train, chosen.num_images),
-            feature_space=chosen.feature_space,
-            num_resamples=chosen.num_bootstrap,
-            seed=chosen.seed,
-        )
-        _write_rows(rows, label, output)
+    chosen = read_settings(LikelihoodSettings, settings)
+    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[errors], settings=chosen):
+        stored = _read_errors(errors, chosen.process)
+        if len(stored.network) < 2:
+            raise UserError(f"{errors}: one draw of noise tells nothing of its variance; set likelihood_draws to 2")
+        write_rows(cost_rows(stored, chosen.process.sigma, chosen.delta_ratios[0]), label, output)
 
 
 @app.command()
-def spectrum(
+def likelihood_minimum(
+    settings: SettingsOption,
+    errors: ErrorsOption,
     train: TrainOption,
-    images: ImagesOption,
-    num_images: Annotated[
-        int, typer.Option(help="Images of each set; the reference is the training images after them.", min=2)
-    ],
+    test: TestOption,
     output: OutputOption,
     label: LabelOption = None,
 ) -> None:
-    """Compare the power in bands of frequency with that of the training images after the first ones."""
-    from ihdm.metrics.spectrum import band_rows
+    """Tell at which δ the bound is lowest, on a fine grid over the range of δ, which costs no network evaluation."""
+    import numpy as np
+
+    from ihdm.data.arrays import open_images
+    from ihdm.likelihood import bits_per_dim, bound_images
+    from ihdm.metrics.minimum import likelihood_minimum
     from ihdm.provenance import record
 
-    paths = _named_paths(images)
+    chosen = read_settings(LikelihoodSettings, settings)
     with record(
-        output.with_suffix(".meta.json"),
-        outputs=[output],
-        inputs=[train, *paths.values()],
-        settings={"num_images": num_images},
-    ):
-        rows = band_rows(
-            {name: _first_images(path, num_images) for name, path in paths.items()},
-            _reference_images(train, num_images),
-        )
-        _write_rows(rows, label, output)
+        output.with_suffix(".meta.json"), outputs=[output], inputs=[errors, train, test], settings=chosen,
+        seed=chosen.seed,
+    ):  # fmt: skip
+        stored = _read_errors(errors, chosen.process)
+        low, high = min(chosen.delta_ratios), max(chosen.delta_ratios)
+        ratios = np.round(np.arange(low, high + FINE_STEP / 2, FINE_STEP), 10)
+        centres = first_images(train, chosen.num_train)
+        bound = bound_images(stored.means(), centres, open_images(test), chosen, ratios.tolist())
+        bits = bits_per_dim(bound.nats(), stored.num_dims)
+        write_rows([likelihood_minimum(ratios, bits, chosen.num_bootstrap, chosen.seed)], label, output)
 
 
 @app.command()
@@ -179,7 +167,7 @@ def disentanglement(
             raise UserError(
                 f"{grid}: holds an array of shape {images.shape}, not start × noise × height × width × channel"
             )
-        _write_rows(share_rows(images), label, output)
+        write_rows(share_rows(images), label, output)
 
 
 @app.command()
@@ -191,7 +179,7 @@ def psd(settings: SettingsOption, train: TrainOption, output: OutputOption, labe
 
     process = read_settings(HeatSettings, settings)
     with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[train], settings=process, seed=SEED):
-        _write_rows(forward_spectra(open_images(train), process), label, output)
+        write_rows(forward_spectra(open_images(train), process), label, output)
 
 
 @app.command()
@@ -209,7 +197,7 @@ def data_spectrum(
     with record(
         output.with_suffix(".meta.json"), outputs=[output], inputs=[train], settings={"resamples": resamples}, seed=0
     ):
-        _write_rows(power_law_rows(open_images(train), num_resamples=resamples, seed=0), label, output)
+        write_rows(power_law_rows(open_images(train), num_resamples=resamples, seed=0), label, output)
 
 
 @app.command()
@@ -217,42 +205,36 @@ def table(
     parts: Annotated[list[Path], typer.Argument(help="Tables of one kind, .csv.")],
     output: OutputOption,
 ) -> None:
-    """Join tables of one kind, one after another."""
+    """Join tables of one kind, one after another; rows of one data set must be of one extractor."""
     import pandas as pd
 
+    from ihdm.metrics.tables import join_tables
     from ihdm.provenance import record
 
     with record(output.with_suffix(".meta.json"), outputs=[output], inputs=parts, settings={}):
-        _write_table(pd.concat([pd.read_csv(part) for part in parts], ignore_index=True), output)
+        write_table(join_tables({str(part): pd.read_csv(part) for part in parts}), output)
 
 
-def _write_rows(rows: Iterable[dict[str, Any]], labels: list[str] | None, output: Path) -> None:
-    """Write rows as a table, the labels as its first columns."""
+@app.command()
+def sweep(
+    settings: SettingsOption,
+    tables: Annotated[list[Path], typer.Argument(help="Joint tables, KIND.csv.")],
+    output: OutputOption,
+) -> None:
+    """Put every measure of every experiment into one tidy table, as .csv and, beside it, as .parquet."""
     import pandas as pd
 
-    columns = _named("--label", labels or [], "COLUMN=VALUE")
-    _write_table(pd.DataFrame([{**columns, **row} for row in rows]), output)
-
-
-def _write_table(table: "pd.DataFrame", output: Path) -> None:
     from ihdm.files import atomic_path
+    from ihdm.metrics.sweep import tidy_table
+    from ihdm.provenance import record
 
-    with atomic_path(output) as temporary:
-        table.to_csv(temporary, index=False)
-
-
-def _named(option: str, pairs: list[str], form: str) -> dict[str, str]:
-    named = {}
-    for pair in pairs:
-        name, separator, value = pair.partition("=")
-        if not separator:
-            raise UserError(f"{option} {pair}: write it as {form}")
-        named[name] = value
-    return named
-
-
-def _named_paths(pairs: list[str]) -> dict[str, Path]:
-    return {name: Path(path) for name, path in _named("--images", pairs, "NAME=PATH").items()}
+    chosen = read_settings(SweptExperiments, settings)
+    parquet = output.with_suffix(".parquet")
+    with record(output.with_suffix(".meta.json"), outputs=[output, parquet], inputs=tables, settings=chosen):
+        table = tidy_table({path.stem: pd.read_csv(path) for path in tables}, chosen.experiments)
+        write_table(table, output)
+        with atomic_path(parquet) as temporary:
+            table.to_parquet(temporary, index=False)
 
 
 def _read_errors(path: Path, process: HeatSettings) -> "HeldOutErrors":
@@ -262,27 +244,9 @@ def _read_errors(path: Path, process: HeatSettings) -> "HeldOutErrors":
 
     try:
         stored = np.load(path, allow_pickle=False)
-        errors = HeldOutErrors(stored["network"], stored["baseline"])
+        errors = HeldOutErrors(stored["network"], stored["baseline"], stored["controls"], int(stored["num_dims"]))
     except (OSError, ValueError, KeyError, IndexError, BadZipFile) as error:
         raise UserError(f"{path}: no held-out errors can be read from it: {error}") from None
-    if errors.network.shape[1] != process.num_levels:
-        raise UserError(f"{path}: holds errors of {errors.network.shape[1]} levels; num_levels is {process.num_levels}")
+    if (found := errors.network.shape[-1]) != process.num_levels:
+        raise UserError(f"{path}: holds errors of {found} levels; num_levels is {process.num_levels}")
     return errors
-
-
-def _first_images(path: Path, count: int) -> "StoredImages":
-    from ihdm.data.arrays import open_images
-
-    images = open_images(path)
-    if len(images) < count:
-        raise UserError(f"{path}: {count} images are asked for but it holds {len(images)}")
-    return images[:count]
-
-
-def _reference_images(train: Path, skipped: int) -> "StoredImages":
-    from ihdm.data.arrays import open_images
-
-    images = open_images(train)
-    if len(images) - skipped < 2:
-        raise UserError(f"{train}: holds {len(images)} images; {skipped} for comparison leave too few for a reference")
-    return images[skipped:]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ihdm.commands.options import SettingsOption, read_settings
+from ihdm.commands.options import SettingsOption, first_images, read_settings
 from ihdm.config import Experiment
 from ihdm.settings import RunSettings
 
@@ -45,7 +45,7 @@ def train(
     from ihdm.training import train as train_network
 
     experiment, run = read_settings(Experiment, settings), read_settings(RunSettings, run_settings)
-    images, held_out = open_images(data), open_images(test) if test else None
+    images, held_out = first_images(data, experiment.num_train), open_images(test) if test else None
     if not processes().is_main_process:
         train_network(experiment, images, state, run=run)
         return

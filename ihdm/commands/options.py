@@ -1,12 +1,15 @@
 """What the commands share: how settings are given."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ihdm.config_files import AnySettings, parse_settings
 from ihdm.errors import UserError
+
+if TYPE_CHECKING:
+    from ihdm.images import StoredImages
 
 SettingsOption = Annotated[
     str,
@@ -28,3 +31,17 @@ def read_settings(model: type[AnySettings], text: str) -> AnySettings:
         except UnicodeDecodeError:
             raise UserError(f"--settings {text}: not a text file") from None
     return parse_settings(model, text)
+
+
+def first_images(path: Path, count: int | None) -> "StoredImages":
+    """Open an array of images, cut to the first ones; all of them if no number is given.
+
+    Raises:
+        UserError: if there are fewer.
+    """
+    from ihdm.data.arrays import open_images
+
+    images = open_images(path)
+    if count is not None and len(images) < count:
+        raise UserError(f"{path}: {count} images are asked for but it holds {len(images)}")
+    return images[:count]

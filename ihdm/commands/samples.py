@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ihdm.commands.options import SettingsOption, read_settings
+from ihdm.errors import UserError
 from ihdm.settings import SamplingSettings
 
 app = typer.Typer(help="Generate images.", no_args_is_help=True)
@@ -21,51 +22,91 @@ def draw(
     settings: SettingsOption,
     model: ModelOption,
     data: DataOption,
-    num_samples: Annotated[int, typer.Option(help="Number of images.", min=1)],
+    num_samples: Annotated[int, typer.Option(help="Number of images in the whole set.", min=1)],
+    state: Annotated[Path, typer.Option(help="Folder of unfinished images; the same command goes on from it.")],
+    output: Annotated[Path, typer.Option(help="Folder for samples.npy, starts.npy and samples.csv of the shard.")],
+    shard: Annotated[int, typer.Option(help="Which part of the set to generate, from 0.", min=0)] = 0,
+    num_shards: Annotated[int, typer.Option(help="Number of parts.", min=1)] = 1,
+) -> None:
+    """Generate a part of a set of images, each from its own number alone, so that the parts make the same set.
+
+    Images are written to disk as they are finished. `samples gather` joins the parts.
+    """
+    import shutil
+
+    from ihdm.data.arrays import open_images
+    from ihdm.files import atomic_path, sha256
+    from ihdm.generation import shard_numbers
+    from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, compute_device, load_network
+    from ihdm.progress import Progress
+    from ihdm.provenance import record, settings_hash
+    from ihdm.sample_state import draw_samples, samples_table
+
+    sampling = read_settings(SamplingSettings, settings)
+    if shard >= num_shards:
+        raise UserError(f"--shard {shard}: with {num_shards} shards they are 0…{num_shards - 1}")
+    train, device = open_images(data), compute_device()
+    numbers = shard_numbers(num_samples, shard, num_shards)
+    if not numbers:
+        raise UserError(f"--num-shards {num_shards}: {num_samples} images leave shard {shard} none; take fewer shards")
+    inputs = [model / WEIGHTS_NAME, model / CONFIG_NAME, data]
+    with record(
+        output / "samples.meta.json",
+        outputs=[output / name for name in ("samples.npy", "starts.npy", "samples.csv")],
+        inputs=inputs,
+        settings={**sampling.model_dump(), "num_samples": num_samples, "shard": shard, "num_shards": num_shards},
+        seed=sampling.seed,
+        device=str(device),
+    ):
+        origin = {
+            "settings": sampling.model_dump(mode="json"),
+            "numbers": [numbers.start, numbers.stop],
+            "inputs": [sha256(path) for path in inputs],
+            "device": str(device),
+        }
+        network = load_network(model, device)
+        with Progress(f"sampling {output}", len(numbers), unit="images") as progress:
+            finished = draw_samples(
+                network, train, sampling, numbers, state, origin=settings_hash(origin), device=device,
+                report=progress.update,
+            )  # fmt: skip
+        with atomic_path(output / "samples.csv") as temporary:
+            samples_table(finished, numbers, sampling.seed).to_csv(temporary, index=False)
+        for name in ("samples.npy", "starts.npy"):
+            with atomic_path(output / name) as temporary:
+                shutil.copyfile(state / name, temporary)
+    shutil.rmtree(state)
+
+
+@app.command()
+def gather(
+    shards: Annotated[list[Path], typer.Argument(help="Folders of the parts, in order.")],
     output: Annotated[Path, typer.Option(help="Folder for samples.npy, starts.npy, samples.csv and grid.png.")],
 ) -> None:
-    """Generate a set of images, each from its own number alone."""
-    import numpy as np
+    """Join the parts of a set of images, reading a few at a time."""
     import pandas as pd
 
     from ihdm.data.arrays import open_images
     from ihdm.files import atomic_path
-    from ihdm.generation import generate
-    from ihdm.images import save_grid
-    from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, compute_device, load_network
-    from ihdm.progress import Progress
+    from ihdm.images import join_images, save_grid
     from ihdm.provenance import record
-    from ihdm.tensors import to_uint8
 
-    sampling = read_settings(SamplingSettings, settings)
-    train, device = open_images(data), compute_device()
-    samples = np.empty((num_samples, *train.shape[1:]), dtype=np.uint8)
-    starts = np.empty_like(samples)
-    train_images = np.empty(num_samples, dtype=np.int64)
-    paths = {name: output / name for name in ("samples.npy", "starts.npy", "samples.csv", "grid.png")}
+    names = ("samples.npy", "starts.npy", "samples.csv")
     with record(
         output / "samples.meta.json",
-        outputs=list(paths.values()),
-        inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, data],
-        settings={**sampling.model_dump(), "num_samples": num_samples},
-        seed=sampling.seed,
-        device=str(device),
+        outputs=[output / name for name in (*names, "grid.png")],
+        inputs=[folder / name for folder in shards for name in names],
+        settings={},
     ):
-        numbers = range(num_samples)
-        network = load_network(model, device)
-        with Progress(f"sampling {output.parent.name} {output.name}", num_samples, unit="images") as progress:
-            for batch in generate(network, train, sampling, starts=numbers, noises=numbers, device=device):
-                here = slice(batch.first, batch.first + len(batch.images))
-                samples[here] = to_uint8(batch.images, sampling.rounding)
-                starts[here] = to_uint8(batch.starts, sampling.rounding)
-                train_images[here] = batch.train_images
-                progress.update(here.stop)
-        for name, images in (("samples.npy", samples), ("starts.npy", starts)):
-            with atomic_path(paths[name]) as temporary:
-                np.save(temporary, images, allow_pickle=False)
-        with atomic_path(paths["samples.csv"]) as temporary:
-            pd.DataFrame({"sample": list(numbers), "train_image": train_images}).to_csv(temporary, index=False)
-        save_grid(samples[:100], paths["grid.png"])
+        table = pd.concat([pd.read_csv(folder / "samples.csv") for folder in shards], ignore_index=True)
+        if table["sample"].tolist() != list(range(len(table))):
+            raise UserError(f"{shards[0]} … {shards[-1]}: not all parts of one set in order; give every shard once")
+        for name in names[:2]:
+            with atomic_path(output / name) as temporary:
+                join_images([open_images(folder / name) for folder in shards], temporary)
+        with atomic_path(output / "samples.csv") as temporary:
+            table.to_csv(temporary, index=False)
+        save_grid(open_images(output / "samples.npy")[:100], output / "grid.png")
 
 
 @app.command()

@@ -1,32 +1,55 @@
-"""Feature spaces for small images. None of them is Inception, so no distance measured in them is an FID."""
+"""Features of images: vectors whose distances mean more than those of pixels, stored with where they come from.
 
+The two extractors here are for small images and need no network. Neither is Inception, so no distance measured in them
+is an FID.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
+from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float
 from scipy.fft import dctn
 
+from ihdm.errors import UserError
 from ihdm.images import StoredImages
 
 Features = Float[np.ndarray, "_ feature"]
 
+CHUNK_VALUES = 2**24
+"""Most numbers in the images that are transformed at a time."""
+
 
 @runtime_checkable
-class FeatureSpace(Protocol):
-    """A named map from images to vectors."""
+class FeatureExtractor(Protocol):
+    """A named map from images to vectors; the hash is that of its weights."""
 
     name: str
+    sha256: str
 
     def transform(self, images: StoredImages) -> Features:
-        """Return one float64 vector an image."""
+        """Return one vector an image."""
         ...
+
+
+def weights_sha256(*arrays: np.ndarray) -> str:
+    """Return the SHA-256 of weights that lie in arrays; without any, that of nothing."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())
+    return digest.hexdigest()
 
 
 class CosineFeatures:
     """All orthonormal DCT-II coefficients of the image in [0, 1]: a rotation of its pixels."""
 
-    def __init__(self, train: StoredImages) -> None:
-        self.name = f"dct{train[0].size}"
+    def __init__(self, num_features: int) -> None:
+        self.name = f"dct{num_features}"
+        self.sha256 = weights_sha256()
 
     def transform(self, images: StoredImages) -> Features:
         """Return one float64 vector an image."""
@@ -35,31 +58,120 @@ class CosineFeatures:
 
 
 class PrincipalFeatures:
-    """The leading principal components of real training images, each scaled to unit variance.
+    """The leading principal components of real images, each scaled to unit variance.
 
     Scaling lets fine detail, whose variance is small, count as much as the overall colour.
+
+    Args:
+        mean: mean of the images it was fitted on, flattened, in [0, 1].
+        components: the components, each divided by its standard deviation.
     """
 
     NUM_COMPONENTS = 64
+    MAX_COVARIANCE = 4096
+    """Most values an image may have for its covariance to be formed."""
+    MAX_LARGE = 2048
+    """Larger images are fitted on this many, by a randomised decomposition."""
 
-    def __init__(self, train: StoredImages) -> None:
+    def __init__(self, mean: Float[np.ndarray, "values"], components: Float[np.ndarray, "components values"]) -> None:
+        self.name = f"pca{len(components)}"
+        self.sha256 = weights_sha256(mean, components)
+        self.mean = mean
+        self.components = components
+
+    @classmethod
+    def fit(cls, reference: StoredImages) -> "PrincipalFeatures":
+        """Fit the components to real images.
+
+        Raises:
+            UserError: if there are too few images, or too few values in each, for 64 components.
+        """
         from sklearn.decomposition import PCA
 
-        self.name = f"pca{self.NUM_COMPONENTS}"
-        self._pca = PCA(self.NUM_COMPONENTS, whiten=True, svd_solver="covariance_eigh")
-        self._pca.fit(self._pixels(train))
-
-    @staticmethod
-    def _pixels(images: StoredImages) -> Features:
-        return images.reshape(len(images), -1).astype(np.float64) / 255
+        num_values = reference[0].size
+        if min(len(reference), num_values) < cls.NUM_COMPONENTS:
+            raise UserError(
+                f"pca needs {cls.NUM_COMPONENTS} reference images and as many values in each; there are "
+                f"{len(reference)} images of {num_values} values: take 'dct', or more images"
+            )
+        if num_values <= cls.MAX_COVARIANCE:
+            pca = PCA(cls.NUM_COMPONENTS, svd_solver="covariance_eigh")
+            pca.fit(_pixels(reference))
+        else:
+            pca = PCA(cls.NUM_COMPONENTS, svd_solver="randomized", random_state=0)
+            pca.fit(_pixels(reference[: cls.MAX_LARGE], np.float32))
+        scale = np.sqrt(pca.explained_variance_)[:, None]
+        return cls(pca.mean_.astype(np.float64), (pca.components_ / scale).astype(np.float64))
 
     def transform(self, images: StoredImages) -> Features:
         """Return one float64 vector an image."""
-        features: Features = self._pca.transform(self._pixels(images))
+        features: Features = (_pixels(images) - self.mean) @ self.components.T
         return features
 
 
-FEATURE_SPACES: dict[str, type[CosineFeatures] | type[PrincipalFeatures]] = {
-    "dct": CosineFeatures,
-    "pca": PrincipalFeatures,
-}
+def _pixels(images: StoredImages, dtype: type[np.floating] = np.float64) -> Features:
+    pixels: Features = images.reshape(len(images), -1).astype(dtype)
+    pixels /= 255
+    return pixels
+
+
+def extract(extractor: FeatureExtractor, images: StoredImages, num_images: int) -> "StoredFeatures":
+    """Return the features of the first images, read and transformed a few at a time."""
+    size = max(1, CHUNK_VALUES // images[0].size)
+    firsts = range(0, num_images, size)
+    parts = [extractor.transform(images[first : min(first + size, num_images)]) for first in firsts]
+    return StoredFeatures(np.concatenate(parts).astype(np.float32), extractor.name, extractor.sha256)
+
+
+@dataclass(frozen=True)
+class StoredFeatures:
+    """The features of a set of images, float32, with the name and the weights' SHA-256 of what extracted them."""
+
+    values: Float[np.ndarray, "image feature"]
+    extractor: str
+    sha256: str
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, part: slice) -> Features:
+        return self.values[part].astype(np.float64)
+
+    def save(self, path: Path) -> None:
+        """Write the features as .npz."""
+        np.savez(path, values=self.values, extractor=self.extractor, sha256=self.sha256)
+
+    @classmethod
+    def read(cls, path: Path) -> "StoredFeatures":
+        """Read stored features.
+
+        Raises:
+            UserError: if the file holds none.
+        """
+        try:
+            stored = np.load(path, allow_pickle=False)
+            return cls(stored["values"], str(stored["extractor"]), str(stored["sha256"]))
+        except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile) as error:
+            raise UserError(f"{path}: no features can be read from it: {error}") from None
+
+
+def require_one_extractor(origins: Mapping[str, tuple[str, str]]) -> None:
+    """Refuse to compare features of different extractors.
+
+    Args:
+        origins: of each file or row, by name: the extractor and the hash of its weights.
+
+    Raises:
+        UserError: naming the first two that differ.
+    """
+    first, *others = origins.items()
+    for name, origin in others:
+        if origin != first[1]:
+            raise UserError(
+                f"{first[0]} is of {_origin_text(*first[1])} but {name} of {_origin_text(*origin)}: "
+                "only features of one extractor can be compared; extract them all with the same"
+            )
+
+
+def _origin_text(extractor: str, sha256: str) -> str:
+    return f"'{extractor}' (weights {sha256[:12]}…)"

@@ -6,49 +6,66 @@ With Inception features this is the KID. The kernel is k(x, y) = (x·y / dim + 1
 import numpy as np
 from jaxtyping import Float
 
+from ihdm.errors import UserError
+from ihdm.metrics.bootstrap import Estimate
 from ihdm.metrics.features import Features
 
-Weights = Float[np.ndarray, "image"]
+BLOCK = 1024
+"""Rows of a kernel matrix that exist at a time: memory grows with n, not with n²."""
 
 
-class KernelDistance:
-    """The kernel distance of one set of images from a reference, and of its resamples.
+def kernel_distance(features: Features, reference: Features, block: int = BLOCK) -> Estimate:
+    """Return the unbiased squared distance with its standard error.
+
+    Given the reference, the estimate is a mean of h(x, y) = k(x, y) − a(x) − a(y) over pairs of images, where a(x) is
+    the mean kernel of x with the reference. Such a U-statistic has the variance
+
+        (4 (n − 2) ζ₁ + 2 ζ₂) / (n (n − 1)),    ζ₁ = Var E[h | x],    ζ₂ = Var h
+
+    whose second term matters where the sets are alike (Serfling, 1980, section 5.2).
 
     Args:
-        features: the set's features, two images or more.
-        reference: the reference's features, two images or more.
+        features: the set's features.
+        reference: the reference's features; taken as given.
+        block: rows computed at a time; changes nothing but memory.
+
+    Raises:
+        UserError: if there are fewer than three images in the set or two in the reference.
     """
-
-    def __init__(self, features: Features, reference: Features) -> None:
-        if min(len(features), len(reference)) < 2:
-            raise ValueError(f"{len(features)} against {len(reference)} images; at least 2 are needed on each side")
-        self._within = polynomial_kernel(features, features)
-        self._across = np.mean(polynomial_kernel(features, reference), axis=1)
-        self._reference = mean_over_pairs(reference)
-
-    def value(self, weights: Weights | None = None) -> float:
-        """Return the unbiased squared distance.
-
-        Args:
-            weights: how often each image of the set counts, for the bootstrap; by default once. Pairs of an image
-                with its own copy are left out, as pairs of an image with itself are.
-        """
-        if weights is None:
-            weights = np.ones(len(self._within))
-        total = weights.sum()
-        pairs = weights @ self._within @ weights - (weights**2) @ np.diag(self._within)
-        num_pairs = total**2 - (weights**2).sum()
-        return float(pairs / num_pairs + self._reference - 2 * (weights @ self._across) / total)
+    count = len(features)
+    if count < 3 or len(reference) < 2:
+        raise UserError(f"kernel distance: {count} against {len(reference)} images; at least 3 against 2 are needed")
+    firsts = range(0, count, block)
+    across = np.concatenate(
+        [polynomial_kernel(features[first : first + block], reference).mean(axis=1) for first in firsts]
+    )
+    sums, total_square = np.empty(count), 0.0
+    for first in firsts:
+        here = slice(first, first + block)
+        pairs = polynomial_kernel(features[here], features) - across[here, None] - across
+        pairs[np.arange(len(pairs)), np.arange(first, first + len(pairs))] = 0  # an image with itself
+        sums[here] = pairs.sum(axis=1)
+        total_square += float(np.square(pairs).sum())
+    num_pairs = count * (count - 1)
+    mean = sums.sum() / num_pairs
+    pair_variance = total_square / num_pairs - mean**2
+    # The variance of an image's mean over its pairs holds a part of the pairs' own.
+    image_variance = max(0.0, (np.var(sums / (count - 1), ddof=1) * (count - 1) - pair_variance) / (count - 2))
+    variance = (4 * (count - 2) * image_variance + 2 * pair_variance) / num_pairs
+    return Estimate(float(mean + mean_over_pairs(reference, block)), float(np.sqrt(variance)))
 
 
 def polynomial_kernel(first: Features, second: Features) -> Float[np.ndarray, "first second"]:
     """Return (x·y / dim + 1)³ for every pair of features."""
-    kernel: Float[np.ndarray, "first second"] = (first @ second.T / first.shape[1] + 1) ** 3
+    inner = first @ second.T
+    inner /= first.shape[1]
+    inner += 1
+    kernel: Float[np.ndarray, "first second"] = inner * inner * inner
     return kernel
 
 
-def mean_over_pairs(features: Features, block: int = 1024) -> float:
-    """Return the mean kernel over all pairs of different images, block by block: memory grows with n, not with n²."""
+def mean_over_pairs(features: Features, block: int = BLOCK) -> float:
+    """Return the mean kernel over all pairs of different images, block by block."""
     total = sum(
         polynomial_kernel(features[first : first + block], features).sum() for first in range(0, len(features), block)
     )

@@ -12,6 +12,7 @@ from scipy.fft import dctn
 
 from ihdm.images import StoredImages
 from ihdm.metrics.bootstrap import mean_estimate
+from ihdm.metrics.spectral import spectral_distance
 
 MAX_FREQUENCY = np.sqrt(2) * np.pi
 
@@ -22,6 +23,11 @@ BANDS = {
     "highest": (3 * np.pi / 4, MAX_FREQUENCY),
 }
 """Bands of radial frequency in radians per pixel; the lower bound belongs to a band, the upper one does not."""
+
+NUM_ANNULI = 20
+"""Annuli of the spectral distance, from frequency 0 to √2 π; few enough that none is empty but for tiny images."""
+CHUNK_VALUES = 2**23
+"""Most numbers in the images that are transformed at a time."""
 
 Pixels = Float[np.ndarray, "image height width channel"]
 
@@ -59,29 +65,50 @@ def band_power(
     return np.stack(columns, axis=1)
 
 
-def band_rows(sets: Mapping[str, StoredImages], reference: StoredImages) -> list[dict[str, object]]:
-    """Return one row for each set and band: the power relative to the reference's, with its 95 % interval.
+def band_rows(
+    sets: Mapping[str, StoredImages], reference: StoredImages, num_resamples: int = 200
+) -> list[dict[str, object]]:
+    """Return rows of power relative to the reference's, one for each set and band, and of the spectral distance.
 
     Args:
         sets: stored images by name.
         reference: real images; their mean power is taken as given.
+        num_resamples: resamples behind the error of the spectral distance.
     """
-    real = band_power(reference / 255).mean(axis=0)
+    real, real_annuli = (power.mean(axis=0) for power in _powers(reference))
     rows: list[dict[str, object]] = []
     for name, images in sets.items():
-        relative = band_power(images / 255) / real
-        for (band, (low, high)), values in zip(BANDS.items(), relative.T, strict=True):
+        bands, annuli = _powers(images)
+        relative = bands / real
+        estimates = [
+            ("relative_power", band, low, high, mean_estimate(values))
+            for (band, (low, high)), values in zip(BANDS.items(), relative.T, strict=True)
+        ]
+        distance = spectral_distance(annuli, real_annuli, num_resamples)
+        for metric, band, low, high, estimate in [
+            *estimates,
+            ("spectral_distance", "all", 0.0, MAX_FREQUENCY, distance),
+        ]:
             rows.append(
                 {
                     "set": name,
+                    "metric": metric,
                     "band": band,
                     "low_frequency": low,
                     "high_frequency": high,
                     "n": len(images),
-                    **mean_estimate(values).columns(),
+                    **estimate.columns(),
                 }
             )
     return rows
+
+
+def _powers(images: StoredImages) -> tuple[Float[np.ndarray, "image bands"], Float[np.ndarray, "image bins"]]:
+    """Return each image's power in the bands and in the annuli, a few images at a time."""
+    size = max(1, CHUNK_VALUES // images[0].size)
+    chunks = (images[first : first + size] for first in range(0, len(images), size))
+    pairs = [(band_power(chunk / 255), annulus_power(chunk / 255, NUM_ANNULI)[1]) for chunk in chunks]
+    return np.concatenate([bands for bands, _ in pairs]), np.concatenate([annuli for _, annuli in pairs])
 
 
 def power_spectrum(images: Pixels, num_bins: int) -> tuple[Float[np.ndarray, "bins"], Float[np.ndarray, "bins"]]:

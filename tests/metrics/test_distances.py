@@ -3,11 +3,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ihdm.errors import UserError
 from ihdm.metrics.bootstrap import bootstrap, mean_estimate
 from ihdm.metrics.distance import distance_rows, measure_distances
-from ihdm.metrics.features import CosineFeatures, PrincipalFeatures
-from ihdm.metrics.frechet import frechet_distance, moments
-from ihdm.metrics.kid import KernelDistance, mean_over_pairs
+from ihdm.metrics.extrapolation import extrapolate
+from ihdm.metrics.features import CosineFeatures, PrincipalFeatures, extract
+from ihdm.metrics.frechet import FrechetDistance, frechet_distance, moments
+from ihdm.metrics.kid import kernel_distance, mean_over_pairs
+from ihdm.metrics.manifold import manifold_measures
+from ihdm.settings import DistanceSettings
+
+
+def settings_of(num_images: int, seed: int = 0) -> DistanceSettings:
+    return DistanceSettings(num_images=num_images, num_bootstrap=100, num_neighbours=5, extrapolate=False, seed=seed)
 
 
 def correlated(seed: int, count: int = 300, dim: int = 12) -> np.ndarray:
@@ -48,28 +56,35 @@ def test_kernel_distance_agrees_with_clean_fid():
     first, second = correlated(0), correlated(1)
     # One subset that holds everything is the estimate itself.
     expected = reference(first, second, num_subsets=1, max_subset_size=len(first))
-    assert KernelDistance(first, second).value() == pytest.approx(expected, rel=1e-9)
+    assert kernel_distance(first, second).value == pytest.approx(expected, rel=1e-9)
 
 
 def test_kernel_distance_is_unbiased():
     """Between two sets of one distribution it is zero on average, within four standard errors of the average."""
-    values = [KernelDistance(*np.random.default_rng(seed).standard_normal((2, 20, 4))).value() for seed in range(400)]
+    values = [kernel_distance(*np.random.default_rng(seed).standard_normal((2, 20, 4))).value for seed in range(400)]
     assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(len(values))
 
 
-def test_weights_are_repetitions_without_pairs_of_copies():
-    features, reference = correlated(2, 6, 3), correlated(3, 5, 3)
+@pytest.mark.parametrize("dim", [3, 12])  # fewer and more than images
+def test_weights_are_repetitions(dim):
+    features, reference = correlated(2, 6, dim), correlated(3, 40, dim)
     weights = np.array([2.0, 0, 1, 1, 2, 0])
-    chosen = np.repeat(np.arange(6), weights.astype(int))
-    kernel = (features[chosen] @ features[chosen].T / 3 + 1) ** 3
-    different = chosen[:, None] != chosen[None, :]
-    distance = KernelDistance(features, reference)
-    plain = distance.value()
-    within = kernel[different].mean()
-    across = ((features[chosen] @ reference.T / 3 + 1) ** 3).mean()
-    all_pairs = (features @ features.T / 3 + 1) ** 3
-    base = plain - all_pairs[~np.eye(6, dtype=bool)].mean() + 2 * ((features @ reference.T / 3 + 1) ** 3).mean()
-    assert distance.value(weights) == pytest.approx(within + base - 2 * across)
+    repeated = features[np.repeat(np.arange(6), weights.astype(int))]
+    distance = FrechetDistance(reference)
+    for found, chosen in ((distance.value(features), features), (distance.value(features, weights), repeated)):
+        assert found == pytest.approx(frechet_distance(moments(chosen), moments(reference)), rel=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.3])
+def test_standard_error_of_the_kernel_distance_is_its_spread(scale):
+    """Over 300 fresh sets, of the reference's own distribution, where the first-order term vanishes, and of another."""
+    reference = np.random.default_rng(99).standard_normal((400, 4))
+    estimates = [
+        kernel_distance(np.random.default_rng(seed).standard_normal((60, 4)) * scale, reference) for seed in range(300)
+    ]
+    spread = np.std([estimate.value for estimate in estimates], ddof=1)
+    claimed = np.sqrt(np.mean([estimate.standard_error**2 for estimate in estimates]))
+    assert claimed == pytest.approx(spread, rel=0.2)  # a standard deviation of 300 values is known to about 4–8 %
 
 
 @pytest.mark.parametrize("block", [1, 7, 300, 1000])
@@ -78,6 +93,9 @@ def test_blocks_do_not_change_the_mean_over_pairs(block):
     kernel = (features @ features.T / features.shape[1] + 1) ** 3
     expected = kernel[~np.eye(len(features), dtype=bool)].mean()
     assert mean_over_pairs(features, block) == pytest.approx(expected)
+    whole, cut = kernel_distance(features, correlated(5)), kernel_distance(features, correlated(5), block)
+    assert cut.value == pytest.approx(whole.value)
+    assert cut.standard_error == pytest.approx(whole.standard_error)
 
 
 def test_bootstrap_knows_the_error_of_a_mean():
@@ -95,7 +113,7 @@ def test_standard_errors_are_the_spread_over_fresh_sets():
     reference = np.random.default_rng(99).standard_normal((2000, 4))
     estimates = [
         measure_distances(
-            np.random.default_rng(seed).standard_normal((100, 4)) * 1.5, reference, num_resamples=100, seed=seed
+            np.random.default_rng(seed).standard_normal((100, 4)) * 1.5, reference, settings_of(100, seed=seed)
         )["frechet_distance"]
         for seed in range(60)
     ]
@@ -105,10 +123,16 @@ def test_standard_errors_are_the_spread_over_fresh_sets():
 
 
 def test_too_few_images():
-    with pytest.raises(ValueError, match="at least 2"):
+    with pytest.raises(UserError, match="at least 2"):
         moments(np.ones((1, 3)))
-    with pytest.raises(ValueError, match="at least 2"):
-        KernelDistance(np.ones((1, 3)), np.ones((5, 3)))
+    with pytest.raises(UserError, match="2 against 5 images; at least 3 against 2 are needed"):
+        kernel_distance(np.ones((2, 3)), np.ones((5, 3)))
+    with pytest.raises(UserError, match="5 neighbours need 6 images or more on each side, not 5 and 9"):
+        manifold_measures(np.ones((5, 3)), np.ones((9, 3)), 5)
+    with pytest.raises(UserError, match="needs 200 images or more, not 199"):
+        extrapolate(lambda weights: 0.0, 199, 0)
+    with pytest.raises(UserError, match=r"pca needs 64 reference images .* there are 63 images of 192 values"):
+        PrincipalFeatures.fit(np.zeros((63, 8, 8, 3), dtype=np.uint8))
     with pytest.raises(ValueError, match="at least 2"):
         mean_estimate(np.ones(1))
 
@@ -130,25 +154,27 @@ def test_blurred_images_are_farther_than_real_ones(space):
         blurred = np.broadcast_to(real.mean(axis=(1, 2), keepdims=True), real.shape).astype(np.uint8)
     else:
         real, blurred = real_and_blurred()
-    rows = distance_rows(
-        {"real": real[:200], "blurred": blurred[:200]}, real[200:], feature_space=space, num_resamples=20, seed=0
-    )
+    extractor = CosineFeatures(64) if space == "dct" else PrincipalFeatures.fit(real[200:])
+    train, samples = extract(extractor, real, len(real)), extract(extractor, blurred, 200)
+    rows = distance_rows({"real": train, "blurred": samples}, train, settings_of(200))
     by_key = {(row["set"], row["metric"]): row for row in rows}
     # A third-degree kernel tells little in 64 whitened dimensions at this number of images.
     for metric in ("frechet_distance", "kernel_distance") if space == "dct" else ("frechet_distance",):
         assert by_key["real", metric]["high"] < by_key["blurred", metric]["low"]
+    for metric in ("recall", "coverage"):
+        assert by_key["real", metric]["low"] > by_key["blurred", metric]["high"]
     assert {row["n"] for row in rows} == {200}
-    assert {row["feature_space"] for row in rows} == {"dct64" if space == "dct" else "pca64"}
+    assert {(row["extractor"], row["extractor_sha256"]) for row in rows} == {(extractor.name, extractor.sha256)}
 
 
 def test_cosine_features_keep_distances():
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 6, 3), dtype=np.uint8)
-    features = CosineFeatures(images).transform(images)
+    features = CosineFeatures(144).transform(images)
     pixels = images.reshape(5, -1) / 255
     np.testing.assert_allclose(np.linalg.norm(features[0] - features[1]), np.linalg.norm(pixels[0] - pixels[1]))
 
 
 def test_principal_features_of_the_reference_are_white():
     images = np.random.default_rng(0).integers(0, 256, (400, 6, 6, 3), dtype=np.uint8)
-    features = PrincipalFeatures(images).transform(images)
+    features = PrincipalFeatures.fit(images).transform(images)
     np.testing.assert_allclose(np.cov(features, rowvar=False), np.eye(64), atol=1e-8)

@@ -183,8 +183,8 @@ def test_looks_on_the_way(finished, make_experiment, images, tmp_path):
     assert [(row["step"], row["level"]) for row in rows] == [(s, k) for s in (4, 6) for k in range(1, 11)]
     settings = ErrorSettings(process=experiment.process, seed=3, num_images=3, micro_batch=3)
     errors = held_out_errors(Deblurrer(network), test[:3], settings)
-    np.testing.assert_allclose([row["loss"] for row in rows[10:]], errors.network.mean(0), rtol=1e-5)
-    np.testing.assert_allclose([row["baseline"] for row in rows[:10]], errors.baseline.mean(0), rtol=1e-5)
+    np.testing.assert_allclose([row["loss"] for row in rows[10:]], errors.network.mean((0, 1)), rtol=1e-5)
+    np.testing.assert_allclose([row["baseline"] for row in rows[:10]], errors.baseline.mean((0, 1)), rtol=1e-5)
     assert sorted(path.name for path in (tmp_path / "previews").iterdir()) == ["step4.png", "step6.png"]
     # The state was saved before the last look, so the same command looks again and ends with the same.
     again, repeated = train(experiment, images, state, run=run, test=test)

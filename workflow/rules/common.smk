@@ -24,9 +24,19 @@ EXPERIMENTS = settings.resolve_experiments()
 # The spelling of each δ/σ in paths, and its value.
 RATIOS = {format_number(ratio): ratio for experiment in EXPERIMENTS for ratio in settings.delta_ratios(experiment)}
 
-TABLES = ["levels", "distance", "spectrum", "disentanglement"]
+# Every extractor that features are stored of.
+EXTRACTORS = sorted({settings.evaluation.extractors[settings.dataset_of(experiment)] for experiment in EXPERIMENTS})
+
+TABLES = ["levels", "distance", "spectrum", "memorisation", "disentanglement"]
 if settings.has_likelihood:
     TABLES.append("likelihood")
+    if settings.evaluation.likelihood_draws > 1:
+        TABLES.append("likelihood_cost")
+
+# A curve needs three values to have a minimum.
+CURVES = [experiment for experiment in EXPERIMENTS if len(settings.delta_ratios(experiment)) > 2]
+if CURVES:
+    TABLES.append("minimum")
 
 
 wildcard_constraints:
@@ -34,6 +44,10 @@ wildcard_constraints:
     experiment="|".join(EXPERIMENTS),
     ratio="|".join(re.escape(ratio) for ratio in RATIOS),
     table="|".join(TABLES),
+    extractor="|".join(EXTRACTORS),
+    split="train|test",
+    images="samples|starts",
+    shard=r"\d+",
 
 
 def everything():
@@ -41,7 +55,7 @@ def everything():
     return (
         [f"{RESULTS}/figures/{figure}.png" for figure in settings.figures]
         + [f"{RESULTS}/metrics/{table}.csv" for table in TABLES]
-        + [f"{RESULTS}/report/summary.html"]
+        + [f"{RESULTS}/metrics/sweep.csv", f"{RESULTS}/report/summary.html"]
     )
 
 
@@ -57,9 +71,46 @@ def per_delta(pattern, experiment):
     ]
 
 
+def features_folder(dataset):
+    """Where the features of a data set's images, real and generated, are stored."""
+    return f"{RESULTS}/metrics/features/{settings.evaluation.extractors[dataset]}"
+
+
+def extractor_of(wildcards):
+    """The extractor of an experiment's images."""
+    dataset = settings.dataset_of(wildcards.experiment)
+    return f"{features_folder(dataset)}/{dataset}/extractor.npz"
+
+
+def real_features(split):
+    """The features of a split of a data set, named or an experiment's, as an input function."""
+
+    def path(wildcards):
+        dataset = wildcards.get("dataset") or settings.dataset_of(wildcards.experiment)
+        return f"{features_folder(dataset)}/{dataset}/{split}.npz"
+
+    return path
+
+
+def features_of(images):
+    """The features of an experiment's samples or starts at one δ/σ, as an input function."""
+
+    def path(wildcards):
+        folder = features_folder(settings.dataset_of(wildcards.experiment))
+        return f"{folder}/{wildcards.experiment}/delta{wildcards.ratio}/{images}.npz"
+
+    return path
+
+
 def table_parts(wildcards):
     """The tables of single experiments that a joint table is made of."""
     folder = f"{RESULTS}/metrics/{wildcards.table}"
+    if wildcards.table == "minimum":
+        kinds = {"distance": CURVES, "likelihood": CURVES if settings.has_likelihood else []}
+        return [f"{folder}/{experiment}/{kind}.csv" for kind, names in kinds.items() for experiment in names]
+    if wildcards.table == "memorisation":
+        ratio = format_number(settings.evaluation.delta_ratio)
+        return [f"{folder}/{experiment}/delta{ratio}.csv" for experiment in EXPERIMENTS]
     if wildcards.table not in ("distance", "spectrum"):
         return [f"{folder}/{experiment}.csv" for experiment in EXPERIMENTS]
     datasets = {settings.dataset_of(experiment): None for experiment in EXPERIMENTS}  # a set that keeps its order
@@ -83,7 +134,9 @@ FIGURE_INPUTS = {
         "distance": "metrics/distance/{experiment}/delta{ratio}.csv",
         "real": "metrics/distance/real/{dataset}.csv",
         "likelihood": "metrics/likelihood/{experiment}.csv",
+        "minimum": "metrics/minimum.csv",
     },
+    "sweep_curves": {"sweep": "metrics/sweep.csv"},
     "psd": {"psd": "metrics/psd/{experiment}.csv"},
     "disentanglement": {
         "grid": "samples/{experiment}/starts_noises.npy",
@@ -106,6 +159,8 @@ def figure_inputs(figure):
         if kind == "likelihood" and not settings.has_likelihood:
             continue
         for experiment in settings.figures[figure]:
+            if kind == "minimum" and experiment not in CURVES:
+                continue
             path = f"{RESULTS}/{pattern}".replace("{experiment}", experiment)
             path = path.replace("{dataset}", settings.dataset_of(experiment))
             if "{ratio}" not in path:

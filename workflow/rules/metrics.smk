@@ -65,11 +65,140 @@ rule metrics_likelihood:
         "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
 
 
+# What network evaluations buy, at the first δ of the bound.
+rule metrics_likelihood_cost:
+    input:
+        errors=f"{RESULTS}/metrics/errors/{{experiment}}.npz",
+    output:
+        table=f"{RESULTS}/metrics/likelihood_cost/{{experiment}}.csv",
+        meta=f"{RESULTS}/metrics/likelihood_cost/{{experiment}}.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/likelihood_cost/{{experiment}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=lambda wildcards: settings.likelihood(wildcards.experiment).model_dump_json(),
+    shell:
+        "python -m ihdm --threads {threads} metrics likelihood-cost --settings {params.settings:q} --errors {input.errors:q} "
+        "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
+
+
+rule metrics_minimum_likelihood:
+    input:
+        errors=f"{RESULTS}/metrics/errors/{{experiment}}.npz",
+        train=data_of("train"),
+        test=data_of("test"),
+    output:
+        table=f"{RESULTS}/metrics/minimum/{{experiment}}/likelihood.csv",
+        meta=f"{RESULTS}/metrics/minimum/{{experiment}}/likelihood.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/minimum/{{experiment}}/likelihood.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=8000,
+    params:
+        settings=lambda wildcards: settings.likelihood(wildcards.experiment).model_dump_json(),
+    shell:
+        "python -m ihdm --threads {threads} metrics likelihood-minimum --settings {params.settings:q} --errors {input.errors:q} "
+        "--train {input.train:q} --test {input.test:q} "
+        "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
+
+
+rule metrics_minimum_distance:
+    input:
+        tables=lambda wildcards: per_delta(
+            f"{RESULTS}/metrics/distance/{{experiment}}/delta{{ratio}}.csv", wildcards.experiment
+        ),
+    output:
+        table=f"{RESULTS}/metrics/minimum/{{experiment}}/distance.csv",
+        meta=f"{RESULTS}/metrics/minimum/{{experiment}}/distance.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/minimum/{{experiment}}/distance.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m ihdm --threads {threads} metrics distance-minimum {input.tables:q} "
+        "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
+
+
+# What turns images into features: fitted, or its weights checked, once for each data set.
+rule metrics_extractor:
+    input:
+        train=f"{RESULTS}/data/{{dataset}}/train.npy",
+    output:
+        extractor=f"{RESULTS}/metrics/features/{{extractor}}/{{dataset}}/extractor.npz",
+        meta=f"{RESULTS}/metrics/features/{{extractor}}/{{dataset}}/extractor.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/features/{{extractor}}/{{dataset}}/extractor.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/metrics/features/{{extractor}}/{{dataset}}/extractor.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=8000,
+    params:
+        settings=lambda wildcards: settings.extractor(wildcards.dataset).model_dump_json(),
+    shell:
+        "python -m ihdm --threads {threads} metrics extractor --settings {params.settings:q} --train {input.train:q} "
+        "--output {output.extractor:q} > {log:q} 2>&1"
+
+
+# Features, once for each set of images and extractor.
+rule metrics_features_real:
+    input:
+        extractor=f"{RESULTS}/metrics/features/{{extractor}}/{{dataset}}/extractor.npz",
+        images=f"{RESULTS}/data/{{dataset}}/{{split}}.npy",
+    output:
+        features=f"{RESULTS}/metrics/features/{{extractor}}/{{dataset}}/{{split}}.npz",
+        meta=f"{RESULTS}/metrics/features/{{extractor}}/{{dataset}}/{{split}}.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/features/{{extractor}}/{{dataset}}/{{split}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/metrics/features/{{extractor}}/{{dataset}}/{{split}}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=8000,
+        runtime=720,
+        gpu=1,
+    params:
+        settings=lambda wildcards: settings.extractor(wildcards.dataset).model_dump_json(),
+    shell:
+        "python -m ihdm --threads {threads} metrics features --settings {params.settings:q} --extractor {input.extractor:q} "
+        "--images {input.images:q} --output {output.features:q} 2>&1 | tee -i {log:q}"
+
+
+rule metrics_features:
+    input:
+        extractor=extractor_of,
+        images=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/{{images}}.npy",
+    output:
+        features=f"{RESULTS}/metrics/features/{{extractor}}/{{experiment}}/delta{{ratio}}/{{images}}.npz",
+        meta=f"{RESULTS}/metrics/features/{{extractor}}/{{experiment}}/delta{{ratio}}/{{images}}.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/features/{{extractor}}/{{experiment}}/delta{{ratio}}/{{images}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/metrics/features/{{extractor}}/{{experiment}}/delta{{ratio}}/{{images}}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=8000,
+        runtime=720,
+        gpu=1,
+    params:
+        settings=lambda wildcards: settings.extractor(settings.dataset_of(wildcards.experiment)).model_dump_json(),
+        num_images=settings.evaluation.num_samples,
+    shell:
+        "python -m ihdm --threads {threads} metrics features --settings {params.settings:q} --extractor {input.extractor:q} "
+        "--images {input.images:q} --num-images {params.num_images} --output {output.features:q} 2>&1 | tee -i {log:q}"
+
+
 # The real-against-real floor, once for each data set.
 rule metrics_distance_real:
     input:
-        train=f"{RESULTS}/data/{{dataset}}/train.npy",
-        test=f"{RESULTS}/data/{{dataset}}/test.npy",
+        train=real_features("train"),
+        test=real_features("test"),
     output:
         table=f"{RESULTS}/metrics/distance/real/{{dataset}}.csv",
         meta=f"{RESULTS}/metrics/distance/real/{{dataset}}.meta.json",
@@ -80,20 +209,21 @@ rule metrics_distance_real:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=4000,
+        mem_mb=8000,
+        runtime=720,
     params:
-        settings=lambda wildcards: settings.distance(wildcards.dataset).model_dump_json(),
+        settings=settings.distance.model_dump_json(),
     shell:
         "python -m ihdm --threads {threads} metrics distance --settings {params.settings:q} --train {input.train:q} "
-        "--images train={input.train:q} --images test={input.test:q} "
+        "--sets train={input.train:q} --sets test={input.test:q} --optional test "
         "--label dataset={wildcards.dataset} --output {output.table:q} > {log:q} 2>&1"
 
 
 rule metrics_distance:
     input:
-        train=data_of("train"),
-        samples=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/samples.npy",
-        starts=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/starts.npy",
+        train=real_features("train"),
+        samples=features_of("samples"),
+        starts=features_of("starts"),
     output:
         table=f"{RESULTS}/metrics/distance/{{experiment}}/delta{{ratio}}.csv",
         meta=f"{RESULTS}/metrics/distance/{{experiment}}/delta{{ratio}}.meta.json",
@@ -104,13 +234,46 @@ rule metrics_distance:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=4000,
+        mem_mb=8000,
+        runtime=720,
     params:
-        settings=lambda wildcards: settings.distance(settings.dataset_of(wildcards.experiment)).model_dump_json(),
+        settings=settings.distance.model_dump_json(),
         dataset=lambda wildcards: settings.dataset_of(wildcards.experiment),
     shell:
         "python -m ihdm --threads {threads} metrics distance --settings {params.settings:q} --train {input.train:q} "
-        "--images samples={input.samples:q} --images starts={input.starts:q} "
+        "--sets samples={input.samples:q} --sets starts={input.starts:q} "
+        "--label dataset={params.dataset} --label experiment={wildcards.experiment} "
+        "--label delta_ratio={wildcards.ratio} --output {output.table:q} > {log:q} 2>&1"
+
+
+# At one δ an experiment: repeating training images is a matter of the network.
+rule metrics_memorisation:
+    input:
+        samples=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/samples.npy",
+        train=data_of("train"),
+        test=data_of("test"),
+        sample_features=features_of("samples"),
+        train_features=real_features("train"),
+        test_features=real_features("test"),
+    output:
+        table=f"{RESULTS}/metrics/memorisation/{{experiment}}/delta{{ratio}}.csv",
+        meta=f"{RESULTS}/metrics/memorisation/{{experiment}}/delta{{ratio}}.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/memorisation/{{experiment}}/delta{{ratio}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/metrics/memorisation/{{experiment}}/delta{{ratio}}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=8000,
+        runtime=720,
+    params:
+        settings=lambda wildcards: settings.memorisation(wildcards.experiment).model_dump_json(),
+        dataset=lambda wildcards: settings.dataset_of(wildcards.experiment),
+    shell:
+        "python -m ihdm --threads {threads} metrics memorisation --settings {params.settings:q} "
+        "--images samples={input.samples:q} --images test={input.test:q} --images train={input.train:q} "
+        "--features samples={input.sample_features:q} --features test={input.test_features:q} --features train={input.train_features:q} "
         "--label dataset={params.dataset} --label experiment={wildcards.experiment} "
         "--label delta_ratio={wildcards.ratio} --output {output.table:q} > {log:q} 2>&1"
 
@@ -132,7 +295,7 @@ rule metrics_spectrum_real:
         num_images=settings.evaluation.num_samples,
     shell:
         "python -m ihdm --threads {threads} metrics spectrum --num-images {params.num_images} --train {input.train:q} "
-        "--images train={input.train:q} --images test={input.test:q} "
+        "--images train={input.train:q} --images test={input.test:q} --optional test "
         "--label dataset={wildcards.dataset} --output {output.table:q} > {log:q} 2>&1"
 
 
@@ -230,3 +393,31 @@ rule metrics_table:
         "../../environment.yml"
     shell:
         "python -m ihdm --threads {threads} metrics table {input.parts:q} --output {output.table:q} > {log:q} 2>&1"
+
+
+# Everything that was measured of samples and bound, with what was swept: the table to analyse.
+rule metrics_sweep:
+    input:
+        tables=[
+            f"{RESULTS}/metrics/{table}.csv"
+            for table in ("distance", "memorisation", "spectrum", "likelihood")
+            if table in TABLES
+        ],
+    output:
+        table=report(
+            f"{RESULTS}/metrics/sweep.csv",
+            caption="../report/sweep.rst",
+            category="Tables",
+            labels={"table": "sweep"},
+        ),
+        parquet=f"{RESULTS}/metrics/sweep.parquet",
+        meta=f"{RESULTS}/metrics/sweep.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/sweep.log",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=settings.swept.model_dump_json(),
+    shell:
+        "python -m ihdm --threads {threads} metrics sweep --settings {params.settings:q} {input.tables:q} "
+        "--output {output.table:q} > {log:q} 2>&1"

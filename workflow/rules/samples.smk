@@ -1,8 +1,45 @@
-rule samples:
+# A part of the samples of an experiment at one δ. The parts can run side by side, on different machines.
+rule samples_shard:
     input:
         weights=f"{RESULTS}/models/{{experiment}}/diffusion_pytorch_model.safetensors",
         config=f"{RESULTS}/models/{{experiment}}/config.json",
         data=data_of("train"),
+    output:
+        samples=temp(f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/shards/{{shard}}/samples.npy"),
+        starts=temp(f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/shards/{{shard}}/starts.npy"),
+        table=temp(f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/shards/{{shard}}/samples.csv"),
+        meta=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/shards/{{shard}}/samples.meta.json",
+    log:
+        f"{RESULTS}/logs/samples/{{experiment}}/delta{{ratio}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/samples/{{experiment}}/delta{{ratio}}/{{shard}}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=8000,
+        runtime=1440,
+        gpu=1,
+    params:
+        settings=lambda wildcards: settings.sampling(wildcards.experiment, RATIOS[wildcards.ratio]).model_dump_json(),
+        num_samples=settings.evaluation.num_samples,
+        num_shards=settings.evaluation.num_shards,
+        model=subpath(input.weights, parent=True),
+        folder=subpath(output.samples, parent=True),
+        # Not an output: Snakemake deletes the outputs of a job that is stopped, and this must outlive it.
+        state=f"{RESULTS}/state/samples/{{experiment}}/delta{{ratio}}/{{shard}}",
+    shell:
+        "python -m ihdm --threads {threads} samples draw --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
+        "--num-samples {params.num_samples} --shard {wildcards.shard} --num-shards {params.num_shards} "
+        "--state {params.state:q} --output {params.folder:q} 2>&1 | tee -i {log:q}"
+
+
+rule samples:
+    input:
+        shards=[
+            f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/shards/{shard}/{name}"
+            for shard in range(settings.evaluation.num_shards)
+            for name in ("samples.npy", "starts.npy", "samples.csv")
+        ],
     output:
         samples=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/samples.npy",
         starts=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/starts.npy",
@@ -16,23 +53,17 @@ rule samples:
         ),
         meta=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/samples.meta.json",
     log:
-        f"{RESULTS}/logs/samples/{{experiment}}/delta{{ratio}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/samples/{{experiment}}/delta{{ratio}}.tsv"
+        f"{RESULTS}/logs/samples/{{experiment}}/delta{{ratio}}/gather.log",
     conda:
         "../../environment.yml"
-    resources:
-        mem_mb=8000,
-        runtime=1440,
-        gpu=1,
     params:
-        settings=lambda wildcards: settings.sampling(wildcards.experiment, RATIOS[wildcards.ratio]).model_dump_json(),
-        num_samples=settings.evaluation.num_samples,
-        model=subpath(input.weights, parent=True),
+        shards=lambda wildcards: [
+            f"{RESULTS}/samples/{wildcards.experiment}/delta{wildcards.ratio}/shards/{shard}"
+            for shard in range(settings.evaluation.num_shards)
+        ],
         folder=subpath(output.samples, parent=True),
     shell:
-        "python -m ihdm --threads {threads} samples draw --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
-        "--num-samples {params.num_samples} --output {params.folder:q} 2>&1 | tee -i {log:q}"
+        "python -m ihdm --threads {threads} samples gather {params.shards:q} --output {params.folder:q} > {log:q} 2>&1"
 
 
 rule samples_sequence:

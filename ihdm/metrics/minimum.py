@@ -1,0 +1,86 @@
+"""Where a curve over δ/σ is lowest, and how surely: it is drawn anew many times, each time with its own minimum."""
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from ihdm.errors import UserError
+from ihdm.seeds import generator
+
+LOW, HIGH = 0.025, 0.975
+"""Quantiles between which 95 % of the minima lie."""
+NUM_CURVES = 2000
+
+
+def minimum_row(
+    ratios: Float[np.ndarray, "ratios"], values: Float[np.ndarray, "ratios"], curves: Float[np.ndarray, "curves ratios"]
+) -> dict[str, object]:
+    """Return where the minimum lies, with a 95 % interval, and what may be said of it.
+
+    The verdict is `inside` the range, at its `edge`, where the true minimum may lie beyond, or `flat`, if the interval
+    holds the whole range.
+
+    Args:
+        ratios: δ/σ, ascending, three or more.
+        values: the curve.
+        curves: the curve as other images might have given it.
+
+    Raises:
+        UserError: if there are fewer than three ratios.
+    """
+    if len(ratios) < 3:
+        raise UserError(f"a minimum needs values at three δ/σ or more, not {len(ratios)}: sweep more of them")
+    minima = ratios[curves.argmin(axis=1)]
+    low, high = np.quantile(minima, [LOW, HIGH], method="inverted_cdf")
+    best = int(values.argmin())
+    if low == ratios[0] and high == ratios[-1]:
+        verdict = "flat"
+    else:
+        verdict = "edge" if best in (0, len(ratios) - 1) else "inside"
+    return {
+        "delta_ratio": ratios[best],
+        "low": low,
+        "high": high,
+        "value": values[best],
+        "verdict": verdict,
+        "first_ratio": ratios[0],
+        "last_ratio": ratios[-1],
+        "num_ratios": len(ratios),
+    }
+
+
+def distance_minimum(table: pd.DataFrame, seed: int) -> list[dict[str, object]]:
+    """Return one row for each distance of samples.
+
+    Each curve is drawn from normal distributions with the values' own standard errors. Samples at different δ share
+    starts and noise, so that differences are in truth known better than this says: the intervals are on the wide side.
+
+    Args:
+        table: distances of one experiment's samples at several δ.
+        seed: seed of the draws.
+    """
+    rows: list[dict[str, object]] = []
+    for metric in ("fid", "frechet_distance", "kid", "kernel_distance"):
+        part = table[(table["set"] == "samples") & (table["metric"] == metric)].sort_values("delta_ratio")
+        if len(part):
+            values, errors = (part[name].to_numpy(dtype=np.float64) for name in ("value", "standard_error"))
+            normal = generator(seed, "curves of distances").standard_normal((NUM_CURVES, len(part)))
+            row = minimum_row(part["delta_ratio"].to_numpy(dtype=np.float64), values, values + errors * normal)
+            rows.append({"metric": metric, "extractor": part["extractor"].iloc[0], "n": part["n"].iloc[0], **row})
+    return rows
+
+
+def likelihood_minimum(
+    ratios: Float[np.ndarray, "ratios"], bits: Float[np.ndarray, "ratios image"], num_resamples: int, seed: int
+) -> dict[str, object]:
+    """Return the row of the bound: its curves come from resampling images, each with its values at every δ.
+
+    Args:
+        ratios: δ/σ, ascending.
+        bits: the bound of each image at each ratio, in bits per dimension.
+        num_resamples: bootstrap resamples.
+        seed: seed of the resampling.
+    """
+    count = bits.shape[1]
+    weights = generator(seed, "bootstrap").multinomial(count, np.full(count, 1 / count), size=num_resamples) / count
+    return {"metric": "bits_per_dim", "n": count, **minimum_row(ratios, bits.mean(axis=1), weights @ bits.T)}

@@ -1,0 +1,98 @@
+"""What the noise in held-out squared errors costs, and how to make less of it do.
+
+Of the errors e of images i at levels k, each with a few draws d of noise, only Σ_k E e is asked for, averaged over a
+fixed set of images. Noise is the one thing that is random then.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+Draws = Float[np.ndarray, "draw image levels"]
+"""NaN where a level has fewer draws than another."""
+Controls = Float[np.ndarray, "draw image levels control"]
+
+
+def remove_noise(errors: Draws, controls: Controls) -> Draws:
+    """Subtract the part of the errors that the noise itself explains: control variates.
+
+    Their expectation over the noise is zero, so that the mean stays what it is. The slopes are those that fit best, at
+    each level, how errors differ between the draws of an image; the variance between draws can only become smaller.
+
+    Args:
+        errors: of the network. With one draw there are no differences, and they are returned as they are.
+        controls: known quantities of the same noise.
+    """
+    if len(errors) < 2:
+        return errors
+    cleaned = np.empty_like(errors)
+    for level in range(errors.shape[2]):
+        found, known = errors[..., level], controls[..., level, :]
+        is_drawn = np.isfinite(found)
+        differences = (known - np.nanmean(known, axis=0))[is_drawn]
+        slopes, *_ = np.linalg.lstsq(differences, (found - np.nanmean(found, axis=0))[is_drawn])
+        cleaned[..., level] = found - known @ slopes
+    return cleaned
+
+
+def draw_variance(errors: Draws) -> Float[np.ndarray, "image levels"]:
+    """Return the variance of a single draw for each image and level, from the spread between draws.
+
+    Raises:
+        ValueError: if there is one draw only.
+    """
+    if len(errors) < 2:
+        raise ValueError("one draw has no spread; at least 2 are needed")
+    return np.nanvar(errors, axis=0, ddof=1)
+
+
+def total_error(errors: Draws) -> float:
+    """Return the standard error of Σ_k E e, averaged over the images, that is left by the noise."""
+    counts = np.isfinite(errors).sum(axis=0)
+    return float(np.sqrt((draw_variance(errors) / counts).sum()) / errors.shape[1])
+
+
+def allocate(variances: Float[np.ndarray, "levels"], total: int) -> Int[np.ndarray, "levels"]:
+    """Share out draws among levels, in proportion to their standard deviation, which makes the variance smallest.
+
+    Args:
+        variances: of a single draw at each level.
+        total: draws to share out; all are, by largest remainder.
+    """
+    deviations = np.sqrt(variances)
+    shares = total * deviations / deviations.sum()
+    counts = np.floor(shares).astype(np.int64)
+    rest = np.argsort(counts - shares, kind="stable")[: total - counts.sum()]
+    counts[rest] += 1
+    return counts
+
+
+@dataclass(frozen=True)
+class Design:
+    """A way to spend network evaluations, and the variance that one of them leaves: n leave an n-th of it."""
+
+    name: str
+    variance: float
+
+
+def designs(errors: Draws, without_noise: Draws) -> list[Design]:
+    """Return ways to estimate Σ_k E e over fixed images, from the costliest to the cheapest as a rule.
+
+    Args:
+        errors: with two draws or more.
+        without_noise: the same after :func:`remove_noise`.
+    """
+    num_levels = errors.shape[2]
+    plain, controlled = draw_variance(errors), draw_variance(without_noise)
+    means = np.nanmean(errors, axis=0)
+    # K e at one random level: the spread over levels comes on top of the noise.
+    level_variance = np.square(means).mean() * num_levels**2 - np.square(means.sum(axis=1)).mean()
+    uniform = level_variance + num_levels**2 * plain.mean()
+    return [
+        Design("uniform random levels", float(uniform)),
+        Design("every level", float(num_levels**2 * plain.mean())),
+        Design("every level, control variates", float(num_levels**2 * controlled.mean())),
+        Design("levels by variance", float(np.sqrt(plain.mean(axis=0)).sum() ** 2)),
+        Design("levels by variance, control variates", float(np.sqrt(controlled.mean(axis=0)).sum() ** 2)),
+    ]

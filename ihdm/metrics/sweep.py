@@ -1,0 +1,61 @@
+"""One tidy table of everything measured: a row is one measure of one set of images, with what was swept beside it."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from ihdm.settings import SweptExperiment
+
+PARAMETERS = ("sigma", "num_levels", "blur_sigma_max", "num_train", "seed")
+"""What can be swept by training anew."""
+
+COLUMNS = (
+    *("dataset", "experiment", "base", *PARAMETERS, "delta_ratio", "set", "metric"),
+    *("extractor", "extractor_sha256", "n", "value", "standard_error"),
+)
+
+
+def tidy_table(tables: Mapping[str, pd.DataFrame], experiments: Mapping[str, SweptExperiment]) -> pd.DataFrame:
+    """Return the rows of several joint tables in one form.
+
+    Args:
+        tables: joint tables by kind: `distance`, `memorisation`, `spectrum`, `likelihood`, or some of them.
+        experiments: the parameters of every experiment. Rows of real images belong to none.
+    """
+    parts = [_in_one_form(kind, table) for kind, table in tables.items()]
+    joint = pd.concat(parts, ignore_index=True)
+    known = pd.DataFrame([{"experiment": name, **swept.model_dump()} for name, swept in experiments.items()])
+    datasets = known.set_index("experiment")["dataset"]
+    joint["dataset"] = joint["dataset"].fillna(joint["experiment"].map(datasets))
+    joint = joint.merge(known.drop(columns="dataset"), on="experiment", how="left")
+    for name in ("num_levels", "num_train", "seed", "n"):
+        joint[name] = joint[name].astype("Int64")
+    return joint[list(COLUMNS)]
+
+
+def _in_one_form(kind: str, table: pd.DataFrame) -> pd.DataFrame:
+    if kind == "likelihood":
+        table = table.assign(metric="bits_per_dim", set="test", value=table["bits_per_dim"])
+    if kind == "spectrum":
+        is_band = table["metric"] == "relative_power"
+        table = table.assign(metric=table["metric"].where(~is_band, table["metric"] + "_" + table["band"]))
+    wanted = ("dataset", "experiment", "delta_ratio", "set", "metric", "extractor", "extractor_sha256", "n", "value")
+    return table.reindex(columns=[*wanted, "standard_error"])
+
+
+def swept_parameters(table: pd.DataFrame, base: str) -> dict[str, pd.DataFrame]:
+    """Return for each parameter that was swept the rows of the experiments that differ from ``base`` in it alone.
+
+    Args:
+        table: the tidy table.
+        base: name of the experiment that others vary.
+    """
+    family = table[table["base"] == base]
+    own = family[family["experiment"] == base]
+    found = {}
+    for parameter in PARAMETERS:
+        prefix = f"{base}-{parameter}"
+        rows = pd.concat([own, family[family["experiment"].str.startswith(prefix, na=False)]])
+        if rows["experiment"].nunique() > 1:
+            found[parameter] = rows
+    return found

@@ -1,0 +1,249 @@
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from ihdm import extractors
+from ihdm.__main__ import main
+from ihdm.errors import UserError
+from ihdm.extractors import Inception, fit_extractor, in_colour, load_extractor, save_extractor
+from ihdm.files import sha256
+from ihdm.metrics.distance import distance_rows
+from ihdm.metrics.features import PrincipalFeatures, StoredFeatures, extract
+from ihdm.metrics.kid import kernel_distance
+from ihdm.metrics.tables import join_tables
+from ihdm.settings import DistanceSettings, ExtractorSettings
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 1), dtype=np.uint8)
+SETTINGS = DistanceSettings(num_images=100, num_bootstrap=20, num_neighbours=3, extrapolate=False, seed=0)
+
+
+def run(monkeypatch, *arguments: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["ihdm", *map(str, arguments)])
+    try:
+        main()
+    except SystemExit as end:
+        if end.code:
+            raise
+
+
+def fail(monkeypatch, *arguments: str) -> str:
+    with pytest.raises(SystemExit) as caught:
+        run(monkeypatch, *arguments)
+    message = str(caught.value)
+    assert message.startswith("ihdm: ")
+    assert "\n" not in message
+    return message
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """Images and their features in two extractors."""
+    np.save(tmp_path / "train.npy", IMAGES)
+    np.save(tmp_path / "test.npy", IMAGES[:40])
+    for kind in ("dct", "pca"):
+        settings = json.dumps({"extractor": kind, "num_skipped": 100})
+        made = tmp_path / f"{kind}.npz"
+        run(
+            monkeypatch, "metrics", "extractor", "--settings", settings, "--train", tmp_path / "train.npy", "--output",
+            made,
+        )  # fmt: skip
+        for split in ("train", "test"):
+            run(
+                monkeypatch, "metrics", "features", "--settings", settings, "--extractor", made, "--images",
+                tmp_path / f"{split}.npy", "--output", tmp_path / f"{split}_{kind}.npz",
+            )  # fmt: skip
+    return tmp_path
+
+
+def distance(train: Path, sets: dict[str, Path], output: Path, *more: str) -> list[str]:
+    named = [word for name, path in sets.items() for word in ("--sets", f"{name}={path}")]
+    return ["metrics", "distance", "--settings", SETTINGS.model_dump_json(), "--train", str(train), *named, "--output",
+            str(output), *more]  # fmt: skip
+
+
+def test_features_know_their_extractor(folder):
+    stored = StoredFeatures.read(folder / "train_pca.npz")
+    fitted = PrincipalFeatures.fit(IMAGES[100:])
+    assert (stored.extractor, stored.sha256) == (fitted.name, fitted.sha256) == ("pca64", fitted.sha256)
+    np.testing.assert_allclose(stored.values, fitted.transform(IMAGES), rtol=1e-5, atol=1e-5)
+    assert stored.sha256 != PrincipalFeatures.fit(IMAGES[:200]).sha256
+
+
+def test_mixing_extractors_is_refused(folder, monkeypatch):
+    message = fail(
+        monkeypatch,
+        *distance(folder / "train_dct.npz", {"samples": folder / "train_pca.npz"}, folder / "distance.csv"),
+    )
+    assert "train is of 'dct64' (weights e3b0c44298fc…) but samples of 'pca64'" in message
+    assert "only features of one extractor can be compared" in message
+    assert not (folder / "distance.csv").exists()
+
+
+def test_mixing_rows_is_refused(folder, monkeypatch):
+    for kind in ("dct", "pca"):
+        train = folder / f"train_{kind}.npz"
+        run(monkeypatch, *distance(train, {"train": train}, folder / f"{kind}.csv", "--label", "dataset=digits"))
+    message = fail(
+        monkeypatch, "metrics", "table", folder / "dct.csv", folder / "pca.csv", "--output", folder / "both.csv"
+    )
+    assert "dct.csv is of 'dct64'" in message
+    assert "pca.csv of 'pca64'" in message
+    run(monkeypatch, "metrics", "table", folder / "dct.csv", "--output", folder / "both.csv")
+    # Other data sets may have other extractors.
+    tables = {kind: pd.read_csv(folder / f"{kind}.csv").assign(dataset=kind) for kind in ("dct", "pca")}
+    assert set(join_tables(tables)["extractor"]) == {"dct64", "pca64"}
+
+
+def test_unequal_numbers_of_images_are_refused():
+    rows = pd.DataFrame({"dataset": ["d"], "extractor": ["x"], "extractor_sha256": ["0"], "n": [100]})
+    with pytest.raises(UserError, match=r"d: b \(50 images\) and a \(100 images\) compare different numbers"):
+        join_tables({"a": rows, "b": rows.assign(n=50)})
+
+
+def test_too_few_images(folder, monkeypatch):
+    train, test = folder / "train_dct.npz", folder / "test_dct.npz"
+    message = fail(monkeypatch, *distance(train, {"test": test}, folder / "x.csv"))
+    assert "test: 100 images are asked for but there are features of 40" in message
+    message = fail(monkeypatch, *distance(test, {"test": test}, folder / "x.csv"))
+    assert "holds 40 training images; 100 for comparison leave too few for a reference: at least 102" in message
+    message = fail(
+        monkeypatch, "metrics", "extractor", "--settings", '{"extractor": "dct", "num_skipped": 299}', "--train",
+        folder / "train.npy", "--output", folder / "x.npz",
+    )  # fmt: skip
+    assert "at least 301 are needed" in message
+    run(monkeypatch, *distance(train, {"train": train, "test": test}, folder / "x.csv", "--optional", "test"))
+    rows = pd.read_csv(folder / "x.csv").set_index(["set", "metric"])
+    assert rows.loc[("test", "frechet_distance"), "note"] == "only 40 images"
+    assert np.isnan(rows.loc[("test", "frechet_distance"), "value"])
+    assert set(rows["n"]) == {100}
+
+
+def test_damaged_files_are_named(folder, monkeypatch):
+    (folder / "broken.npz").write_bytes(b"PK")
+    message = fail(monkeypatch, *distance(folder / "broken.npz", {"test": folder / "test_dct.npz"}, folder / "x.csv"))
+    assert "broken.npz: no features can be read from it" in message
+
+
+def test_an_extractor_file_of_another_kind_is_refused(tmp_path):
+    settings = {kind: ExtractorSettings(extractor=kind, num_skipped=0) for kind in ("dct", "pca")}
+    save_extractor(fit_extractor(settings["dct"], IMAGES), tmp_path / "dct.npz")
+    with pytest.raises(UserError, match="no extractor can be read"):
+        load_extractor(tmp_path / "dct.npz", settings["pca"], IMAGES[:1])
+    with pytest.raises(UserError, match=r"describes 'dct64' .* not 'dct192'"):
+        load_extractor(tmp_path / "dct.npz", settings["dct"], np.repeat(IMAGES[:1], 3, axis=-1))
+
+
+def test_fid_needs_inception(tmp_path, monkeypatch):
+    np.save(tmp_path / "train.npy", IMAGES)
+    arguments = ["metrics", "extractor", "--train", tmp_path / "train.npy", "--output", tmp_path / "x.npz"]
+    missing = fail(monkeypatch, *arguments, "--settings", '{"extractor": "inception", "num_skipped": 9}')
+    assert "FID needs clean-fid's Inception: put inception-2015-12-05.pt into a folder and name the folder" in missing
+    settings = json.dumps({"extractor": "inception", "num_skipped": 9, "weights": str(tmp_path)})
+    assert "inception-2015-12-05.pt: does not exist" in fail(monkeypatch, *arguments, "--settings", settings)
+    (tmp_path / "inception-2015-12-05.pt").write_bytes(b"other weights")
+    assert "has SHA-256" in fail(monkeypatch, *arguments, "--settings", settings)
+    assert not (tmp_path / "x.npz").exists()
+
+
+class TinyInception(torch.nn.Module):
+    """Stands where the real network stands in its file: normalised images in, 2048 features out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 16, 7, stride=8), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(2),
+            torch.nn.Flatten(), torch.nn.Linear(64, 2048),
+        )  # fmt: skip
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.layers(images)
+
+
+@pytest.fixture
+def tiny_inception(tmp_path, monkeypatch) -> Inception:
+    torch.manual_seed(0)
+    path = tmp_path / extractors.INCEPTION_FILE
+    torch.jit.script(TinyInception().eval()).save(str(path))
+    monkeypatch.setattr(extractors, "INCEPTION_SHA256", sha256(path))
+    return Inception(str(tmp_path))
+
+
+# PyTorch would have TorchScript replaced, but this is how the network of the FID is published.
+torchscript = pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning", "ignore:.*torch.jit:DeprecationWarning")
+
+
+@torchscript
+def test_inception_sees_what_clean_fid_shows_it(tiny_inception, tmp_path):
+    """The features are those of clean-fid's own loop over image files, up to its batches."""
+    from cleanfid.fid import get_files_features
+    from PIL import Image
+
+    colour = np.random.default_rng(1).integers(0, 256, (5, 20, 20, 3), dtype=np.uint8)
+    files = []
+    for number, image in enumerate(colour):
+        files.append(str(tmp_path / f"{number}.png"))
+        Image.fromarray(image).save(files[-1])
+    expected = get_files_features(
+        files, model=tiny_inception._network, num_workers=0, device=torch.device("cpu"), mode="clean", verbose=False
+    )
+    np.testing.assert_allclose(tiny_inception.transform(colour), expected, rtol=1e-4, atol=1e-5)
+
+
+@torchscript
+def test_only_inception_gives_fid(tiny_inception):
+    for extractor, names in (
+        (tiny_inception, {"fid", "kid"}),
+        (PrincipalFeatures.fit(IMAGES), {"frechet_distance", "kernel_distance"}),
+    ):
+        features = extract(extractor, IMAGES[:20], 20)
+        settings = SETTINGS.model_copy(update={"num_images": 8})
+        rows = distance_rows({"train": features}, features, settings)
+        found = {row["metric"] for row in rows}
+        assert found == names | {"precision", "recall", "density", "coverage"}
+        assert {row["extractor_sha256"] for row in rows} == {extractor.sha256}
+
+
+def test_grey_images_become_three_equal_channels():
+    colour = in_colour(IMAGES[:2])
+    assert colour.shape == (2, 8, 8, 3)
+    for channel in range(3):
+        np.testing.assert_array_equal(colour[..., channel], IMAGES[:2, ..., 0])
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("efficientnet_lite_pytorch") is None, reason="needs the extra 'efficientnet'"
+)
+def test_efficientnet_tells_blurred_photos_from_sharp_ones():
+    from skimage.data import chelsea
+    from skimage.filters import gaussian
+
+    photo = chelsea()
+    crops = np.stack([photo[y : y + 64, x : x + 64] for y in range(0, 192, 48) for x in range(0, 384, 48)])
+    blurred = np.stack([gaussian(crop, 2, channel_axis=-1, preserve_range=True) for crop in crops]).astype(np.uint8)
+    extractor = fit_extractor(ExtractorSettings(extractor="efficientnet", num_skipped=0), crops)
+    sharp, soft = extract(extractor, crops, len(crops)), extract(extractor, blurred, len(blurred))
+    assert sharp.values.shape == (32, 1280)
+    same, different = (kernel_distance(part[:16], sharp[16:]) for part in (sharp, soft))
+    assert different.low > same.high
+
+
+def test_pca_of_large_images_forms_no_covariance(monkeypatch):
+    """Above the limit a randomised decomposition of the first images finds the same leading components."""
+    rng = np.random.default_rng(0)
+    mixing = rng.standard_normal((64, 192)) * np.linspace(12, 3, 64)[:, None]
+    values = rng.standard_normal((900, 64)) @ mixing + 128
+    images = np.clip(np.rint(values), 0, 255).astype(np.uint8).reshape(900, 8, 8, 3)
+    exact = PrincipalFeatures.fit(images)
+    monkeypatch.setattr(PrincipalFeatures, "MAX_COVARIANCE", 100)
+    large = PrincipalFeatures.fit(images)
+    covariance = np.cov(large.transform(images), rowvar=False)
+    np.testing.assert_allclose(covariance, np.eye(64), atol=0.02)
+    np.testing.assert_allclose(
+        large.components @ large.components.T, exact.components @ exact.components.T, rtol=0.05, atol=1
+    )

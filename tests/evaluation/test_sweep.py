@@ -1,0 +1,132 @@
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from ihdm.__main__ import main
+from ihdm.config_files import parse_config
+from ihdm.errors import UserError
+from ihdm.figures.style import save_figure, set_style
+from ihdm.figures.sweep_curves import draw
+from ihdm.metrics.sweep import COLUMNS, swept_parameters, tidy_table
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def config():
+    values = yaml.safe_load((ROOT / "workflow/config/quick.yaml").read_text())
+    values["sweeps"] |= {"num_levels": {"digits": [20, 40]}, "num_train": {"digits": [100]}, "seed": {"photos": [1]}}
+    return parse_config(values)
+
+
+def tables(experiments: list[str]) -> dict[str, pd.DataFrame]:
+    rows = [
+        {"dataset": "photos" if experiment.startswith("photos") else "digits", "experiment": experiment,
+         "delta_ratio": ratio, "set": "samples", "metric": metric, "extractor": "dct64", "extractor_sha256": "0",
+         "n": 50, "value": float(number), "standard_error": 0.1}
+        for number, experiment in enumerate(experiments, start=1)
+        for ratio in (1.0, 1.25)
+        for metric in ("frechet_distance", "kernel_distance")
+    ]  # fmt: skip
+    real = {**rows[0], "experiment": None, "delta_ratio": None, "set": "train"}
+    likelihood = [
+        {"experiment": row["experiment"], "delta_ratio": row["delta_ratio"], "n": 20, "bits_per_dim": 3.0,
+         "standard_error": 0.2}
+        for row in rows[::2]
+    ]  # fmt: skip
+    spectrum = [{**row, "metric": "relative_power", "band": "low"} for row in rows[::2]]
+    for row in spectrum:
+        del row["extractor"], row["extractor_sha256"]
+    return {
+        "distance": pd.DataFrame([*rows, real]),
+        "likelihood": pd.DataFrame(likelihood),
+        "spectrum": pd.DataFrame(spectrum),
+    }
+
+
+def test_one_row_for_each_measure_with_what_was_swept(config):
+    experiments = config.swept.experiments
+    assert list(experiments) == [
+        "digits", "digits-sigma0.02", "digits-num_levels20", "digits-num_train100", "photos", "photos-seed1",
+    ]  # fmt: skip
+    table = tidy_table(tables(list(experiments)), experiments)
+    assert tuple(table.columns) == COLUMNS
+    keys = ["experiment", "delta_ratio", "set", "metric", "extractor"]
+    assert not table.duplicated(keys).any()
+    assert len(table) == 6 * 2 * 4 + 1
+    swept = table[table["experiment"] == "digits-num_train100"]
+    assert set(swept["num_train"]) == {100}
+    assert set(swept["base"]) == {"digits"}
+    assert set(table["metric"]) == {"frechet_distance", "kernel_distance", "bits_per_dim", "relative_power_low"}
+    bits = table[(table["metric"] == "bits_per_dim") & (table["experiment"] == "photos")]
+    assert set(bits["dataset"]) == {"photos"}
+    assert (bits["value"] == 3.0).all()
+    real = table[table["set"] == "train"]
+    assert real["sigma"].isna().all()
+
+
+def test_a_parameter_is_varied_alone(config):
+    experiments = config.swept.experiments
+    table = tidy_table(tables(list(experiments)), experiments)
+    found = swept_parameters(table, "digits")
+    assert set(found) == {"sigma", "num_levels", "num_train"}
+    assert set(found["num_levels"]["experiment"]) == {"digits", "digits-num_levels20"}
+    assert set(found["num_levels"]["num_levels"]) == {20, 40}
+    assert set(swept_parameters(table, "photos")) == {"seed"}
+
+
+def test_csv_and_parquet_hold_the_same(config, tmp_path, monkeypatch):
+    paths = []
+    for kind, table in tables(list(config.swept.experiments)).items():
+        paths.append(str(tmp_path / f"{kind}.csv"))
+        table.to_csv(paths[-1], index=False)
+    monkeypatch.setattr(
+        sys, "argv",
+        ["ihdm", "metrics", "sweep", "--settings", config.swept.model_dump_json(), *paths, "--output",
+         str(tmp_path / "sweep.csv")],
+    )  # fmt: skip
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    csv, parquet = pd.read_csv(tmp_path / "sweep.csv"), pd.read_parquet(tmp_path / "sweep.parquet")
+    assert parquet["num_train"].dtype == "Int64"
+    for column in COLUMNS:
+        assert csv[column].isna().equals(parquet[column].isna()), column
+    np.testing.assert_array_equal(csv["value"], parquet["value"])
+    outputs = json.loads((tmp_path / "sweep.meta.json").read_text())["outputs"]
+    assert {Path(name).name for name in outputs} == {"sweep.csv", "sweep.parquet"}
+
+
+def test_figure_has_a_column_for_each_parameter(config, tmp_path):
+    experiments = config.swept.experiments
+    path = tmp_path / "sweep.csv"
+    tidy_table(tables(list(experiments)), experiments).to_csv(path, index=False)
+    set_style()
+    figure = draw({"sweep": {"digits": {"": path}}})
+    assert len(figure.axes) == 6
+    assert [axes.get_xlabel() for axes in figure.axes[3:]] == [r"$\sigma$", "$K$", "training images"]
+    lines = figure.axes[1].get_legend_handles_labels()[1]
+    assert lines == ["1", "1.25"]
+    save_figure(figure, tmp_path / "sweep_curves.png")
+    assert (tmp_path / "sweep_curves.pdf").exists()
+
+
+def test_nothing_swept_is_named(config, tmp_path):
+    experiments = {name: value for name, value in config.swept.experiments.items() if name == "digits"}
+    path = tmp_path / "sweep.csv"
+    tidy_table(tables(["digits"]), experiments).to_csv(path, index=False)
+    with pytest.raises(UserError, match="nothing of 'digits' is swept"):
+        draw({"sweep": {"digits": {"": path}}})
+
+
+def test_fewer_training_images_are_another_experiment(config):
+    experiments = config.resolve_experiments()
+    assert experiments["digits-num_train100"].num_train == 100
+    assert config.sampling("digits-num_train100").num_train == 100
+    assert config.likelihood("digits-num_train100").num_train == 100
+    assert experiments["digits"].num_train is None

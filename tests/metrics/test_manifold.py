@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+from sklearn.neighbors import NearestNeighbors
+
+from ihdm.metrics import neighbours
+from ihdm.metrics.extrapolation import extrapolate
+from ihdm.metrics.manifold import manifold_measures
+from ihdm.metrics.memorisation import memorisation_measures, memorisation_rows, nearest_distances
+from ihdm.metrics.spectral import spectral_distance
+
+
+def brute_force(samples: np.ndarray, real: np.ndarray, k: int) -> dict[str, float]:
+    """The definitions, pair by pair."""
+
+    def distance(a: np.ndarray, b: np.ndarray) -> float:
+        return float(np.linalg.norm(a - b))
+
+    def radius(points: np.ndarray, i: int) -> float:
+        return sorted(distance(points[i], other) for j, other in enumerate(points) if j != i)[k - 1]
+
+    real_radii = [radius(real, i) for i in range(len(real))]
+    sample_radii = [radius(samples, i) for i in range(len(samples))]
+    inside = np.array([[distance(s, r) <= real_radii[i] for i, r in enumerate(real)] for s in samples])
+    recalled = np.array([[distance(s, r) <= sample_radii[j] for r in real] for j, s in enumerate(samples)])
+    return {
+        "precision": inside.any(axis=1).mean(),
+        "recall": recalled.any(axis=0).mean(),
+        "density": inside.sum() / (k * len(samples)),
+        "coverage": inside.any(axis=0).mean(),
+    }
+
+
+@pytest.mark.parametrize("k", [1, 3, 5])
+@pytest.mark.parametrize("block_values", [64, 2**24])
+def test_measures_are_their_definitions(k, block_values, monkeypatch):
+    monkeypatch.setattr(neighbours, "BLOCK_VALUES", block_values)
+    rng = np.random.default_rng(k)
+    samples, real = rng.standard_normal((40, 6)) * 1.2 + 0.3, rng.standard_normal((31, 6))
+    found = manifold_measures(samples, real, k)
+    assert {name: estimate.value for name, estimate in found.items()} == pytest.approx(brute_force(samples, real, k))
+
+
+def test_sets_far_apart_share_nothing():
+    samples, real = np.random.default_rng(0).standard_normal((2, 50, 4))
+    assert all(estimate.value == 0 for estimate in manifold_measures(samples + 100, real, 5).values())
+    same = manifold_measures(real, real, 5)
+    assert same["precision"].value == same["recall"].value == same["coverage"].value == 1
+
+
+def test_nearest_distances_agree_with_scikit_learn():
+    rng = np.random.default_rng(0)
+    train, points = rng.integers(0, 256, (90, 48), dtype=np.uint8), rng.integers(0, 256, (20, 48), dtype=np.uint8)
+    expected, _ = NearestNeighbors(n_neighbors=1).fit(train.astype(float)).kneighbors(points.astype(float))
+    for chunk in (7, 90, 1000):
+        np.testing.assert_allclose(nearest_distances(points, train, chunk), expected[:, 0])
+
+
+def test_copies_are_found():
+    """Of 50 samples 20 are training images; the others are as new as the held-out ones."""
+    rng = np.random.default_rng(0)
+    train, held_out, new = (rng.integers(0, 256, (count, 64), dtype=np.uint8) for count in (200, 100, 30))
+    samples = np.concatenate([train[:20], new])
+    rows = memorisation_rows({("pixels", "0"): {"samples": samples, "test": held_out, "train": train}})
+    by_key = {(row["set"], row["metric"]): row for row in rows}
+    assert 0.4 <= by_key["samples", "share_near"]["value"] < 0.55
+    assert by_key["test", "share_near"]["value"] == pytest.approx(0.05)
+    assert by_key["samples", "nearest_distance"]["value"] < by_key["test", "nearest_distance"]["value"] < 8
+    assert nearest_distances(train[:20], train, 64).max() == 0
+
+
+def test_share_near_of_equal_distances():
+    distances = np.linspace(1, 2, 100)
+    assert memorisation_measures(distances, distances)["samples"]["share_near"].value == pytest.approx(0.05)
+
+
+def test_spectral_distance_of_a_constant_factor():
+    """Power times e^a everywhere gives |a|, and with noise of known size its standard error is that of the mean."""
+    rng = np.random.default_rng(0)
+    reference = np.exp(-np.arange(6.0))
+    power = reference * np.exp(0.7) * np.ones((50, 1))
+    assert spectral_distance(power, reference, 20).value == pytest.approx(0.7)
+    noisy = reference * (1 + 0.1 * rng.standard_normal((400, 1)))
+    estimate = spectral_distance(noisy * 2, reference, 200)
+    assert estimate.value == pytest.approx(np.log(2), abs=4 * 0.1 / 20)
+    assert estimate.standard_error == pytest.approx(0.1 / 20, rel=0.2)
+
+
+def test_extrapolation_finds_the_intercept():
+    """A distance that is 3 + 50/n exactly; a noisy one within four standard errors."""
+    exact = extrapolate(lambda weights: 3 + 50 / weights.sum(), 400, seed=0)
+    assert exact.value == pytest.approx(3)
+    rng = np.random.default_rng(0)
+    noisy = extrapolate(lambda weights: 3 + 50 / weights.sum() + 0.01 * rng.standard_normal(), 400, seed=0)
+    assert abs(noisy.value - 3) < 4 * max(noisy.standard_error, 0.005)
