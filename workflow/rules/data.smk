@@ -11,7 +11,6 @@ rule data:
         f"{RESULTS}/benchmarks/data/{{dataset}}.tsv"
     conda:
         "../../environment.yml"
-    threads: 4
     resources:
         mem_mb=4000,
         runtime=1440,
