@@ -16,7 +16,6 @@ from torch import Tensor
 from ihdm.config import Experiment
 from ihdm.config_files import read_config
 from ihdm.data.sources import load_splits
-from ihdm.images import StoredImages
 from ihdm.objective import deblurring_loss
 from ihdm.settings import RunSettings
 from ihdm.trainer import Trainer, make_accelerator
@@ -28,11 +27,11 @@ FIRST_BATCH = 10**6
 """Far beyond the steps of the training itself."""
 
 
-def gradients(trainer: Trainer, experiment: Experiment, images: StoredImages) -> Float[Tensor, "batches parameters"]:
+def gradients(trainer: Trainer, experiment: Experiment) -> Float[Tensor, "batches parameters"]:
     """Return the gradient of the mean loss on each of many batches."""
     rows = []
     for number in range(NUM_BATCHES):
-        batch = draw_batch(experiment, images, FIRST_BATCH + number, slice(0, experiment.training.batch_size))
+        batch = draw_batch(experiment, trainer.loader, FIRST_BATCH + number, slice(0, experiment.training.batch_size))
         loss = deblurring_loss(
             trainer.network, trainer.heat, batch.images, batch.levels, batch.noise, experiment.process.sigma
         ).mean()
@@ -57,7 +56,7 @@ def main() -> None:
             squares, relative = {}, {}
             for choice in ("uniform", "stratified"):
                 training = experiment.training.model_copy(update={"levels": choice})
-                rows = gradients(trainer, experiment.model_copy(update={"training": training}), images)
+                rows = gradients(trainer, experiment.model_copy(update={"training": training}))
                 mean = rows.mean(0)
                 squares[choice] = (rows - mean).square().sum(1).double().numpy() * NUM_BATCHES / (NUM_BATCHES - 1)
                 relative[choice] = squares[choice].mean() / float(mean.square().sum())
@@ -65,7 +64,7 @@ def main() -> None:
             # Both use the same batches, so the error of the ratio is that of the paired differences.
             error = np.std(squares["stratified"] - ratio * squares["uniform"], ddof=1)
             error /= squares["uniform"].mean() * np.sqrt(NUM_BATCHES)
-            cells = [f"{relative[choice]:.1f}" for choice in ("uniform", "stratified")]
+            cells = [f"{relative[choice]:.2f}" for choice in ("uniform", "stratified")]
             print(f"| {name} | {stage} | {' | '.join(cells)} | {ratio:.2f} ± {error:.2f} |", flush=True)
 
 

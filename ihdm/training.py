@@ -112,6 +112,7 @@ def train(
                     last_saved = time.monotonic()
             if stopping:
                 raise InterruptedTrainingError(f"stopped at step {trainer.step}; the same command goes on from there")
+    accelerator.end_training()
     return trainer.averaged_network(), history.rows if history else []
 
 

@@ -10,10 +10,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ihdm.config import Experiment
-from ihdm.images import StoredImages
+from ihdm.data.loader import BatchLoader
 from ihdm.seeds import generator, torch_seed
 from ihdm.settings import Levels
-from ihdm.tensors import to_tensor
 
 
 @lru_cache(maxsize=2)
@@ -61,29 +60,26 @@ class Batch:
         return Batch(self.images[part], self.levels[part], self.noise[part])
 
 
-def draw_batch(
-    experiment: Experiment, images: StoredImages, step: int, share: slice, device: torch.device | str = "cpu"
-) -> Batch:
-    """Return a share of the batch of one step.
+def draw_batch(experiment: Experiment, loader: BatchLoader, step: int, share: slice) -> Batch:
+    """Return a share of the batch of one step, on the loader's device.
 
     Levels and noise are drawn for the whole batch and cut, which costs little, so that they do not depend on how many
     devices share it. The noise is drawn on the device, so it is another one on a GPU than on a CPU.
 
     Args:
         experiment: everything the result depends on.
-        images: the training images.
+        loader: the training images.
         step: number of the step, from 0.
         share: the positions in the batch that are asked for.
-        device: where they are needed.
     """
-    seed, size = experiment.seed, experiment.training.batch_size
-    indices = batch_indices(seed, step, size, len(images))[share]
+    seed, size, device = experiment.seed, experiment.training.batch_size, loader.device
+    indices = batch_indices(seed, step, size, len(loader.images))[share]
     rng = generator(seed, "levels of a training step", step)
     levels = draw_levels(rng, experiment.training.levels, size, experiment.process.num_levels)[share]
     noise_rng = torch.Generator(device).manual_seed(torch_seed(seed, "noise of a training step", step))
-    _, height, width, channels = images.shape
+    _, height, width, channels = loader.images.shape
     noise = torch.randn((size, channels, height, width), generator=noise_rng, device=device)[share]
-    return Batch(to_tensor(images[indices], device), torch.as_tensor(levels, device=device), noise)
+    return Batch(loader.batch(indices), torch.as_tensor(levels, device=device), noise)
 
 
 def even_slices(total: int, count: int) -> list[slice]:

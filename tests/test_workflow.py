@@ -73,7 +73,7 @@ def results(tmp_path_factory) -> Path:
 
 
 def test_everything_is_there(results):
-    for figure in ("teaser", "delta_samples", "delta_curve", "psd", "disentanglement", "training"):
+    for figure in ("data", "teaser", "delta_samples", "delta_curve", "psd", "disentanglement", "training"):
         assert (results / f"figures/{figure}.pdf").read_bytes().startswith(b"%PDF")
         assert (results / f"figures/{figure}.png").read_bytes().startswith(b"\x89PNG")
     assert open_images(results / "samples/photos/delta1.25/samples.npy").shape == (20, 16, 16, 3)
@@ -192,7 +192,7 @@ def test_scales_are_never_merged():
     assert "a scale is one complete file, but 2 are given" in output.stdout + output.stderr
 
 
-@pytest.mark.parametrize("config", ["config.yaml", "workflow/config/quick.yaml"])
+@pytest.mark.parametrize("config", ["config.yaml", "workflow/config/desk.yaml", "workflow/config/quick.yaml"])
 def test_every_scale_can_be_planned(config):
     output = subprocess.run(
         [sys.executable, "-m", "snakemake", "-n", "--forceall", "--configfile", config],
@@ -204,4 +204,4 @@ def test_every_scale_can_be_planned(config):
     )
     assert output.returncode == 0, output.stderr
     jobs = planned(output.stdout + output.stderr)
-    assert jobs["models"] == (7 if config == "config.yaml" else 4)
+    assert jobs["models"] == {"config": 7, "desk": 2, "quick": 4}[Path(config).stem]

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ihdm.commands.options import SettingsOption, read_settings
-from ihdm.config import DatasetSettings
+from ihdm.settings import DatasetSettings
 
 app = typer.Typer(help="Prepare data sets: one uint8 array per split, with a description.", no_args_is_help=True)
 
@@ -15,9 +15,15 @@ app = typer.Typer(help="Prepare data sets: one uint8 array per split, with a des
 def prepare(
     settings: SettingsOption,
     output: Annotated[Path, typer.Option(help="Folder for train.npy, test.npy and their descriptions.")],
-    state: Annotated[Path, typer.Option(help="Folder of what is not complete; the same command goes on from it.")],
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of what is not complete, from which the same command goes on; "
+            "by default a hidden one beside the output."
+        ),
+    ] = None,
     root: Annotated[Path, typer.Option(help="Folder of raw files, by source.")] = Path("data"),
-    threads: Annotated[int, typer.Option(min=1, help="Images decoded at a time; changes no byte.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Images decoded at a time; changes no byte.")] = 1,
 ) -> None:
     """Find or download a data set and write its splits, going on from an earlier state if there is one."""
     from ihdm.data.sources import find_source, load_splits, obtain_raw
@@ -32,10 +38,10 @@ def prepare(
         paths = prepare_splits(
             splits,
             dataset,
-            state,
+            state or output.with_name(f".{output.name}.incomplete"),
             output,
             {"source": source.origin, "licence": source.licence, "split": source.split, "raw": raw.records},
-            threads=threads,
+            workers=workers,
         )
     for path in paths:
         print(f"{path} and its description are written")

@@ -38,7 +38,7 @@ def train(
 
     from ihdm.data.arrays import open_images
     from ihdm.files import atomic_path
-    from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, compute_device, is_main_process, save_network
+    from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, compute_device, processes, save_network
     from ihdm.progress import Progress
     from ihdm.provenance import record
     from ihdm.training import LOG_EVERY
@@ -46,7 +46,7 @@ def train(
 
     experiment, run = read_settings(Experiment, settings), read_settings(RunSettings, run_settings)
     images, held_out = first_images(data, experiment.num_train), open_images(test) if test else None
-    if not is_main_process():
+    if not processes().is_main_process:
         train_network(experiment, images, state, run=run)
         return
     tables = ["history.csv", "held_out.csv"] if test else ["history.csv"]
@@ -54,7 +54,8 @@ def train(
         output / "model.meta.json",
         outputs=[output / name for name in (CONFIG_NAME, WEIGHTS_NAME, *tables)],
         inputs=[data, test] if test else [data],
-        settings=experiment,
+        settings=experiment.model_dump(mode="json")
+        | {"run": run.model_dump() | {"processes": processes().num_processes}},
         seed=experiment.seed,
         device=str(compute_device()),
     ):

@@ -44,7 +44,7 @@ def download(address: str, target: Path, *, attempts: int = 5, pause: float = 2.
         if attempt:
             time.sleep(pause * 2 ** (attempt - 1))
         try:
-            _fetch_rest(address, part, timeout)
+            _fetch_rest(address, target, part, timeout)
             os.replace(part, target)
             return
         except _PassingError as error:
@@ -52,11 +52,11 @@ def download(address: str, target: Path, *, attempts: int = 5, pause: float = 2.
     arrived = part.stat().st_size if part.exists() else 0
     raise UserError(
         f"{address}: the download failed {attempts} times, at last with: {failure}. {arrived} bytes are kept in "
-        f"{part}; run the same command again to go on from there"
+        f"{part}; run the same command again to go on from there, or put the file at {target} by other means"
     )
 
 
-def _fetch_rest(address: str, part: Path, timeout: float) -> None:
+def _fetch_rest(address: str, target: Path, part: Path, timeout: float) -> None:
     have = part.stat().st_size if part.exists() else 0
     request = Request(address, headers={"Range": f"bytes={have}-"} if have else {})  # noqa: S310 (checked above)
     try:
@@ -75,7 +75,9 @@ def _fetch_rest(address: str, part: Path, timeout: float) -> None:
             raise _PassingError(f"the server has fewer than the {have} bytes that had arrived") from None
         if error.code in PASSING_STATUSES:
             raise _PassingError(f"status {error.code}, {error.reason}") from None
-        raise UserError(f"{address}: the server answers {error.code}, {error.reason}") from None
+        raise UserError(
+            f"{address}: the server answers {error.code}, {error.reason}; put the file at {target} by other means"
+        ) from None
     except (URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
         raise _PassingError(str(getattr(error, "reason", error)) or type(error).__name__) from None
 

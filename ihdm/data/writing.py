@@ -1,7 +1,7 @@
 """Prepared splits: images decoded in parallel and written one after another, so that a stopped preparation goes on.
 
 Until it is complete, a split grows in a state folder: ``NAME.npy``, appended to a chunk at a time, and ``NAME.jsonl``,
-one line for each chunk that is wholly there. The bytes are the same for any number of threads and however often it
+one line for each chunk that is wholly there. The bytes are the same for any number of workers and however often it
 stopped.
 """
 
@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from ihdm.config import DatasetSettings
 from ihdm.data.arrays import open_images
 from ihdm.data.disk import disk_errors, require_space
 from ihdm.data.encoded import BrokenImageError, EncodedImages, Split
@@ -25,6 +24,7 @@ from ihdm.files import atomic_path, sha256
 from ihdm.images import StoredImages
 from ihdm.progress import Progress
 from ihdm.provenance import settings_hash
+from ihdm.settings import DatasetSettings
 
 CHUNK_IMAGES = 32
 """Images between two lines of the journal: what a kill costs at most."""
@@ -43,7 +43,7 @@ def prepare_splits(
     output: Path,
     description: Mapping[str, object],
     *,
-    threads: int = 1,
+    workers: int = 1,
 ) -> list[Path]:
     """Write ``SPLIT.npy`` and ``SPLIT.json`` for each split; return the paths of the arrays.
 
@@ -53,7 +53,7 @@ def prepare_splits(
         state: folder of what is not complete yet, on the same disk as ``output``; emptied at the end.
         output: folder of the arrays and their descriptions, which appear only when all splits are complete.
         description: what else their descriptions say.
-        threads: images decoded at a time; Pillow works outside of Python's lock.
+        workers: images decoded at a time; Pillow works outside of Python's lock.
 
     Raises:
         UserError: if an image is broken and ``settings.skip_broken`` is off, if nothing is left of a split, or if the
@@ -69,7 +69,7 @@ def prepare_splits(
             if isinstance(images, np.ndarray):
                 broken[split] = _write_array(images, settings, partial)
             else:
-                broken[split] = _write_encoded(images, settings, partial, threads)
+                broken[split] = _write_encoded(images, settings, partial, workers)
     with disk_errors(output):
         paths = []
         for split in splits:
@@ -109,7 +109,7 @@ def _write_array(images: StoredImages, settings: DatasetSettings, path: Path) ->
     return {}
 
 
-def _write_encoded(images: EncodedImages, settings: DatasetSettings, path: Path, threads: int) -> dict[str, str]:
+def _write_encoded(images: EncodedImages, settings: DatasetSettings, path: Path, workers: int) -> dict[str, str]:
     """Bring a split to its end from wherever it stopped; return the broken images by name, with the reason."""
     shape = (settings.image_size, settings.image_size, settings.image_channels)
     size = int(np.prod(shape))
@@ -125,13 +125,14 @@ def _write_encoded(images: EncodedImages, settings: DatasetSettings, path: Path,
     with (
         path.open("r+b" if written else "w+b") as array,
         journal.open("a") as log,
-        ThreadPoolExecutor(threads) as pool,
+        ThreadPoolExecutor(workers) as pool,
         Progress(f"decoding {settings.source} {path.stem}", len(images), unit="images") as progress,
     ):
         array.write(_header(written, shape))
         array.truncate(array.tell() + written * size)
         array.seek(0, os.SEEK_END)
-        progress.update(sum(len(chunk) for chunk in chunks[: len(done)]))
+        if len(done) < len(chunks):
+            progress.update(chunks[len(done)].start)
         for chunk, key in zip(chunks[len(done) :], keys[len(done) :], strict=True):
             broken = {}
             for position, image in zip(chunk, pool.map(_decode, [images] * len(chunk), chunk), strict=True):

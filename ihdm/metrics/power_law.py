@@ -33,7 +33,7 @@ def power_law_rows(images: StoredImages, num_resamples: int, seed: int) -> list[
     frequencies, power = parts[0][0], np.concatenate([values for _, values in parts])
     count = len(power)
     alpha = bootstrap(
-        lambda weights: fit_alpha(frequencies, weights @ power / count, 0, FIT_HIGH), count, num_resamples, seed
+        lambda weights: fit_alpha(frequencies, weights @ power / count, 0.0, FIT_HIGH), count, num_resamples, seed
     )
     fitted = frequencies[frequencies <= FIT_HIGH]
     return [

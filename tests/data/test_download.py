@@ -41,7 +41,7 @@ def test_a_later_run_goes_on_from_what_an_earlier_one_got(fetch, server, tmp_pat
     assert str(error.value) == (
         f"{server.address}/file.bin: the download failed 1 times, at last with: the connection ended after {2**20} of "
         f"{len(CONTENT)} bytes. {2**20} bytes are kept in {tmp_path}/file.bin.part; run the same command again to "
-        "go on from there"
+        f"go on from there, or put the file at {tmp_path}/file.bin by other means"
     )
     assert not (tmp_path / "file.bin").exists()
     assert fetch() == CONTENT
@@ -71,7 +71,9 @@ def test_a_busy_server_is_asked_again(fetch, server):
 
 def test_a_refusal_is_final(fetch, server):
     server.statuses = [403]
-    with pytest.raises(UserError, match=r"file\.bin: the server answers 403, Forbidden$"):
+    with pytest.raises(
+        UserError, match=r"file\.bin: the server answers 403, Forbidden; put the file at .*/file\.bin by other means$"
+    ):
         fetch()
     assert len(server.asked) == 1
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from ihdm.config import DatasetSettings
 from ihdm.data.arrays import open_images
 from ihdm.data.photos import TEST_FRACTION, cut_crops, embedded_photos
 from ihdm.data.sources import load_splits
 from ihdm.errors import UserError
+from ihdm.settings import DatasetSettings
 
 
 def settings(source: str, size: int, channels: int) -> DatasetSettings:

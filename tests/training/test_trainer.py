@@ -5,6 +5,7 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 
+from ihdm.data.loader import BatchLoader
 from ihdm.errors import UserError
 from ihdm.heat import heat_process
 from ihdm.seeds import torch_seed
@@ -50,7 +51,7 @@ def test_four_steps_against_plain_torch(make_experiment, make_trainer, images):
     norms = []
     # The average starts one step later than (1 + n) / (10 + n) says, as diffusers has it.
     for step, decay in enumerate([0, 2 / 11, 3 / 12, 4 / 13]):
-        batch = draw_batch(experiment, images, step, slice(0, 8))
+        batch = draw_batch(experiment, BatchLoader(images), step, slice(0, 8))
         noisy = heat.blur(batch.images, batch.levels) + 0.01 * batch.noise
         error = noisy + network(noisy, batch.levels).sample - heat.blur(batch.images, batch.levels - 1)
         loss = (error**2).sum((1, 2, 3)).mean()

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from ihdm.data.loader import BatchLoader
 from ihdm.training_data import batch_indices, draw_batch, draw_levels, even_slices
 
 
@@ -59,22 +60,27 @@ def test_even_slices(total, count):
 def test_shares_make_up_the_batch(make_experiment, images, num_processes):
     """Whatever the number of processes, a step sees the same images with the same levels and the same noise."""
     experiment = make_experiment(levels="stratified")
-    whole = draw_batch(experiment, images, 5, slice(0, 8))
-    shares = [draw_batch(experiment, images, 5, share) for share in even_slices(8, num_processes)]
+    whole = draw_batch(experiment, BatchLoader(images), 5, slice(0, 8))
+    shares = [draw_batch(experiment, BatchLoader(images), 5, share) for share in even_slices(8, num_processes)]
     for name in ("images", "levels", "noise"):
         assert torch.equal(torch.cat([getattr(share, name) for share in shares]), getattr(whole, name))
 
 
 def test_a_batch_is_what_it_says(make_experiment, images):
     experiment = make_experiment()
-    batch = draw_batch(experiment, images, 5, slice(0, 8))
+    batch = draw_batch(experiment, BatchLoader(images), 5, slice(0, 8))
     chosen = images[batch_indices(experiment.seed, 5, 8, len(images))]
     np.testing.assert_array_equal(batch.images.numpy(), np.moveaxis(chosen, 3, 1).astype(np.float32) / 255)
-    again, other = draw_batch(experiment, images, 5, slice(0, 8)), draw_batch(experiment, images, 6, slice(0, 8))
+    again, other = (
+        draw_batch(experiment, BatchLoader(images), 5, slice(0, 8)),
+        draw_batch(experiment, BatchLoader(images), 6, slice(0, 8)),
+    )
     assert torch.equal(batch.noise, again.noise)
     assert not torch.equal(batch.noise, other.noise)
 
 
 def test_noise_is_standard_normal(make_experiment, images):
-    noise = torch.cat([draw_batch(make_experiment(), images, step, slice(0, 8)).noise for step in range(50)])
+    noise = torch.cat(
+        [draw_batch(make_experiment(), BatchLoader(images), step, slice(0, 8)).noise for step in range(50)]
+    )
     assert stats.kstest(noise.flatten().numpy(), "norm").pvalue > 1e-4

@@ -11,7 +11,6 @@ rule data:
         f"{RESULTS}/benchmarks/data/{{dataset}}.tsv"
     conda:
         "../../environment.yml"
-    threads: 4
     resources:
         mem_mb=4000,
         runtime=1440,
@@ -19,9 +18,10 @@ rule data:
         settings=lambda wildcards: settings.datasets[wildcards.dataset].model_dump_json(),
         folder=subpath(output.train, parent=True),
         # Not an output: Snakemake deletes the outputs of a job that is stopped, and this must outlive it.
-        state=f"{RESULTS}/state/data/{{dataset}}",
-        # Snakemake prepares anew when params change, but not when they are functions of resources; raw files may move.
+        state=f"{RESULTS}/state/data-{{dataset}}",
+        # Snakemake takes no notice of a parameter that is derived from resources: nothing is prepared anew when raw
+        # files move.
         root=lambda wildcards, resources: settings.data.root,
     shell:
         "python -m ihdm data prepare --settings {params.settings:q} --output {params.folder:q} --state {params.state:q} "
-        "--root {params.root:q} --threads {threads} 2>&1 | tee -i {log:q}"
+        "--root {params.root:q} --workers {threads} 2>&1 | tee -i {log:q}"
