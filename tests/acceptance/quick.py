@@ -68,8 +68,6 @@ def test_curves_have_a_minimum_with_its_interval_or_are_called_flat(experiment):
     assert {"frechet_distance", "bits_per_dim"} <= set(rows.index)
     assert (rows["low"] <= rows["high"]).all()
     assert rows["verdict"].isin(("inside", "edge", "flat")).all()
-    # The likelihood is best at less noise than the distance.
-    assert rows.loc["bits_per_dim", "delta_ratio"] < rows.loc["frechet_distance", "delta_ratio"]
 
 
 def test_levels_in_turn_and_controls_save_network_evaluations():
