@@ -1,5 +1,7 @@
 """Quality and likelihood against what is fixed before training: σ, K, the largest blur, the number of images."""
 
+from collections.abc import Mapping
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
@@ -18,6 +20,7 @@ LABELS = {
     "num_train": "training images",
     "seed": "seed",
 }
+Colour = tuple[float, float, float]
 MAX_COLUMNS = 3
 """Of the width of a page; more make the figure wider."""
 
@@ -40,20 +43,24 @@ def draw(inputs: Inputs) -> Figure:
     figure, grid = plt.subplots(2, len(columns), figsize=(width, 4.4), sharex="col", squeeze=False)
     for (upper, lower), (name, parameter, rows) in zip(grid.T, columns, strict=True):
         samples = rows[(rows["set"] == "samples") & rows["metric"].isin(("frechet_distance", "fid"))]
-        _draw_lines(upper, samples, parameter)
-        _draw_lines(lower, rows[rows["metric"] == "bits_per_dim"], parameter)
+        ratios = sorted(samples["delta_ratio"].unique())
+        colours = dict(zip(ratios, sns.color_palette("viridis", len(ratios)), strict=True))
+        _draw_lines(upper, samples, parameter, colours)
+        _draw_lines(lower, rows[rows["metric"] == "bits_per_dim"], parameter, colours)
         upper.set(title=f"{name}\n{samples['extractor'].iloc[0]}, n = {samples['n'].iloc[0]}", yscale="log")
         lower.set_xlabel(LABELS[parameter])
-        upper.legend(title=r"$\delta/\sigma$", frameon=False, fontsize="small")
+        upper.legend(
+            title=r"$\delta/\sigma$", frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5)
+        )
     grid[0, 0].set_ylabel("Fréchet distance")
     grid[1, 0].set_ylabel("bound, bits/dim")
     figure.tight_layout()
     return figure
 
 
-def _draw_lines(axes: Axes, rows: pd.DataFrame, parameter: str) -> None:
-    ratios = sorted(rows["delta_ratio"].unique())
-    for ratio, colour in zip(ratios, sns.color_palette("viridis", len(ratios)), strict=True):
+def _draw_lines(axes: Axes, rows: pd.DataFrame, parameter: str, colours: Mapping[float, Colour]) -> None:
+    """Draw a line for each δ/σ, in the same colour above and below; the bound has none at δ = 0."""
+    for ratio in rows["delta_ratio"].sort_values().unique():
         line = rows[rows["delta_ratio"] == ratio].sort_values(parameter)
         axes.errorbar(
             line[parameter],
@@ -62,6 +69,6 @@ def _draw_lines(axes: Axes, rows: pd.DataFrame, parameter: str) -> None:
             fmt="o-",
             ms=4,
             capsize=2,
-            color=colour,
+            color=colours[ratio],
             label=f"{ratio:g}",
         )

@@ -117,6 +117,8 @@ def test_figure_has_a_column_for_each_parameter(config, tmp_path):
     assert [axes.get_xlabel() for axes in figure.axes[3:]] == [r"$\sigma$", "$K$", "training images"]
     lines = figure.axes[1].get_legend_handles_labels()[1]
     assert lines == ["1", "1.25"]
+    upper, lower = ([line.get_color() for line in figure.axes[i].get_lines()[::3]] for i in (0, 3))
+    assert upper == lower  # one colour for one δ
     save_figure(figure, tmp_path / "sweep_curves.png")
     assert (tmp_path / "sweep_curves.pdf").exists()
 
