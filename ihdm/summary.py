@@ -185,9 +185,9 @@ SECTIONS = {
     ),
     "distance": (
         "How close are samples to real images?",
-        "Distances to the training images after the first n, with 95 % bootstrap intervals; every row compares n "
-        "images. “Real, training”, the first n, is the floor. Starts are the blurred training images that sampling "
-        "begins with. Precision: share of samples within the real manifold; recall: share of real images within that "
+        "Distances of n images from the training images, with 95 % bootstrap intervals. “Real, training” is the floor: "
+        "the first n training images against all others. Starts are the blurred training images that sampling begins "
+        "with. Precision: share of samples within the real manifold; recall: share of real images within that "
         "of samples; density and coverage are their sturdier kin. Crops of photos overlap and are not independent, so "
         "their intervals are somewhat too narrow. Only distances in the features of Inception are called FID and KID.",
         distance_summary,

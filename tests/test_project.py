@@ -108,7 +108,9 @@ def test_conda_and_pip_ask_for_the_same():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     renamed = {"pytorch": "torch", "matplotlib-base": "matplotlib", "python-lmdb": "lmdb"}
-    found = pins([requirement.replace(" ", "") for requirement in conda])
+    by_pip = conda.pop()["pip"]
+    assert conda.pop() == "pip"
+    found = pins([requirement.replace(" ", "") for requirement in conda + by_pip])
     found = {renamed.get(name, name): version for name, version in found.items()}
     assert found.pop("python") == project["requires-python"]
     assert found == pins(project["dependencies"])

@@ -11,11 +11,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 
 from ihdm.data.arrays import open_images
+from ihdm.metrics.features import CosineFeatures
+from ihdm.metrics.frechet import frechet_distance, moments
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
@@ -78,7 +82,7 @@ def test_everything_is_there(results):
         assert (results / f"figures/{figure}.png").read_bytes().startswith(b"\x89PNG")
     assert open_images(results / "samples/photos/delta1.25/samples.npy").shape == (20, 16, 16, 3)
     distance = pd.read_csv(results / "metrics/distance.csv")
-    assert set(distance["n"]) == {20}
+    assert set(distance["n"]) == {10, 20}
     assert set(distance["set"]) == {"samples", "starts", "train", "test"}
     assert set(distance[distance["dataset"] == "digits"]["extractor"]) == {"dct64"}
     likelihood = pd.read_csv(results / "metrics/likelihood.csv")
@@ -134,6 +138,32 @@ def test_one_more_sigma_trains_one_more_network(results):
 def test_a_changed_figure_is_drawn_alone(results):
     output = snakemake(results, "-n", "--forcerun", "figure_psd")
     assert planned(output.stdout + output.stderr) == {"figure_psd": 1, "all": 1}
+
+
+def test_the_released_reference_is_the_same_pictures_squashed(tmp_path):
+    """Distances of real images from it alone, which needs no network."""
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(30):
+        pixels = np.random.default_rng(number).integers(0, 256, (4, 6, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((48, 32)).save(pictures / f"{number}.png")
+    folder = tmp_path / "results"
+    table = folder / "metrics/distance/real/photos.csv"
+    made = snakemake(
+        folder,
+        str(table),
+        datasets__photos={"source": "folder", "path": str(pictures), "image_size": 16, "image_channels": 3},
+        evaluation__reference="as_released",
+        evaluation__num_compared=[12],
+        evaluation__extractors={"digits": "dct", "photos": "dct"},
+    )
+    assert made.returncode == 0, made.stderr
+    cut, squashed = (open_images(folder / f"data/{name}/train.npy") for name in ("photos", "photos-squashed"))
+    assert cut.shape == squashed.shape == (27, 16, 16, 3)
+    distance = pd.read_csv(table).query("metric == 'frechet_distance'").set_index("set")
+    assert distance.loc["train", "n_reference"] == 15
+    expected = frechet_distance(*(moments(CosineFeatures(768).transform(part)) for part in (cut[:12], squashed[12:])))
+    assert distance.loc["train", "value"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_report_gathers_all(results):

@@ -6,22 +6,27 @@ from typing import Annotated
 import typer
 
 from ihdm.commands.options import SettingsOption, first_images, read_settings
-from ihdm.commands.tables import LabelOption, OutputOption, TrainOption, named_paths, write_rows
+from ihdm.commands.tables import LabelOption, OutputOption, TestOption, TrainOption, named_paths, write_rows
 from ihdm.errors import UserError
-from ihdm.settings import DistanceSettings, ExtractorSettings, MemorisationSettings
+from ihdm.settings import DistanceSettings, Extractor, MemorisationSettings
 
 app = typer.Typer()
 
-ExtractorOption = Annotated[Path, typer.Option(help="The extractor, .npz.")]
+InceptionOption = Annotated[
+    Path, typer.Option(help="Folder of Inception's weights, which are downloaded if they are not there.")
+]
+ReferenceOption = Annotated[Path, typer.Option(help="Features of the reference, .npz.")]
+TrainFeaturesOption = Annotated[Path, typer.Option(help="Features of the training images, .npz.")]
 SetsOption = Annotated[list[str], typer.Option(help="NAME=PATH of a set to compare; may be repeated.")]
-OptionalOption = Annotated[str, typer.Option(help="Name of a set that may be too small; its rows then say so.")]
+CountOption = Annotated[int, typer.Option(help="Images of each set.", min=2)]
 
 
 @app.command()
 def extractor(
-    settings: SettingsOption,
+    kind: Annotated[Extractor, typer.Argument(help="Which one.")],
     train: TrainOption,
     output: Annotated[Path, typer.Option(help="Path of the extractor, .npz.")],
+    inception: InceptionOption = Path("data/inception"),
 ) -> None:
     """Fit or check what turns a data set's images into features; its name and the hash of its weights are kept."""
     from ihdm.data.arrays import open_images
@@ -29,66 +34,47 @@ def extractor(
     from ihdm.files import atomic_path
     from ihdm.provenance import record
 
-    chosen = read_settings(ExtractorSettings, settings)
-    device = extractor_device(chosen)
-    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[train], settings=chosen, device=device):
-        images = open_images(train)
-        if len(images) - chosen.num_skipped < 2:
-            raise UserError(
-                f"{train}: holds {len(images)} images; {chosen.num_skipped} for comparison leave too few for a "
-                f"reference: at least {chosen.num_skipped + 2} are needed, or a smaller evaluation.num_samples"
-            )
-        fitted = fit_extractor(chosen, images[chosen.num_skipped :], device)
+    device, settings = extractor_device(kind), {"extractor": kind}
+    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[train], settings=settings, device=device):
+        fitted = fit_extractor(kind, open_images(train), inception=inception, device=device)
         with atomic_path(output) as temporary:
-            save_extractor(fitted, temporary)
+            save_extractor(kind, fitted, temporary)
 
 
 @app.command()
 def features(
-    settings: SettingsOption,
-    extractor: ExtractorOption,
+    extractor: Annotated[Path, typer.Option(help="The extractor, .npz.")],
     images: Annotated[Path, typer.Option(help="The images, .npy.")],
     output: Annotated[Path, typer.Option(help="Path of the features, .npz.")],
-    num_images: Annotated[
-        int | None, typer.Option(help="Most images to take; all by default, or if there are fewer.", min=1)
-    ] = None,
+    inception: InceptionOption = Path("data/inception"),
 ) -> None:
     """Extract the features of a set of images, once; every distance is then measured on them."""
     from ihdm.data.arrays import open_images
-    from ihdm.extractors import extractor_device, load_extractor
+    from ihdm.extractors import load_extractor
     from ihdm.files import atomic_path
     from ihdm.metrics.features import extract
+    from ihdm.progress import Progress
     from ihdm.provenance import record
 
-    chosen = read_settings(ExtractorSettings, settings)
-    device = extractor_device(chosen)
+    stored = open_images(images)
+    chosen, device = load_extractor(extractor, stored[:1], inception=inception)
     with record(
-        output.with_suffix(".meta.json"),
-        outputs=[output],
-        inputs=[extractor, images],
-        settings={**chosen.model_dump(), "num_images": num_images},
-        device=device,
+        output.with_suffix(".meta.json"), outputs=[output], inputs=[extractor, images], settings={}, device=device
     ):
-        stored = open_images(images)
-        count = min(num_images or len(stored), len(stored))
-        extracted = extract(load_extractor(extractor, chosen, stored[:1], device), stored, count)
+        with Progress(f"features of {images}", len(stored), unit="images") as progress:
+            extracted = extract(chosen, stored, progress.update)
         with atomic_path(output) as temporary:
             extracted.save(temporary)
 
 
 @app.command()
 def distance(
-    settings: SettingsOption,
-    train: Annotated[Path, typer.Option(help="Features of the training images, .npz.")],
-    sets: SetsOption,
-    output: OutputOption,
-    optional: OptionalOption = "",
+    settings: SettingsOption, reference: ReferenceOption, sets: SetsOption, output: OutputOption,
     label: LabelOption = None,
-) -> None:
-    """Compare sets of images with the training images, in features whose extractor is named in every row.
+) -> None:  # fmt: skip
+    """Compare sets of images with the reference, in features whose extractor is named in every row.
 
-    The reference is the training images after the first n; those first n, given as a set of their own, are the
-    real-against-real floor. In Inception's features the distances are called fid and kid, in no others.
+    In Inception's features the distances are called fid and kid, in no others.
     """
     from ihdm.metrics.distance import distance_rows
     from ihdm.metrics.features import StoredFeatures
@@ -99,17 +85,38 @@ def distance(
     with record(
         output.with_suffix(".meta.json"),
         outputs=[output],
-        inputs=[train, *paths.values()],
+        inputs=[reference, *paths.values()],
         settings=chosen,
         seed=chosen.seed,
     ):
-        rows = distance_rows(
-            {name: StoredFeatures.read(path) for name, path in paths.items()},
-            StoredFeatures.read(train),
-            chosen,
-            optional=optional,
-        )
-        write_rows(rows, label, output)
+        compared = {name: StoredFeatures.read(path) for name, path in paths.items()}
+        write_rows(distance_rows(compared, StoredFeatures.read(reference), chosen), label, output)
+
+
+@app.command()
+def distance_real(
+    settings: SettingsOption, reference: ReferenceOption, train: TrainFeaturesOption,
+    test: Annotated[Path, typer.Option(help="Features of held-out images, .npz.")],
+    output: OutputOption, label: LabelOption = None,
+) -> None:  # fmt: skip
+    """Compare real images with the reference: held-out ones, and training images, the floor for all that is generated.
+
+    The floor of n images is measured from the reference without its first n.
+    """
+    from ihdm.metrics.distance import real_rows
+    from ihdm.metrics.features import StoredFeatures
+    from ihdm.provenance import record
+
+    chosen = read_settings(DistanceSettings, settings)
+    with record(
+        output.with_suffix(".meta.json"),
+        outputs=[output],
+        inputs=[train, test, reference],
+        settings=chosen,
+        seed=chosen.seed,
+    ):
+        seen, held_out, compared = (StoredFeatures.read(path) for path in (train, test, reference))
+        write_rows(real_rows(seen, held_out, compared, chosen), label, output)
 
 
 @app.command()
@@ -170,37 +177,33 @@ def memorisation(
 
 
 @app.command()
-def spectrum(
-    train: TrainOption,
-    images: SetsOption,
-    num_images: Annotated[
-        int, typer.Option(help="Images of each set; the reference is the training images after them.", min=2)
-    ],
-    output: OutputOption,
-    optional: OptionalOption = "",
-    label: LabelOption = None,
-) -> None:
+def spectrum(train: TrainOption, sets: SetsOption, num_images: CountOption, output: OutputOption,
+             label: LabelOption = None) -> None:  # fmt: skip
     """Compare the power in bands of frequency, and over all of them, with that of the training images."""
     from ihdm.data.arrays import open_images
     from ihdm.metrics.spectrum import band_rows
     from ihdm.provenance import record
 
-    paths = named_paths("--images", images)
+    paths = named_paths("--sets", sets)
     with record(
         output.with_suffix(".meta.json"),
         outputs=[output],
         inputs=[train, *paths.values()],
         settings={"num_images": num_images},
     ):
-        reference = open_images(train)[num_images:]
-        if len(reference) < 2:
-            raise UserError(
-                f"{train}: {num_images} images for comparison leave too few for a reference: "
-                f"at least {num_images + 2} are needed"
-            )
-        taken = {
-            name: first_images(path, num_images)
-            for name, path in paths.items()
-            if name != optional or len(open_images(path)) >= num_images
-        }
-        write_rows(band_rows(taken, reference), label, output)
+        taken = {name: first_images(path, num_images) for name, path in paths.items()}
+        write_rows(band_rows(taken, open_images(train)), label, output)
+
+
+@app.command()
+def spectrum_real(train: TrainOption, test: TestOption, num_images: CountOption, output: OutputOption,
+                  label: LabelOption = None) -> None:  # fmt: skip
+    """Compare the power of real images with that of others: of held-out ones, and of training images with the rest."""
+    from ihdm.data.arrays import open_images
+    from ihdm.metrics.spectrum import real_band_rows
+    from ihdm.provenance import record
+
+    with record(
+        output.with_suffix(".meta.json"), outputs=[output], inputs=[train, test], settings={"num_images": num_images}
+    ):
+        write_rows(real_band_rows(open_images(train), open_images(test), num_images), label, output)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from ihdm.data.resizing import squash
 from ihdm.images import StoredImages
 from ihdm.seeds import generator
 from ihdm.settings import DatasetSettings
@@ -66,14 +67,14 @@ class ImageFiles:
     Attributes:
         folder: the folder.
         names: paths of the files relative to it, in the order of the split.
-        settings: the size and channels asked for.
-        resize: how a picture becomes a square.
+        settings: the size and channels asked for, and whether pictures are cut or squashed.
+        crop: how they are cut.
     """
 
     folder: Path
     names: tuple[str, ...]
     settings: DatasetSettings
-    resize: Resize
+    crop: Resize
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -97,16 +98,19 @@ class ImageFiles:
             encoded = (self.folder / self.names[position]).read_bytes()
         except OSError as error:
             raise BrokenImageError(error.strerror) from None
-        return decode_image(encoded, self.settings, self.resize)
+        return decode_image(encoded, self.settings, self.crop)
 
 
-def decode_image(
-    encoded: bytes, settings: DatasetSettings, resize: Resize
-) -> UInt8[np.ndarray, "height width channel"]:
+def decode_image(encoded: bytes, settings: DatasetSettings, crop: Resize) -> UInt8[np.ndarray, "height width channel"]:
     """Decode one picture and bring it to the size and channels asked for.
 
     Colour becomes grey by its luma, grey becomes three equal channels, transparency becomes white, and a camera's note
     on which side is up is heeded.
+
+    Args:
+        encoded: the picture as a file holds it.
+        settings: the size and channels asked for, and whether the picture is cut or squashed.
+        crop: how the source cuts it.
 
     Raises:
         BrokenImageError: if it cannot be decoded, or is smaller than the size asked for.
@@ -121,6 +125,7 @@ def decode_image(
         raise BrokenImageError(" ".join(str(error).split())) from None
     if min(image.size) < settings.image_size:
         raise BrokenImageError(f"only {image.width}×{image.height} pixels")
+    resize = squash if settings.resize == "squash" else crop
     resized = resize(_flatten(image).convert("L" if settings.image_channels == 1 else "RGB"), settings.image_size)
     return np.asarray(resized).reshape(settings.image_size, settings.image_size, settings.image_channels)
 

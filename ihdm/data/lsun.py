@@ -27,7 +27,7 @@ class LmdbImages:
         database: open for reading.
         stamp: size and time of change of the database file.
         keys: the keys in the order of the split.
-        settings: the size and channels asked for.
+        settings: the size and channels asked for, and whether pictures are cut or squashed.
     """
 
     database: "lmdb.Environment"

@@ -16,6 +16,14 @@ def halve_and_crop(image: Image.Image, size: int) -> Image.Image:
     return image.crop((left, top, left + size, top + size))
 
 
+def squash(image: Image.Image, size: int) -> Image.Image:
+    """Bring the whole picture to a square with a bicubic filter, whatever its proportions.
+
+    The released code's FID reference is made so, but that it keeps fractions of grey levels, which are rounded here.
+    """
+    return image.resize((size, size), Image.Resampling.BICUBIC)
+
+
 def resize_and_crop(image: Image.Image, size: int) -> Image.Image:
     """Bring the short side to ``size`` with a bilinear filter, then the middle square, as torchvision does.
 

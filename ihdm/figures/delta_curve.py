@@ -1,5 +1,6 @@
 """Quality and likelihood against sampling noise (paper, figure on δ)."""
 
+import math
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 
 from ihdm.figures import Inputs
 from ihdm.figures.style import WIDTH
+from ihdm.metrics.tables import with_most_images
 
 
 def draw(inputs: Inputs) -> Figure:
@@ -27,7 +29,7 @@ def draw(inputs: Inputs) -> Figure:
     )
     for column, name in enumerate(names):
         table = pd.concat([pd.read_csv(path) for path in inputs["distance"][name].values()])
-        table = table[table["metric"].isin(("frechet_distance", "fid"))]
+        table = with_most_images(table[table["metric"].isin(("frechet_distance", "fid"))])
         samples = table[table["set"] == "samples"].sort_values("delta_ratio")
         axes = grid[0, column]
         axes.errorbar(
@@ -39,10 +41,11 @@ def draw(inputs: Inputs) -> Figure:
             capsize=2,
             label="samples",
         )
-        real = pd.read_csv(inputs["real"][name][""])
+        real = with_most_images(pd.read_csv(inputs["real"][name][""]))
         floor = real[real["metric"].isin(("frechet_distance", "fid")) & (real["set"] == "train")].iloc[0]
-        axes.axhspan(max(floor["low"], 0), floor["high"], color="0.85", lw=0)
-        axes.axhline(floor["value"], color="0.4", lw=1, label="real images")
+        if not math.isnan(floor["value"]):
+            axes.axhspan(max(floor["low"], 0), floor["high"], color="0.85", lw=0)
+            axes.axhline(floor["value"], color="0.4", lw=1, label="real images")
         axes.set_yscale("log")
         axes.set_title(f"{name}\n{samples['extractor'].iloc[0]}, n = {samples['n'].iloc[0]}")
         minimum = inputs.get("minimum", {}).get(name, {}).get("")

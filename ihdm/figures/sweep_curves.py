@@ -12,6 +12,7 @@ from ihdm.errors import UserError
 from ihdm.figures import Inputs
 from ihdm.figures.style import WIDTH
 from ihdm.metrics.sweep import swept_parameters
+from ihdm.metrics.tables import with_most_images
 
 LABELS = {
     "sigma": r"$\sigma$",
@@ -42,7 +43,7 @@ def draw(inputs: Inputs) -> Figure:
     width = WIDTH * max(1, len(columns) / MAX_COLUMNS)
     figure, grid = plt.subplots(2, len(columns), figsize=(width, 4.4), sharex="col", squeeze=False)
     for (upper, lower), (name, parameter, rows) in zip(grid.T, columns, strict=True):
-        samples = rows[(rows["set"] == "samples") & rows["metric"].isin(("frechet_distance", "fid"))]
+        samples = with_most_images(rows[(rows["set"] == "samples") & rows["metric"].isin(("frechet_distance", "fid"))])
         ratios = sorted(samples["delta_ratio"].unique())
         colours = dict(zip(ratios, sns.color_palette("viridis", len(ratios)), strict=True))
         _draw_lines(upper, samples, parameter, colours)

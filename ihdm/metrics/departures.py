@@ -22,7 +22,7 @@ def departure_table(table: pd.DataFrame, described: dict[str, str]) -> pd.DataFr
         described: the values of the settings that the variants are compared with, by setting.
     """
     rows = []
-    keys = ["delta_ratio", "set", "metric"]
+    keys = ["delta_ratio", "set", "metric", "n"]
     wanted = table[table["metric"].isin(METRICS) & table["set"].isin(("samples", "test"))]
     for (experiment, base), variant in wanted.groupby(["experiment", "base"], sort=False):
         variation = str(experiment).partition("-")[2]

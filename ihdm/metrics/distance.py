@@ -41,47 +41,91 @@ def measure_distances(features: Features, reference: Features, settings: Distanc
 
 
 def distance_rows(
-    sets: Mapping[str, StoredFeatures], train: StoredFeatures, settings: DistanceSettings, *, optional: str = ""
+    sets: Mapping[str, StoredFeatures], reference: StoredFeatures, settings: DistanceSettings
 ) -> list[dict[str, object]]:
-    """Return one row for each set and measure, with the extractor and the hash of its weights.
+    """Return one row for each n, set and measure.
 
     Args:
         sets: features of the sets to compare, by name; each set's first n images count.
-        train: features of the training images; those after the first n are the reference. As a set of its own, their
-            first n are the real-against-real floor.
-        settings: n, resamples and neighbours.
-        optional: name of a set that may hold fewer than n images; its rows then have no value and say so.
+        reference: features of the reference, which all count.
+        settings: the numbers n, resamples and neighbours.
 
     Raises:
-        UserError: if the features are of different extractors, or too few images are left for set or reference.
+        UserError: if the features are of different extractors, or there are fewer than n.
     """
-    count = settings.num_images
-    require_one_extractor({name: (part.extractor, part.sha256) for name, part in {"train": train, **sets}.items()})
-    if len(train) - count < 2:
-        raise UserError(
-            f"the data set holds {len(train)} training images; {count} for comparison leave too few for a reference: "
-            f"at least {count + 2} are needed, or a smaller evaluation.num_samples"
-        )
+    _require_one_extractor(sets, reference)
     rows: list[dict[str, object]] = []
     for name, part in sets.items():
-        if len(part) >= count:
-            measures, note = measure_distances(part[:count], train[count:], settings), ""
-        elif name == optional:
-            measures = {"frechet_distance": Estimate(np.nan, np.nan), "kernel_distance": Estimate(np.nan, np.nan)}
-            note = f"only {len(part)} images"
-        else:
-            raise UserError(f"{name}: {count} images are asked for but there are features of {len(part)}")
-        for metric, estimate in measures.items():
-            rows.append(
-                {
-                    "set": name,
-                    "metric": INCEPTION_NAMES.get(metric, metric) if train.extractor == "inception" else metric,
-                    "extractor": train.extractor,
-                    "extractor_sha256": train.sha256,
-                    "n": count,
-                    "n_reference": len(train) - count,
-                    **estimate.columns(),
-                    "note": note,
-                }
-            )
+        for count in settings.num_images:
+            if len(part) < count:
+                raise UserError(f"{name}: {count} images are asked for but there are features of {len(part)}")
+            rows += _rows(name, part[:count], reference[:], reference, settings)
     return rows
+
+
+def real_rows(
+    train: StoredFeatures, test: StoredFeatures, reference: StoredFeatures, settings: DistanceSettings
+) -> list[dict[str, object]]:
+    """Return the same of real images: `test`, held out, and `train`, the real-against-real floor.
+
+    The floor of n images is the distance of the first n training images from the reference without its first n, which
+    are the same pictures. Where fewer than n would be left, or held out, the row has no value and says so.
+
+    Args:
+        train: features of the training images.
+        test: features of held-out images.
+        reference: features of the reference, in the order of the training images.
+        settings: the numbers n, resamples and neighbours.
+
+    Raises:
+        UserError: if the features are of different extractors.
+    """
+    _require_one_extractor({"train": train, "test": test}, reference)
+    rows: list[dict[str, object]] = []
+    for count in settings.num_images:
+        if len(train) >= 2 * count:
+            rows += _rows("train", train[:count], reference[count:], reference, settings)
+        else:
+            rows += _missing("train", count, f"{2 * count} images are needed, not {len(train)}", reference)
+        if len(test) >= count:
+            rows += _rows("test", test[:count], reference[:], reference, settings)
+        else:
+            rows += _missing("test", count, f"{count} images are needed, not {len(test)}", reference)
+    return rows
+
+
+def _require_one_extractor(sets: Mapping[str, StoredFeatures], reference: StoredFeatures) -> None:
+    every = {"the reference": reference, **sets}
+    require_one_extractor({name: (part.extractor, part.sha256) for name, part in every.items()})
+
+
+def _rows(
+    name: str, features: Features, reference: Features, origin: StoredFeatures, settings: DistanceSettings
+) -> list[dict[str, object]]:
+    measures = measure_distances(features, reference, settings)
+    return [
+        _row(name, metric, estimate, len(features), len(reference), origin) for metric, estimate in measures.items()
+    ]
+
+
+def _missing(name: str, count: int, why: str, origin: StoredFeatures) -> list[dict[str, object]]:
+    nothing = Estimate(np.nan, np.nan)
+    return [
+        {**_row(name, metric, nothing, count, 0, origin), "note": why}
+        for metric in ("frechet_distance", "kernel_distance")
+    ]
+
+
+def _row(
+    name: str, metric: str, estimate: Estimate, count: int, num_reference: int, origin: StoredFeatures
+) -> dict[str, object]:
+    return {
+        "set": name,
+        "metric": INCEPTION_NAMES.get(metric, metric) if origin.extractor == "inception" else metric,
+        "extractor": origin.extractor,
+        "extractor_sha256": origin.sha256,
+        "n": count,
+        "n_reference": num_reference,
+        **estimate.columns(),
+        "note": "",
+    }

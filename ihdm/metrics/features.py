@@ -5,7 +5,7 @@ is an FID.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -20,7 +20,7 @@ from ihdm.images import StoredImages
 
 Features = Float[np.ndarray, "_ feature"]
 
-CHUNK_VALUES = 2**24
+CHUNK_VALUES = 2**22
 """Most numbers in the images that are transformed at a time."""
 
 
@@ -115,12 +115,22 @@ def _pixels(images: StoredImages, dtype: type[np.floating] = np.float64) -> Feat
     return pixels
 
 
-def extract(extractor: FeatureExtractor, images: StoredImages, num_images: int) -> "StoredFeatures":
-    """Return the features of the first images, read and transformed a few at a time."""
+def extract(
+    extractor: FeatureExtractor, images: StoredImages, report: Callable[[int], None] = lambda _done: None
+) -> "StoredFeatures":
+    """Return the features of images, read and transformed a few at a time.
+
+    Args:
+        extractor: what makes them.
+        images: the images; may be mapped into memory.
+        report: called with the number of images that are done.
+    """
     size = max(1, CHUNK_VALUES // images[0].size)
-    firsts = range(0, num_images, size)
-    parts = [extractor.transform(images[first : min(first + size, num_images)]) for first in firsts]
-    return StoredFeatures(np.concatenate(parts).astype(np.float32), extractor.name, extractor.sha256)
+    parts = []
+    for first in range(0, len(images), size):
+        parts.append(extractor.transform(images[first : first + size]).astype(np.float32))
+        report(min(first + size, len(images)))
+    return StoredFeatures(np.concatenate(parts), extractor.name, extractor.sha256)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from ihdm.errors import UserError
+from ihdm.metrics.tables import with_most_images
 from ihdm.seeds import generator
 
 LOW, HIGH = 0.025, 0.975
@@ -56,13 +57,14 @@ def distance_minimum(table: pd.DataFrame, seed: int) -> list[dict[str, object]]:
     starts and noise, so that differences are in truth known better than this says: the intervals are on the wide side.
 
     Args:
-        table: distances of one experiment's samples at several δ.
+        table: distances of one experiment's samples at several δ; those of the most images count.
         seed: seed of the draws.
     """
     rows: list[dict[str, object]] = []
     for metric in ("fid", "frechet_distance", "kid", "kernel_distance"):
-        part = table[(table["set"] == "samples") & (table["metric"] == metric)].sort_values("delta_ratio")
+        part = with_most_images(table[(table["set"] == "samples") & (table["metric"] == metric)])
         if len(part):
+            part = part.sort_values("delta_ratio")
             values, errors = (part[name].to_numpy(dtype=np.float64) for name in ("value", "standard_error"))
             normal = generator(seed, "curves of distances").standard_normal((NUM_CURVES, len(part)))
             row = minimum_row(part["delta_ratio"].to_numpy(dtype=np.float64), values, values + errors * normal)

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from scipy.fft import dctn
 
 from ihdm.images import StoredImages
-from ihdm.metrics.bootstrap import mean_estimate
+from ihdm.metrics.bootstrap import Estimate, mean_estimate
 from ihdm.metrics.spectral import spectral_distance
 
 MAX_FREQUENCY = np.sqrt(2) * np.pi
@@ -98,8 +98,33 @@ def band_rows(
                     "high_frequency": high,
                     "n": len(images),
                     **estimate.columns(),
+                    "note": "",
                 }
             )
+    return rows
+
+
+def real_band_rows(train: StoredImages, test: StoredImages, num_images: int) -> list[dict[str, object]]:
+    """Return the same of real images: of the first training images against the others, and of held-out ones.
+
+    Where fewer than ``num_images`` would be left, or held out, one row without a value says so.
+
+    Args:
+        train: the training images.
+        test: held-out images.
+        num_images: how many of each are compared.
+    """
+    rows = []
+    for name, images, reference, needed in (
+        ("train", train, train[num_images:], 2 * num_images),
+        ("test", test, train, num_images),
+    ):
+        if len(images) >= needed:
+            rows += band_rows({name: images[:num_images]}, reference)
+        else:
+            nothing = {"set": name, "metric": "spectral_distance", "band": "all", "n": num_images}
+            note = f"{needed} images are needed, not {len(images)}"
+            rows.append({**nothing, **Estimate(np.nan, np.nan).columns(), "note": note})
     return rows
 
 

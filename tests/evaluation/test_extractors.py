@@ -1,6 +1,7 @@
+import dataclasses
 import importlib.util
-import json
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,10 @@ from ihdm.metrics.distance import distance_rows
 from ihdm.metrics.features import PrincipalFeatures, StoredFeatures, extract
 from ihdm.metrics.kid import kernel_distance
 from ihdm.metrics.tables import join_tables
-from ihdm.settings import DistanceSettings, ExtractorSettings
+from ihdm.settings import DistanceSettings
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 1), dtype=np.uint8)
-SETTINGS = DistanceSettings(num_images=100, num_bootstrap=20, num_neighbours=3, extrapolate=False, seed=0)
+SETTINGS = DistanceSettings(num_images=(100,), num_bootstrap=20, num_neighbours=3, extrapolate=False, seed=0)
 
 
 def run(monkeypatch, *arguments: str) -> None:
@@ -47,29 +48,25 @@ def folder(tmp_path, monkeypatch) -> Path:
     np.save(tmp_path / "train.npy", IMAGES)
     np.save(tmp_path / "test.npy", IMAGES[:40])
     for kind in ("dct", "pca"):
-        settings = json.dumps({"extractor": kind, "num_skipped": 100})
         made = tmp_path / f"{kind}.npz"
-        run(
-            monkeypatch, "metrics", "extractor", "--settings", settings, "--train", tmp_path / "train.npy", "--output",
-            made,
-        )  # fmt: skip
+        run(monkeypatch, "metrics", "extractor", kind, "--train", tmp_path / "train.npy", "--output", made)
         for split in ("train", "test"):
             run(
-                monkeypatch, "metrics", "features", "--settings", settings, "--extractor", made, "--images",
-                tmp_path / f"{split}.npy", "--output", tmp_path / f"{split}_{kind}.npz",
+                monkeypatch, "metrics", "features", "--extractor", made, "--images", tmp_path / f"{split}.npy",
+                "--output", tmp_path / f"{split}_{kind}.npz",
             )  # fmt: skip
     return tmp_path
 
 
-def distance(train: Path, sets: dict[str, Path], output: Path, *more: str) -> list[str]:
+def distance(reference: Path, sets: dict[str, Path], output: Path, *more: str) -> list[str]:
     named = [word for name, path in sets.items() for word in ("--sets", f"{name}={path}")]
-    return ["metrics", "distance", "--settings", SETTINGS.model_dump_json(), "--train", str(train), *named, "--output",
-            str(output), *more]  # fmt: skip
+    return ["metrics", "distance", "--settings", SETTINGS.model_dump_json(), "--reference", str(reference), *named,
+            "--output", str(output), *more]  # fmt: skip
 
 
 def test_features_know_their_extractor(folder):
     stored = StoredFeatures.read(folder / "train_pca.npz")
-    fitted = PrincipalFeatures.fit(IMAGES[100:])
+    fitted = PrincipalFeatures.fit(IMAGES)
     assert (stored.extractor, stored.sha256) == (fitted.name, fitted.sha256) == ("pca64", fitted.sha256)
     np.testing.assert_allclose(stored.values, fitted.transform(IMAGES), rtol=1e-5, atol=1e-5)
     assert stored.sha256 != PrincipalFeatures.fit(IMAGES[:200]).sha256
@@ -80,7 +77,7 @@ def test_mixing_extractors_is_refused(folder, monkeypatch):
         monkeypatch,
         *distance(folder / "train_dct.npz", {"samples": folder / "train_pca.npz"}, folder / "distance.csv"),
     )
-    assert "train is of 'dct64' (weights e3b0c44298fc…) but samples of 'pca64'" in message
+    assert "the reference is of 'dct64' (weights e3b0c44298fc…) but samples of 'pca64'" in message
     assert "only features of one extractor can be compared" in message
     assert not (folder / "distance.csv").exists()
 
@@ -101,26 +98,25 @@ def test_mixing_rows_is_refused(folder, monkeypatch):
 
 
 def test_unequal_numbers_of_images_are_refused():
-    rows = pd.DataFrame({"dataset": ["d"], "extractor": ["x"], "extractor_sha256": ["0"], "n": [100]})
-    with pytest.raises(UserError, match=r"d: b \(50 images\) and a \(100 images\) compare different numbers"):
+    rows = pd.DataFrame({"dataset": ["d"], "set": ["s"], "extractor": ["x"], "extractor_sha256": ["0"], "n": [100]})
+    with pytest.raises(UserError, match=r"d: 's' in a has 100 images but 's' in b has 50; compare as many in each"):
         join_tables({"a": rows, "b": rows.assign(n=50)})
+    with pytest.raises(UserError, match=r"'s' in b has 50 and 100"):
+        join_tables({"a": rows, "b": pd.concat([rows, rows.assign(n=50)])})
 
 
 def test_too_few_images(folder, monkeypatch):
     train, test = folder / "train_dct.npz", folder / "test_dct.npz"
     message = fail(monkeypatch, *distance(train, {"test": test}, folder / "x.csv"))
     assert "test: 100 images are asked for but there are features of 40" in message
-    message = fail(monkeypatch, *distance(test, {"test": test}, folder / "x.csv"))
-    assert "holds 40 training images; 100 for comparison leave too few for a reference: at least 102" in message
-    message = fail(
-        monkeypatch, "metrics", "extractor", "--settings", '{"extractor": "dct", "num_skipped": 299}', "--train",
-        folder / "train.npy", "--output", folder / "x.npz",
+    run(
+        monkeypatch, "metrics", "distance-real", "--settings", SETTINGS.model_dump_json(), "--reference", train,
+        "--train", train, "--test", test, "--output", folder / "x.csv",
     )  # fmt: skip
-    assert "at least 301 are needed" in message
-    run(monkeypatch, *distance(train, {"train": train, "test": test}, folder / "x.csv", "--optional", "test"))
     rows = pd.read_csv(folder / "x.csv").set_index(["set", "metric"])
-    assert rows.loc[("test", "frechet_distance"), "note"] == "only 40 images"
+    assert rows.loc[("test", "frechet_distance"), "note"] == "100 images are needed, not 40"
     assert np.isnan(rows.loc[("test", "frechet_distance"), "value"])
+    assert rows.loc[("train", "frechet_distance"), "n_reference"] == 200
     assert set(rows["n"]) == {100}
 
 
@@ -131,23 +127,29 @@ def test_damaged_files_are_named(folder, monkeypatch):
 
 
 def test_an_extractor_file_of_another_kind_is_refused(tmp_path):
-    settings = {kind: ExtractorSettings(extractor=kind, num_skipped=0) for kind in ("dct", "pca")}
-    save_extractor(fit_extractor(settings["dct"], IMAGES), tmp_path / "dct.npz")
+    save_extractor("pca", fit_extractor("dct", IMAGES), tmp_path / "dct.npz")
     with pytest.raises(UserError, match="no extractor can be read"):
-        load_extractor(tmp_path / "dct.npz", settings["pca"], IMAGES[:1])
+        load_extractor(tmp_path / "dct.npz", IMAGES[:1])
+    save_extractor("dct", fit_extractor("dct", IMAGES), tmp_path / "dct.npz")
     with pytest.raises(UserError, match=r"describes 'dct64' .* not 'dct192'"):
-        load_extractor(tmp_path / "dct.npz", settings["dct"], np.repeat(IMAGES[:1], 3, axis=-1))
+        load_extractor(tmp_path / "dct.npz", np.repeat(IMAGES[:1], 3, axis=-1))
+    np.savez(tmp_path / "other.npz", kind="clip", extractor="clip", sha256="0")
+    with pytest.raises(UserError, match="'clip' is no extractor"):
+        load_extractor(tmp_path / "other.npz", IMAGES[:1])
 
 
 def test_fid_needs_inception(tmp_path, monkeypatch):
     np.save(tmp_path / "train.npy", IMAGES)
-    arguments = ["metrics", "extractor", "--train", tmp_path / "train.npy", "--output", tmp_path / "x.npz"]
-    missing = fail(monkeypatch, *arguments, "--settings", '{"extractor": "inception", "num_skipped": 9}')
-    assert "FID needs clean-fid's Inception: put inception-2015-12-05.pt into a folder and name the folder" in missing
-    settings = json.dumps({"extractor": "inception", "num_skipped": 9, "weights": str(tmp_path)})
-    assert "inception-2015-12-05.pt: does not exist" in fail(monkeypatch, *arguments, "--settings", settings)
-    (tmp_path / "inception-2015-12-05.pt").write_bytes(b"other weights")
-    assert "has SHA-256" in fail(monkeypatch, *arguments, "--settings", settings)
+    address = "http://127.0.0.1:9/inception-2015-12-05.pt"  # nobody listens there
+    monkeypatch.setattr(extractors, "INCEPTION", dataclasses.replace(extractors.INCEPTION, address=address))
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    arguments = ["metrics", "extractor", "inception", "--train", tmp_path / "train.npy", "--output", tmp_path / "x.npz"]
+    arguments += ["--inception", tmp_path / "weights"]
+    missing = fail(monkeypatch, *arguments)
+    assert "the download failed 5 times" in missing
+    assert f"or put the file at {tmp_path / 'weights/inception-2015-12-05.pt'} by other means" in missing
+    (tmp_path / "weights/inception-2015-12-05.pt").write_bytes(b"other weights")
+    assert "its SHA-256 is" in fail(monkeypatch, *arguments)
     assert not (tmp_path / "x.npz").exists()
 
 
@@ -168,10 +170,10 @@ class TinyInception(torch.nn.Module):
 @pytest.fixture
 def tiny_inception(tmp_path, monkeypatch) -> Inception:
     torch.manual_seed(0)
-    path = tmp_path / extractors.INCEPTION_FILE
+    path = tmp_path / extractors.INCEPTION.name
     torch.jit.script(TinyInception().eval()).save(str(path))
-    monkeypatch.setattr(extractors, "INCEPTION_SHA256", sha256(path))
-    return Inception(str(tmp_path))
+    monkeypatch.setattr(extractors, "INCEPTION", dataclasses.replace(extractors.INCEPTION, sha256=(sha256(path),)))
+    return Inception(tmp_path)
 
 
 # PyTorch would have TorchScript replaced, but this is how the network of the FID is published.
@@ -201,8 +203,8 @@ def test_only_inception_gives_fid(tiny_inception):
         (tiny_inception, {"fid", "kid"}),
         (PrincipalFeatures.fit(IMAGES), {"frechet_distance", "kernel_distance"}),
     ):
-        features = extract(extractor, IMAGES[:20], 20)
-        settings = SETTINGS.model_copy(update={"num_images": 8})
+        features = extract(extractor, IMAGES[:20])
+        settings = SETTINGS.model_copy(update={"num_images": (8,)})
         rows = distance_rows({"train": features}, features, settings)
         found = {row["metric"] for row in rows}
         assert found == names | {"precision", "recall", "density", "coverage"}
@@ -226,8 +228,8 @@ def test_efficientnet_tells_blurred_photos_from_sharp_ones():
     photo = chelsea()
     crops = np.stack([photo[y : y + 64, x : x + 64] for y in range(0, 192, 48) for x in range(0, 384, 48)])
     blurred = np.stack([gaussian(crop, 2, channel_axis=-1, preserve_range=True) for crop in crops]).astype(np.uint8)
-    extractor = fit_extractor(ExtractorSettings(extractor="efficientnet", num_skipped=0), crops)
-    sharp, soft = extract(extractor, crops, len(crops)), extract(extractor, blurred, len(blurred))
+    extractor = fit_extractor("efficientnet", crops)
+    sharp, soft = extract(extractor, crops), extract(extractor, blurred)
     assert sharp.values.shape == (32, 1280)
     same, different = (kernel_distance(part[:16], sharp[16:]) for part in (sharp, soft))
     assert different.low > same.high

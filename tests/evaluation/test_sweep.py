@@ -171,7 +171,9 @@ def test_departures_are_differences(config):
         ("num_shards", 501, "num_shards needs num_samples of 501 or more, not 500"),
         ("num_neighbours", 500, "num_neighbours needs num_samples of 501 or more, not 500"),
         ("extra_draws", 1, None),
-        ("extractors", {"digits": "inception", "photos": "pca"}, "evaluation.extractors.digits: FID needs clean-fid's"),
+        ("num_compared", [5, 500], "num_neighbours needs num_compared of 6 or more, not 5"),
+        ("num_compared", [100, 501], "num_compared of 501 needs as many num_samples, not 500"),
+        ("num_compared", [500, 100], "num_compared must ascend, not be [500, 100]"),
     ],
 )
 def test_mistakes_in_the_evaluation_are_named(key, value, message):

@@ -5,16 +5,16 @@ from hypothesis import strategies as st
 
 from ihdm.errors import UserError
 from ihdm.metrics.bootstrap import bootstrap, mean_estimate
-from ihdm.metrics.distance import distance_rows, measure_distances
+from ihdm.metrics.distance import distance_rows, measure_distances, real_rows
 from ihdm.metrics.extrapolation import extrapolate
-from ihdm.metrics.features import CosineFeatures, PrincipalFeatures, extract
+from ihdm.metrics.features import CosineFeatures, PrincipalFeatures, StoredFeatures, extract
 from ihdm.metrics.frechet import FrechetDistance, frechet_distance, moments
 from ihdm.metrics.kid import kernel_distance, mean_over_pairs
 from ihdm.metrics.manifold import manifold_measures
 from ihdm.settings import DistanceSettings
 
 
-def settings_of(num_images: int, seed: int = 0) -> DistanceSettings:
+def settings_of(*num_images: int, seed: int = 0) -> DistanceSettings:
     return DistanceSettings(num_images=num_images, num_bootstrap=100, num_neighbours=5, extrapolate=False, seed=seed)
 
 
@@ -155,16 +155,41 @@ def test_blurred_images_are_farther_than_real_ones(space):
     else:
         real, blurred = real_and_blurred()
     extractor = CosineFeatures(64) if space == "dct" else PrincipalFeatures.fit(real[200:])
-    train, samples = extract(extractor, real, len(real)), extract(extractor, blurred, 200)
-    rows = distance_rows({"real": train, "blurred": samples}, train, settings_of(200))
+    train, samples = extract(extractor, real), extract(extractor, blurred[:200])
+    rows = distance_rows({"blurred": samples}, train, settings_of(200))
+    rows += real_rows(train, extract(extractor, real[:150]), train, settings_of(200))
     by_key = {(row["set"], row["metric"]): row for row in rows}
     # A third-degree kernel tells little in 64 whitened dimensions at this number of images.
     for metric in ("frechet_distance", "kernel_distance") if space == "dct" else ("frechet_distance",):
-        assert by_key["real", metric]["high"] < by_key["blurred", metric]["low"]
+        assert by_key["train", metric]["high"] < by_key["blurred", metric]["low"]
     for metric in ("recall", "coverage"):
-        assert by_key["real", metric]["low"] > by_key["blurred", metric]["high"]
+        assert by_key["train", metric]["low"] > by_key["blurred", metric]["high"]
+    assert by_key["test", "frechet_distance"]["note"] == "200 images are needed, not 150"
+    assert by_key["blurred", "frechet_distance"]["n_reference"] == len(real)
+    assert by_key["train", "frechet_distance"]["n_reference"] == len(real) - 200
     assert {row["n"] for row in rows} == {200}
     assert {(row["extractor"], row["extractor_sha256"]) for row in rows} == {(extractor.name, extractor.sha256)}
+
+
+def test_several_numbers_of_images():
+    """Each number is measured alike, and the floor only where as many are left to measure it from."""
+
+    def features(seed: int, count: int) -> StoredFeatures:
+        return StoredFeatures(correlated(seed, count).astype(np.float32), "x", "0")
+
+    train, samples = features(0, 250), features(1, 200)
+    settings = settings_of(100, 200)
+    rows = distance_rows({"samples": samples}, train, settings) + real_rows(train, features(2, 100), train, settings)
+    found = {(row["set"], row["n"]): row for row in rows if row["metric"] == "frechet_distance"}
+    exact = frechet_distance(moments(samples[:100]), moments(train[:]))
+    assert found["samples", 100]["value"] == pytest.approx(exact, rel=1e-6)
+    floor = frechet_distance(moments(train[:100]), moments(train[100:]))
+    assert found["train", 100]["value"] == pytest.approx(floor, rel=1e-6)
+    assert np.isfinite(found["test", 100]["value"])
+    assert found["train", 200]["note"] == "400 images are needed, not 250"
+    assert np.isnan(found["test", 200]["value"])
+    with pytest.raises(UserError, match="samples: 300 images are asked for but there are features of 200"):
+        distance_rows({"samples": samples}, train, settings_of(300))
 
 
 def test_cosine_features_keep_distances():

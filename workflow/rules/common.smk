@@ -19,6 +19,7 @@ except UserError as error:
     raise WorkflowError(str(error))
 
 RESULTS = settings.results
+DATASETS = settings.resolve_datasets()
 EXPERIMENTS = settings.resolve_experiments()
 
 # The spelling of each δ/σ in paths, and its value.
@@ -46,7 +47,7 @@ SUMMARISED = [*TABLES, "departures"] if settings.has_departures else TABLES
 
 
 wildcard_constraints:
-    dataset="|".join(settings.datasets),
+    dataset="|".join(DATASETS),
     experiment="|".join(EXPERIMENTS),
     ratio="|".join(re.escape(ratio) for ratio in RATIOS),
     table="|".join(TABLES),
@@ -87,9 +88,19 @@ def features_folder(dataset):
     return f"{RESULTS}/metrics/features/{settings.evaluation.extractors[dataset]}"
 
 
+def inception_weights(wildcards, resources):
+    """Where Inception's weights lie. No rule runs anew when they move, as this takes resources."""
+    return settings.inception_weights
+
+
+def dataset_named(wildcards):
+    """The data set that is named, or the one of the experiment that is."""
+    return wildcards.get("dataset") or settings.dataset_of(wildcards.experiment)
+
+
 def extractor_of(wildcards):
-    """The extractor of an experiment's images."""
-    dataset = settings.dataset_of(wildcards.experiment)
+    """The extractor of a data set's images, cut or squashed, and of an experiment's."""
+    dataset = dataset_named(wildcards).partition("-")[0]
     return f"{features_folder(dataset)}/{dataset}/extractor.npz"
 
 
@@ -97,10 +108,16 @@ def real_features(split):
     """The features of a split of a data set, named or an experiment's, as an input function."""
 
     def path(wildcards):
-        dataset = wildcards.get("dataset") or settings.dataset_of(wildcards.experiment)
+        dataset = dataset_named(wildcards)
         return f"{features_folder(dataset)}/{dataset}/{split}.npz"
 
     return path
+
+
+def reference_features(wildcards):
+    """The features of what the images of a data set, named or an experiment's, are measured from."""
+    dataset = dataset_named(wildcards)
+    return f"{features_folder(dataset)}/{settings.reference_of(dataset)}/train.npz"
 
 
 def features_of(images):

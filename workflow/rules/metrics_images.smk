@@ -1,108 +1,4 @@
-rule metrics_errors:
-    input:
-        weights=f"{RESULTS}/models/{{experiment}}/diffusion_pytorch_model.safetensors",
-        config=f"{RESULTS}/models/{{experiment}}/config.json",
-        test=data_of("test"),
-    output:
-        errors=f"{RESULTS}/metrics/errors/{{experiment}}.npz",
-        meta=f"{RESULTS}/metrics/errors/{{experiment}}.meta.json",
-    log:
-        f"{RESULTS}/logs/metrics/errors/{{experiment}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/metrics/errors/{{experiment}}.tsv"
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=8000,
-        runtime=720,
-        gpu=1,
-    params:
-        settings=lambda wildcards: settings.errors(wildcards.experiment).model_dump_json(),
-        model=subpath(input.weights, parent=True),
-    shell:
-        "python -m ihdm --threads {threads} metrics errors --settings {params.settings:q} --model {params.model:q} --test {input.test:q} "
-        "--output {output.errors:q} 2>&1 | tee -i {log:q}"
-
-
-rule metrics_levels:
-    input:
-        errors=f"{RESULTS}/metrics/errors/{{experiment}}.npz",
-    output:
-        table=f"{RESULTS}/metrics/levels/{{experiment}}.csv",
-        meta=f"{RESULTS}/metrics/levels/{{experiment}}.meta.json",
-    log:
-        f"{RESULTS}/logs/metrics/levels/{{experiment}}.log",
-    conda:
-        "../../environment.yml"
-    params:
-        settings=lambda wildcards: EXPERIMENTS[wildcards.experiment].process.model_dump_json(),
-    shell:
-        "python -m ihdm --threads {threads} metrics levels --settings {params.settings:q} --errors {input.errors:q} "
-        "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
-
-
-rule metrics_likelihood:
-    input:
-        errors=f"{RESULTS}/metrics/errors/{{experiment}}.npz",
-        train=data_of("train"),
-        test=data_of("test"),
-    output:
-        table=f"{RESULTS}/metrics/likelihood/{{experiment}}.csv",
-        meta=f"{RESULTS}/metrics/likelihood/{{experiment}}.meta.json",
-    log:
-        f"{RESULTS}/logs/metrics/likelihood/{{experiment}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/metrics/likelihood/{{experiment}}.tsv"
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=8000,
-    params:
-        settings=lambda wildcards: settings.likelihood(wildcards.experiment).model_dump_json(),
-    shell:
-        "python -m ihdm --threads {threads} metrics likelihood --settings {params.settings:q} --errors {input.errors:q} "
-        "--train {input.train:q} --test {input.test:q} "
-        "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
-
-
-# What network evaluations buy, at the first δ of the bound.
-rule metrics_likelihood_cost:
-    input:
-        errors=f"{RESULTS}/metrics/errors/{{experiment}}.npz",
-    output:
-        table=f"{RESULTS}/metrics/likelihood_cost/{{experiment}}.csv",
-        meta=f"{RESULTS}/metrics/likelihood_cost/{{experiment}}.meta.json",
-    log:
-        f"{RESULTS}/logs/metrics/likelihood_cost/{{experiment}}.log",
-    conda:
-        "../../environment.yml"
-    params:
-        settings=lambda wildcards: settings.likelihood(wildcards.experiment).model_dump_json(),
-    shell:
-        "python -m ihdm --threads {threads} metrics likelihood-cost --settings {params.settings:q} --errors {input.errors:q} "
-        "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
-
-
-rule metrics_minimum_likelihood:
-    input:
-        errors=f"{RESULTS}/metrics/errors/{{experiment}}.npz",
-        train=data_of("train"),
-        test=data_of("test"),
-    output:
-        table=f"{RESULTS}/metrics/minimum/{{experiment}}/likelihood.csv",
-        meta=f"{RESULTS}/metrics/minimum/{{experiment}}/likelihood.meta.json",
-    log:
-        f"{RESULTS}/logs/metrics/minimum/{{experiment}}/likelihood.log",
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=8000,
-    params:
-        settings=lambda wildcards: settings.likelihood(wildcards.experiment).model_dump_json(),
-    shell:
-        "python -m ihdm --threads {threads} metrics likelihood-minimum --settings {params.settings:q} --errors {input.errors:q} "
-        "--train {input.train:q} --test {input.test:q} "
-        "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
+# What images say: features and the distances measured on them, memorisation, spectra, disentanglement.
 
 
 rule metrics_minimum_distance:
@@ -138,16 +34,16 @@ rule metrics_extractor:
     resources:
         mem_mb=8000,
     params:
-        settings=lambda wildcards: settings.extractor(wildcards.dataset).model_dump_json(),
+        inception=inception_weights,
     shell:
-        "python -m ihdm --threads {threads} metrics extractor --settings {params.settings:q} --train {input.train:q} "
-        "--output {output.extractor:q} > {log:q} 2>&1"
+        "python -m ihdm --threads {threads} metrics extractor {wildcards.extractor} --train {input.train:q} "
+        "--inception {params.inception:q} --output {output.extractor:q} 2>&1 | tee -i {log:q}"
 
 
 # Features, once for each set of images and extractor.
 rule metrics_features_real:
     input:
-        extractor=f"{RESULTS}/metrics/features/{{extractor}}/{{dataset}}/extractor.npz",
+        extractor=extractor_of,
         images=f"{RESULTS}/data/{{dataset}}/{{split}}.npy",
     output:
         features=f"{RESULTS}/metrics/features/{{extractor}}/{{dataset}}/{{split}}.npz",
@@ -163,10 +59,10 @@ rule metrics_features_real:
         runtime=720,
         gpu=1,
     params:
-        settings=lambda wildcards: settings.extractor(wildcards.dataset).model_dump_json(),
+        inception=inception_weights,
     shell:
-        "python -m ihdm --threads {threads} metrics features --settings {params.settings:q} --extractor {input.extractor:q} "
-        "--images {input.images:q} --output {output.features:q} 2>&1 | tee -i {log:q}"
+        "python -m ihdm --threads {threads} metrics features --extractor {input.extractor:q} --images {input.images:q} "
+        "--inception {params.inception:q} --output {output.features:q} 2>&1 | tee -i {log:q}"
 
 
 rule metrics_features:
@@ -187,16 +83,16 @@ rule metrics_features:
         runtime=720,
         gpu=1,
     params:
-        settings=lambda wildcards: settings.extractor(settings.dataset_of(wildcards.experiment)).model_dump_json(),
-        num_images=settings.evaluation.num_samples,
+        inception=inception_weights,
     shell:
-        "python -m ihdm --threads {threads} metrics features --settings {params.settings:q} --extractor {input.extractor:q} "
-        "--images {input.images:q} --num-images {params.num_images} --output {output.features:q} 2>&1 | tee -i {log:q}"
+        "python -m ihdm --threads {threads} metrics features --extractor {input.extractor:q} --images {input.images:q} "
+        "--inception {params.inception:q} --output {output.features:q} 2>&1 | tee -i {log:q}"
 
 
 # The real-against-real floor, once for each data set.
 rule metrics_distance_real:
     input:
+        reference=reference_features,
         train=real_features("train"),
         test=real_features("test"),
     output:
@@ -214,14 +110,14 @@ rule metrics_distance_real:
     params:
         settings=settings.distance.model_dump_json(),
     shell:
-        "python -m ihdm --threads {threads} metrics distance --settings {params.settings:q} --train {input.train:q} "
-        "--sets train={input.train:q} --sets test={input.test:q} --optional test "
+        "python -m ihdm --threads {threads} metrics distance-real --settings {params.settings:q} "
+        "--reference {input.reference:q} --train {input.train:q} --test {input.test:q} "
         "--label dataset={wildcards.dataset} --output {output.table:q} > {log:q} 2>&1"
 
 
 rule metrics_distance:
     input:
-        train=real_features("train"),
+        reference=reference_features,
         samples=features_of("samples"),
         starts=features_of("starts"),
     output:
@@ -240,8 +136,8 @@ rule metrics_distance:
         settings=settings.distance.model_dump_json(),
         dataset=lambda wildcards: settings.dataset_of(wildcards.experiment),
     shell:
-        "python -m ihdm --threads {threads} metrics distance --settings {params.settings:q} --train {input.train:q} "
-        "--sets samples={input.samples:q} --sets starts={input.starts:q} "
+        "python -m ihdm --threads {threads} metrics distance --settings {params.settings:q} "
+        "--reference {input.reference:q} --sets samples={input.samples:q} --sets starts={input.starts:q} "
         "--label dataset={params.dataset} --label experiment={wildcards.experiment} "
         "--label delta_ratio={wildcards.ratio} --output {output.table:q} > {log:q} 2>&1"
 
@@ -292,10 +188,10 @@ rule metrics_spectrum_real:
     conda:
         "../../environment.yml"
     params:
-        num_images=settings.evaluation.num_samples,
+        num_images=settings.evaluation.compared[0],
     shell:
-        "python -m ihdm --threads {threads} metrics spectrum --num-images {params.num_images} --train {input.train:q} "
-        "--images train={input.train:q} --images test={input.test:q} --optional test "
+        "python -m ihdm --threads {threads} metrics spectrum-real --num-images {params.num_images} --train {input.train:q} "
+        "--test {input.test:q} "
         "--label dataset={wildcards.dataset} --output {output.table:q} > {log:q} 2>&1"
 
 
@@ -313,11 +209,11 @@ rule metrics_spectrum:
     conda:
         "../../environment.yml"
     params:
-        num_images=settings.evaluation.num_samples,
+        num_images=settings.evaluation.compared[0],
         dataset=lambda wildcards: settings.dataset_of(wildcards.experiment),
     shell:
         "python -m ihdm --threads {threads} metrics spectrum --num-images {params.num_images} --train {input.train:q} "
-        "--images samples={input.samples:q} "
+        "--sets samples={input.samples:q} "
         "--label dataset={params.dataset} --label experiment={wildcards.experiment} "
         "--label delta_ratio={wildcards.ratio} --output {output.table:q} > {log:q} 2>&1"
 
@@ -373,78 +269,3 @@ rule metrics_data_spectrum:
     shell:
         "python -m ihdm --threads {threads} metrics data-spectrum --resamples {params.resamples} --train {input.train:q} "
         "--label dataset={wildcards.dataset} --output {output.table:q} > {log:q} 2>&1"
-
-
-# One tidy table of each kind, over all experiments.
-rule metrics_table:
-    input:
-        parts=table_parts,
-    output:
-        table=report(
-            f"{RESULTS}/metrics/{{table}}.csv",
-            caption="../report/tables.rst",
-            category="Tables",
-            labels={"table": "{table}"},
-        ),
-        meta=f"{RESULTS}/metrics/{{table}}.meta.json",
-    log:
-        f"{RESULTS}/logs/metrics/{{table}}.log",
-    conda:
-        "../../environment.yml"
-    shell:
-        "python -m ihdm --threads {threads} metrics table {input.parts:q} --output {output.table:q} > {log:q} 2>&1"
-
-
-# Everything that was measured of samples and bound, with what was swept: the table to analyse.
-rule metrics_sweep:
-    input:
-        tables=[
-            f"{RESULTS}/metrics/{table}.csv"
-            for table in ("distance", "memorisation", "spectrum", "likelihood")
-            if table in TABLES
-        ],
-    output:
-        table=report(
-            f"{RESULTS}/metrics/sweep.csv",
-            caption="../report/sweep.rst",
-            category="Tables",
-            labels={"table": "sweep"},
-        ),
-        parquet=f"{RESULTS}/metrics/sweep.parquet",
-        meta=f"{RESULTS}/metrics/sweep.meta.json",
-    log:
-        f"{RESULTS}/logs/metrics/sweep.log",
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings.swept.model_dump_json(),
-    shell:
-        "python -m ihdm --threads {threads} metrics sweep --settings {params.settings:q} {input.tables:q} "
-        "--output {output.table:q} > {log:q} 2>&1"
-
-
-rule metrics_departures:
-    input:
-        table=f"{RESULTS}/metrics/sweep.csv",
-    output:
-        table=report(
-            f"{RESULTS}/metrics/departures.csv",
-            caption="../report/departures.rst",
-            category="Tables",
-            labels={"table": "departures"},
-        ),
-        meta=f"{RESULTS}/metrics/departures.meta.json",
-    log:
-        f"{RESULTS}/logs/metrics/departures.log",
-    conda:
-        "../../environment.yml"
-    params:
-        described=[
-            "levels=as in the experiment",
-            f"prior_noise={settings.evaluation.prior_noise}",
-            f"rounding={settings.evaluation.rounding}",
-        ],
-    shell:
-        "python -m ihdm --threads {threads} metrics departures {input.table:q} "
-        "--described {params.described[0]:q} --described {params.described[1]:q} --described {params.described[2]:q} "
-        "--output {output.table:q} > {log:q} 2>&1"

@@ -1,0 +1,108 @@
+# What the held-out errors of a network say: loss at each level, likelihood, its cost and its best δ.
+
+
+rule metrics_errors:
+    input:
+        weights=f"{RESULTS}/models/{{experiment}}/diffusion_pytorch_model.safetensors",
+        config=f"{RESULTS}/models/{{experiment}}/config.json",
+        test=data_of("test"),
+    output:
+        errors=f"{RESULTS}/metrics/errors/{{experiment}}.npz",
+        meta=f"{RESULTS}/metrics/errors/{{experiment}}.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/errors/{{experiment}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/metrics/errors/{{experiment}}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=8000,
+        runtime=720,
+        gpu=1,
+    params:
+        settings=lambda wildcards: settings.errors(wildcards.experiment).model_dump_json(),
+        model=subpath(input.weights, parent=True),
+    shell:
+        "python -m ihdm --threads {threads} metrics errors --settings {params.settings:q} --model {params.model:q} --test {input.test:q} "
+        "--output {output.errors:q} 2>&1 | tee -i {log:q}"
+
+
+rule metrics_levels:
+    input:
+        errors=f"{RESULTS}/metrics/errors/{{experiment}}.npz",
+    output:
+        table=f"{RESULTS}/metrics/levels/{{experiment}}.csv",
+        meta=f"{RESULTS}/metrics/levels/{{experiment}}.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/levels/{{experiment}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=lambda wildcards: EXPERIMENTS[wildcards.experiment].process.model_dump_json(),
+    shell:
+        "python -m ihdm --threads {threads} metrics levels --settings {params.settings:q} --errors {input.errors:q} "
+        "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
+
+
+rule metrics_likelihood:
+    input:
+        errors=f"{RESULTS}/metrics/errors/{{experiment}}.npz",
+        train=data_of("train"),
+        test=data_of("test"),
+    output:
+        table=f"{RESULTS}/metrics/likelihood/{{experiment}}.csv",
+        meta=f"{RESULTS}/metrics/likelihood/{{experiment}}.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/likelihood/{{experiment}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/metrics/likelihood/{{experiment}}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=8000,
+    params:
+        settings=lambda wildcards: settings.likelihood(wildcards.experiment).model_dump_json(),
+    shell:
+        "python -m ihdm --threads {threads} metrics likelihood --settings {params.settings:q} --errors {input.errors:q} "
+        "--train {input.train:q} --test {input.test:q} "
+        "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
+
+
+# What network evaluations buy, at the first δ of the bound.
+rule metrics_likelihood_cost:
+    input:
+        errors=f"{RESULTS}/metrics/errors/{{experiment}}.npz",
+    output:
+        table=f"{RESULTS}/metrics/likelihood_cost/{{experiment}}.csv",
+        meta=f"{RESULTS}/metrics/likelihood_cost/{{experiment}}.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/likelihood_cost/{{experiment}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=lambda wildcards: settings.likelihood(wildcards.experiment).model_dump_json(),
+    shell:
+        "python -m ihdm --threads {threads} metrics likelihood-cost --settings {params.settings:q} --errors {input.errors:q} "
+        "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
+
+
+rule metrics_minimum_likelihood:
+    input:
+        errors=f"{RESULTS}/metrics/errors/{{experiment}}.npz",
+        train=data_of("train"),
+        test=data_of("test"),
+    output:
+        table=f"{RESULTS}/metrics/minimum/{{experiment}}/likelihood.csv",
+        meta=f"{RESULTS}/metrics/minimum/{{experiment}}/likelihood.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/minimum/{{experiment}}/likelihood.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=8000,
+    params:
+        settings=lambda wildcards: settings.likelihood(wildcards.experiment).model_dump_json(),
+    shell:
+        "python -m ihdm --threads {threads} metrics likelihood-minimum --settings {params.settings:q} --errors {input.errors:q} "
+        "--train {input.train:q} --test {input.test:q} "
+        "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"

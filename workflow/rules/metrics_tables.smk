@@ -1,0 +1,76 @@
+# Tables over all experiments.
+
+
+# One tidy table of each kind, over all experiments.
+rule metrics_table:
+    input:
+        parts=table_parts,
+    output:
+        table=report(
+            f"{RESULTS}/metrics/{{table}}.csv",
+            caption="../report/tables.rst",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
+        meta=f"{RESULTS}/metrics/{{table}}.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/{{table}}.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m ihdm --threads {threads} metrics table {input.parts:q} --output {output.table:q} > {log:q} 2>&1"
+
+
+# Everything that was measured of samples and bound, with what was swept: the table to analyse.
+rule metrics_sweep:
+    input:
+        tables=[
+            f"{RESULTS}/metrics/{table}.csv"
+            for table in ("distance", "memorisation", "spectrum", "likelihood")
+            if table in TABLES
+        ],
+    output:
+        table=report(
+            f"{RESULTS}/metrics/sweep.csv",
+            caption="../report/sweep.rst",
+            category="Tables",
+            labels={"table": "sweep"},
+        ),
+        parquet=f"{RESULTS}/metrics/sweep.parquet",
+        meta=f"{RESULTS}/metrics/sweep.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/sweep.log",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=settings.swept.model_dump_json(),
+    shell:
+        "python -m ihdm --threads {threads} metrics sweep --settings {params.settings:q} {input.tables:q} "
+        "--output {output.table:q} > {log:q} 2>&1"
+
+
+rule metrics_departures:
+    input:
+        table=f"{RESULTS}/metrics/sweep.csv",
+    output:
+        table=report(
+            f"{RESULTS}/metrics/departures.csv",
+            caption="../report/departures.rst",
+            category="Tables",
+            labels={"table": "departures"},
+        ),
+        meta=f"{RESULTS}/metrics/departures.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/departures.log",
+    conda:
+        "../../environment.yml"
+    params:
+        described=[
+            "levels=as in the experiment",
+            f"prior_noise={settings.evaluation.prior_noise}",
+            f"rounding={settings.evaluation.rounding}",
+        ],
+    shell:
+        "python -m ihdm --threads {threads} metrics departures {input.table:q} "
+        "--described {params.described[0]:q} --described {params.described[1]:q} --described {params.described[2]:q} "
+        "--output {output.table:q} > {log:q} 2>&1"
