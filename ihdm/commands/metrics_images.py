@@ -1,4 +1,4 @@
-"""Stage ``metrics``, its part on sets of images: features, distances, memorisation, spectra."""
+"""Stage ``metrics``, its part on images: features, distances, memorisation, spectra, disentanglement."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,7 @@ import typer
 from ihdm.commands.options import SettingsOption, first_images, read_settings
 from ihdm.commands.tables import LabelOption, OutputOption, TestOption, TrainOption, named_paths, write_rows
 from ihdm.errors import UserError
-from ihdm.settings import DistanceSettings, Extractor, MemorisationSettings
+from ihdm.settings import DistanceSettings, Extractor, HeatSettings, MemorisationSettings
 
 app = typer.Typer()
 
@@ -207,3 +207,54 @@ def spectrum_real(train: TrainOption, test: TestOption, num_images: CountOption,
         output.with_suffix(".meta.json"), outputs=[output], inputs=[train, test], settings={"num_images": num_images}
     ):
         write_rows(real_band_rows(open_images(train), open_images(test), num_images), label, output)
+
+
+@app.command()
+def disentanglement(
+    grid: Annotated[Path, typer.Option(help="Samples of every start with every noise, .npy.")],
+    output: OutputOption,
+    label: LabelOption = None,
+) -> None:
+    """Split the variance of mean colour and of structure into what start, noise and interaction explain."""
+    import numpy as np
+
+    from ihdm.metrics.disentanglement import share_rows
+    from ihdm.provenance import record
+
+    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[grid], settings={}):
+        images = np.load(grid, allow_pickle=False)
+        if images.ndim != 5:
+            raise UserError(
+                f"{grid}: holds an array of shape {images.shape}, not start × noise × height × width × channel"
+            )
+        write_rows(share_rows(images), label, output)
+
+
+@app.command()
+def psd(settings: SettingsOption, train: TrainOption, output: OutputOption, label: LabelOption = None) -> None:
+    """Tabulate the power spectral density of images under growing noise and under growing heat (figure 4)."""
+    from ihdm.data.arrays import open_images
+    from ihdm.forward_spectra import SEED, forward_spectra
+    from ihdm.provenance import record
+
+    process = read_settings(HeatSettings, settings)
+    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[train], settings=process, seed=SEED):
+        write_rows(forward_spectra(open_images(train), process), label, output)
+
+
+@app.command()
+def data_spectrum(
+    train: TrainOption,
+    resamples: Annotated[int, typer.Option(min=2, help="Bootstrap resamples behind the interval of α.")],
+    output: OutputOption,
+    label: LabelOption = None,
+) -> None:
+    """Tabulate the power spectral density of a data set, and α of the power law 1/f^α fitted to it."""
+    from ihdm.data.arrays import open_images
+    from ihdm.metrics.power_law import power_law_rows
+    from ihdm.provenance import record
+
+    with record(
+        output.with_suffix(".meta.json"), outputs=[output], inputs=[train], settings={"resamples": resamples}, seed=0
+    ):
+        write_rows(power_law_rows(open_images(train), num_resamples=resamples, seed=0), label, output)
