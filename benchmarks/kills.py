@@ -32,7 +32,7 @@ def start(folder: Path, output: Path, settings: str) -> subprocess.Popen[bytes]:
     options = {
         "--settings": settings,
         "--run-settings": json.dumps(RUN),
-        "--data": folder / "train.npy",
+        "--train": folder / "train.npy",
         "--test": folder / "train.npy",
         "--state": folder / "state",
         "--output": output,

@@ -19,11 +19,11 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ihdm.data.arrays import open_images
 from ihdm.data.loader import BatchLoader
 from ihdm.data.sources import load_splits
 from ihdm.seeds import generator
 from ihdm.settings import DatasetSettings
+from ihdm.stored import open_images
 
 BATCH_SIZE = 128
 ROUNDS = 5

@@ -12,8 +12,8 @@ import numpy as np
 
 from ihdm.config import Experiment
 from ihdm.config_files import read_config
-from ihdm.data.arrays import open_images
 from ihdm.settings import RunSettings
+from ihdm.stored import open_images
 from ihdm.trainer import Trainer, make_accelerator
 
 WARM_UP, STEPS = 20, 300

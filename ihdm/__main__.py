@@ -8,6 +8,7 @@ import typer
 
 from ihdm.commands import config, data, figures, metrics, models, report, samples
 from ihdm.errors import InterruptedTrainingError, UserError
+from ihdm.files import NO_SPACE
 
 app = typer.Typer(
     help="Inverse heat dissipation, stage by stage: data → models → samples → metrics → figures → report. "
@@ -37,6 +38,9 @@ def main() -> None:
     except UserError as error:
         sys.exit(f"ihdm: {error}")
     except OSError as error:
+        if error.errno in NO_SPACE:
+            where = error.filename or "a disk that is written to"
+            sys.exit(f"ihdm: {where}: no space is left; make room and run the same command again")
         if error.filename is None:
             raise
         sys.exit(f"ihdm: {error.filename}: {error.strerror}")

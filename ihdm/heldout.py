@@ -1,14 +1,16 @@
 """Squared errors of a trained network on images it has not seen, level by level."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ihdm.heat import HeatProcess, blur_schedule, cosine_basis, heat_process
+from ihdm.errors import UserError
+from ihdm.heat import HeatProcess, blur_schedule, cosine_basis, heat_process, require_process
 from ihdm.images import StoredImages
 from ihdm.metrics.bootstrap import mean_estimate
 from ihdm.metrics.monte_carlo import allocate, draw_variance, remove_noise
@@ -16,6 +18,7 @@ from ihdm.metrics.spectrum import BANDS, radial_frequencies
 from ihdm.objective import Network, deblurring_pair, squared_error
 from ihdm.seeds import generator
 from ihdm.settings import ErrorSettings, HeatSettings
+from ihdm.stored import read_archive
 
 
 def dequantise(images: StoredImages, seed: int) -> Float[Tensor, "batch channel height width"]:
@@ -55,6 +58,27 @@ class HeldOutErrors:
     def without_noise(self) -> Float[np.ndarray, "draw image levels"]:
         """Return the network's errors after the control variates."""
         return remove_noise(self.network, self.controls)
+
+    def save(self, path: Path, process: HeatSettings) -> None:
+        """Write the errors as .npz, with the process that they are of."""
+        np.savez(path, **asdict(self), process=process.model_dump_json())
+
+    @classmethod
+    def read(cls, path: Path, process: HeatSettings) -> "HeldOutErrors":
+        """Read stored errors.
+
+        Raises:
+            UserError: if the file holds none, or those of another process.
+        """
+        stored = read_archive(path, [*(field.name for field in fields(cls)), "process"])
+        require_process(str(path), str(stored["process"]), process)
+        network, baseline, controls = (stored[name] for name in ("network", "baseline", "controls"))
+        if network.ndim != 3 or baseline.shape != network.shape or controls.shape[:3] != network.shape:
+            raise UserError(
+                f"{path}: its arrays are of shapes {network.shape}, {baseline.shape} and {controls.shape}; "
+                "they do not belong together: evaluate the network again"
+            )
+        return cls(network, baseline, controls, int(stored["num_dims"]))
 
 
 def held_out_errors(

@@ -28,7 +28,7 @@ def tile(images: StoredImages, columns: int | None = None, gap: int = 1) -> UInt
 
 
 def join_images(parts: Sequence[StoredImages], path: Path) -> None:
-    """Write arrays of images one after another as one .npy, without holding them in memory.
+    """Write arrays of images one after another as one .npy, with one of them in memory at a time.
 
     Raises:
         UserError: if their images differ in size.
@@ -36,14 +36,11 @@ def join_images(parts: Sequence[StoredImages], path: Path) -> None:
     shapes = {part.shape[1:] for part in parts}
     if len(shapes) > 1:
         raise UserError(f"images of sizes {', '.join(map(str, sorted(shapes)))} cannot be one array")
-    joint = np.lib.format.open_memmap(
-        path, mode="w+", dtype=np.uint8, shape=(sum(map(len, parts)), *parts[0].shape[1:])
-    )
-    first = 0
-    for part in parts:
-        joint[first : first + len(part)] = part
-        first += len(part)
-    joint.flush()
+    shape = (sum(map(len, parts)), *parts[0].shape[1:])
+    with path.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        for part in parts:
+            stream.write(np.ascontiguousarray(part).data)
 
 
 def save_grid(images: StoredImages, path: Path, scale: int = 4) -> None:

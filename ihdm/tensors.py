@@ -11,7 +11,8 @@ from ihdm.settings import Rounding
 
 def to_tensor(images: StoredImages, device: torch.device | str = "cpu") -> Float[Tensor, "batch channel height width"]:
     """Turn stored images into float32 in [0, 1]."""
-    return as_floats(torch.as_tensor(np.ascontiguousarray(images), device=device))
+    # PyTorch has no tensors that cannot be written to, as arrays mapped into memory are: those are copied.
+    return as_floats(torch.as_tensor(np.require(images, requirements=["C", "W"]), device=device))
 
 
 def as_floats(images: UInt8[Tensor, "batch height width channel"]) -> Float[Tensor, "batch channel height width"]:

@@ -17,14 +17,16 @@ from diffusers import UNet2DModel
 
 from ihdm.config import Experiment
 from ihdm.errors import InterruptedTrainingError
+from ihdm.files import remove_leftovers
 from ihdm.images import StoredImages
 from ihdm.monitoring import held_out_rows, save_preview
 from ihdm.settings import RunSettings
 from ihdm.trainer import Trainer, make_accelerator
-from ihdm.training_state import History, Row, load_state, remove_leftovers, save_state
+from ihdm.training_state import History, Row, load_state, save_state
 
 STATE_NAME = "state.safetensors"
 HISTORY_NAME = "history.jsonl"
+STATE_FILES = (STATE_NAME, HISTORY_NAME)
 """The files in the folder of a training state."""
 LOG_EVERY = 50
 """Steps over which a logged loss is averaged."""

@@ -1,16 +1,15 @@
 """What outlives an interruption: the state between two steps, and the history so far."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from ihdm.errors import UserError
 from ihdm.files import atomic_path
+from ihdm.network import save_tensors
 from ihdm.provenance import settings_hash
 from ihdm.trainer import Trainer
 
@@ -40,8 +39,7 @@ def save_state(trainer: Trainer, path: Path) -> None:
         "skipped_in_a_row": str(trainer.skipped_in_a_row),
         "loss_scaler": json.dumps(scaler.state_dict() if scaler else None),
     }
-    with atomic_path(path) as temporary:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, metadata=header)
+    save_tensors(tensors, path, header)
 
 
 def load_state(trainer: Trainer, path: Path) -> None:
@@ -117,9 +115,3 @@ def _read_rows(path: Path) -> list[Row]:
         except json.JSONDecodeError:
             break
     return rows
-
-
-def remove_leftovers(state: Path) -> None:
-    """Remove from the folder of ``state`` what a process that was killed while it saved has left unfinished."""
-    for leftover in state.parent.glob(f".{state.name}.*"):
-        shutil.rmtree(leftover)

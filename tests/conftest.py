@@ -25,10 +25,14 @@ CHECKED = (
 )
 install_import_hook([f"ihdm.{module}" for module in CHECKED], "beartype.beartype")
 
+import sys  # noqa: E402
+
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
+
+from ihdm.__main__ import main  # noqa: E402
 
 torch.set_num_threads(1)
 
@@ -50,3 +54,33 @@ def golden() -> Callable[[str], dict[str, np.ndarray]]:
 def linear_network() -> Callable[[int], Callable[[Tensor, Tensor], Tensor]]:
     """The network of the reference values, f(u, k) = −0.05 u + 0.01 k / K, for a given K."""
     return lambda num_levels: lambda images, levels: -0.05 * images + 0.01 * levels.view(-1, 1, 1, 1) / num_levels
+
+
+@pytest.fixture
+def ihdm(monkeypatch) -> Callable[..., None]:
+    """Run a command as ``python -m ihdm`` does; one that fails raises SystemExit."""
+
+    def run(*arguments: object) -> None:
+        monkeypatch.setattr(sys, "argv", ["ihdm", *map(str, arguments)])
+        try:
+            main()
+        except SystemExit as end:
+            if end.code:
+                raise
+
+    return run
+
+
+@pytest.fixture
+def ihdm_fails(ihdm) -> Callable[..., str]:
+    """Run a command that must fail for the user's fault; return its one line."""
+
+    def run(*arguments: object) -> str:
+        with pytest.raises(SystemExit) as caught:
+            ihdm(*arguments)
+        message = str(caught.value)
+        assert message.startswith("ihdm: ")
+        assert "\n" not in message
+        return message
+
+    return run

@@ -4,16 +4,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from ihdm.__main__ import app, main
+from ihdm.__main__ import app
 
 ROOT = Path(__file__).parents[1]
-
-
-def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "ihdm", *arguments], capture_output=True, text=True, cwd=cwd)
 
 
 @pytest.mark.parametrize(
@@ -33,56 +30,111 @@ def test_help_is_quick_because_imports_are_lazy():
     assert result.stdout.strip() == "[]"
 
 
-def fail(monkeypatch, *arguments: str) -> str:
-    """Run a command that must fail for the user's fault; return its one line."""
-    monkeypatch.setattr(sys, "argv", ["ihdm", *arguments])
-    with pytest.raises(SystemExit) as caught:
-        main()
-    message = str(caught.value)
-    assert message.startswith("ihdm: ")
-    assert "\n" not in message
-    return message
-
-
 def test_user_errors_have_no_traceback():
-    result = run("data", "prepare", "--settings", '{"source": "digits"}', "--state", "unused", "--output", "unused")
+    arguments = ["data", "prepare", "--settings", '{"source": "digits"}', "--output", "unused"]
+    result = subprocess.run([sys.executable, "-m", "ihdm", *arguments], capture_output=True, text=True, cwd=ROOT)
     assert result.returncode == 1
     assert result.stderr == "ihdm: configuration: image_size: Field required (and 1 more)\n"
 
 
-def test_user_errors_name_what_is_wrong(monkeypatch, tmp_path):
+def test_user_errors_name_what_is_wrong(ihdm_fails, tmp_path):
     digits = json.dumps({"source": "digits", "image_size": 8, "image_channels": 1})
-    assert "No such file" in fail(
-        monkeypatch, "data", "prepare", "--settings", "gone.json", "--state", "unused", "--output", "unused"
+    assert "No such file" in ihdm_fails(
+        "data", "prepare", "--settings", "gone.json", "--state", "unused", "--output", "unused"
     )
-    assert "known are" in fail(
-        monkeypatch,
+    assert "known are" in ihdm_fails(
         "data",
         "prepare",
         "--settings",
         digits.replace("digits", "digit"),
         "--state",
-        str(tmp_path),
+        str(tmp_path / "state"),
         "--output",
         str(tmp_path),
     )
-    assert "there is no figure 'mona_lisa'" in fail(
-        monkeypatch, "figures", "draw", "mona_lisa", "--input", "a:b=c", "--output", str(tmp_path / "x.png")
+    assert "there is no figure 'mona_lisa'" in ihdm_fails(
+        "figures", "draw", "mona_lisa", "--input", "a:b=c", "--output", str(tmp_path / "x.png")
     )
-    assert "does not exist" in fail(
-        monkeypatch, "figures", "draw", "psd", "--input", "psd:a=gone.csv", "--output", str(tmp_path / "x.png")
+    assert "does not exist" in ihdm_fails(
+        "figures", "draw", "psd", "--input", "psd:a=gone.csv", "--output", str(tmp_path / "x.png")
     )
-    assert "write it as KIND:EXPERIMENT=PATH" in fail(
-        monkeypatch, "figures", "draw", "psd", "--input", "psd.csv", "--output", str(tmp_path / "x.png")
+    assert "write it as KIND:EXPERIMENT=PATH" in ihdm_fails(
+        "figures", "draw", "psd", "--input", "psd.csv", "--output", str(tmp_path / "x.png")
     )
-    assert "the summary has no such table" in fail(
-        monkeypatch, "report", "write", "other.csv", "--output", str(tmp_path / "x.html")
+    assert "the summary has no such table" in ihdm_fails(
+        "report", "write", "other.csv", "--output", str(tmp_path / "x.html")
     )
-    assert "no experiment is named 'x'" in fail(monkeypatch, "config", "show", str(ROOT / "config.yaml"), "x")
+    assert "no experiment is named 'x'" in ihdm_fails("config", "show", str(ROOT / "config.yaml"), "x")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_missing_network(monkeypatch, tmp_path):
+def test_a_full_disk_is_told_in_one_line(ihdm_fails, monkeypatch, tmp_path):
+    """Wherever it happens, and whether or not the system says for which file."""
+    monkeypatch.setattr("ihdm.summary.summary_page", lambda *_: Path("/dev/full").write_text("x" * 100_000))
+    pd.DataFrame({"experiment": ["a"]}).to_csv(tmp_path / "levels.csv")
+    message = ihdm_fails("report", "write", tmp_path / "levels.csv", "--output", tmp_path / "x.html")
+    assert message == ("ihdm: a disk that is written to: no space is left; make room and run the same command again")
+    assert not (tmp_path / "x.html").exists()
+
+
+def test_a_place_that_cannot_be_written_is_found_at_once(ihdm_fails, tmp_path):
+    pd.DataFrame({"experiment": ["a"]}).to_csv(tmp_path / "levels.csv")  # and no column that is needed
+    message = ihdm_fails("report", "write", tmp_path / "levels.csv", "--output", "/proc/x.html")
+    assert "/proc/x.html: cannot be written, for /proc takes no file" in message
+
+
+def test_missing_columns_are_named(ihdm_fails, tmp_path):
+    path = tmp_path / "levels.csv"
+    pd.DataFrame({"experiment": ["a"]}).to_csv(path)
+    message = ihdm_fails("report", "write", path, "--output", tmp_path / "x.html")
+    assert f"{path}: no column or array" in message
+    message = ihdm_fails("figures", "draw", "psd", "--input", f"psd:a={path}", "--output", tmp_path / "x.png")
+    assert f"{path}: no column or array 'process' is there" in message
+    message = ihdm_fails("metrics", "distance-minimum", path, "--output", tmp_path / "x.csv")
+    assert f"{path}: no .csv table can be read from it (its columns are" in message
+    assert "but no set and no metric" in message
+
+
+@pytest.mark.parametrize("name", ["train.npy", "test.npy"])
+def test_damaged_arrays_are_named_by_commands(ihdm_fails, tmp_path, name):
+    """An empty file makes NumPy raise what click takes for the end of the input."""
+    for split in ("train.npy", "test.npy"):
+        np.save(tmp_path / split, np.zeros((4, 8, 8, 1), dtype=np.uint8))
+    (tmp_path / name).write_bytes(b"")
+    message = ihdm_fails(
+        "metrics", "spectrum-real", "--train", tmp_path / "train.npy", "--test", tmp_path / "test.npy",
+        "--num-images", 2, "--output", tmp_path / "x.csv",
+    )  # fmt: skip
+    assert f"{tmp_path / name}: no .npy array can be read from it" in message
+
+
+def test_sets_of_images_of_other_sizes_are_refused(ihdm_fails, tmp_path):
+    train, other = tmp_path / "train.npy", tmp_path / "other.npy"
+    np.save(train, np.zeros((4, 8, 8, 1), dtype=np.uint8))
+    np.save(other, np.zeros((4, 16, 16, 3), dtype=np.uint8))
+    message = ihdm_fails(
+        "metrics", "spectrum", "--train", train, "--sets", f"samples={other}", "--num-images", 2,
+        "--output", tmp_path / "x.csv",
+    )  # fmt: skip
+    assert f"{train} holds images of 8×8×1 but {other} of 16×16×3; they must be of one size" in message
+
+
+def test_files_of_others_in_a_state_folder_stay(ihdm, tmp_path):
+    settings = json.dumps({"source": "digits", "image_size": 8, "image_channels": 1})
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/notes.txt").write_text("mine")
+    ihdm("data", "prepare", "--settings", settings, "--state", tmp_path / "state", "--output", tmp_path / "data")
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["notes.txt"]
+    assert (tmp_path / "data/data.meta.json").exists()
+
+
+def test_state_and_output_are_kept_apart(ihdm_fails, tmp_path):
+    settings = json.dumps({"source": "digits", "image_size": 8, "image_channels": 1})
+    message = ihdm_fails("data", "prepare", "--settings", settings, "--state", tmp_path, "--output", tmp_path)
+    assert f"--state {tmp_path}: is the folder of the output too" in message
+
+
+def test_missing_network(ihdm_fails, tmp_path):
     settings = json.dumps(
         {
             "process": {"kind": "heat", "sigma": 0.01, "num_levels": 4, "blur_sigma_max": 4.0},
@@ -92,36 +144,22 @@ def test_missing_network(monkeypatch, tmp_path):
         }
     )
     np.save(tmp_path / "test.npy", np.zeros((4, 8, 8, 1), dtype=np.uint8))
-    found = fail(
-        monkeypatch, "metrics", "errors", "--settings", settings, "--model", str(tmp_path), "--test",
+    found = ihdm_fails("metrics", "errors", "--settings", settings, "--model", str(tmp_path), "--test",
         str(tmp_path / "test.npy"), "--output", str(tmp_path / "errors.npz"),
     )  # fmt: skip
     assert "diffusion_pytorch_model.safetensors: this input does not exist" in found
 
 
-def test_an_experiment_can_be_shown_and_used_by_hand(tmp_path):
-    shown = run("config", "show", str(ROOT / "workflow/config/smoke.yaml"), "digits")
-    assert shown.returncode == 0
-    (tmp_path / "digits.json").write_text(shown.stdout)
-    dataset = json.dumps(json.loads(shown.stdout)["dataset"])
-    assert (
-        run(
-            "data",
-            "prepare",
-            "--settings",
-            dataset,
-            "--state",
-            str(tmp_path / "part"),
-            "--output",
-            str(tmp_path / "data"),
-        ).returncode
-        == 0
-    )
-    trained = run(
-        "models", "train", "--settings", str(tmp_path / "digits.json"), "--data", str(tmp_path / "data/train.npy"),
-        "--state", str(tmp_path / "state"), "--output", str(tmp_path / "model"),
+def test_an_experiment_can_be_shown_and_used_by_hand(ihdm, capfd, tmp_path):
+    ihdm("config", "show", ROOT / "workflow/config/smoke.yaml", "digits")
+    shown = capfd.readouterr().out
+    (tmp_path / "digits.json").write_text(shown)
+    dataset = json.dumps(json.loads(shown)["dataset"])
+    ihdm("data", "prepare", "--settings", dataset, "--state", tmp_path / "part", "--output", tmp_path / "data")
+    ihdm(
+        "models", "train", "--settings", tmp_path / "digits.json", "--train", tmp_path / "data/train.npy",
+        "--state", tmp_path / "state", "--output", tmp_path / "model",
     )  # fmt: skip
-    assert trained.returncode == 0, trained.stderr
     assert {path.name for path in (tmp_path / "model").iterdir()} == {
         "config.json", "diffusion_pytorch_model.safetensors", "history.csv", "model.meta.json",
     }  # fmt: skip

@@ -1,15 +1,17 @@
 import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pydantic import BaseModel
 
 from ihdm.errors import UserError
-from ihdm.files import atomic_path, sha256
+from ihdm.files import atomic_path, clear_folder, require_writable, sha256
 from ihdm.images import tile
 from ihdm.provenance import record, settings_hash
 from ihdm.seeds import generator, torch_seed
+from ihdm.stored import open_images
 from ihdm.tensors import to_tensor, to_uint8
 
 
@@ -46,10 +48,11 @@ class Both(BaseModel):
     b: str = "x"
 
 
-def test_record_holds_the_origin(tmp_path):
+def test_record_holds_the_origin(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
     source, result, meta = tmp_path / "in", tmp_path / "out", tmp_path / "out.meta.json"
     source.write_text("in")
-    with record(meta, outputs=[result], inputs=[source], settings=Both(), seed=3):
+    with record([result], inputs=[source], settings=Both(), seed=3):
         result.write_text("out")
     content = json.loads(meta.read_text())
     assert content["settings"] == {"a": 1.0, "b": "x"}
@@ -59,11 +62,44 @@ def test_record_holds_the_origin(tmp_path):
     assert content["seed"] == 3
     assert content["device"] == "cpu"
     assert content["seconds"] >= 0
-    assert {"python", "ihdm", "torch", "numpy", "diffusers"} <= content["versions"].keys()
+    assert {"python", "ihdm", "torch", "numpy", "diffusers", "clean-fid"} <= content["versions"].keys()
+    assert content["threads"] == 3
+
+
+def test_a_place_that_cannot_be_written_is_found_at_once(tmp_path):
+    (tmp_path / "folder").mkdir()
+    for path, reason in (
+        ("/proc/x.npy", r"/proc/x.npy: cannot be written, for /proc takes no file"),
+        (tmp_path / "folder", "folder: is a folder"),
+    ):
+        with pytest.raises(UserError, match=reason), record([Path(path)], settings={}):
+            pytest.fail("the block must not run")
+    require_writable(tmp_path / "folder/new/x.npy")
+    assert list((tmp_path / "folder").iterdir()) == []
+
+
+def test_a_full_disk_is_told(tmp_path):
+    with (
+        pytest.raises(UserError, match=r"out: no space is left on its disk; make room"),
+        atomic_path(tmp_path / "out"),
+        Path("/dev/full").open("w") as stream,
+    ):
+        stream.write("x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_cleared_of_known_files_alone(tmp_path):
+    for name in ("ours", "theirs"):
+        (tmp_path / "state" / f".{name}.abc").mkdir(parents=True)
+        (tmp_path / "state" / name).write_text(name)
+    clear_folder(tmp_path / "state", ["ours", "never written"])
+    assert {path.name for path in (tmp_path / "state").iterdir()} == {"theirs", ".theirs.abc"}
+    clear_folder(tmp_path / "state", ["theirs"])
+    assert not (tmp_path / "state").exists()
 
 
 def test_no_record_of_a_failure(tmp_path):
-    with pytest.raises(RuntimeError), record(tmp_path / "out.meta.json", outputs=[], settings={}):
+    with pytest.raises(RuntimeError), record([tmp_path / "out"], settings={}):
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
 
@@ -71,7 +107,7 @@ def test_no_record_of_a_failure(tmp_path):
 def test_no_record_without_inputs(tmp_path):
     with (
         pytest.raises(UserError, match="gone: this input does not exist"),
-        record(tmp_path / "out.meta.json", outputs=[], inputs=[tmp_path / "gone"], settings={}),
+        record([tmp_path / "out"], inputs=[tmp_path / "gone"], settings={}),
     ):
         pytest.fail("the block must not run")
 
@@ -102,6 +138,15 @@ def test_images_there_and_back():
     rounded = to_uint8(to_tensor(images) + 0.4 / 255)
     np.testing.assert_array_equal(rounded, images)
     assert to_uint8(to_tensor(images) * 2 - 0.5).max() == 255
+
+
+def test_mapped_images_become_tensors(tmp_path):
+    """PyTorch warns of arrays that cannot be written to; warnings are errors here."""
+    images = np.random.default_rng(0).integers(0, 256, (3, 4, 5, 3), dtype=np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    mapped = open_images(tmp_path / "images.npy")
+    np.testing.assert_array_equal(to_uint8(to_tensor(mapped)), images)
+    np.testing.assert_array_equal(to_uint8(to_tensor(mapped[1:])), images[1:])
 
 
 def test_tile():

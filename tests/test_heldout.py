@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from ihdm.errors import UserError
 from ihdm.forward_spectra import NOISE_LEVELS, forward_spectra
 from ihdm.heat import heat_process
 from ihdm.heldout import HeldOutErrors, dequantise, held_out_errors, level_rows
@@ -14,6 +15,20 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (200, 8, 8, 3), dtype=np.uint
 
 def nothing(images: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
     return torch.zeros_like(images)
+
+
+def test_saved_and_read(tmp_path):
+    errors = held_out_errors(nothing, IMAGES[:3], SETTINGS)
+    path = tmp_path / "errors.npz"
+    errors.save(path, PROCESS)
+    found = HeldOutErrors.read(path, PROCESS)
+    for name in ("network", "baseline", "controls", "num_dims"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(errors, name))
+    with pytest.raises(UserError, match=r"errors.npz: was made for sigma 0.05, not sigma 0.06"):
+        HeldOutErrors.read(path, PROCESS.model_copy(update={"sigma": 0.06}))
+    np.savez(path, **{**np.load(path), "baseline": errors.baseline[:, :2]})
+    with pytest.raises(UserError, match="they do not belong together"):
+        HeldOutErrors.read(path, PROCESS)
 
 
 def test_predicting_nothing_is_the_baseline():

@@ -16,7 +16,7 @@ LAYERS = [
     {"__init__", "errors"},
     {"settings", "seeds", "files", "progress"},
     {"config"},
-    {"config_files", "provenance", "images"},
+    {"config_files", "provenance", "images", "stored"},
     {"heat", "network", "data", "tensors"},
     {"objective", "prior", "metrics"},
     {"sampling", "heldout", "forward_spectra", "extractors"},

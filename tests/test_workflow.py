@@ -17,9 +17,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from ihdm.data.arrays import open_images
 from ihdm.metrics.features import CosineFeatures
 from ihdm.metrics.frechet import frechet_distance, moments
+from ihdm.stored import open_images
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
@@ -189,7 +189,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(results, tmp_path):
         start_new_session=True,
     )
     deadline = time.monotonic() + 120
-    while not list(folder.glob("state/*/history.jsonl")) and time.monotonic() < deadline:
+    while not list(folder.glob("state/models/*/history.jsonl")) and time.monotonic() < deadline:
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()

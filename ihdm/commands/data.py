@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ihdm.commands.options import SettingsOption, read_settings
+from ihdm.commands.options import SettingsOption, read_settings, require_apart
 from ihdm.settings import DatasetSettings
 
 app = typer.Typer(help="Prepare data sets: one uint8 array per split, with a description.", no_args_is_help=True)
@@ -31,14 +31,16 @@ def prepare(
     from ihdm.provenance import record
 
     dataset = read_settings(DatasetSettings, settings)
+    state = state or output.with_name(f".{output.name}.incomplete")
+    require_apart(state, output)
     source = find_source(dataset)
     raw = obtain_raw(dataset, root)
     splits = load_splits(dataset, raw)
-    with record(output / "data.meta.json", outputs=[output / f"{split}.npy" for split in splits], settings=dataset):
+    with record([output / f"{split}.npy" for split in splits], meta=output / "data.meta.json", settings=dataset):
         paths = prepare_splits(
             splits,
             dataset,
-            state or output.with_name(f".{output.name}.incomplete"),
+            state,
             output,
             {"source": source.origin, "licence": source.licence, "split": source.split, "raw": raw.records},
             workers=workers,

@@ -23,21 +23,23 @@ def draw(
 ) -> None:
     """Draw one figure."""
     from ihdm.provenance import record
+    from ihdm.stored import missing_columns_told
 
     if not name.isidentifier() or not importlib.util.find_spec(f"ihdm.figures.{name}"):
         raise UserError(f"there is no figure '{name}': ihdm/figures/{name}.py does not exist")
     parsed = parse_inputs(inputs)
     paths = [path for by_experiment in parsed.values() for files in by_experiment.values() for path in files.values()]
     with record(
-        output.with_suffix(".meta.json"),
-        outputs=[output.with_suffix(".pdf"), output.with_suffix(".png")],
+        [output.with_suffix(".pdf"), output.with_suffix(".png")],
         inputs=paths,
         settings={"figure": name, "inputs": inputs},
     ):
         from ihdm.figures.style import save_figure, set_style
 
         set_style()
-        save_figure(importlib.import_module(f"ihdm.figures.{name}").draw(parsed), output)
+        with missing_columns_told(paths):
+            figure = importlib.import_module(f"ihdm.figures.{name}").draw(parsed)
+        save_figure(figure, output)
 
 
 def parse_inputs(values: list[str]) -> Inputs:

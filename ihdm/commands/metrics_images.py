@@ -29,13 +29,13 @@ def extractor(
     inception: InceptionOption = Path("data/inception"),
 ) -> None:
     """Fit or check what turns a data set's images into features; its name and the hash of its weights are kept."""
-    from ihdm.data.arrays import open_images
     from ihdm.extractors import extractor_device, fit_extractor, save_extractor
     from ihdm.files import atomic_path
     from ihdm.provenance import record
+    from ihdm.stored import open_images
 
     device, settings = extractor_device(kind), {"extractor": kind}
-    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[train], settings=settings, device=device):
+    with record([output], inputs=[train], settings=settings, device=device):
         fitted = fit_extractor(kind, open_images(train), inception=inception, device=device)
         with atomic_path(output) as temporary:
             save_extractor(kind, fitted, temporary)
@@ -49,18 +49,16 @@ def features(
     inception: InceptionOption = Path("data/inception"),
 ) -> None:
     """Extract the features of a set of images, once; every distance is then measured on them."""
-    from ihdm.data.arrays import open_images
     from ihdm.extractors import load_extractor
     from ihdm.files import atomic_path
     from ihdm.metrics.features import extract
     from ihdm.progress import Progress
     from ihdm.provenance import record
+    from ihdm.stored import open_images
 
     stored = open_images(images)
     chosen, device = load_extractor(extractor, stored[:1], inception=inception)
-    with record(
-        output.with_suffix(".meta.json"), outputs=[output], inputs=[extractor, images], settings={}, device=device
-    ):
+    with record([output], inputs=[extractor, images], settings={}, device=device):
         with Progress(f"features of {images}", len(stored), unit="images") as progress:
             extracted = extract(chosen, stored, progress.update)
         with atomic_path(output) as temporary:
@@ -82,13 +80,7 @@ def distance(
 
     chosen = read_settings(DistanceSettings, settings)
     paths = named_paths("--sets", sets)
-    with record(
-        output.with_suffix(".meta.json"),
-        outputs=[output],
-        inputs=[reference, *paths.values()],
-        settings=chosen,
-        seed=chosen.seed,
-    ):
+    with record([output], inputs=[reference, *paths.values()], settings=chosen, seed=chosen.seed):
         compared = {name: StoredFeatures.read(path) for name, path in paths.items()}
         write_rows(distance_rows(compared, StoredFeatures.read(reference), chosen), label, output)
 
@@ -108,13 +100,7 @@ def distance_real(
     from ihdm.provenance import record
 
     chosen = read_settings(DistanceSettings, settings)
-    with record(
-        output.with_suffix(".meta.json"),
-        outputs=[output],
-        inputs=[train, test, reference],
-        settings=chosen,
-        seed=chosen.seed,
-    ):
+    with record([output], inputs=[train, test, reference], settings=chosen, seed=chosen.seed):
         seen, held_out, compared = (StoredFeatures.read(path) for path in (train, test, reference))
         write_rows(real_rows(seen, held_out, compared, chosen), label, output)
 
@@ -126,14 +112,14 @@ def distance_minimum(
     label: LabelOption = None,
 ) -> None:
     """Tell at which δ the distances of samples are lowest, and how surely."""
-    import pandas as pd
-
     from ihdm.metrics.minimum import distance_minimum as minimum_of
     from ihdm.metrics.tables import join_tables
     from ihdm.provenance import record
+    from ihdm.stored import read_table
 
-    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=distances, settings={}, seed=0):
-        table = join_tables({str(path): pd.read_csv(path) for path in distances})
+    with record([output], inputs=distances, settings={}, seed=0):
+        columns = ("set", "metric", "delta_ratio", "extractor", "n", "value", "standard_error")
+        table = join_tables({str(path): read_table(path, columns) for path in distances})
         write_rows(minimum_of(table, seed=0), label, output)
 
 
@@ -149,6 +135,7 @@ def memorisation(
     from ihdm.metrics.features import StoredFeatures, require_one_extractor, weights_sha256
     from ihdm.metrics.memorisation import memorisation_rows
     from ihdm.provenance import record
+    from ihdm.stored import require_one_shape
 
     chosen = read_settings(MemorisationSettings, settings)
     pixel_paths, feature_paths = named_paths("--images", images), named_paths("--features", features)
@@ -157,13 +144,9 @@ def memorisation(
         if sorted(paths) != sorted(order):
             raise UserError(f"{option}: give samples, test and train, not {', '.join(paths)}")
     counts = dict(zip(order, (chosen.num_images, chosen.num_images, chosen.num_train), strict=True))
-    with record(
-        output.with_suffix(".meta.json"),
-        outputs=[output],
-        inputs=[*pixel_paths.values(), *feature_paths.values()],
-        settings=chosen,
-    ):
+    with record([output], inputs=[*pixel_paths.values(), *feature_paths.values()], settings=chosen):
         pixels = {name: first_images(pixel_paths[name], counts[name]) for name in order}
+        require_one_shape({str(pixel_paths[name]): pixels[name] for name in order})
         stored = {name: StoredFeatures.read(feature_paths[name]) for name in order}
         require_one_extractor({name: (part.extractor, part.sha256) for name, part in stored.items()})
         for name, part in stored.items():
@@ -180,33 +163,30 @@ def memorisation(
 def spectrum(train: TrainOption, sets: SetsOption, num_images: CountOption, output: OutputOption,
              label: LabelOption = None) -> None:  # fmt: skip
     """Compare the power in bands of frequency, and over all of them, with that of the training images."""
-    from ihdm.data.arrays import open_images
     from ihdm.metrics.spectrum import band_rows
     from ihdm.provenance import record
+    from ihdm.stored import open_images, require_one_shape
 
     paths = named_paths("--sets", sets)
-    with record(
-        output.with_suffix(".meta.json"),
-        outputs=[output],
-        inputs=[train, *paths.values()],
-        settings={"num_images": num_images},
-    ):
+    with record([output], inputs=[train, *paths.values()], settings={"num_images": num_images}):
         taken = {name: first_images(path, num_images) for name, path in paths.items()}
-        write_rows(band_rows(taken, open_images(train)), label, output)
+        real = open_images(train)
+        require_one_shape({str(train): real, **{str(paths[name]): images for name, images in taken.items()}})
+        write_rows(band_rows(taken, real), label, output)
 
 
 @app.command()
 def spectrum_real(train: TrainOption, test: TestOption, num_images: CountOption, output: OutputOption,
                   label: LabelOption = None) -> None:  # fmt: skip
     """Compare the power of real images with that of others: of held-out ones, and of training images with the rest."""
-    from ihdm.data.arrays import open_images
     from ihdm.metrics.spectrum import real_band_rows
     from ihdm.provenance import record
+    from ihdm.stored import open_images, require_one_shape
 
-    with record(
-        output.with_suffix(".meta.json"), outputs=[output], inputs=[train, test], settings={"num_images": num_images}
-    ):
-        write_rows(real_band_rows(open_images(train), open_images(test), num_images), label, output)
+    with record([output], inputs=[train, test], settings={"num_images": num_images}):
+        seen, held_out = open_images(train), open_images(test)
+        require_one_shape({str(train): seen, str(test): held_out})
+        write_rows(real_band_rows(seen, held_out, num_images), label, output)
 
 
 @app.command()
@@ -220,12 +200,14 @@ def disentanglement(
 
     from ihdm.metrics.disentanglement import share_rows
     from ihdm.provenance import record
+    from ihdm.stored import read_array
 
-    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[grid], settings={}):
-        images = np.load(grid, allow_pickle=False)
-        if images.ndim != 5:
+    with record([output], inputs=[grid], settings={}):
+        images = read_array(grid)
+        if images.ndim != 5 or min(images.shape[:2]) < 2 or not np.issubdtype(images.dtype, np.floating):
             raise UserError(
-                f"{grid}: holds an array of shape {images.shape}, not start × noise × height × width × channel"
+                f"{grid}: holds {images.dtype} of shape {images.shape}, not floats of start × noise × height × width × "
+                "channel, two or more starts and noises"
             )
         write_rows(share_rows(images), label, output)
 
@@ -233,12 +215,12 @@ def disentanglement(
 @app.command()
 def psd(settings: SettingsOption, train: TrainOption, output: OutputOption, label: LabelOption = None) -> None:
     """Tabulate the power spectral density of images under growing noise and under growing heat (figure 4)."""
-    from ihdm.data.arrays import open_images
     from ihdm.forward_spectra import SEED, forward_spectra
     from ihdm.provenance import record
+    from ihdm.stored import open_images
 
     process = read_settings(HeatSettings, settings)
-    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[train], settings=process, seed=SEED):
+    with record([output], inputs=[train], settings=process, seed=SEED):
         write_rows(forward_spectra(open_images(train), process), label, output)
 
 
@@ -250,11 +232,9 @@ def data_spectrum(
     label: LabelOption = None,
 ) -> None:
     """Tabulate the power spectral density of a data set, and α of the power law 1/f^α fitted to it."""
-    from ihdm.data.arrays import open_images
     from ihdm.metrics.power_law import power_law_rows
     from ihdm.provenance import record
+    from ihdm.stored import open_images
 
-    with record(
-        output.with_suffix(".meta.json"), outputs=[output], inputs=[train], settings={"resamples": resamples}, seed=0
-    ):
+    with record([output], inputs=[train], settings={"resamples": resamples}, seed=0):
         write_rows(power_law_rows(open_images(train), num_resamples=resamples, seed=0), label, output)

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from zipfile import BadZipFile
 
 import typer
 
@@ -13,6 +12,7 @@ from ihdm.settings import ErrorSettings, HeatSettings, LikelihoodSettings
 
 if TYPE_CHECKING:
     from ihdm.heldout import HeldOutErrors
+    from ihdm.images import StoredImages
 
 app = typer.Typer()
 
@@ -30,10 +30,6 @@ def errors(
     output: Annotated[Path, typer.Option(help="Path of the errors, .npz: draw × image × level.")],
 ) -> None:
     """Evaluate a network at every level on held-out images; likelihood and loss per level both come from this."""
-    from dataclasses import asdict
-
-    import numpy as np
-
     from ihdm.files import atomic_path
     from ihdm.heldout import held_out_errors
     from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, compute_device, load_network
@@ -44,30 +40,29 @@ def errors(
     device = compute_device()
     images = first_images(test, chosen.num_images)
     with record(
-        output.with_suffix(".meta.json"),
-        outputs=[output],
+        [output],
         inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, test],
         settings=chosen,
         seed=chosen.seed,
         device=str(device),
     ):
-        network = load_network(model, device)
+        network = load_network(model, chosen.process, images, device)
         with Progress(f"evaluating {output.stem}", chosen.process.num_levels, unit="levels") as progress:
             measured = held_out_errors(network, images, chosen, device=device, report=progress.update)
         with atomic_path(output) as temporary:
-            np.savez(temporary, **asdict(measured))
+            measured.save(temporary, chosen.process)
 
 
 @app.command()
 def levels(settings: SettingsOption, errors: ErrorsOption, output: OutputOption, label: LabelOption = None) -> None:
     """Tabulate the held-out loss at each level against that of predicting f = 0, and the level's best δ."""
-    from ihdm.heldout import level_rows
+    from ihdm.heldout import HeldOutErrors, level_rows
     from ihdm.likelihood import best_deltas
     from ihdm.provenance import record
 
     process = read_settings(HeatSettings, settings)
-    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[errors], settings=process):
-        stored = _read_errors(errors, process)
+    with record([output], inputs=[errors], settings=process):
+        stored = HeldOutErrors.read(errors, process)
         best = best_deltas(stored.means(), stored.num_dims, process.sigma) / process.sigma
         rows = level_rows(stored, process)
         write_rows([row | {"best_delta_ratio": ratio} for row, ratio in zip(rows, best, strict=True)], label, output)
@@ -83,20 +78,15 @@ def likelihood(
     label: LabelOption = None,
 ) -> None:
     """Bound −log p of the test images, for every δ from the same errors, with its terms apart."""
-    from ihdm.data.arrays import open_images
+    from ihdm.heldout import HeldOutErrors
     from ihdm.likelihood import likelihood_rows
     from ihdm.provenance import record
 
     chosen = read_settings(LikelihoodSettings, settings)
-    with record(
-        output.with_suffix(".meta.json"),
-        outputs=[output],
-        inputs=[errors, train, test],
-        settings=chosen,
-        seed=chosen.seed,
-    ):
-        stored = _read_errors(errors, chosen.process)
-        rows = likelihood_rows(stored, first_images(train, chosen.num_train), open_images(test), chosen)
+    with record([output], inputs=[errors, train, test], settings=chosen, seed=chosen.seed):
+        stored = HeldOutErrors.read(errors, chosen.process)
+        centres, images = _fitting_images(stored, chosen, train, test)
+        rows = likelihood_rows(stored, centres, images, chosen)
         write_rows(rows, label, output)
 
 
@@ -105,12 +95,13 @@ def likelihood_cost(
     settings: SettingsOption, errors: ErrorsOption, output: OutputOption, label: LabelOption = None
 ) -> None:
     """Compare ways to spend network evaluations: how many bring the error from noise to 0.01 bits per dimension."""
+    from ihdm.heldout import HeldOutErrors
     from ihdm.likelihood import cost_rows
     from ihdm.provenance import record
 
     chosen = read_settings(LikelihoodSettings, settings)
-    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[errors], settings=chosen):
-        stored = _read_errors(errors, chosen.process)
+    with record([output], inputs=[errors], settings=chosen):
+        stored = HeldOutErrors.read(errors, chosen.process)
         if len(stored.network) < 2:
             raise UserError(f"{errors}: one draw of noise tells nothing of its variance; set likelihood_draws to 2")
         write_rows(cost_rows(stored, chosen.process.sigma, chosen.delta_ratios[0]), label, output)
@@ -128,35 +119,38 @@ def likelihood_minimum(
     """Tell at which δ the bound is lowest, on a fine grid over the range of δ, which costs no network evaluation."""
     import numpy as np
 
-    from ihdm.data.arrays import open_images
+    from ihdm.heldout import HeldOutErrors
     from ihdm.likelihood import bits_per_dim, bound_images
     from ihdm.metrics.minimum import likelihood_minimum
     from ihdm.provenance import record
 
     chosen = read_settings(LikelihoodSettings, settings)
-    with record(
-        output.with_suffix(".meta.json"), outputs=[output], inputs=[errors, train, test], settings=chosen,
-        seed=chosen.seed,
+    with record([output], inputs=[errors, train, test], settings=chosen,
+        seed=chosen.seed
     ):  # fmt: skip
-        stored = _read_errors(errors, chosen.process)
+        stored = HeldOutErrors.read(errors, chosen.process)
         low, high = min(chosen.delta_ratios), max(chosen.delta_ratios)
         ratios = np.round(np.arange(low, high + FINE_STEP / 2, FINE_STEP), 10)
-        centres = first_images(train, chosen.num_train)
-        bound = bound_images(stored.means(), centres, open_images(test), chosen, ratios.tolist())
+        centres, images = _fitting_images(stored, chosen, train, test)
+        bound = bound_images(stored.means(), centres, images, chosen, ratios.tolist())
         bits = bits_per_dim(bound.nats(), stored.num_dims)
         write_rows([likelihood_minimum(ratios, bits, chosen.num_bootstrap, chosen.seed)], label, output)
 
 
-def _read_errors(path: Path, process: HeatSettings) -> "HeldOutErrors":
-    import numpy as np
+def _fitting_images(
+    errors: "HeldOutErrors", settings: LikelihoodSettings, train: Path, test: Path
+) -> tuple["StoredImages", "StoredImages"]:
+    """Return the training images that the prior is made of, and the test images that the errors are of.
 
-    from ihdm.heldout import HeldOutErrors
+    Raises:
+        UserError: if they are fewer, or of other sizes.
+    """
+    from ihdm.stored import require_one_shape
 
-    try:
-        stored = np.load(path, allow_pickle=False)
-        errors = HeldOutErrors(stored["network"], stored["baseline"], stored["controls"], int(stored["num_dims"]))
-    except (OSError, ValueError, KeyError, IndexError, BadZipFile) as error:
-        raise UserError(f"{path}: no held-out errors can be read from it: {error}") from None
-    if (found := errors.network.shape[-1]) != process.num_levels:
-        raise UserError(f"{path}: holds errors of {found} levels; num_levels is {process.num_levels}")
-    return errors
+    centres, images = first_images(train, settings.num_train), first_images(test, errors.network.shape[1])
+    require_one_shape({str(train): centres, str(test): images})
+    if images[0].size != errors.num_dims:
+        raise UserError(
+            f"{test}: the errors are of images of {errors.num_dims} values, but these have {images[0].size}"
+        )
+    return centres, images

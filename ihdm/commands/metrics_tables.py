@@ -18,13 +18,12 @@ def table(
     output: OutputOption,
 ) -> None:
     """Join tables of one kind, one after another; rows of one data set must be of one extractor."""
-    import pandas as pd
-
     from ihdm.metrics.tables import join_tables
     from ihdm.provenance import record
+    from ihdm.stored import read_table
 
-    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=parts, settings={}):
-        write_table(join_tables({str(part): pd.read_csv(part) for part in parts}), output)
+    with record([output], inputs=parts, settings={}):
+        write_table(join_tables({str(part): read_table(part) for part in parts}), output)
 
 
 @app.command()
@@ -34,16 +33,15 @@ def sweep(
     output: OutputOption,
 ) -> None:
     """Put every measure of every experiment into one tidy table, as .csv and, beside it, as .parquet."""
-    import pandas as pd
-
     from ihdm.files import atomic_path
     from ihdm.metrics.sweep import tidy_table
     from ihdm.provenance import record
+    from ihdm.stored import read_table
 
     chosen = read_settings(SweptExperiments, settings)
     parquet = output.with_suffix(".parquet")
-    with record(output.with_suffix(".meta.json"), outputs=[output, parquet], inputs=tables, settings=chosen):
-        table = tidy_table({path.stem: pd.read_csv(path) for path in tables}, chosen.experiments)
+    with record([output, parquet], inputs=tables, settings=chosen):
+        table = tidy_table({path.stem: read_table(path, _swept_columns(path)) for path in tables}, chosen.experiments)
         write_table(table, output)
         with atomic_path(parquet) as temporary:
             table.to_parquet(temporary, index=False)
@@ -56,11 +54,19 @@ def departures(
     output: OutputOption,
 ) -> None:
     """Tabulate what each departure of the released code from the description does."""
-    import pandas as pd
-
     from ihdm.metrics.departures import departure_table
+    from ihdm.metrics.sweep import COLUMNS
     from ihdm.provenance import record
+    from ihdm.stored import read_table
 
     values = named("--described", described, "SETTING=VALUE")
-    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[table], settings=values):
-        write_table(departure_table(pd.read_csv(table), values), output)
+    with record([output], inputs=[table], settings=values):
+        write_table(departure_table(read_table(table, COLUMNS), values), output)
+
+
+def _swept_columns(path: Path) -> tuple[str, ...]:
+    """Return the columns that a joint table must have to be put beside others."""
+    every = ("experiment", "delta_ratio", "n", "standard_error")
+    if path.stem == "likelihood":
+        return (*every, "bits_per_dim")
+    return (*every, "dataset", "set", "metric", "value", *(("band",) if path.stem == "spectrum" else ()))

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from ihdm.commands.options import SettingsOption, first_images, read_settings
+from ihdm.commands.options import SettingsOption, first_images, read_settings, require_apart
+from ihdm.commands.tables import TrainOption
 from ihdm.config import Experiment
 from ihdm.settings import RunSettings
 
@@ -15,7 +16,7 @@ app = typer.Typer(help="Train networks.", no_args_is_help=True)
 @app.command()
 def train(
     settings: SettingsOption,
-    data: Annotated[Path, typer.Option(help="The training images, train.npy.")],
+    train: TrainOption,
     state: Annotated[Path, typer.Option(help="Folder of the training state; the same command goes on from it.")],
     output: Annotated[Path, typer.Option(help="Folder for the trained network and its history.")],
     test: Annotated[Path | None, typer.Option(help="Held-out images, test.npy, for losses on the way.")] = None,
@@ -31,29 +32,31 @@ def train(
     SIGINT, SIGTERM or SIGUSR1 the state is saved and the command ends with status 130. With `torchrun
     --nproc-per-node N -m ihdm models train …` N processes share each batch.
     """
-    import shutil
     from collections import deque
 
     import pandas as pd
 
-    from ihdm.data.arrays import open_images
-    from ihdm.files import atomic_path
+    from ihdm.files import atomic_path, clear_folder
     from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, compute_device, processes, save_network
     from ihdm.progress import Progress
     from ihdm.provenance import record
-    from ihdm.training import LOG_EVERY
+    from ihdm.stored import open_images, require_one_shape
+    from ihdm.training import LOG_EVERY, STATE_FILES
     from ihdm.training import train as train_network
 
     experiment, run = read_settings(Experiment, settings), read_settings(RunSettings, run_settings)
-    images, held_out = first_images(data, experiment.num_train), open_images(test) if test else None
+    require_apart(state, output)
+    images, held_out = first_images(train, experiment.num_train), open_images(test) if test else None
+    if test and held_out is not None:
+        require_one_shape({str(train): images, str(test): held_out})
     if not processes().is_main_process:
         train_network(experiment, images, state, run=run)
         return
     tables = ["history.csv", "held_out.csv"] if test else ["history.csv"]
     with record(
-        output / "model.meta.json",
-        outputs=[output / name for name in (CONFIG_NAME, WEIGHTS_NAME, *tables)],
-        inputs=[data, test] if test else [data],
+        [output / name for name in (CONFIG_NAME, WEIGHTS_NAME, *tables)],
+        meta=output / "model.meta.json",
+        inputs=[train, test] if test else [train],
         settings=experiment.model_dump(mode="json")
         | {"run": run.model_dump() | {"processes": processes().num_processes}},
         seed=experiment.seed,
@@ -70,10 +73,10 @@ def train(
             network, history = train_network(
                 experiment, images, state, run=run, test=held_out, previews=previews, report=report
             )
-        save_network(network, output)
+        save_network(network, output, experiment.process)
         for name in tables:
             rows = [row for row in history if ("level" in row) == (name == "held_out.csv")]
             with atomic_path(output / name) as temporary:
                 pd.DataFrame(rows).to_csv(temporary, index=False)
     # A finished state would make a deliberate second training end at once.
-    shutil.rmtree(state)
+    clear_folder(state, STATE_FILES)

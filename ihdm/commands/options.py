@@ -33,13 +33,23 @@ def read_settings(model: type[AnySettings], text: str) -> AnySettings:
     return parse_settings(model, text)
 
 
+def require_apart(state: Path, output: Path) -> None:
+    """Check that what is unfinished and what is finished go to different folders.
+
+    Raises:
+        UserError: if they are the same.
+    """
+    if state.resolve() == output.resolve():
+        raise UserError(f"--state {state}: is the folder of the output too; give the state one of its own")
+
+
 def first_images(path: Path, count: int | None) -> "StoredImages":
     """Open an array of images, cut to the first ones; all of them if no number is given.
 
     Raises:
         UserError: if there are fewer.
     """
-    from ihdm.data.arrays import open_images
+    from ihdm.stored import open_images
 
     images = open_images(path)
     if count is not None and len(images) < count:

@@ -17,16 +17,16 @@ def write(
     title: Annotated[str, typer.Option(help="Heading of the page.")] = "Inverse heat dissipation: summary",
 ) -> None:
     """Write the summary page."""
-    import pandas as pd
-
     from ihdm.files import atomic_path
     from ihdm.provenance import record
+    from ihdm.stored import missing_columns_told, read_table
     from ihdm.summary import SECTIONS, summary_page
 
     unknown = [str(path) for path in tables if path.stem not in SECTIONS]
     if unknown:
         raise UserError(f"{unknown[0]}: the summary has no such table; it takes {', '.join(SECTIONS)}")
-    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=tables, settings={"title": title}):
-        page = summary_page({path.stem: pd.read_csv(path) for path in tables}, title)
+    with record([output], inputs=tables, settings={"title": title}):
+        with missing_columns_told(tables):
+            page = summary_page({path.stem: read_table(path) for path in tables}, title)
         with atomic_path(output) as temporary:
             temporary.write_text(page)

@@ -5,23 +5,21 @@ from typing import Annotated
 
 import typer
 
-from ihdm.commands.options import SettingsOption, read_settings
+from ihdm.commands.options import SettingsOption, first_images, read_settings, require_apart
+from ihdm.commands.tables import TrainOption
 from ihdm.errors import UserError
 from ihdm.settings import SamplingSettings
 
 app = typer.Typer(help="Generate images.", no_args_is_help=True)
 
 ModelOption = Annotated[Path, typer.Option(help="Folder of the trained network.")]
-DataOption = Annotated[
-    Path, typer.Option(help="The training images, train.npy, whose blurred versions are the starts.")
-]
 
 
 @app.command()
 def draw(
     settings: SettingsOption,
     model: ModelOption,
-    data: DataOption,
+    train: TrainOption,
     num_samples: Annotated[int, typer.Option(help="Number of images in the whole set.", min=1)],
     state: Annotated[Path, typer.Option(help="Folder of unfinished images; the same command goes on from it.")],
     output: Annotated[Path, typer.Option(help="Folder for samples.npy, starts.npy and samples.csv of the shard.")],
@@ -30,29 +28,32 @@ def draw(
 ) -> None:
     """Generate a part of a set of images, each from its own number alone, so that the parts make the same set.
 
-    Images are written to disk as they are finished. `samples gather` joins the parts.
+    Images are written to disk as they are finished. `samples gather` joins the parts. On one machine the bytes are the
+    same with any number of parts and wherever a run was stopped; another device, another version of PyTorch or another
+    number of `--threads` changes last bits of what is computed, and so here and there a value by one.
     """
     import shutil
 
-    from ihdm.data.arrays import open_images
-    from ihdm.files import atomic_path, sha256
+    import torch
+
+    from ihdm.files import atomic_path, clear_folder, sha256
     from ihdm.generation import shard_numbers
     from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, compute_device, load_network
     from ihdm.progress import Progress
     from ihdm.provenance import record, settings_hash
-    from ihdm.sample_state import draw_samples, samples_table
+    from ihdm.sample_state import STATE_FILES, draw_samples, samples_table
 
     sampling = read_settings(SamplingSettings, settings)
+    require_apart(state, output)
     if shard >= num_shards:
         raise UserError(f"--shard {shard}: with {num_shards} shards they are 0…{num_shards - 1}")
-    train, device = open_images(data), compute_device()
+    images, device = first_images(train, sampling.num_train), compute_device()
     numbers = shard_numbers(num_samples, shard, num_shards)
     if not numbers:
         raise UserError(f"--num-shards {num_shards}: {num_samples} images leave shard {shard} none; take fewer shards")
-    inputs = [model / WEIGHTS_NAME, model / CONFIG_NAME, data]
+    inputs = [model / WEIGHTS_NAME, model / CONFIG_NAME, train]
     with record(
-        output / "samples.meta.json",
-        outputs=[output / name for name in ("samples.npy", "starts.npy", "samples.csv")],
+        [output / name for name in ("samples.npy", "starts.npy", "samples.csv")],
         inputs=inputs,
         settings={**sampling.model_dump(), "num_samples": num_samples, "shard": shard, "num_shards": num_shards},
         seed=sampling.seed,
@@ -63,11 +64,13 @@ def draw(
             "numbers": [numbers.start, numbers.stop],
             "inputs": [sha256(path) for path in inputs],
             "device": str(device),
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
         }
-        network = load_network(model, device)
+        network = load_network(model, sampling.process, images, device)
         with Progress(f"sampling {output}", len(numbers), unit="images") as progress:
             finished = draw_samples(
-                network, train, sampling, numbers, state, origin=settings_hash(origin), device=device,
+                network, images, sampling, numbers, state, origin=settings_hash(origin), device=device,
                 report=progress.update,
             )  # fmt: skip
         with atomic_path(output / "samples.csv") as temporary:
@@ -75,7 +78,7 @@ def draw(
         for name in ("samples.npy", "starts.npy"):
             with atomic_path(output / name) as temporary:
                 shutil.copyfile(state / name, temporary)
-    shutil.rmtree(state)
+    clear_folder(state, STATE_FILES)
 
 
 @app.command()
@@ -84,23 +87,19 @@ def gather(
     output: Annotated[Path, typer.Option(help="Folder for samples.npy, starts.npy, samples.csv and grid.png.")],
 ) -> None:
     """Join the parts of a set of images, reading a few at a time."""
-    import pandas as pd
-
-    from ihdm.data.arrays import open_images
     from ihdm.files import atomic_path
     from ihdm.images import join_images, save_grid
     from ihdm.provenance import record
+    from ihdm.sample_state import RECORD_NAME, read_shards
+    from ihdm.stored import open_images
 
-    names = ("samples.npy", "starts.npy", "samples.csv")
+    names = ("samples.npy", "starts.npy", "samples.csv", RECORD_NAME)
     with record(
-        output / "samples.meta.json",
-        outputs=[output / name for name in (*names, "grid.png")],
+        [output / name for name in (*names[:3], "grid.png")],
         inputs=[folder / name for folder in shards for name in names],
         settings={},
     ):
-        table = pd.concat([pd.read_csv(folder / "samples.csv") for folder in shards], ignore_index=True)
-        if table["sample"].tolist() != list(range(len(table))):
-            raise UserError(f"{shards[0]} … {shards[-1]}: not all parts of one set in order; give every shard once")
+        table = read_shards(shards)
         for name in names[:2]:
             with atomic_path(output / name) as temporary:
                 join_images([open_images(folder / name) for folder in shards], temporary)
@@ -113,7 +112,7 @@ def gather(
 def sequence(
     settings: SettingsOption,
     model: ModelOption,
-    data: DataOption,
+    train: TrainOption,
     output: Annotated[Path, typer.Option(help="Path of the sequences, .npz.")],
     rows: Annotated[int, typer.Option(help="Number of sequences.", min=1)] = 4,
     columns: Annotated[int, typer.Option(help="Stages of each sequence, both ends included.", min=2)] = 6,
@@ -124,7 +123,6 @@ def sequence(
     """
     import numpy as np
 
-    from ihdm.data.arrays import open_images
     from ihdm.files import atomic_path
     from ihdm.generation import generate
     from ihdm.heat import heat_process
@@ -133,25 +131,26 @@ def sequence(
     from ihdm.tensors import to_tensor, to_uint8
 
     sampling = read_settings(SamplingSettings, settings)
-    train, device = open_images(data), compute_device()
+    images, device = first_images(train, sampling.num_train), compute_device()
     num_levels = sampling.process.num_levels
     levels = np.unique(np.rint(np.linspace(0, num_levels, columns)).astype(int))[::-1]
     numbers = range(rows)
     with record(
-        output.with_suffix(".meta.json"),
-        outputs=[output],
-        inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, data],
+        [output],
+        inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, train],
         settings={**sampling.model_dump(), "rows": rows, "columns": columns},
         seed=sampling.seed,
         device=str(device),
     ):
-        network = load_network(model, device)
+        network = load_network(model, sampling.process, images, device)
         kept = [int(level) for level in levels]
         batches = list(
-            generate(network, train, sampling, starts=numbers, noises=numbers, keep_levels=kept, device=device)
+            generate(network, images, sampling, starts=numbers, noises=numbers, keep_levels=kept, device=device)
         )
+        for batch in batches:
+            batch.require_finite(numbers)
         # Each start stands beside the training image that it is the blurred version of.
-        originals = np.concatenate([train[batch.train_images] for batch in batches])
+        originals = np.concatenate([images[batch.train_images] for batch in batches])
         stages = [
             [
                 to_uint8(batch.starts if level == num_levels else batch.means[level], sampling.rounding)
@@ -159,7 +158,7 @@ def sequence(
             ]
             for level in kept
         ]
-        heat = heat_process(sampling.process, train.shape[1])
+        heat = heat_process(sampling.process, images.shape[1])
         with atomic_path(output) as temporary:
             np.savez(
                 temporary,
@@ -173,7 +172,7 @@ def sequence(
 def grid(
     settings: SettingsOption,
     model: ModelOption,
-    data: DataOption,
+    train: TrainOption,
     output: Annotated[Path, typer.Option(help="Path of the grid, .npy: start, noise, height, width, channel.")],
     starts: Annotated[int, typer.Option(help="Number of starts.", min=2)],
     noises: Annotated[int, typer.Option(help="Number of noises.", min=2)],
@@ -181,7 +180,6 @@ def grid(
     """Cross every start with every noise: what a sample owes to the one and to the other can then be told apart."""
     import numpy as np
 
-    from ihdm.data.arrays import open_images
     from ihdm.files import atomic_path
     from ihdm.generation import generate
     from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, compute_device, load_network
@@ -189,29 +187,29 @@ def grid(
     from ihdm.provenance import record
 
     sampling = read_settings(SamplingSettings, settings)
-    train, device = open_images(data), compute_device()
+    images, device = first_images(train, sampling.num_train), compute_device()
     pairs = [(start, noise) for start in range(starts) for noise in range(noises)]
     with record(
-        output.with_suffix(".meta.json"),
-        outputs=[output],
-        inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, data],
+        [output],
+        inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, train],
         settings={**sampling.model_dump(), "starts": starts, "noises": noises},
         seed=sampling.seed,
         device=str(device),
     ):
-        network = load_network(model, device)
+        network = load_network(model, sampling.process, images, device)
         parts = []
         with Progress(f"sampling {output.parent.name} {output.stem}", len(pairs), unit="images") as progress:
             for batch in generate(
                 network,
-                train,
+                images,
                 sampling,
                 starts=[start for start, _ in pairs],
                 noises=[noise for _, noise in pairs],
                 device=device,
             ):
+                batch.require_finite(pairs)
                 parts.append(batch.images.permute(0, 2, 3, 1).cpu().numpy())
                 progress.update(batch.first + len(batch.images))
-        images = np.concatenate(parts)
+        crossed = np.concatenate(parts)
         with atomic_path(output) as temporary:
-            np.save(temporary, images.reshape(starts, noises, *images.shape[1:]), allow_pickle=False)
+            np.save(temporary, crossed.reshape(starts, noises, *crossed.shape[1:]), allow_pickle=False)

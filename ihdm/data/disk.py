@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ihdm.errors import UserError
+from ihdm.files import full_disk_told
 
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -17,15 +17,11 @@ NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
 def disk_errors(path: Path) -> Iterator[None]:
     """Within the block, a full disk or a missing permission becomes a UserError about ``path``."""
     try:
-        yield
+        with full_disk_told(path):
+            yield
     except OSError as error:
-        where = error.filename or path
-        if error.errno in NO_SPACE:
-            raise UserError(
-                f"{where}: no space is left on its disk; make room and run the same command again, it goes on"
-            ) from None
         if error.errno in NO_PERMISSION:
-            raise UserError(f"{where}: no permission to write here ({error.strerror})") from None
+            raise UserError(f"{error.filename or path}: no permission to write here ({error.strerror})") from None
         raise
 
 

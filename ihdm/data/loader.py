@@ -19,7 +19,7 @@ class BatchLoader:
     """Brings images to where they are computed with.
 
     Args:
-        images: stored images, usually from :func:`ihdm.data.arrays.open_images`; only what is asked for is read.
+        images: stored images, usually from :func:`ihdm.stored.open_images`; only what is asked for is read.
         device: where the batches go. For a GPU they pass through pinned memory.
     """
 

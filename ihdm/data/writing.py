@@ -16,15 +16,15 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from ihdm.data.arrays import open_images
 from ihdm.data.disk import disk_errors, require_space
 from ihdm.data.encoded import BrokenImageError, EncodedImages, Split
 from ihdm.errors import UserError
-from ihdm.files import atomic_path, sha256
+from ihdm.files import atomic_path, clear_folder, sha256
 from ihdm.images import StoredImages
 from ihdm.progress import Progress
 from ihdm.provenance import settings_hash
 from ihdm.settings import DatasetSettings
+from ihdm.stored import open_images
 
 CHUNK_IMAGES = 32
 """Images between two lines of the journal: what a kill costs at most."""
@@ -50,7 +50,7 @@ def prepare_splits(
     Args:
         splits: the images by split.
         settings: the data set.
-        state: folder of what is not complete yet, on the same disk as ``output``; emptied at the end.
+        state: folder of what is not complete yet, on the same disk as ``output``; at the end these files are gone.
         output: folder of the arrays and their descriptions, which appear only when all splits are complete.
         description: what else their descriptions say.
         workers: images decoded at a time; Pillow works outside of Python's lock.
@@ -76,8 +76,7 @@ def prepare_splits(
             paths.append(output / f"{split}.npy")
             _describe(state / f"{split}.npy", paths[-1], {**description, "left_out": broken[split]})
             os.replace(state / f"{split}.npy", paths[-1])
-            (state / f"{split}.jsonl").unlink(missing_ok=True)
-        state.rmdir()
+        clear_folder(state, [f"{split}.jsonl" for split in splits])
     return paths
 
 

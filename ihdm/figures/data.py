@@ -4,7 +4,6 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
@@ -12,6 +11,7 @@ from matplotlib.ticker import NullFormatter
 from ihdm.figures import Inputs
 from ihdm.figures.style import WIDTH, show_images
 from ihdm.images import StoredImages
+from ihdm.stored import open_images, read_table
 
 GRID = 6
 MAX_IMAGES = 2000
@@ -32,8 +32,8 @@ def draw(inputs: Inputs) -> Figure:
         len(sets), 4, figsize=(WIDTH, 1.6 * len(sets) + 0.4), squeeze=False, layout="constrained"
     )
     for row, (name, experiment) in zip(grid, sets.items(), strict=True):
-        train = np.load(inputs["train"][experiment][""], mmap_mode="r")
-        num_test = len(np.load(inputs["test"][experiment][""], mmap_mode="r"))
+        train = open_images(inputs["train"][experiment][""])
+        num_test = len(open_images(inputs["test"][experiment][""]))
         shown = train[:MAX_IMAGES]
         show_images(row[0], shown[: GRID**2], GRID)
         row[0].set_ylabel(name)
@@ -61,7 +61,7 @@ def _draw_histogram(axes: Axes, images: StoredImages) -> None:
 
 
 def _draw_spectrum(axes: Axes, path: Path) -> None:
-    table = pd.read_csv(path)
+    table = read_table(path)
     power = table[table["quantity"] == "power"]
     alpha = table[table["quantity"] == "alpha"].iloc[0]
     frequencies, values = power["low_frequency"].to_numpy(), power["value"].to_numpy()

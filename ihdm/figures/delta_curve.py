@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from ihdm.figures import Inputs
 from ihdm.figures.style import WIDTH
 from ihdm.metrics.tables import with_most_images
+from ihdm.stored import read_table
 
 
 def draw(inputs: Inputs) -> Figure:
@@ -28,7 +29,7 @@ def draw(inputs: Inputs) -> Figure:
         squeeze=False,
     )
     for column, name in enumerate(names):
-        table = pd.concat([pd.read_csv(path) for path in inputs["distance"][name].values()])
+        table = pd.concat([read_table(path) for path in inputs["distance"][name].values()])
         table = with_most_images(table[table["metric"].isin(("frechet_distance", "fid"))])
         samples = table[table["set"] == "samples"].sort_values("delta_ratio")
         axes = grid[0, column]
@@ -41,7 +42,7 @@ def draw(inputs: Inputs) -> Figure:
             capsize=2,
             label="samples",
         )
-        real = with_most_images(pd.read_csv(inputs["real"][name][""]))
+        real = with_most_images(read_table(inputs["real"][name][""]))
         floor = real[real["metric"].isin(("frechet_distance", "fid")) & (real["set"] == "train")].iloc[0]
         if not math.isnan(floor["value"]):
             axes.axhspan(max(floor["low"], 0), floor["high"], color="0.85", lw=0)
@@ -52,7 +53,7 @@ def draw(inputs: Inputs) -> Figure:
         _shade_minimum(axes, minimum, name, ("frechet_distance", "fid"))
         if has_likelihood:
             _shade_minimum(grid[1, column], minimum, name, ("bits_per_dim",))
-            bound = pd.read_csv(inputs["likelihood"][name][""])
+            bound = read_table(inputs["likelihood"][name][""])
             grid[1, column].errorbar(
                 bound["delta_ratio"],
                 bound["bits_per_dim"],
@@ -74,7 +75,7 @@ def draw(inputs: Inputs) -> Figure:
 def _shade_minimum(axes: Axes, path: Path | None, experiment: str, metrics: tuple[str, ...]) -> None:
     if path is None:
         return
-    table = pd.read_csv(path)
+    table = read_table(path)
     row = table[(table["experiment"] == experiment) & table["metric"].isin(metrics)].iloc[0]
     if row["verdict"] == "flat":
         axes.text(0.5, 0.9, "flat within error", transform=axes.transAxes, ha="center", fontsize="small")

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from ihdm.figures import Inputs
 from ihdm.figures.style import WIDTH, label_rows, show_images
+from ihdm.stored import open_images
 
 COLUMNS = 12
 
@@ -13,7 +14,7 @@ COLUMNS = 12
 def draw(inputs: Inputs) -> Figure:
     """Draw one block for each experiment: a row for each δ/σ, a column for each start."""
     blocks = {
-        name: {ratio: np.load(path, mmap_mode="r")[:COLUMNS] for ratio, path in files.items()}
+        name: {ratio: open_images(path)[:COLUMNS] for ratio, path in files.items()}
         for name, files in inputs["samples"].items()
     }
     heights = [len(block) for block in blocks.values()]

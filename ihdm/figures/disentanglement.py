@@ -2,11 +2,11 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from ihdm.figures import Inputs
 from ihdm.figures.style import WIDTH, show_images
+from ihdm.stored import read_array, read_table
 
 SHOWN_STARTS = 8
 SHOWN_NOISES = 5
@@ -19,14 +19,14 @@ def draw(inputs: Inputs) -> Figure:
         len(names), 2, figsize=(WIDTH, 2.4 * len(names)), width_ratios=(SHOWN_STARTS / SHOWN_NOISES, 1), squeeze=False
     )
     for row, name in zip(grid, names, strict=True):
-        images = np.load(inputs["grid"][name][""], mmap_mode="r")[:SHOWN_STARTS, :SHOWN_NOISES].swapaxes(0, 1)
+        images = read_array(inputs["grid"][name][""])[:SHOWN_STARTS, :SHOWN_NOISES].swapaxes(0, 1)
         stored = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
         show_images(row[0], stored.reshape(-1, *stored.shape[2:]), stored.shape[1])
         row[0].set_title(name)
         row[0].set_xlabel("one start in each column")
         row[0].set_ylabel("one noise in each row")
 
-        shares = pd.read_csv(inputs["shares"][name][""]).set_index("quantity")[["start", "noise", "interaction"]]
+        shares = read_table(inputs["shares"][name][""]).set_index("quantity")[["start", "noise", "interaction"]]
         left = np.zeros(len(shares))
         for source in shares.columns:
             row[1].barh(shares.index, shares[source], left=left, label=source)

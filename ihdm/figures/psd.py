@@ -2,13 +2,13 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from ihdm.figures import Inputs
 from ihdm.figures.style import WIDTH
 from ihdm.metrics.spectrum import fit_alpha
+from ihdm.stored import read_table
 
 
 def draw(inputs: Inputs) -> Figure:
@@ -18,7 +18,7 @@ def draw(inputs: Inputs) -> Figure:
         len(names), 2, figsize=(WIDTH, 2.7 * len(names)), sharex="row", sharey="row", squeeze=False
     )
     for row, name in zip(grid, names, strict=True):
-        table = pd.read_csv(inputs["psd"][name][""])
+        table = read_table(inputs["psd"][name][""])
         clean = table[table["process"] == "none"]
         frequencies, power = clean["frequency"].to_numpy(), clean["power"].to_numpy()
         alpha = fit_alpha(frequencies, power, 0.0, np.pi)

@@ -13,6 +13,7 @@ from ihdm.figures import Inputs
 from ihdm.figures.style import WIDTH
 from ihdm.metrics.sweep import swept_parameters
 from ihdm.metrics.tables import with_most_images
+from ihdm.stored import read_table
 
 LABELS = {
     "sigma": r"$\sigma$",
@@ -34,7 +35,7 @@ def draw(inputs: Inputs) -> Figure:
     """
     columns: list[tuple[str, str, pd.DataFrame]] = []
     for name, files in inputs["sweep"].items():
-        found = swept_parameters(pd.read_csv(files[""]), name)
+        found = swept_parameters(read_table(files[""]), name)
         if not found:
             raise UserError(
                 f"figures.sweep_curves: nothing of '{name}' is swept; add a list under sweeps, or leave it out"

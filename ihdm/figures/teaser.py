@@ -1,16 +1,18 @@
 """Images as they blur, and samples as they form (paper, figure 1)."""
 
 import matplotlib.pyplot as plt
-import numpy as np
 from matplotlib.figure import Figure
 
 from ihdm.figures import Inputs
 from ihdm.figures.style import WIDTH, label_columns, show_images
+from ihdm.stored import read_archive
 
 
 def draw(inputs: Inputs) -> Figure:
     """Draw two rows for each experiment: forward on the left, reverse on the right."""
-    sequences = {name: np.load(files[""], allow_pickle=False) for name, files in inputs["sequence"].items()}
+    sequences = {
+        name: read_archive(files[""], ("levels", "forward", "reverse")) for name, files in inputs["sequence"].items()
+    }
     figure, grid = plt.subplots(len(sequences), 2, figsize=(WIDTH, 1.35 * len(sequences)), squeeze=False)
     for row, (name, sequence) in zip(grid, sequences.items(), strict=True):
         levels, forward, reverse = sequence["levels"], sequence["forward"][:2, ::-1], sequence["reverse"][:2]

@@ -3,12 +3,12 @@
 import math
 
 import matplotlib.pyplot as plt
-import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
 from ihdm.figures import Inputs
 from ihdm.figures.style import WIDTH
+from ihdm.stored import read_table
 
 MAX_CURVES = 5
 """Most looks on the way whose levels are drawn."""
@@ -19,8 +19,8 @@ def draw(inputs: Inputs) -> Figure:
     names = list(inputs["history"])
     figure, grid = plt.subplots(2, len(names), figsize=(WIDTH, 4.2), squeeze=False)
     for column, name in enumerate(names):
-        history = pd.read_csv(inputs["history"][name][""])
-        looks = pd.read_csv(inputs["held_out"][name][""])
+        history = read_table(inputs["history"][name][""])
+        looks = read_table(inputs["held_out"][name][""])
         axes = grid[0, column]
         axes.plot(history["step"], history["loss"], label="training")
         axes.plot(looks.groupby("step")["loss"].mean(), "C1.-", label="held out, averaged weights")
@@ -32,7 +32,7 @@ def draw(inputs: Inputs) -> Figure:
         for step, colour in zip(earlier, sns.color_palette("Blues", len(earlier) + 1), strict=False):
             look = looks[looks["step"] == step]
             axes.plot(look["level"], look["loss"], color=colour, lw=0.7, label=f"step {step}")
-        levels = pd.read_csv(inputs["levels"][name][""])
+        levels = read_table(inputs["levels"][name][""])
         for quantity, colour, label in (("baseline", "0.5", "$f = 0$"), ("loss", "C0", "trained")):
             error = 1.96 * levels[f"{quantity}_standard_error"]
             axes.plot(levels["level"], levels[quantity], color=colour, label=label)

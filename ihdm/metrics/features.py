@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
-from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float
@@ -17,6 +16,7 @@ from scipy.fft import dctn
 
 from ihdm.errors import UserError
 from ihdm.images import StoredImages
+from ihdm.stored import read_archive
 
 Features = Float[np.ndarray, "_ feature"]
 
@@ -158,11 +158,13 @@ class StoredFeatures:
         Raises:
             UserError: if the file holds none.
         """
-        try:
-            stored = np.load(path, allow_pickle=False)
-            return cls(stored["values"], str(stored["extractor"]), str(stored["sha256"]))
-        except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile) as error:
-            raise UserError(f"{path}: no features can be read from it: {error}") from None
+        stored = read_archive(path, ("values", "extractor", "sha256"))
+        values = stored["values"]
+        if values.ndim != 2 or values.dtype != np.float32:
+            raise UserError(
+                f"{path}: holds {values.dtype} of shape {values.shape}, not float32 features, one row an image"
+            )
+        return cls(values, str(stored["extractor"]), str(stored["sha256"]))
 
 
 def require_one_extractor(origins: Mapping[str, tuple[str, str]]) -> None:

@@ -1,10 +1,8 @@
 import numpy as np
 import pytest
 
-from ihdm.data.arrays import open_images
 from ihdm.data.photos import TEST_FRACTION, cut_crops, embedded_photos
 from ihdm.data.sources import load_splits
-from ihdm.errors import UserError
 from ihdm.settings import DatasetSettings
 
 
@@ -59,19 +57,3 @@ def test_crops_lie_on_a_lattice():
     crops = cut_crops(photo, 4)
     assert crops.shape == (4 * 5, 4, 4, 3)
     np.testing.assert_array_equal(crops[6], photo[2:6, 2:6])
-
-
-def test_unreadable_arrays(tmp_path):
-    good = tmp_path / "good.npy"
-    np.save(good, np.zeros((4, 8, 8, 1), dtype=np.uint8))
-    truncated = tmp_path / "truncated.npy"
-    truncated.write_bytes(good.read_bytes()[:200])
-    floats = tmp_path / "floats.npy"
-    np.save(floats, np.zeros((4, 8, 8, 1)))
-    pickled = tmp_path / "pickled.npy"
-    np.save(pickled, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    for path in (truncated, pickled, tmp_path / "missing.npy"):
-        with pytest.raises(UserError, match="no image array can be read"):
-            open_images(path)
-    with pytest.raises(UserError, match="not uint8 images"):
-        open_images(floats)

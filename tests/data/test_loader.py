@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from ihdm.data.arrays import open_images
 from ihdm.data.loader import BatchLoader
+from ihdm.stored import open_images
 from ihdm.tensors import to_tensor
 
 ROOT = Path(__file__).parents[2]

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ihdm.data.arrays import open_images
 from ihdm.data.disk import disk_errors
 from ihdm.data.image_folders import load_folder
 from ihdm.data.raw import RawData
 from ihdm.data.writing import CHUNK_IMAGES, prepare_splits
 from ihdm.errors import UserError
 from ihdm.settings import DatasetSettings
+from ihdm.stored import open_images
 
 SPLITS = ("train", "test")
 
@@ -234,7 +234,7 @@ def test_a_disk_that_fills_up_meanwhile(folder, tmp_path):
     with pytest.raises(UserError) as error:
         prepare(folder, tmp_path)
     assert str(error.value) == (
-        f"{tmp_path}/state: no space is left on its disk; make room and run the same command again, it goes on"
+        f"{tmp_path}/state: no space is left on its disk; make room and run the same command again"
     )
     assert everything_in(tmp_path / "out") == []
     (tmp_path / "state" / "train.npy").unlink()

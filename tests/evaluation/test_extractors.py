@@ -1,6 +1,5 @@
 import dataclasses
 import importlib.util
-import sys
 import time
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 import torch
 
 from ihdm import extractors
-from ihdm.__main__ import main
 from ihdm.errors import UserError
 from ihdm.extractors import Inception, fit_extractor, in_colour, load_extractor, save_extractor
 from ihdm.files import sha256
@@ -24,35 +22,16 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 1), dtype=np.uint
 SETTINGS = DistanceSettings(num_images=(100,), num_bootstrap=20, num_neighbours=3, extrapolate=False, seed=0)
 
 
-def run(monkeypatch, *arguments: str) -> None:
-    monkeypatch.setattr(sys, "argv", ["ihdm", *map(str, arguments)])
-    try:
-        main()
-    except SystemExit as end:
-        if end.code:
-            raise
-
-
-def fail(monkeypatch, *arguments: str) -> str:
-    with pytest.raises(SystemExit) as caught:
-        run(monkeypatch, *arguments)
-    message = str(caught.value)
-    assert message.startswith("ihdm: ")
-    assert "\n" not in message
-    return message
-
-
 @pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
+def folder(tmp_path, ihdm) -> Path:
     """Images and their features in two extractors."""
     np.save(tmp_path / "train.npy", IMAGES)
     np.save(tmp_path / "test.npy", IMAGES[:40])
     for kind in ("dct", "pca"):
         made = tmp_path / f"{kind}.npz"
-        run(monkeypatch, "metrics", "extractor", kind, "--train", tmp_path / "train.npy", "--output", made)
+        ihdm("metrics", "extractor", kind, "--train", tmp_path / "train.npy", "--output", made)
         for split in ("train", "test"):
-            run(
-                monkeypatch, "metrics", "features", "--extractor", made, "--images", tmp_path / f"{split}.npy",
+            ihdm("metrics", "features", "--extractor", made, "--images", tmp_path / f"{split}.npy",
                 "--output", tmp_path / f"{split}_{kind}.npz",
             )  # fmt: skip
     return tmp_path
@@ -72,9 +51,8 @@ def test_features_know_their_extractor(folder):
     assert stored.sha256 != PrincipalFeatures.fit(IMAGES[:200]).sha256
 
 
-def test_mixing_extractors_is_refused(folder, monkeypatch):
-    message = fail(
-        monkeypatch,
+def test_mixing_extractors_is_refused(folder, ihdm_fails):
+    message = ihdm_fails(
         *distance(folder / "train_dct.npz", {"samples": folder / "train_pca.npz"}, folder / "distance.csv"),
     )
     assert "the reference is of 'dct64' (weights e3b0c44298fc…) but samples of 'pca64'" in message
@@ -82,16 +60,14 @@ def test_mixing_extractors_is_refused(folder, monkeypatch):
     assert not (folder / "distance.csv").exists()
 
 
-def test_mixing_rows_is_refused(folder, monkeypatch):
+def test_mixing_rows_is_refused(folder, ihdm, ihdm_fails):
     for kind in ("dct", "pca"):
         train = folder / f"train_{kind}.npz"
-        run(monkeypatch, *distance(train, {"train": train}, folder / f"{kind}.csv", "--label", "dataset=digits"))
-    message = fail(
-        monkeypatch, "metrics", "table", folder / "dct.csv", folder / "pca.csv", "--output", folder / "both.csv"
-    )
+        ihdm(*distance(train, {"train": train}, folder / f"{kind}.csv", "--label", "dataset=digits"))
+    message = ihdm_fails("metrics", "table", folder / "dct.csv", folder / "pca.csv", "--output", folder / "both.csv")
     assert "dct.csv is of 'dct64'" in message
     assert "pca.csv of 'pca64'" in message
-    run(monkeypatch, "metrics", "table", folder / "dct.csv", "--output", folder / "both.csv")
+    ihdm("metrics", "table", folder / "dct.csv", "--output", folder / "both.csv")
     # Other data sets may have other extractors.
     tables = {kind: pd.read_csv(folder / f"{kind}.csv").assign(dataset=kind) for kind in ("dct", "pca")}
     assert set(join_tables(tables)["extractor"]) == {"dct64", "pca64"}
@@ -105,12 +81,11 @@ def test_unequal_numbers_of_images_are_refused():
         join_tables({"a": rows, "b": pd.concat([rows, rows.assign(n=50)])})
 
 
-def test_too_few_images(folder, monkeypatch):
+def test_too_few_images(folder, ihdm, ihdm_fails):
     train, test = folder / "train_dct.npz", folder / "test_dct.npz"
-    message = fail(monkeypatch, *distance(train, {"test": test}, folder / "x.csv"))
+    message = ihdm_fails(*distance(train, {"test": test}, folder / "x.csv"))
     assert "test: 100 images are asked for but there are features of 40" in message
-    run(
-        monkeypatch, "metrics", "distance-real", "--settings", SETTINGS.model_dump_json(), "--reference", train,
+    ihdm("metrics", "distance-real", "--settings", SETTINGS.model_dump_json(), "--reference", train,
         "--train", train, "--test", test, "--output", folder / "x.csv",
     )  # fmt: skip
     rows = pd.read_csv(folder / "x.csv").set_index(["set", "metric"])
@@ -120,15 +95,15 @@ def test_too_few_images(folder, monkeypatch):
     assert set(rows["n"]) == {100}
 
 
-def test_damaged_files_are_named(folder, monkeypatch):
+def test_damaged_files_are_named(folder, ihdm_fails):
     (folder / "broken.npz").write_bytes(b"PK")
-    message = fail(monkeypatch, *distance(folder / "broken.npz", {"test": folder / "test_dct.npz"}, folder / "x.csv"))
-    assert "broken.npz: no features can be read from it" in message
+    message = ihdm_fails(*distance(folder / "broken.npz", {"test": folder / "test_dct.npz"}, folder / "x.csv"))
+    assert "broken.npz: no .npz archive can be read from it" in message
 
 
 def test_an_extractor_file_of_another_kind_is_refused(tmp_path):
     save_extractor("pca", fit_extractor("dct", IMAGES), tmp_path / "dct.npz")
-    with pytest.raises(UserError, match="no extractor can be read"):
+    with pytest.raises(UserError, match="but no mean and no components"):
         load_extractor(tmp_path / "dct.npz", IMAGES[:1])
     save_extractor("dct", fit_extractor("dct", IMAGES), tmp_path / "dct.npz")
     with pytest.raises(UserError, match=r"describes 'dct64' .* not 'dct192'"):
@@ -138,18 +113,27 @@ def test_an_extractor_file_of_another_kind_is_refused(tmp_path):
         load_extractor(tmp_path / "other.npz", IMAGES[:1])
 
 
-def test_fid_needs_inception(tmp_path, monkeypatch):
+def test_components_of_images_of_another_size_are_refused(folder, ihdm_fails):
+    np.save(folder / "large.npy", np.zeros((3, 16, 16, 1), dtype=np.uint8))
+    message = ihdm_fails(
+        "metrics", "features", "--extractor", folder / "pca.npz", "--images", folder / "large.npy",
+        "--output", folder / "x.npz",
+    )  # fmt: skip
+    assert "pca.npz: its components are of shape (64, 64), for images of 64 values; these are 16×16×1" in message
+
+
+def test_fid_needs_inception(tmp_path, monkeypatch, ihdm_fails):
     np.save(tmp_path / "train.npy", IMAGES)
     address = "http://127.0.0.1:9/inception-2015-12-05.pt"  # nobody listens there
     monkeypatch.setattr(extractors, "INCEPTION", dataclasses.replace(extractors.INCEPTION, address=address))
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     arguments = ["metrics", "extractor", "inception", "--train", tmp_path / "train.npy", "--output", tmp_path / "x.npz"]
     arguments += ["--inception", tmp_path / "weights"]
-    missing = fail(monkeypatch, *arguments)
+    missing = ihdm_fails(*arguments)
     assert "the download failed 5 times" in missing
     assert f"or put the file at {tmp_path / 'weights/inception-2015-12-05.pt'} by other means" in missing
     (tmp_path / "weights/inception-2015-12-05.pt").write_bytes(b"other weights")
-    assert "its SHA-256 is" in fail(monkeypatch, *arguments)
+    assert "its SHA-256 is" in ihdm_fails(*arguments)
     assert not (tmp_path / "x.npz").exists()
 
 

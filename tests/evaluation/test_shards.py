@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +10,8 @@ import pytest
 import torch
 
 from ihdm import sample_state
-from ihdm.__main__ import main
 from ihdm.config import NetworkSettings
+from ihdm.errors import UserError
 from ihdm.generation import shard_numbers
 from ihdm.network import build_network, save_network
 from ihdm.sample_state import draw_samples
@@ -44,22 +43,16 @@ def folder(tmp_path_factory) -> Path:
     for parameter in unet.parameters():
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.05)
-    save_network(unet, path / "model")
+    save_network(unet, path / "model", SETTINGS.process)
     return path
 
 
-def run(monkeypatch, *arguments: object) -> None:
-    monkeypatch.setattr(sys, "argv", ["ihdm", *map(str, arguments)])
-    try:
-        main()
-    except SystemExit as end:
-        if end.code:
-            raise
-
-
-def draw(monkeypatch, folder: Path, output: Path, shard: int, num_shards: int, num_samples: int = NUM_SAMPLES) -> None:
-    run(
-        monkeypatch, "samples", "draw", "--settings", SETTINGS.model_dump_json(), "--model", folder / "model", "--data",
+def draw(
+    ihdm, folder: Path, output: Path, shard: int, num_shards: int, num_samples: int = NUM_SAMPLES,
+    settings: SamplingSettings = SETTINGS,
+) -> str | None:  # fmt: skip
+    return ihdm(
+        "samples", "draw", "--settings", settings.model_dump_json(), "--model", folder / "model", "--train",
         folder / "train.npy", "--num-samples", num_samples, "--shard", shard, "--num-shards", num_shards, "--state",
         output / "state", "--output", output,
     )  # fmt: skip
@@ -70,14 +63,14 @@ def hashes(folder: Path) -> dict[str, str]:
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
 
 
-def test_any_number_of_shards_in_any_order_gives_the_same_bytes(folder, tmp_path, monkeypatch):
+def test_any_number_of_shards_in_any_order_gives_the_same_bytes(folder, tmp_path, ihdm):
     found = {}
     for num_shards in (1, 2, 5):
         parts = [tmp_path / f"{num_shards}/{shard}" for shard in range(num_shards)]
         for shard in reversed(range(num_shards)):
-            draw(monkeypatch, folder, parts[shard], shard, num_shards)
+            draw(ihdm, folder, parts[shard], shard, num_shards)
             assert not (parts[shard] / "state").exists()
-        run(monkeypatch, "samples", "gather", *parts, "--output", tmp_path / f"{num_shards}")
+        ihdm("samples", "gather", *parts, "--output", tmp_path / f"{num_shards}")
         found[num_shards] = hashes(tmp_path / f"{num_shards}")
     assert found[1] == found[2] == found[5]
     table = pd.read_csv(tmp_path / "5/samples.csv")
@@ -145,16 +138,133 @@ def test_shards_share_the_numbers(num_samples, num_shards):
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
-def test_mistakes_are_named(folder, tmp_path, monkeypatch):
-    for arguments, message in (
-        ((2, 2), "--shard 2: with 2 shards they are 0…1"),
-        ((0, 20), "--num-shards 20: 11 images leave shard 0 none; take fewer shards"),
+def test_mistakes_are_named(folder, tmp_path, ihdm_fails):
+    few, many = (SETTINGS.model_copy(update={"num_train": number}) for number in (20, 21))
+    for arguments, settings, message in (
+        ((2, 2), SETTINGS, "--shard 2: with 2 shards they are 0…1"),
+        ((0, 20), few, "--num-shards 20: 11 images leave shard 0 none; take fewer shards"),
+        ((0, 1), many, "train.npy: 21 images are asked for but it holds 20"),
+        (
+            (0, 1),
+            SETTINGS.model_copy(update={"process": SETTINGS.process.model_copy(update={"num_levels": 40})}),
+            "model: was made for num_levels 4, not num_levels 40",
+        ),
     ):
-        with pytest.raises(SystemExit) as caught:
-            draw(monkeypatch, folder, tmp_path / "out", *arguments)
-        assert message in str(caught.value)
-    draw(monkeypatch, folder, tmp_path / "1", 1, 2)
-    with pytest.raises(SystemExit) as caught:
-        run(monkeypatch, "samples", "gather", tmp_path / "1", "--output", tmp_path / "all")
-    assert "not all parts of one set in order; give every shard once" in str(caught.value)
+        assert message in draw(ihdm_fails, folder, tmp_path / "out", *arguments, settings=settings)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["sequence", "grid"])
+def test_more_training_images_than_there_are(folder, tmp_path, ihdm_fails, command):
+    settings = SETTINGS.model_copy(update={"num_train": 21})
+    message = ihdm_fails(
+        "samples", command, "--settings", settings.model_dump_json(), "--model", folder / "model",
+        "--train", folder / "train.npy", "--output", tmp_path / "x",
+        *(["--starts", 2, "--noises", 2] if command == "grid" else []),
+    )  # fmt: skip
+    assert "train.npy: 21 images are asked for but it holds 20" in message
+
+
+def test_parts_of_other_sets_are_refused(folder, tmp_path, ihdm, ihdm_fails):
+    """Parts that are missing, in another order, of another seed, or of another number of samples."""
+    for shard in range(2):
+        draw(ihdm, folder, tmp_path / f"{shard}", shard, 2)
+    draw(ihdm, folder, tmp_path / "seed", 1, 2, settings=SETTINGS.model_copy(update={"seed": 4}))
+    draw(ihdm, folder, tmp_path / "size", 1, 2, num_samples=9)
+    draw(ihdm, folder, tmp_path / "five", 0, 5)
+    for parts, message in (
+        (["0"], "0: is part 0 of 0…1, but number 0 of the 1 that are given; give every part once, in order"),
+        (["1", "0"], "1: is part 1 of 0…1, but number 0 of the 2"),
+        (["0", "0"], "0: is part 0 of 0…1, but number 1 of the 2"),
+        (["0", "seed"], f"is of another set than {tmp_path / '0'}; they differ in seed"),
+        (["0", "size"], "they differ in num_samples"),
+        (["0", "five"], "they differ in num_shards"),
+    ):
+        folders = [tmp_path / part for part in parts]
+        assert message in ihdm_fails("samples", "gather", *folders, "--output", tmp_path / "all"), parts
+    record = tmp_path / "1/samples.meta.json"
+    whole = record.read_text()
+    content = json.loads(whole)
+    content["inputs"] = dict.fromkeys(content["inputs"], "0")
+    for damaged, message in (
+        (json.dumps(content), "they differ in network or training images"),
+        (whole[:100], "samples.meta.json: no record can be read from it"),
+    ):
+        record.write_text(damaged)
+        assert message in ihdm_fails("samples", "gather", tmp_path / "0", tmp_path / "1", "--output", tmp_path / "all")
+    record.write_text(whole)
+    np.save(tmp_path / "1/samples.npy", np.load(tmp_path / "1/samples.npy")[:3])
+    message = ihdm_fails("samples", "gather", tmp_path / "0", tmp_path / "1", "--output", tmp_path / "all")
+    assert "1: samples 5…10 are to be there, but there are 3 samples, 6 starts and 6 rows" in message
     assert not (tmp_path / "all").exists()
+
+
+def test_files_of_others_stay(folder, tmp_path, ihdm, ihdm_fails):
+    state = tmp_path / "out/state"
+    state.mkdir(parents=True)
+    (state / "notes.txt").write_text("mine")
+    draw(ihdm, folder, tmp_path / "out", 0, 1)
+    assert [path.name for path in state.iterdir()] == ["notes.txt"]
+    (state / "samples.npy").write_bytes(b"mine too")
+    message = draw(ihdm_fails, folder, tmp_path / "out", 0, 1)
+    assert "samples.npy: is no unfinished sampling's" in message
+    assert (state / "samples.npy").read_bytes() == b"mine too"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"origin": "a"}', '{"origin": "a", "done": "many"}'])
+def test_a_damaged_record_of_progress_begins_anew(tmp_path, content):
+    draw_samples(network, TRAIN, SETTINGS, range(5), tmp_path / "state", origin="a")
+    (tmp_path / "state" / sample_state.PROGRESS_NAME).write_text(content)
+    calls: list[int] = []
+    draw_samples(network, TRAIN, SETTINGS, range(5), tmp_path / "state", origin="a", report=calls.append)
+    assert calls == [0, 3, 5]
+
+
+@pytest.mark.parametrize("name", sample_state.ARRAY_NAMES)
+def test_damaged_unfinished_samples_begin_anew(tmp_path, name):
+    whole = draw_samples(network, TRAIN, SETTINGS, range(5), tmp_path / "state", origin="a")
+    for damage in (Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:100])):
+        damage(tmp_path / "state" / name)
+        calls: list[int] = []
+        again = draw_samples(network, TRAIN, SETTINGS, range(5), tmp_path / "state", origin="a", report=calls.append)
+        assert calls == [0, 3, 5]
+        np.testing.assert_array_equal(again, whole)
+
+
+def test_values_that_are_not_finite_are_refused(tmp_path):
+    """Samples 0…2 are finished and kept; of the next batch, one image breaks."""
+    calls = []
+
+    def breaks(images: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
+        calls.append(len(images))
+        difference = -0.05 * images
+        if len(calls) > SETTINGS.process.num_levels:
+            difference[1, 0, 2, 2] = torch.nan
+        return difference
+
+    with pytest.raises(UserError, match=r"^sample 6: the network gives values that are not finite"):
+        draw_samples(breaks, TRAIN, SETTINGS, range(2, 13), tmp_path / "state", origin="a")
+    progress = json.loads((tmp_path / "state" / sample_state.PROGRESS_NAME).read_text())
+    assert progress == {"done": 3, "origin": "a"}
+
+
+@pytest.mark.parametrize("change", ["torch", "threads"])
+def test_what_other_threads_or_another_torch_left_is_not_gone_on_from(folder, tmp_path, ihdm, monkeypatch, change):
+    """Their sums differ in the last bits, so that a set of both would be neither's."""
+    origins = []
+
+    def stop(*_arguments, origin: str, **_more) -> None:
+        origins.append(origin)
+        raise StoppedError
+
+    monkeypatch.setattr(sample_state, "draw_samples", stop)
+    for _ in range(2):
+        with pytest.raises(StoppedError):
+            draw(ihdm, folder, tmp_path / "out", 0, 1)
+    if change == "torch":
+        monkeypatch.setattr(torch, "__version__", f"{torch.__version__}.other")
+    else:
+        monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
+    with pytest.raises(StoppedError):
+        draw(ihdm, folder, tmp_path / "out", 0, 1)
+    assert origins[0] == origins[1] != origins[2]

@@ -1,10 +1,12 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from diffusers import UNet2DModel
 from diffusers.models.attention_processor import Attention
 from diffusers.models.resnet import ResnetBlock2D
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
@@ -12,6 +14,7 @@ from ihdm.config import NetworkSettings
 from ihdm.config_files import read_config
 from ihdm.errors import UserError
 from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, Deblurrer, build_network, load_network, save_network
+from ihdm.settings import HeatSettings
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden"
@@ -114,25 +117,70 @@ def test_every_parameter_learns(preset):
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in network.parameters())
 
 
+PROCESS = HeatSettings(kind="heat", sigma=0.01, num_levels=6, blur_sigma_max=4.0)
+IMAGES = np.zeros((1, 8, 8, 1), dtype=np.uint8)
+
+
 def test_folder_is_loaded_by_diffusers_and_by_us(preset, tmp_path):
     network = build_network(preset).eval()
     nn.init.normal_(network.conv_out.weight)
-    save_network(network, tmp_path)
+    save_network(network, tmp_path, PROCESS)
     images, levels = torch.rand(2, 1, 8, 8), torch.tensor([3, 4])
     with torch.no_grad():
         expected = network(images, levels).sample
         assert torch.equal(UNet2DModel.from_pretrained(tmp_path).eval()(images, levels).sample, expected)
-        assert torch.equal(load_network(tmp_path)(images, levels), expected)
+        assert torch.equal(load_network(tmp_path, PROCESS, IMAGES)(images, levels), expected)
 
 
-def test_missing_and_damaged_networks_are_named(preset, tmp_path):
+def test_missing_networks_are_named(tmp_path):
     with pytest.raises(UserError, match=f"{tmp_path}: no network can be loaded"):
-        load_network(tmp_path)
+        load_network(tmp_path, PROCESS, IMAGES)
 
 
 @pytest.mark.parametrize("name", [WEIGHTS_NAME, CONFIG_NAME])
-def test_damaged_network_is_named(preset, tmp_path, name):
-    save_network(build_network(preset), tmp_path)
-    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:100])
+@pytest.mark.parametrize("length", [0, 100])
+def test_damaged_network_is_named(preset, tmp_path, name, length):
+    save_network(build_network(preset), tmp_path, PROCESS)
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:length])
     with pytest.raises(UserError, match="no network can be loaded"):
-        load_network(tmp_path)
+        load_network(tmp_path, PROCESS, IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_levels": 60}, "was made for num_levels 6, not num_levels 60"),
+        ({"sigma": 0.02}, "was made for sigma 0.01, not sigma 0.02"),
+        (
+            {"blur_sigma_max": 5.0, "blur_sigma_min": 0.4},
+            "blur_sigma_min 0.5, blur_sigma_max 4.0, not",
+        ),
+    ],
+)
+def test_another_process_is_refused(preset, tmp_path, change, message):
+    save_network(build_network(preset), tmp_path, PROCESS)
+    with pytest.raises(UserError, match=message):
+        load_network(tmp_path, PROCESS.model_copy(update=change), IMAGES)
+
+
+def test_a_network_that_does_not_tell_its_process_is_refused(preset, tmp_path):
+    build_network(preset).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match=f"{tmp_path}: does not tell which process it was made for"):
+        load_network(tmp_path, PROCESS, IMAGES)
+
+
+def test_images_of_another_shape_are_refused(preset, tmp_path):
+    save_network(build_network(preset), tmp_path, PROCESS)
+    for shape in ((1, 8, 8, 3), (1, 16, 16, 1)):
+        with pytest.raises(UserError, match="this network was trained on images of 8×8×1, not"):
+            load_network(tmp_path, PROCESS, np.zeros(shape, dtype=np.uint8))
+
+
+def test_a_full_disk_is_told(preset, tmp_path, monkeypatch):
+    def full(*_arguments):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("ihdm.network.save_file", full)
+    with pytest.raises(UserError, match=f"{WEIGHTS_NAME}: no space is left on its disk"):
+        save_network(build_network(preset), tmp_path, PROCESS)
+    assert not (tmp_path / WEIGHTS_NAME).exists()

@@ -17,13 +17,13 @@ from ihdm.files import sha256
 from ihdm.heldout import held_out_errors
 from ihdm.network import WEIGHTS_NAME, Deblurrer, save_network
 from ihdm.objective import deblurring_loss
-from ihdm.settings import ErrorSettings, RunSettings
+from ihdm.settings import ErrorSettings, HeatSettings, RunSettings
 from ihdm.training import HISTORY_NAME, STATE_NAME, train
 from ihdm.training_state import History
 
 
 def weights_hash(network: UNet2DModel, folder) -> str:
-    save_network(network, folder)
+    save_network(network, folder, HeatSettings(kind="heat", sigma=0.01, num_levels=10, blur_sigma_max=4.0))
     return sha256(folder / WEIGHTS_NAME)
 
 
@@ -193,13 +193,15 @@ def test_looks_on_the_way(finished, make_experiment, images, tmp_path):
 
 
 def test_command(make_experiment, images, tmp_path):
-    """From arrays to a folder that diffusers loads, with its tables and record; nothing else is left."""
+    """From arrays to a folder that diffusers loads, with its tables and record; only what was there before is left."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/notes.txt").write_text("mine")
     np.save(tmp_path / "train.npy", images)
     np.save(tmp_path / "test.npy", images[:4])
     arguments = {
         "--settings": make_experiment().model_dump_json(),
         "--run-settings": '{"evaluate_every": 3}',
-        "--data": tmp_path / "train.npy",
+        "--train": tmp_path / "train.npy",
         "--test": tmp_path / "test.npy",
         "--state": tmp_path / "state",
         "--output": tmp_path / "model",
@@ -214,7 +216,7 @@ def test_command(make_experiment, images, tmp_path):
         "history.csv",
         "model.meta.json",
     ]
-    assert not (tmp_path / "state").exists()
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["notes.txt"]
     assert (tmp_path / "model/history.csv").read_text().startswith("step,loss,skipped\n6,")
     assert len((tmp_path / "model/held_out.csv").read_text().splitlines()) == 1 + 2 * 10
     network = UNet2DModel.from_pretrained(tmp_path / "model").eval()
@@ -222,9 +224,20 @@ def test_command(make_experiment, images, tmp_path):
         assert network(torch.rand(1, 1, 8, 8), torch.tensor([4])).sample.any()
 
 
+def test_held_out_images_of_another_shape_are_refused_before_training(make_experiment, images, ihdm_fails, tmp_path):
+    np.save(tmp_path / "train.npy", images)
+    np.save(tmp_path / "test.npy", np.zeros((4, 16, 16, 3), dtype=np.uint8))
+    message = ihdm_fails(
+        "models", "train", "--settings", make_experiment().model_dump_json(), "--train", tmp_path / "train.npy",
+        "--test", tmp_path / "test.npy", "--state", tmp_path / "state", "--output", tmp_path / "model",
+    )  # fmt: skip
+    assert f"{tmp_path / 'train.npy'} holds images of 8×8×1 but {tmp_path / 'test.npy'} of 16×16×3" in message
+    assert {path.name for path in tmp_path.iterdir()} == {"train.npy", "test.npy"}
+
+
 def test_mistyped_run_settings_are_named(make_experiment, images, tmp_path):
     np.save(tmp_path / "train.npy", images)
     arguments = ["--settings", make_experiment().model_dump_json(), "--run-settings", '{"microbatch": 3}']
-    places = ["--data", str(tmp_path / "train.npy"), "--state", str(tmp_path / "s"), "--output", str(tmp_path / "o")]
+    places = ["--train", str(tmp_path / "train.npy"), "--state", str(tmp_path / "s"), "--output", str(tmp_path / "o")]
     with pytest.raises(UserError, match="microbatch: no setting has this name"):
         CliRunner().invoke(app, ["models", "train", *arguments, *places], catch_exceptions=False)

@@ -18,7 +18,7 @@ rule data:
         settings=lambda wildcards: DATASETS[wildcards.dataset].model_dump_json(),
         folder=subpath(output.train, parent=True),
         # Not an output: Snakemake deletes the outputs of a job that is stopped, and this must outlive it.
-        state=f"{RESULTS}/state/data-{{dataset}}",
+        state=f"{RESULTS}/state/data/{{dataset}}",
         # Snakemake takes no notice of a parameter that is derived from resources: nothing is prepared anew when raw
         # files move.
         root=lambda wildcards, resources: settings.data.root,

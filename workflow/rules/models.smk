@@ -1,6 +1,15 @@
+def launcher(wildcards, resources):
+    """What starts a training: one process for each GPU that is asked for, as by --set-resources models:gpu=4."""
+    if not isinstance(resources.gpu, int):
+        raise WorkflowError(f"--set-resources models:gpu={resources.gpu}: give a whole number of GPUs")
+    if resources.gpu < 2:
+        return "python"
+    return f"torchrun --standalone --nproc-per-node {resources.gpu} --signals-to-handle SIGTERM,SIGINT,SIGUSR1"
+
+
 rule models:
     input:
-        data=data_of("train"),
+        train=data_of("train"),
         test=data_of("test"),
     output:
         config=f"{RESULTS}/models/{{experiment}}/config.json",
@@ -22,17 +31,12 @@ rule models:
         settings=lambda wildcards: EXPERIMENTS[wildcards.experiment].model_dump_json(),
         folder=subpath(output.weights, parent=True),
         # Not an output: Snakemake deletes the outputs of a job that is stopped, and this must outlive it.
-        state=f"{RESULTS}/state/{{experiment}}",
+        state=f"{RESULTS}/state/models/{{experiment}}",
         previews=f"{RESULTS}/logs/models/{{experiment}}",
         # Snakemake trains anew when params change, but not when they are functions of resources, as how a training runs is.
         run=lambda wildcards, resources: settings.run(wildcards.experiment).model_dump_json(),
-        # One process for each GPU that is asked for: --set-resources models:gpu=4
-        launcher=lambda wildcards, resources: (
-            "python"
-            if resources.gpu < 2
-            else f"torchrun --standalone --nproc-per-node {resources.gpu} --signals-to-handle SIGTERM,SIGINT,SIGUSR1"
-        ),
+        launcher=launcher,
     shell:
         "{params.launcher} -m ihdm --threads {threads} models train --settings {params.settings:q} --run-settings {params.run:q} "
-        "--data {input.data:q} --test {input.test:q} --state {params.state:q} --output {params.folder:q} "
+        "--train {input.train:q} --test {input.test:q} --state {params.state:q} --output {params.folder:q} "
         "--previews {params.previews:q} 2>&1 | tee -i {log:q}"

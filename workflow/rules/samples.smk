@@ -3,7 +3,7 @@ rule samples_shard:
     input:
         weights=model_of("diffusion_pytorch_model.safetensors"),
         config=model_of("config.json"),
-        data=data_of("train"),
+        train=data_of("train"),
     output:
         samples=temp(f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/shards/{{shard}}/samples.npy"),
         starts=temp(f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/shards/{{shard}}/starts.npy"),
@@ -28,7 +28,7 @@ rule samples_shard:
         # Not an output: Snakemake deletes the outputs of a job that is stopped, and this must outlive it.
         state=f"{RESULTS}/state/samples/{{experiment}}/delta{{ratio}}/{{shard}}",
     shell:
-        "python -m ihdm --threads {threads} samples draw --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
+        "python -m ihdm --threads {threads} samples draw --settings {params.settings:q} --model {params.model:q} --train {input.train:q} "
         "--num-samples {params.num_samples} --shard {wildcards.shard} --num-shards {params.num_shards} "
         "--state {params.state:q} --output {params.folder:q} 2>&1 | tee -i {log:q}"
 
@@ -38,7 +38,7 @@ rule samples:
         shards=[
             f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/shards/{shard}/{name}"
             for shard in range(settings.evaluation.num_shards)
-            for name in ("samples.npy", "starts.npy", "samples.csv")
+            for name in ("samples.npy", "starts.npy", "samples.csv", "samples.meta.json")
         ],
     output:
         samples=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/samples.npy",
@@ -70,7 +70,7 @@ rule samples_sequence:
     input:
         weights=f"{RESULTS}/models/{{experiment}}/diffusion_pytorch_model.safetensors",
         config=f"{RESULTS}/models/{{experiment}}/config.json",
-        data=data_of("train"),
+        train=data_of("train"),
     output:
         sequence=f"{RESULTS}/samples/{{experiment}}/sequence.npz",
         meta=f"{RESULTS}/samples/{{experiment}}/sequence.meta.json",
@@ -87,7 +87,7 @@ rule samples_sequence:
         settings=lambda wildcards: settings.sampling(wildcards.experiment).model_dump_json(),
         model=subpath(input.weights, parent=True),
     shell:
-        "python -m ihdm --threads {threads} samples sequence --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
+        "python -m ihdm --threads {threads} samples sequence --settings {params.settings:q} --model {params.model:q} --train {input.train:q} "
         "--output {output.sequence:q} > {log:q} 2>&1"
 
 
@@ -95,7 +95,7 @@ rule samples_grid:
     input:
         weights=f"{RESULTS}/models/{{experiment}}/diffusion_pytorch_model.safetensors",
         config=f"{RESULTS}/models/{{experiment}}/config.json",
-        data=data_of("train"),
+        train=data_of("train"),
     output:
         grid=f"{RESULTS}/samples/{{experiment}}/starts_noises.npy",
         meta=f"{RESULTS}/samples/{{experiment}}/starts_noises.meta.json",
@@ -114,6 +114,6 @@ rule samples_grid:
         num_noises=settings.evaluation.disentanglement.num_noises,
         model=subpath(input.weights, parent=True),
     shell:
-        "python -m ihdm --threads {threads} samples grid --settings {params.settings:q} --model {params.model:q} --data {input.data:q} "
+        "python -m ihdm --threads {threads} samples grid --settings {params.settings:q} --model {params.model:q} --train {input.train:q} "
         "--starts {params.num_starts} --noises {params.num_noises} "
         "--output {output.grid:q} 2>&1 | tee -i {log:q}"

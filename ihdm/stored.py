@@ -1,0 +1,118 @@
+"""Reading what an earlier stage has stored: arrays, archives, tables. What cannot be read is told in one line.
+
+A split of a data set is stored as ``NAME.npy`` (uint8, N×H×W×C) with ``NAME.json`` beside it, samples in the same way.
+"""
+
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ihdm.errors import UserError
+from ihdm.images import StoredImages
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DAMAGED = (
+    *(OSError, EOFError, ValueError, KeyError, IndexError, OverflowError, SyntaxError, tokenize.TokenError),
+    *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
+)
+"""What NumPy and pandas raise for files that are damaged, cut short or something else altogether."""
+ADVICE = "give the right file, or delete it and run the stage that makes it again"
+
+
+def read_array(path: Path) -> np.ndarray:
+    """Map an array, .npy, into memory, not to be written to; only what is indexed is read.
+
+    Raises:
+        UserError: if the file holds none.
+    """
+    try:
+        return np.lib.format.open_memmap(path, mode="r")
+    except DAMAGED as error:
+        raise _unreadable(path, ".npy array", error) from None
+
+
+def read_archive(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Read arrays of an archive, .npz, by name.
+
+    Raises:
+        UserError: if the file is no archive, or has no array of one of these names.
+    """
+    try:
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as archive:
+            if missing := [name for name in names if name not in archive.files]:
+                raise ValueError(f"it holds {', '.join(archive.files)}, but no {' and no '.join(missing)}")
+            return {name: archive[name] for name in names}
+    except DAMAGED as error:
+        raise _unreadable(path, ".npz archive", error) from None
+
+
+def read_table(path: Path, columns: Sequence[str] = ()) -> "pd.DataFrame":
+    """Read a table, .csv.
+
+    Raises:
+        UserError: if the file holds none, or one without one of these columns.
+    """
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path)
+        if missing := [name for name in columns if name not in table.columns]:
+            raise ValueError(f"its columns are {', '.join(map(str, table.columns))}, but no {' and no '.join(missing)}")
+    except DAMAGED as error:
+        raise _unreadable(path, ".csv table", error) from None
+    return table
+
+
+@contextmanager
+def missing_columns_told(paths: Iterable[Path]) -> Iterator[None]:
+    """Within the block, a column that is asked for but is not there becomes a UserError about these tables."""
+    try:
+        yield
+    except KeyError as error:
+        raise UserError(f"{', '.join(map(str, paths))}: no column or array {error} is there; {ADVICE}") from None
+
+
+def open_images(path: Path) -> StoredImages:
+    """Map an array of images into memory; only what is indexed is read.
+
+    Raises:
+        UserError: if the file is missing, damaged or holds something other than uint8 images.
+    """
+    images = read_array(path)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3) or images.size == 0:
+        raise UserError(f"{path}: holds {images.dtype} of shape {images.shape}, not uint8 images (N, H, W, 1 or 3)")
+    return images
+
+
+def require_one_shape(images: Mapping[str, StoredImages]) -> None:
+    """Refuse to compare images of different sizes.
+
+    Args:
+        images: arrays of images, by the name to call them in an error.
+
+    Raises:
+        UserError: naming the first two that differ.
+    """
+    first, *others = images.items()
+    for name, part in others:
+        if part.shape[1:] != first[1].shape[1:]:
+            raise UserError(
+                f"{first[0]} holds images of {_size(first[1])} but {name} of {_size(part)}; they must be of one size"
+            )
+
+
+def _size(images: StoredImages) -> str:
+    return "×".join(map(str, images.shape[1:]))
+
+
+def _unreadable(path: Path, kind: str, error: Exception) -> UserError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
+    return UserError(f"{path}: no {kind} can be read from it ({reason or type(error).__name__}); {ADVICE}")

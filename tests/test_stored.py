@@ -1,0 +1,98 @@
+"""Whatever a file holds instead of what it should, one line says so."""
+
+import io
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ihdm.errors import UserError
+from ihdm.stored import open_images, read_archive, read_array, read_table, require_one_shape
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8)
+
+
+def content(kind: str) -> bytes:
+    stream = io.BytesIO()
+    match kind:
+        case "array":
+            np.save(stream, IMAGES)
+        case "archive":
+            np.savez(stream, x=IMAGES, y="name")
+        case "compressed":
+            np.savez_compressed(stream, x=IMAGES, y="name")
+        case "pickle":
+            np.save(stream, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+        case "table":
+            stream.write(b"a,b\n1,2\n")
+        case "binary":
+            stream.write(bytes(range(256)))
+    return stream.getvalue()
+
+
+READERS = {
+    "array": read_array,
+    "archive": lambda path: read_archive(path, ["x", "y"]),
+    "table": lambda path: read_table(path, ["a", "b"]),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("kind", ["array", "archive", "table", "pickle", "binary", "empty", "missing"])
+def test_other_files_are_refused(tmp_path, reader, kind):
+    path = tmp_path / "file"
+    if kind != "missing":
+        path.write_bytes(content(kind))
+    if kind == reader:
+        READERS[reader](path)
+        return
+    with pytest.raises(UserError) as caught:
+        READERS[reader](path)
+    assert str(caught.value).startswith(f"{path}: no .np" if reader != "table" else f"{path}: no .csv table")
+    assert "give the right file, or delete it and run the stage that makes it again" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["array", "archive", "compressed"])
+def test_damage_anywhere_is_told(tmp_path, kind):
+    """Cut short at any place, or with bytes of header or content changed, a file is read or refused, nothing else."""
+    path, whole, rng = tmp_path / "file", content(kind), random.Random(0)
+    read = READERS["array" if kind == "array" else "archive"]
+    for length in range(0, len(whole), 7):
+        path.write_bytes(whole[:length])
+        with pytest.raises(UserError):
+            read(path)
+    for _ in range(500):
+        damaged = bytearray(whole)
+        for _ in range(rng.choice([1, 3, 10])):
+            damaged[rng.randrange(len(whole))] = rng.randrange(256)
+        path.write_bytes(damaged)
+        try:
+            read(path)
+        except UserError:
+            continue
+
+
+def test_what_is_missing_is_named(tmp_path):
+    (tmp_path / "a.npz").write_bytes(content("archive"))
+    with pytest.raises(UserError, match=r"a.npz: .*\(it holds x, y, but no z\)"):
+        read_archive(tmp_path / "a.npz", ["x", "z"])
+    (tmp_path / "a.csv").write_bytes(content("table"))
+    with pytest.raises(UserError, match=r"a.csv: .*\(its columns are a, b, but no c and no d\)"):
+        read_table(tmp_path / "a.csv", ["c", "b", "d"])
+
+
+@pytest.mark.parametrize(
+    "array", [IMAGES.astype(float), IMAGES[0], IMAGES[:0], np.repeat(IMAGES, 2, axis=-1)], ids=lambda array: array.shape
+)
+def test_arrays_that_are_no_images_are_refused(tmp_path: Path, array: np.ndarray):
+    np.save(tmp_path / "array.npy", array)
+    with pytest.raises(UserError, match="not uint8 images"):
+        open_images(tmp_path / "array.npy")
+
+
+def test_images_of_one_size():
+    require_one_shape({"a": IMAGES, "b": IMAGES[:2]})
+    with pytest.raises(UserError, match="a holds images of 8×8×1 but c of 8×4×1; they must be of one size"):
+        require_one_shape({"a": IMAGES, "b": IMAGES, "c": IMAGES[:, :, :4]})
