@@ -9,8 +9,8 @@ from jaxtyping import Float, Int
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ihdm.config import NetworkSettings
 from ihdm.errors import UserError
+from ihdm.experiments import NetworkSettings
 from ihdm.files import atomic_path
 
 CONFIG_NAME = "config.json"

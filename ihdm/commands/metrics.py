@@ -8,7 +8,15 @@ import typer
 
 from ihdm.commands import image_sets
 from ihdm.commands.options import SettingsOption, first_images, read_settings
-from ihdm.commands.tables import LabelOption, OutputOption, TestOption, TrainOption, named, write_rows, write_table
+from ihdm.commands.tables import (
+    LabelOption,
+    OutputOption,
+    TestOption,
+    TrainOption,
+    named_paths,
+    write_rows,
+    write_table,
+)
 from ihdm.errors import UserError
 from ihdm.settings import ErrorSettings, HeatSettings, LikelihoodSettings, SweptExperiments
 
@@ -219,11 +227,13 @@ def table(
 def sweep(
     settings: SettingsOption,
     tables: Annotated[list[Path], typer.Argument(help="Joint tables, KIND.csv.")],
+    train: Annotated[list[str], typer.Option(help="DATASET=PATH of the training images, .npy; may be repeated.")],
     output: OutputOption,
 ) -> None:
     """Put every measure of every experiment into one tidy table, as .csv and, beside it, as .parquet."""
     import pandas as pd
 
+    from ihdm.data.arrays import open_images
     from ihdm.files import atomic_path
     from ihdm.metrics.sweep import tidy_table
     from ihdm.provenance import record
@@ -231,7 +241,8 @@ def sweep(
     chosen = read_settings(SweptExperiments, settings)
     parquet = output.with_suffix(".parquet")
     with record(output.with_suffix(".meta.json"), outputs=[output, parquet], inputs=tables, settings=chosen):
-        table = tidy_table({path.stem: pd.read_csv(path) for path in tables}, chosen.experiments)
+        num_train = {dataset: len(open_images(path)) for dataset, path in named_paths("--train", train).items()}
+        table = tidy_table({path.stem: pd.read_csv(path) for path in tables}, chosen.experiments, num_train)
         write_table(table, output)
         with atomic_path(parquet) as temporary:
             table.to_parquet(temporary, index=False)
@@ -239,9 +250,7 @@ def sweep(
 
 @app.command()
 def departures(
-    table: Annotated[Path, typer.Argument(help="The tidy table of `metrics sweep`, .csv.")],
-    described: Annotated[list[str], typer.Option(help="SETTING=VALUE that variants are compared with; repeat it.")],
-    output: OutputOption,
+    table: Annotated[Path, typer.Argument(help="The tidy table of `metrics sweep`, .csv.")], output: OutputOption
 ) -> None:
     """Tabulate what each departure of the released code from the description does."""
     import pandas as pd
@@ -249,9 +258,8 @@ def departures(
     from ihdm.metrics.departures import departure_table
     from ihdm.provenance import record
 
-    values = named("--described", described, "SETTING=VALUE")
-    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[table], settings=values):
-        write_table(departure_table(pd.read_csv(table), values), output)
+    with record(output.with_suffix(".meta.json"), outputs=[output], inputs=[table], settings={}):
+        write_table(departure_table(pd.read_csv(table)), output)
 
 
 def _read_errors(path: Path, process: HeatSettings) -> "HeldOutErrors":

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ihdm.commands.options import SettingsOption, first_images, read_settings
-from ihdm.config import Experiment
+from ihdm.experiments import Experiment
 from ihdm.settings import RunSettings
 
 app = typer.Typer(help="Train networks.", no_args_is_help=True)

@@ -12,7 +12,7 @@ import torch
 
 from ihdm import sample_state
 from ihdm.__main__ import main
-from ihdm.config import NetworkSettings
+from ihdm.experiments import NetworkSettings
 from ihdm.generation import shard_numbers
 from ihdm.network import build_network, save_network
 from ihdm.sample_state import draw_samples

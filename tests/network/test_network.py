@@ -8,9 +8,9 @@ from diffusers.models.resnet import ResnetBlock2D
 from safetensors.torch import load_file
 from torch import nn
 
-from ihdm.config import NetworkSettings
 from ihdm.config_files import read_config
 from ihdm.errors import UserError
+from ihdm.experiments import NetworkSettings
 from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, Deblurrer, build_network, load_network, save_network
 
 ROOT = Path(__file__).parents[2]

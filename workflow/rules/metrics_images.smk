@@ -134,7 +134,7 @@ rule metrics_distance:
         runtime=720,
     params:
         settings=settings.distance.model_dump_json(),
-        dataset=lambda wildcards: settings.dataset_of(wildcards.experiment),
+        dataset=lambda wildcards: VARIANTS[wildcards.experiment].dataset,
     shell:
         "python -m ihdm --threads {threads} metrics distance --settings {params.settings:q} "
         "--reference {input.reference:q} --sets samples={input.samples:q} --sets starts={input.starts:q} "
@@ -165,7 +165,7 @@ rule metrics_memorisation:
         runtime=720,
     params:
         settings=lambda wildcards: settings.memorisation(wildcards.experiment).model_dump_json(),
-        dataset=lambda wildcards: settings.dataset_of(wildcards.experiment),
+        dataset=lambda wildcards: VARIANTS[wildcards.experiment].dataset,
     shell:
         "python -m ihdm --threads {threads} metrics memorisation --settings {params.settings:q} "
         "--images samples={input.samples:q} --images test={input.test:q} --images train={input.train:q} "
@@ -210,7 +210,7 @@ rule metrics_spectrum:
         "../../environment.yml"
     params:
         num_images=settings.evaluation.compared[0],
-        dataset=lambda wildcards: settings.dataset_of(wildcards.experiment),
+        dataset=lambda wildcards: VARIANTS[wildcards.experiment].dataset,
     shell:
         "python -m ihdm --threads {threads} metrics spectrum --num-images {params.num_images} --train {input.train:q} "
         "--sets samples={input.samples:q} "
@@ -248,7 +248,7 @@ rule metrics_psd:
     conda:
         "../../environment.yml"
     params:
-        settings=lambda wildcards: EXPERIMENTS[wildcards.experiment].process.model_dump_json(),
+        settings=lambda wildcards: VARIANTS[wildcards.experiment].experiment.process.model_dump_json(),
     shell:
         "python -m ihdm --threads {threads} metrics psd --settings {params.settings:q} --train {input.train:q} "
         "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
