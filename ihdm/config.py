@@ -120,6 +120,15 @@ class Config(Settings):
         as_released = self.evaluation.reference == "as_released"
         return f"{dataset}-squashed" if as_released and self.datasets[dataset].can_be_squashed else dataset
 
+    def needed_images(self, dataset: str) -> dict[str, int]:
+        """Return how many images of each split of a data set are asked for, where a number is."""
+        numbers = [
+            variant.experiment.num_train
+            for variant in self.variants.values()
+            if variant.dataset == dataset and variant.experiment.num_train
+        ]
+        return {"train": max(numbers, default=0), "test": self.evaluation.num_likelihood_images}
+
     @property
     def inception_weights(self) -> str:
         """The folder where Inception's weights are, or are downloaded to."""

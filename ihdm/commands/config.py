@@ -16,7 +16,10 @@ FileArgument = Annotated[Path, typer.Argument(help="A configuration file, .yaml.
 @app.command()
 def check(path: FileArgument) -> None:
     """Validate a configuration file and list its experiments."""
+    from ihdm.data.sources import check_sources
+
     config = read_config(path)
+    check_sources(config)
     for name, variant in config.variants.items():
         ratios = ", ".join(f"{ratio:g}" for ratio in variant.delta_ratios)
         typer.echo(f"{name}: sampled at δ/σ = {ratios}")

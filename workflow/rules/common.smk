@@ -3,6 +3,7 @@
 import re
 
 from ihdm.config_files import parse_config, read_config
+from ihdm.data.sources import check_sources
 from ihdm.errors import UserError
 from ihdm.experiments import format_number
 
@@ -15,6 +16,7 @@ try:
     for path in workflow.configfiles:
         read_config(path)  # Snakemake drops a key that is given twice; reading the file again finds it
     settings = parse_config(config)
+    check_sources(settings)
 except UserError as error:
     raise WorkflowError(str(error))
 
