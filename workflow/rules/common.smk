@@ -112,6 +112,11 @@ def inception_weights(wildcards, resources):
     return settings.inception_weights
 
 
+def needed_gpus(wildcards):
+    """How many GPUs features take: small images' need none."""
+    return int(wildcards.extractor in ("inception", "efficientnet"))
+
+
 def dataset_named(wildcards):
     """The data set that is named, or the one of the experiment that is."""
     return wildcards.get("dataset") or VARIANTS[wildcards.experiment].dataset

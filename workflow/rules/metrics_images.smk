@@ -57,7 +57,7 @@ rule metrics_features_real:
     resources:
         mem_mb=8000,
         runtime=720,
-        gpu=1,
+        gpu=needed_gpus,
     params:
         inception=inception_weights,
     shell:
@@ -81,7 +81,7 @@ rule metrics_features:
     resources:
         mem_mb=8000,
         runtime=720,
-        gpu=1,
+        gpu=needed_gpus,
     params:
         inception=inception_weights,
     shell:
@@ -105,7 +105,7 @@ rule metrics_distance_real:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
+        mem_mb=16000,
         runtime=720,
     params:
         settings=settings.distance.model_dump_json(),
@@ -130,7 +130,7 @@ rule metrics_distance:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
+        mem_mb=16000,
         runtime=720,
     params:
         settings=settings.distance.model_dump_json(),
