@@ -6,7 +6,7 @@ PYTHON ?= python3
 CORES ?= 2
 CONFIG := workflow/config/quick.yaml
 BIN := .venv/bin
-SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/default --cores $(CORES) --configfile $(CONFIG)
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 REPORT := results/quick/report/report.html
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)

@@ -6,7 +6,7 @@
 
 
 # A scale is one complete file. It is chosen, never merged with another, so the default is read only if none was given.
-if "experiments" not in config:
+if not workflow.configfiles:
 
     configfile: "config.yaml"
 

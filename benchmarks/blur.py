@@ -1,6 +1,6 @@
 """Blur of a batch, each image at its own level: this project's, against transforms there and back.
 
-Usage: pip install torch-dct==0.1.6; python benchmarks/blur.py
+Usage: pip install -e '.[benchmark]'; python benchmarks/blur.py
 """
 
 from functools import partial

@@ -63,7 +63,7 @@ def kill_at_random(process: subprocess.Popen[bytes], state: Path, rng: random.Ra
 def main() -> None:
     """Print for each training the steps it went on from, and whether its weights and tables are the same."""
     num_kills = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    experiment = read_config("workflow/config/quick.yaml").resolve_experiments()["digits"].model_dump()
+    experiment = read_config("workflow/config/quick.yaml").variants["digits"].experiment.model_dump()
     experiment["network"]["dropout"], experiment["training"]["steps"] = DROPOUT, STEPS
     settings, rng = json.dumps(experiment), random.Random(0)  # noqa: S311 (moments of time, not secrets)
     names = (WEIGHTS_NAME, "history.csv", "held_out.csv")

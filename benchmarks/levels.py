@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ihdm.config import Experiment
 from ihdm.config_files import read_config
 from ihdm.data.sources import load_splits
+from ihdm.experiments import Experiment
 from ihdm.objective import deblurring_loss
 from ihdm.settings import RunSettings
 from ihdm.trainer import Trainer, make_accelerator
@@ -47,7 +47,7 @@ def main() -> None:
     print(f"| experiment | step | uniform | stratified | stratified / uniform ({NUM_BATCHES} batches) |")
     print("|---|---|---|---|---|")
     for name in config.experiments:
-        experiment = config.resolve_experiments()[name]
+        experiment = config.variants[name].experiment
         images = load_splits(experiment.dataset)["train"]
         trainer = Trainer(experiment, images, make_accelerator("no"), RunSettings())
         for stage in STAGES:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ihdm.config import Experiment
 from ihdm.config_files import read_config
 from ihdm.settings import RunSettings
 from ihdm.stored import open_images
@@ -54,7 +53,7 @@ def train_from(path: Path, experiment: Experiment) -> None:
 def main() -> None:
     """Print one row for a small array and one for the large one, each in a process of its own."""
     gigabytes = float(sys.argv[1]) if len(sys.argv) > 1 else 2.0
-    experiment = read_config("workflow/config/quick.yaml").resolve_experiments()["photos"]
+    experiment = read_config("workflow/config/quick.yaml").variants["photos"].experiment
     dataset = experiment.dataset
     print(f"| array | own memory after {WARM_UP} steps | after {STEPS} steps | mapped from files, all of them |")
     print("|---|---|---|---|")

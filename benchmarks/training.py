@@ -13,8 +13,8 @@ import torch
 from measuring import median_seconds
 from torch.utils.flop_counter import FlopCounterMode
 
-from ihdm.config import Experiment
 from ihdm.config_files import read_config
+from ihdm.experiments import Experiment
 from ihdm.settings import RunSettings
 from ihdm.trainer import Trainer, make_accelerator
 
@@ -86,15 +86,15 @@ def main() -> None:
     """Print one row for each experiment of the configuration, swept ones left out."""
     path = sys.argv[1] if len(sys.argv) > 1 else "workflow/config/quick.yaml"
     config = read_config(path)
-    resolved = config.resolve_experiments()
     matrix = torch.rand(SGEMM_SIZE, SGEMM_SIZE)
     columns = ("forward", "backward", "optimiser", "everything else")
     print(f"| experiment | step | {' | '.join(columns)} | step GFLOP/s | sgemm GFLOP/s | ratio |")
     print("|---" * (len(columns) + 5) + "|")
     for name in config.experiments:
-        shares, seconds = step_shares(resolved[name])
+        experiment = config.variants[name].experiment
+        shares, seconds = step_shares(experiment)
         sgemm = 2 * SGEMM_SIZE**3 / median_seconds({"sgemm": lambda: matrix @ matrix}, 5)["sgemm"] / 1e9
-        speed = step_flops(resolved[name]) / seconds / 1e9
+        speed = step_flops(experiment) / seconds / 1e9
         cells = [f"{shares[column]:.1%}" for column in columns]
         cells += [f"{speed:.1f}", f"{sgemm:.1f}", f"{speed / sgemm:.2f}"]
         print(f"| {name} | {1000 * seconds:.1f} ms | {' | '.join(cells)} |")

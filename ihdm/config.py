@@ -4,21 +4,22 @@ A configuration file names data sets, network presets, experiments, sweeps and f
 a trained network depends on; the sampling noise δ is not among them, it belongs to the evaluation.
 """
 
+import pkgutil
 from collections import Counter
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Collection
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from ihdm.experiments import NUMBERS, Experiment, NetworkSettings, Variant, format_number, resolve_variants
 from ihdm.settings import (
-    Count,
     DatasetSettings,
     DistanceSettings,
     ErrorSettings,
     EvaluationSettings,
     ExperimentSettings,
-    Fraction,
-    HeatSettings,
     LikelihoodSettings,
     MemorisationSettings,
     Name,
@@ -29,60 +30,12 @@ from ihdm.settings import (
     SweepSettings,
     SweptExperiment,
     SweptExperiments,
-    TrainingSettings,
 )
 
-
-class NetworkSettings(Settings):
-    """A preset of the paper's U-Net (paper, appendix B)."""
-
-    image_size: Count = Field(description="height and width of the images in pixels")
-    image_channels: Literal[1, 3]
-    base_channels: Count = Field(description="channels at full resolution, before the multiplier")
-    channel_multipliers: Annotated[tuple[Count, ...], Field(min_length=1)] = Field(
-        description="one factor on base_channels for each resolution, the largest resolution first"
-    )
-    blocks_per_level: Count = Field(description="residual blocks at each resolution")
-    attention_levels: tuple[Annotated[int, Field(ge=0)], ...] = Field(
-        description="the resolutions with self-attention, counted from 0, the largest resolution"
-    )
-    dropout: Fraction
-    norm_groups: Count = Field(default=32, description="groups of every group normalisation")
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        halvings = len(self.channel_multipliers) - 1
-        if self.image_size % 2**halvings:
-            raise ValueError(
-                f"image_size {self.image_size} cannot be halved {halvings} times, "
-                f"as the {halvings + 1} channel_multipliers need; use a multiple of {2**halvings}"
-            )
-        for multiplier in self.channel_multipliers:
-            if self.base_channels * multiplier % self.norm_groups:
-                raise ValueError(
-                    f"norm_groups {self.norm_groups} does not divide the width {self.base_channels * multiplier} "
-                    "(base_channels times a channel multiplier)"
-                )
-        if any(level > halvings for level in self.attention_levels):
-            raise ValueError(f"attention_levels must lie in 0…{halvings}, not {list(self.attention_levels)}")
-        return self
-
-
-class Experiment(Settings):
-    """An experiment with its named parts filled in: what training needs to know, and nothing else."""
-
-    dataset: DatasetSettings
-    network: NetworkSettings
-    process: HeatSettings
-    training: TrainingSettings
-    seed: int
-    num_train: Count | None = None
-
-    @model_validator(mode="after")
-    def _has_levels_to_train(self) -> Self:
-        if self.training.levels == "as_released" and self.process.num_levels == 1:
-            raise ValueError("levels 'as_released' leaves level K out, so num_levels must be at least 2")
-        return self
+FIGURES = tuple(
+    module.name for module in pkgutil.iter_modules([str(Path(__file__).parent / "figures")]) if module.name != "style"
+)
+"""The figures that can be drawn: each is a module."""
 
 
 class Config(Settings):
@@ -120,104 +73,38 @@ class Config(Settings):
             for name, values in getattr(self.sweeps, parameter).items():
                 _require(name, self.experiments, f"sweeps.{parameter}")
                 _require_nameable(values, f"sweeps.{parameter}.{name}")
-        resolved = self.resolve_experiments()
         for figure, names in self.figures.items():
+            _require(figure, FIGURES, "figures")
             for name in names:
-                _require(name, resolved, f"figures.{figure}")
+                _require(name, self.variants, f"figures.{figure}")
+                swept = [variant for variant in self.variants.values() if variant.base == name]
+                if figure == "sweep_curves" and not any(variant.swept in NUMBERS for variant in swept):
+                    raise ValueError(
+                        f"figures.sweep_curves: nothing of '{name}' is swept; add a list under sweeps, or leave it out"
+                    )
         return self
 
-    def resolve_experiments(self) -> dict[str, Experiment]:
-        """Return every experiment by name with its parts filled in, the swept ones included.
-
-        A swept value gives the experiment ``NAME-PARAMETERVALUE``, e.g. ``digits-sigma0.02``; the value that the
-        experiment has anyway adds nothing.
-        """
-        resolved = {}
-        for name, settings in self.experiments.items():
-            base = Experiment(
-                dataset=self.datasets[settings.dataset],
-                network=self.networks[settings.network],
-                process=settings.process,
-                training=settings.training,
-                seed=settings.seed,
-                num_train=settings.num_train,
+    @cached_property
+    def variants(self) -> dict[str, Variant]:
+        """Every experiment and its variants, by name."""
+        return {
+            variant.name: variant
+            for name, settings in self.experiments.items()
+            for variant in resolve_variants(
+                name,
+                Experiment(
+                    dataset=self.datasets[settings.dataset],
+                    network=self.networks[settings.network],
+                    process=settings.process,
+                    training=settings.training,
+                    seed=settings.seed,
+                    num_train=settings.num_train,
+                ),
+                settings.dataset,
+                self.sweeps,
+                self.evaluation,
             )
-            resolved[name] = base
-            for parameter in ("sigma", "num_levels", "blur_sigma_max", "num_train", "seed", "levels"):
-                for value in getattr(self.sweeps, parameter).get(name, ()):
-                    varied = _vary(base, parameter, value)
-                    if varied != base:
-                        resolved[_variant(name, parameter, value)] = varied
-            for parameter in ("prior_noise", "rounding"):
-                for value in getattr(self.sweeps, parameter).get(name, ()):
-                    if value != getattr(self.evaluation, parameter):
-                        resolved[_variant(name, parameter, value)] = base
-        return resolved
-
-    def model_of(self, experiment: str) -> str:
-        """Return the experiment whose network this one samples: itself, or its base if only the evaluation differs."""
-        base = experiment.split("-")[0]
-        only_evaluation = experiment.startswith((f"{base}-prior_noise_", f"{base}-rounding_"))
-        return base if only_evaluation else experiment
-
-    def _evaluated(self, experiment: str, parameter: Literal["prior_noise", "rounding"]) -> str:
-        """Return the value of a setting of the evaluation that can be swept."""
-        base = experiment.split("-")[0]
-        swept = {_variant(base, parameter, value): value for value in getattr(self.sweeps, parameter).get(base, ())}
-        return str(swept.get(experiment, getattr(self.evaluation, parameter)))
-
-    def sampling(self, experiment: str, delta_ratio: float | None = None) -> SamplingSettings:
-        """Return what a generated image depends on; δ/σ is the evaluation's unless given."""
-        resolved = self.resolve_experiments()[experiment]
-        return SamplingSettings.model_validate(
-            {
-                "process": resolved.process,
-                "seed": resolved.seed,
-                "delta_ratio": self.evaluation.delta_ratio if delta_ratio is None else delta_ratio,
-                "prior_noise": self._evaluated(experiment, "prior_noise"),
-                "rounding": self._evaluated(experiment, "rounding"),
-                "micro_batch": self.evaluation.micro_batch,
-                "num_train": resolved.num_train,
-            }
-        )
-
-    def errors(self, experiment: str) -> ErrorSettings:
-        """Return what the held-out squared errors of an experiment depend on."""
-        resolved = self.resolve_experiments()[experiment]
-        return ErrorSettings(
-            process=resolved.process,
-            seed=resolved.seed,
-            num_images=self.evaluation.num_likelihood_images,
-            micro_batch=self.evaluation.micro_batch,
-            num_draws=self.evaluation.likelihood_draws,
-            extra_draws=self.evaluation.extra_draws,
-        )
-
-    @property
-    def has_likelihood(self) -> bool:
-        """Whether there is a likelihood: there is none without noise on the start, or if all sampling is at δ = 0."""
-        return self.evaluation.prior_noise != "none" and all(
-            max(self.delta_ratios(experiment)) > 0 for experiment in self.experiments
-        )
-
-    def likelihood(self, experiment: str) -> LikelihoodSettings:
-        """Return what the likelihood bound of an experiment depends on; δ = 0 has none and is left out."""
-        resolved = self.resolve_experiments()[experiment]
-        return LikelihoodSettings.model_validate(
-            {
-                "process": resolved.process,
-                "prior_noise": self.evaluation.prior_noise,
-                "delta_ratios": tuple(ratio for ratio in self.delta_ratios(experiment) if ratio > 0),
-                "num_bootstrap": self.evaluation.num_bootstrap,
-                "seed": resolved.seed,
-                "num_train": resolved.num_train,
-            }
-        )
-
-    @property
-    def inception_weights(self) -> str:
-        """Return the folder where Inception's weights are, or are downloaded to."""
-        return self.evaluation.inception_weights or f"{self.data.root}/inception"
+        }
 
     def resolve_datasets(self) -> dict[str, DatasetSettings]:
         """Return every data set by name, those included that serve as a reference alone."""
@@ -233,6 +120,57 @@ class Config(Settings):
         as_released = self.evaluation.reference == "as_released"
         return f"{dataset}-squashed" if as_released and self.datasets[dataset].can_be_squashed else dataset
 
+    def needed_images(self, dataset: str) -> dict[str, int]:
+        """Return how many images of each split of a data set are asked for, where a number is."""
+        numbers = [
+            variant.experiment.num_train
+            for variant in self.variants.values()
+            if variant.dataset == dataset and variant.experiment.num_train
+        ]
+        return {"train": max(numbers, default=0), "test": self.evaluation.num_likelihood_images}
+
+    @property
+    def inception_weights(self) -> str:
+        """The folder where Inception's weights are, or are downloaded to."""
+        return self.evaluation.inception_weights or f"{self.data.root}/inception"
+
+    def sampling(self, name: str, delta_ratio: float | None = None) -> SamplingSettings:
+        """Return what a generated image of a variant depends on; δ/σ is the evaluation's unless given."""
+        variant = self.variants[name]
+        return SamplingSettings(
+            process=variant.experiment.process,
+            seed=variant.experiment.seed,
+            delta_ratio=self.evaluation.delta_ratio if delta_ratio is None else delta_ratio,
+            prior_noise=variant.prior_noise,
+            rounding=variant.rounding,
+            micro_batch=self.evaluation.micro_batch,
+            num_train=variant.experiment.num_train,
+        )
+
+    def errors(self, name: str) -> ErrorSettings:
+        """Return what the held-out squared errors of a variant's network depend on."""
+        experiment = self.variants[name].experiment
+        return ErrorSettings(
+            process=experiment.process,
+            seed=experiment.seed,
+            num_images=self.evaluation.num_likelihood_images,
+            micro_batch=self.evaluation.micro_batch,
+            num_draws=self.evaluation.likelihood_draws,
+            extra_draws=self.evaluation.extra_draws,
+        )
+
+    def likelihood(self, name: str) -> LikelihoodSettings:
+        """Return what the likelihood bound of a variant depends on; δ = 0 has none and is left out."""
+        variant = self.variants[name]
+        return LikelihoodSettings(
+            process=variant.experiment.process,
+            prior_noise=variant.prior_noise,
+            delta_ratios=tuple(ratio for ratio in variant.delta_ratios if ratio > 0),
+            num_bootstrap=self.evaluation.num_bootstrap,
+            seed=variant.experiment.seed,
+            num_train=variant.experiment.num_train,
+        )
+
     @property
     def distance(self) -> DistanceSettings:
         """Return what distances depend on."""
@@ -244,56 +182,42 @@ class Config(Settings):
             seed=0,
         )
 
-    def memorisation(self, experiment: str) -> MemorisationSettings:
-        """Return what the distance of an experiment's samples to the nearest training image depends on."""
+    def memorisation(self, name: str) -> MemorisationSettings:
+        """Return what the distance of a variant's samples to the nearest training image depends on."""
         return MemorisationSettings(
             num_images=min(self.evaluation.num_samples, self.evaluation.num_likelihood_images),
-            num_train=self.resolve_experiments()[experiment].num_train,
+            num_train=self.variants[name].experiment.num_train,
         )
-
-    @property
-    def has_departures(self) -> bool:
-        """Whether a setting in which the released code departs from the description is swept."""
-        return bool(self.sweeps.levels or self.sweeps.prior_noise or self.sweeps.rounding)
 
     @property
     def swept(self) -> SweptExperiments:
-        """Return the parameters of every experiment, for one table of them all."""
+        """Return the parameters of every variant, for one table of them all."""
         return SweptExperiments(
             experiments={
                 name: SweptExperiment(
-                    base=name.split("-")[0],
-                    dataset=self.dataset_of(name),
-                    sigma=resolved.process.sigma,
-                    num_levels=resolved.process.num_levels,
-                    blur_sigma_max=resolved.process.blur_sigma_max,
-                    num_train=resolved.num_train,
-                    seed=resolved.seed,
+                    base=variant.base,
+                    swept=variant.swept,
+                    is_departure=variant.is_departure,
+                    dataset=variant.dataset,
+                    sigma=variant.experiment.process.sigma,
+                    num_levels=variant.experiment.process.num_levels,
+                    blur_sigma_max=variant.experiment.process.blur_sigma_max,
+                    num_train=variant.experiment.num_train,
+                    seed=variant.experiment.seed,
+                    levels=variant.experiment.training.levels,
+                    prior_noise=variant.prior_noise,
+                    rounding=variant.rounding,
                 )
-                for name, resolved in self.resolve_experiments().items()
+                for name, variant in self.variants.items()
             }
         )
 
-    def run(self, experiment: str) -> RunSettings:
-        """Return how the training of an experiment runs, swept or not."""
-        return self.experiments[experiment.split("-")[0]].run
-
-    def dataset_of(self, experiment: str) -> str:
-        """Return the name of the data set of an experiment, swept or not."""
-        return self.experiments[experiment.split("-")[0]].dataset
-
-    def delta_ratios(self, experiment: str) -> list[float]:
-        """Return the ratios δ/σ at which an experiment is sampled, ascending; a swept experiment takes its base's.
-
-        One that differs in how levels are drawn, starts made or images rounded is sampled at the evaluation's alone.
-        """
-        base, _, variation = experiment.partition("-")
-        is_departure = variation.startswith(("levels_", "prior_noise_", "rounding_"))
-        swept = () if is_departure else self.sweeps.delta_ratio.get(base, ())
-        return sorted({float(ratio) for ratio in (*swept, self.evaluation.delta_ratio)})
+    def run(self, name: str) -> RunSettings:
+        """Return how the training of a variant runs."""
+        return self.experiments[self.variants[name].base].run
 
 
-def _require(name: str, known: Mapping[str, Any], where: str) -> None:
+def _require(name: str, known: Collection[str], where: str) -> None:
     if name not in known:
         raise ValueError(f"{where}: '{name}' is not defined; known are {', '.join(sorted(known)) or 'none'}")
 
@@ -306,20 +230,3 @@ def _require_nameable(values: tuple[float | str, ...], where: str) -> None:
     if repeated:
         shown = repeated[0] if isinstance(repeated[0], str) else format_number(repeated[0])
         raise ValueError(f"{where}: {shown} is listed twice")
-
-
-def _vary(base: Experiment, parameter: str, value: float | str) -> Experiment:
-    """Return the experiment with one parameter changed, validated again."""
-    fields = base.model_dump()
-    place = {"seed": fields, "num_train": fields, "levels": fields["training"]}
-    place.get(parameter, fields["process"])[parameter] = value
-    return Experiment.model_validate(fields)
-
-
-def _variant(name: str, parameter: str, value: float | str) -> str:
-    return f"{name}-{parameter}_{value}" if isinstance(value, str) else f"{name}-{parameter}{format_number(value)}"
-
-
-def format_number(value: float) -> str:
-    """Return the one spelling of a number used in paths and names: 0.01, never 0.010 or 1e-2."""
-    return f"{value:.10f}".rstrip("0").rstrip(".")

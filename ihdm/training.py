@@ -15,8 +15,8 @@ import torch
 from accelerate import Accelerator
 from diffusers import UNet2DModel
 
-from ihdm.config import Experiment
 from ihdm.errors import InterruptedTrainingError
+from ihdm.experiments import Experiment
 from ihdm.files import remove_leftovers
 from ihdm.images import StoredImages
 from ihdm.monitoring import held_out_rows, save_preview

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ihdm.config import Experiment
 from ihdm.data.loader import BatchLoader
+from ihdm.experiments import Experiment
 from ihdm.seeds import generator, torch_seed
 from ihdm.settings import Levels
 

@@ -7,9 +7,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ihdm.config import Config, Experiment, format_number
+from ihdm.config import Config
 from ihdm.config_files import config_schema, parse_config, read_config
 from ihdm.errors import UserError
+from ihdm.experiments import Experiment, format_number
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = [ROOT / "config.yaml", *sorted((ROOT / "workflow/config").glob("*.yaml"))]
@@ -32,7 +33,7 @@ def change(values: dict, path: str, value: object) -> dict:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_shipped_configurations_are_valid(path):
-    assert read_config(path).resolve_experiments()
+    assert read_config(path).variants
 
 
 def test_scales_do_not_share_results():
@@ -78,6 +79,8 @@ def test_schema_is_up_to_date():
         ("evaluation.prior_noise", "gamma", "evaluation.prior_noise"),
         ("evaluation.extractors", {"digits": "dct"}, "evaluation.extractors: 'photos' is not defined"),
         ("figures.psd", ["digits-sigma0.05"], "figures.psd: 'digits-sigma0.05' is not defined"),
+        ("figures.psdd", ["digits"], "figures: 'psdd' is not defined; known are data, delta_curve"),
+        ("figures.sweep_curves", ["photos"], "figures.sweep_curves: nothing of 'photos' is swept; add a list under"),
         ("datasets.digits.image_channels", 2, "datasets.digits.image_channels"),
         ("experiments.Digits", {}, "experiments.Digits"),
     ],
@@ -87,6 +90,16 @@ def test_mistakes_are_named(quick, path, value, message):
         parse_config(change(quick, path, value))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("evaluations", "evaluation"), ("experimentss", "experiments"), ("figure", "figures")]
+)
+def test_a_misspelt_key_is_named_before_the_one_that_is_missing(quick, wrong, right):
+    quick[wrong] = quick.pop(right)
+    with pytest.raises(UserError) as caught:
+        parse_config(quick)
+    assert str(caught.value) == (f"configuration: {wrong}: no setting has this name; is '{right}' meant? (and 1 more)")
 
 
 def test_missing_key_is_named(quick):
@@ -137,15 +150,23 @@ def test_binary_file(tmp_path):
 
 
 def test_likelihood_needs_noise(quick):
-    assert parse_config(quick).has_likelihood
+    def bounded() -> set[str]:
+        return {name for name, variant in parse_config(quick).variants.items() if variant.has_likelihood}
+
+    trained = {"digits", "digits-sigma0.02", "digits-levels_as_released", "photos"}
+    assert bounded() == trained
+    quick["sweeps"]["prior_noise"]["digits"].append("sigma")
+    assert bounded() == trained | {"digits-prior_noise_sigma"}
+    config = parse_config(quick)
+    assert config.likelihood("digits-prior_noise_sigma").prior_noise == "sigma"
+    assert config.likelihood("digits").prior_noise == "delta"
     quick["evaluation"]["prior_noise"] = "none"
-    assert not parse_config(quick).has_likelihood
+    assert bounded() == {"digits-prior_noise_sigma"}
     with pytest.raises(ValueError, match="prior_noise"):
         parse_config(quick).likelihood("digits")
     quick["evaluation"].update(prior_noise="delta", delta_ratio=0)
-    assert parse_config(quick).has_likelihood
-    del quick["sweeps"]["delta_ratio"]
-    assert not parse_config(quick).has_likelihood
+    del quick["sweeps"]["delta_ratio"]["photos"]
+    assert bounded() == {"digits", "digits-sigma0.02"}
 
 
 def test_missing_file(tmp_path):
@@ -155,13 +176,14 @@ def test_missing_file(tmp_path):
 
 def test_sweeps_give_named_experiments(quick):
     quick["sweeps"] = {"sigma": {"digits": [0.01, 0.020]}, "num_levels": {"photos": [20]}, "seed": {"digits": [0, 1]}}
-    config = parse_config(quick)
-    experiments = config.resolve_experiments()
-    assert list(experiments) == ["digits", "digits-sigma0.02", "digits-seed1", "photos", "photos-num_levels20"]
-    assert experiments["digits-sigma0.02"].process.sigma == 0.02
-    assert experiments["digits-seed1"].seed == 1
-    assert experiments["photos-num_levels20"].process.num_levels == 20
-    assert config.dataset_of("digits-seed1") == "digits"
+    quick["figures"] = {}
+    variants = parse_config(quick).variants
+    assert list(variants) == ["digits", "digits-sigma0.02", "digits-seed1", "photos", "photos-num_levels20"]
+    assert variants["digits-sigma0.02"].experiment.process.sigma == 0.02
+    assert variants["digits-seed1"].experiment.seed == 1
+    assert variants["photos-num_levels20"].experiment.process.num_levels == 20
+    assert (variants["digits-seed1"].base, variants["digits-seed1"].swept) == ("digits", "seed")
+    assert variants["digits"].swept is None
 
 
 def test_swept_values_are_validated(quick):
@@ -173,22 +195,26 @@ def test_swept_values_are_validated(quick):
 def test_delta_ratios_hold_the_default(quick):
     quick["sweeps"]["delta_ratio"] = {"digits": [2, 0]}
     config = parse_config(quick)
-    assert config.delta_ratios("digits") == [0, 1.25, 2]
-    assert config.delta_ratios("digits-sigma0.02") == [0, 1.25, 2]
-    assert config.delta_ratios("photos") == [1.25]
+    assert config.variants["digits"].delta_ratios == (0, 1.25, 2)
+    assert config.variants["digits-sigma0.02"].delta_ratios == (0, 1.25, 2)
+    assert config.variants["digits-rounding_truncate"].delta_ratios == (1.25,)
     assert config.likelihood("digits").delta_ratios == (1.25, 2)
 
 
 def test_delta_is_no_part_of_an_experiment(quick):
-    before = parse_config(quick).resolve_experiments()
+    def experiments() -> dict[str, Experiment]:
+        return {name: variant.experiment for name, variant in parse_config(quick).variants.items()}
+
+    before = experiments()
     quick["sweeps"]["delta_ratio"]["digits"] = [0.5]
-    assert parse_config(quick).resolve_experiments() == before
+    assert experiments() == before
     assert "delta" not in json.dumps(Experiment.model_json_schema())
 
 
 def test_paper_models_are_those_of_the_paper():
     """Section 2 of the specification: K, σ_B,max, σ and batch of the seven models."""
-    experiments = read_config(ROOT / "config.yaml").resolve_experiments()
+    variants = read_config(ROOT / "config.yaml").variants
+    experiments = {name: variant.experiment for name, variant in variants.items()}
     expected = {
         "mnist": (100, 20, 128),
         "cifar10": (200, 24, 128),

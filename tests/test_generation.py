@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy import stats
 
-from ihdm.config import NetworkSettings
+from ihdm.experiments import NetworkSettings
 from ihdm.generation import generate
 from ihdm.heat import HeatProcess
 from ihdm.network import Deblurrer, build_network

@@ -15,6 +15,7 @@ MODULES = sorted((ROOT / "ihdm").rglob("*.py"))
 LAYERS = [
     {"__init__", "errors"},
     {"settings", "seeds", "files", "progress"},
+    {"experiments"},
     {"config"},
     {"config_files", "provenance", "images", "stored"},
     {"heat", "network", "data", "tensors"},

@@ -38,7 +38,7 @@ def command(results: Path, *arguments: str, **changes: Any) -> list[str]:
     config_file = results.parent / f"{results.name}.yaml"
     config_file.write_text(yaml.safe_dump(config))
     return [
-        sys.executable, "-m", "snakemake", "--workflow-profile", "workflow/profiles/default", "--cores", "2",
+        sys.executable, "-m", "snakemake", "--cores", "2",
         "--nocolor", *arguments,
         "--configfile", str(config_file),
     ]  # fmt: skip

@@ -16,19 +16,22 @@ FileArgument = Annotated[Path, typer.Argument(help="A configuration file, .yaml.
 @app.command()
 def check(path: FileArgument) -> None:
     """Validate a configuration file and list its experiments."""
+    from ihdm.data.sources import check_sources
+
     config = read_config(path)
-    for name in config.resolve_experiments():
-        ratios = ", ".join(f"{ratio:g}" for ratio in config.delta_ratios(name))
+    check_sources(config)
+    for name, variant in config.variants.items():
+        ratios = ", ".join(f"{ratio:g}" for ratio in variant.delta_ratios)
         typer.echo(f"{name}: sampled at δ/σ = {ratios}")
 
 
 @app.command()
 def show(path: FileArgument, experiment: Annotated[str, typer.Argument(help="Name of an experiment.")]) -> None:
     """Print an experiment as the JSON that `models train --settings` takes."""
-    experiments = read_config(path).resolve_experiments()
-    if experiment not in experiments:
-        raise UserError(f"{path}: no experiment is named '{experiment}'; there are {', '.join(experiments)}")
-    typer.echo(experiments[experiment].model_dump_json(indent=2))
+    variants = read_config(path).variants
+    if experiment not in variants:
+        raise UserError(f"{path}: no experiment is named '{experiment}'; there are {', '.join(variants)}")
+    typer.echo(variants[experiment].experiment.model_dump_json(indent=2))
 
 
 @app.command()

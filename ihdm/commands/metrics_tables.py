@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ihdm.commands.options import SettingsOption, read_settings
-from ihdm.commands.tables import OutputOption, named, write_table
+from ihdm.commands.tables import OutputOption, named_paths, write_table
 from ihdm.settings import SweptExperiments
 
 app = typer.Typer()
@@ -20,28 +20,34 @@ def table(
     """Join tables of one kind, one after another; rows of one data set must be of one extractor."""
     from ihdm.metrics.tables import join_tables
     from ihdm.provenance import record
-    from ihdm.stored import read_table
+    from ihdm.stored import missing_columns_told, read_table
 
     with record([output], inputs=parts, settings={}):
-        write_table(join_tables({str(part): read_table(part) for part in parts}), output)
+        with missing_columns_told(parts):
+            joint = join_tables({str(part): read_table(part) for part in parts})
+        write_table(joint, output)
 
 
 @app.command()
 def sweep(
     settings: SettingsOption,
     tables: Annotated[list[Path], typer.Argument(help="Joint tables, KIND.csv.")],
+    train: Annotated[list[str], typer.Option(help="DATASET=PATH of the training images, .npy; may be repeated.")],
     output: OutputOption,
 ) -> None:
     """Put every measure of every experiment into one tidy table, as .csv and, beside it, as .parquet."""
     from ihdm.files import atomic_path
     from ihdm.metrics.sweep import tidy_table
     from ihdm.provenance import record
-    from ihdm.stored import read_table
+    from ihdm.stored import open_images, read_table
 
     chosen = read_settings(SweptExperiments, settings)
     parquet = output.with_suffix(".parquet")
-    with record([output, parquet], inputs=tables, settings=chosen):
-        table = tidy_table({path.stem: read_table(path, _swept_columns(path)) for path in tables}, chosen.experiments)
+    arrays = named_paths("--train", train)
+    with record([output, parquet], inputs=[*tables, *arrays.values()], settings=chosen):
+        num_train = {dataset: len(open_images(path)) for dataset, path in arrays.items()}
+        joint = {path.stem: read_table(path, _swept_columns(path)) for path in tables}
+        table = tidy_table(joint, chosen.experiments, num_train)
         write_table(table, output)
         with atomic_path(parquet) as temporary:
             table.to_parquet(temporary, index=False)
@@ -49,9 +55,7 @@ def sweep(
 
 @app.command()
 def departures(
-    table: Annotated[Path, typer.Argument(help="The tidy table of `metrics sweep`, .csv.")],
-    described: Annotated[list[str], typer.Option(help="SETTING=VALUE that variants are compared with; repeat it.")],
-    output: OutputOption,
+    table: Annotated[Path, typer.Argument(help="The tidy table of `metrics sweep`, .csv.")], output: OutputOption
 ) -> None:
     """Tabulate what each departure of the released code from the description does."""
     from ihdm.metrics.departures import departure_table
@@ -59,9 +63,8 @@ def departures(
     from ihdm.provenance import record
     from ihdm.stored import read_table
 
-    values = named("--described", described, "SETTING=VALUE")
-    with record([output], inputs=[table], settings=values):
-        write_table(departure_table(read_table(table, COLUMNS), values), output)
+    with record([output], inputs=[table], settings={}):
+        write_table(departure_table(read_table(table, COLUMNS)), output)
 
 
 def _swept_columns(path: Path) -> tuple[str, ...]:

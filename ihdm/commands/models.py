@@ -7,7 +7,7 @@ import typer
 
 from ihdm.commands.options import SettingsOption, first_images, read_settings, require_apart
 from ihdm.commands.tables import TrainOption
-from ihdm.config import Experiment
+from ihdm.experiments import Experiment
 from ihdm.settings import RunSettings
 
 app = typer.Typer(help="Train networks.", no_args_is_help=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ihdm.config import Config
 from ihdm.data import cifar10, image_folders, lsun, mnist
 from ihdm.data.digits import load_digits
 from ihdm.data.encoded import Split
@@ -50,6 +51,7 @@ SOURCES = {
         load=load_digits,
         channels=GREY,
         size=8,
+        counts={"train": 1297, "test": 500},
     ),
     "photos": Source(
         origin="seven photographs inside scikit-learn (china, flower) and scikit-image "
@@ -225,6 +227,22 @@ def find_source(settings: DatasetSettings) -> Source:
             f"set image_channels to {source.channels[0]}, not {settings.image_channels}"
         )
     return source
+
+
+def check_sources(config: Config) -> None:
+    """Check, before anything is fetched, that every source can give what its data set asks of it.
+
+    Raises:
+        UserError: if one cannot. Where a source does not know how many images it has, that is seen later.
+    """
+    for name, settings in config.datasets.items():
+        try:
+            source = find_source(settings)
+        except UserError as error:
+            raise UserError(f"datasets.{name}: {error}") from None
+        for split, number in config.needed_images(name).items():
+            if number > (count := source.counts.get(split, number)):
+                raise UserError(f"datasets.{name}: {number} {split} images are asked for but there are {count}")
 
 
 def obtain_raw(settings: DatasetSettings, root: Path) -> RawData:

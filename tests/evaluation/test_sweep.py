@@ -16,6 +16,7 @@ from ihdm.metrics.departures import departure_table
 from ihdm.metrics.sweep import COLUMNS, swept_parameters, tidy_table
 
 ROOT = Path(__file__).parents[2]
+NUM_TRAIN = {"digits": 1297, "photos": 5000}
 
 
 @pytest.fixture
@@ -25,6 +26,7 @@ def config():
         "num_levels": {"digits": [20, 40]},
         "num_train": {"digits": [100]},
         "seed": {"photos": [1]},
+        "rounding": {"digits": ["truncate", "nearest"]},
     }
     return parse_config(values)
 
@@ -57,15 +59,17 @@ def tables(experiments: list[str]) -> dict[str, pd.DataFrame]:
 def test_one_row_for_each_measure_with_what_was_swept(config):
     experiments = config.swept.experiments
     assert list(experiments) == [
-        "digits", "digits-sigma0.02", "digits-num_levels20", "digits-num_train100", "photos", "photos-seed1",
+        "digits", "digits-sigma0.02", "digits-num_levels20", "digits-num_train100", "digits-rounding_truncate",
+        "photos", "photos-seed1",
     ]  # fmt: skip
-    table = tidy_table(tables(list(experiments)), experiments)
+    table = tidy_table(tables(list(experiments)), experiments, NUM_TRAIN)
     assert tuple(table.columns) == COLUMNS
     keys = ["experiment", "delta_ratio", "set", "metric", "extractor"]
     assert not table.duplicated(keys).any()
-    assert len(table) == 6 * 2 * 4 + 1
+    assert len(table) == 7 * 2 * 4 + 1
     swept = table[table["experiment"] == "digits-num_train100"]
     assert set(swept["num_train"]) == {100}
+    assert set(table[table["experiment"] == "photos"]["num_train"]) == {5000}
     assert set(swept["base"]) == {"digits"}
     assert set(table["metric"]) == {"frechet_distance", "kernel_distance", "bits_per_dim", "relative_power_low"}
     bits = table[(table["metric"] == "bits_per_dim") & (table["experiment"] == "photos")]
@@ -77,7 +81,7 @@ def test_one_row_for_each_measure_with_what_was_swept(config):
 
 def test_a_parameter_is_varied_alone(config):
     experiments = config.swept.experiments
-    table = tidy_table(tables(list(experiments)), experiments)
+    table = tidy_table(tables(list(experiments)), experiments, NUM_TRAIN)
     found = swept_parameters(table, "digits")
     assert set(found) == {"sigma", "num_levels", "num_train"}
     assert set(found["num_levels"]["experiment"]) == {"digits", "digits-num_levels20"}
@@ -87,6 +91,9 @@ def test_a_parameter_is_varied_alone(config):
 
 def test_csv_and_parquet_hold_the_same(config, tmp_path, monkeypatch):
     paths = []
+    for dataset, count in NUM_TRAIN.items():
+        np.save(tmp_path / f"{dataset}.npy", np.zeros((count, 1, 1, 1), dtype=np.uint8))
+        paths += ["--train", f"{dataset}={tmp_path / dataset}.npy"]
     for kind, table in tables(list(config.swept.experiments)).items():
         paths.append(str(tmp_path / f"{kind}.csv"))
         table.to_csv(paths[-1], index=False)
@@ -110,7 +117,7 @@ def test_csv_and_parquet_hold_the_same(config, tmp_path, monkeypatch):
 def test_figure_has_a_column_for_each_parameter(config, tmp_path):
     experiments = config.swept.experiments
     path = tmp_path / "sweep.csv"
-    tidy_table(tables(list(experiments)), experiments).to_csv(path, index=False)
+    tidy_table(tables(list(experiments)), experiments, NUM_TRAIN).to_csv(path, index=False)
     set_style()
     figure = draw({"sweep": {"digits": {"": path}}})
     assert len(figure.axes) == 6
@@ -126,43 +133,51 @@ def test_figure_has_a_column_for_each_parameter(config, tmp_path):
 def test_nothing_swept_is_named(config, tmp_path):
     experiments = {name: value for name, value in config.swept.experiments.items() if name == "digits"}
     path = tmp_path / "sweep.csv"
-    tidy_table(tables(["digits"]), experiments).to_csv(path, index=False)
+    tidy_table(tables(["digits"]), experiments, NUM_TRAIN).to_csv(path, index=False)
     with pytest.raises(UserError, match="nothing of 'digits' is swept"):
         draw({"sweep": {"digits": {"": path}}})
 
 
 def test_fewer_training_images_are_another_experiment(config):
-    experiments = config.resolve_experiments()
-    assert experiments["digits-num_train100"].num_train == 100
+    assert config.variants["digits-num_train100"].experiment.num_train == 100
     assert config.sampling("digits-num_train100").num_train == 100
     assert config.likelihood("digits-num_train100").num_train == 100
-    assert experiments["digits"].num_train is None
+    assert config.variants["digits"].experiment.num_train is None
 
 
 def test_departures_share_the_network_and_nothing_else_changes():
     config = read_config(ROOT / "workflow/config/quick.yaml")
-    experiments = config.resolve_experiments()
-    variants = {"digits-levels_as_released", "digits-prior_noise_none", "digits-rounding_truncate"}
-    assert variants < set(experiments)
-    assert config.model_of("digits-prior_noise_none") == config.model_of("digits-rounding_truncate") == "digits"
-    assert config.model_of("digits-levels_as_released") == "digits-levels_as_released"
-    assert experiments["digits-levels_as_released"].training.levels == "as_released"
+    departures = {name: variant for name, variant in config.variants.items() if variant.is_departure}
+    assert set(departures) == {"digits-levels_as_released", "digits-prior_noise_none", "digits-rounding_truncate"}
+    assert departures["digits-prior_noise_none"].model == departures["digits-rounding_truncate"].model == "digits"
+    assert departures["digits-levels_as_released"].is_trained
+    assert departures["digits-levels_as_released"].experiment.training.levels == "as_released"
     assert config.sampling("digits-prior_noise_none").prior_noise == "none"
     assert config.sampling("digits-rounding_truncate").rounding == "truncate"
     assert config.sampling("digits").model_dump() == config.sampling("digits-levels_as_released").model_dump()
-    assert all(config.delta_ratios(variant) == [1.25] for variant in variants)
+    assert all(variant.delta_ratios == (1.25,) for variant in departures.values())
 
 
 def test_departures_are_differences(config):
-    experiments = config.swept.experiments | {"digits-rounding_truncate": config.swept.experiments["digits"]}
-    table = tidy_table(tables(list(experiments)), experiments)
-    found = departure_table(table, {"rounding": "nearest"})
+    experiments = config.swept.experiments
+    found = departure_table(tidy_table(tables(list(experiments)), experiments, NUM_TRAIN))
     assert set(found["setting"]) == {"rounding"}
     assert set(found["metric"]) == {"frechet_distance", "kernel_distance", "bits_per_dim"}
     row = found[(found["metric"] == "frechet_distance") & (found["delta_ratio"] == 1.25)].iloc[0]
     assert (row["described"], row["variant"]) == ("nearest", "truncate")
-    assert row["difference"] == row["value_variant"] - row["value_described"] == 6
+    assert row["difference"] == row["value_variant"] - row["value_described"] == 4
     assert row["standard_error"] == pytest.approx(0.1 * np.sqrt(2))
+
+
+def test_what_the_released_code_does_not_do_is_no_departure():
+    values = yaml.safe_load((ROOT / "workflow/config/quick.yaml").read_text())
+    values["sweeps"] |= {
+        "levels": {"digits": ["stratified", "uniform"]}, "prior_noise": {"digits": ["sigma"]},
+        "rounding": {"digits": []},
+    }  # fmt: skip
+    variants = parse_config(values).variants
+    assert {"digits-levels_stratified", "digits-prior_noise_sigma"} < set(variants)
+    assert not any(variant.is_departure for variant in variants.values())
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from accelerate.state import AcceleratorState, GradientState
 
-from ihdm.config import Experiment
+from ihdm.experiments import Experiment
 from ihdm.settings import RunSettings
 
 EXPERIMENT = {

@@ -16,7 +16,7 @@ PARTICIPANT = """
     import hashlib, json, sys
     from pathlib import Path
     import numpy as np, torch
-    from ihdm.config import Experiment
+    from ihdm.experiments import Experiment
     from ihdm.settings import RunSettings
     from ihdm.trainer import Trainer, make_accelerator
 

@@ -55,7 +55,7 @@ KILLED = """
     import sys, time
     from pathlib import Path
     import numpy as np, torch
-    from ihdm.config import Experiment
+    from ihdm.experiments import Experiment
     from ihdm.settings import RunSettings
     from ihdm.training import train
 

@@ -2,9 +2,10 @@
 
 import re
 
-from ihdm.config import format_number
 from ihdm.config_files import parse_config, read_config
+from ihdm.data.sources import check_sources
 from ihdm.errors import UserError
+from ihdm.experiments import format_number
 
 if len(workflow.configfiles) > 1:
     raise WorkflowError(
@@ -15,40 +16,48 @@ try:
     for path in workflow.configfiles:
         read_config(path)  # Snakemake drops a key that is given twice; reading the file again finds it
     settings = parse_config(config)
+    check_sources(settings)
 except UserError as error:
     raise WorkflowError(str(error))
 
 RESULTS = settings.results
 DATASETS = settings.resolve_datasets()
-EXPERIMENTS = settings.resolve_experiments()
+VARIANTS = settings.variants
 
 # The spelling of each δ/σ in paths, and its value.
-RATIOS = {format_number(ratio): ratio for experiment in EXPERIMENTS for ratio in settings.delta_ratios(experiment)}
+RATIOS = {format_number(ratio): ratio for variant in VARIANTS.values() for ratio in variant.delta_ratios}
 
 # Those with a network of their own; the others differ from one of these in how it is sampled.
-TRAINED = [experiment for experiment in EXPERIMENTS if settings.model_of(experiment) == experiment]
+TRAINED = [name for name, variant in VARIANTS.items() if variant.is_trained]
+
+# Those with a likelihood, and those whose curves over δ/σ have a minimum: that needs three values.
+BOUNDED = [name for name, variant in VARIANTS.items() if variant.has_likelihood]
+CURVES = [name for name, variant in VARIANTS.items() if len(variant.delta_ratios) > 2]
+BOUND_CURVES = [name for name in BOUNDED if sum(ratio > 0 for ratio in VARIANTS[name].delta_ratios) > 1]
 
 # Every extractor that features are stored of.
-EXTRACTORS = sorted({settings.evaluation.extractors[settings.dataset_of(experiment)] for experiment in EXPERIMENTS})
+EXTRACTORS = sorted({settings.evaluation.extractors[variant.dataset] for variant in VARIANTS.values()})
 
-TABLES = ["levels", "distance", "spectrum", "memorisation", "disentanglement"]
-if settings.has_likelihood:
-    TABLES.append("likelihood")
-    if settings.evaluation.likelihood_draws > 1:
-        TABLES.append("likelihood_cost")
+# The joint tables, and the experiments that each is made of.
+TABLES = {
+    "levels": TRAINED,
+    "distance": list(VARIANTS),
+    "spectrum": list(VARIANTS),
+    "memorisation": TRAINED,
+    "disentanglement": TRAINED,
+    "likelihood": BOUNDED,
+    "likelihood_cost": BOUNDED if settings.evaluation.likelihood_draws > 1 else [],
+    "minimum": CURVES,
+}
+TABLES = {table: experiments for table, experiments in TABLES.items() if experiments}
 
-# A curve needs three values to have a minimum.
-CURVES = [experiment for experiment in TRAINED if len(settings.delta_ratios(experiment)) > 2]
-if CURVES:
-    TABLES.append("minimum")
-
-# What the summary page shows: the joint tables, and the effect of what the released code does otherwise, if that is swept.
-SUMMARISED = [*TABLES, "departures"] if settings.has_departures else TABLES
+# What the summary page shows: the joint tables, and what the released code's departures do, if there are any.
+SUMMARISED = [*TABLES, "departures"] if any(variant.is_departure for variant in VARIANTS.values()) else list(TABLES)
 
 
 wildcard_constraints:
     dataset="|".join(DATASETS),
-    experiment="|".join(EXPERIMENTS),
+    experiment="|".join(VARIANTS),
     ratio="|".join(re.escape(ratio) for ratio in RATIOS),
     table="|".join(TABLES),
     extractor="|".join(EXTRACTORS),
@@ -68,19 +77,29 @@ def everything():
 
 def data_of(split):
     """The path of a split of an experiment's data set, as an input function."""
-    return lambda wildcards: f"{RESULTS}/data/{settings.dataset_of(wildcards.experiment)}/{split}.npy"
+    return lambda wildcards: f"{RESULTS}/data/{VARIANTS[wildcards.experiment].dataset}/{split}.npy"
+
+
+def train_arrays():
+    """The training images of each data set that an experiment is trained on, by its name."""
+    datasets = {variant.dataset: None for variant in VARIANTS.values()}  # a set that keeps its order
+    return {dataset: f"{RESULTS}/data/{dataset}/train.npy" for dataset in datasets}
 
 
 def model_of(name):
     """A file of the network that an experiment samples, as an input function."""
-    return lambda wildcards: f"{RESULTS}/models/{settings.model_of(wildcards.experiment)}/{name}"
+    return lambda wildcards: f"{RESULTS}/models/{VARIANTS[wildcards.experiment].model}/{name}"
+
+
+def errors_of(wildcards):
+    """The held-out errors of the network that an experiment samples."""
+    return f"{RESULTS}/metrics/errors/{VARIANTS[wildcards.experiment].model}.npz"
 
 
 def per_delta(pattern, experiment):
     """A pattern with {experiment} and {ratio}, filled in for every δ/σ of an experiment."""
-    return [
-        pattern.format(experiment=experiment, ratio=format_number(ratio)) for ratio in settings.delta_ratios(experiment)
-    ]
+    ratios = map(format_number, VARIANTS[experiment].delta_ratios)
+    return [pattern.format(experiment=experiment, ratio=ratio) for ratio in ratios]
 
 
 def features_folder(dataset):
@@ -93,9 +112,14 @@ def inception_weights(wildcards, resources):
     return settings.inception_weights
 
 
+def needed_gpus(wildcards):
+    """How many GPUs features take: small images' need none."""
+    return int(wildcards.extractor in ("inception", "efficientnet"))
+
+
 def dataset_named(wildcards):
     """The data set that is named, or the one of the experiment that is."""
-    return wildcards.get("dataset") or settings.dataset_of(wildcards.experiment)
+    return wildcards.get("dataset") or VARIANTS[wildcards.experiment].dataset
 
 
 def extractor_of(wildcards):
@@ -124,7 +148,7 @@ def features_of(images):
     """The features of an experiment's samples or starts at one δ/σ, as an input function."""
 
     def path(wildcards):
-        folder = features_folder(settings.dataset_of(wildcards.experiment))
+        folder = features_folder(VARIANTS[wildcards.experiment].dataset)
         return f"{folder}/{wildcards.experiment}/delta{wildcards.ratio}/{images}.npz"
 
     return path
@@ -132,21 +156,18 @@ def features_of(images):
 
 def table_parts(wildcards):
     """The tables of single experiments that a joint table is made of."""
-    folder = f"{RESULTS}/metrics/{wildcards.table}"
-    if wildcards.table == "minimum":
-        kinds = {"distance": CURVES, "likelihood": CURVES if settings.has_likelihood else []}
-        return [f"{folder}/{experiment}/{kind}.csv" for kind, names in kinds.items() for experiment in names]
+    folder, experiments = f"{RESULTS}/metrics/{wildcards.table}", TABLES[wildcards.table]
+    if wildcards.table in ("distance", "spectrum"):
+        real = [f"{folder}/real/{dataset}.csv" for dataset in train_arrays()]
+        pattern = f"{folder}/{{experiment}}/delta{{ratio}}.csv"
+        return real + [path for experiment in experiments for path in per_delta(pattern, experiment)]
     if wildcards.table == "memorisation":
         ratio = format_number(settings.evaluation.delta_ratio)
-        return [f"{folder}/{experiment}/delta{ratio}.csv" for experiment in TRAINED]
-    if wildcards.table not in ("distance", "spectrum"):
-        return [f"{folder}/{experiment}.csv" for experiment in TRAINED]
-    datasets = {settings.dataset_of(experiment): None for experiment in EXPERIMENTS}  # a set that keeps its order
-    return [f"{folder}/real/{dataset}.csv" for dataset in datasets] + [
-        f"{folder}/{experiment}/delta{format_number(ratio)}.csv"
-        for experiment in EXPERIMENTS
-        for ratio in settings.delta_ratios(experiment)
-    ]
+        return [f"{folder}/{experiment}/delta{ratio}.csv" for experiment in experiments]
+    if wildcards.table == "minimum":
+        distances = [f"{folder}/{experiment}/distance.csv" for experiment in experiments]
+        return distances + [f"{folder}/{experiment}/likelihood.csv" for experiment in BOUND_CURVES]
+    return [f"{folder}/{experiment}.csv" for experiment in experiments]
 
 
 # What each figure is drawn from: kind of file, and where it lies for each experiment.
@@ -171,9 +192,9 @@ FIGURE_INPUTS = {
         "shares": "metrics/disentanglement/{experiment}.csv",
     },
     "training": {
-        "history": "models/{experiment}/history.csv",
-        "held_out": "models/{experiment}/held_out.csv",
-        "levels": "metrics/levels/{experiment}.csv",
+        "history": "models/{model}/history.csv",
+        "held_out": "models/{model}/held_out.csv",
+        "levels": "metrics/levels/{model}.csv",
     },
 }
 
@@ -183,17 +204,17 @@ def figure_inputs(figure):
     if figure not in FIGURE_INPUTS:
         raise WorkflowError(f"figures.{figure}: there is no such figure; known are {', '.join(FIGURE_INPUTS)}")
     inputs = {}
+    optional = {"likelihood": BOUNDED, "minimum": CURVES}
     for kind, pattern in FIGURE_INPUTS[figure].items():
-        if kind == "likelihood" and not settings.has_likelihood:
-            continue
         for experiment in settings.figures[figure]:
-            if kind == "minimum" and experiment not in CURVES:
+            if experiment not in optional.get(kind, VARIANTS):
                 continue
+            variant = VARIANTS[experiment]
             path = f"{RESULTS}/{pattern}".replace("{experiment}", experiment)
-            path = path.replace("{dataset}", settings.dataset_of(experiment))
+            path = path.replace("{dataset}", variant.dataset).replace("{model}", variant.model)
             if "{ratio}" not in path:
                 inputs[f"{kind}:{experiment}"] = path
                 continue
-            for ratio in map(format_number, settings.delta_ratios(experiment)):
+            for ratio in map(format_number, variant.delta_ratios):
                 inputs[f"{kind}:{experiment}:{ratio}"] = path.replace("{ratio}", ratio)
     return inputs

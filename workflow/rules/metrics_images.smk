@@ -57,7 +57,7 @@ rule metrics_features_real:
     resources:
         mem_mb=8000,
         runtime=720,
-        gpu=1,
+        gpu=needed_gpus,
     params:
         inception=inception_weights,
     shell:
@@ -81,7 +81,7 @@ rule metrics_features:
     resources:
         mem_mb=8000,
         runtime=720,
-        gpu=1,
+        gpu=needed_gpus,
     params:
         inception=inception_weights,
     shell:
@@ -105,7 +105,7 @@ rule metrics_distance_real:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
+        mem_mb=16000,
         runtime=720,
     params:
         settings=settings.distance.model_dump_json(),
@@ -130,11 +130,11 @@ rule metrics_distance:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
+        mem_mb=16000,
         runtime=720,
     params:
         settings=settings.distance.model_dump_json(),
-        dataset=lambda wildcards: settings.dataset_of(wildcards.experiment),
+        dataset=lambda wildcards: VARIANTS[wildcards.experiment].dataset,
     shell:
         "python -m ihdm --threads {threads} metrics distance --settings {params.settings:q} "
         "--reference {input.reference:q} --sets samples={input.samples:q} --sets starts={input.starts:q} "
@@ -165,7 +165,7 @@ rule metrics_memorisation:
         runtime=720,
     params:
         settings=lambda wildcards: settings.memorisation(wildcards.experiment).model_dump_json(),
-        dataset=lambda wildcards: settings.dataset_of(wildcards.experiment),
+        dataset=lambda wildcards: VARIANTS[wildcards.experiment].dataset,
     shell:
         "python -m ihdm --threads {threads} metrics memorisation --settings {params.settings:q} "
         "--images samples={input.samples:q} --images test={input.test:q} --images train={input.train:q} "
@@ -210,7 +210,7 @@ rule metrics_spectrum:
         "../../environment.yml"
     params:
         num_images=settings.evaluation.compared[0],
-        dataset=lambda wildcards: settings.dataset_of(wildcards.experiment),
+        dataset=lambda wildcards: VARIANTS[wildcards.experiment].dataset,
     shell:
         "python -m ihdm --threads {threads} metrics spectrum --num-images {params.num_images} --train {input.train:q} "
         "--sets samples={input.samples:q} "
@@ -248,7 +248,7 @@ rule metrics_psd:
     conda:
         "../../environment.yml"
     params:
-        settings=lambda wildcards: EXPERIMENTS[wildcards.experiment].process.model_dump_json(),
+        settings=lambda wildcards: VARIANTS[wildcards.experiment].experiment.process.model_dump_json(),
     shell:
         "python -m ihdm --threads {threads} metrics psd --settings {params.settings:q} --train {input.train:q} "
         "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"

@@ -38,7 +38,7 @@ rule metrics_levels:
     conda:
         "../../environment.yml"
     params:
-        settings=lambda wildcards: EXPERIMENTS[wildcards.experiment].process.model_dump_json(),
+        settings=lambda wildcards: VARIANTS[wildcards.experiment].experiment.process.model_dump_json(),
     shell:
         "python -m ihdm --threads {threads} metrics levels --settings {params.settings:q} --errors {input.errors:q} "
         "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
@@ -46,7 +46,7 @@ rule metrics_levels:
 
 rule metrics_likelihood:
     input:
-        errors=f"{RESULTS}/metrics/errors/{{experiment}}.npz",
+        errors=errors_of,
         train=data_of("train"),
         test=data_of("test"),
     output:
@@ -71,7 +71,7 @@ rule metrics_likelihood:
 # What network evaluations buy, at the first δ of the bound.
 rule metrics_likelihood_cost:
     input:
-        errors=f"{RESULTS}/metrics/errors/{{experiment}}.npz",
+        errors=errors_of,
     output:
         table=f"{RESULTS}/metrics/likelihood_cost/{{experiment}}.csv",
         meta=f"{RESULTS}/metrics/likelihood_cost/{{experiment}}.meta.json",
@@ -88,7 +88,7 @@ rule metrics_likelihood_cost:
 
 rule metrics_minimum_likelihood:
     input:
-        errors=f"{RESULTS}/metrics/errors/{{experiment}}.npz",
+        errors=errors_of,
         train=data_of("train"),
         test=data_of("test"),
     output:

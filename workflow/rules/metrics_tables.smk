@@ -29,6 +29,7 @@ rule metrics_sweep:
             for table in ("distance", "memorisation", "spectrum", "likelihood")
             if table in TABLES
         ],
+        train=list(train_arrays().values()),
     output:
         table=report(
             f"{RESULTS}/metrics/sweep.csv",
@@ -44,8 +45,9 @@ rule metrics_sweep:
         "../../environment.yml"
     params:
         settings=settings.swept.model_dump_json(),
+        train=[word for name, path in train_arrays().items() for word in ("--train", f"{name}={path}")],
     shell:
-        "python -m ihdm --threads {threads} metrics sweep --settings {params.settings:q} {input.tables:q} "
+        "python -m ihdm --threads {threads} metrics sweep --settings {params.settings:q} {input.tables:q} {params.train:q} "
         "--output {output.table:q} > {log:q} 2>&1"
 
 
@@ -64,13 +66,5 @@ rule metrics_departures:
         f"{RESULTS}/logs/metrics/departures.log",
     conda:
         "../../environment.yml"
-    params:
-        described=[
-            "levels=as in the experiment",
-            f"prior_noise={settings.evaluation.prior_noise}",
-            f"rounding={settings.evaluation.rounding}",
-        ],
     shell:
-        "python -m ihdm --threads {threads} metrics departures {input.table:q} "
-        "--described {params.described[0]:q} --described {params.described[1]:q} --described {params.described[2]:q} "
-        "--output {output.table:q} > {log:q} 2>&1"
+        "python -m ihdm --threads {threads} metrics departures {input.table:q} --output {output.table:q} > {log:q} 2>&1"

@@ -28,7 +28,7 @@ rule models:
         runtime=2880,
         gpu=1,
     params:
-        settings=lambda wildcards: EXPERIMENTS[wildcards.experiment].model_dump_json(),
+        settings=lambda wildcards: VARIANTS[wildcards.experiment].experiment.model_dump_json(),
         folder=subpath(output.weights, parent=True),
         # Not an output: Snakemake deletes the outputs of a job that is stopped, and this must outlive it.
         state=f"{RESULTS}/state/models/{{experiment}}",

@@ -68,8 +68,8 @@ rule samples:
 
 rule samples_sequence:
     input:
-        weights=f"{RESULTS}/models/{{experiment}}/diffusion_pytorch_model.safetensors",
-        config=f"{RESULTS}/models/{{experiment}}/config.json",
+        weights=model_of("diffusion_pytorch_model.safetensors"),
+        config=model_of("config.json"),
         train=data_of("train"),
     output:
         sequence=f"{RESULTS}/samples/{{experiment}}/sequence.npz",
@@ -93,8 +93,8 @@ rule samples_sequence:
 
 rule samples_grid:
     input:
-        weights=f"{RESULTS}/models/{{experiment}}/diffusion_pytorch_model.safetensors",
-        config=f"{RESULTS}/models/{{experiment}}/config.json",
+        weights=model_of("diffusion_pytorch_model.safetensors"),
+        config=model_of("config.json"),
         train=data_of("train"),
     output:
         grid=f"{RESULTS}/samples/{{experiment}}/starts_noises.npy",

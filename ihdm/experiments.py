@@ -1,0 +1,172 @@
+"""Experiments: what a trained network depends on, and the variants of each, in which one swept value differs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import Field, model_validator
+
+from ihdm.settings import (
+    Count,
+    DatasetSettings,
+    EvaluationSettings,
+    Fraction,
+    HeatSettings,
+    PriorNoise,
+    Rounding,
+    Settings,
+    SweepSettings,
+    TrainingSettings,
+)
+
+Parameter = Literal["sigma", "num_levels", "blur_sigma_max", "num_train", "seed", "levels", "prior_noise", "rounding"]
+"""What can be swept beside δ/σ."""
+
+NUMBERS = ("sigma", "num_levels", "blur_sigma_max", "num_train", "seed")
+"""Those of them that are numbers, over which curves can be drawn."""
+
+AS_RELEASED = {"levels": "as_released", "prior_noise": "none", "rounding": "truncate"}
+"""The swept values by which the released code departs from the description; see `ihdm.settings`."""
+
+
+class NetworkSettings(Settings):
+    """A preset of the paper's U-Net (paper, appendix B)."""
+
+    image_size: Count = Field(description="height and width of the images in pixels")
+    image_channels: Literal[1, 3]
+    base_channels: Count = Field(description="channels at full resolution, before the multiplier")
+    channel_multipliers: Annotated[tuple[Count, ...], Field(min_length=1)] = Field(
+        description="one factor on base_channels for each resolution, the largest resolution first"
+    )
+    blocks_per_level: Count = Field(description="residual blocks at each resolution")
+    attention_levels: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        description="the resolutions with self-attention, counted from 0, the largest resolution"
+    )
+    dropout: Fraction
+    norm_groups: Count = Field(default=32, description="groups of every group normalisation")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        halvings = len(self.channel_multipliers) - 1
+        if self.image_size % 2**halvings:
+            raise ValueError(
+                f"image_size {self.image_size} cannot be halved {halvings} times, "
+                f"as the {halvings + 1} channel_multipliers need; use a multiple of {2**halvings}"
+            )
+        for multiplier in self.channel_multipliers:
+            if self.base_channels * multiplier % self.norm_groups:
+                raise ValueError(
+                    f"norm_groups {self.norm_groups} does not divide the width {self.base_channels * multiplier} "
+                    "(base_channels times a channel multiplier)"
+                )
+        if any(level > halvings for level in self.attention_levels):
+            raise ValueError(f"attention_levels must lie in 0…{halvings}, not {list(self.attention_levels)}")
+        return self
+
+
+class Experiment(Settings):
+    """An experiment with its named parts filled in: what training needs to know, and nothing else."""
+
+    dataset: DatasetSettings
+    network: NetworkSettings
+    process: HeatSettings
+    training: TrainingSettings
+    seed: int
+    num_train: Count | None = None
+
+    @model_validator(mode="after")
+    def _has_levels_to_train(self) -> Self:
+        if self.training.levels == "as_released" and self.process.num_levels == 1:
+            raise ValueError("levels 'as_released' leaves level K out, so num_levels must be at least 2")
+        return self
+
+
+@dataclass(frozen=True)
+class Variant:
+    """An experiment as it is trained, sampled and measured: as configured, or with one swept value.
+
+    Attributes:
+        name: that of the experiment, or ``NAME-PARAMETERVALUE``, e.g. ``digits-sigma0.02``.
+        base: name of the experiment.
+        swept: the parameter that differs; None for the experiment itself.
+        dataset: name of its data set.
+        experiment: what its network depends on.
+        prior_noise: bandwidth of the starts.
+        rounding: how its images become 8-bit.
+        delta_ratios: the δ/σ it is sampled at, ascending.
+    """
+
+    name: str
+    base: str
+    swept: Parameter | None
+    dataset: str
+    experiment: Experiment
+    prior_noise: PriorNoise
+    rounding: Rounding
+    delta_ratios: tuple[float, ...]
+
+    @property
+    def model(self) -> str:
+        """The variant whose network it samples: itself, or the experiment if only the sampling differs."""
+        return self.base if self.swept in ("prior_noise", "rounding") else self.name
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has a network of its own."""
+        return self.model == self.name
+
+    @property
+    def is_departure(self) -> bool:
+        """Whether it does what the released code does and the description does not."""
+        values = {"levels": self.experiment.training.levels, "prior_noise": self.prior_noise, "rounding": self.rounding}
+        return self.swept in AS_RELEASED and values[self.swept] == AS_RELEASED[self.swept]
+
+    @property
+    def has_likelihood(self) -> bool:
+        """Whether it has a bound of its own: starts without noise and δ = 0 have none, and rounding changes none."""
+        return self.swept != "rounding" and self.prior_noise != "none" and self.delta_ratios[-1] > 0
+
+
+def resolve_variants(
+    name: str, experiment: Experiment, dataset: str, sweeps: SweepSettings, evaluation: EvaluationSettings
+) -> Iterator[Variant]:
+    """Yield an experiment and its variants; the value that it has anyway adds none.
+
+    A variant is sampled at every δ/σ of the experiment. One that differs in how levels are drawn, starts are made or
+    images are rounded is sampled at the evaluation's δ/σ alone.
+    """
+    ratios = {float(ratio) for ratio in (*sweeps.delta_ratio.get(name, ()), evaluation.delta_ratio)}
+    own = Variant(
+        name=name,
+        base=name,
+        swept=None,
+        dataset=dataset,
+        experiment=experiment,
+        prior_noise=evaluation.prior_noise,
+        rounding=evaluation.rounding,
+        delta_ratios=tuple(sorted(ratios)),
+    )
+    yield own
+    for parameter in get_args(Parameter):
+        for value in getattr(sweeps, parameter).get(name, ()):
+            varied = _vary(own, parameter, value)
+            if varied != own:
+                text = f"_{value}" if isinstance(value, str) else format_number(value)
+                own_ratios = (float(evaluation.delta_ratio),) if parameter in AS_RELEASED else own.delta_ratios
+                yield replace(varied, name=f"{name}-{parameter}{text}", swept=parameter, delta_ratios=own_ratios)
+
+
+def _vary(variant: Variant, parameter: Parameter, value: float | str) -> Variant:
+    """Return the same with one parameter changed, validated again."""
+    if parameter in ("prior_noise", "rounding"):
+        changed: dict[str, Any] = {parameter: value}
+        return replace(variant, **changed)
+    fields = variant.experiment.model_dump()
+    place = {"seed": fields, "num_train": fields, "levels": fields["training"]}
+    place.get(parameter, fields["process"])[parameter] = value
+    return replace(variant, experiment=Experiment.model_validate(fields))
+
+
+def format_number(value: float) -> str:
+    """Return the one spelling of a number used in paths and names: 0.01, never 0.010 or 1e-2."""
+    return f"{value:.10f}".rstrip("0").rstrip(".")
