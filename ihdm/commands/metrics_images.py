@@ -76,13 +76,17 @@ def distance(
     """
     from ihdm.metrics.distance import distance_rows
     from ihdm.metrics.features import StoredFeatures
+    from ihdm.progress import Progress
     from ihdm.provenance import record
 
     chosen = read_settings(DistanceSettings, settings)
     paths = named_paths("--sets", sets)
     with record([output], inputs=[reference, *paths.values()], settings=chosen, seed=chosen.seed):
         compared = {name: StoredFeatures.read(path) for name, path in paths.items()}
-        write_rows(distance_rows(compared, StoredFeatures.read(reference), chosen), label, output)
+        real, total = StoredFeatures.read(reference), len(compared) * len(chosen.num_images)
+        with Progress(f"distances {output.parent.name} {output.stem}", total, unit="sets") as progress:
+            rows = distance_rows(compared, real, chosen, progress.update)
+        write_rows(rows, label, output)
 
 
 @app.command()
@@ -97,12 +101,15 @@ def distance_real(
     """
     from ihdm.metrics.distance import real_rows
     from ihdm.metrics.features import StoredFeatures
+    from ihdm.progress import Progress
     from ihdm.provenance import record
 
     chosen = read_settings(DistanceSettings, settings)
     with record([output], inputs=[train, test, reference], settings=chosen, seed=chosen.seed):
         seen, held_out, compared = (StoredFeatures.read(path) for path in (train, test, reference))
-        write_rows(real_rows(seen, held_out, compared, chosen), label, output)
+        with Progress(f"distances of real images {output.stem}", len(chosen.num_images), unit="sizes") as progress:
+            rows = real_rows(seen, held_out, compared, chosen, progress.update)
+        write_rows(rows, label, output)
 
 
 @app.command()
@@ -134,6 +141,7 @@ def memorisation(
     """Compare how near samples come to training images with how near held-out images come, in pixels and features."""
     from ihdm.metrics.features import StoredFeatures, require_one_extractor, weights_sha256
     from ihdm.metrics.memorisation import memorisation_rows
+    from ihdm.progress import Progress
     from ihdm.provenance import record
     from ihdm.stored import require_one_shape
 
@@ -155,7 +163,9 @@ def memorisation(
         points = {name: part.reshape(len(part), -1) for name, part in pixels.items()}
         vectors = {name: part.values[: counts[name]] for name, part in stored.items()}
         extractor, sha256 = stored["train"].extractor, stored["train"].sha256
-        rows = memorisation_rows({("pixels", weights_sha256()): points, (extractor, sha256): vectors})
+        spaces = {("pixels", weights_sha256()): points, (extractor, sha256): vectors}
+        with Progress(f"memorisation {output.parent.name} {output.stem}", len(spaces), unit="spaces") as progress:
+            rows = memorisation_rows(spaces, progress.update)
         write_rows(rows, label, output)
 
 

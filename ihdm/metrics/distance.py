@@ -1,6 +1,6 @@
 """Distances between sets of images and a reference, in one extractor's features, with intervals."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
@@ -41,7 +41,10 @@ def measure_distances(features: Features, reference: Features, settings: Distanc
 
 
 def distance_rows(
-    sets: Mapping[str, StoredFeatures], reference: StoredFeatures, settings: DistanceSettings
+    sets: Mapping[str, StoredFeatures],
+    reference: StoredFeatures,
+    settings: DistanceSettings,
+    report: Callable[[int], None] = lambda _done: None,
 ) -> list[dict[str, object]]:
     """Return one row for each n, set and measure.
 
@@ -49,22 +52,29 @@ def distance_rows(
         sets: features of the sets to compare, by name; each set's first n images count.
         reference: features of the reference, which all count.
         settings: the numbers n, resamples and neighbours.
+        report: called with how many pairs of n and set are done.
 
     Raises:
         UserError: if the features are of different extractors, or there are fewer than n.
     """
     _require_one_extractor(sets, reference)
-    rows: list[dict[str, object]] = []
     for name, part in sets.items():
-        for count in settings.num_images:
-            if len(part) < count:
-                raise UserError(f"{name}: {count} images are asked for but there are features of {len(part)}")
-            rows += _rows(name, part[:count], reference[:], reference, settings)
+        if len(part) < (most := max(settings.num_images)):
+            raise UserError(f"{name}: {most} images are asked for but there are features of {len(part)}")
+    rows: list[dict[str, object]] = []
+    pairs = [(name, part, count) for name, part in sets.items() for count in settings.num_images]
+    for done, (name, part, count) in enumerate(pairs, start=1):
+        rows += _rows(name, part[:count], reference[:], reference, settings)
+        report(done)
     return rows
 
 
 def real_rows(
-    train: StoredFeatures, test: StoredFeatures, reference: StoredFeatures, settings: DistanceSettings
+    train: StoredFeatures,
+    test: StoredFeatures,
+    reference: StoredFeatures,
+    settings: DistanceSettings,
+    report: Callable[[int], None] = lambda _done: None,
 ) -> list[dict[str, object]]:
     """Return the same of real images: `test`, held out, and `train`, the real-against-real floor.
 
@@ -76,13 +86,14 @@ def real_rows(
         test: features of held-out images.
         reference: features of the reference, in the order of the training images.
         settings: the numbers n, resamples and neighbours.
+        report: called with how many of the numbers n are done.
 
     Raises:
         UserError: if the features are of different extractors.
     """
     _require_one_extractor({"train": train, "test": test}, reference)
     rows: list[dict[str, object]] = []
-    for count in settings.num_images:
+    for done, count in enumerate(settings.num_images, start=1):
         if len(train) >= 2 * count:
             rows += _rows("train", train[:count], reference[count:], reference, settings)
         else:
@@ -91,6 +102,7 @@ def real_rows(
             rows += _rows("test", test[:count], reference[:], reference, settings)
         else:
             rows += _missing("test", count, f"{count} images are needed, not {len(test)}", reference)
+        report(done)
     return rows
 
 

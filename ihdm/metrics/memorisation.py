@@ -1,6 +1,6 @@
 """Does a model repeat its training images? How near samples come to them, against how near held-out images come."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from jaxtyping import Float
@@ -47,15 +47,18 @@ def memorisation_measures(
     }
 
 
-def memorisation_rows(spaces: Mapping[tuple[str, str], Mapping[str, Points]]) -> list[dict[str, object]]:
+def memorisation_rows(
+    spaces: Mapping[tuple[str, str], Mapping[str, Points]], report: Callable[[int], None] = lambda _done: None
+) -> list[dict[str, object]]:
     """Return one row for each space, set and measure.
 
     Args:
         spaces: points of `samples`, `test` and `train`, by the name of the space that they lie in and the hash of the
             weights behind it.
+        report: called with the number of spaces that are done.
     """
     rows: list[dict[str, object]] = []
-    for (space, sha256), points in spaces.items():
+    for done, ((space, sha256), points) in enumerate(spaces.items(), start=1):
         samples, held_out, train = points["samples"], points["test"], points["train"]
         chunk = max(1, 2**25 // train.shape[1])
         # Stored pixels are compared as the integers that they are, exactly, and scaled to [0, 1] afterwards.
@@ -74,4 +77,5 @@ def memorisation_rows(spaces: Mapping[tuple[str, str], Mapping[str, Points]]) ->
                         **estimate.columns(),
                     }
                 )
+        report(done)
     return rows
