@@ -56,13 +56,13 @@ class Progress:
         if self._first is None:
             self._first, self._started = done, now
         speed = (done - self._first) / max(now - self._started, 1e-9)
-        note = f"{speed:.0f} {self.unit}/s {note}".rstrip()
+        note = f"{speed:.3g} {self.unit}/s {note}".rstrip()
         if not self._bar.disable:
             self._bar.update(self._id, completed=done, note=note)
         elif done == self.total or now - self._last_line > LINE_SECONDS:
             self._last_line = now
-            remaining = (self.total - done) / speed if speed > 0 else float("nan")
-            line = f"{self.task}: {done}/{self.total} {self.unit}, {note}, {remaining:.0f} s left"
+            left = f"{(self.total - done) / speed:.0f} s left" if speed > 0 else "no telling how long"
+            line = f"{self.task}: {done}/{self.total} {self.unit}, {note}, {left if done < self.total else 'done'}"
             try:
                 print(line, file=sys.stderr, flush=True)
             except OSError:

@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from ihdm.errors import UserError
-from ihdm.files import atomic_path
+from ihdm.files import atomic_path, full_disk_told
 from ihdm.network import save_tensors
 from ihdm.provenance import settings_hash
 from ihdm.trainer import Trainer
@@ -102,16 +102,19 @@ class History:
     def append(self, *rows: Row) -> None:
         """Add entries."""
         self.rows.extend(rows)
-        with self.path.open("a") as stream:
+        with full_disk_told(self.path), self.path.open("a") as stream:
             stream.write("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def _read_rows(path: Path) -> list[Row]:
-    """Read the entries, of which a kill may have cut the last one short."""
-    rows = []
-    for line in path.read_text().splitlines() if path.exists() else []:
+    """Read the entries up to the first that is damaged: a kill may have cut the last one short."""
+    rows: list[Row] = []
+    for line in path.read_bytes().splitlines() if path.exists() else []:
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
+            row = json.loads(line)
+        except ValueError:
             break
+        if not isinstance(row, dict) or "step" not in row:
+            break
+        rows.append(row)
     return rows

@@ -209,6 +209,12 @@ def test_a_wrong_configuration_stops_before_any_job(tmp_path):
     assert "Traceback" not in output.stdout + output.stderr
 
 
+def test_a_number_of_gpus_that_is_none_is_told(tmp_path):
+    output = snakemake(tmp_path / "results", "-n", "--set-resources", "models:gpu=abc")
+    assert output.returncode != 0
+    assert "--set-resources models:gpu=abc: give a whole number of GPUs" in output.stdout + output.stderr
+
+
 def test_scales_are_never_merged():
     output = subprocess.run(
         [sys.executable, "-m", "snakemake", "-n", "--configfile", "workflow/config/quick.yaml", "config.yaml"],

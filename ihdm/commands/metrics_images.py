@@ -85,6 +85,7 @@ def distance(
         compared = {name: StoredFeatures.read(path) for name, path in paths.items()}
         real, total = StoredFeatures.read(reference), len(compared) * len(chosen.num_images)
         with Progress(f"distances {output.parent.name} {output.stem}", total, unit="sets") as progress:
+            progress.update(0)
             rows = distance_rows(compared, real, chosen, progress.update)
         write_rows(rows, label, output)
 
@@ -108,6 +109,7 @@ def distance_real(
     with record([output], inputs=[train, test, reference], settings=chosen, seed=chosen.seed):
         seen, held_out, compared = (StoredFeatures.read(path) for path in (train, test, reference))
         with Progress(f"distances of real images {output.stem}", len(chosen.num_images), unit="sizes") as progress:
+            progress.update(0)
             rows = real_rows(seen, held_out, compared, chosen, progress.update)
         write_rows(rows, label, output)
 
@@ -165,6 +167,7 @@ def memorisation(
         extractor, sha256 = stored["train"].extractor, stored["train"].sha256
         spaces = {("pixels", weights_sha256()): points, (extractor, sha256): vectors}
         with Progress(f"memorisation {output.parent.name} {output.stem}", len(spaces), unit="spaces") as progress:
+            progress.update(0)
             rows = memorisation_rows(spaces, progress.update)
         write_rows(rows, label, output)
 

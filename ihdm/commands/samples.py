@@ -199,6 +199,7 @@ def grid(
         network = load_network(model, sampling.process, images, device)
         parts = []
         with Progress(f"sampling {output.parent.name} {output.stem}", len(pairs), unit="images") as progress:
+            progress.update(0)
             for batch in generate(
                 network,
                 images,

@@ -174,13 +174,14 @@ def _chunk_key(images: EncodedImages, chunk: range, recipe: str) -> str:
 def _usable_chunks(journal: Path, keys: list[str], stored: int, *, keep_broken: bool) -> list[Chunk]:
     """Return the leading chunks that an earlier run finished and that still hold; cut the journal down to them."""
     done: list[Chunk] = []
-    lines = journal.read_text().splitlines() if journal.exists() else []
+    lines = journal.read_bytes().splitlines() if journal.exists() else []
     for line, key in zip(lines, keys, strict=False):
         try:
             chunk = json.loads(line)
-        except json.JSONDecodeError:
-            break  # a kill cut it short
-        if chunk["key"] != key or chunk["written"] > stored or (chunk["broken"] and not keep_broken):
+            usable = chunk["key"] == key and chunk["written"] <= stored and (keep_broken or not chunk["broken"])
+        except (ValueError, KeyError, TypeError):
+            break  # a kill cut it short, or it is damaged
+        if not usable:
             break
         done.append(chunk)
     with atomic_path(journal) as temporary:

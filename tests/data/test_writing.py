@@ -220,6 +220,21 @@ def test_nothing_left_of_a_split(make, tmp_path):
     assert everything_in(tmp_path / "out") == []
 
 
+@pytest.mark.parametrize("damage", [b"\xff\xfe\n", b"[]\n", b"{}\n", b'{"key": 1, "written": "many"}\n'])
+def test_a_damaged_journal_is_begun_anew(folder, tmp_path, damage):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/train.jsonl").write_bytes(damage)
+    (tmp_path / "state/train.npy").write_bytes(b"something else")
+    assert prepare(folder, tmp_path) == prepare(folder, tmp_path / "anew")
+
+
+def test_files_of_others_in_the_state_stay(folder, tmp_path):
+    (tmp_path / "state/.train.jsonl.abc").mkdir(parents=True)  # what a kill has left
+    (tmp_path / "state/notes.txt").write_text("mine")
+    prepare(folder, tmp_path)
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["notes.txt"]
+
+
 def test_too_little_space_is_told_at_once(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: namedtuple("Usage", "free")(1000))
     with pytest.raises(UserError, match=r"/state: 0\.1 MB are needed but 0\.0 MB are free; make room there first$"):

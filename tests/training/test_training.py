@@ -167,6 +167,11 @@ def test_history_survives_a_kill(tmp_path):
     # Held-out losses at the step gone on from are made again; what came after it is forgotten.
     assert History(path, 3).rows == rows[:2]
     assert History(path, 2).rows == rows[:1]
+    for damaged in (b"\xff\xfe", b"[]", b"{}", b"3"):
+        whole = path.read_bytes()
+        path.write_bytes(whole + damaged + b"\n")
+        assert History(path, 2).rows == rows[:1]
+        assert path.read_bytes() == whole
     History(path, 2).append({"step": 4, "loss": 0.4})
     assert path.read_text() == '{"step": 2, "loss": 1.0}\n{"step": 4, "loss": 0.4}\n'
 
