@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ihdm.commands.options import SettingsOption, first_images, read_settings
-from ihdm.commands.tables import LabelOption, OutputOption, TestOption, TrainOption, write_rows
+from ihdm.commands.options import SettingsOption, TestOption, TrainOption, first_images, read_settings
+from ihdm.commands.tables import LabelOption, OutputOption, write_rows
 from ihdm.errors import UserError
 from ihdm.settings import ErrorSettings, HeatSettings, LikelihoodSettings
 

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ihdm.commands.options import SettingsOption, first_images, read_settings, require_apart
-from ihdm.commands.tables import TrainOption
+from ihdm.commands.options import SettingsOption, TrainOption, first_images, read_settings, require_apart
 from ihdm.experiments import Experiment
 from ihdm.settings import RunSettings
 
@@ -28,6 +27,7 @@ def train(
     """Train the network of an experiment, going on from an earlier state if there is one.
 
     The network is written in diffusers' format, with averaged weights; `UNet2DModel.from_pretrained` loads the folder.
+    Its config.json tells the process that it was trained for; the other commands use it for no other.
     Beside it go history.csv, the training loss, and held_out.csv, the losses at each level on held-out images. On
     SIGINT, SIGTERM or SIGUSR1 the state is saved and the command ends with status 130. With `torchrun
     --nproc-per-node N -m ihdm models train …` N processes share each batch.

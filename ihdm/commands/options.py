@@ -16,6 +16,9 @@ SettingsOption = Annotated[
     typer.Option("--settings", help="Settings as JSON, or the path of a JSON file that holds them.", metavar="JSON"),
 ]
 
+TrainOption = Annotated[Path, typer.Option(help="The training images, train.npy.")]
+TestOption = Annotated[Path, typer.Option(help="The test images, test.npy.")]
+
 
 def read_settings(model: type[AnySettings], text: str) -> AnySettings:
     """Validate the value of ``--settings``: JSON itself, or the path of a file.

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ihdm.commands.options import SettingsOption, first_images, read_settings, require_apart
-from ihdm.commands.tables import TrainOption
+from ihdm.commands.options import SettingsOption, TrainOption, first_images, read_settings, require_apart
 from ihdm.errors import UserError
 from ihdm.settings import SamplingSettings
 

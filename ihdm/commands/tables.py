@@ -1,4 +1,4 @@
-"""How commands write tables, and read the arrays that tables are made from."""
+"""How commands write tables, and read NAME=VALUE pairs."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OutputOption = Annotated[Path, typer.Option(help="Path of the table, .csv.")]
-TrainOption = Annotated[Path, typer.Option(help="The training images, train.npy.")]
-TestOption = Annotated[Path, typer.Option(help="The test images, test.npy.")]
 LabelOption = Annotated[
     list[str] | None,
     typer.Option("--label", help="COLUMN=VALUE for every row, e.g. experiment=digits; may be repeated."),

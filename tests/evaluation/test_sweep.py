@@ -1,5 +1,4 @@
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +6,6 @@ import pandas as pd
 import pytest
 import yaml
 
-from ihdm.__main__ import main
 from ihdm.config_files import parse_config, read_config
 from ihdm.errors import UserError
 from ihdm.figures.style import save_figure, set_style
@@ -89,7 +87,7 @@ def test_a_parameter_is_varied_alone(config):
     assert set(swept_parameters(table, "photos")) == {"seed"}
 
 
-def test_csv_and_parquet_hold_the_same(config, tmp_path, monkeypatch):
+def test_csv_and_parquet_hold_the_same(config, tmp_path, ihdm):
     paths = []
     for dataset, count in NUM_TRAIN.items():
         np.save(tmp_path / f"{dataset}.npy", np.zeros((count, 1, 1, 1), dtype=np.uint8))
@@ -97,14 +95,8 @@ def test_csv_and_parquet_hold_the_same(config, tmp_path, monkeypatch):
     for kind, table in tables(list(config.swept.experiments)).items():
         paths.append(str(tmp_path / f"{kind}.csv"))
         table.to_csv(paths[-1], index=False)
-    monkeypatch.setattr(
-        sys, "argv",
-        ["ihdm", "metrics", "sweep", "--settings", config.swept.model_dump_json(), *paths, "--output",
-         str(tmp_path / "sweep.csv")],
-    )  # fmt: skip
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert not ended.value.code
+    settings = config.swept.model_dump_json()
+    ihdm("metrics", "sweep", "--settings", settings, *paths, "--output", tmp_path / "sweep.csv")
     csv, parquet = pd.read_csv(tmp_path / "sweep.csv"), pd.read_parquet(tmp_path / "sweep.parquet")
     assert parquet["num_train"].dtype == "Int64"
     for column in COLUMNS:
