@@ -1,4 +1,7 @@
-"""Samples on disk while they are made: arrays written in place, and how many of their rows are finished."""
+"""Samples on disk: while they are made, and in parts, which are joined only if they belong together.
+
+What is made lies in arrays written in place, with a record of how many of their rows are finished.
+"""
 
 import json
 import math

@@ -136,6 +136,13 @@ def test_every_rule_names_its_environment_and_log():
         assert len(re.findall(r"^\s+log:", text, re.MULTILINE)) == rules, path
 
 
+def test_states_of_stages_lie_apart():
+    """Whatever an experiment or a data set is called: a finished stage clears its own folder."""
+    for stage in ("data", "models", "samples"):
+        text = (ROOT / f"workflow/rules/{stage}.smk").read_text()
+        assert re.findall(r"/state/([^\"]*?)/", text) == [stage]
+
+
 def test_every_figure_has_a_caption():
     figures = {path.stem for path in (ROOT / "ihdm/figures").glob("*.py")} - {"__init__", "style"}
     captions = {path.stem for path in (ROOT / "workflow/report").glob("*.rst")}

@@ -125,9 +125,7 @@ def likelihood_minimum(
     from ihdm.provenance import record
 
     chosen = read_settings(LikelihoodSettings, settings)
-    with record([output], inputs=[errors, train, test], settings=chosen,
-        seed=chosen.seed
-    ):  # fmt: skip
+    with record([output], inputs=[errors, train, test], settings=chosen, seed=chosen.seed):
         stored = HeldOutErrors.read(errors, chosen.process)
         low, high = min(chosen.delta_ratios), max(chosen.delta_ratios)
         ratios = np.round(np.arange(low, high + FINE_STEP / 2, FINE_STEP), 10)
