@@ -208,7 +208,6 @@ class Config(Settings):
                 "process": resolved.process,
                 "prior_noise": self.evaluation.prior_noise,
                 "delta_ratios": tuple(ratio for ratio in self.delta_ratios(experiment) if ratio > 0),
-                "num_bootstrap": self.evaluation.num_bootstrap,
                 "seed": resolved.seed,
                 "num_train": resolved.num_train,
             }
@@ -238,7 +237,7 @@ class Config(Settings):
         """Return what distances depend on."""
         return DistanceSettings(
             num_images=self.evaluation.compared,
-            num_bootstrap=self.evaluation.num_bootstrap,
+            num_resamples=self.evaluation.num_resamples,
             num_neighbours=self.evaluation.num_neighbours,
             extrapolate=self.evaluation.extrapolate,
             seed=0,
