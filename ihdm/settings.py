@@ -297,7 +297,9 @@ class EvaluationSettings(Settings):
     )
     num_neighbours: Count = Field(default=5, description="k of precision, recall, density and coverage")
     extrapolate: bool = Field(
-        default=False, description="estimate the Fréchet distance of infinitely many images too, linear in 1/n"
+        default=False,
+        description="estimate the Fréchet distance of infinitely many images too, linear in 1/n; it is left out for n "
+        "images of which a quarter is not more than the number of features",
     )
     disentanglement: DisentanglementSettings = DisentanglementSettings()
 
@@ -316,7 +318,6 @@ class EvaluationSettings(Settings):
         for setting, needed, name, number in (
             ("num_shards", self.num_shards, "num_samples", self.num_samples),
             ("num_neighbours", self.num_neighbours + 1, fewest, self.compared[0]),
-            ("extrapolate", 200 if self.extrapolate else 0, fewest, self.compared[0]),
         ):
             if number < needed:
                 raise ValueError(f"{setting} needs {name} of {needed} or more, not {number}")
