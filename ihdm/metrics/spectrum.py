@@ -190,7 +190,7 @@ def fit_alpha(
             f"spectrum: {inside.sum()} annuli lie between {low:.3g} and {high:.3g} radians per pixel; two are needed "
             "to fit a slope: take larger images"
         )
-    if power[inside].min() <= 0:
+    if power[inside].min() < NO_POWER:
         raise UserError("spectrum: the images have no power at some frequency, so there is no power law; take others")
     slope, _ = np.polyfit(np.log(frequencies[inside]), np.log(power[inside]), 1)
     return float(-slope)
