@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ihdm.commands.options import SettingsOption, first_images, read_settings
+from ihdm.commands.options import ResamplesOption, SettingsOption, first_images, read_settings
 from ihdm.commands.tables import LabelOption, OutputOption, TestOption, TrainOption, named_paths, write_rows
 from ihdm.errors import UserError
 from ihdm.settings import DistanceSettings, Extractor, MemorisationSettings
@@ -177,8 +177,10 @@ def memorisation(
 
 
 @app.command()
-def spectrum(train: TrainOption, sets: SetsOption, num_images: CountOption, output: OutputOption,
-             label: LabelOption = None) -> None:  # fmt: skip
+def spectrum(
+    train: TrainOption, sets: SetsOption, num_images: CountOption, resamples: ResamplesOption, output: OutputOption,
+    label: LabelOption = None,
+) -> None:  # fmt: skip
     """Compare the power in bands of frequency, and over all of them, with that of the training images."""
     from ihdm.data.arrays import open_images
     from ihdm.metrics.spectrum import band_rows
@@ -189,21 +191,28 @@ def spectrum(train: TrainOption, sets: SetsOption, num_images: CountOption, outp
         output.with_suffix(".meta.json"),
         outputs=[output],
         inputs=[train, *paths.values()],
-        settings={"num_images": num_images},
+        settings={"num_images": num_images, "resamples": resamples},
+        seed=0,
     ):
         taken = {name: first_images(path, num_images) for name, path in paths.items()}
-        write_rows(band_rows(taken, open_images(train)), label, output)
+        write_rows(band_rows(taken, open_images(train), resamples), label, output)
 
 
 @app.command()
-def spectrum_real(train: TrainOption, test: TestOption, num_images: CountOption, output: OutputOption,
-                  label: LabelOption = None) -> None:  # fmt: skip
+def spectrum_real(
+    train: TrainOption, test: TestOption, num_images: CountOption, resamples: ResamplesOption, output: OutputOption,
+    label: LabelOption = None,
+) -> None:  # fmt: skip
     """Compare the power of real images with that of others: of held-out ones, and of training images with the rest."""
     from ihdm.data.arrays import open_images
     from ihdm.metrics.spectrum import real_band_rows
     from ihdm.provenance import record
 
     with record(
-        output.with_suffix(".meta.json"), outputs=[output], inputs=[train, test], settings={"num_images": num_images}
+        output.with_suffix(".meta.json"),
+        outputs=[output],
+        inputs=[train, test],
+        settings={"num_images": num_images, "resamples": resamples},
+        seed=0,
     ):
-        write_rows(real_band_rows(open_images(train), open_images(test), num_images), label, output)
+        write_rows(real_band_rows(open_images(train), open_images(test), num_images, resamples), label, output)

@@ -7,7 +7,7 @@ from zipfile import BadZipFile
 import typer
 
 from ihdm.commands import image_sets
-from ihdm.commands.options import SettingsOption, first_images, read_settings
+from ihdm.commands.options import ResamplesOption, SettingsOption, first_images, read_settings
 from ihdm.commands.tables import (
     LabelOption,
     OutputOption,
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Measure networks and generated images.", no_args_is_help=True)
 app.add_typer(image_sets.app)
-
-FINE_STEP = 0.01
-"""Step of δ/σ where the minimum of the bound is looked for."""
 
 ErrorsOption = Annotated[Path, typer.Option(help="The held-out errors, .npz.")]
 
@@ -132,29 +129,27 @@ def likelihood_minimum(
     errors: ErrorsOption,
     train: TrainOption,
     test: TestOption,
+    resamples: ResamplesOption,
     output: OutputOption,
     label: LabelOption = None,
 ) -> None:
     """Tell at which δ the bound is lowest, on a fine grid over the range of δ, which costs no network evaluation."""
-    import numpy as np
-
     from ihdm.data.arrays import open_images
     from ihdm.likelihood import bits_per_dim, bound_images
-    from ihdm.metrics.minimum import likelihood_minimum
+    from ihdm.metrics.minimum import fine_ratios, likelihood_minimum
     from ihdm.provenance import record
 
     chosen = read_settings(LikelihoodSettings, settings)
     with record(
-        output.with_suffix(".meta.json"), outputs=[output], inputs=[errors, train, test], settings=chosen,
-        seed=chosen.seed,
+        output.with_suffix(".meta.json"), outputs=[output], inputs=[errors, train, test],
+        settings=chosen.model_dump(mode="json") | {"resamples": resamples}, seed=chosen.seed,
     ):  # fmt: skip
         stored = _read_errors(errors, chosen.process)
-        low, high = min(chosen.delta_ratios), max(chosen.delta_ratios)
-        ratios = np.round(np.arange(low, high + FINE_STEP / 2, FINE_STEP), 10)
+        ratios = fine_ratios(chosen.delta_ratios)
         centres = first_images(train, chosen.num_train)
         bound = bound_images(stored.means(), centres, open_images(test), chosen, ratios.tolist())
         bits = bits_per_dim(bound.nats(), stored.num_dims)
-        write_rows([likelihood_minimum(ratios, bits, chosen.num_bootstrap, chosen.seed)], label, output)
+        write_rows([likelihood_minimum(ratios, bits, resamples, chosen.seed)], label, output)
 
 
 @app.command()
@@ -193,7 +188,7 @@ def psd(settings: SettingsOption, train: TrainOption, output: OutputOption, labe
 @app.command()
 def data_spectrum(
     train: TrainOption,
-    resamples: Annotated[int, typer.Option(min=2, help="Bootstrap resamples behind the interval of α.")],
+    resamples: ResamplesOption,
     output: OutputOption,
     label: LabelOption = None,
 ) -> None:

@@ -16,6 +16,8 @@ SettingsOption = Annotated[
     typer.Option("--settings", help="Settings as JSON, or the path of a JSON file that holds them.", metavar="JSON"),
 ]
 
+ResamplesOption = Annotated[int, typer.Option("--resamples", help="Resamples behind 95 % intervals.", min=20)]
+
 
 def read_settings(model: type[AnySettings], text: str) -> AnySettings:
     """Validate the value of ``--settings``: JSON itself, or the path of a file.
