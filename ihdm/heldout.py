@@ -18,16 +18,21 @@ from ihdm.objective import Network, deblurring_pair, squared_error
 from ihdm.seeds import generator
 from ihdm.settings import ErrorSettings, HeatSettings
 
+DEQUANTISATION_SEED = 0
+"""Of no experiment: the test set is one for all."""
 
-def dequantise(images: StoredImages, seed: int) -> Float[Tensor, "batch channel height width"]:
+
+def dequantise(images: StoredImages) -> Float[Tensor, "batch channel height width"]:
     """Return (255 u + U[0, 1)) / 256: images with continuous values, whose density can be compared with bits.
 
     Args:
-        images: stored images, of which each gets the noise of its own position.
-        seed: seed of the noise.
+        images: stored images, of which each gets the noise of its own position, in every experiment the same.
     """
     noise = np.stack(
-        [generator(seed, "dequantisation", i).random(image.shape, dtype=np.float32) for i, image in enumerate(images)]
+        [
+            generator(DEQUANTISATION_SEED, "dequantisation", i).random(image.shape, dtype=np.float32)
+            for i, image in enumerate(images)
+        ]
     )
     return torch.as_tensor((images + noise) / np.float32(256)).permute(0, 3, 1, 2).contiguous()
 
@@ -79,7 +84,7 @@ def held_out_errors(
     Raises:
         UserError: if the network's errors are not finite, naming level and images.
     """
-    return errors_of(network, dequantise(images, settings.seed).to(device), settings, report)
+    return errors_of(network, dequantise(images).to(device), settings, report)
 
 
 def errors_of(

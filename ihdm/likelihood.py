@@ -204,7 +204,7 @@ def bound_images(
         )
     sigma = settings.process.sigma
     heat = heat_process(settings.process, train.shape[1])
-    clean = dequantise(test[: len(squared_errors)], settings.seed)
+    clean = dequantise(test[: len(squared_errors)])
     deltas = tuple(ratio * sigma for ratio in ratios)
     bandwidths = [prior_bandwidth(settings.prior_noise, sigma, delta) for delta in deltas]
     size = max(1, CHUNK_VALUES // train[0].size)

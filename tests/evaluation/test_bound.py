@@ -243,7 +243,7 @@ def test_stored_errors_give_any_delta():
     from ihdm.heldout import dequantise
     from ihdm.tensors import to_tensor
 
-    clean = dequantise(test, 1)
+    clean = dequantise(test)
     direct = prior_kl_bounds([to_tensor(train)], clean, heat, sigma, [delta])[0]
     for level, noisy in enumerate(seen, start=1):
         mean, target = (noisy + network(noisy, torch.tensor([level]))).double(), heat.blur(clean, level - 1).double()
