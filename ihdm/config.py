@@ -166,7 +166,6 @@ class Config(Settings):
             process=variant.experiment.process,
             prior_noise=variant.prior_noise,
             delta_ratios=tuple(ratio for ratio in variant.delta_ratios if ratio > 0),
-            num_bootstrap=self.evaluation.num_bootstrap,
             seed=variant.experiment.seed,
             num_train=variant.experiment.num_train,
         )
@@ -176,7 +175,7 @@ class Config(Settings):
         """Return what distances depend on."""
         return DistanceSettings(
             num_images=self.evaluation.compared,
-            num_bootstrap=self.evaluation.num_bootstrap,
+            num_resamples=self.evaluation.num_resamples,
             num_neighbours=self.evaluation.num_neighbours,
             extrapolate=self.evaluation.extrapolate,
             seed=0,

@@ -12,7 +12,7 @@ from torch import Tensor
 from ihdm.errors import UserError
 from ihdm.heat import HeatProcess, blur_schedule, cosine_basis, heat_process, require_process
 from ihdm.images import StoredImages
-from ihdm.metrics.bootstrap import mean_estimate
+from ihdm.metrics.estimates import mean_estimate
 from ihdm.metrics.monte_carlo import allocate, draw_variance, remove_noise
 from ihdm.metrics.spectrum import BANDS, radial_frequencies
 from ihdm.objective import Network, deblurring_pair, squared_error
@@ -20,16 +20,21 @@ from ihdm.seeds import generator
 from ihdm.settings import ErrorSettings, HeatSettings
 from ihdm.stored import read_archive
 
+DEQUANTISATION_SEED = 0
+"""Of no experiment: the test set is one for all."""
 
-def dequantise(images: StoredImages, seed: int) -> Float[Tensor, "batch channel height width"]:
+
+def dequantise(images: StoredImages) -> Float[Tensor, "batch channel height width"]:
     """Return (255 u + U[0, 1)) / 256: images with continuous values, whose density can be compared with bits.
 
     Args:
-        images: stored images, of which each gets the noise of its own position.
-        seed: seed of the noise.
+        images: stored images, of which each gets the noise of its own position, in every experiment the same.
     """
     noise = np.stack(
-        [generator(seed, "dequantisation", i).random(image.shape, dtype=np.float32) for i, image in enumerate(images)]
+        [
+            generator(DEQUANTISATION_SEED, "dequantisation", i).random(image.shape, dtype=np.float32)
+            for i, image in enumerate(images)
+        ]
     )
     return torch.as_tensor((images + noise) / np.float32(256)).permute(0, 3, 1, 2).contiguous()
 
@@ -39,7 +44,8 @@ class HeldOutErrors:
     """Squared errors of each image at levels 1…K, summed over channels and pixels, one for each draw of noise.
 
     Attributes:
-        network: ‖û + f(û, k) − F(t_{k−1}) u₀‖² of the trained network; NaN where a level has fewer draws than another.
+        network: ‖û + f(û, k) − F(t_{k−1}) u₀‖² of the trained network; NaN, as in the others, stands where a level
+            has fewer draws than another, and for nothing else.
         baseline: the same for f = 0, which leaves the image as blurred and as noisy as it is.
         controls: quantities of the same noise whose expectation is zero: the baseline less its own, which is
             ‖F(t_k) u₀ − F(t_{k−1}) u₀‖² + N σ², and the noise's power in each band of frequency less σ² a coefficient.
@@ -97,8 +103,11 @@ def held_out_errors(
         settings: process, seed, batch size, and how many draws of noise.
         device: where to compute.
         report: called with the number of levels done.
+
+    Raises:
+        UserError: if the network's errors are not finite, naming level and images.
     """
-    return errors_of(network, dequantise(images, settings.seed).to(device), settings, report)
+    return errors_of(network, dequantise(images).to(device), settings, report)
 
 
 def errors_of(
@@ -167,7 +176,19 @@ def _level_errors(
             sigma**2 * power,
         ]
         parts.append(torch.cat([column.double().cpu() for column in columns], dim=1))
-    return torch.cat(parts).numpy()
+    found = torch.cat(parts).numpy()
+    _require_finite(found, level)
+    return found
+
+
+def _require_finite(found: Float[np.ndarray, "image columns"], level: int) -> None:
+    broken = np.flatnonzero(~np.isfinite(found).all(axis=1))
+    if len(broken):
+        shown = ", ".join(map(str, broken[:5])) + (f" and {len(broken) - 5} more" if len(broken) > 5 else "")
+        raise UserError(
+            f"the network's squared error at level {level} is not finite for image {shown}, counted from 0; its "
+            "weights may be broken: train it anew, with a smaller learning rate or without mixed precision"
+        )
 
 
 def _band_masks(size: int) -> Float[np.ndarray, "bands coefficients"]:

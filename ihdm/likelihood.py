@@ -10,10 +10,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ihdm.errors import UserError
 from ihdm.heat import HeatProcess, cosine_basis, decay, heat_process
 from ihdm.heldout import HeldOutErrors, dequantise
 from ihdm.images import StoredImages
-from ihdm.metrics.bootstrap import mean_estimate
+from ihdm.metrics.estimates import mean_estimate
 from ihdm.metrics.monte_carlo import designs, total_error
 from ihdm.prior import prior_bandwidth
 from ihdm.settings import LikelihoodSettings
@@ -23,8 +24,6 @@ Nats = TypeVar("Nats", float, Float[np.ndarray, "deltas image"])
 
 NATS_TOLERANCE = 1e-4
 """What leaving out the smallest coefficients may change in one KL divergence, in nats."""
-CHUNK = 4096
-"""Training images at a time."""
 CHUNK_VALUES = 2**24
 """Most numbers of training images at a time, where they are read from disk."""
 TARGET_BITS = 0.01
@@ -106,17 +105,6 @@ def prior_kl_bounds(
             found = torch.logsumexp(distances / (-2 * delta**2), dim=1) - constant
             log_sums[row] = torch.logaddexp(log_sums[row], found)
     return math.log(num_train) - log_sums
-
-
-def prior_kl_bound(
-    train: Float[Tensor, "train channel height width"],
-    test: Float[Tensor, "test channel height width"],
-    heat: HeatProcess,
-    sigma: float,
-    delta: float,
-) -> Float[Tensor, "test"]:
-    """Return the same for one bandwidth; see :func:`prior_kl_bounds`."""
-    return prior_kl_bounds(train.split(CHUNK), test, heat, sigma, [delta])[0]
 
 
 def transition_terms(
@@ -205,10 +193,18 @@ def bound_images(
         test: the test images, which are.
         settings: process and prior.
         ratios: δ/σ.
+
+    Raises:
+        UserError: if there are errors of more images than test images, or of fewer than two.
     """
+    if not 2 <= len(squared_errors) <= len(test):
+        raise UserError(
+            f"likelihood: held-out errors of {len(squared_errors)} images, and {len(test)} test images; 2 or more are "
+            "needed, and no more than there are test images: measure the errors on these test images"
+        )
     sigma = settings.process.sigma
     heat = heat_process(settings.process, train.shape[1])
-    clean = dequantise(test[: len(squared_errors)], settings.seed)
+    clean = dequantise(test[: len(squared_errors)])
     deltas = tuple(ratio * sigma for ratio in ratios)
     bandwidths = [prior_bandwidth(settings.prior_noise, sigma, delta) for delta in deltas]
     size = max(1, CHUNK_VALUES // train[0].size)
@@ -223,13 +219,17 @@ def likelihood_rows(
     """Return one row for each δ: the bound in bits per dimension and in nats, and its parts, with standard errors.
 
     The standard error is that of the mean over test images; the Monte-Carlo error is the part of it that another draw
-    of noise would bring with the same images. `nats_best_levels` is the bound with the best δ at each level instead.
+    of noise would bring with the same images, of the whole in bits per dimension, and of Σ L_{k−1} and L_0 in nats. It
+    is NaN if there is one draw. `nats_best_levels` is the bound with the best δ at each level instead.
 
     Args:
         errors: held-out errors of the first images of ``test``.
         train: the training images, centres of the prior.
         test: the test images.
         settings: process, prior and the ratios δ/σ.
+
+    Raises:
+        UserError: if there are errors of more images than test images, or of fewer than two.
     """
     bound = bound_images(errors.means(), train, test, settings, settings.delta_ratios)
     best = best_deltas(bound.squared_errors, bound.num_dims, bound.sigma)
@@ -238,7 +238,7 @@ def likelihood_rows(
         for level, delta in enumerate(best)
     )
     bit = bound.num_dims * math.log(2)
-    noise = total_error(errors.without_noise()) if len(errors.network) > 1 else math.nan
+    noise = _noise_errors(errors)
     rows: list[dict[str, object]] = []
     for ratio, delta, prior, nats in zip(settings.delta_ratios, bound.deltas, bound.prior, bound.nats(), strict=True):
         terms = transition_terms(bound.squared_errors, bound.num_dims, bound.sigma, delta)
@@ -249,13 +249,24 @@ def likelihood_rows(
             "n": len(nats),
             "bits_per_dim": bits_per_dim(estimates["nats"].value, bound.num_dims),
             "standard_error": estimates["nats"].standard_error / bit,
-            "monte_carlo_error": noise / (2 * delta**2) / bit,
+            "monte_carlo_error": noise["nats"] / (2 * delta**2) / bit,
         }
         for name, estimate in estimates.items():
             column = name if name == "nats" else f"{name}_nats"
             row |= {column: estimate.value, f"{column}_error": estimate.standard_error}
+        for name in ("transition", "reconstruction"):
+            row[f"{name}_nats_monte_carlo_error"] = noise[name] / (2 * delta**2)
         rows.append(row | {"nats_best_levels": prior.mean() + best_terms})
     return rows
+
+
+def _noise_errors(errors: HeldOutErrors) -> dict[str, float]:
+    """Return the standard errors that noise leaves in the squared errors of all levels, and of parts of them."""
+    if len(errors.network) < 2:
+        return dict.fromkeys(("nats", "transition", "reconstruction"), math.nan)
+    found = errors.without_noise()
+    parts = {"nats": found, "transition": found[..., 1:], "reconstruction": found[..., :1]}
+    return {name: total_error(part) for name, part in parts.items()}
 
 
 def cost_rows(errors: HeldOutErrors, sigma: float, delta_ratio: float) -> list[dict[str, object]]:

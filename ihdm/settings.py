@@ -196,9 +196,6 @@ class LikelihoodSettings(Settings):
     process: HeatSettings
     prior_noise: PriorNoise
     delta_ratios: tuple[Positive, ...]
-    num_bootstrap: Annotated[int, Field(ge=20)] = Field(
-        default=200, description="resamples behind the best δ's interval"
-    )
     seed: int
     num_train: Count | None = Field(default=None, description="training images the prior is made of, the first")
 
@@ -218,7 +215,7 @@ class DistanceSettings(Settings):
     num_images: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)] = Field(
         description="numbers n of images that are compared with the reference, each in every set alike"
     )
-    num_bootstrap: Annotated[int, Field(ge=20)]
+    num_resamples: Annotated[int, Field(ge=20)]
     num_neighbours: Count = Field(description="k of precision, recall, density and coverage")
     extrapolate: bool = Field(description="whether the Fréchet distance of infinitely many images is estimated too")
     seed: int
@@ -289,7 +286,7 @@ class EvaluationSettings(Settings):
     extra_draws: Annotated[int, Field(ge=0)] = Field(
         default=0, description="further draws a level on average, shared out by the variance of the first ones"
     )
-    num_bootstrap: Annotated[int, Field(ge=20)] = Field(default=200, description="resamples behind every interval")
+    num_resamples: Annotated[int, Field(ge=20)] = Field(default=200, description="resamples behind every interval")
     extractors: dict[Name, Extractor] = Field(
         description="for each data set, what turns images into the features that distances are measured in"
     )
@@ -300,7 +297,9 @@ class EvaluationSettings(Settings):
     )
     num_neighbours: Count = Field(default=5, description="k of precision, recall, density and coverage")
     extrapolate: bool = Field(
-        default=False, description="estimate the Fréchet distance of infinitely many images too, linear in 1/n"
+        default=False,
+        description="estimate the Fréchet distance of infinitely many images too, linear in 1/n; it is left out for n "
+        "images of which a quarter is not more than the number of features",
     )
     disentanglement: DisentanglementSettings = DisentanglementSettings()
 
@@ -319,7 +318,6 @@ class EvaluationSettings(Settings):
         for setting, needed, name, number in (
             ("num_shards", self.num_shards, "num_samples", self.num_samples),
             ("num_neighbours", self.num_neighbours + 1, fewest, self.compared[0]),
-            ("extrapolate", 200 if self.extrapolate else 0, fewest, self.compared[0]),
         ):
             if number < needed:
                 raise ValueError(f"{setting} needs {name} of {needed} or more, not {number}")

@@ -20,9 +20,14 @@ SETS = {"samples": "samples", "starts": "starts (blurred)", "train": "real, trai
 
 
 def estimate_text(value: float, half_width: float) -> str:
-    """Return ``value ± half_width``, both to the second significant digit of the half-width; a dash for none."""
+    """Return ``value ± half_width``, both to the second significant digit of the half-width; a dash for none.
+
+    A value without error stands alone.
+    """
     if math.isnan(value):
         return "–"
+    if math.isnan(half_width):
+        return f"{value:.3f}"
     digits = max(0, 1 - math.floor(math.log10(half_width))) if half_width > 0 else 3
     return f"{value:.{digits}f} ± {half_width:.{digits}f}"
 
@@ -185,18 +190,20 @@ SECTIONS = {
     ),
     "distance": (
         "How close are samples to real images?",
-        "Distances of n images from the training images, with 95 % bootstrap intervals. “Real, training” is the floor: "
+        "Distances of n images from the training images, with 95 % intervals. “Real, training” is the floor: "
         "the first n training images against all others. Starts are the blurred training images that sampling begins "
         "with. Precision: share of samples within the real manifold; recall: share of real images within that "
         "of samples; density and coverage are their sturdier kin. Crops of photos overlap and are not independent, so "
-        "their intervals are somewhat too narrow. Only distances in the features of Inception are called FID and KID.",
+        "their intervals are somewhat too narrow. The column n → ∞ needs more than four "
+        "images for each feature. Only distances in the features of Inception are called FID and KID.",
         distance_summary,
     ),
     "memorisation": (
         "Are training images repeated?",
         "Distance to the nearest training image, in pixels and in features. Near one: nearer than 95 % of held-out "
-        "images come, so 5 % of these are. A model that repeats training images has far more. Held-out photos come "
-        "from regions that training has not seen, so samples may well lie nearer without repeating anything.",
+        "images come, so 5 % of these are by definition. A model that repeats training images has far more. Held-out "
+        "photos come from regions that training has not seen, so samples may well lie nearer without repeating "
+        "anything.",
         memorisation_summary,
     ),
     "spectrum": (
@@ -222,7 +229,9 @@ SECTIONS = {
     "minimum": (
         "At which noise is sampling best?",
         "Where distance and bound are lowest over δ/σ, with 95 % intervals: for distances from the values' standard "
-        "errors at the δ that were sampled, for the bound from resampling test images on a grid of step 0.01.",
+        "errors at the δ that were sampled, for the bound from resampling test images on a grid of step 0.01 or finer. "
+        "A minimum may lie between values, so the interval reaches to the neighbouring ones. At the edge: the lowest "
+        "value may be the first or last that was tried, and the true minimum beyond it.",
         minimum_summary,
     ),
     "departures": (

@@ -103,7 +103,7 @@ def test_damaged_arrays_are_named_by_commands(ihdm_fails, tmp_path, name):
     (tmp_path / name).write_bytes(b"")
     message = ihdm_fails(
         "metrics", "spectrum-real", "--train", tmp_path / "train.npy", "--test", tmp_path / "test.npy",
-        "--num-images", 2, "--output", tmp_path / "x.csv",
+        "--num-images", 2, "--resamples", 20, "--output", tmp_path / "x.csv",
     )  # fmt: skip
     assert f"{tmp_path / name}: no .npy array can be read from it" in message
 
@@ -114,7 +114,7 @@ def test_sets_of_images_of_other_sizes_are_refused(ihdm_fails, tmp_path):
     np.save(other, np.zeros((4, 16, 16, 3), dtype=np.uint8))
     message = ihdm_fails(
         "metrics", "spectrum", "--train", train, "--sets", f"samples={other}", "--num-images", 2,
-        "--output", tmp_path / "x.csv",
+        "--resamples", 20, "--output", tmp_path / "x.csv",
     )  # fmt: skip
     assert f"{train} holds images of 8×8×1 but {other} of 16×16×3; they must be of one size" in message
 

@@ -5,7 +5,7 @@ import torch
 from ihdm.errors import UserError
 from ihdm.forward_spectra import NOISE_LEVELS, forward_spectra
 from ihdm.heat import heat_process
-from ihdm.heldout import HeldOutErrors, dequantise, held_out_errors, level_rows
+from ihdm.heldout import HeldOutErrors, _noise, dequantise, held_out_errors, level_rows
 from ihdm.settings import ErrorSettings, HeatSettings
 
 PROCESS = HeatSettings(kind="heat", sigma=0.05, num_levels=6, blur_sigma_max=4.0)
@@ -39,7 +39,7 @@ def test_predicting_nothing_is_the_baseline():
 def test_baseline_in_closed_form():
     """E‖F(t_k) u + σε − F(t_{k−1}) u‖² = ‖F(t_k) u − F(t_{k−1}) u‖² + N σ², at the right levels, within 4 errors."""
     errors = held_out_errors(nothing, IMAGES, SETTINGS)
-    heat, clean = heat_process(PROCESS, 8), dequantise(IMAGES, SETTINGS.seed)
+    heat, clean = heat_process(PROCESS, 8), dequantise(IMAGES)
     num_dims = 8 * 8 * 3
     for level in range(1, 7):
         step = (heat.blur(clean, level) - heat.blur(clean, level - 1)).square().sum((1, 2, 3)).numpy()
@@ -50,7 +50,7 @@ def test_baseline_in_closed_form():
 
 
 def test_controls_have_mean_zero():
-    """Within 4.5 standard errors of the mean over 200 images × 6 levels; each varies, and bands add up to the noise."""
+    """Within 4.5 standard errors of the mean over 200 images × 6 levels; and each varies."""
     errors = held_out_errors(nothing, IMAGES, SETTINGS)
     controls = errors.controls[0].reshape(-1, errors.controls.shape[-1])
     deviation = controls.std(axis=0)
@@ -58,9 +58,33 @@ def test_controls_have_mean_zero():
     assert (np.abs(controls.mean(axis=0)) < 4.5 * deviation / np.sqrt(len(controls))).all()
 
 
+def test_bands_add_up_to_the_noise():
+    """The powers in all bands are the noise's energy: Σ_bands = σ² (‖ε‖² − N), at every level and image."""
+    errors = held_out_errors(nothing, IMAGES[:20], SETTINGS)
+    for level in range(1, 7):
+        noise = _noise(SETTINGS.seed, level, 0, range(20), torch.Size((3, 8, 8))).double()
+        expected = PROCESS.sigma**2 * (noise.square().sum(dim=(1, 2, 3)).numpy() - 8 * 8 * 3)
+        np.testing.assert_allclose(errors.controls[0, :, level - 1, 1:].sum(axis=-1), expected, atol=1e-5)
+
+
+def test_a_network_that_returns_nan_is_named():
+    """Not taken for draws that were not made: level and images are told."""
+
+    def broken(images: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
+        found = torch.zeros_like(images)
+        if int(levels[0]) == 3 and len(images) == 64:
+            found[[1, 5]] = torch.nan
+        return found
+
+    with pytest.raises(UserError, match=r"error at level 3 is not finite for image 1, 5, 65, 69, 129 and 1 more"):
+        held_out_errors(broken, IMAGES, SETTINGS)
+    with pytest.raises(UserError, match="level 1 is not finite"):
+        held_out_errors(lambda images, levels: images / 0, IMAGES, SETTINGS)
+
+
 def test_a_network_that_knows_the_answer_has_no_error():
     """The answer at level k is F(t_{k−1}) u; a network that gives it there and only there has error zero."""
-    heat, clean = heat_process(PROCESS, 8), dequantise(IMAGES, SETTINGS.seed)
+    heat, clean = heat_process(PROCESS, 8), dequantise(IMAGES)
     seen = {"first": 0}
 
     def oracle(images: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:

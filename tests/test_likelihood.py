@@ -6,9 +6,10 @@ import torch
 from scipy import stats
 from torch.distributions import Independent, Normal, kl_divergence
 
+from ihdm.errors import UserError
 from ihdm.heat import HeatProcess, blur_schedule
 from ihdm.heldout import HeldOutErrors, dequantise
-from ihdm.likelihood import bits_per_dim, likelihood_rows, prior_kl_bound, transition_terms
+from ihdm.likelihood import bits_per_dim, likelihood_rows, prior_kl_bounds, transition_terms
 from ihdm.settings import HeatSettings, LikelihoodSettings
 
 
@@ -17,12 +18,12 @@ def test_golden_prior(golden):
     schedule = blur_schedule(
         float(values["blur_sigma_min"]), float(values["blur_sigma_max"]), int(values["num_levels"])
     )
-    bound = prior_kl_bound(
-        torch.as_tensor(values["train"]),
+    (bound,) = prior_kl_bounds(
+        torch.as_tensor(values["train"]).split(7),
         torch.as_tensor(values["test"]),
         HeatProcess(schedule, 16, 16),
         float(values["sigma"]),
-        float(values["delta"]),
+        [float(values["delta"])],
     )
     np.testing.assert_allclose(bound.numpy(), values["prior_kl_nats"], rtol=1e-4)
 
@@ -43,15 +44,17 @@ def test_prior_equals_distances_in_pixels(sigma_max):
         ]
     )
     expected = math.log(30) - torch.logsumexp(-divergences, dim=1)
-    torch.testing.assert_close(prior_kl_bound(train, test, heat, sigma, delta), expected, rtol=1e-6, atol=1e-4)
+    (found,) = prior_kl_bounds([train], test, heat, sigma, [delta])
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-4)
 
 
 def test_one_centre_gives_the_divergence_itself():
     image = torch.full((1, 1, 4, 4), 0.5)
     heat = HeatProcess([0.0, 2.0], 4, 4)
-    assert float(prior_kl_bound(image, image, heat, 0.1, 0.1)) == pytest.approx(0, abs=1e-9)
+    equal, wider = prior_kl_bounds([image], image, heat, 0.1, [0.1, 0.2])
+    assert float(equal) == pytest.approx(0, abs=1e-9)
     expected = 16 * 0.5 * ((0.1 / 0.2) ** 2 - 1 + 2 * math.log(2))
-    assert float(prior_kl_bound(image, image, heat, 0.1, 0.2)) == pytest.approx(expected)
+    assert float(wider) == pytest.approx(expected)
 
 
 def test_transition_terms_are_gaussian_divergences():
@@ -72,7 +75,7 @@ def test_without_noise_there_is_no_bound():
     heat, image = HeatProcess([0.0, 1.0], 4, 4), torch.zeros(1, 1, 4, 4)
     for sigma, delta in ((0.0, 0.1), (0.1, 0.0)):
         with pytest.raises(ValueError, match="infinite without noise"):
-            prior_kl_bound(image, image, heat, sigma, delta)
+            prior_kl_bounds([image], image, heat, sigma, [delta])
         with pytest.raises(ValueError, match="infinite without noise"):
             transition_terms(np.ones((1, 2)), 4, sigma, delta)
 
@@ -85,25 +88,33 @@ def test_bits_of_uniform_noise():
 
 def test_dequantised_images_round_down_to_themselves():
     images = np.random.default_rng(0).integers(0, 256, (4, 5, 6, 3), dtype=np.uint8)
-    values = dequantise(images, seed=0)
+    values = dequantise(images)
     assert float(values.min()) >= 0
     assert float(values.max()) < 1
     np.testing.assert_array_equal(np.floor(values.permute(0, 2, 3, 1).numpy() * 256).astype(np.uint8), images)
-    assert torch.equal(dequantise(images[:2], seed=0), values[:2])
+    assert torch.equal(dequantise(images[:2]), values[:2])
+
+
+SETTINGS = LikelihoodSettings(
+    process=HeatSettings(kind="heat", sigma=0.01, num_levels=5, blur_sigma_max=4.0),
+    prior_noise="delta",
+    delta_ratios=(1.0, 1.25),
+    seed=0,
+)
+
+
+def errors_of_images(count: int, draws: int = 2) -> HeldOutErrors:
+    rng = np.random.default_rng(2)
+    network, baseline = rng.random((2, draws, count, 5))
+    return HeldOutErrors(network, baseline, np.zeros((draws, count, 5, 1)), 64)
+
+
+def images_of(count: int) -> np.ndarray:
+    return np.random.default_rng(count).integers(0, 256, (count, 8, 8, 1), dtype=np.uint8)
 
 
 def test_rows_add_up():
-    rng = np.random.default_rng(2)
-    train = rng.integers(0, 256, (20, 8, 8, 1), dtype=np.uint8)
-    test = rng.integers(0, 256, (6, 8, 8, 1), dtype=np.uint8)
-    settings = LikelihoodSettings(
-        process=HeatSettings(kind="heat", sigma=0.01, num_levels=5, blur_sigma_max=4.0),
-        prior_noise="delta",
-        delta_ratios=(1.0, 1.25),
-        seed=0,
-    )
-    errors = HeldOutErrors(rng.random((2, 6, 5)), rng.random((2, 6, 5)), np.zeros((2, 6, 5, 1)), 64)
-    rows = likelihood_rows(errors, train, test, settings)
+    rows = likelihood_rows(errors_of_images(6), images_of(20), images_of(6), SETTINGS)
     assert [row["delta_ratio"] for row in rows] == [1.0, 1.25]
     for row in rows:
         parts = row["prior_nats"] + row["transition_nats"] + row["reconstruction_nats"]
@@ -112,3 +123,22 @@ def test_rows_add_up():
         assert row["standard_error"] == pytest.approx(row["nats_error"] / (64 * math.log(2)))
         assert row["nats_best_levels"] < row["nats"]
         assert row["n"] == 6
+
+
+def test_errors_from_noise_of_the_parts():
+    """Levels have noise of their own, so the squares of the parts' errors add up; with one draw nothing is known."""
+    errors = errors_of_images(6)
+    for row in likelihood_rows(errors, images_of(20), images_of(6), SETTINGS):
+        parts = [row[f"{name}_nats_monte_carlo_error"] for name in ("transition", "reconstruction")]
+        assert math.hypot(*parts) == pytest.approx(row["monte_carlo_error"] * 64 * math.log(2))
+        spread = np.sqrt(errors.network[:, :, 0].var(axis=0, ddof=1).sum() / 2) / 6
+        assert parts[1] == pytest.approx(spread / (2 * (row["delta_ratio"] * 0.01) ** 2))
+    (row, _) = likelihood_rows(errors_of_images(6, draws=1), images_of(20), images_of(6), SETTINGS)
+    assert math.isnan(row["monte_carlo_error"])
+    assert math.isnan(row["transition_nats_monte_carlo_error"])
+
+
+@pytest.mark.parametrize(("measured", "there"), [(6, 5), (1, 5)])
+def test_numbers_of_images_that_do_not_fit(measured, there):
+    with pytest.raises(UserError, match=f"errors of {measured} images, and {there} test images; 2 or more are needed"):
+        likelihood_rows(errors_of_images(measured), images_of(20), images_of(there), SETTINGS)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ihdm.commands.options import SettingsOption, TestOption, TrainOption, first_images, read_settings
+from ihdm.commands.options import ResamplesOption, SettingsOption, TestOption, TrainOption, first_images, read_settings
 from ihdm.commands.tables import LabelOption, OutputOption, named_paths, write_rows
 from ihdm.errors import UserError
 from ihdm.settings import DistanceSettings, Extractor, HeatSettings, MemorisationSettings
@@ -173,33 +173,39 @@ def memorisation(
 
 
 @app.command()
-def spectrum(train: TrainOption, sets: SetsOption, num_images: CountOption, output: OutputOption,
-             label: LabelOption = None) -> None:  # fmt: skip
+def spectrum(
+    train: TrainOption, sets: SetsOption, num_images: CountOption, resamples: ResamplesOption, output: OutputOption,
+    label: LabelOption = None,
+) -> None:  # fmt: skip
     """Compare the power in bands of frequency, and over all of them, with that of the training images."""
     from ihdm.metrics.spectrum import band_rows
     from ihdm.provenance import record
     from ihdm.stored import open_images, require_one_shape
 
     paths = named_paths("--sets", sets)
-    with record([output], inputs=[train, *paths.values()], settings={"num_images": num_images}):
+    settings = {"num_images": num_images, "resamples": resamples}
+    with record([output], inputs=[train, *paths.values()], settings=settings, seed=0):
         taken = {name: first_images(path, num_images) for name, path in paths.items()}
         real = open_images(train)
         require_one_shape({str(train): real, **{str(paths[name]): images for name, images in taken.items()}})
-        write_rows(band_rows(taken, real), label, output)
+        write_rows(band_rows(taken, real, resamples), label, output)
 
 
 @app.command()
-def spectrum_real(train: TrainOption, test: TestOption, num_images: CountOption, output: OutputOption,
-                  label: LabelOption = None) -> None:  # fmt: skip
+def spectrum_real(
+    train: TrainOption, test: TestOption, num_images: CountOption, resamples: ResamplesOption, output: OutputOption,
+    label: LabelOption = None,
+) -> None:  # fmt: skip
     """Compare the power of real images with that of others: of held-out ones, and of training images with the rest."""
     from ihdm.metrics.spectrum import real_band_rows
     from ihdm.provenance import record
     from ihdm.stored import open_images, require_one_shape
 
-    with record([output], inputs=[train, test], settings={"num_images": num_images}):
+    settings = {"num_images": num_images, "resamples": resamples}
+    with record([output], inputs=[train, test], settings=settings, seed=0):
         seen, held_out = open_images(train), open_images(test)
         require_one_shape({str(train): seen, str(test): held_out})
-        write_rows(real_band_rows(seen, held_out, num_images), label, output)
+        write_rows(real_band_rows(seen, held_out, num_images, resamples), label, output)
 
 
 @app.command()
@@ -240,7 +246,7 @@ def psd(settings: SettingsOption, train: TrainOption, output: OutputOption, labe
 @app.command()
 def data_spectrum(
     train: TrainOption,
-    resamples: Annotated[int, typer.Option(min=2, help="Bootstrap resamples behind the interval of α.")],
+    resamples: ResamplesOption,
     output: OutputOption,
     label: LabelOption = None,
 ) -> None:

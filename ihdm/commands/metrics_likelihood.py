@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ihdm.commands.options import SettingsOption, TestOption, TrainOption, first_images, read_settings
+from ihdm.commands.options import ResamplesOption, SettingsOption, TestOption, TrainOption, first_images, read_settings
 from ihdm.commands.tables import LabelOption, OutputOption, write_rows
 from ihdm.errors import UserError
 from ihdm.settings import ErrorSettings, HeatSettings, LikelihoodSettings
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from ihdm.images import StoredImages
 
 app = typer.Typer()
-
-FINE_STEP = 0.01
-"""Step of δ/σ where the minimum of the bound is looked for."""
 
 ErrorsOption = Annotated[Path, typer.Option(help="The held-out errors, .npz.")]
 
@@ -113,26 +110,25 @@ def likelihood_minimum(
     errors: ErrorsOption,
     train: TrainOption,
     test: TestOption,
+    resamples: ResamplesOption,
     output: OutputOption,
     label: LabelOption = None,
 ) -> None:
     """Tell at which δ the bound is lowest, on a fine grid over the range of δ, which costs no network evaluation."""
-    import numpy as np
-
     from ihdm.heldout import HeldOutErrors
     from ihdm.likelihood import bits_per_dim, bound_images
-    from ihdm.metrics.minimum import likelihood_minimum
+    from ihdm.metrics.minimum import fine_ratios, likelihood_minimum
     from ihdm.provenance import record
 
     chosen = read_settings(LikelihoodSettings, settings)
-    with record([output], inputs=[errors, train, test], settings=chosen, seed=chosen.seed):
+    recorded = chosen.model_dump(mode="json") | {"resamples": resamples}
+    with record([output], inputs=[errors, train, test], settings=recorded, seed=chosen.seed):
         stored = HeldOutErrors.read(errors, chosen.process)
-        low, high = min(chosen.delta_ratios), max(chosen.delta_ratios)
-        ratios = np.round(np.arange(low, high + FINE_STEP / 2, FINE_STEP), 10)
+        ratios = fine_ratios(chosen.delta_ratios)
         centres, images = _fitting_images(stored, chosen, train, test)
         bound = bound_images(stored.means(), centres, images, chosen, ratios.tolist())
         bits = bits_per_dim(bound.nats(), stored.num_dims)
-        write_rows([likelihood_minimum(ratios, bits, chosen.num_bootstrap, chosen.seed)], label, output)
+        write_rows([likelihood_minimum(ratios, bits, resamples, chosen.seed)], label, output)
 
 
 def _fitting_images(

@@ -16,6 +16,7 @@ SettingsOption = Annotated[
     typer.Option("--settings", help="Settings as JSON, or the path of a JSON file that holds them.", metavar="JSON"),
 ]
 
+ResamplesOption = Annotated[int, typer.Option("--resamples", help="Resamples behind 95 % intervals.", min=20)]
 TrainOption = Annotated[Path, typer.Option(help="The training images, train.npy.")]
 TestOption = Annotated[Path, typer.Option(help="The test images, test.npy.")]
 

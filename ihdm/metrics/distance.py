@@ -1,16 +1,16 @@
 """Distances between sets of images and a reference, in one extractor's features, with intervals."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 
 import numpy as np
+from jaxtyping import Int
 
 from ihdm.errors import UserError
-from ihdm.metrics.bootstrap import Estimate, bootstrap
-from ihdm.metrics.extrapolation import extrapolate
+from ihdm.metrics.estimates import Estimate, jackknife
+from ihdm.metrics.extrapolation import can_extrapolate, extrapolate
 from ihdm.metrics.features import Features, StoredFeatures, require_one_extractor
 from ihdm.metrics.frechet import FrechetDistance
-from ihdm.metrics.kid import kernel_distance
+from ihdm.metrics.kernel import kernel_distance
 from ihdm.metrics.manifold import manifold_measures
 from ihdm.settings import DistanceSettings
 
@@ -27,16 +27,22 @@ def measure_distances(features: Features, reference: Features, settings: Distanc
 
     The intervals tell how much the values would change with other images in the set; the reference is taken as given,
     as it is in the protocol that papers use. Precision, recall, density and coverage compare with the first of the
-    reference, as many as the set has or all.
+    reference, as many as the set has or all. The extrapolated distance is left out where a quarter of the set has no
+    more images than there are features.
     """
-    frechet = partial(FrechetDistance(reference).value, features)
+    frechet = FrechetDistance(reference)
+
+    def value(part: Int[np.ndarray, "part"]) -> float:
+        return frechet.value(features[part])
+
+    whole = jackknife(value, len(features), settings.num_resamples, settings.seed)
     measures = {
-        "frechet_distance": bootstrap(frechet, len(features), settings.num_bootstrap, settings.seed),
+        "frechet_distance": whole,
         "kernel_distance": kernel_distance(features, reference),
         **manifold_measures(features, reference[: len(features)], settings.num_neighbours),
     }
-    if settings.extrapolate:
-        measures["frechet_distance_extrapolated"] = extrapolate(frechet, len(features), settings.seed)
+    if settings.extrapolate and can_extrapolate(*features.shape):
+        measures["frechet_distance_extrapolated"] = extrapolate(value, len(features), whole, settings.seed)
     return measures
 
 

@@ -22,6 +22,8 @@ Features = Float[np.ndarray, "_ feature"]
 
 CHUNK_VALUES = 2**22
 """Most numbers in the images that are transformed at a time."""
+MAX_COVARIANCE = 4096
+"""Most values an image may have for its covariance to be formed."""
 
 
 @runtime_checkable
@@ -45,9 +47,21 @@ def weights_sha256(*arrays: np.ndarray) -> str:
 
 
 class CosineFeatures:
-    """All orthonormal DCT-II coefficients of the image in [0, 1]: a rotation of its pixels."""
+    """All orthonormal DCT-II coefficients of the image in [0, 1]: a rotation of its pixels.
+
+    Args:
+        num_features: values in an image.
+
+    Raises:
+        UserError: if there are more than 4096, whose covariance nobody would wait for.
+    """
 
     def __init__(self, num_features: int) -> None:
+        if num_features > MAX_COVARIANCE:
+            raise UserError(
+                f"dct of images of {num_features} values would make as many features; {MAX_COVARIANCE} is the most "
+                "whose covariance can be formed: take 'pca', 'efficientnet' or 'inception'"
+            )
         self.name = f"dct{num_features}"
         self.sha256 = weights_sha256()
 
@@ -68,8 +82,6 @@ class PrincipalFeatures:
     """
 
     NUM_COMPONENTS = 64
-    MAX_COVARIANCE = 4096
-    """Most values an image may have for its covariance to be formed."""
     MAX_LARGE = 2048
     """Larger images are fitted on this many, by a randomised decomposition."""
 
@@ -94,7 +106,7 @@ class PrincipalFeatures:
                 f"pca needs {cls.NUM_COMPONENTS} reference images and as many values in each; there are "
                 f"{len(reference)} images of {num_values} values: take 'dct', or more images"
             )
-        if num_values <= cls.MAX_COVARIANCE:
+        if num_values <= MAX_COVARIANCE:
             pca = PCA(cls.NUM_COMPONENTS, svd_solver="covariance_eigh")
             pca.fit(_pixels(reference))
         else:
@@ -126,11 +138,12 @@ def extract(
         report: called with the number of images that are done.
     """
     size = max(1, CHUNK_VALUES // images[0].size)
-    parts = []
+    num_features = extractor.transform(images[:1]).shape[1]
+    values = np.empty((len(images), num_features), dtype=np.float32)
     for first in range(0, len(images), size):
-        parts.append(extractor.transform(images[first : first + size]).astype(np.float32))
+        values[first : first + size] = extractor.transform(images[first : first + size])
         report(min(first + size, len(images)))
-    return StoredFeatures(np.concatenate(parts), extractor.name, extractor.sha256)
+    return StoredFeatures(values, extractor.name, extractor.sha256)
 
 
 @dataclass(frozen=True)

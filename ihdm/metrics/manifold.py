@@ -11,7 +11,7 @@ A set's manifold is the union of balls around its images, each reaching to the k
 import numpy as np
 
 from ihdm.errors import UserError
-from ihdm.metrics.bootstrap import Estimate, mean_estimate
+from ihdm.metrics.estimates import Estimate, mean_estimate
 from ihdm.metrics.features import Features
 from ihdm.metrics.neighbours import distance_blocks, neighbour_radii
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from jaxtyping import Float
 
-from ihdm.metrics.bootstrap import Estimate, mean_estimate
+from ihdm.metrics.estimates import Estimate, mean_estimate
 from ihdm.metrics.neighbours import Points, distance_blocks
 
 NEAR = 0.05
@@ -16,14 +16,13 @@ def nearest_distances(points: Points, train: Points, chunk: int) -> Float[np.nda
     """Return the distance of each point to the nearest training image.
 
     Args:
-        points: features or pixels of images, float64 or integers.
+        points: features or pixels of images, floats or integers; of integers the distances are exact.
         train: those of the training images; may be mapped into memory.
         chunk: training images held in memory at a time.
     """
     nearest = np.full(len(points), np.inf)
     for first in range(0, len(train), chunk):
-        others = np.asarray(train[first : first + chunk], dtype=np.float64)
-        for here, distances in distance_blocks(points, others):
+        for here, distances in distance_blocks(points, np.asarray(train[first : first + chunk])):
             nearest[here] = np.minimum(nearest[here], distances.min(axis=1))
     return nearest
 
@@ -33,17 +32,23 @@ def memorisation_measures(
 ) -> dict[str, dict[str, Estimate]]:
     """Return, for samples and held-out images, the mean distance to the nearest training image and the share near one.
 
-    Near means nearer than 95 % of the held-out images: of these 5 % are near, of a model's samples about as many unless
-    it repeats training images.
+    Near means nearer than 95 % of the held-out images: of these 5 % are near by definition, which has no error, of a
+    model's samples about as many unless it repeats training images. The error of the samples' share is that of counting
+    samples, and of the threshold, which other held-out images would move: by how much the share changes if it moves by
+    its own standard error.
 
     Args:
         samples: distance of each sample to its nearest training image.
         held_out: the same of real images that training has not seen.
     """
-    threshold = np.quantile(held_out, NEAR)
+    step = np.sqrt(NEAR * (1 - NEAR) / len(held_out))
+    lower, threshold, upper = np.quantile(held_out, [max(NEAR - step, 0), NEAR, NEAR + step])
+    share = mean_estimate((samples <= threshold) * 1.0)
+    by_threshold = (np.mean(samples <= upper) - np.mean(samples <= lower)) / 2
+    error = float(np.hypot(share.standard_error, by_threshold))
     return {
-        name: {"nearest_distance": mean_estimate(values), "share_near": mean_estimate((values <= threshold) * 1.0)}
-        for name, values in {"samples": samples, "test": held_out}.items()
+        "samples": {"nearest_distance": mean_estimate(samples), "share_near": Estimate(share.value, error)},
+        "test": {"nearest_distance": mean_estimate(held_out), "share_near": Estimate(NEAR, np.nan)},
     }
 
 

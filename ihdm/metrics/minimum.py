@@ -1,5 +1,8 @@
 """Where a curve over δ/σ is lowest, and how surely: it is drawn anew many times, each time with its own minimum."""
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
@@ -11,6 +14,9 @@ from ihdm.seeds import generator
 LOW, HIGH = 0.025, 0.975
 """Quantiles between which 95 % of the minima lie."""
 NUM_CURVES = 2000
+FINE_STEP = 0.01
+"""Step of δ/σ where the minimum of the bound is looked for, or a smaller one: there are always some steps."""
+MIN_STEPS = 20
 
 
 def minimum_row(
@@ -18,8 +24,11 @@ def minimum_row(
 ) -> dict[str, object]:
     """Return where the minimum lies, with a 95 % interval, and what may be said of it.
 
-    The verdict is `inside` the range, at its `edge`, where the true minimum may lie beyond, or `flat`, if the interval
-    holds the whole range.
+    A smooth curve with one valley has its minimum between the neighbours of its lowest value. The interval therefore
+    reaches from the ratio before the places where 95 % of the curves are lowest to the one after them.
+
+    The verdict is `flat` if these places go from the first ratio to the last; `edge` if they touch one of the two, as
+    the true minimum may then lie beyond; else `inside`.
 
     Args:
         ratios: δ/σ, ascending, three or more.
@@ -31,23 +40,33 @@ def minimum_row(
     """
     if len(ratios) < 3:
         raise UserError(f"a minimum needs values at three δ/σ or more, not {len(ratios)}: sweep more of them")
-    minima = ratios[curves.argmin(axis=1)]
-    low, high = np.quantile(minima, [LOW, HIGH], method="inverted_cdf")
-    best = int(values.argmin())
-    if low == ratios[0] and high == ratios[-1]:
-        verdict = "flat"
-    else:
-        verdict = "edge" if best in (0, len(ratios) - 1) else "inside"
+    best, last = int(values.argmin()), len(ratios) - 1
+    quantiles = np.quantile(curves.argmin(axis=1), [LOW, HIGH], method="inverted_cdf")
+    low, high = min(int(quantiles[0]), best), max(int(quantiles[1]), best)
+    verdicts = ("inside", "edge", "flat")
     return {
         "delta_ratio": ratios[best],
-        "low": low,
-        "high": high,
+        "low": ratios[max(low - 1, 0)],
+        "high": ratios[min(high + 1, last)],
         "value": values[best],
-        "verdict": verdict,
+        "verdict": verdicts[(low == 0) + (high == last)],
         "first_ratio": ratios[0],
         "last_ratio": ratios[-1],
         "num_ratios": len(ratios),
     }
+
+
+def fine_ratios(ratios: Sequence[float]) -> Float[np.ndarray, "_"]:
+    """Return δ/σ from the smallest to the largest ratio in steps of 0.01, or of a twentieth of the range if smaller.
+
+    Raises:
+        UserError: if there is one ratio only.
+    """
+    low, high = min(ratios), max(ratios)
+    if low == high:
+        raise UserError(f"a minimum needs a range of δ/σ, not {low:g} alone: sweep more of them")
+    num_steps = max(MIN_STEPS, math.ceil(round((high - low) / FINE_STEP, 6)))
+    return np.round(np.linspace(low, high, num_steps + 1), 10)
 
 
 def distance_minimum(table: pd.DataFrame, seed: int) -> list[dict[str, object]]:
@@ -80,7 +99,7 @@ def likelihood_minimum(
     Args:
         ratios: δ/σ, ascending.
         bits: the bound of each image at each ratio, in bits per dimension.
-        num_resamples: bootstrap resamples.
+        num_resamples: bootstrap resamples of the images.
         seed: seed of the resampling.
     """
     count = bits.shape[1]

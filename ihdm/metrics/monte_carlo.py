@@ -12,27 +12,41 @@ from jaxtyping import Float, Int
 Draws = Float[np.ndarray, "draw image levels"]
 """NaN where a level has fewer draws than another."""
 Controls = Float[np.ndarray, "draw image levels control"]
+MIN_DIFFERENCES = 10
+"""Fewest differences between draws, for each control, that slopes are fitted to."""
 
 
 def remove_noise(errors: Draws, controls: Controls) -> Draws:
     """Subtract the part of the errors that the noise itself explains: control variates.
 
     Their expectation over the noise is zero, so that the mean stays what it is. The slopes are those that fit best, at
-    each level, how errors differ between the draws of an image; the variance between draws can only become smaller.
+    each level, how errors differ between the draws of an image. They fit these very draws better than any others, and
+    are uncertain themselves: of m differences and c controls the mean over images has the variance
+
+        v · m / (m − c) · (m − 1) / (m − c − 1)
+
+    where v is what the remaining spread between draws gives (Lavenberg and Welch, 1981). What remains of the
+    differences is therefore stretched by the root of these factors, which leaves every image's mean alone. A level with
+    m < 10 c has too few for slopes: its errors stay as they are.
 
     Args:
-        errors: of the network. With one draw there are no differences, and they are returned as they are.
+        errors: of the network. With one draw there are no differences.
         controls: known quantities of the same noise.
     """
-    if len(errors) < 2:
-        return errors
-    cleaned = np.empty_like(errors)
+    num_controls = controls.shape[-1]
+    cleaned = errors.copy()
     for level in range(errors.shape[2]):
         found, known = errors[..., level], controls[..., level, :]
         is_drawn = np.isfinite(found)
+        freedom = int((is_drawn.sum(axis=0) - 1).sum())
+        if freedom < MIN_DIFFERENCES * num_controls:
+            continue
         differences = (known - np.nanmean(known, axis=0))[is_drawn]
         slopes, *_ = np.linalg.lstsq(differences, (found - np.nanmean(found, axis=0))[is_drawn])
-        cleaned[..., level] = found - known @ slopes
+        remaining = found - known @ slopes
+        means = np.nanmean(remaining, axis=0)
+        factor = freedom / (freedom - num_controls) * (freedom - 1) / (freedom - num_controls - 1)
+        cleaned[..., level] = means + (remaining - means) * np.sqrt(factor)
     return cleaned
 
 
@@ -86,8 +100,12 @@ def designs(errors: Draws, without_noise: Draws) -> list[Design]:
     num_levels = errors.shape[2]
     plain, controlled = draw_variance(errors), draw_variance(without_noise)
     means = np.nanmean(errors, axis=0)
-    # K e at one random level: the spread over levels comes on top of the noise.
-    level_variance = np.square(means).mean() * num_levels**2 - np.square(means.sum(axis=1)).mean()
+    mean_variance = plain / np.isfinite(errors).sum(axis=0)
+    # K e at one random level: the spread over levels comes on top of the noise. Means over a few draws still hold some
+    # of the noise, which is no spread over levels: their squares are that much too large.
+    squares = (np.square(means) - mean_variance).mean() * num_levels**2
+    squared_sums = (np.square(means.sum(axis=1)) - mean_variance.sum(axis=1)).mean()
+    level_variance = max(0.0, squares - squared_sums)
     uniform = level_variance + num_levels**2 * plain.mean()
     return [
         Design("uniform random levels", float(uniform)),

@@ -14,9 +14,11 @@ def distance_blocks(points: Points, others: Points) -> Iterator[tuple[slice, Flo
     """Yield the Euclidean distances of some points to all others, and which points they are.
 
     The square is expanded around a common centre, in float64: rounding shifts a squared distance by about 1e-15 of the
-    squared norms.
+    squared norms. Between integers, as pixels are, squared distances are exact, as their centre is one of integers.
     """
     centre = others.mean(axis=0, dtype=np.float64)
+    if np.issubdtype(others.dtype, np.integer):
+        centre = np.rint(centre)
     others = others - centre
     norms = np.square(others).sum(axis=1)
     size = max(1, BLOCK_VALUES // max(len(others), points.shape[1]))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ihdm.images import StoredImages
-from ihdm.metrics.bootstrap import bootstrap, mean_estimate
+from ihdm.metrics.estimates import jackknife, mean_estimate
 from ihdm.metrics.spectrum import annulus_power, fit_alpha
 
 MAX_IMAGES = 500
@@ -17,7 +17,7 @@ def power_law_rows(images: StoredImages, num_resamples: int, seed: int) -> list[
     """Return rows of quantity ``power``, one for each annulus of frequency, and a row ``alpha``, with 95 % intervals.
 
     Powers are averaged over the first 500 images, or all if there are fewer. α is fitted by least squares on log-log
-    axes over all annuli up to π; its interval comes from resampling images.
+    axes over all annuli up to π; its interval comes from leaving images out.
 
     Args:
         images: stored images.
@@ -25,15 +25,15 @@ def power_law_rows(images: StoredImages, num_resamples: int, seed: int) -> list[
         seed: seed of the resampling.
 
     Raises:
-        ValueError: if there are fewer than two images.
+        UserError: if there are fewer than two images.
     """
     num_bins = min(50, 2 * images.shape[1])
     starts = range(0, min(MAX_IMAGES, len(images)), CHUNK)
     parts = [annulus_power(images[first : min(first + CHUNK, MAX_IMAGES)] / 255, num_bins) for first in starts]
     frequencies, power = parts[0][0], np.concatenate([values for _, values in parts])
     count = len(power)
-    alpha = bootstrap(
-        lambda weights: fit_alpha(frequencies, weights @ power / count, 0.0, FIT_HIGH), count, num_resamples, seed
+    alpha = jackknife(
+        lambda part: fit_alpha(frequencies, power[part].mean(axis=0), 0.0, FIT_HIGH), count, num_resamples, seed
     )
     fitted = frequencies[frequencies <= FIT_HIGH]
     return [

@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Float
 from scipy.fft import dctn
 
+from ihdm.errors import UserError
 from ihdm.images import StoredImages
-from ihdm.metrics.bootstrap import Estimate, mean_estimate
-from ihdm.metrics.spectral import spectral_distance
+from ihdm.metrics.estimates import Estimate, mean_estimate
+from ihdm.metrics.spectral_distance import spectral_distance
 
 MAX_FREQUENCY = np.sqrt(2) * np.pi
 
@@ -26,6 +27,8 @@ BANDS = {
 
 NUM_ANNULI = 20
 """Annuli of the spectral distance, from frequency 0 to √2 π; few enough that none is empty but for tiny images."""
+NO_POWER = 1e-20
+"""Below this, power is rounding error: one grey level in one of 50 000 images of 256×256 gives more."""
 CHUNK_VALUES = 2**23
 """Most numbers in the images that are transformed at a time."""
 
@@ -52,7 +55,7 @@ def band_power(
     """Return the mean power of each image in each band of frequencies.
 
     Raises:
-        ValueError: if a band holds no frequency of images of this size.
+        UserError: if a band holds no frequency of images of this size.
     """
     power = coefficient_power(images)
     frequencies = radial_frequencies(*power.shape[1:])
@@ -60,22 +63,33 @@ def band_power(
     for low, high in bounds:
         inside = (frequencies >= low) & (frequencies < high) & (frequencies > 0)
         if not inside.any():
-            raise ValueError(f"images of {power.shape[1:]} pixels have no frequency in [{low:.3g}, {high:.3g})")
+            size = f"{power.shape[1]} × {power.shape[2]}"
+            raise UserError(
+                f"spectrum: images of {size} pixels have no frequency between {low:.3g} and {high:.3g} radians per "
+                "pixel; take images of 5 × 5 pixels or more"
+            )
         columns.append(power[:, inside].mean(axis=1))
     return np.stack(columns, axis=1)
 
 
-def band_rows(
-    sets: Mapping[str, StoredImages], reference: StoredImages, num_resamples: int = 200
-) -> list[dict[str, object]]:
+def band_rows(sets: Mapping[str, StoredImages], reference: StoredImages, num_resamples: int) -> list[dict[str, object]]:
     """Return rows of power relative to the reference's, one for each set and band, and of the spectral distance.
 
     Args:
         sets: stored images by name.
         reference: real images; their mean power is taken as given.
         num_resamples: resamples behind the error of the spectral distance.
+
+    Raises:
+        UserError: if the images are too small for the bands, the reference has no power in one of them or in an
+            annulus, or a set has fewer than two images.
     """
     real, real_annuli = (power.mean(axis=0) for power in _powers(reference))
+    if min(real.min(), real_annuli.min()) < NO_POWER:
+        raise UserError(
+            "spectrum: the images to compare with have no power in some band of frequency, as flat or smooth ones have "
+            "none; nothing can be told relative to it: take other images"
+        )
     rows: list[dict[str, object]] = []
     for name, images in sets.items():
         bands, annuli = _powers(images)
@@ -104,7 +118,9 @@ def band_rows(
     return rows
 
 
-def real_band_rows(train: StoredImages, test: StoredImages, num_images: int) -> list[dict[str, object]]:
+def real_band_rows(
+    train: StoredImages, test: StoredImages, num_images: int, num_resamples: int
+) -> list[dict[str, object]]:
     """Return the same of real images: of the first training images against the others, and of held-out ones.
 
     Where fewer than ``num_images`` would be left, or held out, one row without a value says so.
@@ -113,6 +129,7 @@ def real_band_rows(train: StoredImages, test: StoredImages, num_images: int) -> 
         train: the training images.
         test: held-out images.
         num_images: how many of each are compared.
+        num_resamples: resamples behind the error of the spectral distance.
     """
     rows = []
     for name, images, reference, needed in (
@@ -120,7 +137,7 @@ def real_band_rows(train: StoredImages, test: StoredImages, num_images: int) -> 
         ("test", test, train, num_images),
     ):
         if len(images) >= needed:
-            rows += band_rows({name: images[:num_images]}, reference)
+            rows += band_rows({name: images[:num_images]}, reference, num_resamples)
         else:
             nothing = {"set": name, "metric": "spectral_distance", "band": "all", "n": num_images}
             note = f"{needed} images are needed, not {len(images)}"
@@ -165,10 +182,15 @@ def fit_alpha(
     """Return α of power ∝ 1/f^α, by least squares on log-log axes over low ≤ f ≤ high.
 
     Raises:
-        ValueError: if fewer than two annuli lie in the range.
+        UserError: if fewer than two annuli lie in the range, or one of them has no power.
     """
     inside = (frequencies >= low) & (frequencies <= high)
     if inside.sum() < 2:
-        raise ValueError(f"{inside.sum()} annuli lie in [{low:.3g}, {high:.3g}]; two are needed to fit a slope")
+        raise UserError(
+            f"spectrum: {inside.sum()} annuli lie between {low:.3g} and {high:.3g} radians per pixel; two are needed "
+            "to fit a slope: take larger images"
+        )
+    if power[inside].min() < NO_POWER:
+        raise UserError("spectrum: the images have no power at some frequency, so there is no power law; take others")
     slope, _ = np.polyfit(np.log(frequencies[inside]), np.log(power[inside]), 1)
     return float(-slope)

@@ -11,14 +11,15 @@ from ihdm import extractors
 from ihdm.errors import UserError
 from ihdm.extractors import Inception, fit_extractor, in_colour, load_extractor, save_extractor
 from ihdm.files import sha256
+from ihdm.metrics import features
 from ihdm.metrics.distance import distance_rows
 from ihdm.metrics.features import PrincipalFeatures, StoredFeatures, extract
-from ihdm.metrics.kid import kernel_distance
+from ihdm.metrics.kernel import kernel_distance
 from ihdm.metrics.tables import join_tables
 from ihdm.settings import DistanceSettings
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 1), dtype=np.uint8)
-SETTINGS = DistanceSettings(num_images=(100,), num_bootstrap=20, num_neighbours=3, extrapolate=False, seed=0)
+SETTINGS = DistanceSettings(num_images=(100,), num_resamples=20, num_neighbours=3, extrapolate=False, seed=0)
 
 
 @pytest.fixture
@@ -222,7 +223,7 @@ def test_pca_of_large_images_forms_no_covariance(monkeypatch):
     values = rng.standard_normal((900, 64)) @ mixing + 128
     images = np.clip(np.rint(values), 0, 255).astype(np.uint8).reshape(900, 8, 8, 3)
     exact = PrincipalFeatures.fit(images)
-    monkeypatch.setattr(PrincipalFeatures, "MAX_COVARIANCE", 100)
+    monkeypatch.setattr(features, "MAX_COVARIANCE", 100)
     large = PrincipalFeatures.fit(images)
     covariance = np.cov(large.transform(images), rowvar=False)
     np.testing.assert_allclose(covariance, np.eye(64), atol=0.02)

@@ -3,10 +3,11 @@ import pytest
 from sklearn.neighbors import NearestNeighbors
 
 from ihdm.metrics import neighbours
+from ihdm.metrics.estimates import Estimate
 from ihdm.metrics.extrapolation import extrapolate
 from ihdm.metrics.manifold import manifold_measures
 from ihdm.metrics.memorisation import memorisation_measures, memorisation_rows, nearest_distances
-from ihdm.metrics.spectral import spectral_distance
+from ihdm.metrics.spectral_distance import spectral_distance
 
 
 def brute_force(samples: np.ndarray, real: np.ndarray, k: int) -> dict[str, float]:
@@ -63,9 +64,31 @@ def test_copies_are_found():
     rows = memorisation_rows({("pixels", "0"): {"samples": samples, "test": held_out, "train": train}})
     by_key = {(row["set"], row["metric"]): row for row in rows}
     assert 0.4 <= by_key["samples", "share_near"]["value"] < 0.55
-    assert by_key["test", "share_near"]["value"] == pytest.approx(0.05)
+    assert by_key["test", "share_near"]["value"] == 0.05
+    assert np.isnan(by_key["test", "share_near"]["standard_error"])  # so by definition
     assert by_key["samples", "nearest_distance"]["value"] < by_key["test", "nearest_distance"]["value"] < 8
     assert nearest_distances(train[:20], train, 64).max() == 0
+
+
+def test_copies_are_found_exactly():
+    """With the chunks that the pipeline uses, and pixels whose mean is no integer: the distance of a copy is zero."""
+    train = np.random.default_rng(1).integers(0, 256, (700, 768), dtype=np.uint8)
+    rows = memorisation_rows({("pixels", "0"): {"samples": train[::3], "test": train[:50] // 2, "train": train}})
+    by_key = {(row["set"], row["metric"]): row for row in rows}
+    assert by_key["samples", "nearest_distance"]["value"] == 0
+    assert by_key["test", "nearest_distance"]["value"] > 1
+
+
+@pytest.mark.parametrize("count", [200, 1000])
+def test_error_of_share_near_is_its_spread(count):
+    """Over 400 pairs of sets, whose distances have one distribution; 200 images alone would claim 0.015, not 0.021."""
+    rng = np.random.default_rng(0)
+    found = [
+        memorisation_measures(rng.gamma(9, 1, count), rng.gamma(9, 1, count))["samples"]["share_near"]
+        for _ in range(400)
+    ]
+    claimed = np.sqrt(np.mean([estimate.standard_error**2 for estimate in found]))
+    assert claimed == pytest.approx(np.std([estimate.value for estimate in found]), rel=0.12)  # known to about 4 %
 
 
 def test_share_near_of_equal_distances():
@@ -86,9 +109,14 @@ def test_spectral_distance_of_a_constant_factor():
 
 
 def test_extrapolation_finds_the_intercept():
-    """A distance that is 3 + 50/n exactly; a noisy one within four standard errors."""
-    exact = extrapolate(lambda weights: 3 + 50 / weights.sum(), 400, seed=0)
-    assert exact.value == pytest.approx(3)
+    """A distance that is 3 + 50/n exactly; a noisy one within four standard errors of the choice of parts."""
+    whole = Estimate(3 + 50 / 400, 0.2)
+    exact = extrapolate(lambda part: 3 + 50 / len(part), 400, whole, seed=0)
+    assert exact.value == pytest.approx(3, abs=1e-4)
+    assert exact.standard_error == pytest.approx(0.2)  # the choice of parts adds none
     rng = np.random.default_rng(0)
-    noisy = extrapolate(lambda weights: 3 + 50 / weights.sum() + 0.01 * rng.standard_normal(), 400, seed=0)
+    noisy = extrapolate(
+        lambda part: 3 + 50 / len(part) + 0.01 * rng.standard_normal(), 400, Estimate(3 + 50 / 400, 0.0), seed=0
+    )
+    assert 0 < noisy.standard_error < 0.02
     assert abs(noisy.value - 3) < 4 * max(noisy.standard_error, 0.005)

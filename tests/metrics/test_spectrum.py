@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.fft import idctn
 
+from ihdm.errors import UserError
 from ihdm.metrics.spectrum import (
     BANDS,
     band_power,
@@ -61,14 +62,38 @@ def test_rows_are_relative_to_the_reference():
     rng = np.random.default_rng(0)
     real = rng.integers(100, 150, (200, 8, 8, 1), dtype=np.uint8)
     rougher = ((real.astype(float) - 125) * 2 + 125).astype(np.uint8)
-    rows = {(row["set"], row["band"]): row for row in band_rows({"same": real[:100], "rougher": rougher}, real)}
+    rows = {(row["set"], row["band"]): row for row in band_rows({"same": real[:100], "rougher": rougher}, real, 20)}
     for band in BANDS:
         assert rows["same", band]["low"] < 1 < rows["same", band]["high"]
         assert rows["rougher", band]["value"] == pytest.approx(4, rel=0.1)
 
 
+def test_resamples_reach_the_spectral_distance():
+    real, samples = np.random.default_rng(0).integers(0, 256, (2, 60, 8, 8, 1), dtype=np.uint8)
+    few, many = ({row["band"]: row for row in band_rows({"x": samples}, real, number)} for number in (20, 100))
+    assert few["all"]["value"] == many["all"]["value"]
+    assert few["all"]["standard_error"] != many["all"]["standard_error"]
+    assert few["low"] == many["low"]
+
+
 def test_no_frequency_in_a_band():
-    with pytest.raises(ValueError, match="no frequency"):
-        band_power(np.zeros((1, 2, 2, 1)), [(0.1, 0.2)])
-    with pytest.raises(ValueError, match="two are needed"):
+    small = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 1), dtype=np.uint8)
+    for size in (2, 4):
+        with pytest.raises(UserError, match=rf"images of {size} × {size} pixels have no frequency .* 5 × 5 pixels"):
+            band_rows({"x": small[:, :size, :size]}, small[:, :size, :size], 20)
+    band_power(np.zeros((1, 5, 5, 1)))
+    with pytest.raises(UserError, match="two are needed"):
         fit_alpha(np.array([1.0, 2.0]), np.array([1.0, 1.0]), 5.0, 6.0)
+    with pytest.raises(UserError, match="no power at some frequency"):
+        fit_alpha(np.array([1.0, 2.0]), np.array([1.0, 0.0]), 0.0, 6.0)
+
+
+@pytest.mark.parametrize("grey", [0, 37, 255])
+def test_a_reference_without_power_is_refused(grey):
+    flat, images = np.full((20, 8, 8, 1), grey, np.uint8), np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1))
+    with pytest.raises(UserError, match="no power in some band"):
+        band_rows({"x": images.astype(np.uint8)}, flat, 20)
+    # One pixel that is one grey level off is enough.
+    flat = np.repeat(flat, 50, axis=0)
+    flat[3, 2, 1] ^= 1
+    assert len(band_rows({"x": images.astype(np.uint8)}, flat, 20)) == 5

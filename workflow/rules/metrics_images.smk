@@ -189,8 +189,10 @@ rule metrics_spectrum_real:
         "../../environment.yml"
     params:
         num_images=settings.evaluation.compared[0],
+        resamples=settings.evaluation.num_resamples,
     shell:
-        "python -m ihdm --threads {threads} metrics spectrum-real --num-images {params.num_images} --train {input.train:q} "
+        "python -m ihdm --threads {threads} metrics spectrum-real --num-images {params.num_images} "
+        "--resamples {params.resamples} --train {input.train:q} "
         "--test {input.test:q} "
         "--label dataset={wildcards.dataset} --output {output.table:q} > {log:q} 2>&1"
 
@@ -210,9 +212,11 @@ rule metrics_spectrum:
         "../../environment.yml"
     params:
         num_images=settings.evaluation.compared[0],
+        resamples=settings.evaluation.num_resamples,
         dataset=lambda wildcards: VARIANTS[wildcards.experiment].dataset,
     shell:
-        "python -m ihdm --threads {threads} metrics spectrum --num-images {params.num_images} --train {input.train:q} "
+        "python -m ihdm --threads {threads} metrics spectrum --num-images {params.num_images} "
+        "--resamples {params.resamples} --train {input.train:q} "
         "--sets samples={input.samples:q} "
         "--label dataset={params.dataset} --label experiment={wildcards.experiment} "
         "--label delta_ratio={wildcards.ratio} --output {output.table:q} > {log:q} 2>&1"
@@ -265,7 +269,7 @@ rule metrics_data_spectrum:
     conda:
         "../../environment.yml"
     params:
-        resamples=settings.evaluation.num_bootstrap,
+        resamples=settings.evaluation.num_resamples,
     shell:
         "python -m ihdm --threads {threads} metrics data-spectrum --resamples {params.resamples} --train {input.train:q} "
         "--label dataset={wildcards.dataset} --output {output.table:q} > {log:q} 2>&1"

@@ -102,7 +102,8 @@ rule metrics_minimum_likelihood:
         mem_mb=8000,
     params:
         settings=lambda wildcards: settings.likelihood(wildcards.experiment).model_dump_json(),
+        resamples=settings.evaluation.num_resamples,
     shell:
         "python -m ihdm --threads {threads} metrics likelihood-minimum --settings {params.settings:q} --errors {input.errors:q} "
-        "--train {input.train:q} --test {input.test:q} "
+        "--train {input.train:q} --test {input.test:q} --resamples {params.resamples} "
         "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"

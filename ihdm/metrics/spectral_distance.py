@@ -8,9 +8,9 @@ Zero means equal spectra; a constant factor e^a of power everywhere gives |a|. I
 from functools import partial
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from ihdm.metrics.bootstrap import Estimate, bootstrap
+from ihdm.metrics.estimates import Estimate, jackknife
 
 SEED = 0
 
@@ -18,21 +18,21 @@ SEED = 0
 def spectral_distance(
     power: Float[np.ndarray, "image bins"], reference: Float[np.ndarray, "bins"], num_resamples: int
 ) -> Estimate:
-    """Return the distance with its bootstrap standard error; the reference is taken as given.
+    """Return the distance with its standard error; the reference is taken as given.
 
     Args:
         power: of each image in each annulus; see :func:`ihdm.metrics.spectrum.annulus_power`.
         reference: mean power of real images in the same annuli.
-        num_resamples: bootstrap resamples.
+        num_resamples: resamples behind the standard error.
     """
-    return bootstrap(partial(_distance, power, np.log(reference)), len(power), num_resamples, SEED)
+    return jackknife(partial(_distance, power, np.log(reference)), len(power), num_resamples, SEED)
 
 
 def _distance(
     power: Float[np.ndarray, "image bins"],
     log_reference: Float[np.ndarray, "bins"],
-    weights: Float[np.ndarray, "image"],
+    part: Int[np.ndarray, "part"],
 ) -> float:
     # Images without any detail have no power at high frequencies; the smallest number stands for that.
-    mean = np.maximum(weights @ power / weights.sum(), np.finfo(float).tiny)
+    mean = np.maximum(power[part].mean(axis=0), np.finfo(float).tiny)
     return float(np.sqrt(np.mean(np.square(np.log(mean) - log_reference))))

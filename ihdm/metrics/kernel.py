@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ihdm.errors import UserError
-from ihdm.metrics.bootstrap import Estimate
+from ihdm.metrics.estimates import Estimate
 from ihdm.metrics.features import Features
 
 BLOCK = 1024

@@ -1,0 +1,81 @@
+"""Values with standard errors and 95 % intervals, in closed form or by leaving images out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from ihdm.errors import UserError
+from ihdm.seeds import generator
+
+NORMAL_95 = 1.959964
+"""Half the width of a 95 % interval, in standard errors."""
+LEFT_OUT = 0.2
+"""Share of the images that each resample of the jackknife leaves out."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its standard error and 95 % interval."""
+
+    value: float
+    standard_error: float
+
+    @property
+    def low(self) -> float:
+        """Lower end of the 95 % interval."""
+        return self.value - NORMAL_95 * self.standard_error
+
+    @property
+    def high(self) -> float:
+        """Upper end of the 95 % interval."""
+        return self.value + NORMAL_95 * self.standard_error
+
+    def columns(self) -> dict[str, float]:
+        """Return the columns of a table that hold this estimate."""
+        return {"value": self.value, "standard_error": self.standard_error, "low": self.low, "high": self.high}
+
+
+def mean_estimate(values: Float[np.ndarray, "image"]) -> Estimate:
+    """Return the mean over independent images with its standard error.
+
+    Raises:
+        UserError: if there are fewer than two values.
+    """
+    if len(values) < 2:
+        raise UserError(f"{len(values)} images have no standard error; at least 2 are needed")
+    return Estimate(float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values))))
+
+
+def jackknife(
+    statistic: Callable[[Int[np.ndarray, "part"]], float], num_images: int, num_resamples: int, seed: int
+) -> Estimate:
+    """Estimate a statistic of a set of images and its standard error, by the delete-d jackknife (Shao and Wu, 1989).
+
+    Each resample is m = 0.8 n different images of the set. With the variance of the statistic over resamples,
+
+        SE² = m / (n − m) · Var
+
+    A bootstrap would repeat images instead, and the Fréchet distance takes repeated images for a narrower distribution:
+    of 64 independent dimensions its standard error came out two times too wide with 500 images and four times with 100,
+    and a third too narrow for blurry samples, which hardly vary in some. Here it is 1.3 and 1.5 times too wide, and
+    right for the latter and where there are many images for each dimension.
+
+    Args:
+        statistic: from the numbers of the images that count, all different, to the value.
+        num_images: n, images in the set; 2 or more.
+        num_resamples: how many resamples the standard error comes from, 2 or more.
+        seed: seed of the resampling.
+
+    Raises:
+        UserError: if there are fewer than two images.
+    """
+    if num_images < 2:
+        raise UserError(f"{num_images} images have no standard error; at least 2 are needed")
+    rng = generator(seed, "jackknife")
+    num_left_out = max(1, round(LEFT_OUT * num_images))
+    num_kept = num_images - num_left_out
+    values = [statistic(rng.choice(num_images, num_kept, replace=False)) for _ in range(num_resamples)]
+    standard_error = np.sqrt(num_kept / num_left_out) * np.std(values, ddof=1)
+    return Estimate(statistic(np.arange(num_images)), float(standard_error))
