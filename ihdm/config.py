@@ -16,18 +16,20 @@ from pydantic import Field, model_validator
 from ihdm.experiments import NUMBERS, Experiment, NetworkSettings, Variant, format_number, resolve_variants
 from ihdm.settings import (
     DatasetSettings,
-    DistanceSettings,
-    ErrorSettings,
     EvaluationSettings,
     ExperimentSettings,
-    LikelihoodSettings,
-    MemorisationSettings,
     Name,
     RawDataSettings,
     RunSettings,
-    SamplingSettings,
     Settings,
     SweepSettings,
+)
+from ihdm.stage_settings import (
+    DistanceSettings,
+    ErrorSettings,
+    LikelihoodSettings,
+    MemorisationSettings,
+    SamplingSettings,
     SweptExperiment,
     SweptExperiments,
 )
@@ -166,7 +168,6 @@ class Config(Settings):
             process=variant.experiment.process,
             prior_noise=variant.prior_noise,
             delta_ratios=tuple(ratio for ratio in variant.delta_ratios if ratio > 0),
-            seed=variant.experiment.seed,
             num_train=variant.experiment.num_train,
         )
 

@@ -14,7 +14,7 @@ from ihdm.images import StoredImages
 from ihdm.objective import Network
 from ihdm.prior import draw_starts, prior_bandwidth
 from ihdm.sampling import SeededNoise, reverse_steps
-from ihdm.settings import SamplingSettings
+from ihdm.stage_settings import SamplingSettings
 
 
 @dataclass(frozen=True)

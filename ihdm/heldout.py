@@ -17,7 +17,8 @@ from ihdm.metrics.monte_carlo import allocate, draw_variance, remove_noise
 from ihdm.metrics.spectrum import BANDS, radial_frequencies
 from ihdm.objective import Network, deblurring_pair, squared_error
 from ihdm.seeds import generator
-from ihdm.settings import ErrorSettings, HeatSettings
+from ihdm.settings import HeatSettings
+from ihdm.stage_settings import ErrorSettings
 from ihdm.stored import read_archive
 
 DEQUANTISATION_SEED = 0

@@ -17,7 +17,7 @@ from ihdm.images import StoredImages
 from ihdm.metrics.estimates import mean_estimate
 from ihdm.metrics.monte_carlo import designs, total_error
 from ihdm.prior import prior_bandwidth
-from ihdm.settings import LikelihoodSettings
+from ihdm.stage_settings import LikelihoodSettings
 from ihdm.tensors import to_tensor
 
 Nats = TypeVar("Nats", float, Float[np.ndarray, "deltas image"])

@@ -10,7 +10,8 @@ from ihdm.generation import generate
 from ihdm.heldout import held_out_errors, level_rows
 from ihdm.images import StoredImages, save_grid
 from ihdm.network import Deblurrer
-from ihdm.settings import ErrorSettings, RunSettings, SamplingSettings
+from ihdm.settings import RunSettings
+from ihdm.stage_settings import ErrorSettings, SamplingSettings
 from ihdm.tensors import to_uint8
 
 PREVIEW_DELTA_RATIO = 1.25

@@ -21,7 +21,7 @@ from ihdm.generation import generate, shard_numbers
 from ihdm.images import StoredImages
 from ihdm.objective import Network
 from ihdm.provenance import read_record
-from ihdm.settings import SamplingSettings
+from ihdm.stage_settings import SamplingSettings
 from ihdm.stored import DAMAGED, open_images, read_table
 from ihdm.tensors import to_uint8
 

@@ -10,7 +10,8 @@ from ihdm.errors import UserError
 from ihdm.heat import HeatProcess, blur_schedule
 from ihdm.heldout import HeldOutErrors, dequantise
 from ihdm.likelihood import bits_per_dim, likelihood_rows, prior_kl_bounds, transition_terms
-from ihdm.settings import HeatSettings, LikelihoodSettings
+from ihdm.settings import HeatSettings
+from ihdm.stage_settings import LikelihoodSettings
 
 
 def test_golden_prior(golden):
@@ -99,7 +100,6 @@ SETTINGS = LikelihoodSettings(
     process=HeatSettings(kind="heat", sigma=0.01, num_levels=5, blur_sigma_max=4.0),
     prior_noise="delta",
     delta_ratios=(1.0, 1.25),
-    seed=0,
 )
 
 

@@ -1,12 +1,12 @@
 """Stage ``figures``: from tables and arrays to PDF and PNG."""
 
 import importlib
-import importlib.util
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ihdm.config import FIGURES
 from ihdm.errors import UserError
 from ihdm.figures import Inputs
 
@@ -25,8 +25,8 @@ def draw(
     from ihdm.provenance import record
     from ihdm.stored import missing_columns_told
 
-    if not name.isidentifier() or not importlib.util.find_spec(f"ihdm.figures.{name}"):
-        raise UserError(f"there is no figure '{name}': ihdm/figures/{name}.py does not exist")
+    if name not in FIGURES:
+        raise UserError(f"there is no figure '{name}'; known are {', '.join(FIGURES)}")
     parsed = parse_inputs(inputs)
     paths = [path for by_experiment in parsed.values() for files in by_experiment.values() for path in files.values()]
     with record(

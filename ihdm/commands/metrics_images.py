@@ -8,7 +8,8 @@ import typer
 from ihdm.commands.options import ResamplesOption, SettingsOption, TestOption, TrainOption, first_images, read_settings
 from ihdm.commands.tables import LabelOption, OutputOption, named_paths, write_rows
 from ihdm.errors import UserError
-from ihdm.settings import DistanceSettings, Extractor, HeatSettings, MemorisationSettings
+from ihdm.settings import Extractor, HeatSettings
+from ihdm.stage_settings import DistanceSettings, MemorisationSettings
 
 app = typer.Typer()
 

@@ -8,7 +8,8 @@ import typer
 from ihdm.commands.options import ResamplesOption, SettingsOption, TestOption, TrainOption, first_images, read_settings
 from ihdm.commands.tables import LabelOption, OutputOption, write_rows
 from ihdm.errors import UserError
-from ihdm.settings import ErrorSettings, HeatSettings, LikelihoodSettings
+from ihdm.settings import HeatSettings
+from ihdm.stage_settings import ErrorSettings, LikelihoodSettings
 
 if TYPE_CHECKING:
     from ihdm.heldout import HeldOutErrors
@@ -80,7 +81,7 @@ def likelihood(
     from ihdm.provenance import record
 
     chosen = read_settings(LikelihoodSettings, settings)
-    with record([output], inputs=[errors, train, test], settings=chosen, seed=chosen.seed):
+    with record([output], inputs=[errors, train, test], settings=chosen):
         stored = HeldOutErrors.read(errors, chosen.process)
         centres, images = _fitting_images(stored, chosen, train, test)
         rows = likelihood_rows(stored, centres, images, chosen)
@@ -111,24 +112,30 @@ def likelihood_minimum(
     train: TrainOption,
     test: TestOption,
     resamples: ResamplesOption,
+    curve: Annotated[Path, typer.Option(help="Path of the table of the bound on the fine grid, .csv.")],
     output: OutputOption,
     label: LabelOption = None,
 ) -> None:
     """Tell at which δ the bound is lowest, on a fine grid over the range of δ, which costs no network evaluation."""
     from ihdm.heldout import HeldOutErrors
     from ihdm.likelihood import bits_per_dim, bound_images
+    from ihdm.metrics.estimates import mean_estimate
     from ihdm.metrics.minimum import fine_ratios, likelihood_minimum
     from ihdm.provenance import record
 
     chosen = read_settings(LikelihoodSettings, settings)
     recorded = chosen.model_dump(mode="json") | {"resamples": resamples}
-    with record([output], inputs=[errors, train, test], settings=recorded, seed=chosen.seed):
+    with record([output, curve], inputs=[errors, train, test], settings=recorded, seed=0):
         stored = HeldOutErrors.read(errors, chosen.process)
         ratios = fine_ratios(chosen.delta_ratios)
         centres, images = _fitting_images(stored, chosen, train, test)
         bound = bound_images(stored.means(), centres, images, chosen, ratios.tolist())
         bits = bits_per_dim(bound.nats(), stored.num_dims)
-        write_rows([likelihood_minimum(ratios, bits, resamples, chosen.seed)], label, output)
+        write_rows([likelihood_minimum(ratios, bits, resamples, seed=0)], label, output)
+        points = [
+            {"delta_ratio": ratio} | mean_estimate(row).columns() for ratio, row in zip(ratios, bits, strict=True)
+        ]
+        write_rows(points, label, curve)
 
 
 def _fitting_images(

@@ -7,7 +7,7 @@ import typer
 
 from ihdm.commands.options import SettingsOption, TrainOption, first_images, read_settings, require_apart
 from ihdm.errors import UserError
-from ihdm.settings import SamplingSettings
+from ihdm.stage_settings import SamplingSettings
 
 app = typer.Typer(help="Generate images.", no_args_is_help=True)
 

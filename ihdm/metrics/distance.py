@@ -12,7 +12,7 @@ from ihdm.metrics.features import Features, StoredFeatures, require_one_extracto
 from ihdm.metrics.frechet import FrechetDistance
 from ihdm.metrics.kernel import kernel_distance
 from ihdm.metrics.manifold import manifold_measures
-from ihdm.settings import DistanceSettings
+from ihdm.stage_settings import DistanceSettings
 
 INCEPTION_NAMES = {
     "frechet_distance": "fid",

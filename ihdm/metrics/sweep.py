@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from ihdm.experiments import NUMBERS
-from ihdm.settings import SweptExperiment
+from ihdm.stage_settings import SweptExperiment
 
 COLUMNS = (
     *("dataset", "experiment", "base", "swept", *NUMBERS, "levels", "prior_noise", "rounding", "is_departure"),

@@ -18,7 +18,8 @@ from ihdm.heat import HeatProcess, cosine_basis, decay, heat_process
 from ihdm.heldout import errors_of, held_out_errors
 from ihdm.likelihood import best_deltas, bound_images, cost_rows, prior_kl_bounds, squared_distances, transition_terms
 from ihdm.metrics.monte_carlo import allocate, designs, draw_variance, remove_noise, total_error
-from ihdm.settings import ErrorSettings, HeatSettings, LikelihoodSettings
+from ihdm.settings import HeatSettings
+from ihdm.stage_settings import ErrorSettings, LikelihoodSettings
 
 PROCESS = HeatSettings(kind="heat", sigma=0.05, num_levels=6, blur_sigma_max=3.0)
 SIZE = 6
@@ -226,7 +227,7 @@ def test_stored_errors_give_any_delta():
     """The bound at a δ from stored errors, and evaluated directly from the network's means: equal to 1e-6."""
     rng = np.random.default_rng(0)
     train, test = (rng.integers(0, 256, (count, 6, 6, 1), dtype=np.uint8) for count in (30, 4))
-    settings = LikelihoodSettings(process=PROCESS, prior_noise="delta", delta_ratios=(1.3,), seed=1)
+    settings = LikelihoodSettings(process=PROCESS, prior_noise="delta", delta_ratios=(1.3,))
 
     def network(images: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
         return -0.1 * images
@@ -288,7 +289,7 @@ def test_cost_rows_tell_evaluations(toy):
 
 
 def test_a_prior_without_noise_is_refused(monkeypatch, tmp_path):
-    settings = {"process": PROCESS.model_dump(), "prior_noise": "none", "delta_ratios": [1.0], "seed": 0}
+    settings = {"process": PROCESS.model_dump(), "prior_noise": "none", "delta_ratios": [1.0]}
     files = [word for name in ("errors", "train", "test") for word in (f"--{name}", str(tmp_path / name))]
     monkeypatch.setattr(
         sys, "argv",

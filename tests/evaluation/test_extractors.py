@@ -16,7 +16,7 @@ from ihdm.metrics.distance import distance_rows
 from ihdm.metrics.features import PrincipalFeatures, StoredFeatures, extract
 from ihdm.metrics.kernel import kernel_distance
 from ihdm.metrics.tables import join_tables
-from ihdm.settings import DistanceSettings
+from ihdm.stage_settings import DistanceSettings
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 1), dtype=np.uint8)
 SETTINGS = DistanceSettings(num_images=(100,), num_resamples=20, num_neighbours=3, extrapolate=False, seed=0)

@@ -15,7 +15,8 @@ from ihdm.experiments import NetworkSettings
 from ihdm.generation import shard_numbers
 from ihdm.network import build_network, save_network
 from ihdm.sample_state import draw_samples
-from ihdm.settings import HeatSettings, SamplingSettings
+from ihdm.settings import HeatSettings
+from ihdm.stage_settings import SamplingSettings
 
 NUM_SAMPLES = 11
 SETTINGS = SamplingSettings(

@@ -14,7 +14,7 @@ from ihdm.metrics.features import CosineFeatures, PrincipalFeatures, StoredFeatu
 from ihdm.metrics.frechet import FrechetDistance
 from ihdm.metrics.kernel import kernel_distance, mean_over_pairs
 from ihdm.metrics.manifold import manifold_measures
-from ihdm.settings import DistanceSettings
+from ihdm.stage_settings import DistanceSettings
 
 
 def settings_of(*num_images: int, seed: int = 0) -> DistanceSettings:

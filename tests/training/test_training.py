@@ -17,7 +17,8 @@ from ihdm.files import sha256
 from ihdm.heldout import held_out_errors
 from ihdm.network import WEIGHTS_NAME, Deblurrer, save_network
 from ihdm.objective import deblurring_loss
-from ihdm.settings import ErrorSettings, HeatSettings, RunSettings
+from ihdm.settings import HeatSettings, RunSettings
+from ihdm.stage_settings import ErrorSettings
 from ihdm.training import HISTORY_NAME, STATE_NAME, train
 from ihdm.training_state import History
 

@@ -183,6 +183,7 @@ FIGURE_INPUTS = {
         "distance": "metrics/distance/{experiment}/delta{ratio}.csv",
         "real": "metrics/distance/real/{dataset}.csv",
         "likelihood": "metrics/likelihood/{experiment}.csv",
+        "likelihood_curve": "metrics/minimum/{experiment}/likelihood_curve.csv",
         "minimum": "metrics/minimum.csv",
     },
     "sweep_curves": {"sweep": "metrics/sweep.csv"},
@@ -204,7 +205,7 @@ def figure_inputs(figure):
     if figure not in FIGURE_INPUTS:
         raise WorkflowError(f"figures.{figure}: there is no such figure; known are {', '.join(FIGURE_INPUTS)}")
     inputs = {}
-    optional = {"likelihood": BOUNDED, "minimum": CURVES}
+    optional = {"likelihood": BOUNDED, "likelihood_curve": BOUND_CURVES, "minimum": CURVES}
     for kind, pattern in FIGURE_INPUTS[figure].items():
         for experiment in settings.figures[figure]:
             if experiment not in optional.get(kind, VARIANTS):

@@ -112,7 +112,7 @@ rule metrics_distance_real:
     shell:
         "python -m ihdm --threads {threads} metrics distance-real --settings {params.settings:q} "
         "--reference {input.reference:q} --train {input.train:q} --test {input.test:q} "
-        "--label dataset={wildcards.dataset} --output {output.table:q} > {log:q} 2>&1"
+        "--label dataset={wildcards.dataset} --output {output.table:q} 2>&1 | tee -i {log:q}"
 
 
 rule metrics_distance:
@@ -139,7 +139,7 @@ rule metrics_distance:
         "python -m ihdm --threads {threads} metrics distance --settings {params.settings:q} "
         "--reference {input.reference:q} --sets samples={input.samples:q} --sets starts={input.starts:q} "
         "--label dataset={params.dataset} --label experiment={wildcards.experiment} "
-        "--label delta_ratio={wildcards.ratio} --output {output.table:q} > {log:q} 2>&1"
+        "--label delta_ratio={wildcards.ratio} --output {output.table:q} 2>&1 | tee -i {log:q}"
 
 
 # At one δ an experiment: repeating training images is a matter of the network.
@@ -171,7 +171,7 @@ rule metrics_memorisation:
         "--images samples={input.samples:q} --images test={input.test:q} --images train={input.train:q} "
         "--features samples={input.sample_features:q} --features test={input.test_features:q} --features train={input.train_features:q} "
         "--label dataset={params.dataset} --label experiment={wildcards.experiment} "
-        "--label delta_ratio={wildcards.ratio} --output {output.table:q} > {log:q} 2>&1"
+        "--label delta_ratio={wildcards.ratio} --output {output.table:q} 2>&1 | tee -i {log:q}"
 
 
 rule metrics_spectrum_real:

@@ -93,6 +93,7 @@ rule metrics_minimum_likelihood:
         test=data_of("test"),
     output:
         table=f"{RESULTS}/metrics/minimum/{{experiment}}/likelihood.csv",
+        curve=f"{RESULTS}/metrics/minimum/{{experiment}}/likelihood_curve.csv",
         meta=f"{RESULTS}/metrics/minimum/{{experiment}}/likelihood.meta.json",
     log:
         f"{RESULTS}/logs/metrics/minimum/{{experiment}}/likelihood.log",
@@ -105,5 +106,5 @@ rule metrics_minimum_likelihood:
         resamples=settings.evaluation.num_resamples,
     shell:
         "python -m ihdm --threads {threads} metrics likelihood-minimum --settings {params.settings:q} --errors {input.errors:q} "
-        "--train {input.train:q} --test {input.test:q} --resamples {params.resamples} "
+        "--train {input.train:q} --test {input.test:q} --resamples {params.resamples} --curve {output.curve:q} "
         "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
