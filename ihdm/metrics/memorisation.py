@@ -34,8 +34,9 @@ def memorisation_measures(
 
     Near means nearer than 95 % of the held-out images: of these 5 % are near by definition, which has no error, of a
     model's samples about as many unless it repeats training images. The error of the samples' share is that of counting
-    samples, and of the threshold, which other held-out images would move: by how much the share changes if it moves by
-    its own standard error.
+    samples, with two more on either side so that a share of none has one too (Agresti and Coull, 1998), and of the
+    threshold, which other held-out images would move: by how much the share changes if it moves by its own standard
+    error.
 
     Args:
         samples: distance of each sample to its nearest training image.
@@ -43,11 +44,13 @@ def memorisation_measures(
     """
     step = np.sqrt(NEAR * (1 - NEAR) / len(held_out))
     lower, threshold, upper = np.quantile(held_out, [max(NEAR - step, 0), NEAR, NEAR + step])
-    share = mean_estimate((samples <= threshold) * 1.0)
+    is_near = samples <= threshold
+    adjusted = (is_near.sum() + 2) / (len(samples) + 4)
+    by_counting = np.sqrt(adjusted * (1 - adjusted) / (len(samples) + 4))
     by_threshold = (np.mean(samples <= upper) - np.mean(samples <= lower)) / 2
-    error = float(np.hypot(share.standard_error, by_threshold))
+    share = Estimate(float(is_near.mean()), float(np.hypot(by_counting, by_threshold)))
     return {
-        "samples": {"nearest_distance": mean_estimate(samples), "share_near": Estimate(share.value, error)},
+        "samples": {"nearest_distance": mean_estimate(samples), "share_near": share},
         "test": {"nearest_distance": mean_estimate(held_out), "share_near": Estimate(NEAR, np.nan)},
     }
 

@@ -70,11 +70,13 @@ def total_error(errors: Draws) -> float:
 def allocate(variances: Float[np.ndarray, "levels"], total: int) -> Int[np.ndarray, "levels"]:
     """Share out draws among levels, in proportion to their standard deviation, which makes the variance smallest.
 
+    Where nothing varies, all levels are alike.
+
     Args:
         variances: of a single draw at each level.
         total: draws to share out; all are, by largest remainder.
     """
-    deviations = np.sqrt(variances)
+    deviations = np.sqrt(variances) if variances.any() else np.ones_like(variances)
     shares = total * deviations / deviations.sum()
     counts = np.floor(shares).astype(np.int64)
     rest = np.argsort(counts - shares, kind="stable")[: total - counts.sum()]

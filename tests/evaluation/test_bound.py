@@ -200,6 +200,7 @@ def test_all_draws_are_shared_out(variances, total):
     assert counts.sum() == total
     exact = total * np.sqrt(variances) / np.sqrt(variances).sum()
     assert (np.abs(counts - exact) <= 1 + 1e-9).all()
+    assert allocate(np.zeros(3), 7).sum() == 7
 
 
 @given(

@@ -1,4 +1,7 @@
 import dataclasses
+import functools
+import http.server
+import threading
 import time
 from pathlib import Path
 
@@ -193,6 +196,19 @@ def test_only_inception_gives_fid(tiny_inception):
         found = {row["metric"] for row in rows}
         assert found == names | {"precision", "recall", "density", "coverage"}
         assert {row["extractor_sha256"] for row in rows} == {extractor.sha256}
+
+
+@torchscript
+def test_inception_is_downloaded_where_it_is_missing(tiny_inception, tmp_path, monkeypatch):
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/{extractors.INCEPTION.name}"
+        monkeypatch.setattr(extractors, "INCEPTION", dataclasses.replace(extractors.INCEPTION, address=address))
+        fetched = Inception(tmp_path / "elsewhere")
+        server.shutdown()
+    assert fetched.sha256 == tiny_inception.sha256
+    np.testing.assert_array_equal(fetched.transform(IMAGES[:2]), tiny_inception.transform(IMAGES[:2]))
 
 
 def test_grey_images_become_three_equal_channels():

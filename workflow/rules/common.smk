@@ -112,6 +112,15 @@ def inception_weights(wildcards, resources):
     return settings.inception_weights
 
 
+def launcher(wildcards, resources):
+    """What starts a training: one process for each GPU that is asked for, as by --set-resources models:gpu=4."""
+    if not isinstance(resources.gpu, int):
+        raise WorkflowError(f"--set-resources models:gpu={resources.gpu}: give a whole number of GPUs")
+    if resources.gpu < 2:
+        return "python"
+    return f"torchrun --standalone --nproc-per-node {resources.gpu} --signals-to-handle SIGTERM,SIGINT,SIGUSR1"
+
+
 def needed_gpus(wildcards):
     """How many GPUs features take: small images' need none."""
     return int(wildcards.extractor in ("inception", "efficientnet"))

@@ -1,12 +1,3 @@
-def launcher(wildcards, resources):
-    """What starts a training: one process for each GPU that is asked for, as by --set-resources models:gpu=4."""
-    if not isinstance(resources.gpu, int):
-        raise WorkflowError(f"--set-resources models:gpu={resources.gpu}: give a whole number of GPUs")
-    if resources.gpu < 2:
-        return "python"
-    return f"torchrun --standalone --nproc-per-node {resources.gpu} --signals-to-handle SIGTERM,SIGINT,SIGUSR1"
-
-
 rule models:
     input:
         train=data_of("train"),
