@@ -137,7 +137,7 @@ def minimum_summary(minimum: pd.DataFrame) -> pd.DataFrame:
     names = {"frechet_distance": "Fréchet distance", "kernel_distance": "kernel distance", "bits_per_dim": "bits/dim"}
     places = {
         "inside": "{delta_ratio:g}, in {low:g} … {high:g}",
-        "edge": "{delta_ratio:g}, the edge of what was tried, in {low:g} … {high:g}",
+        "edge": "{delta_ratio:g}, in {low:g} … {high:g} or beyond what was tried",
         "flat": "flat within error",
     }
     return pd.DataFrame(
@@ -237,8 +237,8 @@ SECTIONS = {
     "departures": (
         "What do the released code's departures do?",
         "Each variant against the described, all else equal, with 95 % intervals of the difference. Levels as "
-        "released: level K is never trained. Prior noise none: starts without noise. Rounding truncate: images a "
-        "little darker.",
+        "released: level K is never trained; that is another training, and what two trainings differ in anyway is not "
+        "in the interval. Prior noise none: starts without noise. Rounding truncate: images a little darker.",
         departures_summary,
     ),
     "disentanglement": (
