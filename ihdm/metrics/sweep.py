@@ -16,7 +16,7 @@ COLUMNS = (
 def tidy_table(
     tables: Mapping[str, pd.DataFrame], experiments: Mapping[str, SweptExperiment], num_train: Mapping[str, int]
 ) -> pd.DataFrame:
-    """Return the rows of several joint tables in one form.
+    """Return the rows of several joint tables in one form; those without a value are left out.
 
     Args:
         tables: joint tables by kind: `distance`, `memorisation`, `spectrum`, `likelihood`, or some of them.
@@ -24,7 +24,7 @@ def tidy_table(
         num_train: training images of each data set, for the experiments that are trained on all of them.
     """
     parts = [_in_one_form(kind, table) for kind, table in tables.items()]
-    joint = pd.concat(parts, ignore_index=True)
+    joint = pd.concat(parts, ignore_index=True).dropna(subset="value")
     known = pd.DataFrame([{"experiment": name, **swept.model_dump()} for name, swept in experiments.items()])
     datasets = known.set_index("experiment")["dataset"]
     joint["dataset"] = joint["dataset"].fillna(joint["experiment"].map(datasets))

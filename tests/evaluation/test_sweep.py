@@ -48,7 +48,7 @@ def tables(experiments: list[str]) -> dict[str, pd.DataFrame]:
     for row in spectrum:
         del row["extractor"], row["extractor_sha256"]
     return {
-        "distance": pd.DataFrame([*rows, real]),
+        "distance": pd.DataFrame([*rows, real, {**real, "set": "test", "value": np.nan}]),
         "likelihood": pd.DataFrame(likelihood),
         "spectrum": pd.DataFrame(spectrum),
     }

@@ -109,10 +109,11 @@ rule metrics_distance_real:
         runtime=720,
     params:
         settings=settings.distance.model_dump_json(),
+        reference=settings.evaluation.reference,
     shell:
         "python -m ihdm --threads {threads} metrics distance-real --settings {params.settings:q} "
         "--reference {input.reference:q} --train {input.train:q} --test {input.test:q} "
-        "--label dataset={wildcards.dataset} --output {output.table:q} 2>&1 | tee -i {log:q}"
+        "--label dataset={wildcards.dataset} --label reference={params.reference} --output {output.table:q} 2>&1 | tee -i {log:q}"
 
 
 rule metrics_distance:
@@ -134,11 +135,12 @@ rule metrics_distance:
         runtime=720,
     params:
         settings=settings.distance.model_dump_json(),
+        reference=settings.evaluation.reference,
         dataset=lambda wildcards: VARIANTS[wildcards.experiment].dataset,
     shell:
         "python -m ihdm --threads {threads} metrics distance --settings {params.settings:q} "
         "--reference {input.reference:q} --sets samples={input.samples:q} --sets starts={input.starts:q} "
-        "--label dataset={params.dataset} --label experiment={wildcards.experiment} "
+        "--label dataset={params.dataset} --label reference={params.reference} --label experiment={wildcards.experiment} "
         "--label delta_ratio={wildcards.ratio} --output {output.table:q} 2>&1 | tee -i {log:q}"
 
 
