@@ -19,11 +19,12 @@ from torch import Tensor
 from torch_dct import dct_2d, idct_2d
 
 from ihdm.heat import HeatProcess, blur_schedule, decay
-from ihdm.likelihood import CHUNK, prior_kl_bounds
+from ihdm.likelihood import prior_kl_bounds
 
 SIGMA, DELTA = 0.01, 0.0125
 BATCH = 128
 ROUNDS = 1
+CHUNK = 4096
 MODES = {
     "as it comes": "use_mm_for_euclid_dist_if_necessary",
     "exact": "donot_use_mm_for_euclid_dist",

@@ -1,6 +1,7 @@
 """What holds for the repository as a whole."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -52,6 +53,14 @@ def imported(path: Path) -> set[str]:
     return {
         name if (ROOT / "ihdm" / name).exists() or (ROOT / f"ihdm/{name}.py").exists() else "__init__" for name in found
     }
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.name)
+def test_benchmarks_import_what_is_there(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ihdm"):
+            module = importlib.import_module(str(node.module))
+            assert all(hasattr(module, alias.name) for alias in node.names), f"{path}: {node.module}"
 
 
 def test_every_module_has_a_layer():
