@@ -35,6 +35,7 @@ def draw(inputs: Inputs) -> Figure:
             _draw_bound(column[1], read_table(bounds[name][""]), read_table(curve) if curve else None)
         elif bounds:
             column[1].text(0.5, 0.5, "no likelihood", transform=column[1].transAxes, ha="center")
+            column[1].set_yticks([])
         if minimum := inputs.get("minimum", {}).get(name, {}).get(""):
             _shade_minimum(column[0], minimum, name, FRECHET)
             _shade_minimum(column[-1], minimum, name, ("bits_per_dim",))
