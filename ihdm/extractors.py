@@ -46,7 +46,12 @@ class Inception:
         from cleanfid.resize import build_resizer
 
         # TorchScript runs what the file says, so nothing is loaded before the hash is right.
-        weights = obtain((INCEPTION,), folder).paths[INCEPTION.name]
+        try:
+            weights = obtain((INCEPTION,), folder).paths[INCEPTION.name]
+        except UserError as error:
+            raise UserError(
+                f"FID needs the weights of Inception: {error}. The folder is evaluation.inception_weights"
+            ) from None
         self.sha256 = sha256(weights)
         self._network = InceptionV3W(str(weights.parent), download=False).to(device).eval()
         self._resize = build_resizer("clean")

@@ -50,9 +50,10 @@ def download(address: str, target: Path, *, attempts: int = 5, pause: float = 2.
         except _PassingError as error:
             failure = error
     arrived = part.stat().st_size if part.exists() else 0
+    kept = f"{arrived} bytes are kept in {part}; run the same command again to go on from there"
     raise UserError(
-        f"{address}: the download failed {attempts} times, at last with: {failure}. {arrived} bytes are kept in "
-        f"{part}; run the same command again to go on from there, or put the file at {target} by other means"
+        f"{address}: the download failed {attempts} times, at last with: {failure}. "
+        f"{kept if arrived else 'Run the same command again'}, or put the file at {target} by other means"
     )
 
 

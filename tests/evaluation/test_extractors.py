@@ -133,7 +133,11 @@ def test_fid_needs_inception(tmp_path, monkeypatch, ihdm_fails):
     arguments = ["metrics", "extractor", "inception", "--train", tmp_path / "train.npy", "--output", tmp_path / "x.npz"]
     arguments += ["--inception", tmp_path / "weights"]
     missing = ihdm_fails(*arguments)
+    assert missing.startswith(
+        "ihdm: FID needs the weights of Inception: http://127.0.0.1:9/inception-2015-12-05.pt: the"
+    )
     assert "the download failed 5 times" in missing
+    assert missing.endswith("The folder is evaluation.inception_weights")
     assert f"or put the file at {tmp_path / 'weights/inception-2015-12-05.pt'} by other means" in missing
     (tmp_path / "weights/inception-2015-12-05.pt").write_bytes(b"other weights")
     assert "its SHA-256 is" in ihdm_fails(*arguments)
