@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 
-from ihdm.config_files import read_config
+from ihdm.config.reading import read_config
 from ihdm.files import sha256
 from ihdm.network import WEIGHTS_NAME
 from ihdm.training import STATE_NAME

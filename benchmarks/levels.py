@@ -13,11 +13,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ihdm.config_files import read_config
+from ihdm.config.experiments import Experiment
+from ihdm.config.reading import read_config
+from ihdm.config.settings import RunSettings
 from ihdm.data.sources import load_splits
-from ihdm.experiments import Experiment
 from ihdm.objective import deblurring_loss
-from ihdm.settings import RunSettings
 from ihdm.trainer import Trainer, make_accelerator
 from ihdm.training_data import draw_batch
 

@@ -19,10 +19,10 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ihdm.config.settings import DatasetSettings
 from ihdm.data.loader import BatchLoader
 from ihdm.data.sources import load_splits
 from ihdm.seeds import generator
-from ihdm.settings import DatasetSettings
 from ihdm.stored import open_images
 
 BATCH_SIZE = 128

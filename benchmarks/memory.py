@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ihdm.config_files import read_config
-from ihdm.settings import RunSettings
+from ihdm.config.reading import read_config
+from ihdm.config.settings import RunSettings
 from ihdm.stored import open_images
 from ihdm.trainer import Trainer, make_accelerator
 

@@ -13,9 +13,9 @@ import torch
 from measuring import median_seconds
 from torch.utils.flop_counter import FlopCounterMode
 
-from ihdm.config_files import read_config
-from ihdm.experiments import Experiment
-from ihdm.settings import RunSettings
+from ihdm.config.experiments import Experiment
+from ihdm.config.reading import read_config
+from ihdm.config.settings import RunSettings
 from ihdm.trainer import Trainer, make_accelerator
 
 WARM_UP, STEPS = 30, 300

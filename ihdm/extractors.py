@@ -10,12 +10,12 @@ from typing import Any, cast, get_args
 import numpy as np
 from jaxtyping import UInt8
 
+from ihdm.config.settings import Extractor
 from ihdm.data.raw import RawFile, obtain
 from ihdm.errors import UserError
 from ihdm.files import sha256
 from ihdm.images import StoredImages
 from ihdm.metrics.features import CosineFeatures, FeatureExtractor, Features, PrincipalFeatures
-from ihdm.settings import Extractor
 from ihdm.stored import read_archive
 
 INCEPTION = RawFile(

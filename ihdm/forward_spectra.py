@@ -3,11 +3,11 @@
 import numpy as np
 import torch
 
+from ihdm.config.settings import HeatSettings
 from ihdm.heat import heat_process
 from ihdm.images import StoredImages
 from ihdm.metrics.spectrum import power_spectrum
 from ihdm.seeds import generator
-from ihdm.settings import HeatSettings
 from ihdm.tensors import to_tensor
 
 SEED = 0

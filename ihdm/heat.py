@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ihdm.config.settings import HeatSettings
 from ihdm.errors import UserError
-from ihdm.settings import HeatSettings
 
 SURVIVAL = 1e-9
 """Cosine coefficients that the blur leaves less of are left out on large images: no pixel of an image u changes by more

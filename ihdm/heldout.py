@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ihdm.config.settings import HeatSettings
+from ihdm.config.stages import ErrorSettings
 from ihdm.errors import UserError
 from ihdm.heat import HeatProcess, blur_schedule, cosine_basis, heat_process, require_process
 from ihdm.images import StoredImages
@@ -17,8 +19,6 @@ from ihdm.metrics.monte_carlo import allocate, draw_variance, remove_noise
 from ihdm.metrics.spectrum import BANDS, radial_frequencies
 from ihdm.objective import Network, deblurring_pair, squared_error
 from ihdm.seeds import generator
-from ihdm.settings import HeatSettings
-from ihdm.stage_settings import ErrorSettings
 from ihdm.stored import read_archive
 
 DEQUANTISATION_SEED = 0

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ihdm.config.stages import LikelihoodSettings
 from ihdm.errors import UserError
 from ihdm.heat import HeatProcess, cosine_basis, decay, heat_process
 from ihdm.heldout import HeldOutErrors, dequantise
@@ -17,7 +18,6 @@ from ihdm.images import StoredImages
 from ihdm.metrics.estimates import mean_estimate
 from ihdm.metrics.monte_carlo import designs, total_error
 from ihdm.prior import prior_bandwidth
-from ihdm.stage_settings import LikelihoodSettings
 from ihdm.tensors import to_tensor
 
 Nats = TypeVar("Nats", float, Float[np.ndarray, "deltas image"])

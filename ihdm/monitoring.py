@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 from diffusers import UNet2DModel
 
-from ihdm.experiments import Experiment
+from ihdm.config.experiments import Experiment
+from ihdm.config.settings import RunSettings
+from ihdm.config.stages import ErrorSettings, SamplingSettings
 from ihdm.generation import generate
 from ihdm.heldout import held_out_errors, level_rows
 from ihdm.images import StoredImages, save_grid
 from ihdm.network import Deblurrer
-from ihdm.settings import RunSettings
-from ihdm.stage_settings import ErrorSettings, SamplingSettings
 from ihdm.tensors import to_uint8
 
 PREVIEW_DELTA_RATIO = 1.25

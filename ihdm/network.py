@@ -12,12 +12,12 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ihdm.config.experiments import NetworkSettings
+from ihdm.config.settings import HeatSettings
 from ihdm.errors import UserError
-from ihdm.experiments import NetworkSettings
 from ihdm.files import NO_SPACE, atomic_path
 from ihdm.heat import require_process
 from ihdm.images import StoredImages
-from ihdm.settings import HeatSettings
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"

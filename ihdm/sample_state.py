@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
+from ihdm.config.stages import SamplingSettings
 from ihdm.data.disk import require_space
 from ihdm.errors import UserError
 from ihdm.files import atomic_path
@@ -21,7 +22,6 @@ from ihdm.generation import generate, shard_numbers
 from ihdm.images import StoredImages
 from ihdm.objective import Network
 from ihdm.provenance import read_record
-from ihdm.stage_settings import SamplingSettings
 from ihdm.stored import DAMAGED, open_images, read_table
 from ihdm.tensors import to_uint8
 

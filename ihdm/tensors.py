@@ -5,8 +5,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from ihdm.config.settings import Rounding
 from ihdm.images import StoredImages
-from ihdm.settings import Rounding
 
 
 def to_tensor(images: StoredImages, device: torch.device | str = "cpu") -> Float[Tensor, "batch channel height width"]:

@@ -8,15 +8,15 @@ from accelerate import Accelerator
 from diffusers import UNet2DModel
 from diffusers.training_utils import EMAModel
 
+from ihdm.config.experiments import Experiment
+from ihdm.config.settings import RunSettings
 from ihdm.data.loader import BatchLoader
 from ihdm.errors import UserError
-from ihdm.experiments import Experiment
 from ihdm.heat import heat_process
 from ihdm.images import StoredImages
 from ihdm.network import Deblurrer, build_network
 from ihdm.objective import deblurring_loss
 from ihdm.seeds import torch_seed
-from ihdm.settings import RunSettings
 from ihdm.training_data import draw_batch, even_slices
 
 SKIPS_IN_A_ROW = {"no": 5, "bf16": 5, "fp16": 25}

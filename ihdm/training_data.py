@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ihdm.config.experiments import Experiment
+from ihdm.config.settings import Levels
 from ihdm.data.loader import BatchLoader
-from ihdm.experiments import Experiment
 from ihdm.seeds import generator, torch_seed
-from ihdm.settings import Levels
 
 
 @lru_cache(maxsize=2)

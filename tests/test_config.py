@@ -7,10 +7,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ihdm.config import Config
-from ihdm.config_files import config_schema, parse_config, read_config
+from ihdm.config.experiments import Experiment, format_number
+from ihdm.config.reading import config_schema, parse_config, read_config
+from ihdm.config.scale import Config
 from ihdm.errors import UserError
-from ihdm.experiments import Experiment, format_number
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = [ROOT / "config.yaml", *sorted((ROOT / "workflow/config").glob("*.yaml"))]

@@ -6,12 +6,12 @@ import torch
 from scipy import stats
 from torch.distributions import Independent, Normal, kl_divergence
 
+from ihdm.config.settings import HeatSettings
+from ihdm.config.stages import LikelihoodSettings
 from ihdm.errors import UserError
 from ihdm.heat import HeatProcess, blur_schedule
 from ihdm.heldout import HeldOutErrors, dequantise
 from ihdm.likelihood import bits_per_dim, likelihood_rows, prior_kl_bounds, transition_terms
-from ihdm.settings import HeatSettings
-from ihdm.stage_settings import LikelihoodSettings
 
 
 def test_golden_prior(golden):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ihdm.config_files import config_schema, read_config
+from ihdm.config.reading import config_schema, read_config
 from ihdm.errors import UserError
 
 app = typer.Typer(help="Check and show configurations.", no_args_is_help=True)

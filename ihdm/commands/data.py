@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ihdm.commands.options import SettingsOption, read_settings, require_apart
-from ihdm.settings import DatasetSettings
+from ihdm.config.settings import DatasetSettings
 
 app = typer.Typer(help="Prepare data sets: one uint8 array per split, with a description.", no_args_is_help=True)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ihdm.config import FIGURES
+from ihdm.config.scale import FIGURES
 from ihdm.errors import UserError
 from ihdm.figures import Inputs
 

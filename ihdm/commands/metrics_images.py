@@ -7,9 +7,9 @@ import typer
 
 from ihdm.commands.options import ResamplesOption, SettingsOption, TestOption, TrainOption, first_images, read_settings
 from ihdm.commands.tables import LabelOption, OutputOption, named_paths, write_rows
+from ihdm.config.settings import Extractor, HeatSettings
+from ihdm.config.stages import DistanceSettings, MemorisationSettings
 from ihdm.errors import UserError
-from ihdm.settings import Extractor, HeatSettings
-from ihdm.stage_settings import DistanceSettings, MemorisationSettings
 
 app = typer.Typer()
 

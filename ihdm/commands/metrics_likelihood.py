@@ -7,9 +7,9 @@ import typer
 
 from ihdm.commands.options import ResamplesOption, SettingsOption, TestOption, TrainOption, first_images, read_settings
 from ihdm.commands.tables import LabelOption, OutputOption, write_rows
+from ihdm.config.settings import HeatSettings
+from ihdm.config.stages import ErrorSettings, LikelihoodSettings
 from ihdm.errors import UserError
-from ihdm.settings import HeatSettings
-from ihdm.stage_settings import ErrorSettings, LikelihoodSettings
 
 if TYPE_CHECKING:
     from ihdm.heldout import HeldOutErrors

@@ -7,7 +7,7 @@ import typer
 
 from ihdm.commands.options import SettingsOption, read_settings
 from ihdm.commands.tables import OutputOption, named_paths, write_table
-from ihdm.stage_settings import SweptExperiments
+from ihdm.config.stages import SweptExperiments
 
 app = typer.Typer()
 

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from ihdm.commands.options import SettingsOption, TrainOption, first_images, read_settings, require_apart
-from ihdm.experiments import Experiment
-from ihdm.settings import RunSettings
+from ihdm.config.experiments import Experiment
+from ihdm.config.settings import RunSettings
 
 app = typer.Typer(help="Train networks.", no_args_is_help=True)
 

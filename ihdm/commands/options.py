@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ihdm.config_files import AnySettings, parse_settings
+from ihdm.config.reading import AnySettings, parse_settings
 from ihdm.errors import UserError
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from ihdm.commands.options import SettingsOption, TrainOption, first_images, read_settings, require_apart
+from ihdm.config.stages import SamplingSettings
 from ihdm.errors import UserError
-from ihdm.stage_settings import SamplingSettings
 
 app = typer.Typer(help="Generate images.", no_args_is_help=True)
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ihdm.config.settings import DatasetSettings
 from ihdm.data.encoded import Split, fair_order
 from ihdm.data.raw import RawData
 from ihdm.errors import UserError
 from ihdm.images import StoredImages
-from ihdm.settings import DatasetSettings
 
 ARCHIVE_NAME = "cifar-10-binary.tar.gz"
 FOLDER_NAME = "cifar-10-batches-bin"

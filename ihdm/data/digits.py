@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from ihdm.config.settings import DatasetSettings
 from ihdm.data.encoded import Split
 from ihdm.data.raw import RawData
 from ihdm.seeds import generator
-from ihdm.settings import DatasetSettings
 
 NUM_TEST = 500
 SPLIT_SEED = 0

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from ihdm.config.settings import DatasetSettings
 from ihdm.data.encoded import ImageFiles, Split, fair_order, image_names
 from ihdm.data.raw import RawData
 from ihdm.data.resizing import halve_and_crop
 from ihdm.errors import UserError
 from ihdm.seeds import generator
-from ihdm.settings import DatasetSettings
 
 AFHQ_ARCHIVE = "afhq.zip"
 FFHQ_ARCHIVE = "images1024x1024.zip"

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import UInt8
 
+from ihdm.config.settings import DatasetSettings
 from ihdm.data.encoded import BrokenImageError, Split, decode_image, fair_order
 from ihdm.data.raw import RawData
 from ihdm.data.resizing import resize_and_crop
 from ihdm.errors import UserError
-from ihdm.settings import DatasetSettings
 
 if TYPE_CHECKING:
     import lmdb

@@ -3,12 +3,12 @@
 import numpy as np
 from jaxtyping import UInt8
 
+from ihdm.config.settings import DatasetSettings
 from ihdm.data.encoded import Split
 from ihdm.data.raw import RawData
 from ihdm.errors import UserError
 from ihdm.images import StoredImages
 from ihdm.seeds import generator
-from ihdm.settings import DatasetSettings
 
 TEST_FRACTION = 0.2
 SPLIT_SEED = 0

@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ihdm.config import Config
+from ihdm.config.scale import Config
+from ihdm.config.settings import DatasetSettings
 from ihdm.data import cifar10, image_folders, lsun, mnist
 from ihdm.data.digits import load_digits
 from ihdm.data.encoded import Split
 from ihdm.data.photos import load_photos
 from ihdm.data.raw import RawData, RawFile, obtain
 from ihdm.errors import UserError
-from ihdm.settings import DatasetSettings
 
 COLOUR = (3,)
 GREY = (1,)

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from ihdm.config.settings import DatasetSettings
 from ihdm.data.disk import disk_errors, require_space
 from ihdm.data.encoded import BrokenImageError, EncodedImages, Split
 from ihdm.errors import UserError
@@ -23,7 +24,6 @@ from ihdm.files import atomic_path, clear_folder, sha256
 from ihdm.images import StoredImages
 from ihdm.progress import Progress
 from ihdm.provenance import settings_hash
-from ihdm.settings import DatasetSettings
 from ihdm.stored import open_images
 
 CHUNK_IMAGES = 32

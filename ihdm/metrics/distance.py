@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from jaxtyping import Int
 
+from ihdm.config.stages import DistanceSettings
 from ihdm.errors import UserError
 from ihdm.metrics.estimates import Estimate, jackknife
 from ihdm.metrics.extrapolation import can_extrapolate, extrapolate
@@ -12,7 +13,6 @@ from ihdm.metrics.features import Features, StoredFeatures, require_one_extracto
 from ihdm.metrics.frechet import FrechetDistance
 from ihdm.metrics.kernel import kernel_distance
 from ihdm.metrics.manifold import manifold_measures
-from ihdm.stage_settings import DistanceSettings
 
 INCEPTION_NAMES = {
     "frechet_distance": "fid",

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from ihdm.experiments import NUMBERS
-from ihdm.stage_settings import SweptExperiment
+from ihdm.config.experiments import NUMBERS
+from ihdm.config.stages import SweptExperiment
 
 COLUMNS = (
     *("dataset", "experiment", "base", "swept", *NUMBERS, "levels", "prior_noise", "rounding", "is_departure"),

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from ihdm.config.settings import DatasetSettings
 from ihdm.data.photos import TEST_FRACTION, cut_crops, embedded_photos
 from ihdm.data.sources import load_splits
-from ihdm.settings import DatasetSettings
 
 
 def settings(source: str, size: int, channels: int) -> DatasetSettings:

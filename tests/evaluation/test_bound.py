@@ -14,12 +14,12 @@ from hypothesis.extra import numpy as st_numpy
 from scipy.optimize import minimize_scalar
 
 from ihdm.__main__ import main
+from ihdm.config.settings import HeatSettings
+from ihdm.config.stages import ErrorSettings, LikelihoodSettings
 from ihdm.heat import HeatProcess, cosine_basis, decay, heat_process
 from ihdm.heldout import errors_of, held_out_errors
 from ihdm.likelihood import best_deltas, bound_images, cost_rows, prior_kl_bounds, squared_distances, transition_terms
 from ihdm.metrics.monte_carlo import allocate, designs, draw_variance, remove_noise, total_error
-from ihdm.settings import HeatSettings
-from ihdm.stage_settings import ErrorSettings, LikelihoodSettings
 
 PROCESS = HeatSettings(kind="heat", sigma=0.05, num_levels=6, blur_sigma_max=3.0)
 SIZE = 6

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from ihdm import sample_state
+from ihdm.config.experiments import NetworkSettings
+from ihdm.config.settings import HeatSettings
+from ihdm.config.stages import SamplingSettings
 from ihdm.errors import UserError
-from ihdm.experiments import NetworkSettings
 from ihdm.generation import shard_numbers
 from ihdm.network import build_network, save_network
 from ihdm.sample_state import draw_samples
-from ihdm.settings import HeatSettings
-from ihdm.stage_settings import SamplingSettings
 
 NUM_SAMPLES = 11
 SETTINGS = SamplingSettings(

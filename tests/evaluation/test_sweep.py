@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from ihdm.config_files import parse_config, read_config
+from ihdm.config.reading import parse_config, read_config
 from ihdm.errors import UserError
 from ihdm.figures.style import save_figure, set_style
 from ihdm.figures.sweep_curves import draw

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ihdm.config.stages import DistanceSettings
 from ihdm.errors import UserError
 from ihdm.metrics import features as features_module
 from ihdm.metrics.distance import distance_rows, measure_distances, real_rows
@@ -14,7 +15,6 @@ from ihdm.metrics.features import CosineFeatures, PrincipalFeatures, StoredFeatu
 from ihdm.metrics.frechet import FrechetDistance
 from ihdm.metrics.kernel import kernel_distance, mean_over_pairs
 from ihdm.metrics.manifold import manifold_measures
-from ihdm.stage_settings import DistanceSettings
 
 
 def settings_of(*num_images: int, seed: int = 0) -> DistanceSettings:
@@ -209,8 +209,8 @@ def test_too_few_images():
 
 
 def real_and_blurred() -> tuple[np.ndarray, np.ndarray]:
+    from ihdm.config.settings import DatasetSettings
     from ihdm.data.sources import load_splits
-    from ihdm.settings import DatasetSettings
 
     real = load_splits(DatasetSettings(source="digits", image_size=8, image_channels=1))["train"]
     return real, np.broadcast_to(real.mean(axis=(1, 2), keepdims=True), real.shape).astype(np.uint8)

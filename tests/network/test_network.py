@@ -10,11 +10,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from ihdm.config_files import read_config
+from ihdm.config.experiments import NetworkSettings
+from ihdm.config.reading import read_config
+from ihdm.config.settings import HeatSettings
 from ihdm.errors import UserError
-from ihdm.experiments import NetworkSettings
 from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, Deblurrer, build_network, load_network, save_network
-from ihdm.settings import HeatSettings
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden"

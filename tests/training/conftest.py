@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from accelerate.state import AcceleratorState, GradientState
 
-from ihdm.experiments import Experiment
-from ihdm.settings import RunSettings
+from ihdm.config.experiments import Experiment
+from ihdm.config.settings import RunSettings
 
 EXPERIMENT = {
     "dataset": {"source": "digits", "image_size": 8, "image_channels": 1},

@@ -16,8 +16,8 @@ PARTICIPANT = """
     import hashlib, json, sys
     from pathlib import Path
     import numpy as np, torch
-    from ihdm.experiments import Experiment
-    from ihdm.settings import RunSettings
+    from ihdm.config.experiments import Experiment
+    from ihdm.config.settings import RunSettings
     from ihdm.trainer import Trainer, make_accelerator
 
     def train(experiment, images, accelerator):

@@ -5,11 +5,11 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 
+from ihdm.config.settings import RunSettings
 from ihdm.data.loader import BatchLoader
 from ihdm.errors import UserError
 from ihdm.heat import heat_process
 from ihdm.seeds import torch_seed
-from ihdm.settings import RunSettings
 from ihdm.trainer import Trainer, make_accelerator
 from ihdm.training_data import draw_batch
 

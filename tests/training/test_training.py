@@ -12,13 +12,13 @@ from diffusers import UNet2DModel
 from typer.testing import CliRunner
 
 from ihdm.__main__ import app
+from ihdm.config.settings import HeatSettings, RunSettings
+from ihdm.config.stages import ErrorSettings
 from ihdm.errors import InterruptedTrainingError, UserError
 from ihdm.files import sha256
 from ihdm.heldout import held_out_errors
 from ihdm.network import WEIGHTS_NAME, Deblurrer, save_network
 from ihdm.objective import deblurring_loss
-from ihdm.settings import HeatSettings, RunSettings
-from ihdm.stage_settings import ErrorSettings
 from ihdm.training import HISTORY_NAME, STATE_NAME, train
 from ihdm.training_state import History
 
@@ -56,8 +56,8 @@ KILLED = """
     import sys, time
     from pathlib import Path
     import numpy as np, torch
-    from ihdm.experiments import Experiment
-    from ihdm.settings import RunSettings
+    from ihdm.config.experiments import Experiment
+    from ihdm.config.settings import RunSettings
     from ihdm.training import train
 
     torch.set_num_threads(1)

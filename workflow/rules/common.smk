@@ -2,10 +2,10 @@
 
 import re
 
-from ihdm.config_files import parse_config, read_config
+from ihdm.config.reading import parse_config, read_config
 from ihdm.data.sources import check_sources
 from ihdm.errors import UserError
-from ihdm.experiments import format_number
+from ihdm.config.experiments import format_number
 
 if len(workflow.configfiles) > 1:
     raise WorkflowError(

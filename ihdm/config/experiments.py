@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from ihdm.settings import (
+from ihdm.config.settings import (
     Count,
     DatasetSettings,
     EvaluationSettings,
@@ -26,7 +26,7 @@ NUMBERS = ("sigma", "num_levels", "blur_sigma_max", "num_train", "seed")
 """Those of them that are numbers, over which curves can be drawn."""
 
 AS_RELEASED = {"levels": "as_released", "prior_noise": "none", "rounding": "truncate"}
-"""The swept values by which the released code departs from the description; see `ihdm.settings`."""
+"""The swept values by which the released code departs from the description; see `ihdm.config.settings`."""
 
 
 class NetworkSettings(Settings):

@@ -13,8 +13,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from ihdm.experiments import NUMBERS, Experiment, NetworkSettings, Variant, format_number, resolve_variants
-from ihdm.settings import (
+from ihdm.config.experiments import NUMBERS, Experiment, NetworkSettings, Variant, format_number, resolve_variants
+from ihdm.config.settings import (
     DatasetSettings,
     EvaluationSettings,
     ExperimentSettings,
@@ -24,7 +24,7 @@ from ihdm.settings import (
     Settings,
     SweepSettings,
 )
-from ihdm.stage_settings import (
+from ihdm.config.stages import (
     DistanceSettings,
     ErrorSettings,
     LikelihoodSettings,
@@ -35,7 +35,9 @@ from ihdm.stage_settings import (
 )
 
 FIGURES = tuple(
-    module.name for module in pkgutil.iter_modules([str(Path(__file__).parent / "figures")]) if module.name != "style"
+    module.name
+    for module in pkgutil.iter_modules([str(Path(__file__).parents[1] / "figures")])
+    if module.name != "style"
 )
 """The figures that can be drawn: each is a module."""
 

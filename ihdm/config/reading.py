@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from ihdm.config import Config
+from ihdm.config.scale import Config
 from ihdm.errors import UserError
 
 AnySettings = TypeVar("AnySettings", bound=BaseModel)

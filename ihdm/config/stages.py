@@ -4,7 +4,17 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from ihdm.settings import Count, HeatSettings, Levels, Name, NotNegative, Positive, PriorNoise, Rounding, Settings
+from ihdm.config.settings import (
+    Count,
+    HeatSettings,
+    Levels,
+    Name,
+    NotNegative,
+    Positive,
+    PriorNoise,
+    Rounding,
+    Settings,
+)
 
 
 class SamplingSettings(Settings):
