@@ -16,8 +16,8 @@ import numpy as np
 from safetensors import safe_open
 
 from ihdm.config.reading import read_config
-from ihdm.files import sha256
 from ihdm.network import WEIGHTS_NAME
+from ihdm.storage.files import sha256
 from ihdm.training import STATE_NAME
 
 STEPS, DROPOUT = 60, 0.1

@@ -23,7 +23,7 @@ from ihdm.config.settings import DatasetSettings
 from ihdm.data.loader import BatchLoader
 from ihdm.data.sources import load_splits
 from ihdm.seeds import generator
-from ihdm.stored import open_images
+from ihdm.storage.reading import open_images
 
 BATCH_SIZE = 128
 ROUNDS = 5

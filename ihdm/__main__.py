@@ -8,7 +8,7 @@ import typer
 
 from ihdm.commands import config, data, figures, metrics, models, report, samples
 from ihdm.errors import InterruptedTrainingError, UserError
-from ihdm.files import NO_SPACE
+from ihdm.storage.files import NO_SPACE
 
 app = typer.Typer(
     help="Inverse heat dissipation, stage by stage: data → models → samples → metrics → figures → report. "

@@ -13,10 +13,10 @@ from jaxtyping import UInt8
 from ihdm.config.settings import Extractor
 from ihdm.data.raw import RawFile, obtain
 from ihdm.errors import UserError
-from ihdm.files import sha256
-from ihdm.images import StoredImages
 from ihdm.metrics.features import CosineFeatures, FeatureExtractor, Features, PrincipalFeatures
-from ihdm.stored import read_archive
+from ihdm.storage.files import sha256
+from ihdm.storage.images import StoredImages
+from ihdm.storage.reading import read_archive
 
 INCEPTION = RawFile(
     "inception-2015-12-05.pt",

@@ -5,10 +5,10 @@ import torch
 
 from ihdm.config.settings import HeatSettings
 from ihdm.heat import heat_process
-from ihdm.images import StoredImages
 from ihdm.metrics.spectrum import power_spectrum
 from ihdm.seeds import generator
-from ihdm.tensors import to_tensor
+from ihdm.storage.images import StoredImages
+from ihdm.storage.tensors import to_tensor
 
 SEED = 0
 NUM_IMAGES = 500

@@ -11,10 +11,10 @@ from torch import Tensor
 from ihdm.config.stages import SamplingSettings
 from ihdm.errors import UserError
 from ihdm.heat import heat_process
-from ihdm.images import StoredImages
 from ihdm.objective import Network
 from ihdm.prior import draw_starts, prior_bandwidth
 from ihdm.sampling import SeededNoise, reverse_steps
+from ihdm.storage.images import StoredImages
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from ihdm.config.settings import HeatSettings
 from ihdm.config.stages import ErrorSettings
 from ihdm.errors import UserError
 from ihdm.heat import HeatProcess, blur_schedule, cosine_basis, heat_process, require_process
-from ihdm.images import StoredImages
 from ihdm.metrics.estimates import mean_estimate
 from ihdm.metrics.monte_carlo import allocate, draw_variance, remove_noise
 from ihdm.metrics.spectrum import BANDS, radial_frequencies
 from ihdm.objective import Network, deblurring_pair, squared_error
 from ihdm.seeds import generator
-from ihdm.stored import read_archive
+from ihdm.storage.images import StoredImages
+from ihdm.storage.reading import read_archive
 
 DEQUANTISATION_SEED = 0
 """Of no experiment: the test set is one for all."""

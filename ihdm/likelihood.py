@@ -14,11 +14,11 @@ from ihdm.config.stages import LikelihoodSettings
 from ihdm.errors import UserError
 from ihdm.heat import HeatProcess, cosine_basis, decay, heat_process
 from ihdm.heldout import HeldOutErrors, dequantise
-from ihdm.images import StoredImages
 from ihdm.metrics.estimates import mean_estimate
 from ihdm.metrics.monte_carlo import designs, total_error
 from ihdm.prior import prior_bandwidth
-from ihdm.tensors import to_tensor
+from ihdm.storage.images import StoredImages
+from ihdm.storage.tensors import to_tensor
 
 Nats = TypeVar("Nats", float, Float[np.ndarray, "deltas image"])
 

@@ -10,9 +10,9 @@ from ihdm.config.settings import RunSettings
 from ihdm.config.stages import ErrorSettings, SamplingSettings
 from ihdm.generation import generate
 from ihdm.heldout import held_out_errors, level_rows
-from ihdm.images import StoredImages, save_grid
 from ihdm.network import Deblurrer
-from ihdm.tensors import to_uint8
+from ihdm.storage.images import StoredImages, save_grid
+from ihdm.storage.tensors import to_uint8
 
 PREVIEW_DELTA_RATIO = 1.25
 """δ/σ of the samples shown, the paper's."""

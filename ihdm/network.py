@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from ihdm.config.experiments import NetworkSettings
 from ihdm.config.settings import HeatSettings
 from ihdm.errors import UserError
-from ihdm.files import NO_SPACE, atomic_path
 from ihdm.heat import require_process
-from ihdm.images import StoredImages
+from ihdm.storage.files import NO_SPACE, atomic_path
+from ihdm.storage.images import StoredImages
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"

@@ -11,9 +11,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ihdm.heat import HeatProcess
-from ihdm.images import StoredImages
 from ihdm.seeds import generator
-from ihdm.tensors import to_tensor
+from ihdm.storage.images import StoredImages
+from ihdm.storage.tensors import to_tensor
 
 
 def prior_bandwidth(prior_noise: str, sigma: float, delta: float) -> float:

@@ -15,15 +15,15 @@ import torch
 from jaxtyping import Int
 
 from ihdm.config.stages import SamplingSettings
-from ihdm.data.disk import require_space
 from ihdm.errors import UserError
-from ihdm.files import atomic_path
 from ihdm.generation import generate, shard_numbers
-from ihdm.images import StoredImages
 from ihdm.objective import Network
-from ihdm.provenance import read_record
-from ihdm.stored import DAMAGED, open_images, read_table
-from ihdm.tensors import to_uint8
+from ihdm.storage.disk import require_space
+from ihdm.storage.files import atomic_path
+from ihdm.storage.images import StoredImages
+from ihdm.storage.provenance import read_record
+from ihdm.storage.reading import DAMAGED, open_images, read_table
+from ihdm.storage.tensors import to_uint8
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,9 +8,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from ihdm.errors import UserError
-from ihdm.files import atomic_path, full_disk_told
 from ihdm.network import save_tensors
-from ihdm.provenance import settings_hash
+from ihdm.storage.files import atomic_path, full_disk_told
+from ihdm.storage.provenance import settings_hash
 from ihdm.trainer import Trainer
 
 Row = dict[str, Any]

@@ -11,7 +11,6 @@ CHECKED = (
     "generation",
     "heat",
     "heldout",
-    "images",
     "likelihood",
     "metrics",
     "monitoring",
@@ -20,7 +19,8 @@ CHECKED = (
     "prior",
     "sample_state",
     "sampling",
-    "tensors",
+    "storage.images",
+    "storage.tensors",
     "training_data",
 )
 install_import_hook([f"ihdm.{module}" for module in CHECKED], "beartype.beartype")

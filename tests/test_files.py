@@ -7,12 +7,12 @@ import pytest
 from pydantic import BaseModel
 
 from ihdm.errors import UserError
-from ihdm.files import atomic_path, clear_folder, require_writable, sha256
-from ihdm.images import tile
-from ihdm.provenance import record, settings_hash
 from ihdm.seeds import generator, torch_seed
-from ihdm.stored import open_images
-from ihdm.tensors import to_tensor, to_uint8
+from ihdm.storage.files import atomic_path, clear_folder, require_writable, sha256
+from ihdm.storage.images import tile
+from ihdm.storage.provenance import record, settings_hash
+from ihdm.storage.reading import open_images
+from ihdm.storage.tensors import to_tensor, to_uint8
 
 
 def test_nothing_is_left_of_a_failed_write(tmp_path):

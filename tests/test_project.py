@@ -17,9 +17,9 @@ MODULES = sorted((ROOT / "ihdm").rglob("*.py"))
 # Imports go one way: a module may import from its own layer's left only, or from within its layer.
 LAYERS = [
     {"__init__", "errors"},
-    {"config", "seeds", "files", "progress"},
-    {"provenance", "images", "stored"},
-    {"heat", "network", "data", "tensors"},
+    {"config", "seeds", "progress"},
+    {"storage"},
+    {"heat", "network", "data"},
     {"objective", "prior", "metrics"},
     {"sampling", "heldout", "forward_spectra", "extractors"},
     {"generation", "likelihood"},

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ihdm.errors import UserError
-from ihdm.stored import open_images, read_archive, read_array, read_table, require_one_shape
+from ihdm.storage.reading import open_images, read_archive, read_array, read_table, require_one_shape
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8)
 

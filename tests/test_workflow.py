@@ -19,7 +19,7 @@ from PIL import Image
 
 from ihdm.metrics.features import CosineFeatures
 from ihdm.metrics.frechet import FrechetDistance
-from ihdm.stored import open_images
+from ihdm.storage.reading import open_images
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

@@ -28,7 +28,7 @@ def prepare(
     """Find or download a data set and write its splits, going on from an earlier state if there is one."""
     from ihdm.data.sources import find_source, load_splits, obtain_raw
     from ihdm.data.writing import prepare_splits
-    from ihdm.provenance import record
+    from ihdm.storage.provenance import record
 
     dataset = read_settings(DatasetSettings, settings)
     state = state or output.with_name(f".{output.name}.incomplete")

@@ -22,8 +22,8 @@ def draw(
     output: Annotated[Path, typer.Option(help="Path of the .png; a .pdf is written beside it.")],
 ) -> None:
     """Draw one figure."""
-    from ihdm.provenance import record
-    from ihdm.stored import missing_columns_told
+    from ihdm.storage.provenance import record
+    from ihdm.storage.reading import missing_columns_told
 
     if name not in FIGURES:
         raise UserError(f"there is no figure '{name}'; known are {', '.join(FIGURES)}")

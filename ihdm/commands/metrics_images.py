@@ -31,9 +31,9 @@ def extractor(
 ) -> None:
     """Fit or check what turns a data set's images into features; its name and the hash of its weights are kept."""
     from ihdm.extractors import extractor_device, fit_extractor, save_extractor
-    from ihdm.files import atomic_path
-    from ihdm.provenance import record
-    from ihdm.stored import open_images
+    from ihdm.storage.files import atomic_path
+    from ihdm.storage.provenance import record
+    from ihdm.storage.reading import open_images
 
     device, settings = extractor_device(kind), {"extractor": kind}
     with record([output], inputs=[train], settings=settings, device=device):
@@ -51,11 +51,11 @@ def features(
 ) -> None:
     """Extract the features of a set of images, once; every distance is then measured on them."""
     from ihdm.extractors import load_extractor
-    from ihdm.files import atomic_path
     from ihdm.metrics.features import extract
     from ihdm.progress import Progress
-    from ihdm.provenance import record
-    from ihdm.stored import open_images
+    from ihdm.storage.files import atomic_path
+    from ihdm.storage.provenance import record
+    from ihdm.storage.reading import open_images
 
     stored = open_images(images)
     chosen, device = load_extractor(extractor, stored[:1], inception=inception)
@@ -78,7 +78,7 @@ def distance(
     from ihdm.metrics.distance import distance_rows
     from ihdm.metrics.features import StoredFeatures
     from ihdm.progress import Progress
-    from ihdm.provenance import record
+    from ihdm.storage.provenance import record
 
     chosen = read_settings(DistanceSettings, settings)
     paths = named_paths("--sets", sets)
@@ -104,7 +104,7 @@ def distance_real(
     from ihdm.metrics.distance import real_rows
     from ihdm.metrics.features import StoredFeatures
     from ihdm.progress import Progress
-    from ihdm.provenance import record
+    from ihdm.storage.provenance import record
 
     chosen = read_settings(DistanceSettings, settings)
     with record([output], inputs=[train, test, reference], settings=chosen, seed=chosen.seed):
@@ -124,8 +124,8 @@ def distance_minimum(
     """Tell at which δ the distances of samples are lowest, and how surely."""
     from ihdm.metrics.minimum import distance_minimum as minimum_of
     from ihdm.metrics.tables import join_tables
-    from ihdm.provenance import record
-    from ihdm.stored import read_table
+    from ihdm.storage.provenance import record
+    from ihdm.storage.reading import read_table
 
     with record([output], inputs=distances, settings={}, seed=0):
         columns = ("set", "metric", "delta_ratio", "extractor", "n", "value", "standard_error")
@@ -145,8 +145,8 @@ def memorisation(
     from ihdm.metrics.features import StoredFeatures, require_one_extractor, weights_sha256
     from ihdm.metrics.memorisation import memorisation_rows
     from ihdm.progress import Progress
-    from ihdm.provenance import record
-    from ihdm.stored import require_one_shape
+    from ihdm.storage.provenance import record
+    from ihdm.storage.reading import require_one_shape
 
     chosen = read_settings(MemorisationSettings, settings)
     pixel_paths, feature_paths = named_paths("--images", images), named_paths("--features", features)
@@ -180,8 +180,8 @@ def spectrum(
 ) -> None:  # fmt: skip
     """Compare the power in bands of frequency, and over all of them, with that of the training images."""
     from ihdm.metrics.spectrum import band_rows
-    from ihdm.provenance import record
-    from ihdm.stored import open_images, require_one_shape
+    from ihdm.storage.provenance import record
+    from ihdm.storage.reading import open_images, require_one_shape
 
     paths = named_paths("--sets", sets)
     settings = {"num_images": num_images, "resamples": resamples}
@@ -199,8 +199,8 @@ def spectrum_real(
 ) -> None:  # fmt: skip
     """Compare the power of real images with that of others: of held-out ones, and of training images with the rest."""
     from ihdm.metrics.spectrum import real_band_rows
-    from ihdm.provenance import record
-    from ihdm.stored import open_images, require_one_shape
+    from ihdm.storage.provenance import record
+    from ihdm.storage.reading import open_images, require_one_shape
 
     settings = {"num_images": num_images, "resamples": resamples}
     with record([output], inputs=[train, test], settings=settings, seed=0):
@@ -219,8 +219,8 @@ def disentanglement(
     import numpy as np
 
     from ihdm.metrics.disentanglement import share_rows
-    from ihdm.provenance import record
-    from ihdm.stored import read_array
+    from ihdm.storage.provenance import record
+    from ihdm.storage.reading import read_array
 
     with record([output], inputs=[grid], settings={}):
         images = read_array(grid)
@@ -236,8 +236,8 @@ def disentanglement(
 def psd(settings: SettingsOption, train: TrainOption, output: OutputOption, label: LabelOption = None) -> None:
     """Tabulate the power spectral density of images under growing noise and under growing heat (figure 4)."""
     from ihdm.forward_spectra import SEED, forward_spectra
-    from ihdm.provenance import record
-    from ihdm.stored import open_images
+    from ihdm.storage.provenance import record
+    from ihdm.storage.reading import open_images
 
     process = read_settings(HeatSettings, settings)
     with record([output], inputs=[train], settings=process, seed=SEED):
@@ -253,8 +253,8 @@ def data_spectrum(
 ) -> None:
     """Tabulate the power spectral density of a data set, and α of the power law 1/f^α fitted to it."""
     from ihdm.metrics.power_law import power_law_rows
-    from ihdm.provenance import record
-    from ihdm.stored import open_images
+    from ihdm.storage.provenance import record
+    from ihdm.storage.reading import open_images
 
     with record([output], inputs=[train], settings={"resamples": resamples}, seed=0):
         write_rows(power_law_rows(open_images(train), num_resamples=resamples, seed=0), label, output)

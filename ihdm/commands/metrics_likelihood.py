@@ -13,7 +13,7 @@ from ihdm.errors import UserError
 
 if TYPE_CHECKING:
     from ihdm.heldout import HeldOutErrors
-    from ihdm.images import StoredImages
+    from ihdm.storage.images import StoredImages
 
 app = typer.Typer()
 
@@ -28,11 +28,11 @@ def errors(
     output: Annotated[Path, typer.Option(help="Path of the errors, .npz: draw × image × level.")],
 ) -> None:
     """Evaluate a network at every level on held-out images; likelihood and loss per level both come from this."""
-    from ihdm.files import atomic_path
     from ihdm.heldout import held_out_errors
     from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, compute_device, load_network
     from ihdm.progress import Progress
-    from ihdm.provenance import record
+    from ihdm.storage.files import atomic_path
+    from ihdm.storage.provenance import record
 
     chosen = read_settings(ErrorSettings, settings)
     device = compute_device()
@@ -56,7 +56,7 @@ def levels(settings: SettingsOption, errors: ErrorsOption, output: OutputOption,
     """Tabulate the held-out loss at each level against that of predicting f = 0, and the level's best δ."""
     from ihdm.heldout import HeldOutErrors, level_rows
     from ihdm.likelihood import best_deltas
-    from ihdm.provenance import record
+    from ihdm.storage.provenance import record
 
     process = read_settings(HeatSettings, settings)
     with record([output], inputs=[errors], settings=process):
@@ -78,7 +78,7 @@ def likelihood(
     """Bound −log p of the test images, for every δ from the same errors, with its terms apart."""
     from ihdm.heldout import HeldOutErrors
     from ihdm.likelihood import likelihood_rows
-    from ihdm.provenance import record
+    from ihdm.storage.provenance import record
 
     chosen = read_settings(LikelihoodSettings, settings)
     with record([output], inputs=[errors, train, test], settings=chosen):
@@ -95,7 +95,7 @@ def likelihood_cost(
     """Compare ways to spend network evaluations: how many bring the error from noise to 0.01 bits per dimension."""
     from ihdm.heldout import HeldOutErrors
     from ihdm.likelihood import cost_rows
-    from ihdm.provenance import record
+    from ihdm.storage.provenance import record
 
     chosen = read_settings(LikelihoodSettings, settings)
     with record([output], inputs=[errors], settings=chosen):
@@ -121,7 +121,7 @@ def likelihood_minimum(
     from ihdm.likelihood import bits_per_dim, bound_images
     from ihdm.metrics.estimates import mean_estimate
     from ihdm.metrics.minimum import fine_ratios, likelihood_minimum
-    from ihdm.provenance import record
+    from ihdm.storage.provenance import record
 
     chosen = read_settings(LikelihoodSettings, settings)
     recorded = chosen.model_dump(mode="json") | {"resamples": resamples}
@@ -146,7 +146,7 @@ def _fitting_images(
     Raises:
         UserError: if they are fewer, or of other sizes.
     """
-    from ihdm.stored import require_one_shape
+    from ihdm.storage.reading import require_one_shape
 
     centres, images = first_images(train, settings.num_train), first_images(test, errors.network.shape[1])
     require_one_shape({str(train): centres, str(test): images})

@@ -19,8 +19,8 @@ def table(
 ) -> None:
     """Join tables of one kind, one after another; rows of one data set must be of one extractor."""
     from ihdm.metrics.tables import join_tables
-    from ihdm.provenance import record
-    from ihdm.stored import missing_columns_told, read_table
+    from ihdm.storage.provenance import record
+    from ihdm.storage.reading import missing_columns_told, read_table
 
     with record([output], inputs=parts, settings={}):
         with missing_columns_told(parts):
@@ -36,10 +36,10 @@ def sweep(
     output: OutputOption,
 ) -> None:
     """Put every measure of every experiment into one tidy table, as .csv and, beside it, as .parquet."""
-    from ihdm.files import atomic_path
     from ihdm.metrics.sweep import tidy_table
-    from ihdm.provenance import record
-    from ihdm.stored import open_images, read_table
+    from ihdm.storage.files import atomic_path
+    from ihdm.storage.provenance import record
+    from ihdm.storage.reading import open_images, read_table
 
     chosen = read_settings(SweptExperiments, settings)
     parquet = output.with_suffix(".parquet")
@@ -60,8 +60,8 @@ def departures(
     """Tabulate what each departure of the released code from the description does."""
     from ihdm.metrics.departures import departure_table
     from ihdm.metrics.sweep import COLUMNS
-    from ihdm.provenance import record
-    from ihdm.stored import read_table
+    from ihdm.storage.provenance import record
+    from ihdm.storage.reading import read_table
 
     with record([output], inputs=[table], settings={}):
         write_table(departure_table(read_table(table, COLUMNS)), output)

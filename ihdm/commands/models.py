@@ -36,11 +36,11 @@ def train(
 
     import pandas as pd
 
-    from ihdm.files import atomic_path, clear_folder
     from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, compute_device, processes, save_network
     from ihdm.progress import Progress
-    from ihdm.provenance import record
-    from ihdm.stored import open_images, require_one_shape
+    from ihdm.storage.files import atomic_path, clear_folder
+    from ihdm.storage.provenance import record
+    from ihdm.storage.reading import open_images, require_one_shape
     from ihdm.training import LOG_EVERY, STATE_FILES
     from ihdm.training import train as train_network
 

@@ -9,7 +9,7 @@ from ihdm.config.reading import AnySettings, parse_settings
 from ihdm.errors import UserError
 
 if TYPE_CHECKING:
-    from ihdm.images import StoredImages
+    from ihdm.storage.images import StoredImages
 
 SettingsOption = Annotated[
     str,
@@ -53,7 +53,7 @@ def first_images(path: Path, count: int | None) -> "StoredImages":
     Raises:
         UserError: if there are fewer.
     """
-    from ihdm.stored import open_images
+    from ihdm.storage.reading import open_images
 
     images = open_images(path)
     if count is not None and len(images) < count:

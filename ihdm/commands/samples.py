@@ -35,12 +35,12 @@ def draw(
 
     import torch
 
-    from ihdm.files import atomic_path, clear_folder, sha256
     from ihdm.generation import shard_numbers
     from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, compute_device, load_network
     from ihdm.progress import Progress
-    from ihdm.provenance import record, settings_hash
     from ihdm.sample_state import STATE_FILES, draw_samples, samples_table
+    from ihdm.storage.files import atomic_path, clear_folder, sha256
+    from ihdm.storage.provenance import record, settings_hash
 
     sampling = read_settings(SamplingSettings, settings)
     require_apart(state, output)
@@ -86,11 +86,11 @@ def gather(
     output: Annotated[Path, typer.Option(help="Folder for samples.npy, starts.npy, samples.csv and grid.png.")],
 ) -> None:
     """Join the parts of a set of images, reading a few at a time."""
-    from ihdm.files import atomic_path
-    from ihdm.images import join_images, save_grid
-    from ihdm.provenance import record
     from ihdm.sample_state import RECORD_NAME, read_shards
-    from ihdm.stored import open_images
+    from ihdm.storage.files import atomic_path
+    from ihdm.storage.images import join_images, save_grid
+    from ihdm.storage.provenance import record
+    from ihdm.storage.reading import open_images
 
     names = ("samples.npy", "starts.npy", "samples.csv", RECORD_NAME)
     with record(
@@ -122,12 +122,12 @@ def sequence(
     """
     import numpy as np
 
-    from ihdm.files import atomic_path
     from ihdm.generation import generate
     from ihdm.heat import heat_process
     from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, compute_device, load_network
-    from ihdm.provenance import record
-    from ihdm.tensors import to_tensor, to_uint8
+    from ihdm.storage.files import atomic_path
+    from ihdm.storage.provenance import record
+    from ihdm.storage.tensors import to_tensor, to_uint8
 
     sampling = read_settings(SamplingSettings, settings)
     images, device = first_images(train, sampling.num_train), compute_device()
@@ -179,11 +179,11 @@ def grid(
     """Cross every start with every noise: what a sample owes to the one and to the other can then be told apart."""
     import numpy as np
 
-    from ihdm.files import atomic_path
     from ihdm.generation import generate
     from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, compute_device, load_network
     from ihdm.progress import Progress
-    from ihdm.provenance import record
+    from ihdm.storage.files import atomic_path
+    from ihdm.storage.provenance import record
 
     sampling = read_settings(SamplingSettings, settings)
     images, device = first_images(train, sampling.num_train), compute_device()

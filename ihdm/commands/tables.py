@@ -28,7 +28,7 @@ def write_rows(rows: Iterable[dict[str, Any]], labels: list[str] | None, output:
 
 def write_table(table: "pd.DataFrame", output: Path) -> None:
     """Write a table as CSV."""
-    from ihdm.files import atomic_path
+    from ihdm.storage.files import atomic_path
 
     with atomic_path(output) as temporary:
         table.to_csv(temporary, index=False)

@@ -8,7 +8,7 @@ from ihdm.config.settings import DatasetSettings
 from ihdm.data.encoded import Split, fair_order
 from ihdm.data.raw import RawData
 from ihdm.errors import UserError
-from ihdm.images import StoredImages
+from ihdm.storage.images import StoredImages
 
 ARCHIVE_NAME = "cifar-10-binary.tar.gz"
 FOLDER_NAME = "cifar-10-batches-bin"

@@ -8,9 +8,9 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from ihdm.data.disk import disk_errors, require_space
 from ihdm.errors import UserError
 from ihdm.progress import Progress
+from ihdm.storage.disk import disk_errors, require_space
 
 BLOCK_BYTES = 2**20
 PASSING_STATUSES = (408, 425, 429, 500, 502, 503, 504)

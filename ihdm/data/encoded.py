@@ -12,8 +12,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.resizing import squash
-from ihdm.images import StoredImages
 from ihdm.seeds import generator
+from ihdm.storage.images import StoredImages
 
 Resize = Callable[[Image.Image, int], Image.Image]
 """From a picture of any size to a square of the given one."""

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from ihdm.images import StoredImages
-from ihdm.tensors import as_floats
+from ihdm.storage.images import StoredImages
+from ihdm.storage.tensors import as_floats
 
 Indices = Int[np.ndarray, "batch"]
 Batch = Float[Tensor, "batch channel height width"]
@@ -19,7 +19,7 @@ class BatchLoader:
     """Brings images to where they are computed with.
 
     Args:
-        images: stored images, usually from :func:`ihdm.stored.open_images`; only what is asked for is read.
+        images: stored images, usually from :func:`ihdm.storage.reading.open_images`; only what is asked for is read.
         device: where the batches go. For a GPU they pass through pinned memory.
     """
 

@@ -12,8 +12,8 @@ from ihdm.config.settings import DatasetSettings
 from ihdm.data.encoded import Split, fair_order
 from ihdm.data.raw import RawData
 from ihdm.errors import UserError
-from ihdm.images import StoredImages
 from ihdm.seeds import generator
+from ihdm.storage.images import StoredImages
 
 TRAIN_NAME = "train-images-idx3-ubyte.gz"
 TEST_NAME = "t10k-images-idx3-ubyte.gz"

@@ -7,8 +7,8 @@ from ihdm.config.settings import DatasetSettings
 from ihdm.data.encoded import Split
 from ihdm.data.raw import RawData
 from ihdm.errors import UserError
-from ihdm.images import StoredImages
 from ihdm.seeds import generator
+from ihdm.storage.images import StoredImages
 
 TEST_FRACTION = 0.2
 SPLIT_SEED = 0

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ihdm.data.archives import unpack
-from ihdm.data.disk import disk_errors, exclusive
 from ihdm.data.download import download
 from ihdm.errors import UserError
-from ihdm.files import atomic_path, sha256
+from ihdm.storage.disk import disk_errors, exclusive
+from ihdm.storage.files import atomic_path, sha256
 
 HASHES_NAME = "sha256.json"
 """In the folder of a source: the SHA-256 of every file that was checked or, at first use, trusted."""

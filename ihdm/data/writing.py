@@ -17,14 +17,14 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.disk import disk_errors, require_space
 from ihdm.data.encoded import BrokenImageError, EncodedImages, Split
 from ihdm.errors import UserError
-from ihdm.files import atomic_path, clear_folder, sha256
-from ihdm.images import StoredImages
 from ihdm.progress import Progress
-from ihdm.provenance import settings_hash
-from ihdm.stored import open_images
+from ihdm.storage.disk import disk_errors, require_space
+from ihdm.storage.files import atomic_path, clear_folder, sha256
+from ihdm.storage.images import StoredImages
+from ihdm.storage.provenance import settings_hash
+from ihdm.storage.reading import open_images
 
 CHUNK_IMAGES = 32
 """Images between two lines of the journal: what a kill costs at most."""

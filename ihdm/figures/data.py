@@ -10,8 +10,8 @@ from matplotlib.ticker import NullFormatter
 
 from ihdm.figures import Inputs
 from ihdm.figures.style import WIDTH, show_images
-from ihdm.images import StoredImages
-from ihdm.stored import open_images, read_table
+from ihdm.storage.images import StoredImages
+from ihdm.storage.reading import open_images, read_table
 
 GRID = 6
 MAX_IMAGES = 2000

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ihdm.figures import Inputs
 from ihdm.figures.style import WIDTH
 from ihdm.metrics.tables import with_most_images
-from ihdm.stored import read_table
+from ihdm.storage.reading import read_table
 
 FRECHET = ("frechet_distance", "fid")
 

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from ihdm.figures import Inputs
 from ihdm.figures.style import WIDTH, label_rows, show_images
-from ihdm.stored import open_images
+from ihdm.storage.reading import open_images
 
 COLUMNS = 12
 

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from ihdm.figures import Inputs
 from ihdm.figures.style import WIDTH, show_images
-from ihdm.stored import read_array, read_table
+from ihdm.storage.reading import read_array, read_table
 
 SHOWN_STARTS = 8
 SHOWN_NOISES = 5

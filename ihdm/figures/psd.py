@@ -8,7 +8,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 from ihdm.figures import Inputs
 from ihdm.figures.style import WIDTH
 from ihdm.metrics.spectrum import fit_alpha
-from ihdm.stored import read_table
+from ihdm.storage.reading import read_table
 
 
 def draw(inputs: Inputs) -> Figure:

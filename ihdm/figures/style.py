@@ -9,8 +9,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ihdm.files import atomic_path
-from ihdm.images import StoredImages, tile
+from ihdm.storage.files import atomic_path
+from ihdm.storage.images import StoredImages, tile
 
 WIDTH = 6.75
 """Inches: the text width of a two-column paper."""

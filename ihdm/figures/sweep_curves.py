@@ -13,7 +13,7 @@ from ihdm.figures import Inputs
 from ihdm.figures.style import WIDTH
 from ihdm.metrics.sweep import swept_parameters
 from ihdm.metrics.tables import with_most_images
-from ihdm.stored import read_table
+from ihdm.storage.reading import read_table
 
 LABELS = {
     "sigma": r"$\sigma$",

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from ihdm.figures import Inputs
 from ihdm.figures.style import WIDTH, label_columns, show_images
-from ihdm.stored import read_archive
+from ihdm.storage.reading import read_archive
 
 
 def draw(inputs: Inputs) -> Figure:

@@ -9,7 +9,7 @@ from matplotlib.typing import LegendLocType
 
 from ihdm.figures import Inputs
 from ihdm.figures.style import WIDTH
-from ihdm.stored import read_table
+from ihdm.storage.reading import read_table
 
 MAX_CURVES = 5
 """Most looks on the way whose levels are drawn."""

@@ -15,8 +15,8 @@ from jaxtyping import Float
 from scipy.fft import dctn
 
 from ihdm.errors import UserError
-from ihdm.images import StoredImages
-from ihdm.stored import read_archive
+from ihdm.storage.images import StoredImages
+from ihdm.storage.reading import read_archive
 
 Features = Float[np.ndarray, "_ feature"]
 

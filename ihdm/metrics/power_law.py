@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ihdm.images import StoredImages
 from ihdm.metrics.estimates import jackknife, mean_estimate
 from ihdm.metrics.spectrum import annulus_power, fit_alpha
+from ihdm.storage.images import StoredImages
 
 MAX_IMAGES = 500
 FIT_HIGH = np.pi

@@ -11,9 +11,9 @@ from jaxtyping import Float
 from scipy.fft import dctn
 
 from ihdm.errors import UserError
-from ihdm.images import StoredImages
 from ihdm.metrics.estimates import Estimate, mean_estimate
 from ihdm.metrics.spectral_distance import spectral_distance
+from ihdm.storage.images import StoredImages
 
 MAX_FREQUENCY = np.sqrt(2) * np.pi
 

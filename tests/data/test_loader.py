@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from ihdm.data.loader import BatchLoader
-from ihdm.stored import open_images
-from ihdm.tensors import to_tensor
+from ihdm.storage.reading import open_images
+from ihdm.storage.tensors import to_tensor
 
 ROOT = Path(__file__).parents[2]
 

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.disk import disk_errors
 from ihdm.data.image_folders import load_folder
 from ihdm.data.raw import RawData
 from ihdm.data.writing import CHUNK_IMAGES, prepare_splits
 from ihdm.errors import UserError
-from ihdm.stored import open_images
+from ihdm.storage.disk import disk_errors
+from ihdm.storage.reading import open_images
 
 SPLITS = ("train", "test")
 

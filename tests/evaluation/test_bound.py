@@ -243,7 +243,7 @@ def test_stored_errors_give_any_delta():
     bound = bound_images(errors.network[0], train, test, settings, [1.0, 1.3])
     heat, delta, sigma = heat_process(PROCESS, 6), 1.3 * PROCESS.sigma, PROCESS.sigma
     from ihdm.heldout import dequantise
-    from ihdm.tensors import to_tensor
+    from ihdm.storage.tensors import to_tensor
 
     clean = dequantise(test)
     direct = prior_kl_bounds([to_tensor(train)], clean, heat, sigma, [delta])[0]

@@ -14,12 +14,12 @@ from ihdm import extractors
 from ihdm.config.stages import DistanceSettings
 from ihdm.errors import UserError
 from ihdm.extractors import Inception, fit_extractor, in_colour, load_extractor, save_extractor
-from ihdm.files import sha256
 from ihdm.metrics import features
 from ihdm.metrics.distance import distance_rows
 from ihdm.metrics.features import PrincipalFeatures, StoredFeatures, extract
 from ihdm.metrics.kernel import kernel_distance
 from ihdm.metrics.tables import join_tables
+from ihdm.storage.files import sha256
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 1), dtype=np.uint8)
 SETTINGS = DistanceSettings(num_images=(100,), num_resamples=20, num_neighbours=3, extrapolate=False, seed=0)

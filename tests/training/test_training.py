@@ -15,10 +15,10 @@ from ihdm.__main__ import app
 from ihdm.config.settings import HeatSettings, RunSettings
 from ihdm.config.stages import ErrorSettings
 from ihdm.errors import InterruptedTrainingError, UserError
-from ihdm.files import sha256
 from ihdm.heldout import held_out_errors
 from ihdm.network import WEIGHTS_NAME, Deblurrer, save_network
 from ihdm.objective import deblurring_loss
+from ihdm.storage.files import sha256
 from ihdm.training import HISTORY_NAME, STATE_NAME, train
 from ihdm.training_state import History
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ihdm.errors import UserError
-from ihdm.files import full_disk_told
+from ihdm.storage.files import full_disk_told
 
 NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
 

@@ -6,7 +6,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ihdm.config.settings import Rounding
-from ihdm.images import StoredImages
+from ihdm.storage.images import StoredImages
 
 
 def to_tensor(images: StoredImages, device: torch.device | str = "cpu") -> Float[Tensor, "batch channel height width"]:

@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from ihdm.errors import UserError
-from ihdm.files import atomic_path
+from ihdm.storage.files import atomic_path
 
 StoredImages = UInt8[np.ndarray, "_ height width channel"]
 

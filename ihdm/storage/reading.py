@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ihdm.errors import UserError
-from ihdm.images import StoredImages
+from ihdm.storage.images import StoredImages
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from ihdm import __version__
 from ihdm.errors import UserError
-from ihdm.files import atomic_path, require_writable, sha256
+from ihdm.storage.files import atomic_path, require_writable, sha256
 
 RECORDED_PACKAGES = (
     "torch",
