@@ -16,9 +16,9 @@ import numpy as np
 from safetensors import safe_open
 
 from ihdm.config.reading import read_config
-from ihdm.network import WEIGHTS_NAME
+from ihdm.models.network import WEIGHTS_NAME
+from ihdm.models.training import STATE_NAME
 from ihdm.storage.files import sha256
-from ihdm.training import STATE_NAME
 
 STEPS, DROPOUT = 60, 0.1
 MOST_KILLS = 3

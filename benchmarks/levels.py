@@ -17,9 +17,9 @@ from ihdm.config.experiments import Experiment
 from ihdm.config.reading import read_config
 from ihdm.config.settings import RunSettings
 from ihdm.data.sources import load_splits
+from ihdm.models.batches import draw_batch
+from ihdm.models.trainer import Trainer, make_accelerator
 from ihdm.objective import deblurring_loss
-from ihdm.trainer import Trainer, make_accelerator
-from ihdm.training_data import draw_batch
 
 STAGES = (100, 1000, 3000)
 NUM_BATCHES = 200

@@ -12,8 +12,8 @@ import numpy as np
 
 from ihdm.config.reading import read_config
 from ihdm.config.settings import RunSettings
+from ihdm.models.trainer import Trainer, make_accelerator
 from ihdm.storage.reading import open_images
-from ihdm.trainer import Trainer, make_accelerator
 
 WARM_UP, STEPS = 20, 300
 

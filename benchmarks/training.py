@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ihdm.config.experiments import Experiment
 from ihdm.config.reading import read_config
 from ihdm.config.settings import RunSettings
-from ihdm.trainer import Trainer, make_accelerator
+from ihdm.models.trainer import Trainer, make_accelerator
 
 WARM_UP, STEPS = 30, 300
 SGEMM_SIZE = 1024

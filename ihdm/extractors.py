@@ -134,7 +134,7 @@ def extractor_device(kind: Extractor) -> str:
     """Return where an extractor computes: the small ones on the CPU, without loading torch."""
     if kind in ("dct", "pca"):
         return "cpu"
-    from ihdm.network import compute_device
+    from ihdm.devices import compute_device
 
     return str(compute_device())
 

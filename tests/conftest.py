@@ -12,16 +12,16 @@ CHECKED = (
     "heat",
     "heldout",
     "likelihood",
+    "models.batches",
+    "models.monitoring",
+    "models.network",
     "metrics",
-    "monitoring",
-    "network",
     "objective",
     "prior",
     "sample_state",
     "sampling",
     "storage.images",
     "storage.tensors",
-    "training_data",
 )
 install_import_hook([f"ihdm.{module}" for module in CHECKED], "beartype.beartype")
 

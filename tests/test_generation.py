@@ -8,7 +8,7 @@ from ihdm.config.settings import HeatSettings
 from ihdm.config.stages import SamplingSettings
 from ihdm.generation import generate
 from ihdm.heat import HeatProcess
-from ihdm.network import Deblurrer, build_network
+from ihdm.models.network import Deblurrer, build_network
 from ihdm.prior import draw_starts, prior_bandwidth
 
 TRAIN = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 3), dtype=np.uint8)

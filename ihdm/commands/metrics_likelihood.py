@@ -28,8 +28,9 @@ def errors(
     output: Annotated[Path, typer.Option(help="Path of the errors, .npz: draw × image × level.")],
 ) -> None:
     """Evaluate a network at every level on held-out images; likelihood and loss per level both come from this."""
+    from ihdm.devices import compute_device
     from ihdm.heldout import held_out_errors
-    from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, compute_device, load_network
+    from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
     from ihdm.progress import Progress
     from ihdm.storage.files import atomic_path
     from ihdm.storage.provenance import record

@@ -36,13 +36,14 @@ def train(
 
     import pandas as pd
 
-    from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, compute_device, processes, save_network
+    from ihdm.devices import compute_device, processes
+    from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, save_network
+    from ihdm.models.training import LOG_EVERY, STATE_FILES
+    from ihdm.models.training import train as train_network
     from ihdm.progress import Progress
     from ihdm.storage.files import atomic_path, clear_folder
     from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images, require_one_shape
-    from ihdm.training import LOG_EVERY, STATE_FILES
-    from ihdm.training import train as train_network
 
     experiment, run = read_settings(Experiment, settings), read_settings(RunSettings, run_settings)
     require_apart(state, output)

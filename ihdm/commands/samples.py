@@ -35,8 +35,9 @@ def draw(
 
     import torch
 
+    from ihdm.devices import compute_device
     from ihdm.generation import shard_numbers
-    from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, compute_device, load_network
+    from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
     from ihdm.progress import Progress
     from ihdm.sample_state import STATE_FILES, draw_samples, samples_table
     from ihdm.storage.files import atomic_path, clear_folder, sha256
@@ -122,9 +123,10 @@ def sequence(
     """
     import numpy as np
 
+    from ihdm.devices import compute_device
     from ihdm.generation import generate
     from ihdm.heat import heat_process
-    from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, compute_device, load_network
+    from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
     from ihdm.storage.files import atomic_path
     from ihdm.storage.provenance import record
     from ihdm.storage.tensors import to_tensor, to_uint8
@@ -179,8 +181,9 @@ def grid(
     """Cross every start with every noise: what a sample owes to the one and to the other can then be told apart."""
     import numpy as np
 
+    from ihdm.devices import compute_device
     from ihdm.generation import generate
-    from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, compute_device, load_network
+    from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
     from ihdm.progress import Progress
     from ihdm.storage.files import atomic_path
     from ihdm.storage.provenance import record

@@ -15,7 +15,7 @@ from ihdm.config.settings import HeatSettings
 from ihdm.config.stages import SamplingSettings
 from ihdm.errors import UserError
 from ihdm.generation import shard_numbers
-from ihdm.network import build_network, save_network
+from ihdm.models.network import build_network, save_network
 from ihdm.sample_state import draw_samples
 
 NUM_SAMPLES = 11

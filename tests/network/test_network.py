@@ -14,7 +14,7 @@ from ihdm.config.experiments import NetworkSettings
 from ihdm.config.reading import read_config
 from ihdm.config.settings import HeatSettings
 from ihdm.errors import UserError
-from ihdm.network import CONFIG_NAME, WEIGHTS_NAME, Deblurrer, build_network, load_network, save_network
+from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, Deblurrer, build_network, load_network, save_network
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden"
@@ -180,7 +180,7 @@ def test_a_full_disk_is_told(preset, tmp_path, monkeypatch):
     def full(*_arguments):
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr("ihdm.network.save_file", full)
+    monkeypatch.setattr("ihdm.models.network.save_file", full)
     with pytest.raises(UserError, match=f"{WEIGHTS_NAME}: no space is left on its disk"):
         save_network(build_network(preset), tmp_path, PROCESS)
     assert not (tmp_path / WEIGHTS_NAME).exists()

@@ -18,7 +18,7 @@ PARTICIPANT = """
     import numpy as np, torch
     from ihdm.config.experiments import Experiment
     from ihdm.config.settings import RunSettings
-    from ihdm.trainer import Trainer, make_accelerator
+    from ihdm.models.trainer import Trainer, make_accelerator
 
     def train(experiment, images, accelerator):
         trainer, seen = Trainer(experiment, images, accelerator, RunSettings(micro_batch=3)), []

@@ -9,9 +9,9 @@ from ihdm.config.settings import RunSettings
 from ihdm.data.loader import BatchLoader
 from ihdm.errors import UserError
 from ihdm.heat import heat_process
+from ihdm.models.batches import draw_batch
+from ihdm.models.trainer import Trainer, make_accelerator
 from ihdm.seeds import torch_seed
-from ihdm.trainer import Trainer, make_accelerator
-from ihdm.training_data import draw_batch
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from ihdm.config.settings import HeatSettings, RunSettings
 from ihdm.config.stages import ErrorSettings
 from ihdm.errors import InterruptedTrainingError, UserError
 from ihdm.heldout import held_out_errors
-from ihdm.network import WEIGHTS_NAME, Deblurrer, save_network
+from ihdm.models.network import WEIGHTS_NAME, Deblurrer, save_network
+from ihdm.models.state import History
+from ihdm.models.training import HISTORY_NAME, STATE_NAME, train
 from ihdm.objective import deblurring_loss
 from ihdm.storage.files import sha256
-from ihdm.training import HISTORY_NAME, STATE_NAME, train
-from ihdm.training_state import History
 
 
 def weights_hash(network: UNet2DModel, folder) -> str:
@@ -58,7 +58,7 @@ KILLED = """
     import numpy as np, torch
     from ihdm.config.experiments import Experiment
     from ihdm.config.settings import RunSettings
-    from ihdm.training import train
+    from ihdm.models.training import train
 
     torch.set_num_threads(1)
     settings, images, state = sys.argv[1:]
@@ -150,7 +150,7 @@ def test_state_before_any_successful_step(make_experiment, images, tmp_path, mon
             os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr("ihdm.trainer.deblurring_loss", lambda *arguments: deblurring_loss(*arguments) * torch.nan)
+        patch.setattr("ihdm.models.trainer.deblurring_loss", lambda *arguments: deblurring_loss(*arguments) * torch.nan)
         with pytest.raises(InterruptedTrainingError):
             train(experiment, images, state, run=RunSettings(), report=stop)
     _, history = train(experiment, images, state, run=RunSettings())

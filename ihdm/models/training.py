@@ -18,11 +18,11 @@ from diffusers import UNet2DModel
 from ihdm.config.experiments import Experiment
 from ihdm.config.settings import RunSettings
 from ihdm.errors import InterruptedTrainingError
-from ihdm.monitoring import held_out_rows, save_preview
+from ihdm.models.monitoring import held_out_rows, save_preview
+from ihdm.models.state import History, Row, load_state, save_state
+from ihdm.models.trainer import Trainer, make_accelerator
 from ihdm.storage.files import remove_leftovers
 from ihdm.storage.images import StoredImages
-from ihdm.trainer import Trainer, make_accelerator
-from ihdm.training_state import History, Row, load_state, save_state
 
 STATE_NAME = "state.safetensors"
 HISTORY_NAME = "history.jsonl"

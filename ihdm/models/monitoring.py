@@ -10,7 +10,7 @@ from ihdm.config.settings import RunSettings
 from ihdm.config.stages import ErrorSettings, SamplingSettings
 from ihdm.generation import generate
 from ihdm.heldout import held_out_errors, level_rows
-from ihdm.network import Deblurrer
+from ihdm.models.network import Deblurrer
 from ihdm.storage.images import StoredImages, save_grid
 from ihdm.storage.tensors import to_uint8
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
 from diffusers import UNet2DModel
 from jaxtyping import Float, Int
 from safetensors import SafetensorError
@@ -74,18 +73,6 @@ def build_network(preset: NetworkSettings) -> UNet2DModel:
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
     return network
-
-
-def compute_device() -> torch.device:
-    """Return where networks run: the GPU of this process if there is one, else the CPU."""
-    device: torch.device = processes().device
-    return device
-
-
-def processes() -> PartialState:
-    """Return this process's place among those of a distributed training; alone, it is the main one of one."""
-    # Without a GPU, accelerate looks for further processes only if told that the CPU is meant.
-    return PartialState(cpu=not torch.accelerator.is_available())
 
 
 def save_network(network: UNet2DModel, folder: Path, process: HeatSettings) -> None:

@@ -13,11 +13,11 @@ from ihdm.config.settings import RunSettings
 from ihdm.data.loader import BatchLoader
 from ihdm.errors import UserError
 from ihdm.heat import heat_process
-from ihdm.network import Deblurrer, build_network
+from ihdm.models.batches import draw_batch, even_slices
+from ihdm.models.network import Deblurrer, build_network
 from ihdm.objective import deblurring_loss
 from ihdm.seeds import torch_seed
 from ihdm.storage.images import StoredImages
-from ihdm.training_data import draw_batch, even_slices
 
 SKIPS_IN_A_ROW = {"no": 5, "bf16": 5, "fp16": 25}
 """Skipped steps in a row that end a training. The loss scale of fp16 starts at 2¹⁶ and each skip halves it, until the

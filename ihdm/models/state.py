@@ -8,10 +8,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from ihdm.errors import UserError
-from ihdm.network import save_tensors
+from ihdm.models.network import save_tensors
+from ihdm.models.trainer import Trainer
 from ihdm.storage.files import atomic_path, full_disk_told
 from ihdm.storage.provenance import settings_hash
-from ihdm.trainer import Trainer
 
 Row = dict[str, Any]
 """An entry of the history: ``step``, ``loss`` and ``skipped``, or ``step`` and the held-out loss at a ``level``."""

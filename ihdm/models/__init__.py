@@ -1,0 +1,1 @@
+"""Networks and their training: from batches of images to averaged weights, whatever interrupts it."""
