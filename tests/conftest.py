@@ -8,7 +8,6 @@ from jaxtyping import install_import_hook
 CHECKED = (
     "extractors",
     "forward_spectra",
-    "generation",
     "heat",
     "heldout",
     "likelihood",
@@ -18,7 +17,7 @@ CHECKED = (
     "metrics",
     "objective",
     "prior",
-    "sample_state",
+    "samples",
     "sampling",
     "storage.images",
     "storage.tensors",

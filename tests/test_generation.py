@@ -6,10 +6,10 @@ from scipy import stats
 from ihdm.config.experiments import NetworkSettings
 from ihdm.config.settings import HeatSettings
 from ihdm.config.stages import SamplingSettings
-from ihdm.generation import generate
 from ihdm.heat import HeatProcess
 from ihdm.models.network import Deblurrer, build_network
 from ihdm.prior import draw_starts, prior_bandwidth
+from ihdm.samples.generation import generate
 
 TRAIN = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 3), dtype=np.uint8)
 

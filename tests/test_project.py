@@ -22,8 +22,8 @@ LAYERS = [
     {"heat", "data", "devices"},
     {"objective", "prior", "metrics"},
     {"sampling", "heldout", "forward_spectra", "extractors"},
-    {"generation", "likelihood"},
-    {"models", "figures", "summary", "sample_state"},
+    {"samples", "likelihood"},
+    {"models", "figures", "summary"},
     {"commands"},
     {"__main__"},
 ]

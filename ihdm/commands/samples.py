@@ -36,10 +36,10 @@ def draw(
     import torch
 
     from ihdm.devices import compute_device
-    from ihdm.generation import shard_numbers
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
     from ihdm.progress import Progress
-    from ihdm.sample_state import STATE_FILES, draw_samples, samples_table
+    from ihdm.samples.generation import shard_numbers
+    from ihdm.samples.state import STATE_FILES, draw_samples, samples_table
     from ihdm.storage.files import atomic_path, clear_folder, sha256
     from ihdm.storage.provenance import record, settings_hash
 
@@ -87,7 +87,7 @@ def gather(
     output: Annotated[Path, typer.Option(help="Folder for samples.npy, starts.npy, samples.csv and grid.png.")],
 ) -> None:
     """Join the parts of a set of images, reading a few at a time."""
-    from ihdm.sample_state import RECORD_NAME, read_shards
+    from ihdm.samples.state import RECORD_NAME, read_shards
     from ihdm.storage.files import atomic_path
     from ihdm.storage.images import join_images, save_grid
     from ihdm.storage.provenance import record
@@ -124,9 +124,9 @@ def sequence(
     import numpy as np
 
     from ihdm.devices import compute_device
-    from ihdm.generation import generate
     from ihdm.heat import heat_process
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
+    from ihdm.samples.generation import generate
     from ihdm.storage.files import atomic_path
     from ihdm.storage.provenance import record
     from ihdm.storage.tensors import to_tensor, to_uint8
@@ -182,9 +182,9 @@ def grid(
     import numpy as np
 
     from ihdm.devices import compute_device
-    from ihdm.generation import generate
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
     from ihdm.progress import Progress
+    from ihdm.samples.generation import generate
     from ihdm.storage.files import atomic_path
     from ihdm.storage.provenance import record
 

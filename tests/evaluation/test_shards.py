@@ -14,9 +14,9 @@ from ihdm.config.experiments import NetworkSettings
 from ihdm.config.settings import HeatSettings
 from ihdm.config.stages import SamplingSettings
 from ihdm.errors import UserError
-from ihdm.generation import shard_numbers
 from ihdm.models.network import build_network, save_network
-from ihdm.sample_state import draw_samples
+from ihdm.samples.generation import shard_numbers
+from ihdm.samples.state import draw_samples
 
 NUM_SAMPLES = 11
 SETTINGS = SamplingSettings(

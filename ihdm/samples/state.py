@@ -16,8 +16,8 @@ from jaxtyping import Int
 
 from ihdm.config.stages import SamplingSettings
 from ihdm.errors import UserError
-from ihdm.generation import generate, shard_numbers
 from ihdm.objective import Network
+from ihdm.samples.generation import generate, shard_numbers
 from ihdm.storage.disk import require_space
 from ihdm.storage.files import atomic_path
 from ihdm.storage.images import StoredImages
