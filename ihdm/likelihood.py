@@ -10,24 +10,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ihdm.config.stages import LikelihoodSettings
-from ihdm.errors import UserError
-from ihdm.heat import HeatProcess, cosine_basis, decay, heat_process
-from ihdm.heldout import HeldOutErrors, dequantise
-from ihdm.metrics.estimates import mean_estimate
-from ihdm.metrics.monte_carlo import designs, total_error
-from ihdm.prior import prior_bandwidth
-from ihdm.storage.images import StoredImages
-from ihdm.storage.tensors import to_tensor
+from ihdm.heat import HeatProcess, cosine_basis, decay
 
 Nats = TypeVar("Nats", float, Float[np.ndarray, "deltas image"])
 
 NATS_TOLERANCE = 1e-4
 """What leaving out the smallest coefficients may change in one KL divergence, in nats."""
-CHUNK_VALUES = 2**24
-"""Most numbers of training images at a time, where they are read from disk."""
-TARGET_BITS = 0.01
-"""The error from noise, in bits per dimension, that the cost of the likelihood is told for."""
 
 
 def _require_noise(sigma: float, delta: float) -> None:
@@ -107,6 +95,17 @@ def prior_kl_bounds(
     return math.log(num_train) - log_sums
 
 
+def prior_kl_bound(
+    train: Float[Tensor, "train channel height width"],
+    test: Float[Tensor, "test channel height width"],
+    heat: HeatProcess,
+    sigma: float,
+    delta: float,
+) -> Float[Tensor, "test"]:
+    """Return the upper bound of L_K of each test image at one bandwidth, in nats; see :func:`prior_kl_bounds`."""
+    return prior_kl_bounds([train], test, heat, sigma, [delta])[0]
+
+
 def transition_terms(
     squared_errors: Float[np.ndarray, "image levels"], num_dims: int, sigma: float, delta: float
 ) -> Float[np.ndarray, "image levels"]:
@@ -176,115 +175,3 @@ class Bound:
         """Return the bound of each image for each δ."""
         terms = [transition_terms(self.squared_errors, self.num_dims, self.sigma, delta) for delta in self.deltas]
         return self.prior + np.stack([part.sum(axis=1) for part in terms])
-
-
-def bound_images(
-    squared_errors: Float[np.ndarray, "image levels"],
-    train: StoredImages,
-    test: StoredImages,
-    settings: LikelihoodSettings,
-    ratios: Sequence[float],
-) -> Bound:
-    """Bound −log p of the test images at several δ; none costs a further evaluation of the network.
-
-    Args:
-        squared_errors: held-out errors of the first images of ``test`` at levels 1…K.
-        train: the training images, centres of the prior. They are not dequantised, as in training.
-        test: the test images, which are.
-        settings: process and prior.
-        ratios: δ/σ.
-
-    Raises:
-        UserError: if there are errors of more images than test images, or of fewer than two.
-    """
-    if not 2 <= len(squared_errors) <= len(test):
-        raise UserError(
-            f"likelihood: held-out errors of {len(squared_errors)} images, and {len(test)} test images; 2 or more are "
-            "needed, and no more than there are test images: measure the errors on these test images"
-        )
-    sigma = settings.process.sigma
-    heat = heat_process(settings.process, train.shape[1])
-    clean = dequantise(test[: len(squared_errors)])
-    deltas = tuple(ratio * sigma for ratio in ratios)
-    bandwidths = [prior_bandwidth(settings.prior_noise, sigma, delta) for delta in deltas]
-    size = max(1, CHUNK_VALUES // train[0].size)
-    chunks = (to_tensor(train[first : first + size]) for first in range(0, len(train), size))
-    prior = prior_kl_bounds(chunks, clean, heat, sigma, bandwidths).numpy()
-    return Bound(prior, squared_errors, test[0].size, sigma, deltas)
-
-
-def likelihood_rows(
-    errors: HeldOutErrors, train: StoredImages, test: StoredImages, settings: LikelihoodSettings
-) -> list[dict[str, object]]:
-    """Return one row for each δ: the bound in bits per dimension and in nats, and its parts, with standard errors.
-
-    The standard error is that of the mean over test images; the Monte-Carlo error is the part of it that another draw
-    of noise would bring with the same images, of the whole in bits per dimension, and of Σ L_{k−1} and L_0 in nats. It
-    is NaN if there is one draw. `nats_best_levels` is the bound with the best δ at each level instead.
-
-    Args:
-        errors: held-out errors of the first images of ``test``.
-        train: the training images, centres of the prior.
-        test: the test images.
-        settings: process, prior and the ratios δ/σ.
-
-    Raises:
-        UserError: if there are errors of more images than test images, or of fewer than two.
-    """
-    bound = bound_images(errors.means(), train, test, settings, settings.delta_ratios)
-    best = best_deltas(bound.squared_errors, bound.num_dims, bound.sigma)
-    best_terms = sum(
-        transition_terms(bound.squared_errors, bound.num_dims, bound.sigma, delta)[:, level].mean()
-        for level, delta in enumerate(best)
-    )
-    bit = bound.num_dims * math.log(2)
-    noise = _noise_errors(errors)
-    rows: list[dict[str, object]] = []
-    for ratio, delta, prior, nats in zip(settings.delta_ratios, bound.deltas, bound.prior, bound.nats(), strict=True):
-        terms = transition_terms(bound.squared_errors, bound.num_dims, bound.sigma, delta)
-        parts = {"nats": nats, "prior": prior, "transition": terms[:, 1:].sum(axis=1), "reconstruction": terms[:, 0]}
-        estimates = {name: mean_estimate(values) for name, values in parts.items()}
-        row: dict[str, object] = {
-            "delta_ratio": ratio,
-            "n": len(nats),
-            "bits_per_dim": bits_per_dim(estimates["nats"].value, bound.num_dims),
-            "standard_error": estimates["nats"].standard_error / bit,
-            "monte_carlo_error": noise["nats"] / (2 * delta**2) / bit,
-        }
-        for name, estimate in estimates.items():
-            column = name if name == "nats" else f"{name}_nats"
-            row |= {column: estimate.value, f"{column}_error": estimate.standard_error}
-        for name in ("transition", "reconstruction"):
-            row[f"{name}_nats_monte_carlo_error"] = noise[name] / (2 * delta**2)
-        rows.append(row | {"nats_best_levels": prior.mean() + best_terms})
-    return rows
-
-
-def _noise_errors(errors: HeldOutErrors) -> dict[str, float]:
-    """Return the standard errors that noise leaves in the squared errors of all levels, and of parts of them."""
-    if len(errors.network) < 2:
-        return dict.fromkeys(("nats", "transition", "reconstruction"), math.nan)
-    found = errors.without_noise()
-    parts = {"nats": found, "transition": found[..., 1:], "reconstruction": found[..., :1]}
-    return {name: total_error(part) for name, part in parts.items()}
-
-
-def cost_rows(errors: HeldOutErrors, sigma: float, delta_ratio: float) -> list[dict[str, object]]:
-    """Return one row for each way to spend evaluations: how many bring the noise's error to 0.01 bits per dimension.
-
-    Args:
-        errors: with two draws or more.
-        sigma: training noise σ.
-        delta_ratio: δ/σ > 0 of the bound; their ratios do not depend on it.
-    """
-    scale = 1 / (2 * (delta_ratio * sigma) ** 2 * errors.num_dims * math.log(2))
-    found = designs(errors.network, errors.without_noise())
-    return [
-        {
-            "delta_ratio": delta_ratio,
-            "design": design.name,
-            "evaluations": design.variance * (scale / TARGET_BITS) ** 2,
-            "times_fewer": found[0].variance / design.variance,
-        }
-        for design in found
-    ]

@@ -6,10 +6,7 @@ from pathlib import Path
 from jaxtyping import install_import_hook
 
 CHECKED = (
-    "extractors",
-    "forward_spectra",
     "heat",
-    "heldout",
     "likelihood",
     "models.batches",
     "models.monitoring",

@@ -70,7 +70,7 @@ def test_user_errors_name_what_is_wrong(ihdm_fails, tmp_path):
 
 def test_a_full_disk_is_told_in_one_line(ihdm_fails, monkeypatch, tmp_path):
     """Wherever it happens, and whether or not the system says for which file."""
-    monkeypatch.setattr("ihdm.summary.summary_page", lambda *_: Path("/dev/full").write_text("x" * 100_000))
+    monkeypatch.setattr("ihdm.report.summary.summary_page", lambda *_: Path("/dev/full").write_text("x" * 100_000))
     pd.DataFrame({"experiment": ["a"]}).to_csv(tmp_path / "levels.csv")
     message = ihdm_fails("report", "write", tmp_path / "levels.csv", "--output", tmp_path / "x.html")
     assert message == ("ihdm: a disk that is written to: no space is left; make room and run the same command again")

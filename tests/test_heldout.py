@@ -5,9 +5,9 @@ import torch
 from ihdm.config.settings import HeatSettings
 from ihdm.config.stages import ErrorSettings
 from ihdm.errors import UserError
-from ihdm.forward_spectra import NOISE_LEVELS, forward_spectra
 from ihdm.heat import heat_process
-from ihdm.heldout import HeldOutErrors, _noise, dequantise, held_out_errors, level_rows
+from ihdm.metrics.forward_spectra import NOISE_LEVELS, forward_spectra
+from ihdm.metrics.heldout import HeldOutErrors, _noise, dequantise, held_out_errors, level_rows
 
 PROCESS = HeatSettings(kind="heat", sigma=0.05, num_levels=6, blur_sigma_max=4.0)
 SETTINGS = ErrorSettings(process=PROCESS, seed=1, num_images=200, micro_batch=64)

@@ -10,8 +10,9 @@ from ihdm.config.settings import HeatSettings
 from ihdm.config.stages import LikelihoodSettings
 from ihdm.errors import UserError
 from ihdm.heat import HeatProcess, blur_schedule
-from ihdm.heldout import HeldOutErrors, dequantise
-from ihdm.likelihood import bits_per_dim, likelihood_rows, prior_kl_bounds, transition_terms
+from ihdm.likelihood import bits_per_dim, prior_kl_bounds, transition_terms
+from ihdm.metrics.heldout import HeldOutErrors, dequantise
+from ihdm.metrics.likelihood import likelihood_rows
 
 
 def test_golden_prior(golden):

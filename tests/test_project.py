@@ -14,19 +14,27 @@ import yaml
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "ihdm").rglob("*.py"))
 
-# Imports go one way: a module may import from its own layer's left only, or from within its layer.
+# The rooms of the house from the ground up: a module imports from its own room and from those before it, so that
+# each can be understood, and used, without those after it. What is configured and how files are written is first; the
+# method, a file for each section of the paper, knows nothing of stages; the stages follow the way of the data, but that
+# training comes after what it uses to look at itself on the way: samples and metrics.
 LAYERS = [
     {"__init__", "errors"},
     {"config", "seeds", "progress"},
-    {"storage"},
-    {"heat", "data", "devices"},
-    {"objective", "prior", "metrics"},
-    {"sampling", "heldout", "forward_spectra", "extractors"},
-    {"samples", "likelihood"},
-    {"models", "figures", "summary"},
+    {"storage", "devices"},
+    {"heat"},
+    {"objective", "prior"},
+    {"sampling", "likelihood"},
+    {"data"},
+    {"metrics", "samples"},
+    {"models"},
+    {"figures", "report"},
     {"commands"},
     {"__main__"},
 ]
+
+# Of the metrics, those that evaluate networks or processes; all others are functions of arrays.
+METRICS_WITH_TORCH = {"heldout", "forward_spectra", "likelihood"}
 
 
 def name_of(path: Path) -> str:
@@ -82,7 +90,7 @@ def test_some_know_no_torch(part, forbidden):
     names = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for path in MODULES
-        if name_of(path) == part and path.stem != "__init__"
+        if name_of(path) == part and path.stem not in {"__init__", *METRICS_WITH_TORCH}
     ]
     code = f"import sys, {', '.join(names)}; print(*sorted({forbidden} & set(sys.modules)))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)

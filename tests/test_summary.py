@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from ihdm.summary import SECTIONS, estimate_text, summary_page
+from ihdm.report.summary import SECTIONS, estimate_text, summary_page
 
 
 @pytest.mark.parametrize(

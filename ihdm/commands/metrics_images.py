@@ -30,7 +30,7 @@ def extractor(
     inception: InceptionOption = Path("data/inception"),
 ) -> None:
     """Fit or check what turns a data set's images into features; its name and the hash of its weights are kept."""
-    from ihdm.extractors import extractor_device, fit_extractor, save_extractor
+    from ihdm.metrics.extractors import extractor_device, fit_extractor, save_extractor
     from ihdm.storage.files import atomic_path
     from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images
@@ -50,7 +50,7 @@ def features(
     inception: InceptionOption = Path("data/inception"),
 ) -> None:
     """Extract the features of a set of images, once; every distance is then measured on them."""
-    from ihdm.extractors import load_extractor
+    from ihdm.metrics.extractors import load_extractor
     from ihdm.metrics.features import extract
     from ihdm.progress import Progress
     from ihdm.storage.files import atomic_path
@@ -235,7 +235,7 @@ def disentanglement(
 @app.command()
 def psd(settings: SettingsOption, train: TrainOption, output: OutputOption, label: LabelOption = None) -> None:
     """Tabulate the power spectral density of images under growing noise and under growing heat (figure 4)."""
-    from ihdm.forward_spectra import SEED, forward_spectra
+    from ihdm.metrics.forward_spectra import SEED, forward_spectra
     from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images
 

@@ -12,7 +12,7 @@ from ihdm.config.stages import ErrorSettings, LikelihoodSettings
 from ihdm.errors import UserError
 
 if TYPE_CHECKING:
-    from ihdm.heldout import HeldOutErrors
+    from ihdm.metrics.heldout import HeldOutErrors
     from ihdm.storage.images import StoredImages
 
 app = typer.Typer()
@@ -29,7 +29,7 @@ def errors(
 ) -> None:
     """Evaluate a network at every level on held-out images; likelihood and loss per level both come from this."""
     from ihdm.devices import compute_device
-    from ihdm.heldout import held_out_errors
+    from ihdm.metrics.heldout import held_out_errors
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
     from ihdm.progress import Progress
     from ihdm.storage.files import atomic_path
@@ -55,8 +55,8 @@ def errors(
 @app.command()
 def levels(settings: SettingsOption, errors: ErrorsOption, output: OutputOption, label: LabelOption = None) -> None:
     """Tabulate the held-out loss at each level against that of predicting f = 0, and the level's best δ."""
-    from ihdm.heldout import HeldOutErrors, level_rows
     from ihdm.likelihood import best_deltas
+    from ihdm.metrics.heldout import HeldOutErrors, level_rows
     from ihdm.storage.provenance import record
 
     process = read_settings(HeatSettings, settings)
@@ -77,8 +77,8 @@ def likelihood(
     label: LabelOption = None,
 ) -> None:
     """Bound −log p of the test images, for every δ from the same errors, with its terms apart."""
-    from ihdm.heldout import HeldOutErrors
-    from ihdm.likelihood import likelihood_rows
+    from ihdm.metrics.heldout import HeldOutErrors
+    from ihdm.metrics.likelihood import likelihood_rows
     from ihdm.storage.provenance import record
 
     chosen = read_settings(LikelihoodSettings, settings)
@@ -94,8 +94,8 @@ def likelihood_cost(
     settings: SettingsOption, errors: ErrorsOption, output: OutputOption, label: LabelOption = None
 ) -> None:
     """Compare ways to spend network evaluations: how many bring the error from noise to 0.01 bits per dimension."""
-    from ihdm.heldout import HeldOutErrors
-    from ihdm.likelihood import cost_rows
+    from ihdm.metrics.heldout import HeldOutErrors
+    from ihdm.metrics.likelihood import cost_rows
     from ihdm.storage.provenance import record
 
     chosen = read_settings(LikelihoodSettings, settings)
@@ -118,9 +118,10 @@ def likelihood_minimum(
     label: LabelOption = None,
 ) -> None:
     """Tell at which δ the bound is lowest, on a fine grid over the range of δ, which costs no network evaluation."""
-    from ihdm.heldout import HeldOutErrors
-    from ihdm.likelihood import bits_per_dim, bound_images
+    from ihdm.likelihood import bits_per_dim
     from ihdm.metrics.estimates import mean_estimate
+    from ihdm.metrics.heldout import HeldOutErrors
+    from ihdm.metrics.likelihood import bound_images
     from ihdm.metrics.minimum import fine_ratios, likelihood_minimum
     from ihdm.storage.provenance import record
 

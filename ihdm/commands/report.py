@@ -17,10 +17,10 @@ def write(
     title: Annotated[str, typer.Option(help="Heading of the page.")] = "Inverse heat dissipation: summary",
 ) -> None:
     """Write the summary page."""
+    from ihdm.report.summary import SECTIONS, summary_page
     from ihdm.storage.files import atomic_path
     from ihdm.storage.provenance import record
     from ihdm.storage.reading import missing_columns_told, read_table
-    from ihdm.summary import SECTIONS, summary_page
 
     unknown = [str(path) for path in tables if path.stem not in SECTIONS]
     if unknown:

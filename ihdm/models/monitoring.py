@@ -8,7 +8,7 @@ from diffusers import UNet2DModel
 from ihdm.config.experiments import Experiment
 from ihdm.config.settings import RunSettings
 from ihdm.config.stages import ErrorSettings, SamplingSettings
-from ihdm.heldout import held_out_errors, level_rows
+from ihdm.metrics.heldout import held_out_errors, level_rows
 from ihdm.models.network import Deblurrer
 from ihdm.samples.generation import generate
 from ihdm.storage.images import StoredImages, save_grid

@@ -17,8 +17,9 @@ from ihdm.__main__ import main
 from ihdm.config.settings import HeatSettings
 from ihdm.config.stages import ErrorSettings, LikelihoodSettings
 from ihdm.heat import HeatProcess, cosine_basis, decay, heat_process
-from ihdm.heldout import errors_of, held_out_errors
-from ihdm.likelihood import best_deltas, bound_images, cost_rows, prior_kl_bounds, squared_distances, transition_terms
+from ihdm.likelihood import best_deltas, prior_kl_bounds, squared_distances, transition_terms
+from ihdm.metrics.heldout import errors_of, held_out_errors
+from ihdm.metrics.likelihood import bound_images, cost_rows
 from ihdm.metrics.monte_carlo import allocate, designs, draw_variance, remove_noise, total_error
 
 PROCESS = HeatSettings(kind="heat", sigma=0.05, num_levels=6, blur_sigma_max=3.0)
@@ -242,7 +243,7 @@ def test_stored_errors_give_any_delta():
     errors = held_out_errors(watched, test, error_settings(4, draws=1))
     bound = bound_images(errors.network[0], train, test, settings, [1.0, 1.3])
     heat, delta, sigma = heat_process(PROCESS, 6), 1.3 * PROCESS.sigma, PROCESS.sigma
-    from ihdm.heldout import dequantise
+    from ihdm.metrics.heldout import dequantise
     from ihdm.storage.tensors import to_tensor
 
     clean = dequantise(test)

@@ -13,9 +13,9 @@ import torch
 from ihdm import extractors
 from ihdm.config.stages import DistanceSettings
 from ihdm.errors import UserError
-from ihdm.extractors import Inception, fit_extractor, in_colour, load_extractor, save_extractor
 from ihdm.metrics import features
 from ihdm.metrics.distance import distance_rows
+from ihdm.metrics.extractors import Inception, fit_extractor, in_colour, load_extractor, save_extractor
 from ihdm.metrics.features import PrincipalFeatures, StoredFeatures, extract
 from ihdm.metrics.kernel import kernel_distance
 from ihdm.metrics.tables import join_tables

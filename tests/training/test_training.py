@@ -15,7 +15,7 @@ from ihdm.__main__ import app
 from ihdm.config.settings import HeatSettings, RunSettings
 from ihdm.config.stages import ErrorSettings
 from ihdm.errors import InterruptedTrainingError, UserError
-from ihdm.heldout import held_out_errors
+from ihdm.metrics.heldout import held_out_errors
 from ihdm.models.network import WEIGHTS_NAME, Deblurrer, save_network
 from ihdm.models.state import History
 from ihdm.models.training import HISTORY_NAME, STATE_NAME, train

@@ -2,7 +2,7 @@
 rule report:
     input:
         tables=[f"{RESULTS}/metrics/{table}.csv" for table in SUMMARISED],
-        code="ihdm/summary.py",
+        code="ihdm/report/summary.py",
     output:
         page=report(
             f"{RESULTS}/report/summary.html",

@@ -1,0 +1,1 @@
+"""What is told of the results: the summary page."""
