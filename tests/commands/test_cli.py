@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from ihdm.__main__ import app
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(

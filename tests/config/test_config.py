@@ -12,7 +12,7 @@ from ihdm.config.reading import config_schema, parse_config, read_config
 from ihdm.config.scale import Config
 from ihdm.errors import UserError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CONFIGS = [ROOT / "config.yaml", *sorted((ROOT / "workflow/config").glob("*.yaml"))]
 
 

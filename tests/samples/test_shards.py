@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 import torch
 
-from ihdm import sample_state
 from ihdm.config.experiments import NetworkSettings
 from ihdm.config.settings import HeatSettings
 from ihdm.config.stages import SamplingSettings
 from ihdm.errors import UserError
 from ihdm.models.network import build_network, save_network
+from ihdm.samples import state as sample_state
 from ihdm.samples.generation import shard_numbers
 from ihdm.samples.state import draw_samples
 

@@ -10,10 +10,9 @@ import pandas as pd
 import pytest
 import torch
 
-from ihdm import extractors
 from ihdm.config.stages import DistanceSettings
 from ihdm.errors import UserError
-from ihdm.metrics import features
+from ihdm.metrics import extractors, features
 from ihdm.metrics.distance import distance_rows
 from ihdm.metrics.extractors import Inception, fit_extractor, in_colour, load_extractor, save_extractor
 from ihdm.metrics.features import PrincipalFeatures, StoredFeatures, extract
