@@ -21,18 +21,36 @@ CHECKED = (
 )
 install_import_hook([f"ihdm.{module}" for module in CHECKED], "beartype.beartype")
 
+import os  # noqa: E402
+import subprocess  # noqa: E402
 import sys  # noqa: E402
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
+import yaml  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from ihdm.__main__ import main  # noqa: E402
 
 torch.set_num_threads(1)
 
-GOLDEN = Path(__file__).parent / "golden"
+ROOT = Path(__file__).parents[1]
+GOLDEN = ROOT / "tests/golden"
+
+
+@pytest.fixture(scope="session")
+def smoke_results(tmp_path_factory) -> Path:
+    """The results of one run of the pipeline at the smoke scale, which no test may change; its configuration beside."""
+    results: Path = tmp_path_factory.mktemp("smoke") / "results"
+    config = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text()) | {"results": str(results)}
+    config_file = results.with_suffix(".yaml")
+    config_file.write_text(yaml.safe_dump(config))
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", str(config_file)]
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    finished = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=900)
+    assert finished.returncode == 0, finished.stderr
+    return results
 
 
 @pytest.fixture

@@ -67,13 +67,10 @@ def hashes(results: Path) -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory) -> Path:
-    """A finished run."""
-    folder = tmp_path_factory.mktemp("smoke") / "results"
-    finished = snakemake(folder)
-    assert finished.returncode == 0, finished.stderr
-    return folder
+@pytest.fixture
+def results(smoke_results) -> Path:
+    """A finished run, which no test may change."""
+    return smoke_results
 
 
 def test_everything_is_there(results):

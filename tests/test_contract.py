@@ -1,0 +1,97 @@
+"""What programs outside call and read: a name, a signature or a column that is lost here breaks them.
+
+Arguments with defaults and columns may be added, but none of these may go or change its meaning.
+"""
+
+import importlib
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from ihdm.config.experiments import NetworkSettings
+from ihdm.heat import HeatProcess, blur_schedule
+from ihdm.likelihood import prior_kl_bound
+from ihdm.models.network import build_network
+
+ROOT = Path(__file__).parents[1]
+
+FUNCTIONS = {
+    ("ihdm.heat", "blur_schedule"): ["sigma_min", "sigma_max", "num_levels"],
+    ("ihdm.heat", "HeatProcess"): ["blur_sigmas", "height", "width"],
+    ("ihdm.heat", "HeatProcess.blur"): ["self", "images", "levels"],
+    ("ihdm.objective", "deblurring_loss"): ["network", "heat", "images", "levels", "noise", "sigma"],
+    ("ihdm.sampling", "reverse_process"): ["network", "start", "noise", "delta"],
+    ("ihdm.likelihood", "prior_kl_bound"): ["train", "test", "heat", "sigma", "delta"],
+    ("ihdm.models.network", "build_network"): ["preset"],
+}
+
+COLUMNS = {
+    "distance": [
+        *("dataset", "reference", "set", "metric", "extractor", "extractor_sha256", "n", "n_reference"),
+        *("value", "standard_error", "low", "high", "note", "experiment", "delta_ratio"),
+    ],
+    "likelihood": [
+        *(
+            "experiment",
+            "delta_ratio",
+            "n",
+            "bits_per_dim",
+            "standard_error",
+            "monte_carlo_error",
+            "nats",
+            "nats_error",
+        ),
+        *("prior_nats", "prior_nats_error", "transition_nats", "transition_nats_error", "reconstruction_nats"),
+        *("reconstruction_nats_error", "transition_nats_monte_carlo_error", "reconstruction_nats_monte_carlo_error"),
+        "nats_best_levels",
+    ],
+    "disentanglement": ["experiment", "quantity", "num_starts", "num_noises", "start", "noise", "interaction"],
+    "sweep": [
+        *("dataset", "experiment", "base", "swept", "sigma", "num_levels", "blur_sigma_max", "num_train", "seed"),
+        *("levels", "prior_noise", "rounding", "is_departure", "delta_ratio", "set", "metric", "extractor"),
+        *("extractor_sha256", "n", "value", "standard_error"),
+    ],
+}
+
+
+@pytest.mark.parametrize(("module", "name"), FUNCTIONS, ids=str)
+def test_functions_take_these_arguments_in_this_order(module, name):
+    found: Any = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    parameters = list(inspect.signature(found).parameters.values())
+    expected = FUNCTIONS[module, name]
+    assert [parameter.name for parameter in parameters[: len(expected)]] == expected
+    assert all(parameter.default is not parameter.empty for parameter in parameters[len(expected) :])
+
+
+def test_the_prior_bound_is_one_value_in_nats_for_each_test_image(golden):
+    """From unblurred float images; against the released code's values."""
+    reference = golden("prior_kl")
+    widths = (float(reference["blur_sigma_min"]), float(reference["blur_sigma_max"]), int(reference["num_levels"]))
+    found = prior_kl_bound(
+        torch.as_tensor(reference["train"]),
+        torch.as_tensor(reference["test"]),
+        HeatProcess(blur_schedule(*widths), 16, 16),
+        float(reference["sigma"]),
+        float(reference["delta"]),
+    )
+    np.testing.assert_allclose(found.numpy(), reference["prior_kl_nats"], rtol=1e-4)
+
+
+def test_a_network_is_built_from_a_preset_of_the_configuration():
+    presets = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text())["networks"]
+    network = build_network(NetworkSettings.model_validate_json(json.dumps(presets["digits"])))
+    assert network(torch.zeros(2, 1, 8, 8), torch.tensor([1, 2])).sample.shape == (2, 1, 8, 8)
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_tables_have_these_columns(smoke_results, table):
+    assert set(COLUMNS[table]) <= set(pd.read_csv(smoke_results / f"metrics/{table}.csv").columns)
