@@ -1,8 +1,10 @@
 """The pipeline itself, run by Snakemake as a user runs it, at the smoke scale."""
 
+import contextlib
 import hashlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import yaml
 from PIL import Image
@@ -44,10 +47,13 @@ def command(results: Path, *arguments: str, **changes: Any) -> list[str]:
     ]  # fmt: skip
 
 
-def snakemake(results: Path, *arguments: str, **changes: Any) -> subprocess.CompletedProcess[str]:
+def snakemake(
+    results: Path, *arguments: str, checkout: Path = ROOT, **changes: Any
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(results, *arguments, **changes), capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT, timeout=600
-    )
+        command(results, *arguments, **changes), capture_output=True, text=True, cwd=checkout, env=ENVIRONMENT,
+        timeout=600,
+    )  # fmt: skip
 
 
 def planned(output: str) -> Counter[str]:
@@ -95,11 +101,87 @@ def test_every_output_has_a_record(results):
     for meta in results.rglob("*.meta.json"):
         recorded |= {Path(path) for path in pd.read_json(meta, typ="series")["outputs"]}
     assert made <= recorded
+    assert stale(results) == ""  # every command is recorded by the name that its code is found by
 
 
 def test_nothing_is_done_twice(results):
     again = snakemake(results, "-n")
     assert "Nothing to be done" in again.stdout + again.stderr
+
+
+@pytest.fixture
+def checkout(tmp_path) -> Path:
+    """A copy of the pipeline, to change, that knows of the finished run."""
+    folder = tmp_path / "checkout"
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in ("ihdm", "workflow", "profiles", ".snakemake"):
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    shutil.copy(ROOT / "Snakefile", folder)
+    shutil.copy(ROOT / "environment.yml", folder)
+    return folder
+
+
+def stale(results: Path, checkout: Path = ROOT) -> str:
+    made = subprocess.run(
+        [sys.executable, "-m", "ihdm", "results", "stale", str(results)],
+        capture_output=True, text=True, cwd=checkout, env=ENVIRONMENT, check=True,
+    )  # fmt: skip
+    return made.stdout
+
+
+def test_a_comment_or_a_docstring_runs_nothing(results, checkout):
+    for path in sorted((checkout / "ihdm").rglob("*.py")):
+        path.write_text("# A comment.\n" + path.read_text())
+    path = checkout / "ihdm/heat.py"
+    path.write_text(path.read_text().replace('"""The forward', '"""Otherwise: the forward'))
+    again = snakemake(results, "-n", checkout=checkout)
+    assert "Nothing to be done" in again.stdout + again.stderr
+    assert stale(results, checkout) == ""
+
+
+def test_a_changed_metric_measures_anew_and_trains_nothing(results, checkout):
+    path = checkout / "ihdm/metrics/memorisation.py"
+    path.write_text(path.read_text() + "\n\nANOTHER = 1\n")
+    output = snakemake(results, "-n", checkout=checkout)
+    assert planned(output.stdout + output.stderr) == {
+        "metrics_memorisation": 2,
+        "metrics_table": 1,
+        "metrics_sweep": 1,
+        "report": 1,
+        "all": 1,
+    }
+
+
+def test_a_network_of_other_code_is_kept_and_told_of(results, checkout):
+    path = checkout / "ihdm/objective.py"
+    path.write_text(path.read_text() + "\n\nANOTHER = 1\n")
+    jobs = planned(snakemake(results, "-n", checkout=checkout).stdout)
+    assert jobs["samples"] == jobs["samples_shard"] == 3
+    assert "models" not in jobs
+    assert "data" not in jobs
+    assert f"{results}/models/digits/model.meta.json: its result was made by other code" in stale(results, checkout)
+    # Nothing is to be done for this file, and still the run tells.
+    again = snakemake(results, str(results / "data/digits/train.npy"), checkout=checkout)
+    told = again.stdout + again.stderr
+    assert "Nothing to be done" in told
+    assert f"{results}/models/digits/model.meta.json: its result was made by other code" in told
+    assert "data.meta.json" not in told
+
+
+@pytest.mark.parametrize("name", ["figures/psd.pdf", "figures/psd.png", "metrics/sweep.parquet"])
+def test_what_was_deleted_comes_back(results, name):
+    kept = (results / name).rename(results / "kept")
+    output = snakemake(results, "-n")
+    kept.rename(results / name)
+    rule = {"figures": "figure_psd", "metrics": "metrics_sweep"}[Path(name).parent.name]
+    assert planned(output.stdout + output.stderr)[rule] == 1
+
+
+def test_nobody_is_told_of_coroutines(tmp_path):
+    """Snakemake's default for the disk needs the sizes of inputs, which it cannot ask for while it plans."""
+    output = snakemake(tmp_path / "results", "-n")
+    assert output.returncode == 0
+    assert "RuntimeWarning" not in output.stdout + output.stderr
 
 
 def test_one_more_delta_runs_only_what_depends_on_it(results):
@@ -198,6 +280,35 @@ def test_a_killed_run_goes_on_and_ends_the_same(results, tmp_path):
     expected, found = hashes(results), hashes(folder)
     assert {"models/photos/history.csv", "samples/digits/delta0/samples.npy"} <= found.keys()
     assert found == {name: expected[name] for name in found}
+
+
+def test_sigint_to_snakemake_alone_ends_its_jobs(tmp_path):
+    """Within seconds, and with the state of the training saved, as when a terminal sends it to all."""
+    folder = tmp_path / "results"
+    process = subprocess.Popen(
+        command(
+            folder, str(folder / "models/digits/history.csv"),
+            experiments__digits__training={"steps": 1_000_000, "batch_size": 8, "learning_rate": 0.001},
+        ),
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 120
+        while not list(folder.glob("state/models/*/history.jsonl")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        jobs = psutil.Process(process.pid).children(recursive=True)
+        assert any("train" in job.cmdline() for job in jobs)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) != 0
+        assert not any(job.is_running() for job in jobs)
+        assert (folder / "state/models/digits/state.safetensors").exists()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_a_wrong_configuration_stops_before_any_job(tmp_path):

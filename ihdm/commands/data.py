@@ -36,7 +36,12 @@ def prepare(
     source = find_source(dataset)
     raw = obtain_raw(dataset, root)
     splits = load_splits(dataset, raw)
-    with record([output / f"{split}.npy" for split in splits], meta=output / "data.meta.json", settings=dataset):
+    with record(
+        [output / f"{split}.npy" for split in splits],
+        command="data prepare",
+        meta=output / "data.meta.json",
+        settings=dataset,
+    ):
         paths = prepare_splits(
             splits,
             dataset,

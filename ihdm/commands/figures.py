@@ -31,6 +31,7 @@ def draw(
     paths = [path for by_experiment in parsed.values() for files in by_experiment.values() for path in files.values()]
     with record(
         [output.with_suffix(".pdf"), output.with_suffix(".png")],
+        command=f"figures draw {name}",
         inputs=paths,
         settings={"figure": name, "inputs": inputs},
     ):

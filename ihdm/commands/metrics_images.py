@@ -36,7 +36,7 @@ def extractor(
     from ihdm.storage.reading import open_images
 
     device, settings = extractor_device(kind), {"extractor": kind}
-    with record([output], inputs=[train], settings=settings, device=device):
+    with record([output], command="metrics extractor", inputs=[train], settings=settings, device=device):
         fitted = fit_extractor(kind, open_images(train), inception=inception, device=device)
         with atomic_path(output) as temporary:
             save_extractor(kind, fitted, temporary)
@@ -59,7 +59,7 @@ def features(
 
     stored = open_images(images)
     chosen, device = load_extractor(extractor, stored[:1], inception=inception)
-    with record([output], inputs=[extractor, images], settings={}, device=device):
+    with record([output], command="metrics features", inputs=[extractor, images], settings={}, device=device):
         with Progress(f"features of {images}", len(stored), unit="images") as progress:
             extracted = extract(chosen, stored, progress.update)
         with atomic_path(output) as temporary:
@@ -82,7 +82,9 @@ def distance(
 
     chosen = read_settings(DistanceSettings, settings)
     paths = named_paths("--sets", sets)
-    with record([output], inputs=[reference, *paths.values()], settings=chosen, seed=chosen.seed):
+    with record(
+        [output], command="metrics distance", inputs=[reference, *paths.values()], settings=chosen, seed=chosen.seed
+    ):
         compared = {name: StoredFeatures.read(path) for name, path in paths.items()}
         real, total = StoredFeatures.read(reference), len(compared) * len(chosen.num_images)
         with Progress(f"distances {output.parent.name} {output.stem}", total, unit="sets") as progress:
@@ -107,7 +109,9 @@ def distance_real(
     from ihdm.storage.provenance import record
 
     chosen = read_settings(DistanceSettings, settings)
-    with record([output], inputs=[train, test, reference], settings=chosen, seed=chosen.seed):
+    with record(
+        [output], command="metrics distance-real", inputs=[train, test, reference], settings=chosen, seed=chosen.seed
+    ):
         seen, held_out, compared = (StoredFeatures.read(path) for path in (train, test, reference))
         with Progress(f"distances of real images {output.stem}", len(chosen.num_images), unit="sizes") as progress:
             progress.update(0)
@@ -127,7 +131,7 @@ def distance_minimum(
     from ihdm.storage.provenance import record
     from ihdm.storage.reading import read_table
 
-    with record([output], inputs=distances, settings={}, seed=0):
+    with record([output], command="metrics distance-minimum", inputs=distances, settings={}, seed=0):
         columns = ("set", "metric", "delta_ratio", "extractor", "n", "value", "standard_error")
         table = join_tables({str(path): read_table(path, columns) for path in distances})
         write_rows(minimum_of(table, seed=0), label, output)
@@ -155,7 +159,12 @@ def memorisation(
         if sorted(paths) != sorted(order):
             raise UserError(f"{option}: give samples, test and train, not {', '.join(paths)}")
     counts = dict(zip(order, (chosen.num_images, chosen.num_images, chosen.num_train), strict=True))
-    with record([output], inputs=[*pixel_paths.values(), *feature_paths.values()], settings=chosen):
+    with record(
+        [output],
+        command="metrics memorisation",
+        inputs=[*pixel_paths.values(), *feature_paths.values()],
+        settings=chosen,
+    ):
         pixels = {name: first_images(pixel_paths[name], counts[name]) for name in order}
         require_one_shape({str(pixel_paths[name]): pixels[name] for name in order})
         stored = {name: StoredFeatures.read(feature_paths[name]) for name in order}
@@ -185,7 +194,7 @@ def spectrum(
 
     paths = named_paths("--sets", sets)
     settings = {"num_images": num_images, "resamples": resamples}
-    with record([output], inputs=[train, *paths.values()], settings=settings, seed=0):
+    with record([output], command="metrics spectrum", inputs=[train, *paths.values()], settings=settings, seed=0):
         taken = {name: first_images(path, num_images) for name, path in paths.items()}
         real = open_images(train)
         require_one_shape({str(train): real, **{str(paths[name]): images for name, images in taken.items()}})
@@ -203,7 +212,7 @@ def spectrum_real(
     from ihdm.storage.reading import open_images, require_one_shape
 
     settings = {"num_images": num_images, "resamples": resamples}
-    with record([output], inputs=[train, test], settings=settings, seed=0):
+    with record([output], command="metrics spectrum-real", inputs=[train, test], settings=settings, seed=0):
         seen, held_out = open_images(train), open_images(test)
         require_one_shape({str(train): seen, str(test): held_out})
         write_rows(real_band_rows(seen, held_out, num_images, resamples), label, output)
@@ -222,7 +231,7 @@ def disentanglement(
     from ihdm.storage.provenance import record
     from ihdm.storage.reading import read_array
 
-    with record([output], inputs=[grid], settings={}):
+    with record([output], command="metrics disentanglement", inputs=[grid], settings={}):
         images = read_array(grid)
         if images.ndim != 5 or min(images.shape[:2]) < 2 or not np.issubdtype(images.dtype, np.floating):
             raise UserError(
@@ -240,7 +249,7 @@ def psd(settings: SettingsOption, train: TrainOption, output: OutputOption, labe
     from ihdm.storage.reading import open_images
 
     process = read_settings(HeatSettings, settings)
-    with record([output], inputs=[train], settings=process, seed=SEED):
+    with record([output], command="metrics psd", inputs=[train], settings=process, seed=SEED):
         write_rows(forward_spectra(open_images(train), process), label, output)
 
 
@@ -256,5 +265,5 @@ def data_spectrum(
     from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images
 
-    with record([output], inputs=[train], settings={"resamples": resamples}, seed=0):
+    with record([output], command="metrics data-spectrum", inputs=[train], settings={"resamples": resamples}, seed=0):
         write_rows(power_law_rows(open_images(train), num_resamples=resamples, seed=0), label, output)

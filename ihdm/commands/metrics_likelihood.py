@@ -40,6 +40,7 @@ def errors(
     images = first_images(test, chosen.num_images)
     with record(
         [output],
+        command="metrics errors",
         inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, test],
         settings=chosen,
         seed=chosen.seed,
@@ -60,7 +61,7 @@ def levels(settings: SettingsOption, errors: ErrorsOption, output: OutputOption,
     from ihdm.storage.provenance import record
 
     process = read_settings(HeatSettings, settings)
-    with record([output], inputs=[errors], settings=process):
+    with record([output], command="metrics levels", inputs=[errors], settings=process):
         stored = HeldOutErrors.read(errors, process)
         best = best_deltas(stored.means(), stored.num_dims, process.sigma) / process.sigma
         rows = level_rows(stored, process)
@@ -82,7 +83,7 @@ def likelihood(
     from ihdm.storage.provenance import record
 
     chosen = read_settings(LikelihoodSettings, settings)
-    with record([output], inputs=[errors, train, test], settings=chosen):
+    with record([output], command="metrics likelihood", inputs=[errors, train, test], settings=chosen):
         stored = HeldOutErrors.read(errors, chosen.process)
         centres, images = _fitting_images(stored, chosen, train, test)
         rows = likelihood_rows(stored, centres, images, chosen)
@@ -99,7 +100,7 @@ def likelihood_cost(
     from ihdm.storage.provenance import record
 
     chosen = read_settings(LikelihoodSettings, settings)
-    with record([output], inputs=[errors], settings=chosen):
+    with record([output], command="metrics likelihood-cost", inputs=[errors], settings=chosen):
         stored = HeldOutErrors.read(errors, chosen.process)
         if len(stored.network) < 2:
             raise UserError(f"{errors}: one draw of noise tells nothing of its variance; set likelihood_draws to 2")
@@ -127,7 +128,9 @@ def likelihood_minimum(
 
     chosen = read_settings(LikelihoodSettings, settings)
     recorded = chosen.model_dump(mode="json") | {"resamples": resamples}
-    with record([output, curve], inputs=[errors, train, test], settings=recorded, seed=0):
+    with record(
+        [output, curve], command="metrics likelihood-minimum", inputs=[errors, train, test], settings=recorded, seed=0
+    ):
         stored = HeldOutErrors.read(errors, chosen.process)
         ratios = fine_ratios(chosen.delta_ratios)
         centres, images = _fitting_images(stored, chosen, train, test)

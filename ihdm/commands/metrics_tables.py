@@ -22,7 +22,7 @@ def table(
     from ihdm.storage.provenance import record
     from ihdm.storage.reading import missing_columns_told, read_table
 
-    with record([output], inputs=parts, settings={}):
+    with record([output], command="metrics table", inputs=parts, settings={}):
         with missing_columns_told(parts):
             joint = join_tables({str(part): read_table(part) for part in parts})
         write_table(joint, output)
@@ -44,7 +44,7 @@ def sweep(
     chosen = read_settings(SweptExperiments, settings)
     parquet = output.with_suffix(".parquet")
     arrays = named_paths("--train", train)
-    with record([output, parquet], inputs=[*tables, *arrays.values()], settings=chosen):
+    with record([output, parquet], command="metrics sweep", inputs=[*tables, *arrays.values()], settings=chosen):
         num_train = {dataset: len(open_images(path)) for dataset, path in arrays.items()}
         joint = {path.stem: read_table(path, _swept_columns(path)) for path in tables}
         table = tidy_table(joint, chosen.experiments, num_train)
@@ -63,7 +63,7 @@ def departures(
     from ihdm.storage.provenance import record
     from ihdm.storage.reading import read_table
 
-    with record([output], inputs=[table], settings={}):
+    with record([output], command="metrics departures", inputs=[table], settings={}):
         write_table(departure_table(read_table(table, COLUMNS)), output)
 
 

@@ -56,6 +56,7 @@ def train(
     tables = ["history.csv", "held_out.csv"] if test else ["history.csv"]
     with record(
         [output / name for name in (CONFIG_NAME, WEIGHTS_NAME, *tables)],
+        command="models train",
         meta=output / "model.meta.json",
         inputs=[train, test] if test else [train],
         settings=experiment.model_dump(mode="json")

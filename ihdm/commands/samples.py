@@ -40,6 +40,7 @@ def draw(
     from ihdm.progress import Progress
     from ihdm.samples.generation import shard_numbers
     from ihdm.samples.state import STATE_FILES, draw_samples, samples_table
+    from ihdm.storage.code import code_sha256
     from ihdm.storage.files import atomic_path, clear_folder, sha256
     from ihdm.storage.provenance import record, settings_hash
 
@@ -54,12 +55,14 @@ def draw(
     inputs = [model / WEIGHTS_NAME, model / CONFIG_NAME, train]
     with record(
         [output / name for name in ("samples.npy", "starts.npy", "samples.csv")],
+        command="samples draw",
         inputs=inputs,
         settings={**sampling.model_dump(), "num_samples": num_samples, "shard": shard, "num_shards": num_shards},
         seed=sampling.seed,
         device=str(device),
     ):
         origin = {
+            "code": code_sha256("samples draw"),
             "settings": sampling.model_dump(mode="json"),
             "numbers": [numbers.start, numbers.stop],
             "inputs": [sha256(path) for path in inputs],
@@ -96,6 +99,7 @@ def gather(
     names = ("samples.npy", "starts.npy", "samples.csv", RECORD_NAME)
     with record(
         [output / name for name in (*names[:3], "grid.png")],
+        command="samples gather",
         inputs=[folder / name for folder in shards for name in names],
         settings={},
     ):
@@ -138,6 +142,7 @@ def sequence(
     numbers = range(rows)
     with record(
         [output],
+        command="samples sequence",
         inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, train],
         settings={**sampling.model_dump(), "rows": rows, "columns": columns},
         seed=sampling.seed,
@@ -193,6 +198,7 @@ def grid(
     pairs = [(start, noise) for start in range(starts) for noise in range(noises)]
     with record(
         [output],
+        command="samples grid",
         inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, train],
         settings={**sampling.model_dump(), "starts": starts, "noises": noises},
         seed=sampling.seed,

@@ -1,7 +1,7 @@
 """The summary page: the joint tables, rounded for reading, each with a sentence on what it says."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import pandas as pd
@@ -250,14 +250,15 @@ SECTIONS = {
 }
 
 
-def summary_page(tables: Mapping[str, pd.DataFrame], title: str) -> str:
+def summary_page(tables: Mapping[str, pd.DataFrame], title: str, notices: Sequence[str] = ()) -> str:
     """Return the summary as one self-contained HTML page.
 
     Args:
         tables: joint tables by name, those of ``SECTIONS`` or some of them.
         title: heading of the page.
+        notices: what must be known before any table is read, a sentence each.
     """
-    parts = []
+    parts = [f"<p><strong>{escape(notice)}</strong></p>" for notice in notices]
     for name, (heading, explanation, summarise) in SECTIONS.items():
         if name in tables:
             table = summarise(tables[name]).to_html(index=False, border=0, justify="right")

@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from ihdm import __version__
 from ihdm.errors import UserError
+from ihdm.storage.code import code_sha256
 from ihdm.storage.files import atomic_path, require_writable, sha256
 
 RECORDED_PACKAGES = (
@@ -74,10 +75,33 @@ def read_record(meta: Path) -> dict[str, Any]:
     return content
 
 
+def is_stale(meta: Path) -> bool:
+    """Tell whether a result was made by other code than the present, or by code that its record does not know.
+
+    Raises:
+        UserError: if the record is missing or damaged.
+    """
+    content = read_record(meta)
+    try:
+        return content["code_sha256"] != code_sha256(content["command"])
+    except (KeyError, UserError):  # of before there were such hashes, or of a command that is no more
+        return True
+
+
+def stale_notices(metas: Iterable[Path]) -> list[str]:
+    """Return a line for each of these records whose result was made by other code than the present.
+
+    Raises:
+        UserError: if a record is missing or damaged.
+    """
+    return [f"{meta}: its result was made by other code than the present" for meta in metas if is_stale(meta)]
+
+
 @contextmanager
 def record(
     outputs: Sequence[Path],
     *,
+    command: str,
     inputs: Sequence[Path] = (),
     settings: AnySettings,
     seed: int | None = None,
@@ -88,6 +112,7 @@ def record(
 
     Args:
         outputs: what the block writes; hashed afterwards.
+        command: the command that this is, as :func:`~ihdm.storage.code.code_sha256` takes it.
         inputs: what it reads; hashed before.
         settings: the complete settings it depends on.
         seed: the seed of its random draws, if any.
@@ -98,6 +123,7 @@ def record(
         UserError: if an input is missing, or the place of an output cannot be written to.
     """
     started = time.perf_counter()
+    code = code_sha256(command)  # the code that runs; the files may be changed meanwhile
     for path in outputs:
         require_writable(path)
     for path in inputs:
@@ -106,6 +132,8 @@ def record(
     input_hashes = {str(path): sha256(path) for path in inputs}
     yield
     content = {
+        "command": command,
+        "code_sha256": code,
         "settings": _plain(settings),
         "settings_sha256": settings_hash(settings),
         "seed": seed,

@@ -52,7 +52,7 @@ def test_record_holds_the_origin(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     source, result, meta = tmp_path / "in", tmp_path / "out", tmp_path / "out.meta.json"
     source.write_text("in")
-    with record([result], inputs=[source], settings=Both(), seed=3):
+    with record([result], command="data prepare", inputs=[source], settings=Both(), seed=3):
         result.write_text("out")
     content = json.loads(meta.read_text())
     assert content["settings"] == {"a": 1.0, "b": "x"}
@@ -72,7 +72,7 @@ def test_a_place_that_cannot_be_written_is_found_at_once(tmp_path):
         ("/proc/x.npy", r"/proc/x.npy: cannot be written, for /proc takes no file"),
         (tmp_path / "folder", "folder: is a folder"),
     ):
-        with pytest.raises(UserError, match=reason), record([Path(path)], settings={}):
+        with pytest.raises(UserError, match=reason), record([Path(path)], command="data prepare", settings={}):
             pytest.fail("the block must not run")
     require_writable(tmp_path / "folder/new/x.npy")
     assert list((tmp_path / "folder").iterdir()) == []
@@ -99,7 +99,7 @@ def test_a_folder_is_cleared_of_known_files_alone(tmp_path):
 
 
 def test_no_record_of_a_failure(tmp_path):
-    with pytest.raises(RuntimeError), record([tmp_path / "out"], settings={}):
+    with pytest.raises(RuntimeError), record([tmp_path / "out"], command="data prepare", settings={}):
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
 
@@ -107,7 +107,7 @@ def test_no_record_of_a_failure(tmp_path):
 def test_no_record_without_inputs(tmp_path):
     with (
         pytest.raises(UserError, match="gone: this input does not exist"),
-        record([tmp_path / "out"], inputs=[tmp_path / "gone"], settings={}),
+        record([tmp_path / "out"], command="data prepare", inputs=[tmp_path / "gone"], settings={}),
     ):
         pytest.fail("the block must not run")
 

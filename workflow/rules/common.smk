@@ -1,11 +1,18 @@
 # The configuration, validated, and where everything lies. Rules hold no logic beyond this.
 
 import re
+import signal
+import threading
+from pathlib import Path
+
+import psutil
 
 from ihdm.config.reading import parse_config, read_config
 from ihdm.data.sources import check_sources
 from ihdm.errors import UserError
 from ihdm.config.experiments import format_number
+from ihdm.storage.code import code_sha256
+from ihdm.storage.provenance import stale_notices
 
 if len(workflow.configfiles) > 1:
     raise WorkflowError(
@@ -19,6 +26,21 @@ try:
     check_sources(settings)
 except UserError as error:
     raise WorkflowError(str(error))
+
+
+
+def interrupt(number, frame):
+    """Hand SIGINT on to the jobs: Snakemake only waits for them, as if the terminal had sent it to all."""
+    for process in psutil.Process().children(recursive=True):
+        try:
+            process.send_signal(number)
+        except psutil.NoSuchProcess:
+            pass
+    signal.default_int_handler(number, frame)
+
+
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, interrupt)
 
 RESULTS = settings.results
 DATASETS = settings.resolve_datasets()
@@ -54,6 +76,11 @@ TABLES = {table: experiments for table, experiments in TABLES.items() if experim
 # What the summary page shows: the joint tables, and what the released code's departures do, if there are any.
 SUMMARISED = [*TABLES, "departures"] if any(variant.is_departure for variant in VARIANTS.values()) else list(TABLES)
 
+# The records of what takes long to make, and is kept when the code that makes it changes. All other rules have
+# the hash of their code among their params, and so run anew.
+KEPT = [f"{RESULTS}/data/{dataset}/data.meta.json" for dataset in dict.fromkeys(VARIANTS[name].dataset for name in TRAINED)]
+KEPT += [f"{RESULTS}/models/{name}/model.meta.json" for name in TRAINED]
+
 
 wildcard_constraints:
     dataset="|".join(DATASETS),
@@ -69,9 +96,10 @@ wildcard_constraints:
 def everything():
     """Every file that `rule all` asks for."""
     return (
-        [f"{RESULTS}/figures/{figure}.png" for figure in settings.figures]
+        [f"{RESULTS}/figures/{figure}.{ending}" for figure in settings.figures for ending in ("pdf", "png")]
         + [f"{RESULTS}/metrics/{table}.csv" for table in TABLES]
-        + [f"{RESULTS}/metrics/sweep.csv", f"{RESULTS}/report/summary.html"]
+        + [f"{RESULTS}/metrics/sweep.{ending}" for ending in ("csv", "parquet")]
+        + [f"{RESULTS}/report/summary.html"]
     )
 
 

@@ -1,3 +1,4 @@
+# Arrays that were prepared by other code are kept, and told of: no hash of code is a parameter here.
 rule data:
     output:
         train=f"{RESULTS}/data/{{dataset}}/train.npy",

@@ -1,4 +1,4 @@
-# One rule for each figure that the configuration names, so that each has its own code as an input and its own caption.
+# One rule for each figure that the configuration names, so that each has its own code and its own caption.
 for figure in settings.figures:
 
     rule:
@@ -6,8 +6,6 @@ for figure in settings.figures:
             f"figure_{figure}"
         input:
             files=list(figure_inputs(figure).values()),
-            code=f"ihdm/figures/{figure}.py",
-            style="ihdm/figures/style.py",
         output:
             pdf=f"{RESULTS}/figures/{figure}.pdf",
             png=report(
@@ -24,6 +22,7 @@ for figure in settings.figures:
         conda:
             "../../environment.yml"
         params:
+            code=code_sha256(f"figures draw {figure}"),
             figure=figure,
             inputs=[word for name, path in figure_inputs(figure).items() for word in ("--input", f"{name}={path}")],
         shell:

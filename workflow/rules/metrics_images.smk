@@ -13,6 +13,8 @@ rule metrics_minimum_distance:
         f"{RESULTS}/logs/metrics/minimum/{{experiment}}/distance.log",
     conda:
         "../../environment.yml"
+    params:
+        code=code_sha256("metrics distance-minimum"),
     shell:
         "python -m ihdm --threads {threads} metrics distance-minimum {input.tables:q} "
         "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
@@ -34,6 +36,7 @@ rule metrics_extractor:
     resources:
         mem_mb=8000,
     params:
+        code=code_sha256("metrics extractor"),
         inception=inception_weights,
     shell:
         "python -m ihdm --threads {threads} metrics extractor {wildcards.extractor} --train {input.train:q} "
@@ -59,6 +62,7 @@ rule metrics_features_real:
         runtime=720,
         gpu=needed_gpus,
     params:
+        code=code_sha256("metrics features"),
         inception=inception_weights,
     shell:
         "python -m ihdm --threads {threads} metrics features --extractor {input.extractor:q} --images {input.images:q} "
@@ -83,6 +87,7 @@ rule metrics_features:
         runtime=720,
         gpu=needed_gpus,
     params:
+        code=code_sha256("metrics features"),
         inception=inception_weights,
     shell:
         "python -m ihdm --threads {threads} metrics features --extractor {input.extractor:q} --images {input.images:q} "
@@ -108,6 +113,7 @@ rule metrics_distance_real:
         mem_mb=16000,
         runtime=720,
     params:
+        code=code_sha256("metrics distance-real"),
         settings=settings.distance.model_dump_json(),
         reference=settings.evaluation.reference,
     shell:
@@ -134,6 +140,7 @@ rule metrics_distance:
         mem_mb=16000,
         runtime=720,
     params:
+        code=code_sha256("metrics distance"),
         settings=settings.distance.model_dump_json(),
         reference=settings.evaluation.reference,
         dataset=lambda wildcards: VARIANTS[wildcards.experiment].dataset,
@@ -166,6 +173,7 @@ rule metrics_memorisation:
         mem_mb=8000,
         runtime=720,
     params:
+        code=code_sha256("metrics memorisation"),
         settings=lambda wildcards: settings.memorisation(wildcards.experiment).model_dump_json(),
         dataset=lambda wildcards: VARIANTS[wildcards.experiment].dataset,
     shell:
@@ -190,6 +198,7 @@ rule metrics_spectrum_real:
     conda:
         "../../environment.yml"
     params:
+        code=code_sha256("metrics spectrum-real"),
         num_images=settings.evaluation.compared[0],
         resamples=settings.evaluation.num_resamples,
     shell:
@@ -213,6 +222,7 @@ rule metrics_spectrum:
     conda:
         "../../environment.yml"
     params:
+        code=code_sha256("metrics spectrum"),
         num_images=settings.evaluation.compared[0],
         resamples=settings.evaluation.num_resamples,
         dataset=lambda wildcards: VARIANTS[wildcards.experiment].dataset,
@@ -236,6 +246,8 @@ rule metrics_disentanglement:
         f"{RESULTS}/benchmarks/metrics/disentanglement/{{experiment}}.tsv"
     conda:
         "../../environment.yml"
+    params:
+        code=code_sha256("metrics disentanglement"),
     shell:
         "python -m ihdm --threads {threads} metrics disentanglement --grid {input.grid:q} "
         "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
@@ -254,6 +266,7 @@ rule metrics_psd:
     conda:
         "../../environment.yml"
     params:
+        code=code_sha256("metrics psd"),
         settings=lambda wildcards: VARIANTS[wildcards.experiment].experiment.process.model_dump_json(),
     shell:
         "python -m ihdm --threads {threads} metrics psd --settings {params.settings:q} --train {input.train:q} "
@@ -271,6 +284,7 @@ rule metrics_data_spectrum:
     conda:
         "../../environment.yml"
     params:
+        code=code_sha256("metrics data-spectrum"),
         resamples=settings.evaluation.num_resamples,
     shell:
         "python -m ihdm --threads {threads} metrics data-spectrum --resamples {params.resamples} --train {input.train:q} "

@@ -20,6 +20,7 @@ rule metrics_errors:
         runtime=720,
         gpu=1,
     params:
+        code=code_sha256("metrics errors"),
         settings=lambda wildcards: settings.errors(wildcards.experiment).model_dump_json(),
         model=subpath(input.weights, parent=True),
     shell:
@@ -38,6 +39,7 @@ rule metrics_levels:
     conda:
         "../../environment.yml"
     params:
+        code=code_sha256("metrics levels"),
         settings=lambda wildcards: VARIANTS[wildcards.experiment].experiment.process.model_dump_json(),
     shell:
         "python -m ihdm --threads {threads} metrics levels --settings {params.settings:q} --errors {input.errors:q} "
@@ -61,6 +63,7 @@ rule metrics_likelihood:
     resources:
         mem_mb=8000,
     params:
+        code=code_sha256("metrics likelihood"),
         settings=lambda wildcards: settings.likelihood(wildcards.experiment).model_dump_json(),
     shell:
         "python -m ihdm --threads {threads} metrics likelihood --settings {params.settings:q} --errors {input.errors:q} "
@@ -80,6 +83,7 @@ rule metrics_likelihood_cost:
     conda:
         "../../environment.yml"
     params:
+        code=code_sha256("metrics likelihood-cost"),
         settings=lambda wildcards: settings.likelihood(wildcards.experiment).model_dump_json(),
     shell:
         "python -m ihdm --threads {threads} metrics likelihood-cost --settings {params.settings:q} --errors {input.errors:q} "
@@ -102,6 +106,7 @@ rule metrics_minimum_likelihood:
     resources:
         mem_mb=8000,
     params:
+        code=code_sha256("metrics likelihood-minimum"),
         settings=lambda wildcards: settings.likelihood(wildcards.experiment).model_dump_json(),
         resamples=settings.evaluation.num_resamples,
     shell:

@@ -17,6 +17,8 @@ rule metrics_table:
         f"{RESULTS}/logs/metrics/{{table}}.log",
     conda:
         "../../environment.yml"
+    params:
+        code=code_sha256("metrics table"),
     shell:
         "python -m ihdm --threads {threads} metrics table {input.parts:q} --output {output.table:q} > {log:q} 2>&1"
 
@@ -44,6 +46,7 @@ rule metrics_sweep:
     conda:
         "../../environment.yml"
     params:
+        code=code_sha256("metrics sweep"),
         settings=settings.swept.model_dump_json(),
         train=[word for name, path in train_arrays().items() for word in ("--train", f"{name}={path}")],
     shell:
@@ -66,5 +69,7 @@ rule metrics_departures:
         f"{RESULTS}/logs/metrics/departures.log",
     conda:
         "../../environment.yml"
+    params:
+        code=code_sha256("metrics departures"),
     shell:
         "python -m ihdm --threads {threads} metrics departures {input.table:q} --output {output.table:q} > {log:q} 2>&1"

@@ -1,3 +1,4 @@
+# A network that was trained by other code is kept, and told of: no hash of code is a parameter here.
 rule models:
     input:
         train=data_of("train"),

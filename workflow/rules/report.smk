@@ -2,7 +2,7 @@
 rule report:
     input:
         tables=[f"{RESULTS}/metrics/{table}.csv" for table in SUMMARISED],
-        code="ihdm/report/summary.py",
+        kept=KEPT,
     output:
         page=report(
             f"{RESULTS}/report/summary.html",
@@ -15,5 +15,10 @@ rule report:
         f"{RESULTS}/logs/report/summary.log",
     conda:
         "../../environment.yml"
+    params:
+        code=code_sha256("report write"),
+        # The page tells which results that are kept were made by other code.
+        kept_code=[code_sha256(command) for command in ("data prepare", "models train")],
+        kept=[word for meta in KEPT for word in ("--kept", meta)],
     shell:
-        "python -m ihdm --threads {threads} report write {input.tables:q} --output {output.page:q} > {log:q} 2>&1"
+        "python -m ihdm --threads {threads} report write {input.tables:q} {params.kept:q} --output {output.page:q} > {log:q} 2>&1"

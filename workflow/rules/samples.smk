@@ -20,6 +20,7 @@ rule samples_shard:
         runtime=1440,
         gpu=1,
     params:
+        code=code_sha256("samples draw"),
         settings=lambda wildcards: settings.sampling(wildcards.experiment, RATIOS[wildcards.ratio]).model_dump_json(),
         num_samples=settings.evaluation.num_samples,
         num_shards=settings.evaluation.num_shards,
@@ -57,6 +58,7 @@ rule samples:
     conda:
         "../../environment.yml"
     params:
+        code=code_sha256("samples gather"),
         shards=lambda wildcards: [
             f"{RESULTS}/samples/{wildcards.experiment}/delta{wildcards.ratio}/shards/{shard}"
             for shard in range(settings.evaluation.num_shards)
@@ -84,6 +86,7 @@ rule samples_sequence:
         mem_mb=8000,
         gpu=1,
     params:
+        code=code_sha256("samples sequence"),
         settings=lambda wildcards: settings.sampling(wildcards.experiment).model_dump_json(),
         model=subpath(input.weights, parent=True),
     shell:
@@ -109,6 +112,7 @@ rule samples_grid:
         mem_mb=8000,
         gpu=1,
     params:
+        code=code_sha256("samples grid"),
         settings=lambda wildcards: settings.sampling(wildcards.experiment).model_dump_json(),
         num_starts=settings.evaluation.disentanglement.num_starts,
         num_noises=settings.evaluation.disentanglement.num_noises,

@@ -1,0 +1,122 @@
+"""By which code a result is made: the syntax of every module of this package that its command imports.
+
+Found without importing any of them, so that a whole pipeline is planned in a moment.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import TypeGuard
+
+from ihdm.errors import UserError
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def code_sha256(command: str) -> str:
+    """Return a hash of the code behind a command, which comments, docstrings and layout do not change.
+
+    It is one of syntax trees, which another Python version may write otherwise.
+
+    Args:
+        command: as it is typed, "metrics distance-real"; a figure's has its name too, "figures draw psd".
+
+    Raises:
+        UserError: if there is no such command, or no such figure.
+    """
+    stage, action, _ = _split(command)
+    parts = [ast.dump(_command_tree(stage, action))]
+    parts += [f"{module} {_digest(module)}" for module in sorted(code_modules(command))]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def code_modules(command: str) -> set[str]:
+    """Return the modules that a command imports, at once or lazily, itself or through others.
+
+    Args:
+        command: as for :func:`code_sha256`.
+
+    Raises:
+        UserError: if there is no such command, or no such figure.
+    """
+    stage, action, named = _split(command)
+    found: set[str] = set()
+    ahead = set(_imports(_command_tree(stage, action)))
+    if named:  # the module of a figure, which is imported by its name
+        if not _path(f"ihdm.{stage}.{named}").exists():
+            raise UserError(f"{command}: nothing of this name is in ihdm.{stage}")
+        ahead.add(f"ihdm.{stage}.{named}")
+    while ahead:
+        module = ahead.pop()
+        found.add(module)
+        ahead |= _module_imports(module) - found
+    return found
+
+
+def _split(command: str) -> tuple[str, str, str]:
+    stage, action, named = (*command.split(), "", "")[:3]
+    return stage, action, named
+
+
+def _path(module: str) -> Path:
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    """Return the syntax of a file, of what is run alone."""
+    return _Executed().visit(ast.parse(path.read_text()))
+
+
+@cache
+def _digest(module: str) -> str:
+    return hashlib.sha256(ast.dump(_tree(_path(module))).encode()).hexdigest()
+
+
+@cache
+def _module_imports(module: str) -> frozenset[str]:
+    return frozenset(_imports(_tree(_path(module))))
+
+
+@cache
+def _command_tree(stage: str, action: str) -> ast.Module:
+    """Return the module that holds a command, without the other commands in it.
+
+    Raises:
+        UserError: if there is no such command.
+    """
+    function = action.replace("-", "_")
+    commands = PACKAGE / "commands"
+    for path in (commands / f"{stage}.py", *sorted(commands.glob(f"{stage}_*.py"))):
+        body = _tree(path).body if path.exists() else []
+        if any(_is_command(node) and node.name == function for node in body):
+            return ast.Module([node for node in body if not _is_command(node) or node.name == function], [])
+    raise UserError(f"{stage} {action}: there is no such command")
+
+
+def _is_command(node: ast.stmt) -> TypeGuard[ast.FunctionDef]:
+    return isinstance(node, ast.FunctionDef) and any("app.command" in ast.unparse(by) for by in node.decorator_list)
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    """Give the modules of this package that are imported anywhere in a tree."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ihdm."):
+            for name in node.names:
+                submodule = f"{node.module}.{name.name}"
+                yield submodule if _path(submodule).exists() else str(node.module)
+
+
+class _Executed(ast.NodeTransformer):
+    """Leaves out what is never run: docstrings, also those of values, and imports for types alone."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_text else node
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        is_for_types = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        return None if is_for_types else self.generic_visit(node)

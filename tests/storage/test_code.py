@@ -1,0 +1,84 @@
+import shutil
+
+import pytest
+
+from ihdm.errors import UserError
+from ihdm.storage import code
+from ihdm.storage.code import code_modules, code_sha256
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the package, to change; what was read of it is forgotten."""
+    shutil.copytree(code.PACKAGE, tmp_path / "ihdm")
+    monkeypatch.setattr(code, "PACKAGE", tmp_path / "ihdm")
+    caches = (code._tree, code._digest, code._module_imports, code._command_tree)
+    for cached in caches:
+        cached.cache_clear()
+    yield tmp_path / "ihdm"
+    for cached in caches:
+        cached.cache_clear()
+
+
+def hash_after(package, module, old, new, command):
+    """The hash of a command once a module was changed."""
+    path = package / module
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    for cached in (code._tree, code._digest, code._module_imports, code._command_tree):
+        cached.cache_clear()
+    return code_sha256(command)
+
+
+def test_sampling_is_made_by_sampler_and_heat_but_no_figure():
+    modules = code_modules("samples draw")
+    assert {"ihdm.sampling", "ihdm.heat", "ihdm.samples.generation", "ihdm.models.network"} <= modules
+    assert not any(module.startswith(("ihdm.figures", "ihdm.metrics", "ihdm.report")) for module in modules)
+
+
+def test_training_is_made_by_objective_and_trainer():
+    modules = code_modules("models train")
+    assert {"ihdm.objective", "ihdm.models.trainer", "ihdm.models.batches", "ihdm.heat"} <= modules
+    assert not any(module.startswith(("ihdm.figures", "ihdm.report", "ihdm.data.sources")) for module in modules)
+
+
+def test_a_figure_is_made_by_its_own_module():
+    assert {"ihdm.figures.psd", "ihdm.figures.style"} <= code_modules("figures draw psd")
+    assert "ihdm.figures.data" not in code_modules("figures draw psd")
+    assert code_sha256("figures draw psd") != code_sha256("figures draw data")
+
+
+def test_commands_of_one_module_have_hashes_of_their_own(package):
+    before = {command: code_sha256(command) for command in ("metrics psd", "metrics spectrum-real")}
+    old = "forward_spectra(open_images(train), process)"
+    assert hash_after(package, "commands/metrics_images.py", old, "[]", "metrics psd") != before["metrics psd"]
+    assert code_sha256("metrics spectrum-real") == before["metrics spectrum-real"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"""The forward', '"""Otherwise: the forward'),
+        ("\nfrom", "\n# A comment.\n\nfrom"),
+        ("\ndef", "\nif TYPE_CHECKING:\n    from ihdm.sampling import reverse_process\n\n\ndef"),
+    ],
+    ids=["docstring", "comment", "types"],
+)
+def test_what_is_not_run_changes_no_hash(package, old, new):
+    before = code_sha256("samples draw")
+    assert hash_after(package, "heat.py", old, new, "samples draw") == before
+
+
+def test_a_constant_in_a_module_that_is_imported_by_another_changes_the_hash(package):
+    before = {command: code_sha256(command) for command in ("samples draw", "metrics table")}
+    changed = hash_after(package, "seeds.py", "\ndef", "\nANOTHER = 1\n\n\ndef", "samples draw")
+    assert changed != before["samples draw"]
+    assert "ihdm.seeds" not in code._module_imports("ihdm.commands.samples")  # but by others
+    assert code_sha256("metrics table") == before["metrics table"]
+
+
+@pytest.mark.parametrize("command", ["metrics beauty", "beauty draw", "figures draw beauty"])
+def test_unknown_commands_are_told(command):
+    with pytest.raises(UserError, match=r"no such command|nothing of this name"):
+        code_sha256(command)
