@@ -31,9 +31,3 @@ include: "workflow/rules/metrics_images.smk"
 include: "workflow/rules/metrics_tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
-
-
-# Also when there was nothing to be done. Never silently: networks and data stay as other code has made them.
-onsuccess:
-    for notice in stale_notices(path for path in map(Path, KEPT) if path.exists()):
-        logger.warning(notice)

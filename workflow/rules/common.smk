@@ -1,11 +1,14 @@
 # The configuration, validated, and where everything lies. Rules hold no logic beyond this.
 
+import atexit
 import re
 import signal
+import sys
 import threading
 from pathlib import Path
 
 import psutil
+from snakemake.settings.types import ExecMode
 
 from ihdm.config.reading import parse_config, read_config
 from ihdm.data.sources import check_sources
@@ -80,6 +83,20 @@ SUMMARISED = [*TABLES, "departures"] if any(variant.is_departure for variant in 
 # the hash of their code among their params, and so run anew.
 KEPT = [f"{RESULTS}/data/{dataset}/data.meta.json" for dataset in dict.fromkeys(VARIANTS[name].dataset for name in TRAINED)]
 KEPT += [f"{RESULTS}/models/{name}/model.meta.json" for name in TRAINED]
+
+
+def tell_stale():
+    """Name the kept results that other code has made."""
+    try:
+        for notice in stale_notices(path for path in map(Path, KEPT) if path.exists()):
+            print(notice, file=sys.stderr)
+    except UserError as error:  # a damaged record
+        print(error, file=sys.stderr)
+
+
+# At the end of every run, also where nothing was to be done: for that Snakemake has no onsuccess. Not in the jobs.
+if workflow.exec_mode == ExecMode.DEFAULT:
+    atexit.register(tell_stale)
 
 
 wildcard_constraints:
