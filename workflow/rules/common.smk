@@ -31,7 +31,6 @@ except UserError as error:
     raise WorkflowError(str(error))
 
 
-
 def interrupt(number, frame):
     """Hand SIGINT on to the jobs: Snakemake only waits for them, as if the terminal had sent it to all."""
     for process in psutil.Process().children(recursive=True):
@@ -81,7 +80,9 @@ SUMMARISED = [*TABLES, "departures"] if any(variant.is_departure for variant in 
 
 # The records of what takes long to make, and is kept when the code that makes it changes. All other rules have
 # the hash of their code among their params, and so run anew.
-KEPT = [f"{RESULTS}/data/{dataset}/data.meta.json" for dataset in dict.fromkeys(VARIANTS[name].dataset for name in TRAINED)]
+KEPT = [
+    f"{RESULTS}/data/{dataset}/data.meta.json" for dataset in dict.fromkeys(VARIANTS[name].dataset for name in TRAINED)
+]
 KEPT += [f"{RESULTS}/models/{name}/model.meta.json" for name in TRAINED]
 
 
