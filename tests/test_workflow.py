@@ -288,7 +288,9 @@ def test_sigint_to_snakemake_alone_ends_its_jobs(tmp_path):
     process = subprocess.Popen(
         command(
             folder, str(folder / "models/digits/history.csv"),
-            experiments__digits__training={"steps": 1_000_000, "batch_size": 8, "learning_rate": 0.001},
+            experiments__digits__training={
+                "steps": 1_000_000, "batch_size": 8, "learning_rate": 0.001, "ema_decay": 0.9
+            },
         ),
         cwd=ROOT,
         env=ENVIRONMENT,
@@ -299,6 +301,7 @@ def test_sigint_to_snakemake_alone_ends_its_jobs(tmp_path):
     try:
         deadline = time.monotonic() + 120
         while not list(folder.glob("state/models/*/history.jsonl")) and time.monotonic() < deadline:
+            assert process.poll() is None
             time.sleep(0.05)
         jobs = psutil.Process(process.pid).children(recursive=True)
         assert any("train" in job.cmdline() for job in jobs)
