@@ -126,6 +126,16 @@ class Variant:
         """Whether it has a bound of its own: starts without noise and δ = 0 have none, and rounding changes none."""
         return self.swept != "rounding" and self.prior_noise != "none" and self.delta_ratios[-1] > 0
 
+    @property
+    def has_curve(self) -> bool:
+        """Whether its curves over δ/σ can have a minimum: that needs three values."""
+        return len(self.delta_ratios) > 2
+
+    @property
+    def has_likelihood_curve(self) -> bool:
+        """Whether its bound can be followed between two δ/σ."""
+        return self.has_likelihood and sum(ratio > 0 for ratio in self.delta_ratios) > 1
+
 
 def resolve_variants(
     name: str, experiment: Experiment, dataset: str, sweeps: SweepSettings, evaluation: EvaluationSettings

@@ -1,17 +1,23 @@
 """What the data sets look like: images, their mean, their colours and their spectrum."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 
-from ihdm.figures import Inputs
-from ihdm.figures.style import WIDTH, show_images
+from ihdm.figures import Input, Inputs
 from ihdm.storage.images import StoredImages
 from ihdm.storage.reading import open_images, read_table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INPUTS = {
+    "train": Input("data/{dataset}/train.npy"),
+    "test": Input("data/{dataset}/test.npy"),
+    "spectrum": Input("metrics/data_spectrum/{dataset}.csv"),
+}
 
 GRID = 6
 MAX_IMAGES = 2000
@@ -24,8 +30,12 @@ SMALL = 7
 COLOURS = {1: ["0.3"], 3: ["#c44e52", "#55a868", "#4c72b0"]}
 
 
-def draw(inputs: Inputs) -> Figure:
+def draw(inputs: Inputs) -> "Figure":
     """Draw a row for each data set: some images, the mean image, the histogram of each channel, the spectrum with α."""
+    import matplotlib.pyplot as plt
+
+    from ihdm.figures.style import WIDTH, show_images
+
     # Experiments may share a data set; its folder is its name.
     sets = {files[""].parent.name: experiment for experiment, files in inputs["train"].items()}
     figure, grid = plt.subplots(
@@ -52,7 +62,7 @@ def draw(inputs: Inputs) -> Figure:
     return figure
 
 
-def _draw_histogram(axes: Axes, images: StoredImages) -> None:
+def _draw_histogram(axes: "Axes", images: StoredImages) -> None:
     edges = np.linspace(0, 256, HISTOGRAM_BINS + 1)
     for channel, colour in enumerate(COLOURS[images.shape[-1]]):
         counts, _ = np.histogram(images[..., channel], edges)
@@ -60,7 +70,9 @@ def _draw_histogram(axes: Axes, images: StoredImages) -> None:
     axes.set(yscale="log", xlim=(0, 1), xticks=(0, 0.5, 1), ylim=(1e-3, 1))
 
 
-def _draw_spectrum(axes: Axes, path: Path) -> None:
+def _draw_spectrum(axes: "Axes", path: Path) -> None:
+    from matplotlib.ticker import NullFormatter
+
     table = read_table(path)
     power = table[table["quantity"] == "power"]
     alpha = table[table["quantity"] == "alpha"].iloc[0]

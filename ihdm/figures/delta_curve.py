@@ -2,25 +2,40 @@
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from ihdm.figures import Inputs
-from ihdm.figures.style import WIDTH
+from ihdm.figures import Input, Inputs
 from ihdm.metrics.tables import with_most_images
 from ihdm.storage.reading import read_table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INPUTS = {
+    "distance": Input("metrics/distance/{experiment}/delta{ratio}.csv"),
+    "real": Input("metrics/distance/real/{dataset}.csv"),
+    "likelihood": Input("metrics/likelihood/{experiment}.csv", lambda variant: variant.has_likelihood),
+    "likelihood_curve": Input(
+        "metrics/minimum/{experiment}/likelihood_curve.csv", lambda variant: variant.has_likelihood_curve
+    ),
+    "minimum": Input("metrics/minimum.csv", lambda variant: variant.has_curve),
+}
 
 FRECHET = ("frechet_distance", "fid")
 
 
-def draw(inputs: Inputs) -> Figure:
+def draw(inputs: Inputs) -> "Figure":
     """Draw one column for each experiment: Fréchet distance above, bits per dimension below, with 95 % intervals.
 
     A shaded range of δ/σ is the 95 % interval of a curve's minimum; a curve that is flat within its error has none.
     """
+    import matplotlib.pyplot as plt
+
+    from ihdm.figures.style import WIDTH
+
     names, bounds = list(inputs["distance"]), inputs.get("likelihood", {})
     num_rows = 1 + bool(bounds)
     figure, grid = plt.subplots(
@@ -48,7 +63,7 @@ def draw(inputs: Inputs) -> Figure:
     return figure
 
 
-def _draw_distance(axes: Axes, table: pd.DataFrame, real: pd.DataFrame) -> None:
+def _draw_distance(axes: "Axes", table: pd.DataFrame, real: pd.DataFrame) -> None:
     table = with_most_images(table[table["metric"].isin(FRECHET)])
     samples = table[table["set"] == "samples"].sort_values("delta_ratio")
     axes.errorbar(
@@ -64,7 +79,7 @@ def _draw_distance(axes: Axes, table: pd.DataFrame, real: pd.DataFrame) -> None:
     axes.set_title(f"{samples['extractor'].iloc[0]}, n = {samples['n'].iloc[0]}")
 
 
-def _draw_bound(axes: Axes, bound: pd.DataFrame, curve: pd.DataFrame | None) -> None:
+def _draw_bound(axes: "Axes", bound: pd.DataFrame, curve: pd.DataFrame | None) -> None:
     """Draw the bound where there are samples as well, and between these the curve that costs nothing more."""
     axes.errorbar(
         bound["delta_ratio"], bound["bits_per_dim"], 1.96 * bound["standard_error"], fmt="s", ms=4, capsize=2,
@@ -74,7 +89,7 @@ def _draw_bound(axes: Axes, bound: pd.DataFrame, curve: pd.DataFrame | None) -> 
         axes.plot(curve["delta_ratio"], curve["value"], color="C1")
 
 
-def _shade_minimum(axes: Axes, path: Path, experiment: str, metrics: tuple[str, ...]) -> None:
+def _shade_minimum(axes: "Axes", path: Path, experiment: str, metrics: tuple[str, ...]) -> None:
     table = read_table(path)
     rows = table[(table["experiment"] == experiment) & table["metric"].isin(metrics)]
     for row in rows.to_dict("records"):

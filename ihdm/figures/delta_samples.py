@@ -1,18 +1,26 @@
 """The same samples at growing sampling noise δ (paper, figure on the effect of δ)."""
 
-import matplotlib.pyplot as plt
-import numpy as np
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
-from ihdm.figures import Inputs
-from ihdm.figures.style import WIDTH, label_rows, show_images
+import numpy as np
+
+from ihdm.figures import Input, Inputs
 from ihdm.storage.reading import open_images
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INPUTS = {"samples": Input("samples/{experiment}/delta{ratio}/samples.npy")}
 
 COLUMNS = 12
 
 
-def draw(inputs: Inputs) -> Figure:
+def draw(inputs: Inputs) -> "Figure":
     """Draw one block for each experiment: a row for each δ/σ, a column for each start."""
+    import matplotlib.pyplot as plt
+
+    from ihdm.figures.style import WIDTH, label_rows, show_images
+
     blocks = {
         name: {ratio: open_images(path)[:COLUMNS] for ratio, path in files.items()}
         for name, files in inputs["samples"].items()

@@ -1,19 +1,30 @@
 """The start gives the colour, the noise part of the structure (paper, figure 8)."""
 
-import matplotlib.pyplot as plt
-import numpy as np
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
-from ihdm.figures import Inputs
-from ihdm.figures.style import WIDTH, show_images
+import numpy as np
+
+from ihdm.figures import Input, Inputs
 from ihdm.storage.reading import read_array, read_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INPUTS = {
+    "grid": Input("samples/{experiment}/starts_noises.npy"),
+    "shares": Input("metrics/disentanglement/{experiment}.csv"),
+}
 
 SHOWN_STARTS = 8
 SHOWN_NOISES = 5
 
 
-def draw(inputs: Inputs) -> Figure:
+def draw(inputs: Inputs) -> "Figure":
     """Draw for each experiment a grid of starts × noises, and the shares of variance that each explains."""
+    import matplotlib.pyplot as plt
+
+    from ihdm.figures.style import WIDTH, show_images
+
     names = list(inputs["grid"])
     figure, grid = plt.subplots(
         len(names), 2, figsize=(WIDTH, 2.4 * len(names)), width_ratios=(SHOWN_STARTS / SHOWN_NOISES, 1), squeeze=False

@@ -1,18 +1,26 @@
 """Power spectral density under noise and under heat (paper, figure 4)."""
 
-import matplotlib.pyplot as plt
-import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+from typing import TYPE_CHECKING
 
-from ihdm.figures import Inputs
-from ihdm.figures.style import WIDTH
-from ihdm.metrics.spectrum import fit_alpha
+import numpy as np
+
+from ihdm.figures import Input, Inputs
 from ihdm.storage.reading import read_table
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def draw(inputs: Inputs) -> Figure:
+INPUTS = {"psd": Input("metrics/psd/{experiment}.csv")}
+
+
+def draw(inputs: Inputs) -> "Figure":
     """Draw two panels for each experiment: noise drowns high frequencies first, heat removes them first."""
+    import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+
+    from ihdm.figures.style import WIDTH
+    from ihdm.metrics.spectrum import fit_alpha
+
     names = list(inputs["psd"])
     figure, grid = plt.subplots(
         len(names), 2, figsize=(WIDTH, 2.7 * len(names)), sharex="row", sharey="row", squeeze=False

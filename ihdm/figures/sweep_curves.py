@@ -1,19 +1,21 @@
 """Quality and likelihood against what is fixed before training: σ, K, the largest blur, the number of images."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ihdm.errors import UserError
-from ihdm.figures import Inputs
-from ihdm.figures.style import WIDTH
+from ihdm.figures import Input, Inputs
 from ihdm.metrics.sweep import swept_parameters
 from ihdm.metrics.tables import with_most_images
 from ihdm.storage.reading import read_table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INPUTS = {"sweep": Input("metrics/sweep.csv")}
 
 LABELS = {
     "sigma": r"$\sigma$",
@@ -27,12 +29,17 @@ MAX_COLUMNS = 3
 """Of the width of a page; more make the figure wider, fewer narrower."""
 
 
-def draw(inputs: Inputs) -> Figure:
+def draw(inputs: Inputs) -> "Figure":
     """Draw one column for each experiment and swept parameter: distance above, bound below, a line for each δ/σ.
 
     Raises:
         UserError: if an experiment has no swept parameter.
     """
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+
+    from ihdm.figures.style import WIDTH
+
     columns: list[tuple[str, str, pd.DataFrame]] = []
     for name, files in inputs["sweep"].items():
         found = swept_parameters(read_table(files[""]), name)
@@ -65,7 +72,7 @@ def draw(inputs: Inputs) -> Figure:
     return figure
 
 
-def _draw_lines(axes: Axes, rows: pd.DataFrame, parameter: str, colours: Mapping[float, Colour]) -> None:
+def _draw_lines(axes: "Axes", rows: pd.DataFrame, parameter: str, colours: Mapping[float, Colour]) -> None:
     """Draw a line for each δ/σ, in the same colour above and below; the bound has none at δ = 0."""
     for ratio in rows["delta_ratio"].sort_values().unique():
         line = rows[rows["delta_ratio"] == ratio].sort_values(parameter)

@@ -1,15 +1,22 @@
 """Images as they blur, and samples as they form (paper, figure 1)."""
 
-import matplotlib.pyplot as plt
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
-from ihdm.figures import Inputs
-from ihdm.figures.style import WIDTH, label_columns, show_images
+from ihdm.figures import Input, Inputs
 from ihdm.storage.reading import read_archive
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def draw(inputs: Inputs) -> Figure:
+INPUTS = {"sequence": Input("samples/{experiment}/sequence.npz")}
+
+
+def draw(inputs: Inputs) -> "Figure":
     """Draw two rows for each experiment: forward on the left, reverse on the right."""
+    import matplotlib.pyplot as plt
+
+    from ihdm.figures.style import WIDTH, label_columns, show_images
+
     sequences = {
         name: read_archive(files[""], ("levels", "forward", "reverse")) for name, files in inputs["sequence"].items()
     }

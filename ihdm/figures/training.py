@@ -1,22 +1,32 @@
 """Training loss and held-out loss on the way, and held-out loss at each level against that of predicting nothing."""
 
 import math
+from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
-import seaborn as sns
-from matplotlib.figure import Figure
-from matplotlib.typing import LegendLocType
-
-from ihdm.figures import Inputs
-from ihdm.figures.style import WIDTH
+from ihdm.figures import Input, Inputs
 from ihdm.storage.reading import read_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from matplotlib.typing import LegendLocType
+
+INPUTS = {
+    "history": Input("models/{model}/history.csv"),
+    "held_out": Input("models/{model}/held_out.csv"),
+    "levels": Input("metrics/levels/{model}.csv"),
+}
 
 MAX_CURVES = 5
 """Most looks on the way whose levels are drawn."""
 
 
-def draw(inputs: Inputs) -> Figure:
+def draw(inputs: Inputs) -> "Figure":
     """Draw one column for each experiment: losses against steps above, held-out losses against levels below."""
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+
+    from ihdm.figures.style import WIDTH
+
     names = list(inputs["history"])
     figure, grid = plt.subplots(2, len(names), figsize=(WIDTH, 4.4), squeeze=False, layout="constrained")
     for column, name in enumerate(names):

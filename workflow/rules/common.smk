@@ -12,8 +12,9 @@ from snakemake.settings.types import ExecMode
 
 from ihdm.config.reading import parse_config, read_config
 from ihdm.data.sources import check_sources
-from ihdm.errors import UserError
 from ihdm.config.experiments import format_number
+from ihdm.errors import UserError
+from ihdm.figures import figure_inputs
 from ihdm.storage.code import code_sha256
 from ihdm.storage.provenance import stale_notices
 
@@ -54,10 +55,10 @@ RATIOS = {format_number(ratio): ratio for variant in VARIANTS.values() for ratio
 # Those with a network of their own; the others differ from one of these in how it is sampled.
 TRAINED = [name for name, variant in VARIANTS.items() if variant.is_trained]
 
-# Those with a likelihood, and those whose curves over δ/σ have a minimum: that needs three values.
+# Those with a likelihood, and those whose curves over δ/σ have a minimum.
 BOUNDED = [name for name, variant in VARIANTS.items() if variant.has_likelihood]
-CURVES = [name for name, variant in VARIANTS.items() if len(variant.delta_ratios) > 2]
-BOUND_CURVES = [name for name in BOUNDED if sum(ratio > 0 for ratio in VARIANTS[name].delta_ratios) > 1]
+CURVES = [name for name, variant in VARIANTS.items() if variant.has_curve]
+BOUND_CURVES = [name for name, variant in VARIANTS.items() if variant.has_likelihood_curve]
 
 # Every extractor that features are stored of.
 EXTRACTORS = sorted({settings.evaluation.extractors[variant.dataset] for variant in VARIANTS.values()})
@@ -223,54 +224,3 @@ def table_parts(wildcards):
         distances = [f"{folder}/{experiment}/distance.csv" for experiment in experiments]
         return distances + [f"{folder}/{experiment}/likelihood.csv" for experiment in BOUND_CURVES]
     return [f"{folder}/{experiment}.csv" for experiment in experiments]
-
-
-# What each figure is drawn from: kind of file, and where it lies for each experiment.
-FIGURE_INPUTS = {
-    "data": {
-        "train": "data/{dataset}/train.npy",
-        "test": "data/{dataset}/test.npy",
-        "spectrum": "metrics/data_spectrum/{dataset}.csv",
-    },
-    "teaser": {"sequence": "samples/{experiment}/sequence.npz"},
-    "delta_samples": {"samples": "samples/{experiment}/delta{ratio}/samples.npy"},
-    "delta_curve": {
-        "distance": "metrics/distance/{experiment}/delta{ratio}.csv",
-        "real": "metrics/distance/real/{dataset}.csv",
-        "likelihood": "metrics/likelihood/{experiment}.csv",
-        "likelihood_curve": "metrics/minimum/{experiment}/likelihood_curve.csv",
-        "minimum": "metrics/minimum.csv",
-    },
-    "sweep_curves": {"sweep": "metrics/sweep.csv"},
-    "psd": {"psd": "metrics/psd/{experiment}.csv"},
-    "disentanglement": {
-        "grid": "samples/{experiment}/starts_noises.npy",
-        "shares": "metrics/disentanglement/{experiment}.csv",
-    },
-    "training": {
-        "history": "models/{model}/history.csv",
-        "held_out": "models/{model}/held_out.csv",
-        "levels": "metrics/levels/{model}.csv",
-    },
-}
-
-
-def figure_inputs(figure):
-    """The inputs of a figure by name: KIND:EXPERIMENT, or KIND:EXPERIMENT:RATIO where there is one for each δ/σ."""
-    if figure not in FIGURE_INPUTS:
-        raise WorkflowError(f"figures.{figure}: there is no such figure; known are {', '.join(FIGURE_INPUTS)}")
-    inputs = {}
-    optional = {"likelihood": BOUNDED, "likelihood_curve": BOUND_CURVES, "minimum": CURVES}
-    for kind, pattern in FIGURE_INPUTS[figure].items():
-        for experiment in settings.figures[figure]:
-            if experiment not in optional.get(kind, VARIANTS):
-                continue
-            variant = VARIANTS[experiment]
-            path = f"{RESULTS}/{pattern}".replace("{experiment}", experiment)
-            path = path.replace("{dataset}", variant.dataset).replace("{model}", variant.model)
-            if "{ratio}" not in path:
-                inputs[f"{kind}:{experiment}"] = path
-                continue
-            for ratio in map(format_number, variant.delta_ratios):
-                inputs[f"{kind}:{experiment}:{ratio}"] = path.replace("{ratio}", ratio)
-    return inputs

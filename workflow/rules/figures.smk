@@ -1,11 +1,12 @@
 # One rule for each figure that the configuration names, so that each has its own code and its own caption.
 for figure in settings.figures:
+    files = {name: f"{RESULTS}/{path}" for name, path in figure_inputs(figure, settings).items()}
 
     rule:
         name:
             f"figure_{figure}"
         input:
-            files=list(figure_inputs(figure).values()),
+            files=list(files.values()),
         output:
             pdf=f"{RESULTS}/figures/{figure}.pdf",
             png=report(
@@ -24,6 +25,6 @@ for figure in settings.figures:
         params:
             code=code_sha256(f"figures draw {figure}"),
             figure=figure,
-            inputs=[word for name, path in figure_inputs(figure).items() for word in ("--input", f"{name}={path}")],
+            inputs=[word for name, path in files.items() for word in ("--input", f"{name}={path}")],
         shell:
             "python -m ihdm --threads {threads} figures draw {params.figure} {params.inputs:q} --output {output.png:q} > {log:q} 2>&1"

@@ -1,0 +1,55 @@
+"""What figures say that they are drawn from."""
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ihdm.config.reading import read_config
+from ihdm.config.scale import FIGURES
+from ihdm.figures import Input, figure_inputs
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def quick():
+    return read_config(ROOT / "workflow/config/quick.yaml")
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_each_module_is_a_figure(figure):
+    """It has inputs and a function that draws, and its caption is the one file beside it."""
+    module = importlib.import_module(f"ihdm.figures.{figure}")
+    assert module.INPUTS
+    assert all(isinstance(source, Input) for source in module.INPUTS.values())
+    assert callable(module.draw)
+    assert (ROOT / f"workflow/report/{figure}.rst").read_text().strip()
+
+
+def test_the_style_is_no_figure():
+    assert "style" not in FIGURES
+
+
+def test_planning_loads_no_plotting_library():
+    names = ", ".join(f"ihdm.figures.{figure}" for figure in FIGURES)
+    code = f"import sys, {names}; print(*sorted({{'matplotlib', 'seaborn', 'torch'}} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert loaded.stdout.split() == []
+
+
+def test_inputs_are_named_by_kind_experiment_and_ratio(quick):
+    files = figure_inputs("delta_curve", quick)
+    assert files["distance:photos:1.25"] == "metrics/distance/photos/delta1.25.csv"
+    assert files["real:digits-sigma0.02"] == "metrics/distance/real/digits.csv"
+    assert figure_inputs("training", quick)["history:digits-sigma0.02"] == "models/digits-sigma0.02/history.csv"
+
+
+def test_what_an_experiment_does_not_have_is_left_out(quick):
+    """Starts without noise have no likelihood, and one δ/σ makes no curve."""
+    quick = quick.model_copy(update={"figures": {"delta_curve": ("digits", "digits-prior_noise_none")}})
+    files = figure_inputs("delta_curve", quick)
+    assert "likelihood:digits" in files
+    assert not {"likelihood:digits-prior_noise_none", "minimum:digits-prior_noise_none"} & set(files)
