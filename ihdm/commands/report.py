@@ -18,10 +18,14 @@ def write(
         list[Path] | None,
         typer.Option(help="Record, .meta.json, of a result to name if other code made it; may be repeated."),
     ] = None,
+    note: Annotated[
+        list[str] | None, typer.Option(help="A sentence on the data that readers must know; may be repeated.")
+    ] = None,
     title: Annotated[str, typer.Option(help="Heading of the page.")] = "Inverse heat dissipation: summary",
 ) -> None:
     """Write the summary page."""
-    from ihdm.report.summary import SECTIONS, summary_page
+    from ihdm.report.sections import SECTIONS
+    from ihdm.report.summary import summary_page
     from ihdm.storage.files import atomic_path
     from ihdm.storage.provenance import record, stale_notices
     from ihdm.storage.reading import missing_columns_told, read_table
@@ -30,8 +34,12 @@ def write(
     if unknown:
         raise UserError(f"{unknown[0]}: the summary has no such table; it takes {', '.join(SECTIONS)}")
     kept = kept or []
-    with record([output], command="report write", inputs=[*tables, *kept], settings={"title": title}):
+    with record(
+        [output], command="report write", inputs=[*tables, *kept], settings={"title": title, "notes": note or []}
+    ):
         with missing_columns_told(tables):
-            page = summary_page({path.stem: read_table(path) for path in tables}, title, stale_notices(kept))
+            page = summary_page(
+                {path.stem: read_table(path) for path in tables}, title, stale_notices(kept), note or []
+            )
         with atomic_path(output) as temporary:
             temporary.write_text(page)

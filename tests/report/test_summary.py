@@ -1,7 +1,15 @@
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
-from ihdm.report.summary import SECTIONS, estimate_text, summary_page
+from ihdm.config.reading import read_config
+from ihdm.report import sections
+from ihdm.report.estimates import estimate_text, interval_text
+from ihdm.report.sections import SECTIONS, joint_tables
+from ihdm.report.summary import summary_page
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -25,8 +33,8 @@ def test_page_shows_what_it_is_given():
     assert "a&lt;b" in page
     assert "0.500" in page
     assert "1.500" in page
-    assert SECTIONS["levels"][0] in page
-    assert SECTIONS["distance"][0] not in page
+    assert SECTIONS["levels"].HEADING in page
+    assert SECTIONS["distance"].HEADING not in page
 
 
 def test_distances_stand_in_one_row_for_each_set():
@@ -36,7 +44,59 @@ def test_distances_stand_in_one_row_for_each_set():
         for images, experiment, ratio in (("train", None, None), ("samples", "e", 1.25))
         for metric in ("frechet_distance", "kernel_distance")
     ]  # fmt: skip
-    table = SECTIONS["distance"][2](pd.DataFrame(rows))
+    table = SECTIONS["distance"].summarise(pd.DataFrame(rows))
     assert table["set"].tolist() == ["real, training", "samples"]
     assert table["δ/σ"].tolist() == ["–", "1.25"]
     assert table["Fréchet distance"].tolist() == ["1.00 ± 0.50", "1.00 ± 0.50"]
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "text"),
+    [
+        (0.5, 0.4, 0.6, "0.50 ± 0.10"),
+        (0.98, 0.93, 1.0, "0.980 (0.930 … 1.000)"),
+        (0.5, float("nan"), float("nan"), "0.500"),
+        (float("nan"), 0.0, 1.0, "–"),
+    ],
+)
+def test_an_interval_that_is_cut_is_written_out(value, low, high, text):
+    assert interval_text(value, low, high) == text
+
+
+def test_one_draw_of_noise_leaves_a_dash():
+    """Its error cannot be told; no text says nan."""
+    row = {
+        "experiment": "e", "delta_ratio": 1.25, "n": 5, "bits_per_dim": 3.0, "standard_error": 0.1,
+        "monte_carlo_error": float("nan"), "nats_best_levels": 10.0,
+    }  # fmt: skip
+    row |= dict.fromkeys(("nats", "prior_nats", "transition_nats", "reconstruction_nats"), 10.0)
+    row |= dict.fromkeys(("nats_error", "prior_nats_error", "transition_nats_error", "reconstruction_nats_error"), 1.0)
+    table = SECTIONS["likelihood"].summarise(pd.DataFrame([row]))
+    assert table["± by noise alone"].tolist() == ["–"]
+    assert "nan" not in table.to_string()
+
+
+def test_a_section_is_a_module_listed_once():
+    found = {path.stem for path in Path(sections.__path__[0]).glob("*.py")} - {"__init__"}
+    assert found == set(SECTIONS)
+
+
+def test_a_wide_table_scrolls_inside_its_own_box():
+    levels = pd.DataFrame({"experiment": ["a"], "level": [1], "loss": [1.0], "baseline": [2.0]})
+    page = summary_page({"levels": levels}, "Title")
+    assert page.count("<table") == page.count('<div class="table" tabindex="0"><table') == 1
+    assert ".table { overflow-x: auto; }" in page
+
+
+def test_the_page_says_of_data_what_it_is_told_and_nothing_else():
+    """No data set is named in a fixed sentence."""
+    assert "17 grey levels" in summary_page({}, "Title", notes=["digits: 17 grey levels"])
+    for section in SECTIONS.values():
+        assert not {"digits", "photos", "crops"} & set(section.EXPLANATION.lower().replace(".", "").split())
+
+
+def test_one_draw_tells_no_cost():
+    config = read_config(ROOT / "workflow/config/quick.yaml")
+    assert "likelihood_cost" in joint_tables(config)
+    evaluation = config.evaluation.model_copy(update={"likelihood_draws": 1})
+    assert "likelihood_cost" not in joint_tables(config.model_copy(update={"evaluation": evaluation}))

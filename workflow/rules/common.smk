@@ -15,6 +15,7 @@ from ihdm.data.sources import check_sources
 from ihdm.config.experiments import format_number
 from ihdm.errors import UserError
 from ihdm.figures import figure_inputs
+from ihdm.report.sections import joint_tables
 from ihdm.storage.code import code_sha256
 from ihdm.storage.provenance import stale_notices
 
@@ -55,29 +56,11 @@ RATIOS = {format_number(ratio): ratio for variant in VARIANTS.values() for ratio
 # Those with a network of their own; the others differ from one of these in how it is sampled.
 TRAINED = [name for name, variant in VARIANTS.items() if variant.is_trained]
 
-# Those with a likelihood, and those whose curves over δ/σ have a minimum.
-BOUNDED = [name for name, variant in VARIANTS.items() if variant.has_likelihood]
-CURVES = [name for name, variant in VARIANTS.items() if variant.has_curve]
-BOUND_CURVES = [name for name, variant in VARIANTS.items() if variant.has_likelihood_curve]
-
 # Every extractor that features are stored of.
 EXTRACTORS = sorted({settings.evaluation.extractors[variant.dataset] for variant in VARIANTS.values()})
 
-# The joint tables, and the experiments that each is made of.
-TABLES = {
-    "levels": TRAINED,
-    "distance": list(VARIANTS),
-    "spectrum": list(VARIANTS),
-    "memorisation": TRAINED,
-    "disentanglement": TRAINED,
-    "likelihood": BOUNDED,
-    "likelihood_cost": BOUNDED if settings.evaluation.likelihood_draws > 1 else [],
-    "minimum": CURVES,
-}
-TABLES = {table: experiments for table, experiments in TABLES.items() if experiments}
-
-# What the summary page shows: the joint tables, and what the released code's departures do, if there are any.
-SUMMARISED = [*TABLES, "departures"] if any(variant.is_departure for variant in VARIANTS.values()) else list(TABLES)
+# The joint tables, and what each is joined from.
+TABLES = {table: [f"{RESULTS}/{path}" for path in parts] for table, parts in joint_tables(settings).items()}
 
 # The records of what takes long to make, and is kept when the code that makes it changes. All other rules have
 # the hash of their code among their params, and so run anew.
@@ -208,19 +191,3 @@ def features_of(images):
         return f"{folder}/{wildcards.experiment}/delta{wildcards.ratio}/{images}.npz"
 
     return path
-
-
-def table_parts(wildcards):
-    """The tables of single experiments that a joint table is made of."""
-    folder, experiments = f"{RESULTS}/metrics/{wildcards.table}", TABLES[wildcards.table]
-    if wildcards.table in ("distance", "spectrum"):
-        real = [f"{folder}/real/{dataset}.csv" for dataset in train_arrays()]
-        pattern = f"{folder}/{{experiment}}/delta{{ratio}}.csv"
-        return real + [path for experiment in experiments for path in per_delta(pattern, experiment)]
-    if wildcards.table == "memorisation":
-        ratio = format_number(settings.evaluation.delta_ratio)
-        return [f"{folder}/{experiment}/delta{ratio}.csv" for experiment in experiments]
-    if wildcards.table == "minimum":
-        distances = [f"{folder}/{experiment}/distance.csv" for experiment in experiments]
-        return distances + [f"{folder}/{experiment}/likelihood.csv" for experiment in BOUND_CURVES]
-    return [f"{folder}/{experiment}.csv" for experiment in experiments]

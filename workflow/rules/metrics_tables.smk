@@ -1,10 +1,14 @@
 # Tables over all experiments.
 
 
+# A table that is computed from others has a rule of its own.
+ruleorder: metrics_departures > metrics_table
+
+
 # One tidy table of each kind, over all experiments.
 rule metrics_table:
     input:
-        parts=table_parts,
+        parts=lambda wildcards: TABLES[wildcards.table],
     output:
         table=report(
             f"{RESULTS}/metrics/{{table}}.csv",

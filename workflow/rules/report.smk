@@ -1,7 +1,7 @@
 # The summary page; `snakemake --report` then gathers it with all figures and tables.
 rule report:
     input:
-        tables=[f"{RESULTS}/metrics/{table}.csv" for table in SUMMARISED],
+        tables=[f"{RESULTS}/metrics/{table}.csv" for table in TABLES],
         kept=KEPT,
     output:
         page=report(

@@ -1,0 +1,50 @@
+"""Numbers as they are read: rounded to their error, and a dash where there is none."""
+
+import math
+
+import pandas as pd
+
+SETS = {"samples": "samples", "starts": "starts (blurred)", "train": "real, training", "test": "real, held out"}
+
+
+def estimate_text(value: float, half_width: float) -> str:
+    """Return ``value ± half_width``, both to the second significant digit of the half-width; a dash for none.
+
+    A value without error stands alone.
+    """
+    return interval_text(value, value - half_width, value + half_width)
+
+
+def interval_text(value: float, low: float, high: float) -> str:
+    """Return ``value ± half_width``, or ``value (low … high)`` where an interval ends at the edge of what can be.
+
+    All are rounded to the second significant digit of the half-width. A value without interval stands alone, and a
+    dash for none.
+    """
+    if math.isnan(value):
+        return "–"
+    if math.isnan(low) or math.isnan(high):
+        return f"{value:.3f}"
+    half_width = (high - low) / 2
+    digits = max(0, 1 - math.floor(math.log10(half_width))) if half_width > 0 else 3
+    if math.isclose(high - value, value - low, rel_tol=0.05, abs_tol=10**-digits / 2):
+        return f"{value:.{digits}f} ± {half_width:.{digits}f}"
+    return f"{value:.{digits}f} ({low:.{digits}f} … {high:.{digits}f})"
+
+
+def number_texts(values: pd.Series, form: str) -> pd.Series:
+    """Return numbers written by a format such as ``{:.3f}``, and a dash for each that is missing."""
+    return values.map(form.format).where(values.notna(), "–")
+
+
+def estimates(table: pd.DataFrame, keys: list[str], columns: str) -> pd.DataFrame:
+    """Return one row for each set of images and a column for each value of ``columns``, estimates written out."""
+    table = table.assign(
+        experiment=table["experiment"].fillna("–"),
+        images=table["set"].map(SETS),
+        ratio=number_texts(table["delta_ratio"], "{:g}"),
+        text=[interval_text(*row) for row in table[["value", "low", "high"]].itertuples(index=False)],
+    )
+    keys = ["dataset", "experiment", "images", "ratio", *keys, "n"]
+    wide = table.pivot_table(index=keys, columns=columns, values="text", aggfunc="first", sort=False).reset_index()
+    return wide.rename(columns={"images": "set", "ratio": "δ/σ"}).rename_axis(columns=None)

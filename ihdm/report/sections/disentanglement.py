@@ -1,0 +1,23 @@
+"""What start and noise decide."""
+
+import pandas as pd
+
+from ihdm.config.scale import Config
+
+HEADING = "What comes from the start, what from the noise?"
+EXPLANATION = (
+    "Every start is sampled with every noise. Shares of the variance of the mean colour, and of the structure "
+    "that remains without it, from a two-way analysis of variance corrected for degrees of freedom."
+)
+
+
+def parts(config: Config) -> list[str]:
+    """Return one table for each network."""
+    return [f"metrics/disentanglement/{name}.csv" for name, variant in config.variants.items() if variant.is_trained]
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each experiment and quantity, with the shares of variance."""
+    shares = {share: table[share].map("{:.2%}".format) for share in ("start", "noise", "interaction")}
+    grid = [f"{row.num_starts} × {row.num_noises}" for row in table.itertuples()]
+    return table[["experiment", "quantity"]].assign(grid=grid, **shares)

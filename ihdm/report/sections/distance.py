@@ -1,0 +1,45 @@
+"""Distances of samples from real images."""
+
+import pandas as pd
+
+from ihdm.config.experiments import format_number
+from ihdm.config.scale import Config
+from ihdm.report.estimates import estimates
+
+HEADING = "How close are samples to real images?"
+EXPLANATION = (
+    "Distances of n images from the reference, the training images unless another is named, with 95 % intervals. "
+    "“Real, training” is the floor: the first n training images against all others. Starts are the blurred "
+    "training images that sampling begins with. Precision: share of samples within the real manifold; recall: "
+    "share of real images within that of samples; density and coverage are their sturdier kin. The column n → ∞ "
+    "needs more than four images for each feature. Only distances in the features of Inception are called FID and "
+    "KID."
+)
+
+
+def parts(config: Config) -> list[str]:
+    """Return one table for each data set's real images, and one for each experiment and δ/σ."""
+    datasets = dict.fromkeys(variant.dataset for variant in config.variants.values())
+    return [f"metrics/distance/real/{dataset}.csv" for dataset in datasets] + [
+        f"metrics/distance/{name}/delta{format_number(ratio)}.csv"
+        for name, variant in config.variants.items()
+        for ratio in variant.delta_ratios
+    ]
+
+
+NAMES = {
+    "extractor": "features",
+    "frechet_distance": "Fréchet distance",
+    "frechet_distance_extrapolated": "Fréchet, n → ∞",
+    "kernel_distance": "kernel distance",
+    "fid": "FID",
+    "fid_extrapolated": "FID, n → ∞",
+    "kid": "KID",
+    "note": "",
+}
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each set of images, with all distances and their 95 % intervals."""
+    table = table.assign(note=table["note"].fillna(""))
+    return estimates(table, ["extractor", "note"], "metric").rename(columns=NAMES).fillna("–")

@@ -1,0 +1,37 @@
+"""Bounds on the likelihood of held-out images."""
+
+import pandas as pd
+
+from ihdm.config.scale import Config
+from ihdm.report.estimates import estimate_text, number_texts
+
+HEADING = "How likely are held-out images?"
+EXPLANATION = (
+    "Upper bound on the negative log-likelihood of dequantised test images, with 95 % intervals, and its three "
+    "parts in nats. δ = 0 has no likelihood."
+)
+
+
+def parts(config: Config) -> list[str]:
+    """Return one table for each experiment with a likelihood."""
+    return [f"metrics/likelihood/{name}.csv" for name, variant in config.variants.items() if variant.has_likelihood]
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each experiment and δ, with the bound and its terms."""
+    terms = {"nats": "nats", "L_K": "prior_nats", "Σ L_k": "transition_nats", "L_0": "reconstruction_nats"}
+    return pd.DataFrame(
+        {
+            "experiment": table["experiment"],
+            "δ/σ": table["delta_ratio"].map("{:g}".format),
+            "n": table["n"],
+            "bits/dim": _with_errors(table["bits_per_dim"], table["standard_error"]),
+            "± by noise alone": number_texts(1.96 * table["monte_carlo_error"], "{:.4f}"),
+            **{heading: _with_errors(table[column], table[f"{column}_error"]) for heading, column in terms.items()},
+            "nats, best δ each level": number_texts(table["nats_best_levels"], "{:.1f}"),
+        }
+    )
+
+
+def _with_errors(values: pd.Series, errors: pd.Series) -> list[str]:
+    return [estimate_text(value, 1.96 * error) for value, error in zip(values, errors, strict=True)]

@@ -1,0 +1,28 @@
+"""Power of samples by bands of frequency."""
+
+import pandas as pd
+
+from ihdm.config.experiments import format_number
+from ihdm.config.scale import Config
+from ihdm.report.estimates import estimates
+
+HEADING = "How much detail do samples have?"
+EXPLANATION = (
+    "Power in four bands of spatial frequency relative to training images: below one is too smooth, above one too "
+    "grainy. More sampling noise δ gives more detail."
+)
+
+
+def parts(config: Config) -> list[str]:
+    """Return one table for each data set's real images, and one for each experiment and δ/σ."""
+    datasets = dict.fromkeys(variant.dataset for variant in config.variants.values())
+    return [f"metrics/spectrum/real/{dataset}.csv" for dataset in datasets] + [
+        f"metrics/spectrum/{name}/delta{format_number(ratio)}.csv"
+        for name, variant in config.variants.items()
+        for ratio in variant.delta_ratios
+    ]
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each set of images, with its power relative to real in each band."""
+    return estimates(table, [], "band").rename(columns={"all": "spectral distance"})
