@@ -1,6 +1,6 @@
 """The look that all figures share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -8,6 +8,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.typing import LegendLocType
 
 from ihdm.storage.files import atomic_path
 from ihdm.storage.images import StoredImages, tile
@@ -48,6 +49,31 @@ def label_rows(axes: Axes, labels: Sequence[str], image_height: int) -> None:
 
 def _centres(count: int, size: int) -> np.ndarray:
     return 1 + np.arange(count) * (size + 1) + (size - 1) / 2
+
+
+def share_limits(panels: Sequence[Axes], groups: Sequence[str]) -> None:
+    """Give the panels of each group one range of y, which holds what each of them shows.
+
+    Args:
+        panels: the panels, drawn.
+        groups: the name of the group of each.
+    """
+    limits: dict[str, tuple[float, float]] = {}
+    for axes, group in zip(panels, groups, strict=True):
+        low, high = axes.get_ylim()
+        known = limits.get(group, (low, high))
+        limits[group] = (min(low, known[0]), max(high, known[1]))
+    for axes, group in zip(panels, groups, strict=True):
+        axes.set_ylim(limits[group])
+
+
+def shared_legend(figure: Figure, panels: Iterable[Axes], place: LegendLocType = "outside upper center") -> None:
+    """Write one legend of what any of the panels shows, each label once."""
+    once = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            once[label] = handle
+    figure.legend(list(once.values()), list(once), loc=place, ncols=len(once), frameon=False, fontsize="small")
 
 
 def save_figure(figure: Figure, output: Path) -> None:

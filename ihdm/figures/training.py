@@ -8,7 +8,6 @@ from ihdm.storage.reading import read_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from matplotlib.typing import LegendLocType
 
 INPUTS = {
     "history": Input("models/{model}/history.csv"),
@@ -25,7 +24,7 @@ def draw(inputs: Inputs) -> "Figure":
     import matplotlib.pyplot as plt
     import seaborn as sns
 
-    from ihdm.figures.style import WIDTH
+    from ihdm.figures.style import WIDTH, shared_legend
 
     names = list(inputs["history"])
     figure, grid = plt.subplots(2, len(names), figsize=(WIDTH, 4.4), squeeze=False, layout="constrained")
@@ -53,9 +52,6 @@ def draw(inputs: Inputs) -> "Figure":
         axes.set(xlabel="level $k$", yscale="log")
     grid[0, 0].set_ylabel("loss per image")
     grid[1, 0].set_ylabel("held-out loss per image")
-    places: dict[int, LegendLocType] = {0: "outside upper center", 1: "outside lower center"}
-    for row, place in places.items():
-        handles, labels = grid[row, 0].get_legend_handles_labels()
-        once = dict(zip(labels, handles, strict=True))  # of curves with one label, the last
-        figure.legend(list(once.values()), list(once), loc=place, ncols=len(once), frameon=False, fontsize="small")
+    shared_legend(figure, grid[0], "outside upper center")
+    shared_legend(figure, grid[1], "outside lower center")
     return figure
