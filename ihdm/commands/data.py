@@ -56,7 +56,7 @@ def prepare(
 
 @app.command()
 def sources() -> None:
-    """List the image sources: what each is, its licence, and the files it is made from."""
+    """List the image sources: what each is, its licence, the files it is made from, and what to know of results."""
     from ihdm.data.sources import SOURCES
 
     for name, source in SOURCES.items():
@@ -64,3 +64,7 @@ def sources() -> None:
         for file in source.files:
             checked = "SHA-256 known" if file.sha256 else "SHA-256 trusted on first use"
             typer.echo(f"  {file.name}: {file.address or file.instructions} ({checked})")
+        if source.takes_path:
+            typer.echo("  path: needed; the folder where the images lie")
+        for note in source.notes:
+            typer.echo(f"  note: {note}")

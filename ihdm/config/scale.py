@@ -110,20 +110,6 @@ class Config(Settings):
             )
         }
 
-    def resolve_datasets(self) -> dict[str, DatasetSettings]:
-        """Return every data set by name, those included that serve as a reference alone."""
-        squashed = {
-            name: self.datasets[base].model_copy(update={"resize": "squash"})
-            for base in self.datasets
-            if (name := self.reference_of(base)) != base
-        }
-        return {**self.datasets, **squashed}
-
-    def reference_of(self, dataset: str) -> str:
-        """Return the data set whose training images distances are measured from: itself, or its pictures squashed."""
-        as_released = self.evaluation.reference == "as_released"
-        return f"{dataset}-squashed" if as_released and self.datasets[dataset].can_be_squashed else dataset
-
     def needed_images(self, dataset: str) -> dict[str, int]:
         """Return how many images of each split of a data set are asked for, where a number is."""
         numbers = [

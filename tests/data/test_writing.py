@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.image_folders import load_folder
 from ihdm.data.raw import RawData
+from ihdm.data.sources.folder import load_folder
 from ihdm.data.writing import CHUNK_IMAGES, prepare_splits
 from ihdm.errors import UserError
 from ihdm.storage.disk import disk_errors

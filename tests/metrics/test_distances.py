@@ -219,7 +219,7 @@ def real_and_blurred() -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("space", ["dct", "pca"])
 def test_blurred_images_are_farther_than_real_ones(space):
     if space == "pca":
-        from ihdm.data.photos import cut_crops, embedded_photos
+        from ihdm.data.sources.photos import cut_crops, embedded_photos
 
         real = np.random.default_rng(0).permutation(cut_crops(embedded_photos()["coffee"], 8))[:1000]
         blurred = np.broadcast_to(real.mean(axis=(1, 2), keepdims=True), real.shape).astype(np.uint8)

@@ -11,7 +11,7 @@ import psutil
 from snakemake.settings.types import ExecMode
 
 from ihdm.config.reading import parse_config, read_config
-from ihdm.data.sources import check_sources
+from ihdm.data.sources import check_sources, reference_of, resolve_datasets
 from ihdm.config.experiments import format_number
 from ihdm.errors import UserError
 from ihdm.figures import figure_inputs
@@ -47,7 +47,7 @@ if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, interrupt)
 
 RESULTS = settings.results
-DATASETS = settings.resolve_datasets()
+DATASETS = resolve_datasets(settings)
 VARIANTS = settings.variants
 
 # The spelling of each δ/σ in paths, and its value.
@@ -180,7 +180,7 @@ def real_features(split):
 def reference_features(wildcards):
     """The features of what the images of a data set, named or an experiment's, are measured from."""
     dataset = dataset_named(wildcards)
-    return f"{features_folder(dataset)}/{settings.reference_of(dataset)}/train.npz"
+    return f"{features_folder(dataset)}/{reference_of(settings, dataset)}/train.npz"
 
 
 def features_of(images):

@@ -6,7 +6,8 @@ import numpy as np
 
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.encoded import Split, fair_order
-from ihdm.data.raw import RawData
+from ihdm.data.raw import RawData, RawFile
+from ihdm.data.source import COLOUR, Source
 from ihdm.errors import UserError
 from ihdm.storage.images import StoredImages
 
@@ -41,3 +42,22 @@ def read_batch(path: Path) -> StoredImages:
             f"{path}: {len(content)} bytes are no whole number of images of {record} bytes; it is cut short"
         )
     return content.reshape(-1, record)[:, 1:].reshape(-1, 3, SIZE, SIZE).transpose(0, 2, 3, 1)
+
+
+SOURCE = Source(
+    origin="CIFAR-10 (Krizhevsky), the binary version",
+    licence="none stated; for research",
+    split="as published",
+    load=load_cifar10,
+    channels=COLOUR,
+    size=SIZE,
+    files=(
+        RawFile(
+            ARCHIVE_NAME,
+            address="https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+            sha256=("c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",),
+            contents=FOLDER_NAME,
+        ),
+    ),
+    counts={"train": 50_000, "test": 10_000},
+)

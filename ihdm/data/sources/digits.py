@@ -5,6 +5,7 @@ import numpy as np
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.encoded import Split
 from ihdm.data.raw import RawData
+from ihdm.data.source import GREY, Source
 from ihdm.seeds import generator
 
 NUM_TEST = 500
@@ -22,3 +23,19 @@ def load_digits(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:  #
     images = np.rint(levels * (255 / 16)).astype(np.uint8)[..., None]
     order = generator(SPLIT_SEED, "split of the digits").permutation(len(images))
     return {"train": images[order[NUM_TEST:]], "test": images[order[:NUM_TEST]]}
+
+
+SOURCE = Source(
+    origin="scikit-learn's copy of the UCI optical recognition of handwritten digits data, 17 grey levels",
+    licence="CC BY 4.0",
+    split="500 digits at random for testing",
+    load=load_digits,
+    channels=GREY,
+    size=8,
+    counts={"train": 1297, "test": 500},
+    notes=(
+        "The digits have only 17 grey levels, so their bits per dimension cannot be compared with those of other data.",
+        "Training and test digits are by the same writers, so test digits are more like training digits than those of "
+        "others would be.",
+    ),
+)

@@ -9,8 +9,9 @@ from jaxtyping import UInt8
 
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.encoded import BrokenImageError, Split, decode_image, fair_order
-from ihdm.data.raw import RawData
+from ihdm.data.raw import RawData, RawFile
 from ihdm.data.resizing import resize_and_crop
+from ihdm.data.source import COLOUR, Source
 from ihdm.errors import UserError
 
 if TYPE_CHECKING:
@@ -80,3 +81,19 @@ def open_database(folder: Path, settings: DatasetSettings, split: str) -> LmdbIm
     state = (folder / "data.mdb").stat()
     ordered = tuple(keys[i] for i in fair_order(len(keys), split))
     return LmdbImages(database, f"{state.st_size} {state.st_mtime_ns}", ordered, settings)
+
+
+SOURCE = Source(
+    origin="LSUN church_outdoor (Yu et al.), bilinear to the short side, cut to the middle square",
+    licence="none stated; for research",
+    split="as published; the validation images are for testing",
+    load=load_lsun,
+    channels=COLOUR,
+    resized=True,
+    files=tuple(
+        RawFile(name, address=f"http://dl.yf.io/lsun/scenes/{name}", contents=name.removesuffix(".zip"))
+        for name in ARCHIVES.values()
+    ),
+    counts={"train": 126_227, "test": 300},
+    notes=("There are only 300 test pictures, so what is measured on them is uncertain.",),
+)

