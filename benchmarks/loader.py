@@ -81,7 +81,7 @@ def speed() -> None:
                     Image.fromarray(image).save(path)
                 files[ending] = Files(paths)
             ways: dict[str, Callable[[int], object]] = {
-                "memory map": lambda turn, loader=loader: consume(loader.batches(orders(NUM_IMAGES, turn)))
+                "memory map": lambda turn, loader=loader: consume(map(loader.batch, orders(NUM_IMAGES, turn)))
             }
             for ending, dataset in files.items():
                 for workers in (0, 2):
@@ -115,9 +115,9 @@ def memory(num_bytes: int = MEMORY_BYTES) -> float:
             rows[:] = generator(0, "benchmark pixels", first).integers(0, 256, rows.shape, dtype=np.uint8)
         del written, rows
         loader = BatchLoader(open_images(path))
-        consume(loader.batches([np.arange(BATCH_SIZE)]))
+        loader.batch(np.arange(BATCH_SIZE))
         before, largest = anonymous_megabytes(), 0.0
-        for _ in loader.batches(orders(count, 0)):
+        for _ in map(loader.batch, orders(count, 0)):
             largest = max(largest, anonymous_megabytes())
     return largest - before
 

@@ -1,8 +1,5 @@
 """Batches straight from the memory map: one gather a batch, nothing per image."""
 
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -27,7 +24,6 @@ class BatchLoader:
         self.images = images
         self.device = torch.device(device)
         self._on_gpu = self.device.type == "cuda"
-        self._stream = torch.cuda.Stream(self.device) if self._on_gpu else None
 
     def batch(self, indices: Indices) -> Batch:
         """Return the images at these positions, float32 in [0, 1].
@@ -37,24 +33,6 @@ class BatchLoader:
         """
         return as_floats(self._gather(indices).to(self.device, non_blocking=True))
 
-    def batches(self, indices: Iterable[Indices]) -> Iterator[Batch]:
-        """Give one batch after another, each equal to :meth:`batch` of its positions.
-
-        For a GPU the next batch is read and sent by another thread while the current one is computed with.
-        """
-        if not self._on_gpu:
-            yield from map(self.batch, indices)
-            return
-        with ThreadPoolExecutor(1) as reader:
-            sent = None
-            for positions in indices:
-                following = reader.submit(self._send, positions)
-                if sent is not None:
-                    yield self._receive(*sent.result())
-                sent = following
-            if sent is not None:
-                yield self._receive(*sent.result())
-
     def _gather(self, indices: Indices) -> UInt8[Tensor, "batch height width channel"]:
         if len(indices) and not (indices.min() >= 0 and indices.max() < len(self.images)):
             raise IndexError(f"positions {indices.min()}…{indices.max()} of {len(self.images)} images")
@@ -63,14 +41,3 @@ class BatchLoader:
         # The positions are valid; mode "raise" would gather into a buffer of its own first.
         np.take(self.images, indices, axis=0, out=gathered.numpy(), mode="clip")
         return gathered
-
-    def _send(self, indices: Indices) -> tuple[UInt8[Tensor, "batch height width channel"], torch.cuda.Event]:
-        with torch.cuda.stream(self._stream):
-            sent = self._gather(indices).to(self.device, non_blocking=True)
-            return sent, torch.cuda.current_stream(self.device).record_event()
-
-    def _receive(self, sent: UInt8[Tensor, "batch height width channel"], arrived: torch.cuda.Event) -> Batch:
-        current = torch.cuda.current_stream(self.device)
-        current.wait_event(arrived)
-        sent.record_stream(current)
-        return as_floats(sent)

@@ -22,15 +22,6 @@ def images(tmp_path):
 ORDERS = [np.array([3, 3, 49, 0]), np.array([7]), np.arange(50)[::-1]]
 
 
-def test_a_batch_is_what_indexing_gives(images):
-    loader = BatchLoader(images)
-    for indices in ORDERS:
-        batch = loader.batch(indices)
-        assert batch.dtype == torch.float32
-        assert batch.is_contiguous()
-        torch.testing.assert_close(batch, to_tensor(images[indices]), rtol=0, atol=0)
-
-
 @pytest.mark.parametrize(
     "device",
     [
@@ -38,18 +29,13 @@ def test_a_batch_is_what_indexing_gives(images):
         pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")),
     ],
 )
-def test_batches_come_in_order_and_only_one_ahead(images, device):
-    asked = []
-
-    def positions():
-        for number, indices in enumerate(ORDERS * 3):
-            asked.append(number)
-            yield indices
-
-    for number, batch in enumerate(BatchLoader(images, device).batches(positions())):
-        assert asked[-1] <= number + 1
-        torch.testing.assert_close(batch.cpu(), to_tensor(images[ORDERS[number % 3]]), rtol=0, atol=0)
-    assert number == 8
+def test_a_batch_is_what_indexing_gives(images, device):
+    loader = BatchLoader(images, device)
+    for indices in ORDERS:
+        batch = loader.batch(indices)
+        assert batch.dtype == torch.float32
+        assert batch.is_contiguous()
+        torch.testing.assert_close(batch.cpu(), to_tensor(images[indices]), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("position", [-1, 50])
