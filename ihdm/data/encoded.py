@@ -28,6 +28,19 @@ class BrokenImageError(Exception):
     """One image cannot be used; the message says why."""
 
 
+@dataclass(frozen=True)
+class DecodedImage:
+    """An image of the size and channels asked for.
+
+    Attributes:
+        pixels: its values, 0…255.
+        was_transparent: whether parts of the picture were transparent, which are white now.
+    """
+
+    pixels: UInt8[np.ndarray, "height width channel"]
+    was_transparent: bool
+
+
 class EncodedImages(Protocol):
     """The images of a split in their final order, yet to be decoded."""
 
@@ -43,7 +56,7 @@ class EncodedImages(Protocol):
         """Return a text that changes whenever the image may have changed."""
         ...
 
-    def decode(self, position: int) -> UInt8[np.ndarray, "height width channel"]:
+    def decode(self, position: int) -> DecodedImage:
         """Return the image, resized; may be called from several threads at once.
 
         Raises:
@@ -92,7 +105,7 @@ class ImageFiles:
             return f"{self.names[position]} {error.errno}"
         return f"{self.names[position]} {state.st_size} {state.st_mtime_ns}"
 
-    def decode(self, position: int) -> UInt8[np.ndarray, "height width channel"]:
+    def decode(self, position: int) -> DecodedImage:
         """Return the image, resized."""
         try:
             encoded = (self.folder / self.names[position]).read_bytes()
@@ -101,7 +114,7 @@ class ImageFiles:
         return decode_image(encoded, self.settings, self.crop)
 
 
-def decode_image(encoded: bytes, settings: DatasetSettings, crop: Resize) -> UInt8[np.ndarray, "height width channel"]:
+def decode_image(encoded: bytes, settings: DatasetSettings, crop: Resize) -> DecodedImage:
     """Decode one picture and bring it to the size and channels asked for.
 
     Colour becomes grey by its luma, grey becomes three equal channels, transparency becomes white, and a camera's note
@@ -126,18 +139,21 @@ def decode_image(encoded: bytes, settings: DatasetSettings, crop: Resize) -> UIn
     if min(image.size) < settings.image_size:
         raise BrokenImageError(f"only {image.width}×{image.height} pixels")
     resize = squash if settings.resize == "squash" else crop
-    resized = resize(_flatten(image).convert("L" if settings.image_channels == 1 else "RGB"), settings.image_size)
-    return np.asarray(resized).reshape(settings.image_size, settings.image_size, settings.image_channels)
+    flat, was_transparent = _flatten(image)
+    resized = resize(flat.convert("L" if settings.image_channels == 1 else "RGB"), settings.image_size)
+    pixels = np.asarray(resized).reshape(settings.image_size, settings.image_size, settings.image_channels)
+    return DecodedImage(pixels, was_transparent)
 
 
-def _flatten(image: Image.Image) -> Image.Image:
-    """Return the picture with eight bits a channel and nothing transparent."""
+def _flatten(image: Image.Image) -> tuple[Image.Image, bool]:
+    """Return the picture with eight bits a channel and nothing transparent, and whether anything was."""
     if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)), False
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image
+        was_transparent = bool(np.asarray(image)[..., 3].min() < 255)
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image), was_transparent
+    return image, False
 
 
 def files_in_fair_order(settings: DatasetSettings, folder: Path, names: list[str], split: str) -> ImageFiles:

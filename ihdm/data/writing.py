@@ -14,10 +14,9 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.encoded import BrokenImageError, EncodedImages, Split
+from ihdm.data.encoded import BrokenImageError, DecodedImage, EncodedImages, Split
 from ihdm.errors import UserError
 from ihdm.progress import Progress
 from ihdm.storage.disk import disk_errors, require_space
@@ -33,7 +32,11 @@ NUM_NAMED = 5
 """Broken images that a message names."""
 
 Chunk = dict[str, object]
-"""A line of the journal: ``key`` of what went in, ``written`` images so far, ``broken`` names and reasons."""
+"""A line of the journal: ``key`` of what went in, ``written`` images so far, ``broken`` names and reasons, and how many
+were ``transparent`` in parts."""
+
+Found = dict[str, object]
+"""What the description of a split says of its pictures: ``left_out`` and ``num_transparent``."""
 
 
 def prepare_splits(
@@ -63,18 +66,18 @@ def prepare_splits(
         output.mkdir(parents=True, exist_ok=True)
     with disk_errors(state):
         state.mkdir(parents=True, exist_ok=True)
-        broken = {}
+        found = {}
         for split, images in splits.items():
             partial = state / f"{split}.npy"
             if isinstance(images, np.ndarray):
-                broken[split] = _write_array(images, settings, partial)
+                found[split] = _write_array(images, settings, partial)
             else:
-                broken[split] = _write_encoded(images, settings, partial, workers)
+                found[split] = _write_encoded(images, settings, partial, workers)
     with disk_errors(output):
         paths = []
         for split in splits:
             paths.append(output / f"{split}.npy")
-            _describe(state / f"{split}.npy", paths[-1], {**description, "left_out": broken[split]})
+            _describe(state / f"{split}.npy", paths[-1], {**description, **found[split]})
             os.replace(state / f"{split}.npy", paths[-1])
         clear_folder(state, [f"{split}.jsonl" for split in splits])
     return paths
@@ -95,7 +98,7 @@ def _describe(partial: Path, path: Path, description: Mapping[str, object]) -> N
         temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def _write_array(images: StoredImages, settings: DatasetSettings, path: Path) -> dict[str, str]:
+def _write_array(images: StoredImages, settings: DatasetSettings, path: Path) -> Found:
     expected = (settings.image_size, settings.image_size, settings.image_channels)
     if images.shape[1:] != expected:
         raise UserError(
@@ -105,11 +108,11 @@ def _write_array(images: StoredImages, settings: DatasetSettings, path: Path) ->
     require_space(path.parent, images.size)
     with path.open("wb") as stream:
         np.save(stream, np.ascontiguousarray(images), allow_pickle=False)
-    return {}
+    return {"left_out": {}, "num_transparent": 0}
 
 
-def _write_encoded(images: EncodedImages, settings: DatasetSettings, path: Path, workers: int) -> dict[str, str]:
-    """Bring a split to its end from wherever it stopped; return the broken images by name, with the reason."""
+def _write_encoded(images: EncodedImages, settings: DatasetSettings, path: Path, workers: int) -> Found:
+    """Bring a split to its end from wherever it stopped."""
     shape = (settings.image_size, settings.image_size, settings.image_channels)
     size = int(np.prod(shape))
     starts = range(0, len(images), CHUNK_IMAGES)
@@ -133,25 +136,30 @@ def _write_encoded(images: EncodedImages, settings: DatasetSettings, path: Path,
         if len(done) < len(chunks):
             progress.update(chunks[len(done)].start)
         for chunk, key in zip(chunks[len(done) :], keys[len(done) :], strict=True):
-            broken = {}
+            broken, transparent = {}, 0
             for position, image in zip(chunk, pool.map(_decode, [images] * len(chunk), chunk), strict=True):
                 if isinstance(image, BrokenImageError):
                     broken[images.name(position)] = str(image)
                 else:
-                    array.write(image.tobytes())
+                    array.write(image.pixels.tobytes())
                     written += 1
+                    transparent += image.was_transparent
             array.flush()
             os.fsync(array.fileno())
-            done.append({"key": key, "written": written, "broken": broken})
+            done.append({"key": key, "written": written, "broken": broken, "transparent": transparent})
             log.write(json.dumps(done[-1]) + "\n")
             log.flush()
             progress.update(chunk.stop)
         array.seek(0)
         array.write(_header(written, shape))
-    return _judge_broken(done, settings, path.stem, len(images))
+    left_out = _judge_broken(done, settings, path.stem, len(images))
+    num_transparent = sum(int(str(chunk["transparent"])) for chunk in done)
+    if num_transparent:
+        print(f"{num_transparent} of {len(images)} images of split '{path.stem}' have transparent parts, made white")
+    return {"left_out": left_out, "num_transparent": num_transparent}
 
 
-def _decode(images: EncodedImages, position: int) -> UInt8[np.ndarray, "height width channel"] | BrokenImageError:
+def _decode(images: EncodedImages, position: int) -> DecodedImage | BrokenImageError:
     try:
         return images.decode(position)
     except BrokenImageError as error:
@@ -178,7 +186,8 @@ def _usable_chunks(journal: Path, keys: list[str], stored: int, *, keep_broken: 
     for line, key in zip(lines, keys, strict=False):
         try:
             chunk = json.loads(line)
-            usable = chunk["key"] == key and chunk["written"] <= stored and (keep_broken or not chunk["broken"])
+            usable = chunk["key"] == key and chunk["written"] <= stored and chunk["transparent"] >= 0
+            usable = usable and (keep_broken or not chunk["broken"])
         except (ValueError, KeyError, TypeError):
             break  # a kill cut it short, or it is damaged
         if not usable:

@@ -44,7 +44,7 @@ def load(settings, root):
 
 
 def decoded(images):
-    return np.stack([images.decode(position) for position in range(len(images))])
+    return np.stack([images.decode(position).pixels for position in range(len(images))])
 
 
 def smoke(**changes):
@@ -277,7 +277,7 @@ def test_afhq_is_one_source_for_two_sizes(make, publish, server, tmp_path):
         assert decoded(first).shape == (9, size, size, 3)
         assert len(splits["test"]) == 3
         picture = Image.open(io.BytesIO(members[f"afhq/{first.name(0)}"]))
-        np.testing.assert_array_equal(first.decode(0), np.asarray(halve_and_crop(picture, size)))
+        np.testing.assert_array_equal(first.decode(0).pixels, np.asarray(halve_and_crop(picture, size)))
     assert server.asked == [None]
     assert [path.name for path in (tmp_path / "afhq").iterdir() if path.is_dir()] == ["afhq.zip.unpacked"]
 
@@ -303,7 +303,7 @@ def test_a_resized_source_can_be_squashed(make, tmp_path):
     train, cut = load(settings, tmp_path)["train"], load(dataset("folder", 16, path="pictures"), tmp_path)["train"]
     assert train.names == cut.names  # in the same order, so that first images can be left out of both
     picture = Image.open(tmp_path / "pictures" / train.names[0])
-    np.testing.assert_array_equal(train.decode(0), np.asarray(squash(picture, 16)))
+    np.testing.assert_array_equal(train.decode(0).pixels, np.asarray(squash(picture, 16)))
 
 
 def test_where_to_fetch_ffhq_by_hand(tmp_path):
@@ -338,7 +338,9 @@ def test_lsun_reads_the_database_and_writes_no_key_cache(make, publish, tmp_path
     assert len(set(train.keys)) == 5
     for position in range(5):
         picture = Image.open(io.BytesIO(pictures[train.name(position)]))
-        np.testing.assert_array_equal(train.decode(position), np.asarray(resize_and_crop(picture.convert("RGB"), 32)))
+        np.testing.assert_array_equal(
+            train.decode(position).pixels, np.asarray(resize_and_crop(picture.convert("RGB"), 32))
+        )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made", "root"]
 
 
@@ -390,7 +392,7 @@ def test_any_folder_of_any_images(make, tmp_path):
         assert not names["train"] & names["test"]
         for images in splits.values():
             assert decoded(images).shape == (len(images), 24, 24, channels)
-    everything = {images.name(i): images.decode(i) for images in splits.values() for i in range(len(images))}
+    everything = {images.name(i): images.decode(i).pixels for images in splits.values() for i in range(len(images))}
     assert (everything["deep.tif"] == 0x80).all()
     np.testing.assert_array_equal(everything["grey.jpg"][..., 0], everything["grey.jpg"][..., 2])
 
@@ -405,7 +407,7 @@ def test_transparent_becomes_white_and_up_is_up(tmp_path):
     top.save(tmp_path / "turned.png", exif=exif)
     settings = dataset("folder", 20, 1, path=str(tmp_path))
     splits = load(settings, Path("anywhere"))
-    images = {images.name(i): images.decode(i)[..., 0] for images in splits.values() for i in range(len(images))}
+    images = {images.name(i): images.decode(i).pixels[..., 0] for images in splits.values() for i in range(len(images))}
     assert (images["clear.png"] == 255).all()
     assert images["turned.png"][:9].mean() > 250
     assert images["turned.png"][11:].mean() < 5

@@ -58,7 +58,7 @@ def test_arrays_and_descriptions(folder, tmp_path):
     for split, encoded in load_folder(settings, RawData(folder)).items():
         path = tmp_path / "out" / f"{split}.npy"
         images = open_images(path)
-        np.testing.assert_array_equal(images, np.stack([encoded.decode(i) for i in range(len(encoded))]))
+        np.testing.assert_array_equal(images, np.stack([encoded.decode(i).pixels for i in range(len(encoded))]))
         np.save(tmp_path / "by_numpy.npy", images)
         assert (tmp_path / "by_numpy.npy").read_bytes() == path.read_bytes()
         assert json.loads(path.with_suffix(".json").read_text()) == {
@@ -68,6 +68,7 @@ def test_arrays_and_descriptions(folder, tmp_path):
             "range": [int(images.min()), int(images.max())],
             "source": "made by a test",
             "left_out": {},
+            "num_transparent": 0,
             "sha256": digest(path),
         }
 
@@ -211,6 +212,24 @@ def test_many_broken_images_are_counted_and_some_named(folder, tmp_path):
         UserError, match=r"^8 of 86 images of split 'train' cannot be used: (.* \(.*\), ){4}.* and 3 more;"
     ):
         prepare(folder, tmp_path)
+
+
+def test_pictures_that_are_transparent_in_parts_are_counted_and_told_of(folder, tmp_path, monkeypatch, make, capsys):
+    names = load_folder(settings_for(folder), RawData(folder))["train"].names
+    clear, half = make.picture(1, mode="RGBA"), make.picture(2).quantize(8)
+    clear.putpixel((3, 3), (0, 0, 0, 254))
+    clear.save(folder / names[0])
+    half.save(folder / names[CHUNK_IMAGES], transparency=half.getpixel((0, 0)))
+    make.picture(3, mode="RGBA").save(folder / names[1])  # whole, though it could be transparent
+    make.picture(4, mode="L").save(folder / names[2])
+    with monkeypatch.context() as patch:
+        interrupt(patch, 2 * CHUNK_IMAGES)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(folder, tmp_path)
+    prepare(folder, tmp_path)  # what was counted before the interruption is not forgotten
+    descriptions = {split: json.loads((tmp_path / f"out/{split}.json").read_text()) for split in SPLITS}
+    assert {split: content["num_transparent"] for split, content in descriptions.items()} == {"train": 2, "test": 0}
+    assert capsys.readouterr().out == "2 of 86 images of split 'train' have transparent parts, made white\n"
 
 
 def test_nothing_left_of_a_split(make, tmp_path):

@@ -4,11 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from jaxtyping import UInt8
-
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.encoded import BrokenImageError, Split, decode_image, fair_order
+from ihdm.data.encoded import BrokenImageError, DecodedImage, Split, decode_image, fair_order
 from ihdm.data.raw import RawData, RawFile
 from ihdm.data.resizing import resize_and_crop
 from ihdm.data.source import COLOUR, Source
@@ -48,7 +45,7 @@ class LmdbImages:
         """Return the record's key and the database's size and time of change."""
         return f"{self.keys[position].hex()} {self.stamp}"
 
-    def decode(self, position: int) -> UInt8[np.ndarray, "height width channel"]:
+    def decode(self, position: int) -> DecodedImage:
         """Return the image, resized."""
         with self.database.begin() as transaction:
             encoded = transaction.get(self.keys[position])
