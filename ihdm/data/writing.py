@@ -8,14 +8,16 @@ stopped.
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
 from ihdm.config.settings import DatasetSettings
+from ihdm.data.copies import find_copies
 from ihdm.data.encoded import BrokenImageError, DecodedImage, EncodedImages, Split
 from ihdm.errors import UserError
 from ihdm.progress import Progress
@@ -29,14 +31,24 @@ CHUNK_IMAGES = 32
 """Images between two lines of the journal: what a kill costs at most."""
 
 NUM_NAMED = 5
-"""Broken images that a message names."""
+"""Images that a message names."""
 
 Chunk = dict[str, object]
 """A line of the journal: ``key`` of what went in, ``written`` images so far, ``broken`` names and reasons, and how many
 were ``transparent`` in parts."""
 
-Found = dict[str, object]
-"""What the description of a split says of its pictures: ``left_out`` and ``num_transparent``."""
+
+@dataclass(frozen=True)
+class Found:
+    """What was found of the pictures of a split.
+
+    Attributes:
+        left_out: names of those that cannot be used, with the reason.
+        num_transparent: how many had transparent parts.
+    """
+
+    left_out: dict[str, str] = field(default_factory=dict)
+    num_transparent: int = 0
 
 
 def prepare_splits(
@@ -51,7 +63,7 @@ def prepare_splits(
     """Write ``SPLIT.npy`` and ``SPLIT.json`` for each split; return the paths of the arrays.
 
     Args:
-        splits: the images by split.
+        splits: the images of ``train`` and ``test``.
         settings: the data set.
         state: folder of what is not complete yet, on the same disk as ``output``; at the end these files are gone.
         output: folder of the arrays and their descriptions, which appear only when all splits are complete.
@@ -73,11 +85,15 @@ def prepare_splits(
                 found[split] = _write_array(images, settings, partial)
             else:
                 found[split] = _write_encoded(images, settings, partial, workers)
+        copies = find_copies(*(open_images(state / f"{split}.npy") for split in ("train", "test")))
+    if copies["test"]:
+        print(_tell_copies(splits["test"], found["test"], copies["test"], settings, output))
     with disk_errors(output):
         paths = []
         for split in splits:
             paths.append(output / f"{split}.npy")
-            _describe(state / f"{split}.npy", paths[-1], {**description, **found[split]})
+            numbers = {**asdict(found[split]), "num_shared": len(copies[split])}
+            _describe(state / f"{split}.npy", paths[-1], {**description, **numbers})
             os.replace(state / f"{split}.npy", paths[-1])
         clear_folder(state, [f"{split}.jsonl" for split in splits])
     return paths
@@ -108,7 +124,7 @@ def _write_array(images: StoredImages, settings: DatasetSettings, path: Path) ->
     require_space(path.parent, images.size)
     with path.open("wb") as stream:
         np.save(stream, np.ascontiguousarray(images), allow_pickle=False)
-    return {"left_out": {}, "num_transparent": 0}
+    return Found()
 
 
 def _write_encoded(images: EncodedImages, settings: DatasetSettings, path: Path, workers: int) -> Found:
@@ -156,7 +172,7 @@ def _write_encoded(images: EncodedImages, settings: DatasetSettings, path: Path,
     num_transparent = sum(int(str(chunk["transparent"])) for chunk in done)
     if num_transparent:
         print(f"{num_transparent} of {len(images)} images of split '{path.stem}' have transparent parts, made white")
-    return {"left_out": left_out, "num_transparent": num_transparent}
+    return Found(left_out, num_transparent)
 
 
 def _decode(images: EncodedImages, position: int) -> DecodedImage | BrokenImageError:
@@ -204,9 +220,8 @@ def _judge_broken(done: list[Chunk], settings: DatasetSettings, split: str, tota
         broken.update(chunk["broken"])  # type: ignore[call-overload]
     if not broken:
         return broken
-    named = ", ".join(f"{name} ({reason})" for name, reason in list(broken.items())[:NUM_NAMED])
-    others = f" and {len(broken) - NUM_NAMED} more" if len(broken) > NUM_NAMED else ""
-    message = f"{len(broken)} of {total} images of split '{split}' cannot be used: {named}{others}"
+    named = _first_of([f"{name} ({reason})" for name, reason in broken.items()])
+    message = f"{len(broken)} of {total} images of split '{split}' cannot be used: {named}"
     if len(broken) == total:
         raise UserError(f"{message}; nothing is left")
     if not settings.skip_broken:
@@ -216,3 +231,25 @@ def _judge_broken(done: list[Chunk], settings: DatasetSettings, split: str, tota
         )
     print(f"{message}; they are left out, as skip_broken asks")
     return broken
+
+
+def _tell_copies(images: Split, found: Found, copies: list[int], settings: DatasetSettings, output: Path) -> str:
+    """Say which test images are training images too, and what to do."""
+    named = ""
+    if not isinstance(images, np.ndarray):
+        names = [name for name in map(images.name, range(len(images))) if name not in found.left_out]
+        named = f" ({_first_of([names[position] for position in copies])})"
+    advice = (
+        f"remove the copies below {settings.path}, then {output}, and run the same command again"
+        if settings.path
+        else "the source has them, so take such results with care"
+    )
+    return (
+        f"warning: test images that are training images too, byte for byte: {len(copies)} of "
+        f"{len(images) - len(found.left_out)}{named}; results on test images look better than they are: {advice}"
+    )
+
+
+def _first_of(names: Sequence[str]) -> str:
+    others = f" and {len(names) - NUM_NAMED} more" if len(names) > NUM_NAMED else ""
+    return ", ".join(names[:NUM_NAMED]) + others

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from collections import namedtuple
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from ihdm.config.settings import DatasetSettings
+from ihdm.data.copies import find_copies
 from ihdm.data.raw import RawData
 from ihdm.data.sources.folder import load_folder
 from ihdm.data.writing import CHUNK_IMAGES, prepare_splits
@@ -69,6 +71,7 @@ def test_arrays_and_descriptions(folder, tmp_path):
             "source": "made by a test",
             "left_out": {},
             "num_transparent": 0,
+            "num_shared": 0,
             "sha256": digest(path),
         }
 
@@ -216,12 +219,12 @@ def test_many_broken_images_are_counted_and_some_named(folder, tmp_path):
 
 def test_pictures_that_are_transparent_in_parts_are_counted_and_told_of(folder, tmp_path, monkeypatch, make, capsys):
     names = load_folder(settings_for(folder), RawData(folder))["train"].names
-    clear, half = make.picture(1, mode="RGBA"), make.picture(2).quantize(8)
+    clear, half = make.picture(1001, mode="RGBA"), make.picture(1002).quantize(8)
     clear.putpixel((3, 3), (0, 0, 0, 254))
     clear.save(folder / names[0])
     half.save(folder / names[CHUNK_IMAGES], transparency=half.getpixel((0, 0)))
-    make.picture(3, mode="RGBA").save(folder / names[1])  # whole, though it could be transparent
-    make.picture(4, mode="L").save(folder / names[2])
+    make.picture(1003, mode="RGBA").save(folder / names[1])  # whole, though it could be transparent
+    make.picture(1004, mode="L").save(folder / names[2])
     with monkeypatch.context() as patch:
         interrupt(patch, 2 * CHUNK_IMAGES)
         with pytest.raises(KeyboardInterrupt):
@@ -230,6 +233,50 @@ def test_pictures_that_are_transparent_in_parts_are_counted_and_told_of(folder, 
     descriptions = {split: json.loads((tmp_path / f"out/{split}.json").read_text()) for split in SPLITS}
     assert {split: content["num_transparent"] for split, content in descriptions.items()} == {"train": 2, "test": 0}
     assert capsys.readouterr().out == "2 of 86 images of split 'train' have transparent parts, made white\n"
+
+
+@pytest.mark.parametrize("skip_broken", [False, True])
+def test_pictures_in_both_splits_are_counted_and_told_of(folder, tmp_path, capsys, skip_broken):
+    splits = load_folder(settings_for(folder), RawData(folder))
+    train, test = splits["train"].names, splits["test"].names
+    for original, copy in ((train[7], test[2]), (train[7], test[4]), (train[9], train[10]), (test[5], train[50])):
+        shutil.copy(folder / original, folder / copy)
+    broken = [test[0]] if skip_broken else []
+    for name in broken:
+        (folder / name).write_bytes(b"no image")
+    prepare(folder, tmp_path, skip_broken=skip_broken)
+    descriptions = {split: json.loads((tmp_path / f"out/{split}.json").read_text()) for split in SPLITS}
+    assert {split: content["num_shared"] for split, content in descriptions.items()} == {"train": 2, "test": 3}
+    assert capsys.readouterr().out.splitlines()[len(broken) :] == [
+        f"warning: test images that are training images too, byte for byte: 3 of {10 - len(broken)} ({test[2]}, "
+        f"{test[4]}, {test[5]}); results on test images look better than they are: remove the copies below {folder}, "
+        f"then {tmp_path}/out, and run the same command again"
+    ]
+
+
+def test_copies_among_images_that_need_no_decoding(tmp_path, capsys):
+    splits = {split: np.zeros((count, 8, 8, 1), np.uint8) for split, count in (("train", 7), ("test", 4))}
+    splits["train"][3:] = np.arange(1, 5).reshape(4, 1, 1, 1)
+    splits["test"][1:] = np.array([4, 9, 4]).reshape(3, 1, 1, 1)
+    assert find_copies(**splits) == {"train": [0, 1, 2, 6], "test": [0, 1, 3]}
+    settings = DatasetSettings(source="digits", image_size=8, image_channels=1)
+    prepare_splits(splits, settings, tmp_path / "state", tmp_path / "out", {})
+    assert capsys.readouterr().out == (
+        "warning: test images that are training images too, byte for byte: 3 of 4; results on test images look better "
+        "than they are: the source has them, so take such results with care\n"
+    )
+    np.testing.assert_array_equal(open_images(tmp_path / "out/train.npy"), splits["train"])
+
+
+def test_copies_are_found_in_a_stream(tmp_path):
+    """Of 100 MB of training images none stay in memory, and no pair of images is compared."""
+    train = np.lib.format.open_memmap(tmp_path / "train.npy", "w+", np.uint8, (100_000, 32, 32, 1))
+    train[:, 0, :3, 0] = np.arange(100_000)[:, None] >> np.array([0, 8, 16]) & 255
+    test = train[[5, 70_000]].copy()
+    tracemalloc.start()
+    assert find_copies(open_images(tmp_path / "train.npy"), test) == {"train": [5, 70_000], "test": [0, 1]}
+    assert tracemalloc.get_traced_memory()[1] < 1e6
+    tracemalloc.stop()
 
 
 def test_nothing_left_of_a_split(make, tmp_path):
