@@ -13,8 +13,8 @@ def find_copies(train: StoredImages, test: StoredImages) -> dict[str, list[int]]
     Every image is read once and hashed; in memory are the hashes of the test images alone, some 100 bytes each.
 
     Args:
-        train: the training images, each in one piece of memory or of a mapped file.
-        test: the test images, likewise.
+        train: the training images, usually mapped from a file.
+        test: the test images.
     """
     of_test: dict[bytes, list[int]] = {}
     for position, image in enumerate(np.asarray(test)):
@@ -29,4 +29,4 @@ def find_copies(train: StoredImages, test: StoredImages) -> dict[str, list[int]]
 
 
 def _digest(image: np.ndarray) -> bytes:
-    return hashlib.blake2b(image.data, digest_size=16).digest()
+    return hashlib.blake2b(image.tobytes(), digest_size=16).digest()

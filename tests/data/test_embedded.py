@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from ihdm.config.settings import DatasetSettings
+from ihdm.data.copies import find_copies
 from ihdm.data.sources import load_splits
 from ihdm.data.sources.photos import TEST_FRACTION, cut_crops, embedded_photos
 
@@ -41,6 +42,15 @@ def test_photos_are_crops_of_the_seven():
     crops = {crop.tobytes() for photo in embedded_photos().values() for crop in cut_crops(photo, 16)[:50]}
     found = {image.tobytes() for image in splits["train"]}
     assert len(crops & found) > 0.9 * len(crops)  # identical crops of flat sky count once
+
+
+def test_only_black_photos_are_in_both_splits():
+    """What the notes of the photos say."""
+    for size, expected in ((16, {"train": 46, "test": 87}), (32, {"train": 0, "test": 0})):
+        splits = load_splits(settings("photos", size, 3))
+        copies = find_copies(splits["train"], splits["test"])
+        assert {split: len(positions) for split, positions in copies.items()} == expected
+        assert not any(splits[split][position].any() for split in copies for position in copies[split])
 
 
 def test_any_prefix_is_a_fair_sample():

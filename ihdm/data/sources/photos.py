@@ -79,5 +79,7 @@ SOURCE = Source(
         "The photos are crops that overlap, so they are not independent, and intervals are somewhat too narrow.",
         "Test photos come from parts of the pictures that training has not seen, so samples may lie nearer to training "
         "images than test photos do without repeating anything.",
+        "Of the crops of 16×16 pixels, 87 of 5116 test photos are wholly black, and so are 46 training photos; larger "
+        "crops are in one split alone.",
     ),
 )
