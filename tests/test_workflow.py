@@ -321,6 +321,34 @@ def test_a_wrong_configuration_stops_before_any_job(tmp_path):
     assert "Traceback" not in output.stdout + output.stderr
 
 
+def test_a_path_that_is_not_there_is_told_before_any_job_until_its_data_are_prepared(tmp_path):
+    pictures, folder = tmp_path / "pictures", tmp_path / "results"
+    dataset = {"source": "folder", "path": str(pictures), "image_size": 16, "image_channels": 3}
+    target = str(folder / "data/photos/train.npy")
+
+    def run(*options, **changes):
+        output = snakemake(folder, target, *options, datasets__photos=dataset | changes)
+        return output.returncode, output.stdout + output.stderr
+
+    message = f"datasets.photos: {pictures}: there is no such folder; let 'path' be the one where the images lie"
+    code, told = run()
+    assert code != 0
+    assert message in told
+    assert "Traceback" not in told
+    assert not folder.exists()
+    pictures.mkdir()
+    for number in range(2):
+        Image.new("RGB", (16, 16), (number, 0, 0)).save(pictures / f"{number}.png")
+    assert run()[0] == 0
+    shutil.rmtree(pictures)
+    code, told = run()
+    assert code == 0
+    assert "Nothing to be done" in told
+    code, told = run("-n", skip_broken=True)  # they would have to be prepared anew
+    assert code != 0
+    assert message in told
+
+
 def test_a_number_of_gpus_that_is_none_is_told(tmp_path):
     output = snakemake(tmp_path / "results", "-n", "--set-resources", "models:gpu=abc")
     assert output.returncode != 0

@@ -88,6 +88,14 @@ def is_stale(meta: Path) -> bool:
         return True
 
 
+def was_made_with(meta: Path, settings: AnySettings) -> bool:
+    """Tell whether a result is there, with a record that can be read, and was made with these settings."""
+    try:
+        return bool(read_record(meta)["settings_sha256"] == settings_hash(settings))
+    except (KeyError, UserError):
+        return False
+
+
 def stale_notices(metas: Iterable[Path]) -> list[str]:
     """Return a line for each of these records whose result was made by other code than the present.
 

