@@ -1,6 +1,7 @@
 """What outlives an interruption: the state between two steps, and the history so far."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,23 @@ from ihdm.errors import UserError
 from ihdm.models.network import save_tensors
 from ihdm.models.trainer import Trainer
 from ihdm.storage.files import atomic_path, full_disk_told
-from ihdm.storage.provenance import settings_hash
 
 Row = dict[str, Any]
 """An entry of the history: ``step``, ``loss`` and ``skipped``, or ``step`` and the held-out loss at a ``level``."""
 
 
-def _identity(trainer: Trainer) -> dict[str, str]:
+def _identity(trainer: Trainer) -> dict[str, Any]:
     """Return what a state must have in common with the training that goes on from it."""
-    return {"settings_sha256": settings_hash(trainer.experiment), "images": "x".join(map(str, trainer.images.shape))}
+    return {"images": list(trainer.images.shape), **trainer.experiment.model_dump(mode="json")}
+
+
+def _values(settings: dict[str, Any], parents: str = "") -> Iterator[tuple[str, Any]]:
+    """Give each value with its name, ``training.steps``."""
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _values(value, f"{parents}{name}.")
+        else:
+            yield parents + name, value
 
 
 def save_state(trainer: Trainer, path: Path) -> None:
@@ -33,13 +42,15 @@ def save_state(trainer: Trainer, path: Path) -> None:
             # Before the first step that was not skipped there are no moments.
             tensors[f"moment{number}.{name}"] = moments.get(moment, torch.zeros_like(parameter))
     scaler = trainer.accelerator.scaler
-    header = _identity(trainer) | {
-        "step": str(trainer.step),
-        "skipped": str(trainer.skipped),
-        "skipped_in_a_row": str(trainer.skipped_in_a_row),
-        "loss_scaler": json.dumps(scaler.state_dict() if scaler else None),
+    header = {
+        "identity": _identity(trainer),
+        "step": trainer.step,
+        "skipped": trainer.skipped,
+        "skipped_in_a_row": trainer.skipped_in_a_row,
+        "loss_scaler": scaler.state_dict() if scaler else None,
     }
-    save_tensors(tensors, path, header)
+    # One entry: the library writes several in an order that changes from process to process.
+    save_tensors(tensors, path, {"training": json.dumps(header)})
 
 
 def load_state(trainer: Trainer, path: Path) -> None:
@@ -50,18 +61,11 @@ def load_state(trainer: Trainer, path: Path) -> None:
     """
     try:
         with safe_open(path, framework="pt", device="cpu") as stored:
-            header = stored.metadata() or {}
-            differing = [key for key, value in _identity(trainer).items() if header.get(key) != value]
-            if differing:
-                what = "with other settings" if "settings_sha256" in differing else "on other images"
-                raise UserError(
-                    f"{path}: this training state was made {what}; restore them to go on with it, "
-                    "or delete the file to start again"
-                )
+            header = json.loads((stored.metadata() or {})["training"])
+            _require_identity(dict(_values(header["identity"])), dict(_values(_identity(trainer))), path)
             trainer.step, trainer.skipped, trainer.skipped_in_a_row = (
-                int(header[key]) for key in ("step", "skipped", "skipped_in_a_row")
+                header[key] for key in ("step", "skipped", "skipped_in_a_row")
             )
-            scaler_state = json.loads(header["loss_scaler"])
             trainer.unlogged_losses = stored.get_tensor("unlogged_losses").tolist()
             updates = trainer.step - trainer.skipped
             for (name, parameter), average in zip(
@@ -74,12 +78,22 @@ def load_state(trainer: Trainer, path: Path) -> None:
                     "exp_avg": torch.empty_like(parameter).copy_(stored.get_tensor(f"moment1.{name}")),
                     "exp_avg_sq": torch.empty_like(parameter).copy_(stored.get_tensor(f"moment2.{name}")),
                 }
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: damaged training state ({reason}); delete it to start again") from None
     trainer.ema.optimization_step = updates
-    if trainer.accelerator.scaler and scaler_state:
-        trainer.accelerator.scaler.load_state_dict(scaler_state)
+    if trainer.accelerator.scaler and header["loss_scaler"]:
+        trainer.accelerator.scaler.load_state_dict(header["loss_scaler"])
+
+
+def _require_identity(stored: dict[str, Any], asked: dict[str, Any], path: Path) -> None:
+    names = [name for name in {**asked, **stored} if stored.get(name) != asked.get(name)]
+    if names:
+        told = ", ".join(f"{name}: {stored.get(name)} in the state, {asked.get(name)} now" for name in names)
+        raise UserError(
+            f"{path}: this training state is another training's ({told}); restore what differs to go on with it, "
+            "or delete the file to start again"
+        )
 
 
 class History:

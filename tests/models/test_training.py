@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import UNet2DModel
+from safetensors.torch import save
 from typer.testing import CliRunner
 
 from ihdm.__main__ import app
@@ -116,14 +117,36 @@ def test_truncated_state_is_named(stopped, make_experiment, images, run, share):
     assert "delete it to start again" in str(caught.value)
 
 
-def test_foreign_state_is_named(stopped, make_experiment, images, run):
-    with pytest.raises(UserError, match=f"{stopped / STATE_NAME}: this training state was made with other settings"):
-        train(make_experiment(learning_rate=0.5), images, stopped, run=run)
-    with pytest.raises(UserError, match=f"{stopped / STATE_NAME}: this training state was made on other images"):
-        train(make_experiment(), images[:19], stopped, run=run)
-    (stopped / STATE_NAME).write_bytes(b"something else altogether, long enough to hold a header")
-    with pytest.raises(UserError, match=f"{stopped / STATE_NAME}: damaged training state"):
-        train(make_experiment(), images, stopped, run=run)
+@pytest.mark.parametrize(
+    ("changes", "num_images", "told"),
+    [
+        ({"learning_rate": 0.5}, 20, "(training.learning_rate: 0.001 in the state, 0.5 now)"),
+        (
+            {"dropout": 0.2, "levels": "stratified"},
+            20,
+            "(network.dropout: 0.0 in the state, 0.2 now, training.levels: uniform in the state, stratified now)",
+        ),
+        ({}, 19, "(images: [20, 8, 8, 1] in the state, [19, 8, 8, 1] now)"),
+    ],
+)
+def test_a_state_of_another_training_is_refused_by_what_differs(
+    stopped, make_experiment, images, run, changes, num_images, told
+):
+    before = (stopped / STATE_NAME).read_bytes()
+    with pytest.raises(UserError) as caught:
+        train(make_experiment(**changes), images[:num_images], stopped, run=run)
+    assert str(caught.value) == (
+        f"{stopped / STATE_NAME}: this training state is another training's {told}; restore what differs to go on with "
+        "it, or delete the file to start again"
+    )
+    assert (stopped / STATE_NAME).read_bytes() == before
+
+
+def test_something_else_than_a_state_is_named(stopped, make_experiment, images, run):
+    for content in (b"something else altogether, long enough to hold a header", save({"a": torch.zeros(1)})):
+        (stopped / STATE_NAME).write_bytes(content)
+        with pytest.raises(UserError, match=f"{stopped / STATE_NAME}: damaged training state"):
+            train(make_experiment(), images, stopped, run=run)
 
 
 def test_how_a_training_runs_may_change_half_way(stopped, make_experiment, images):
