@@ -16,7 +16,7 @@ app = typer.Typer(help="Train networks.", no_args_is_help=True)
 def train(
     settings: SettingsOption,
     train: TrainOption,
-    state: Annotated[Path, typer.Option(help="Folder of the training state; the same command goes on from it.")],
+    state: Annotated[Path, typer.Option(help="Folder of the training state, from which the same command goes on.")],
     output: Annotated[Path, typer.Option(help="Folder for the trained network and its history.")],
     test: Annotated[Path | None, typer.Option(help="Held-out images, test.npy, for losses on the way.")] = None,
     previews: Annotated[Path | None, typer.Option(help="Folder for sheets of samples on the way.")] = None,
@@ -25,6 +25,9 @@ def train(
     ] = "{}",
 ) -> None:
     """Train the network of an experiment, going on from an earlier state if there is one.
+
+    The state stays when all is done: with `training.steps` raised, the command goes on from it. It may be deleted. With
+    everything as it was, the command begins anew.
 
     The network is written in diffusers' format, with averaged weights; `UNet2DModel.from_pretrained` loads the folder.
     Its config.json tells the process that it was trained for; the other commands use it for no other.
@@ -38,10 +41,11 @@ def train(
 
     from ihdm.devices import compute_device, processes
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, save_network
-    from ihdm.models.training import LOG_EVERY, STATE_FILES
+    from ihdm.models.state import finish
+    from ihdm.models.training import LOG_EVERY
     from ihdm.models.training import train as train_network
     from ihdm.progress import Progress
-    from ihdm.storage.files import atomic_path, clear_folder
+    from ihdm.storage.files import atomic_path
     from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images, require_one_shape
 
@@ -80,5 +84,4 @@ def train(
             rows = [row for row in history if ("level" in row) == (name == "held_out.csv")]
             with atomic_path(output / name) as temporary:
                 pd.DataFrame(rows).to_csv(temporary, index=False)
-    # A finished state would make a deliberate second training end at once.
-    clear_folder(state, STATE_FILES)
+    finish(state)

@@ -1,7 +1,9 @@
 """What outlives an interruption: the state between two steps, and the history so far."""
 
 import json
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +13,24 @@ from safetensors import SafetensorError, safe_open
 from ihdm.errors import UserError
 from ihdm.models.network import save_tensors
 from ihdm.models.trainer import Trainer
-from ihdm.storage.files import atomic_path, full_disk_told
+from ihdm.storage.files import atomic_path, full_disk_told, remove_leftovers
 
+STATE_NAME = "state.safetensors"
+"""A training under way."""
+FINISHED_NAME = "finished.safetensors"
+"""One whose network has been written: it goes on if more steps are asked for, and else begins anew."""
+HISTORY_NAME = "history.jsonl"
 Row = dict[str, Any]
 """An entry of the history: ``step``, ``loss`` and ``skipped``, or ``step`` and the held-out loss at a ``level``."""
 
 
 def _identity(trainer: Trainer) -> dict[str, Any]:
-    """Return what a state must have in common with the training that goes on from it."""
-    return {"images": list(trainer.images.shape), **trainer.experiment.model_dump(mode="json")}
+    """Return what a state must have in common with the training that goes on from it.
+
+    The number of steps is none of it: no step depends on how many there are going to be.
+    """
+    settings = trainer.experiment.model_dump(mode="json", exclude={"training": {"steps"}})
+    return {"images": list(trainer.images.shape), **settings}
 
 
 def _values(settings: dict[str, Any], parents: str = "") -> Iterator[tuple[str, Any]]:
@@ -53,34 +64,75 @@ def save_state(trainer: Trainer, path: Path) -> None:
     save_tensors(tensors, path, {"training": json.dumps(header)})
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Give the tensors of a state and what is told of them; within the block, damage becomes a UserError."""
+    try:
+        with safe_open(path, framework="pt", device="cpu") as stored:
+            yield stored, json.loads((stored.metadata() or {})["training"])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: damaged training state ({reason}); delete it to start again") from None
+
+
+def find_state(trainer: Trainer, folder: Path) -> Path | None:
+    """Return the state that a training goes on from, None if it begins anew.
+
+    It goes on from what was not finished, and from what is finished if that has the same settings and another number
+    of steps. A finished training that is asked for a second time is meant to be done a second time.
+
+    Raises:
+        UserError: if a finished state is damaged.
+    """
+    if (unfinished := folder / STATE_NAME).exists():
+        return unfinished
+    if not (finished := folder / FINISHED_NAME).exists():
+        return None
+    with _opened(finished) as (_, header):
+        is_same, steps = header["identity"] == _identity(trainer), trainer.experiment.training.steps
+        return finished if is_same and header["step"] != steps else None
+
+
+def begin(folder: Path, start: Path | None) -> None:
+    """Leave no finished state behind when a training begins: the one that it goes on from is one under way again."""
+    if start is not None:
+        os.replace(start, folder / STATE_NAME)
+    (folder / FINISHED_NAME).unlink(missing_ok=True)
+    remove_leftovers(folder / STATE_NAME)
+
+
+def finish(folder: Path) -> None:
+    """Mark a training as finished, once its network has been written."""
+    os.replace(folder / STATE_NAME, folder / FINISHED_NAME)
+
+
 def load_state(trainer: Trainer, path: Path) -> None:
     """Go on from a saved state.
 
     Raises:
-        UserError: if the file is damaged, or belongs to another training.
+        UserError: if the file is damaged, belongs to another training, or has taken more steps than are asked for.
     """
-    try:
-        with safe_open(path, framework="pt", device="cpu") as stored:
-            header = json.loads((stored.metadata() or {})["training"])
-            _require_identity(dict(_values(header["identity"])), dict(_values(_identity(trainer))), path)
-            trainer.step, trainer.skipped, trainer.skipped_in_a_row = (
-                header[key] for key in ("step", "skipped", "skipped_in_a_row")
+    with _opened(path) as (stored, header):
+        _require_identity(dict(_values(header["identity"])), dict(_values(_identity(trainer))), path)
+        steps = trainer.experiment.training.steps
+        if header["step"] > steps:
+            raise UserError(
+                f"{path}: this training has taken {header['step']} steps already, but training.steps is {steps}; ask "
+                "for as many or more to go on with it, or delete the file to start again"
             )
-            trainer.unlogged_losses = stored.get_tensor("unlogged_losses").tolist()
-            updates = trainer.step - trainer.skipped
-            for (name, parameter), average in zip(
-                trainer.unet.named_parameters(), trainer.ema.shadow_params, strict=True
-            ):
-                parameter.data.copy_(stored.get_tensor(f"weight.{name}"))
-                average.copy_(stored.get_tensor(f"average.{name}"))
-                trainer.optimizer.state[parameter] = {
-                    "step": torch.tensor(float(updates), device=parameter.device),
-                    "exp_avg": torch.empty_like(parameter).copy_(stored.get_tensor(f"moment1.{name}")),
-                    "exp_avg_sq": torch.empty_like(parameter).copy_(stored.get_tensor(f"moment2.{name}")),
-                }
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: damaged training state ({reason}); delete it to start again") from None
+        trainer.step, trainer.skipped, trainer.skipped_in_a_row = (
+            header[key] for key in ("step", "skipped", "skipped_in_a_row")
+        )
+        trainer.unlogged_losses = stored.get_tensor("unlogged_losses").tolist()
+        updates = trainer.step - trainer.skipped
+        for (name, parameter), average in zip(trainer.unet.named_parameters(), trainer.ema.shadow_params, strict=True):
+            parameter.data.copy_(stored.get_tensor(f"weight.{name}"))
+            average.copy_(stored.get_tensor(f"average.{name}"))
+            trainer.optimizer.state[parameter] = {
+                "step": torch.tensor(float(updates), device=parameter.device),
+                "exp_avg": torch.empty_like(parameter).copy_(stored.get_tensor(f"moment1.{name}")),
+                "exp_avg_sq": torch.empty_like(parameter).copy_(stored.get_tensor(f"moment2.{name}")),
+            }
     trainer.ema.optimization_step = updates
     if trainer.accelerator.scaler and header["loss_scaler"]:
         trainer.accelerator.scaler.load_state_dict(header["loss_scaler"])
@@ -99,8 +151,8 @@ def _require_identity(stored: dict[str, Any], asked: dict[str, Any], path: Path)
 class History:
     """Entries as JSON lines, on disk from the moment they are made.
 
-    What an interrupted training has written is kept as far as it goes on from: losses up to ``step``, held-out losses
-    before it, as the look at that step is repeated.
+    What an earlier training has written is kept as far as it goes on from: losses up to ``step``, held-out losses
+    before it, as the look at that step is repeated if it is still due.
 
     Args:
         path: the file.

@@ -18,8 +18,8 @@ from ihdm.config.stages import ErrorSettings
 from ihdm.errors import InterruptedTrainingError, UserError
 from ihdm.metrics.heldout import held_out_errors
 from ihdm.models.network import WEIGHTS_NAME, Deblurrer, save_network
-from ihdm.models.state import History
-from ihdm.models.training import HISTORY_NAME, STATE_NAME, train
+from ihdm.models.state import FINISHED_NAME, HISTORY_NAME, STATE_NAME, History, finish
+from ihdm.models.training import train
 from ihdm.objective import deblurring_loss
 from ihdm.storage.files import sha256
 
@@ -221,8 +221,84 @@ def test_looks_on_the_way(finished, make_experiment, images, tmp_path):
     assert weights_hash(again, tmp_path / "again") == finished[0]
 
 
+def test_a_finished_training_is_extended_to_the_same_as_a_straight_one(make_experiment, images, tmp_path):
+    """Weights and history, though its old end was no step at which one looks or logs."""
+    test, run = images[:4], RunSettings(evaluate_every=40, num_held_out=2)
+
+    def trained(state, steps, stop_at=None):
+        taken = []
+
+        def report(step, _loss):
+            taken.append(step)
+            if step == stop_at:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        experiment = make_experiment(dropout=0.1, steps=steps)
+        network, history = train(experiment, images, tmp_path / state, run=run, test=test, report=report)
+        finish(tmp_path / state)
+        return weights_hash(network, tmp_path / f"{state}{steps}"), history, taken[0]
+
+    *straight, _ = trained("straight", 104)
+    assert trained("extended", 30)[2] == 1
+    with pytest.raises(InterruptedTrainingError):
+        trained("extended", 70, stop_at=60)
+    assert trained("extended", 70)[2] == 61
+    *extended, first = trained("extended", 104)
+    assert first == 71
+    assert extended == straight
+    assert [row["step"] for row in straight[1] if "level" not in row] == [50, 100, 104]
+    files = [
+        {path.name: path.read_bytes() for path in (tmp_path / state).iterdir()} for state in ("straight", "extended")
+    ]
+    assert files[0].keys() == {FINISHED_NAME, HISTORY_NAME}
+    assert files[0] == files[1]
+
+
+@pytest.fixture
+def ended(make_experiment, images, run, tmp_path):
+    """The folder of a finished training of six steps."""
+    train(make_experiment(), images, tmp_path / "ended", run=run)
+    finish(tmp_path / "ended")
+    return tmp_path / "ended"
+
+
+@pytest.mark.parametrize("name", [STATE_NAME, FINISHED_NAME])
+def test_fewer_steps_than_were_taken_are_refused(ended, make_experiment, images, run, name):
+    path = (ended / FINISHED_NAME).rename(ended / name)
+    before = path.read_bytes()
+    message = f"{path}: this training has taken 6 steps already, but training.steps is 5; ask for as many or more"
+    with pytest.raises(UserError, match=message):
+        train(make_experiment(steps=5), images, ended, run=run)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("changes", [{}, {"learning_rate": 0.002}, {"learning_rate": 0.002, "steps": 9}])
+def test_a_finished_training_is_begun_anew_if_it_is_asked_for_again_or_with_other_settings(
+    ended, make_experiment, images, run, tmp_path, changes
+):
+    steps = []
+    network, history = train(
+        make_experiment(**changes), images, ended, run=run, report=lambda step, _: steps.append(step)
+    )
+    assert steps[0] == 1
+    assert {path.name for path in ended.iterdir()} == {STATE_NAME, HISTORY_NAME}
+    straight, expected = train(make_experiment(**changes), images, tmp_path / "straight", run=run)
+    assert weights_hash(network, tmp_path / "again") == weights_hash(straight, tmp_path / "once")
+    assert history == expected
+
+
+def test_a_training_that_was_stopped_while_its_network_was_written_is_not_done_again(
+    ended, make_experiment, images, run
+):
+    (ended / FINISHED_NAME).rename(ended / STATE_NAME)
+    steps = []
+    _, history = train(make_experiment(), images, ended, run=run, report=lambda step, _: steps.append(step))
+    assert steps == []
+    assert [row["step"] for row in history] == [6]
+
+
 def test_command(make_experiment, images, tmp_path):
-    """From arrays to a folder that diffusers loads, with its tables and record; only what was there before is left."""
+    """From arrays to a folder that diffusers loads, with its tables and record; the state stays, to go on from."""
     (tmp_path / "state").mkdir()
     (tmp_path / "state/notes.txt").write_text("mine")
     np.save(tmp_path / "train.npy", images)
@@ -245,7 +321,7 @@ def test_command(make_experiment, images, tmp_path):
         "history.csv",
         "model.meta.json",
     ]
-    assert [path.name for path in (tmp_path / "state").iterdir()] == ["notes.txt"]
+    assert {path.name for path in (tmp_path / "state").iterdir()} == {"notes.txt", FINISHED_NAME, HISTORY_NAME}
     assert (tmp_path / "model/history.csv").read_text().startswith("step,loss,skipped\n6,")
     assert len((tmp_path / "model/held_out.csv").read_text().splitlines()) == 1 + 2 * 10
     network = UNet2DModel.from_pretrained(tmp_path / "model").eval()
