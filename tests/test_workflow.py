@@ -214,6 +214,17 @@ def test_one_more_sigma_trains_one_more_network(results):
     assert jobs["data"] == 0
 
 
+def test_weights_to_start_from_are_trained_first(tmp_path):
+    fine = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text())["experiments"]["digits"]
+    folder = tmp_path / "results"
+    output = snakemake(
+        folder, "-n", "-p", str(folder / "models/fine/history.csv"),
+        experiments__fine={**fine, "initial_weights": "digits"},
+    )  # fmt: skip
+    assert planned(output.stdout) == {"data": 1, "models": 2}
+    assert output.stdout.count(f"--initial-weights {folder}/models/digits") == 1
+
+
 def test_a_changed_figure_is_drawn_alone(results):
     output = snakemake(results, "-n", "--forcerun", "figure_psd")
     assert planned(output.stdout + output.stderr) == {"figure_psd": 1, "all": 1}

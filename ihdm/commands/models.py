@@ -20,6 +20,9 @@ def train(
     output: Annotated[Path, typer.Option(help="Folder for the trained network and its history.")],
     test: Annotated[Path | None, typer.Option(help="Held-out images, test.npy, for losses on the way.")] = None,
     previews: Annotated[Path | None, typer.Option(help="Folder for sheets of samples on the way.")] = None,
+    initial_weights: Annotated[
+        Path | None, typer.Option(help="Folder of a trained network of the same preset, to start from its weights.")
+    ] = None,
     run_settings: Annotated[
         str, typer.Option(help="How to run, as JSON or the path of a JSON file.", metavar="JSON")
     ] = "{}",
@@ -55,14 +58,17 @@ def train(
     if test and held_out is not None:
         require_one_shape({str(train): images, str(test): held_out})
     if not processes().is_main_process:
-        train_network(experiment, images, state, run=run)
+        train_network(experiment, images, state, run=run, initial_weights=initial_weights)
         return
+    inputs = [train, test] if test else [train]
+    if initial_weights:
+        inputs += [initial_weights / WEIGHTS_NAME, initial_weights / CONFIG_NAME]
     tables = ["history.csv", "held_out.csv"] if test else ["history.csv"]
     with record(
         [output / name for name in (CONFIG_NAME, WEIGHTS_NAME, *tables)],
         command="models train",
         meta=output / "model.meta.json",
-        inputs=[train, test] if test else [train],
+        inputs=inputs,
         settings=experiment.model_dump(mode="json")
         | {"run": run.model_dump() | {"processes": processes().num_processes}},
         seed=experiment.seed,
@@ -77,8 +83,9 @@ def train(
                 progress.update(step * batch_size, f"loss {sum(recent) / len(recent):.4g}")
 
             network, history = train_network(
-                experiment, images, state, run=run, test=held_out, previews=previews, report=report
-            )
+                experiment, images, state, run=run, test=held_out, previews=previews, initial_weights=initial_weights,
+                report=report,
+            )  # fmt: skip
         save_network(network, output, experiment.process)
         for name in tables:
             rows = [row for row in history if ("level" in row) == (name == "held_out.csv")]

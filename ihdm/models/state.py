@@ -30,7 +30,7 @@ def _identity(trainer: Trainer) -> dict[str, Any]:
     The number of steps is none of it: no step depends on how many there are going to be.
     """
     settings = trainer.experiment.model_dump(mode="json", exclude={"training": {"steps"}})
-    return {"images": list(trainer.images.shape), **settings}
+    return {"images": list(trainer.images.shape), "initial_weights": trainer.initial_weights, **settings}
 
 
 def _values(settings: dict[str, Any], parents: str = "") -> Iterator[tuple[str, Any]]:

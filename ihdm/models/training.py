@@ -60,6 +60,7 @@ def train(
     run: RunSettings | None = None,
     test: StoredImages | None = None,
     previews: Path | None = None,
+    initial_weights: Path | None = None,
     report: Callable[[int, float], None] = lambda _step, _loss: None,
 ) -> tuple[UNet2DModel, list[Row]]:
     """Train to the end, going on from ``state`` if it exists; return the averaged network and the history.
@@ -75,15 +76,16 @@ def train(
         test: held-out images; without them there are no held-out losses.
         previews: folder for sheets of samples, ``stepN.png``; without it there are none. A longer training leaves the
             sheet of an earlier end where it is.
+        initial_weights: folder of a trained network of the same preset to start from; random weights, unless given.
         report: called after every step with the number of steps done and the step's loss.
 
     Raises:
         InterruptedTrainingError: if a signal asked to stop; the state is saved.
-        UserError: if the state cannot be used, the images do not fit, or the loss stays not finite.
+        UserError: if the state cannot be used, images or initial weights do not fit, or the loss stays not finite.
     """
     run = run or RunSettings()
     accelerator = make_accelerator(experiment.training.mixed_precision)
-    trainer = Trainer(experiment, images, accelerator, run)
+    trainer = Trainer(experiment, images, accelerator, run, initial_weights)
     if start := find_state(trainer, state):
         load_state(trainer, start)
     accelerator.wait_for_everyone()  # nobody writes before all have read

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import UNet2DModel
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 from typer.testing import CliRunner
 
 from ihdm.__main__ import app
@@ -22,6 +22,7 @@ from ihdm.models.state import FINISHED_NAME, HISTORY_NAME, STATE_NAME, History, 
 from ihdm.models.training import train
 from ihdm.objective import deblurring_loss
 from ihdm.storage.files import sha256
+from ihdm.storage.provenance import read_record
 
 
 def weights_hash(network: UNet2DModel, folder) -> str:
@@ -327,6 +328,46 @@ def test_command(make_experiment, images, tmp_path):
     network = UNet2DModel.from_pretrained(tmp_path / "model").eval()
     with torch.no_grad():
         assert network(torch.rand(1, 1, 8, 8), torch.tensor([4])).sample.any()
+
+
+@pytest.fixture
+def trained_model(make_experiment, images, run, tmp_path):
+    """The folder of a trained network."""
+    experiment = make_experiment()
+    network, _ = train(experiment, images, tmp_path / "before", run=run)
+    save_network(network, tmp_path / "model", experiment.process)
+    return tmp_path / "model"
+
+
+def test_training_starts_from_another_networks_weights(trained_model, make_experiment, images, ihdm, tmp_path):
+    """Another process may be meant. The record names them, and a state knows whose they were."""
+    np.save(tmp_path / "train.npy", images)
+    experiment = make_experiment(num_levels=5, learning_rate=1e-9, steps=2)
+    arguments = ["--settings", experiment.model_dump_json(), "--train", tmp_path / "train.npy"]
+    arguments += ["--initial-weights", trained_model]
+    ihdm("models", "train", *arguments, "--state", tmp_path / "state", "--output", tmp_path / "tuned")
+    source, tuned = (load_file(folder / WEIGHTS_NAME) for folder in (trained_model, tmp_path / "tuned"))
+    for name, tensor in source.items():
+        torch.testing.assert_close(tuned[name], tensor, atol=1e-7, rtol=0)
+    record = read_record(tmp_path / "tuned/model.meta.json")
+    assert record["inputs"][str(trained_model / WEIGHTS_NAME)] == sha256(trained_model / WEIGHTS_NAME)
+    (tmp_path / "state" / FINISHED_NAME).rename(tmp_path / "state" / STATE_NAME)
+    with pytest.raises(UserError, match=r"\(initial_weights: \w{64} in the state, None now\)"):
+        train(experiment, images, tmp_path / "state")
+
+
+@pytest.mark.parametrize("damage", ["missing", "another"])
+def test_weights_of_another_network_are_refused(trained_model, make_experiment, images, run, tmp_path, damage):
+    experiment, folder = make_experiment(), tmp_path / "nowhere"
+    message = f"{folder}: no network can be loaded from it"
+    if damage == "another":
+        folder = trained_model
+        message = f"{folder}: its weights do not fit, for block_out_channels is \\[8, 16\\] in that network and"
+        network = experiment.network.model_copy(update={"channel_multipliers": (1, 1)})
+        experiment = experiment.model_copy(update={"network": network})
+    with pytest.raises(UserError, match=message):
+        train(experiment, images, tmp_path / "state", run=run, initial_weights=folder)
+    assert not (tmp_path / "state").exists()
 
 
 def test_held_out_images_of_another_shape_are_refused_before_training(make_experiment, images, ihdm_fails, tmp_path):
