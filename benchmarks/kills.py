@@ -17,7 +17,7 @@ from safetensors import safe_open
 
 from ihdm.config.reading import read_config
 from ihdm.models.network import WEIGHTS_NAME
-from ihdm.models.training import STATE_NAME
+from ihdm.models.state import STATE_NAME
 from ihdm.storage.files import sha256
 
 STEPS, DROPOUT = 60, 0.1
@@ -48,7 +48,7 @@ def saved_step(state: Path) -> int:
     if not state.exists():
         return 0
     with safe_open(state, framework="np") as stored:
-        return int(stored.metadata()["step"])
+        return int(json.loads(stored.metadata()["training"])["step"])
 
 
 def kill_at_random(process: subprocess.Popen[bytes], state: Path, rng: random.Random) -> None:

@@ -96,7 +96,7 @@ def test_everything_is_there(results):
 def test_every_output_has_a_record(results):
     made = {
         path for path in results.rglob("*") if path.suffix in (".npy", ".npz", ".csv", ".pdf", ".html", ".safetensors")
-    }
+    } - set((results / "state").rglob("*"))
     recorded = set()
     for meta in results.rglob("*.meta.json"):
         recorded |= {Path(path) for path in pd.read_json(meta, typ="series")["outputs"]}
@@ -212,6 +212,17 @@ def test_one_more_sigma_trains_one_more_network(results):
     assert jobs["models"] == 1
     assert jobs["samples"] == 2
     assert jobs["data"] == 0
+
+
+def test_weights_to_start_from_are_trained_first(tmp_path):
+    fine = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text())["experiments"]["digits"]
+    folder = tmp_path / "results"
+    output = snakemake(
+        folder, "-n", "-p", str(folder / "models/fine/history.csv"),
+        experiments__fine={**fine, "initial_weights": "digits"},
+    )  # fmt: skip
+    assert planned(output.stdout) == {"data": 1, "models": 2}
+    assert output.stdout.count(f"--initial-weights {folder}/models/digits") == 1
 
 
 def test_a_changed_figure_is_drawn_alone(results):

@@ -16,15 +16,21 @@ app = typer.Typer(help="Train networks.", no_args_is_help=True)
 def train(
     settings: SettingsOption,
     train: TrainOption,
-    state: Annotated[Path, typer.Option(help="Folder of the training state; the same command goes on from it.")],
+    state: Annotated[Path, typer.Option(help="Folder of the training state, from which the same command goes on.")],
     output: Annotated[Path, typer.Option(help="Folder for the trained network and its history.")],
     test: Annotated[Path | None, typer.Option(help="Held-out images, test.npy, for losses on the way.")] = None,
     previews: Annotated[Path | None, typer.Option(help="Folder for sheets of samples on the way.")] = None,
+    initial_weights: Annotated[
+        Path | None, typer.Option(help="Folder of a trained network of the same preset, to start from its weights.")
+    ] = None,
     run_settings: Annotated[
         str, typer.Option(help="How to run, as JSON or the path of a JSON file.", metavar="JSON")
     ] = "{}",
 ) -> None:
     """Train the network of an experiment, going on from an earlier state if there is one.
+
+    The state stays when all is done: with `training.steps` raised, the command goes on from it. It may be deleted. With
+    everything as it was, the command begins anew.
 
     The network is written in diffusers' format, with averaged weights; `UNet2DModel.from_pretrained` loads the folder.
     Its config.json tells the process that it was trained for; the other commands use it for no other.
@@ -38,10 +44,11 @@ def train(
 
     from ihdm.devices import compute_device, processes
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, save_network
-    from ihdm.models.training import LOG_EVERY, STATE_FILES
+    from ihdm.models.state import finish
+    from ihdm.models.training import LOG_EVERY
     from ihdm.models.training import train as train_network
     from ihdm.progress import Progress
-    from ihdm.storage.files import atomic_path, clear_folder
+    from ihdm.storage.files import atomic_path
     from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images, require_one_shape
 
@@ -51,14 +58,17 @@ def train(
     if test and held_out is not None:
         require_one_shape({str(train): images, str(test): held_out})
     if not processes().is_main_process:
-        train_network(experiment, images, state, run=run)
+        train_network(experiment, images, state, run=run, initial_weights=initial_weights)
         return
+    inputs = [train, test] if test else [train]
+    if initial_weights:
+        inputs += [initial_weights / WEIGHTS_NAME, initial_weights / CONFIG_NAME]
     tables = ["history.csv", "held_out.csv"] if test else ["history.csv"]
     with record(
         [output / name for name in (CONFIG_NAME, WEIGHTS_NAME, *tables)],
         command="models train",
         meta=output / "model.meta.json",
-        inputs=[train, test] if test else [train],
+        inputs=inputs,
         settings=experiment.model_dump(mode="json")
         | {"run": run.model_dump() | {"processes": processes().num_processes}},
         seed=experiment.seed,
@@ -73,12 +83,12 @@ def train(
                 progress.update(step * batch_size, f"loss {sum(recent) / len(recent):.4g}")
 
             network, history = train_network(
-                experiment, images, state, run=run, test=held_out, previews=previews, report=report
-            )
+                experiment, images, state, run=run, test=held_out, previews=previews, initial_weights=initial_weights,
+                report=report,
+            )  # fmt: skip
         save_network(network, output, experiment.process)
         for name in tables:
             rows = [row for row in history if ("level" in row) == (name == "held_out.csv")]
             with atomic_path(output / name) as temporary:
                 pd.DataFrame(rows).to_csv(temporary, index=False)
-    # A finished state would make a deliberate second training end at once.
-    clear_folder(state, STATE_FILES)
+    finish(state)

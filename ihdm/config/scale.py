@@ -70,6 +70,7 @@ class Config(Settings):
                         f"but {getattr(network, key)} in network '{experiment.network}'"
                     )
             _require(experiment.dataset, self.evaluation.extractors, "evaluation.extractors")
+            self._require_initial_weights(name)
         _require_nameable((self.evaluation.delta_ratio,), "evaluation.delta_ratio")
         for name in self.evaluation.extractors:
             _require(name, self.datasets, "evaluation.extractors")
@@ -87,6 +88,20 @@ class Config(Settings):
                         f"figures.sweep_curves: nothing of '{name}' is swept; add a list under sweeps, or leave it out"
                     )
         return self
+
+    def _require_initial_weights(self, name: str) -> None:
+        chain = [name]
+        while source := self.experiments[chain[-1]].initial_weights:
+            where = f"experiments.{chain[-1]}.initial_weights"
+            _require(source, self.experiments, where)
+            if source in chain:
+                raise ValueError(f"{where}: goes round in a circle, {' from '.join([*chain, source])}")
+            networks = [self.networks[self.experiments[one].network] for one in (chain[-1], source)]
+            for key in NetworkSettings.model_fields:
+                ours, theirs = (getattr(network, key) for network in networks)
+                if ours != theirs:
+                    raise ValueError(f"{where}: its network must be equal, but {key} is {theirs} there and {ours} here")
+            chain.append(source)
 
     @cached_property
     def variants(self) -> dict[str, Variant]:
@@ -199,6 +214,10 @@ class Config(Settings):
                 for name, variant in self.variants.items()
             }
         )
+
+    def initial_weights(self, name: str) -> str | None:
+        """Return the experiment whose trained weights a variant starts from; None for random ones."""
+        return self.experiments[self.variants[name].base].initial_weights
 
     def run(self, name: str) -> RunSettings:
         """Return how the training of a variant runs."""

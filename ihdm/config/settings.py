@@ -133,6 +133,11 @@ class ExperimentSettings(Settings):
     num_train: Count | None = Field(
         default=None, description="number of training images seen, the first of the split; by default all of them"
     )
+    initial_weights: Name | None = Field(
+        default=None,
+        description="the experiment, with an equal network, whose trained weights training starts from; random ones if "
+        "none is named",
+    )
     run: RunSettings = RunSettings()
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import UNet2DModel
@@ -118,11 +119,7 @@ def load_network(
     Raises:
         UserError: if the folder holds no such network, or one for another process or other images.
     """
-    try:
-        network = UNet2DModel.from_pretrained(str(folder), use_safetensors=True, local_files_only=True)
-        made_for = json.loads((folder / CONFIG_NAME).read_text()).get(PROCESS_KEY)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        raise UserError(f"{folder}: no network can be loaded from it: {' '.join(str(error).split())}") from None
+    network, made_for = _read_network(folder)
     require_process(str(folder), json.dumps(made_for), process)
     shape = (network.config.sample_size, network.config.sample_size, network.config.in_channels)
     if images.shape[1:] != shape:
@@ -131,3 +128,29 @@ def load_network(
             f"not {'×'.join(map(str, images.shape[1:]))}; take the images or the network that belong together"
         )
     return Deblurrer(network).to(device).eval()
+
+
+def copy_weights(folder: Path, network: UNet2DModel) -> None:
+    """Give a network the weights of a stored one, whatever process that was trained for.
+
+    Raises:
+        UserError: if the folder holds no network, or one of another preset.
+    """
+    source, _ = _read_network(folder)
+    theirs, ours = (json.loads(one.to_json_string()) for one in (source, network))
+    for key, value in ours.items():
+        if not key.startswith("_") and theirs.get(key) != value:
+            raise UserError(
+                f"{folder}: its weights do not fit, for {key} is {theirs.get(key)} in that network and {value} in the "
+                "one to be trained; give a network of the same preset"
+            )
+    network.load_state_dict(source.state_dict())
+
+
+def _read_network(folder: Path) -> tuple[UNet2DModel, Any]:
+    """Return a stored network, and the settings of the process that it was trained for, None if it does not tell."""
+    try:
+        network = UNet2DModel.from_pretrained(str(folder), use_safetensors=True, local_files_only=True)
+        return network, json.loads((folder / CONFIG_NAME).read_text()).get(PROCESS_KEY)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise UserError(f"{folder}: no network can be loaded from it: {' '.join(str(error).split())}") from None

@@ -1,6 +1,9 @@
 """What outlives an interruption: the state between two steps, and the history so far."""
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +13,33 @@ from safetensors import SafetensorError, safe_open
 from ihdm.errors import UserError
 from ihdm.models.network import save_tensors
 from ihdm.models.trainer import Trainer
-from ihdm.storage.files import atomic_path, full_disk_told
-from ihdm.storage.provenance import settings_hash
+from ihdm.storage.files import atomic_path, full_disk_told, remove_leftovers
 
+STATE_NAME = "state.safetensors"
+"""A training under way."""
+FINISHED_NAME = "finished.safetensors"
+"""One whose network has been written: it goes on if more steps are asked for, and else begins anew."""
+HISTORY_NAME = "history.jsonl"
 Row = dict[str, Any]
 """An entry of the history: ``step``, ``loss`` and ``skipped``, or ``step`` and the held-out loss at a ``level``."""
 
 
-def _identity(trainer: Trainer) -> dict[str, str]:
-    """Return what a state must have in common with the training that goes on from it."""
-    return {"settings_sha256": settings_hash(trainer.experiment), "images": "x".join(map(str, trainer.images.shape))}
+def _identity(trainer: Trainer) -> dict[str, Any]:
+    """Return what a state must have in common with the training that goes on from it.
+
+    The number of steps is none of it: no step depends on how many there are going to be.
+    """
+    settings = trainer.experiment.model_dump(mode="json", exclude={"training": {"steps"}})
+    return {"images": list(trainer.images.shape), "initial_weights": trainer.initial_weights, **settings}
+
+
+def _values(settings: dict[str, Any], parents: str = "") -> Iterator[tuple[str, Any]]:
+    """Give each value with its name, ``training.steps``."""
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _values(value, f"{parents}{name}.")
+        else:
+            yield parents + name, value
 
 
 def save_state(trainer: Trainer, path: Path) -> None:
@@ -33,60 +53,106 @@ def save_state(trainer: Trainer, path: Path) -> None:
             # Before the first step that was not skipped there are no moments.
             tensors[f"moment{number}.{name}"] = moments.get(moment, torch.zeros_like(parameter))
     scaler = trainer.accelerator.scaler
-    header = _identity(trainer) | {
-        "step": str(trainer.step),
-        "skipped": str(trainer.skipped),
-        "skipped_in_a_row": str(trainer.skipped_in_a_row),
-        "loss_scaler": json.dumps(scaler.state_dict() if scaler else None),
+    header = {
+        "identity": _identity(trainer),
+        "step": trainer.step,
+        "skipped": trainer.skipped,
+        "skipped_in_a_row": trainer.skipped_in_a_row,
+        "loss_scaler": scaler.state_dict() if scaler else None,
     }
-    save_tensors(tensors, path, header)
+    # One entry: the library writes several in an order that changes from process to process.
+    save_tensors(tensors, path, {"training": json.dumps(header)})
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Give the tensors of a state and what is told of them; within the block, damage becomes a UserError."""
+    try:
+        with safe_open(path, framework="pt", device="cpu") as stored:
+            yield stored, json.loads((stored.metadata() or {})["training"])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: damaged training state ({reason}); delete it to start again") from None
+
+
+def find_state(trainer: Trainer, folder: Path) -> Path | None:
+    """Return the state that a training goes on from, None if it begins anew.
+
+    It goes on from what was not finished, and from what is finished if that has the same settings and another number
+    of steps. A finished training that is asked for a second time is meant to be done a second time.
+
+    Raises:
+        UserError: if a finished state is damaged.
+    """
+    if (unfinished := folder / STATE_NAME).exists():
+        return unfinished
+    if not (finished := folder / FINISHED_NAME).exists():
+        return None
+    with _opened(finished) as (_, header):
+        is_same, steps = header["identity"] == _identity(trainer), trainer.experiment.training.steps
+        return finished if is_same and header["step"] != steps else None
+
+
+def begin(folder: Path, start: Path | None) -> None:
+    """Leave no finished state behind when a training begins: the one that it goes on from is one under way again."""
+    if start is not None:
+        os.replace(start, folder / STATE_NAME)
+    (folder / FINISHED_NAME).unlink(missing_ok=True)
+    remove_leftovers(folder / STATE_NAME)
+
+
+def finish(folder: Path) -> None:
+    """Mark a training as finished, once its network has been written."""
+    os.replace(folder / STATE_NAME, folder / FINISHED_NAME)
 
 
 def load_state(trainer: Trainer, path: Path) -> None:
     """Go on from a saved state.
 
     Raises:
-        UserError: if the file is damaged, or belongs to another training.
+        UserError: if the file is damaged, belongs to another training, or has taken more steps than are asked for.
     """
-    try:
-        with safe_open(path, framework="pt", device="cpu") as stored:
-            header = stored.metadata() or {}
-            differing = [key for key, value in _identity(trainer).items() if header.get(key) != value]
-            if differing:
-                what = "with other settings" if "settings_sha256" in differing else "on other images"
-                raise UserError(
-                    f"{path}: this training state was made {what}; restore them to go on with it, "
-                    "or delete the file to start again"
-                )
-            trainer.step, trainer.skipped, trainer.skipped_in_a_row = (
-                int(header[key]) for key in ("step", "skipped", "skipped_in_a_row")
+    with _opened(path) as (stored, header):
+        _require_identity(dict(_values(header["identity"])), dict(_values(_identity(trainer))), path)
+        steps = trainer.experiment.training.steps
+        if header["step"] > steps:
+            raise UserError(
+                f"{path}: this training has taken {header['step']} steps already, but training.steps is {steps}; ask "
+                "for as many or more to go on with it, or delete the file to start again"
             )
-            scaler_state = json.loads(header["loss_scaler"])
-            trainer.unlogged_losses = stored.get_tensor("unlogged_losses").tolist()
-            updates = trainer.step - trainer.skipped
-            for (name, parameter), average in zip(
-                trainer.unet.named_parameters(), trainer.ema.shadow_params, strict=True
-            ):
-                parameter.data.copy_(stored.get_tensor(f"weight.{name}"))
-                average.copy_(stored.get_tensor(f"average.{name}"))
-                trainer.optimizer.state[parameter] = {
-                    "step": torch.tensor(float(updates), device=parameter.device),
-                    "exp_avg": torch.empty_like(parameter).copy_(stored.get_tensor(f"moment1.{name}")),
-                    "exp_avg_sq": torch.empty_like(parameter).copy_(stored.get_tensor(f"moment2.{name}")),
-                }
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: damaged training state ({reason}); delete it to start again") from None
+        trainer.step, trainer.skipped, trainer.skipped_in_a_row = (
+            header[key] for key in ("step", "skipped", "skipped_in_a_row")
+        )
+        trainer.unlogged_losses = stored.get_tensor("unlogged_losses").tolist()
+        updates = trainer.step - trainer.skipped
+        for (name, parameter), average in zip(trainer.unet.named_parameters(), trainer.ema.shadow_params, strict=True):
+            parameter.data.copy_(stored.get_tensor(f"weight.{name}"))
+            average.copy_(stored.get_tensor(f"average.{name}"))
+            trainer.optimizer.state[parameter] = {
+                "step": torch.tensor(float(updates), device=parameter.device),
+                "exp_avg": torch.empty_like(parameter).copy_(stored.get_tensor(f"moment1.{name}")),
+                "exp_avg_sq": torch.empty_like(parameter).copy_(stored.get_tensor(f"moment2.{name}")),
+            }
     trainer.ema.optimization_step = updates
-    if trainer.accelerator.scaler and scaler_state:
-        trainer.accelerator.scaler.load_state_dict(scaler_state)
+    if trainer.accelerator.scaler and header["loss_scaler"]:
+        trainer.accelerator.scaler.load_state_dict(header["loss_scaler"])
+
+
+def _require_identity(stored: dict[str, Any], asked: dict[str, Any], path: Path) -> None:
+    names = [name for name in {**asked, **stored} if stored.get(name) != asked.get(name)]
+    if names:
+        told = ", ".join(f"{name}: {stored.get(name)} in the state, {asked.get(name)} now" for name in names)
+        raise UserError(
+            f"{path}: this training state is another training's ({told}); restore what differs to go on with it, "
+            "or delete the file to start again"
+        )
 
 
 class History:
     """Entries as JSON lines, on disk from the moment they are made.
 
-    What an interrupted training has written is kept as far as it goes on from: losses up to ``step``, held-out losses
-    before it, as the look at that step is repeated.
+    What an earlier training has written is kept as far as it goes on from: losses up to ``step``, held-out losses
+    before it, as the look at that step is repeated if it is still due.
 
     Args:
         path: the file.

@@ -2,6 +2,7 @@
 
 import math
 from contextlib import nullcontext
+from pathlib import Path
 
 import torch
 from accelerate import Accelerator
@@ -14,9 +15,10 @@ from ihdm.data.loader import BatchLoader
 from ihdm.errors import UserError
 from ihdm.heat import heat_process
 from ihdm.models.batches import draw_batch, even_slices
-from ihdm.models.network import Deblurrer, build_network
+from ihdm.models.network import WEIGHTS_NAME, Deblurrer, build_network, copy_weights
 from ihdm.objective import deblurring_loss
 from ihdm.seeds import torch_seed
+from ihdm.storage.files import sha256
 from ihdm.storage.images import StoredImages
 
 SKIPS_IN_A_ROW = {"no": 5, "bf16": 5, "fp16": 25}
@@ -44,19 +46,27 @@ class Trainer:
         images: the training images.
         accelerator: device, precision and processes.
         run: how to compute.
+        initial_weights: folder of a trained network to start from; random weights, unless given.
 
     Attributes:
+        initial_weights: SHA-256 of the weights that it starts from; None for random ones.
         step: steps taken, the skipped ones included.
         skipped: steps whose loss or gradient was not finite, so that they changed nothing.
         skipped_in_a_row: how many of those the last steps were.
         unlogged_losses: finite losses since the last entry in the history.
 
     Raises:
-        UserError: if the images are not those of the experiment, or there are more processes than images in a batch.
+        UserError: if the images are not those of the experiment, there are more processes than images in a batch, or
+            the initial weights are those of another network.
     """
 
     def __init__(
-        self, experiment: Experiment, images: StoredImages, accelerator: Accelerator, run: RunSettings
+        self,
+        experiment: Experiment,
+        images: StoredImages,
+        accelerator: Accelerator,
+        run: RunSettings,
+        initial_weights: Path | None = None,
     ) -> None:
         dataset, training, device = experiment.dataset, experiment.training, accelerator.device
         expected = (dataset.image_size, dataset.image_size, dataset.image_channels)
@@ -73,7 +83,12 @@ class Trainer:
         self.micro_batch = run.micro_batch or training.batch_size
         self.heat = heat_process(experiment.process, dataset.image_size, device)
         torch.manual_seed(torch_seed(experiment.seed, "initial weights"))
-        self.unet = build_network(experiment.network).to(device)
+        self.unet = build_network(experiment.network)
+        self.initial_weights = None
+        if initial_weights is not None:
+            copy_weights(initial_weights, self.unet)
+            self.initial_weights = sha256(initial_weights / WEIGHTS_NAME)
+        self.unet.to(device)
         if run.channels_last and device.type == "cuda":
             self.unet.to(memory_format=torch.channels_last)
         if run.compile and device.type == "cuda":

@@ -1,7 +1,7 @@
 """Training of a deblurring network from its first step to its last, however often it is interrupted.
 
-What a step does derives from (seed, step), so a training that was stopped, or killed, ends with the same bits on one
-CPU as one that was not.
+What a step does derives from (seed, step), so a training that was stopped, or killed, or finished and then asked for
+more steps, ends with the same bits on one CPU as one that went straight to its end.
 """
 
 import signal
@@ -19,15 +19,10 @@ from ihdm.config.experiments import Experiment
 from ihdm.config.settings import RunSettings
 from ihdm.errors import InterruptedTrainingError
 from ihdm.models.monitoring import held_out_rows, save_preview
-from ihdm.models.state import History, Row, load_state, save_state
+from ihdm.models.state import HISTORY_NAME, STATE_NAME, History, Row, begin, find_state, load_state, save_state
 from ihdm.models.trainer import Trainer, make_accelerator
-from ihdm.storage.files import remove_leftovers
 from ihdm.storage.images import StoredImages
 
-STATE_NAME = "state.safetensors"
-HISTORY_NAME = "history.jsonl"
-STATE_FILES = (STATE_NAME, HISTORY_NAME)
-"""The files in the folder of a training state."""
 LOG_EVERY = 50
 """Steps over which a logged loss is averaged."""
 
@@ -65,6 +60,7 @@ def train(
     run: RunSettings | None = None,
     test: StoredImages | None = None,
     previews: Path | None = None,
+    initial_weights: Path | None = None,
     report: Callable[[int, float], None] = lambda _step, _loss: None,
 ) -> tuple[UNet2DModel, list[Row]]:
     """Train to the end, going on from ``state`` if it exists; return the averaged network and the history.
@@ -74,25 +70,28 @@ def train(
     Args:
         experiment: everything the result depends on.
         images: the training images.
-        state: folder that holds the training state and the history while training is under way.
+        state: folder that holds the training state and the history. :func:`~ihdm.models.state.finish` is to be called
+            on it once the network has been written; without that, the same training goes on from there, and ends.
         run: how to compute, how often to save and to look at held-out losses and samples; the defaults unless given.
         test: held-out images; without them there are no held-out losses.
-        previews: folder for sheets of samples, ``stepN.png``; without it there are none.
+        previews: folder for sheets of samples, ``stepN.png``; without it there are none. A longer training leaves the
+            sheet of an earlier end where it is.
+        initial_weights: folder of a trained network of the same preset to start from; random weights, unless given.
         report: called after every step with the number of steps done and the step's loss.
 
     Raises:
         InterruptedTrainingError: if a signal asked to stop; the state is saved.
-        UserError: if the state cannot be used, the images do not fit, or the loss stays not finite.
+        UserError: if the state cannot be used, images or initial weights do not fit, or the loss stays not finite.
     """
     run = run or RunSettings()
     accelerator = make_accelerator(experiment.training.mixed_precision)
-    trainer = Trainer(experiment, images, accelerator, run)
-    if (state / STATE_NAME).exists():
-        load_state(trainer, state / STATE_NAME)
+    trainer = Trainer(experiment, images, accelerator, run, initial_weights)
+    if start := find_state(trainer, state):
+        load_state(trainer, start)
     accelerator.wait_for_everyone()  # nobody writes before all have read
     history = None
     if accelerator.is_main_process:
-        remove_leftovers(state / STATE_NAME)
+        begin(state, start)
         history = History(state / HISTORY_NAME, trainer.step)
     last_saved = time.monotonic()
     with stop_requests() as stop_requested:
@@ -115,7 +114,7 @@ def train(
             if stopping:
                 raise InterruptedTrainingError(f"stopped at step {trainer.step}; the same command goes on from there")
     accelerator.end_training()
-    return trainer.averaged_network(), history.rows if history else []
+    return trainer.averaged_network(), [*history.rows, *_loss_rows(trainer)] if history else []
 
 
 def _is_look_due(step: int, experiment: Experiment, run: RunSettings) -> bool:
@@ -134,7 +133,15 @@ def _look(trainer: Trainer, run: RunSettings, test: StoredImages | None, preview
 
 def _log(trainer: Trainer, history: History) -> None:
     """Add an entry to the history if one is due."""
-    losses, steps = trainer.unlogged_losses, trainer.experiment.training.steps
-    if losses and (trainer.step % LOG_EVERY == 0 or trainer.step == steps):
-        history.append({"step": trainer.step, "loss": sum(losses) / len(losses), "skipped": trainer.skipped})
-        losses.clear()
+    if trainer.step % LOG_EVERY == 0:
+        history.append(*_loss_rows(trainer))
+        trainer.unlogged_losses.clear()
+
+
+def _loss_rows(trainer: Trainer) -> list[Row]:
+    """Return an entry of the losses since the last one, none if there were none.
+
+    What remains at the end is none of the stored history: a training that goes on from there averages it with more.
+    """
+    losses = trainer.unlogged_losses
+    return [{"step": trainer.step, "loss": sum(losses) / len(losses), "skipped": trainer.skipped}] if losses else []

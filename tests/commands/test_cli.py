@@ -171,4 +171,4 @@ def test_an_experiment_can_be_shown_and_used_by_hand(ihdm, capfd, tmp_path):
     assert {path.name for path in (tmp_path / "model").iterdir()} == {
         "config.json", "diffusion_pytorch_model.safetensors", "history.csv", "model.meta.json",
     }  # fmt: skip
-    assert not (tmp_path / "state").exists()
+    assert {path.name for path in (tmp_path / "state").iterdir()} == {"finished.safetensors", "history.jsonl"}

@@ -186,6 +186,45 @@ def test_sweeps_give_named_experiments(quick):
     assert variants["digits"].swept is None
 
 
+def with_initial_weights(quick: dict, **sources: str) -> dict:
+    """Experiments like that of the digits, each starting from the weights of another."""
+    for name, source in sources.items():
+        quick["experiments"][name] = {**quick["experiments"]["digits"], "initial_weights": source}
+    return quick
+
+
+def test_training_starts_from_the_weights_of_another_experiment(quick):
+    with_initial_weights(quick, second="digits", third="second")["sweeps"]["sigma"] = {"second": [0.05]}
+    quick["figures"] = {}
+    config = parse_config(quick)
+    found = {name: config.initial_weights(name) for name in config.variants if config.initial_weights(name)}
+    assert found == {"second": "digits", "second-sigma0.05": "digits", "third": "second"}
+    # Whose weights they are is known by the rule's input, so that a network of the same settings is not made anew.
+    assert config.variants["second"].experiment == config.variants["digits"].experiment
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        ({"second": "digit"}, "experiments.second.initial_weights: 'digit' is not defined; known are digits, photos"),
+        ({"second": "second"}, "experiments.second.initial_weights: goes round in a circle, second from second"),
+        (
+            {"second": "third", "third": "second"},
+            "experiments.third.initial_weights: goes round in a circle, second from third from second",
+        ),
+        (
+            {"second": "photos"},
+            "experiments.second.initial_weights: its network must be equal, but image_size is 16 there and 8 here",
+        ),
+    ],
+)
+def test_wrong_initial_weights_are_named(quick, sources, message):
+    with pytest.raises(UserError) as caught:
+        parse_config(with_initial_weights(quick, **sources))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_swept_values_are_validated(quick):
     quick["sweeps"]["blur_sigma_max"] = {"digits": [0.2]}
     with pytest.raises(UserError, match=r"blur_sigma_max 0\.2 is below"):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import UNet2DModel
+from safetensors.torch import load_file, save
 from typer.testing import CliRunner
 
 from ihdm.__main__ import app
@@ -17,10 +18,11 @@ from ihdm.config.stages import ErrorSettings
 from ihdm.errors import InterruptedTrainingError, UserError
 from ihdm.metrics.heldout import held_out_errors
 from ihdm.models.network import WEIGHTS_NAME, Deblurrer, save_network
-from ihdm.models.state import History
-from ihdm.models.training import HISTORY_NAME, STATE_NAME, train
+from ihdm.models.state import FINISHED_NAME, HISTORY_NAME, STATE_NAME, History, finish
+from ihdm.models.training import train
 from ihdm.objective import deblurring_loss
 from ihdm.storage.files import sha256
+from ihdm.storage.provenance import read_record
 
 
 def weights_hash(network: UNet2DModel, folder) -> str:
@@ -116,14 +118,36 @@ def test_truncated_state_is_named(stopped, make_experiment, images, run, share):
     assert "delete it to start again" in str(caught.value)
 
 
-def test_foreign_state_is_named(stopped, make_experiment, images, run):
-    with pytest.raises(UserError, match=f"{stopped / STATE_NAME}: this training state was made with other settings"):
-        train(make_experiment(learning_rate=0.5), images, stopped, run=run)
-    with pytest.raises(UserError, match=f"{stopped / STATE_NAME}: this training state was made on other images"):
-        train(make_experiment(), images[:19], stopped, run=run)
-    (stopped / STATE_NAME).write_bytes(b"something else altogether, long enough to hold a header")
-    with pytest.raises(UserError, match=f"{stopped / STATE_NAME}: damaged training state"):
-        train(make_experiment(), images, stopped, run=run)
+@pytest.mark.parametrize(
+    ("changes", "num_images", "told"),
+    [
+        ({"learning_rate": 0.5}, 20, "(training.learning_rate: 0.001 in the state, 0.5 now)"),
+        (
+            {"dropout": 0.2, "levels": "stratified"},
+            20,
+            "(network.dropout: 0.0 in the state, 0.2 now, training.levels: uniform in the state, stratified now)",
+        ),
+        ({}, 19, "(images: [20, 8, 8, 1] in the state, [19, 8, 8, 1] now)"),
+    ],
+)
+def test_a_state_of_another_training_is_refused_by_what_differs(
+    stopped, make_experiment, images, run, changes, num_images, told
+):
+    before = (stopped / STATE_NAME).read_bytes()
+    with pytest.raises(UserError) as caught:
+        train(make_experiment(**changes), images[:num_images], stopped, run=run)
+    assert str(caught.value) == (
+        f"{stopped / STATE_NAME}: this training state is another training's {told}; restore what differs to go on with "
+        "it, or delete the file to start again"
+    )
+    assert (stopped / STATE_NAME).read_bytes() == before
+
+
+def test_something_else_than_a_state_is_named(stopped, make_experiment, images, run):
+    for content in (b"something else altogether, long enough to hold a header", save({"a": torch.zeros(1)})):
+        (stopped / STATE_NAME).write_bytes(content)
+        with pytest.raises(UserError, match=f"{stopped / STATE_NAME}: damaged training state"):
+            train(make_experiment(), images, stopped, run=run)
 
 
 def test_how_a_training_runs_may_change_half_way(stopped, make_experiment, images):
@@ -198,8 +222,84 @@ def test_looks_on_the_way(finished, make_experiment, images, tmp_path):
     assert weights_hash(again, tmp_path / "again") == finished[0]
 
 
+def test_a_finished_training_is_extended_to_the_same_as_a_straight_one(make_experiment, images, tmp_path):
+    """Weights and history, though its old end was no step at which one looks or logs."""
+    test, run = images[:4], RunSettings(evaluate_every=40, num_held_out=2)
+
+    def trained(state, steps, stop_at=None):
+        taken = []
+
+        def report(step, _loss):
+            taken.append(step)
+            if step == stop_at:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        experiment = make_experiment(dropout=0.1, steps=steps)
+        network, history = train(experiment, images, tmp_path / state, run=run, test=test, report=report)
+        finish(tmp_path / state)
+        return weights_hash(network, tmp_path / f"{state}{steps}"), history, taken[0]
+
+    *straight, _ = trained("straight", 104)
+    assert trained("extended", 30)[2] == 1
+    with pytest.raises(InterruptedTrainingError):
+        trained("extended", 70, stop_at=60)
+    assert trained("extended", 70)[2] == 61
+    *extended, first = trained("extended", 104)
+    assert first == 71
+    assert extended == straight
+    assert [row["step"] for row in straight[1] if "level" not in row] == [50, 100, 104]
+    files = [
+        {path.name: path.read_bytes() for path in (tmp_path / state).iterdir()} for state in ("straight", "extended")
+    ]
+    assert files[0].keys() == {FINISHED_NAME, HISTORY_NAME}
+    assert files[0] == files[1]
+
+
+@pytest.fixture
+def ended(make_experiment, images, run, tmp_path):
+    """The folder of a finished training of six steps."""
+    train(make_experiment(), images, tmp_path / "ended", run=run)
+    finish(tmp_path / "ended")
+    return tmp_path / "ended"
+
+
+@pytest.mark.parametrize("name", [STATE_NAME, FINISHED_NAME])
+def test_fewer_steps_than_were_taken_are_refused(ended, make_experiment, images, run, name):
+    path = (ended / FINISHED_NAME).rename(ended / name)
+    before = path.read_bytes()
+    message = f"{path}: this training has taken 6 steps already, but training.steps is 5; ask for as many or more"
+    with pytest.raises(UserError, match=message):
+        train(make_experiment(steps=5), images, ended, run=run)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("changes", [{}, {"learning_rate": 0.002}, {"learning_rate": 0.002, "steps": 9}])
+def test_a_finished_training_is_begun_anew_if_it_is_asked_for_again_or_with_other_settings(
+    ended, make_experiment, images, run, tmp_path, changes
+):
+    steps = []
+    network, history = train(
+        make_experiment(**changes), images, ended, run=run, report=lambda step, _: steps.append(step)
+    )
+    assert steps[0] == 1
+    assert {path.name for path in ended.iterdir()} == {STATE_NAME, HISTORY_NAME}
+    straight, expected = train(make_experiment(**changes), images, tmp_path / "straight", run=run)
+    assert weights_hash(network, tmp_path / "again") == weights_hash(straight, tmp_path / "once")
+    assert history == expected
+
+
+def test_a_training_that_was_stopped_while_its_network_was_written_is_not_done_again(
+    ended, make_experiment, images, run
+):
+    (ended / FINISHED_NAME).rename(ended / STATE_NAME)
+    steps = []
+    _, history = train(make_experiment(), images, ended, run=run, report=lambda step, _: steps.append(step))
+    assert steps == []
+    assert [row["step"] for row in history] == [6]
+
+
 def test_command(make_experiment, images, tmp_path):
-    """From arrays to a folder that diffusers loads, with its tables and record; only what was there before is left."""
+    """From arrays to a folder that diffusers loads, with its tables and record; the state stays, to go on from."""
     (tmp_path / "state").mkdir()
     (tmp_path / "state/notes.txt").write_text("mine")
     np.save(tmp_path / "train.npy", images)
@@ -222,12 +322,52 @@ def test_command(make_experiment, images, tmp_path):
         "history.csv",
         "model.meta.json",
     ]
-    assert [path.name for path in (tmp_path / "state").iterdir()] == ["notes.txt"]
+    assert {path.name for path in (tmp_path / "state").iterdir()} == {"notes.txt", FINISHED_NAME, HISTORY_NAME}
     assert (tmp_path / "model/history.csv").read_text().startswith("step,loss,skipped\n6,")
     assert len((tmp_path / "model/held_out.csv").read_text().splitlines()) == 1 + 2 * 10
     network = UNet2DModel.from_pretrained(tmp_path / "model").eval()
     with torch.no_grad():
         assert network(torch.rand(1, 1, 8, 8), torch.tensor([4])).sample.any()
+
+
+@pytest.fixture
+def trained_model(make_experiment, images, run, tmp_path):
+    """The folder of a trained network."""
+    experiment = make_experiment()
+    network, _ = train(experiment, images, tmp_path / "before", run=run)
+    save_network(network, tmp_path / "model", experiment.process)
+    return tmp_path / "model"
+
+
+def test_training_starts_from_another_networks_weights(trained_model, make_experiment, images, ihdm, tmp_path):
+    """Another process may be meant. The record names them, and a state knows whose they were."""
+    np.save(tmp_path / "train.npy", images)
+    experiment = make_experiment(num_levels=5, learning_rate=1e-9, steps=2)
+    arguments = ["--settings", experiment.model_dump_json(), "--train", tmp_path / "train.npy"]
+    arguments += ["--initial-weights", trained_model]
+    ihdm("models", "train", *arguments, "--state", tmp_path / "state", "--output", tmp_path / "tuned")
+    source, tuned = (load_file(folder / WEIGHTS_NAME) for folder in (trained_model, tmp_path / "tuned"))
+    for name, tensor in source.items():
+        torch.testing.assert_close(tuned[name], tensor, atol=1e-7, rtol=0)
+    record = read_record(tmp_path / "tuned/model.meta.json")
+    assert record["inputs"][str(trained_model / WEIGHTS_NAME)] == sha256(trained_model / WEIGHTS_NAME)
+    (tmp_path / "state" / FINISHED_NAME).rename(tmp_path / "state" / STATE_NAME)
+    with pytest.raises(UserError, match=r"\(initial_weights: \w{64} in the state, None now\)"):
+        train(experiment, images, tmp_path / "state")
+
+
+@pytest.mark.parametrize("damage", ["missing", "another"])
+def test_weights_of_another_network_are_refused(trained_model, make_experiment, images, run, tmp_path, damage):
+    experiment, folder = make_experiment(), tmp_path / "nowhere"
+    message = f"{folder}: no network can be loaded from it"
+    if damage == "another":
+        folder = trained_model
+        message = f"{folder}: its weights do not fit, for block_out_channels is \\[8, 16\\] in that network and"
+        network = experiment.network.model_copy(update={"channel_multipliers": (1, 1)})
+        experiment = experiment.model_copy(update={"network": network})
+    with pytest.raises(UserError, match=message):
+        train(experiment, images, tmp_path / "state", run=run, initial_weights=folder)
+    assert not (tmp_path / "state").exists()
 
 
 def test_held_out_images_of_another_shape_are_refused_before_training(make_experiment, images, ihdm_fails, tmp_path):

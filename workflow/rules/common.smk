@@ -128,6 +128,19 @@ def model_of(name):
     return lambda wildcards: f"{RESULTS}/models/{VARIANTS[wildcards.experiment].model}/{name}"
 
 
+def initial_weights(wildcards):
+    """The network whose weights a training starts from: its two files, or none."""
+    source = settings.initial_weights(wildcards.experiment)
+    files = ("config.json", "diffusion_pytorch_model.safetensors") if source else ()
+    return [f"{RESULTS}/models/{source}/{file}" for file in files]
+
+
+def initial_weights_option(wildcards, resources):
+    """The words that name it on the command line."""
+    source = settings.initial_weights(wildcards.experiment)
+    return ["--initial-weights", f"{RESULTS}/models/{source}"] if source else []
+
+
 def errors_of(wildcards):
     """The held-out errors of the network that an experiment samples."""
     return f"{RESULTS}/metrics/errors/{VARIANTS[wildcards.experiment].model}.npz"

@@ -3,6 +3,7 @@ rule models:
     input:
         train=data_of("train"),
         test=data_of("test"),
+        initial_weights=initial_weights,
     output:
         config=f"{RESULTS}/models/{{experiment}}/config.json",
         weights=f"{RESULTS}/models/{{experiment}}/diffusion_pytorch_model.safetensors",
@@ -28,7 +29,9 @@ rule models:
         # Snakemake trains anew when params change, but not when they are functions of resources, as how a training runs is.
         run=lambda wildcards, resources: settings.run(wildcards.experiment).model_dump_json(),
         launcher=launcher,
+        # Of resources too: what counts is the input.
+        initial_weights=initial_weights_option,
     shell:
         "{params.launcher} -m ihdm --threads {threads} models train --settings {params.settings:q} --run-settings {params.run:q} "
         "--train {input.train:q} --test {input.test:q} --state {params.state:q} --output {params.folder:q} "
-        "--previews {params.previews:q} 2>&1 | tee -i {log:q}"
+        "--previews {params.previews:q} {params.initial_weights:q} 2>&1 | tee -i {log:q}"
