@@ -177,10 +177,19 @@ def real_features(split):
     return path
 
 
-def reference_features(wildcards):
-    """The features of what the images of a data set, named or an experiment's, are measured from."""
-    dataset = dataset_named(wildcards)
-    return f"{features_folder(dataset)}/{settings.reference_of(dataset)}/train.npz"
+def reference_of(name):
+    """A file of what the images of a data set, named or an experiment's, are measured from, as an input function."""
+
+    def path(wildcards):
+        dataset = dataset_named(wildcards)
+        return f"{features_folder(dataset)}/{settings.reference_of(dataset)}/{name}.npz"
+
+    return path
+
+
+def mean_power_of(wildcards):
+    """The mean power of the training images of a data set, named or an experiment's."""
+    return f"{RESULTS}/metrics/mean_power/{dataset_named(wildcards)}.npz"
 
 
 def features_of(images):
