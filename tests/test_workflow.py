@@ -87,6 +87,8 @@ def test_everything_is_there(results):
     distance = pd.read_csv(results / "metrics/distance.csv")
     assert set(distance["n"]) == {10, 20}
     assert set(distance["set"]) == {"samples", "starts", "train", "test"}
+    assert set(distance[distance["set"] == "samples"]["delta_ratio"]) == {0, 1.25}
+    assert set(distance[distance["set"] == "starts"]["delta_ratio"]) == {1.25}  # once, for δ hardly changes them
     assert set(distance[distance["dataset"] == "digits"]["extractor"]) == {"dct64"}
     likelihood = pd.read_csv(results / "metrics/likelihood.csv")
     assert (likelihood["delta_ratio"] > 0).all()  # δ = 0 has none
@@ -190,7 +192,7 @@ def test_one_more_delta_runs_only_what_depends_on_it(results):
     assert jobs == {
         "samples_shard": 1,
         "samples": 1,
-        "metrics_features": 2,
+        "metrics_features": 1,  # not of the starts
         "metrics_distance": 1,
         "metrics_spectrum": 1,
         "metrics_likelihood": 1,

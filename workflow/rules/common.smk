@@ -200,3 +200,9 @@ def features_of(images):
         return f"{folder}/{wildcards.experiment}/delta{wildcards.ratio}/{images}.npz"
 
     return path
+
+
+def compared_features(wildcards):
+    """The features of what is compared at one δ/σ: samples, and at the evaluation's the starts, which it hardly changes."""
+    sets = ["samples", "starts"] if RATIOS[wildcards.ratio] == settings.evaluation.delta_ratio else ["samples"]
+    return {images: features_of(images)(wildcards) for images in sets}

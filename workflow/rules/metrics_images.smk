@@ -147,10 +147,9 @@ rule metrics_distance_real:
 
 rule metrics_distance:
     input:
+        unpack(compared_features),
         reference=reference_of("train"),
         moments=reference_of("moments"),
-        samples=features_of("samples"),
-        starts=features_of("starts"),
     output:
         table=f"{RESULTS}/metrics/distance/{{experiment}}/delta{{ratio}}.csv",
         meta=f"{RESULTS}/metrics/distance/{{experiment}}/delta{{ratio}}.meta.json",
@@ -168,9 +167,12 @@ rule metrics_distance:
         settings=settings.distance.model_dump_json(),
         reference=settings.evaluation.reference,
         dataset=lambda wildcards: VARIANTS[wildcards.experiment].dataset,
+        sets=lambda wildcards: [
+            word for name, path in compared_features(wildcards).items() for word in ("--sets", f"{name}={path}")
+        ],
     shell:
         "python -m ihdm --threads {threads} metrics distance --settings {params.settings:q} "
-        "--reference {input.reference:q} --moments {input.moments:q} --sets samples={input.samples:q} --sets starts={input.starts:q} "
+        "--reference {input.reference:q} --moments {input.moments:q} {params.sets:q} "
         "--label dataset={params.dataset} --label reference={params.reference} --label experiment={wildcards.experiment} "
         "--label delta_ratio={wildcards.ratio} --output {output.table:q} 2>&1 | tee -i {log:q}"
 
