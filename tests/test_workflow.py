@@ -21,7 +21,7 @@ import yaml
 from PIL import Image
 
 from ihdm.metrics.features import CosineFeatures
-from ihdm.metrics.frechet import FrechetDistance
+from ihdm.metrics.frechet import FrechetDistance, Gaussian
 from ihdm.storage.reading import open_images
 
 ROOT = Path(__file__).parents[1]
@@ -87,6 +87,8 @@ def test_everything_is_there(results):
     distance = pd.read_csv(results / "metrics/distance.csv")
     assert set(distance["n"]) == {10, 20}
     assert set(distance["set"]) == {"samples", "starts", "train", "test"}
+    assert set(distance[distance["set"] == "samples"]["delta_ratio"]) == {0, 1.25}
+    assert set(distance[distance["set"] == "starts"]["delta_ratio"]) == {1.25}  # once, for δ hardly changes them
     assert set(distance[distance["dataset"] == "digits"]["extractor"]) == {"dct64"}
     likelihood = pd.read_csv(results / "metrics/likelihood.csv")
     assert (likelihood["delta_ratio"] > 0).all()  # δ = 0 has none
@@ -190,7 +192,7 @@ def test_one_more_delta_runs_only_what_depends_on_it(results):
     assert jobs == {
         "samples_shard": 1,
         "samples": 1,
-        "metrics_features": 2,
+        "metrics_features": 1,  # not of the starts
         "metrics_distance": 1,
         "metrics_spectrum": 1,
         "metrics_likelihood": 1,
@@ -253,7 +255,7 @@ def test_the_released_reference_is_the_same_pictures_squashed(tmp_path):
     distance = pd.read_csv(table).query("metric == 'frechet_distance'").set_index("set")
     assert distance.loc["train", "n_reference"] == 15
     features, reference = (CosineFeatures(768).transform(part) for part in (cut[:12], squashed[12:]))
-    expected = FrechetDistance(reference).value(features)
+    expected = FrechetDistance(features, Gaussian.of(reference)).value(np.arange(12))
     assert distance.loc["train", "value"] == pytest.approx(expected, rel=1e-5)
 
 

@@ -18,6 +18,8 @@ InceptionOption = Annotated[
 ]
 ReferenceOption = Annotated[Path, typer.Option(help="Features of the reference, .npz.")]
 TrainFeaturesOption = Annotated[Path, typer.Option(help="Features of the training images, .npz.")]
+MomentsOption = Annotated[Path, typer.Option(help="Moments of the reference, .npz.")]
+MeanPowerOption = Annotated[Path, typer.Option(help="Mean power of the training images, .npz.")]
 SetsOption = Annotated[list[str], typer.Option(help="NAME=PATH of a set to compare; may be repeated.")]
 CountOption = Annotated[int, typer.Option(help="Images of each set.", min=2)]
 
@@ -67,9 +69,26 @@ def features(
 
 
 @app.command()
+def moments(
+    features: Annotated[Path, typer.Option(help="Features of the reference, .npz.")],
+    output: Annotated[Path, typer.Option(help="Path of the moments, .npz.")],
+) -> None:
+    """Find what distances need of a reference whatever is compared with it, once for all of them."""
+    from ihdm.metrics.features import StoredFeatures
+    from ihdm.metrics.moments import Moments
+    from ihdm.storage.files import atomic_path, sha256
+    from ihdm.storage.provenance import record
+
+    with record([output], command="metrics moments", inputs=[features], settings={}):
+        found = Moments.of(StoredFeatures.read(features)[:])
+        with atomic_path(output) as temporary:
+            found.save(temporary, sha256(features))
+
+
+@app.command()
 def distance(
-    settings: SettingsOption, reference: ReferenceOption, sets: SetsOption, output: OutputOption,
-    label: LabelOption = None,
+    settings: SettingsOption, reference: ReferenceOption, moments: MomentsOption, sets: SetsOption,
+    output: OutputOption, label: LabelOption = None,
 ) -> None:  # fmt: skip
     """Compare sets of images with the reference, in features whose extractor is named in every row.
 
@@ -77,25 +96,27 @@ def distance(
     """
     from ihdm.metrics.distance import distance_rows
     from ihdm.metrics.features import StoredFeatures
+    from ihdm.metrics.moments import Moments
     from ihdm.progress import Progress
+    from ihdm.storage.files import sha256
     from ihdm.storage.provenance import record
 
     chosen = read_settings(DistanceSettings, settings)
     paths = named_paths("--sets", sets)
-    with record(
-        [output], command="metrics distance", inputs=[reference, *paths.values()], settings=chosen, seed=chosen.seed
-    ):
+    inputs = [reference, moments, *paths.values()]
+    with record([output], command="metrics distance", inputs=inputs, settings=chosen, seed=chosen.seed):
         compared = {name: StoredFeatures.read(path) for name, path in paths.items()}
         real, total = StoredFeatures.read(reference), len(compared) * len(chosen.num_images)
+        known = Moments.read(moments, sha256(reference))
         with Progress(f"distances {output.parent.name} {output.stem}", total, unit="sets") as progress:
             progress.update(0)
-            rows = distance_rows(compared, real, chosen, progress.update)
+            rows = distance_rows(compared, real, known, chosen, progress.update)
         write_rows(rows, label, output)
 
 
 @app.command()
 def distance_real(
-    settings: SettingsOption, reference: ReferenceOption, train: TrainFeaturesOption,
+    settings: SettingsOption, reference: ReferenceOption, moments: MomentsOption, train: TrainFeaturesOption,
     test: Annotated[Path, typer.Option(help="Features of held-out images, .npz.")],
     output: OutputOption, label: LabelOption = None,
 ) -> None:  # fmt: skip
@@ -105,17 +126,19 @@ def distance_real(
     """
     from ihdm.metrics.distance import real_rows
     from ihdm.metrics.features import StoredFeatures
+    from ihdm.metrics.moments import Moments
     from ihdm.progress import Progress
+    from ihdm.storage.files import sha256
     from ihdm.storage.provenance import record
 
     chosen = read_settings(DistanceSettings, settings)
-    with record(
-        [output], command="metrics distance-real", inputs=[train, test, reference], settings=chosen, seed=chosen.seed
-    ):
+    inputs = [train, test, reference, moments]
+    with record([output], command="metrics distance-real", inputs=inputs, settings=chosen, seed=chosen.seed):
         seen, held_out, compared = (StoredFeatures.read(path) for path in (train, test, reference))
+        known = Moments.read(moments, sha256(reference))
         with Progress(f"distances of real images {output.stem}", len(chosen.num_images), unit="sizes") as progress:
             progress.update(0)
-            rows = real_rows(seen, held_out, compared, chosen, progress.update)
+            rows = real_rows(seen, held_out, compared, known, chosen, progress.update)
         write_rows(rows, label, output)
 
 
@@ -183,39 +206,52 @@ def memorisation(
 
 
 @app.command()
+def mean_power(train: TrainOption, output: Annotated[Path, typer.Option(help="Path of the mean power, .npz.")]) -> None:
+    """Average the power of all training images in bands of frequency, once for all that is compared with it."""
+    from ihdm.metrics.spectrum import MeanPower
+    from ihdm.storage.files import atomic_path
+    from ihdm.storage.provenance import record
+    from ihdm.storage.reading import open_images
+
+    with record([output], command="metrics mean-power", inputs=[train], settings={}):
+        found = MeanPower.of(open_images(train))
+        with atomic_path(output) as temporary:
+            found.save(temporary)
+
+
+@app.command()
 def spectrum(
-    train: TrainOption, sets: SetsOption, num_images: CountOption, resamples: ResamplesOption, output: OutputOption,
-    label: LabelOption = None,
+    reference: MeanPowerOption, sets: SetsOption, num_images: CountOption, resamples: ResamplesOption,
+    output: OutputOption, label: LabelOption = None,
 ) -> None:  # fmt: skip
     """Compare the power in bands of frequency, and over all of them, with that of the training images."""
-    from ihdm.metrics.spectrum import band_rows
+    from ihdm.metrics.spectrum import MeanPower, band_rows
     from ihdm.storage.provenance import record
-    from ihdm.storage.reading import open_images, require_one_shape
 
     paths = named_paths("--sets", sets)
     settings = {"num_images": num_images, "resamples": resamples}
-    with record([output], command="metrics spectrum", inputs=[train, *paths.values()], settings=settings, seed=0):
+    with record([output], command="metrics spectrum", inputs=[reference, *paths.values()], settings=settings, seed=0):
         taken = {name: first_images(path, num_images) for name, path in paths.items()}
-        real = open_images(train)
-        require_one_shape({str(train): real, **{str(paths[name]): images for name, images in taken.items()}})
+        real = MeanPower.read(reference)
+        real.require_same_size({str(paths[name]): images for name, images in taken.items()})
         write_rows(band_rows(taken, real, resamples), label, output)
 
 
 @app.command()
 def spectrum_real(
-    train: TrainOption, test: TestOption, num_images: CountOption, resamples: ResamplesOption, output: OutputOption,
-    label: LabelOption = None,
+    reference: MeanPowerOption, train: TrainOption, test: TestOption, num_images: CountOption,
+    resamples: ResamplesOption, output: OutputOption, label: LabelOption = None,
 ) -> None:  # fmt: skip
     """Compare the power of real images with that of others: of held-out ones, and of training images with the rest."""
-    from ihdm.metrics.spectrum import real_band_rows
+    from ihdm.metrics.spectrum import MeanPower, real_band_rows
     from ihdm.storage.provenance import record
-    from ihdm.storage.reading import open_images, require_one_shape
+    from ihdm.storage.reading import open_images
 
     settings = {"num_images": num_images, "resamples": resamples}
-    with record([output], command="metrics spectrum-real", inputs=[train, test], settings=settings, seed=0):
-        seen, held_out = open_images(train), open_images(test)
-        require_one_shape({str(train): seen, str(test): held_out})
-        write_rows(real_band_rows(seen, held_out, num_images, resamples), label, output)
+    with record([output], command="metrics spectrum-real", inputs=[reference, train, test], settings=settings, seed=0):
+        real, seen, held_out = MeanPower.read(reference), open_images(train), open_images(test)
+        real.require_same_size({str(train): seen, str(test): held_out})
+        write_rows(real_band_rows(seen, held_out, real, num_images, resamples), label, output)
 
 
 @app.command()

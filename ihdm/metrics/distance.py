@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from jaxtyping import Int
 
 from ihdm.config.stages import DistanceSettings
 from ihdm.errors import UserError
@@ -13,6 +12,7 @@ from ihdm.metrics.features import Features, StoredFeatures, require_one_extracto
 from ihdm.metrics.frechet import FrechetDistance
 from ihdm.metrics.kernel import kernel_distance
 from ihdm.metrics.manifold import manifold_measures
+from ihdm.metrics.moments import Moments
 
 INCEPTION_NAMES = {
     "frechet_distance": "fid",
@@ -22,33 +22,32 @@ INCEPTION_NAMES = {
 """What the distances are called in Inception's features, and in no others."""
 
 
-def measure_distances(features: Features, reference: Features, settings: DistanceSettings) -> dict[str, Estimate]:
-    """Return every distance of a set from a reference by name.
+def measure_distances(
+    features: Features, reference: Features, moments: Moments, settings: DistanceSettings
+) -> dict[str, Estimate]:
+    """Return every distance of a set from a reference, whose moments are known, by name.
 
     The intervals tell how much the values would change with other images in the set; the reference is taken as given,
     as it is in the protocol that papers use. Precision, recall, density and coverage compare with the first of the
     reference, as many as the set has or all. The extrapolated distance is left out where a quarter of the set has no
     more images than there are features.
     """
-    frechet = FrechetDistance(reference)
-
-    def value(part: Int[np.ndarray, "part"]) -> float:
-        return frechet.value(features[part])
-
-    whole = jackknife(value, len(features), settings.num_resamples, settings.seed)
+    frechet = FrechetDistance(features, moments.gaussian)
+    whole = jackknife(frechet.value, len(features), settings.num_resamples, settings.seed)
     measures = {
         "frechet_distance": whole,
-        "kernel_distance": kernel_distance(features, reference),
+        "kernel_distance": kernel_distance(features, reference, moments.mean_kernel),
         **manifold_measures(features, reference[: len(features)], settings.num_neighbours),
     }
     if settings.extrapolate and can_extrapolate(*features.shape):
-        measures["frechet_distance_extrapolated"] = extrapolate(value, len(features), whole, settings.seed)
+        measures["frechet_distance_extrapolated"] = extrapolate(frechet.value, len(features), whole, settings.seed)
     return measures
 
 
 def distance_rows(
     sets: Mapping[str, StoredFeatures],
     reference: StoredFeatures,
+    moments: Moments,
     settings: DistanceSettings,
     report: Callable[[int], None] = lambda _done: None,
 ) -> list[dict[str, object]]:
@@ -57,6 +56,7 @@ def distance_rows(
     Args:
         sets: features of the sets to compare, by name; each set's first n images count.
         reference: features of the reference, which all count.
+        moments: the reference's.
         settings: the numbers n, resamples and neighbours.
         report: called with how many pairs of n and set are done.
 
@@ -69,8 +69,9 @@ def distance_rows(
             raise UserError(f"{name}: {most} images are asked for but there are features of {len(part)}")
     rows: list[dict[str, object]] = []
     pairs = [(name, part, count) for name, part in sets.items() for count in settings.num_images]
+    compared = reference[:]
     for done, (name, part, count) in enumerate(pairs, start=1):
-        rows += _rows(name, part[:count], reference[:], reference, settings)
+        rows += _rows(name, part[:count], compared, moments, reference, settings)
         report(done)
     return rows
 
@@ -79,6 +80,7 @@ def real_rows(
     train: StoredFeatures,
     test: StoredFeatures,
     reference: StoredFeatures,
+    moments: Moments,
     settings: DistanceSettings,
     report: Callable[[int], None] = lambda _done: None,
 ) -> list[dict[str, object]]:
@@ -91,6 +93,7 @@ def real_rows(
         train: features of the training images.
         test: features of held-out images.
         reference: features of the reference, in the order of the training images.
+        moments: those of the whole reference.
         settings: the numbers n, resamples and neighbours.
         report: called with how many of the numbers n are done.
 
@@ -101,11 +104,12 @@ def real_rows(
     rows: list[dict[str, object]] = []
     for done, count in enumerate(settings.num_images, start=1):
         if len(train) >= 2 * count:
-            rows += _rows("train", train[:count], reference[count:], reference, settings)
+            others = reference[count:]
+            rows += _rows("train", train[:count], others, Moments.of(others), reference, settings)
         else:
             rows += _missing("train", count, f"{2 * count} images are needed, not {len(train)}", reference)
         if len(test) >= count:
-            rows += _rows("test", test[:count], reference[:], reference, settings)
+            rows += _rows("test", test[:count], reference[:], moments, reference, settings)
         else:
             rows += _missing("test", count, f"{count} images are needed, not {len(test)}", reference)
         report(done)
@@ -118,9 +122,14 @@ def _require_one_extractor(sets: Mapping[str, StoredFeatures], reference: Stored
 
 
 def _rows(
-    name: str, features: Features, reference: Features, origin: StoredFeatures, settings: DistanceSettings
+    name: str,
+    features: Features,
+    reference: Features,
+    moments: Moments,
+    origin: StoredFeatures,
+    settings: DistanceSettings,
 ) -> list[dict[str, object]]:
-    measures = measure_distances(features, reference, settings)
+    measures = measure_distances(features, reference, moments, settings)
     return [
         _row(name, metric, estimate, len(features), len(reference), origin) for metric, estimate in measures.items()
     ]

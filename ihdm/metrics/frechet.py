@@ -5,52 +5,75 @@
 With Inception features this is the FID; in any other space it is not, and must not be called so.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from ihdm.errors import UserError
 from ihdm.metrics.features import Features
 
 
-class FrechetDistance:
-    """The distance of sets of features from one reference, whose root is taken once.
+@dataclass(frozen=True)
+class Gaussian:
+    """A reference as the distance takes it: its mean μ₂, and the root Σ₂^½ of its unbiased covariance."""
 
-    A set's covariance is AᵀA of its centred features A, so the roots of the eigenvalues of Σ₁ Σ₂ are the singular
-    values of A Σ₂^½, found from the smaller of its two products with itself. Covariances are the unbiased ones.
+    mean: Float[np.ndarray, "feature"]
+    root: Float[np.ndarray, "feature feature"]
 
-    Args:
-        reference: the reference's features.
-
-    Raises:
-        UserError: if there are fewer than two images.
-    """
-
-    def __init__(self, reference: Features) -> None:
-        _require_two(reference)
-        covariance = np.atleast_2d(np.cov(reference, rowvar=False))
-        self._mean = reference.mean(axis=0)
-        self._root = symmetric_root(covariance)
-        self._trace = float(np.trace(covariance))
-
-    def value(self, features: Features) -> float:
-        """Return the squared distance d² of a set.
+    @classmethod
+    def of(cls, features: Features) -> "Gaussian":
+        """Return the Gaussian with the mean and the covariance of features.
 
         Raises:
             UserError: if there are fewer than two images.
         """
-        _require_two(features)
-        mean = features.mean(axis=0)
-        scaled = (features - mean) / np.sqrt(len(features) - 1)
-        projected = scaled @ self._root
-        product = projected @ projected.T if len(projected) < projected.shape[1] else projected.T @ projected
-        singular_values = np.sqrt(np.clip(np.linalg.eigvalsh(product), 0, None))
-        difference = mean - self._mean
-        return float(difference @ difference + np.square(scaled).sum() + self._trace - 2 * singular_values.sum())
+        _require_two(len(features))
+        return cls(features.mean(axis=0), symmetric_root(np.atleast_2d(np.cov(features, rowvar=False))))
 
 
-def _require_two(features: Features) -> None:
-    if len(features) < 2:
-        raise UserError(f"Fréchet distance: {len(features)} images have no covariance; at least 2 are needed")
+class FrechetDistance:
+    """The distances of a set of features, and of parts of it, from a reference.
+
+    A part's covariance is AᵀA of its centred features A, so the roots of the eigenvalues of Σ₁ Σ₂ are the singular
+    values of A Σ₂^½, found from the smaller of its two products with itself. The whole set is taken from the
+    reference's mean and multiplied by its root once, so that a part is centred and no more. Covariances are unbiased.
+
+    Args:
+        features: of the set.
+        reference: what to measure from.
+    """
+
+    def __init__(self, features: Features, reference: Gaussian) -> None:
+        self._differences = features - reference.mean
+        self._squares = np.square(self._differences).sum(axis=1)
+        self._projected = self._differences @ reference.root
+        self._reference_trace = float(np.square(reference.root).sum())
+
+    def value(self, part: Int[np.ndarray, "part"]) -> float:
+        """Return the squared distance d² of some images of the set, zero or more.
+
+        Args:
+            part: the numbers of the images that count.
+
+        Raises:
+            UserError: if there are fewer than two images.
+        """
+        count = len(part)
+        _require_two(count)
+        projected = self._projected[part]
+        centred = projected - projected.mean(axis=0)
+        product = centred @ centred.T if count < centred.shape[1] else centred.T @ centred
+        singular_values = np.sqrt(np.clip(np.linalg.eigvalsh(product / (count - 1)), 0, None))
+        between = float(np.square(self._differences[part].mean(axis=0)).sum())
+        trace = float(self._squares[part].sum() - count * between) / (count - 1)
+        # Between sets that are alike, rounding alone could bring it below zero.
+        return max(0.0, between + trace + self._reference_trace - 2 * float(singular_values.sum()))
+
+
+def _require_two(count: int) -> None:
+    if count < 2:
+        raise UserError(f"Fréchet distance: {count} images have no covariance; at least 2 are needed")
 
 
 def symmetric_root(matrix: Float[np.ndarray, "feature feature"]) -> Float[np.ndarray, "feature feature"]:

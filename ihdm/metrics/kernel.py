@@ -14,7 +14,7 @@ BLOCK = 1024
 """Rows of a kernel matrix that exist at a time: memory grows with n, not with n²."""
 
 
-def kernel_distance(features: Features, reference: Features, block: int = BLOCK) -> Estimate:
+def kernel_distance(features: Features, reference: Features, reference_mean: float, block: int = BLOCK) -> Estimate:
     """Return the unbiased squared distance with its standard error.
 
     Given the reference, the estimate is a mean of h(x, y) = k(x, y) − a(x) − a(y) over pairs of images, where a(x) is
@@ -27,14 +27,15 @@ def kernel_distance(features: Features, reference: Features, block: int = BLOCK)
     Args:
         features: the set's features.
         reference: the reference's features; taken as given.
+        reference_mean: the mean kernel over pairs of the reference itself, as :func:`mean_over_pairs` gives it.
         block: rows computed at a time; changes nothing but memory.
 
     Raises:
-        UserError: if there are fewer than three images in the set or two in the reference.
+        UserError: if there are fewer than three images in the set.
     """
     count = len(features)
-    if count < 3 or len(reference) < 2:
-        raise UserError(f"kernel distance: {count} against {len(reference)} images; at least 3 against 2 are needed")
+    if count < 3:
+        raise UserError(f"kernel distance: {count} images are too few; at least 3 are needed")
     firsts = range(0, count, block)
     across = np.concatenate(
         [polynomial_kernel(features[first : first + block], reference).mean(axis=1) for first in firsts]
@@ -52,7 +53,7 @@ def kernel_distance(features: Features, reference: Features, block: int = BLOCK)
     # The variance of an image's mean over its pairs holds a part of the pairs' own.
     image_variance = max(0.0, (np.var(sums / (count - 1), ddof=1) * (count - 1) - pair_variance) / (count - 2))
     variance = (4 * (count - 2) * image_variance + 2 * pair_variance) / num_pairs
-    return Estimate(float(mean + mean_over_pairs(reference, block)), float(np.sqrt(variance)))
+    return Estimate(float(mean + reference_mean), float(np.sqrt(variance)))
 
 
 def polynomial_kernel(first: Features, second: Features) -> Float[np.ndarray, "first second"]:
@@ -65,7 +66,13 @@ def polynomial_kernel(first: Features, second: Features) -> Float[np.ndarray, "f
 
 
 def mean_over_pairs(features: Features, block: int = BLOCK) -> float:
-    """Return the mean kernel over all pairs of different images, block by block."""
+    """Return the mean kernel over all pairs of different images, block by block.
+
+    Raises:
+        UserError: if there are fewer than two images.
+    """
+    if len(features) < 2:
+        raise UserError(f"kernel distance: {len(features)} images make no pair; at least 2 are needed")
     total = sum(
         polynomial_kernel(features[first : first + block], features).sum() for first in range(0, len(features), block)
     )

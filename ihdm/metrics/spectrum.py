@@ -5,6 +5,8 @@ frequency is √((π n / W)² + (π m / H)²), from 0 to √2 π. The constant c
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
@@ -14,6 +16,7 @@ from ihdm.errors import UserError
 from ihdm.metrics.estimates import Estimate, mean_estimate
 from ihdm.metrics.spectral_distance import spectral_distance
 from ihdm.storage.images import StoredImages
+from ihdm.storage.reading import read_archive
 
 MAX_FREQUENCY = np.sqrt(2) * np.pi
 
@@ -72,33 +75,87 @@ def band_power(
     return np.stack(columns, axis=1)
 
 
-def band_rows(sets: Mapping[str, StoredImages], reference: StoredImages, num_resamples: int) -> list[dict[str, object]]:
-    """Return rows of power relative to the reference's, one for each set and band, and of the spectral distance.
+@dataclass(frozen=True)
+class MeanPower:
+    """The mean power of real images, which others are compared with.
+
+    Attributes:
+        bands: in each band of frequency.
+        annuli: in each of the annuli of the spectral distance.
+        size: height, width and channels of the images.
+    """
+
+    bands: Float[np.ndarray, "bands"]
+    annuli: Float[np.ndarray, "bins"]
+    size: tuple[int, ...]
+
+    @classmethod
+    def of(cls, images: StoredImages) -> "MeanPower":
+        """Return the mean power of images.
+
+        Raises:
+            UserError: if they are too small for the bands, or have no power in one of them or in an annulus.
+        """
+        bands, annuli = (power.mean(axis=0) for power in _powers(images))
+        if min(bands.min(), annuli.min()) < NO_POWER:
+            raise UserError(
+                "spectrum: the images to compare with have no power in some band of frequency, as flat or smooth ones "
+                "have none; nothing can be told relative to it: take other images"
+            )
+        return cls(bands, annuli, images.shape[1:])
+
+    def require_same_size(self, images: Mapping[str, StoredImages]) -> None:
+        """Refuse to compare images of another size.
+
+        Args:
+            images: arrays of images, by the name to call them in an error.
+
+        Raises:
+            UserError: naming the first that are of another size.
+        """
+        for name, part in images.items():
+            if part.shape[1:] != self.size:
+                found, expected = ("×".join(map(str, size)) for size in (part.shape[1:], self.size))
+                raise UserError(
+                    f"{name} holds images of {found} but the power to compare with is of {expected}; they must be of "
+                    "one size"
+                )
+
+    def save(self, path: Path) -> None:
+        """Write the mean power as .npz."""
+        np.savez(path, bands=self.bands, annuli=self.annuli, size=np.array(self.size))
+
+    @classmethod
+    def read(cls, path: Path) -> "MeanPower":
+        """Read stored mean power.
+
+        Raises:
+            UserError: if the file holds none.
+        """
+        stored = read_archive(path, ("bands", "annuli", "size"))
+        return cls(stored["bands"], stored["annuli"], tuple(stored["size"].tolist()))
+
+
+def band_rows(sets: Mapping[str, StoredImages], real: MeanPower, num_resamples: int) -> list[dict[str, object]]:
+    """Return rows of power relative to real images', one for each set and band, and of the spectral distance.
 
     Args:
         sets: stored images by name.
-        reference: real images; their mean power is taken as given.
+        real: mean power of real images, taken as given.
         num_resamples: resamples behind the error of the spectral distance.
 
     Raises:
-        UserError: if the images are too small for the bands, the reference has no power in one of them or in an
-            annulus, or a set has fewer than two images.
+        UserError: if a set has fewer than two images.
     """
-    real, real_annuli = (power.mean(axis=0) for power in _powers(reference))
-    if min(real.min(), real_annuli.min()) < NO_POWER:
-        raise UserError(
-            "spectrum: the images to compare with have no power in some band of frequency, as flat or smooth ones have "
-            "none; nothing can be told relative to it: take other images"
-        )
     rows: list[dict[str, object]] = []
     for name, images in sets.items():
         bands, annuli = _powers(images)
-        relative = bands / real
+        relative = bands / real.bands
         estimates = [
             ("relative_power", band, low, high, mean_estimate(values))
             for (band, (low, high)), values in zip(BANDS.items(), relative.T, strict=True)
         ]
-        distance = spectral_distance(annuli, real_annuli, num_resamples)
+        distance = spectral_distance(annuli, real.annuli, num_resamples)
         for metric, band, low, high, estimate in [
             *estimates,
             ("spectral_distance", "all", 0.0, MAX_FREQUENCY, distance),
@@ -119,7 +176,7 @@ def band_rows(sets: Mapping[str, StoredImages], reference: StoredImages, num_res
 
 
 def real_band_rows(
-    train: StoredImages, test: StoredImages, num_images: int, num_resamples: int
+    train: StoredImages, test: StoredImages, real: MeanPower, num_images: int, num_resamples: int
 ) -> list[dict[str, object]]:
     """Return the same of real images: of the first training images against the others, and of held-out ones.
 
@@ -128,15 +185,14 @@ def real_band_rows(
     Args:
         train: the training images.
         test: held-out images.
+        real: mean power of all training images.
         num_images: how many of each are compared.
         num_resamples: resamples behind the error of the spectral distance.
     """
     rows = []
-    for name, images, reference, needed in (
-        ("train", train, train[num_images:], 2 * num_images),
-        ("test", test, train, num_images),
-    ):
+    for name, images, needed in (("train", train, 2 * num_images), ("test", test, num_images)):
         if len(images) >= needed:
+            reference = MeanPower.of(train[num_images:]) if name == "train" else real
             rows += band_rows({name: images[:num_images]}, reference, num_resamples)
         else:
             nothing = {"set": name, "metric": "spectral_distance", "band": "all", "n": num_images}

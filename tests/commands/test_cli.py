@@ -104,27 +104,29 @@ def test_missing_columns_are_named(ihdm_fails, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["train.npy", "test.npy"])
-def test_damaged_arrays_are_named_by_commands(ihdm_fails, tmp_path, name):
+def test_damaged_arrays_are_named_by_commands(ihdm, ihdm_fails, tmp_path, name):
     """An empty file makes NumPy raise what click takes for the end of the input."""
     for split in ("train.npy", "test.npy"):
-        np.save(tmp_path / split, np.zeros((4, 8, 8, 1), dtype=np.uint8))
+        np.save(tmp_path / split, np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8))
+    ihdm("metrics", "mean-power", "--train", tmp_path / "train.npy", "--output", tmp_path / "power.npz")
     (tmp_path / name).write_bytes(b"")
     message = ihdm_fails(
-        "metrics", "spectrum-real", "--train", tmp_path / "train.npy", "--test", tmp_path / "test.npy",
-        "--num-images", 2, "--resamples", 20, "--output", tmp_path / "x.csv",
+        "metrics", "spectrum-real", "--reference", tmp_path / "power.npz", "--train", tmp_path / "train.npy",
+        "--test", tmp_path / "test.npy", "--num-images", 2, "--resamples", 20, "--output", tmp_path / "x.csv",
     )  # fmt: skip
     assert f"{tmp_path / name}: no .npy array can be read from it" in message
 
 
-def test_sets_of_images_of_other_sizes_are_refused(ihdm_fails, tmp_path):
-    train, other = tmp_path / "train.npy", tmp_path / "other.npy"
-    np.save(train, np.zeros((4, 8, 8, 1), dtype=np.uint8))
+def test_sets_of_images_of_other_sizes_are_refused(ihdm, ihdm_fails, tmp_path):
+    train, other, power = tmp_path / "train.npy", tmp_path / "other.npy", tmp_path / "power.npz"
+    np.save(train, np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8))
     np.save(other, np.zeros((4, 16, 16, 3), dtype=np.uint8))
+    ihdm("metrics", "mean-power", "--train", train, "--output", power)
     message = ihdm_fails(
-        "metrics", "spectrum", "--train", train, "--sets", f"samples={other}", "--num-images", 2,
+        "metrics", "spectrum", "--reference", power, "--sets", f"samples={other}", "--num-images", 2,
         "--resamples", 20, "--output", tmp_path / "x.csv",
     )  # fmt: skip
-    assert f"{train} holds images of 8×8×1 but {other} of 16×16×3; they must be of one size" in message
+    assert f"{other} holds images of 16×16×3 but the power to compare with is of 8×8×1" in message
 
 
 def test_files_of_others_in_a_state_folder_stay(ihdm, tmp_path):

@@ -12,11 +12,12 @@ import torch
 
 from ihdm.config.stages import DistanceSettings
 from ihdm.errors import UserError
-from ihdm.metrics import extractors, features
+from ihdm.metrics import extractors, features, frechet, kernel
 from ihdm.metrics.distance import distance_rows
 from ihdm.metrics.extractors import Inception, fit_extractor, in_colour, load_extractor, save_extractor
 from ihdm.metrics.features import PrincipalFeatures, StoredFeatures, extract
-from ihdm.metrics.kernel import kernel_distance
+from ihdm.metrics.kernel import kernel_distance, mean_over_pairs
+from ihdm.metrics.moments import Moments
 from ihdm.metrics.tables import join_tables
 from ihdm.storage.files import sha256
 
@@ -26,7 +27,7 @@ SETTINGS = DistanceSettings(num_images=(100,), num_resamples=20, num_neighbours=
 
 @pytest.fixture
 def folder(tmp_path, ihdm) -> Path:
-    """Images and their features in two extractors."""
+    """Images, their features in two extractors, and the moments of these."""
     np.save(tmp_path / "train.npy", IMAGES)
     np.save(tmp_path / "test.npy", IMAGES[:40])
     for kind in ("dct", "pca"):
@@ -36,13 +37,42 @@ def folder(tmp_path, ihdm) -> Path:
             ihdm("metrics", "features", "--extractor", made, "--images", tmp_path / f"{split}.npy",
                 "--output", tmp_path / f"{split}_{kind}.npz",
             )  # fmt: skip
+        ihdm("metrics", "moments", "--features", tmp_path / f"train_{kind}.npz",
+            "--output", tmp_path / f"moments_{kind}.npz",
+        )  # fmt: skip
     return tmp_path
 
 
 def distance(reference: Path, sets: dict[str, Path], output: Path, *more: str) -> list[str]:
     named = [word for name, path in sets.items() for word in ("--sets", f"{name}={path}")]
-    return ["metrics", "distance", "--settings", SETTINGS.model_dump_json(), "--reference", str(reference), *named,
-            "--output", str(output), *more]  # fmt: skip
+    known = reference.with_name(reference.name.replace("train", "moments"))
+    return ["metrics", "distance", "--settings", SETTINGS.model_dump_json(), "--reference", str(reference),
+            "--moments", str(known), *named, "--output", str(output), *more]  # fmt: skip
+
+
+def test_what_distances_need_of_a_reference_is_found_once(folder, ihdm, monkeypatch):
+    """With its moments stored, a distance finds none of them again, and is what it is without the store."""
+    train = StoredFeatures.read(folder / "train_dct.npz")
+    expected = distance_rows({"x": train}, train, Moments.of(train[:]), SETTINGS)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("the moments are known")
+
+    monkeypatch.setattr(Moments, "of", refuse)
+    monkeypatch.setattr(kernel, "mean_over_pairs", refuse)
+    monkeypatch.setattr(frechet, "symmetric_root", refuse)
+    ihdm(*distance(folder / "train_dct.npz", {"x": folder / "train_dct.npz"}, folder / "x.csv"))
+    found = pd.read_csv(folder / "x.csv")
+    np.testing.assert_array_equal(found["value"], [row["value"] for row in expected])
+
+
+def test_moments_of_other_features_are_refused(folder, ihdm_fails):
+    (folder / "train.npz").write_bytes((folder / "test_dct.npz").read_bytes())
+    (folder / "moments.npz").write_bytes((folder / "moments_dct.npz").read_bytes())
+    message = ihdm_fails(*distance(folder / "train.npz", {"x": folder / "train_dct.npz"}, folder / "x.csv"))
+    assert "moments.npz: holds the moments of features with SHA-256" in message
+    assert "run `metrics moments` on the reference" in message
+    assert not (folder / "x.csv").exists()
 
 
 def test_features_know_their_extractor(folder):
@@ -88,7 +118,7 @@ def test_too_few_images(folder, ihdm, ihdm_fails):
     message = ihdm_fails(*distance(train, {"test": test}, folder / "x.csv"))
     assert "test: 100 images are asked for but there are features of 40" in message
     ihdm("metrics", "distance-real", "--settings", SETTINGS.model_dump_json(), "--reference", train,
-        "--train", train, "--test", test, "--output", folder / "x.csv",
+        "--moments", folder / "moments_dct.npz", "--train", train, "--test", test, "--output", folder / "x.csv",
     )  # fmt: skip
     rows = pd.read_csv(folder / "x.csv").set_index(["set", "metric"])
     assert rows.loc[("test", "frechet_distance"), "note"] == "100 images are needed, not 40"
@@ -98,9 +128,10 @@ def test_too_few_images(folder, ihdm, ihdm_fails):
 
 
 def test_damaged_files_are_named(folder, ihdm_fails):
-    (folder / "broken.npz").write_bytes(b"PK")
-    message = ihdm_fails(*distance(folder / "broken.npz", {"test": folder / "test_dct.npz"}, folder / "x.csv"))
-    assert "broken.npz: no .npz archive can be read from it" in message
+    for name in ("moments_dct", "train_dct"):
+        (folder / f"{name}.npz").write_bytes(b"PK")
+        message = ihdm_fails(*distance(folder / "train_dct.npz", {"test": folder / "test_dct.npz"}, folder / "x.csv"))
+        assert f"{name}.npz: no .npz archive can be read from it" in message
 
 
 def test_an_extractor_file_of_another_kind_is_refused(tmp_path):
@@ -195,7 +226,7 @@ def test_only_inception_gives_fid(tiny_inception):
     ):
         features = extract(extractor, IMAGES[:20])
         settings = SETTINGS.model_copy(update={"num_images": (8,)})
-        rows = distance_rows({"train": features}, features, settings)
+        rows = distance_rows({"train": features}, features, Moments.of(features[:]), settings)
         found = {row["metric"] for row in rows}
         assert found == names | {"precision", "recall", "density", "coverage"}
         assert {row["extractor_sha256"] for row in rows} == {extractor.sha256}
@@ -231,7 +262,8 @@ def test_efficientnet_tells_blurred_photos_from_sharp_ones():
     extractor = fit_extractor("efficientnet", crops)
     sharp, soft = extract(extractor, crops), extract(extractor, blurred)
     assert sharp.values.shape == (32, 1280)
-    same, different = (kernel_distance(part[:16], sharp[16:]) for part in (sharp, soft))
+    own = mean_over_pairs(sharp[16:])
+    same, different = (kernel_distance(part[:16], sharp[16:], own) for part in (sharp, soft))
     assert different.low > same.high
 
 

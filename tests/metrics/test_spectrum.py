@@ -1,18 +1,22 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.fft import idctn
 
 from ihdm.errors import UserError
+from ihdm.metrics import spectrum
 from ihdm.metrics.spectrum import (
     BANDS,
+    MeanPower,
     band_power,
     band_rows,
     coefficient_power,
     fit_alpha,
     power_spectrum,
     radial_frequencies,
+    real_band_rows,
 )
 
 
@@ -62,7 +66,8 @@ def test_rows_are_relative_to_the_reference():
     rng = np.random.default_rng(0)
     real = rng.integers(100, 150, (200, 8, 8, 1), dtype=np.uint8)
     rougher = ((real.astype(float) - 125) * 2 + 125).astype(np.uint8)
-    rows = {(row["set"], row["band"]): row for row in band_rows({"same": real[:100], "rougher": rougher}, real, 20)}
+    sets = {"same": real[:100], "rougher": rougher}
+    rows = {(row["set"], row["band"]): row for row in band_rows(sets, MeanPower.of(real), 20)}
     for band in BANDS:
         assert rows["same", band]["low"] < 1 < rows["same", band]["high"]
         assert rows["rougher", band]["value"] == pytest.approx(4, rel=0.1)
@@ -70,7 +75,8 @@ def test_rows_are_relative_to_the_reference():
 
 def test_resamples_reach_the_spectral_distance():
     real, samples = np.random.default_rng(0).integers(0, 256, (2, 60, 8, 8, 1), dtype=np.uint8)
-    few, many = ({row["band"]: row for row in band_rows({"x": samples}, real, number)} for number in (20, 100))
+    power = MeanPower.of(real)
+    few, many = ({row["band"]: row for row in band_rows({"x": samples}, power, number)} for number in (20, 100))
     assert few["all"]["value"] == many["all"]["value"]
     assert few["all"]["standard_error"] != many["all"]["standard_error"]
     assert few["low"] == many["low"]
@@ -80,7 +86,7 @@ def test_no_frequency_in_a_band():
     small = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 1), dtype=np.uint8)
     for size in (2, 4):
         with pytest.raises(UserError, match=rf"images of {size} × {size} pixels have no frequency .* 5 × 5 pixels"):
-            band_rows({"x": small[:, :size, :size]}, small[:, :size, :size], 20)
+            MeanPower.of(small[:, :size, :size])
     band_power(np.zeros((1, 5, 5, 1)))
     with pytest.raises(UserError, match="two are needed"):
         fit_alpha(np.array([1.0, 2.0]), np.array([1.0, 1.0]), 5.0, 6.0)
@@ -90,10 +96,36 @@ def test_no_frequency_in_a_band():
 
 @pytest.mark.parametrize("grey", [0, 37, 255])
 def test_a_reference_without_power_is_refused(grey):
-    flat, images = np.full((20, 8, 8, 1), grey, np.uint8), np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1))
+    flat = np.full((20, 8, 8, 1), grey, np.uint8)
     with pytest.raises(UserError, match="no power in some band"):
-        band_rows({"x": images.astype(np.uint8)}, flat, 20)
+        MeanPower.of(flat)
     # One pixel that is one grey level off is enough.
     flat = np.repeat(flat, 50, axis=0)
     flat[3, 2, 1] ^= 1
-    assert len(band_rows({"x": images.astype(np.uint8)}, flat, 20)) == 5
+    images = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1), dtype=np.uint8)
+    assert len(band_rows({"x": images}, MeanPower.of(flat), 20)) == 5
+
+
+def test_the_mean_power_of_training_images_is_found_once(tmp_path, ihdm, monkeypatch):
+    """Stored, it is read and not found again, and rows are what they are without the store, also of real images."""
+    train, test, samples = np.random.default_rng(0).integers(0, 256, (3, 60, 8, 8, 1), dtype=np.uint8)
+    for name, images in (("train", train), ("test", test), ("samples", samples)):
+        np.save(tmp_path / f"{name}.npy", images)
+    power = MeanPower.of(train)
+    expected = [*band_rows({"samples": samples[:20]}, power, 20), *real_band_rows(train, test, power, 20, 20)]
+    ihdm("metrics", "mean-power", "--train", tmp_path / "train.npy", "--output", tmp_path / "power.npz")
+    counted: list[int] = []
+
+    def count(images: np.ndarray) -> np.ndarray:
+        counted.append(len(images))
+        return coefficient_power(images)
+
+    monkeypatch.setattr(spectrum, "coefficient_power", count)
+    common = ["--reference", tmp_path / "power.npz", "--num-images", 20, "--resamples", 20]
+    ihdm("metrics", "spectrum", *common, "--sets", f"samples={tmp_path}/samples.npy", "--output", tmp_path / "a.csv")
+    ihdm("metrics", "spectrum-real", *common, "--train", tmp_path / "train.npy", "--test", tmp_path / "test.npy",
+        "--output", tmp_path / "b.csv")  # fmt: skip
+    # The samples, and of real images the first of both splits and the others of the training images.
+    assert set(counted) == {20, 40}
+    tables = [pd.read_csv(tmp_path / f"{name}.csv") for name in "ab"]
+    np.testing.assert_array_equal(pd.concat(tables)["value"], [row["value"] for row in expected])

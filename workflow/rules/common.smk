@@ -197,10 +197,19 @@ def real_features(split):
     return path
 
 
-def reference_features(wildcards):
-    """The features of what the images of a data set, named or an experiment's, are measured from."""
-    dataset = dataset_named(wildcards)
-    return f"{features_folder(dataset)}/{reference_of(settings, dataset)}/train.npz"
+def reference_file(name):
+    """A file of what the images of a data set, named or an experiment's, are measured from, as an input function."""
+
+    def path(wildcards):
+        dataset = dataset_named(wildcards)
+        return f"{features_folder(dataset)}/{reference_of(settings, dataset)}/{name}.npz"
+
+    return path
+
+
+def mean_power_of(wildcards):
+    """The mean power of the training images of a data set, named or an experiment's."""
+    return f"{RESULTS}/metrics/mean_power/{dataset_named(wildcards)}.npz"
 
 
 def features_of(images):
@@ -211,3 +220,9 @@ def features_of(images):
         return f"{folder}/{wildcards.experiment}/delta{wildcards.ratio}/{images}.npz"
 
     return path
+
+
+def compared_features(wildcards):
+    """The features of what is compared at one δ/σ: samples, and at the evaluation's the starts, which it hardly changes."""
+    sets = ["samples", "starts"] if RATIOS[wildcards.ratio] == settings.evaluation.delta_ratio else ["samples"]
+    return {images: features_of(images)(wildcards) for images in sets}

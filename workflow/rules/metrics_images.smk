@@ -94,10 +94,33 @@ rule metrics_features:
         "--inception {params.inception:q} --output {output.features:q} 2>&1 | tee -i {log:q}"
 
 
+# What distances need of a reference, whatever is compared with it.
+rule metrics_moments:
+    input:
+        features=f"{RESULTS}/metrics/features/{{extractor}}/{{dataset}}/train.npz",
+    output:
+        moments=f"{RESULTS}/metrics/features/{{extractor}}/{{dataset}}/moments.npz",
+        meta=f"{RESULTS}/metrics/features/{{extractor}}/{{dataset}}/moments.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/features/{{extractor}}/{{dataset}}/moments.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/metrics/features/{{extractor}}/{{dataset}}/moments.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=16000,
+        runtime=720,
+    params:
+        code=code_sha256("metrics moments"),
+    shell:
+        "python -m ihdm --threads {threads} metrics moments --features {input.features:q} --output {output.moments:q} > {log:q} 2>&1"
+
+
 # The real-against-real floor, once for each data set.
 rule metrics_distance_real:
     input:
-        reference=reference_features,
+        reference=reference_file("train"),
+        moments=reference_file("moments"),
         train=real_features("train"),
         test=real_features("test"),
     output:
@@ -118,15 +141,15 @@ rule metrics_distance_real:
         reference=settings.evaluation.reference,
     shell:
         "python -m ihdm --threads {threads} metrics distance-real --settings {params.settings:q} "
-        "--reference {input.reference:q} --train {input.train:q} --test {input.test:q} "
+        "--reference {input.reference:q} --moments {input.moments:q} --train {input.train:q} --test {input.test:q} "
         "--label dataset={wildcards.dataset} --label reference={params.reference} --output {output.table:q} 2>&1 | tee -i {log:q}"
 
 
 rule metrics_distance:
     input:
-        reference=reference_features,
-        samples=features_of("samples"),
-        starts=features_of("starts"),
+        unpack(compared_features),
+        reference=reference_file("train"),
+        moments=reference_file("moments"),
     output:
         table=f"{RESULTS}/metrics/distance/{{experiment}}/delta{{ratio}}.csv",
         meta=f"{RESULTS}/metrics/distance/{{experiment}}/delta{{ratio}}.meta.json",
@@ -144,9 +167,12 @@ rule metrics_distance:
         settings=settings.distance.model_dump_json(),
         reference=settings.evaluation.reference,
         dataset=lambda wildcards: VARIANTS[wildcards.experiment].dataset,
+        sets=lambda wildcards: [
+            word for name, path in compared_features(wildcards).items() for word in ("--sets", f"{name}={path}")
+        ],
     shell:
         "python -m ihdm --threads {threads} metrics distance --settings {params.settings:q} "
-        "--reference {input.reference:q} --sets samples={input.samples:q} --sets starts={input.starts:q} "
+        "--reference {input.reference:q} --moments {input.moments:q} {params.sets:q} "
         "--label dataset={params.dataset} --label reference={params.reference} --label experiment={wildcards.experiment} "
         "--label delta_ratio={wildcards.ratio} --output {output.table:q} 2>&1 | tee -i {log:q}"
 
@@ -184,8 +210,28 @@ rule metrics_memorisation:
         "--label delta_ratio={wildcards.ratio} --output {output.table:q} 2>&1 | tee -i {log:q}"
 
 
+# What spectra are compared with.
+rule metrics_mean_power:
+    input:
+        train=f"{RESULTS}/data/{{dataset}}/train.npy",
+    output:
+        power=f"{RESULTS}/metrics/mean_power/{{dataset}}.npz",
+        meta=f"{RESULTS}/metrics/mean_power/{{dataset}}.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/mean_power/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/metrics/mean_power/{{dataset}}.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_sha256("metrics mean-power"),
+    shell:
+        "python -m ihdm --threads {threads} metrics mean-power --train {input.train:q} --output {output.power:q} > {log:q} 2>&1"
+
+
 rule metrics_spectrum_real:
     input:
+        reference=mean_power_of,
         train=f"{RESULTS}/data/{{dataset}}/train.npy",
         test=f"{RESULTS}/data/{{dataset}}/test.npy",
     output:
@@ -203,14 +249,13 @@ rule metrics_spectrum_real:
         resamples=settings.evaluation.num_resamples,
     shell:
         "python -m ihdm --threads {threads} metrics spectrum-real --num-images {params.num_images} "
-        "--resamples {params.resamples} --train {input.train:q} "
-        "--test {input.test:q} "
+        "--resamples {params.resamples} --reference {input.reference:q} --train {input.train:q} --test {input.test:q} "
         "--label dataset={wildcards.dataset} --output {output.table:q} > {log:q} 2>&1"
 
 
 rule metrics_spectrum:
     input:
-        train=data_of("train"),
+        reference=mean_power_of,
         samples=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/samples.npy",
     output:
         table=f"{RESULTS}/metrics/spectrum/{{experiment}}/delta{{ratio}}.csv",
@@ -228,8 +273,7 @@ rule metrics_spectrum:
         dataset=lambda wildcards: VARIANTS[wildcards.experiment].dataset,
     shell:
         "python -m ihdm --threads {threads} metrics spectrum --num-images {params.num_images} "
-        "--resamples {params.resamples} --train {input.train:q} "
-        "--sets samples={input.samples:q} "
+        "--resamples {params.resamples} --reference {input.reference:q} --sets samples={input.samples:q} "
         "--label dataset={params.dataset} --label experiment={wildcards.experiment} "
         "--label delta_ratio={wildcards.ratio} --output {output.table:q} > {log:q} 2>&1"
 

@@ -1,0 +1,54 @@
+"""What distances need of a reference, whatever is compared with it: found once for each reference, and stored."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ihdm.errors import UserError
+from ihdm.metrics.features import Features
+from ihdm.metrics.frechet import Gaussian
+from ihdm.metrics.kernel import mean_over_pairs
+from ihdm.storage.reading import read_archive
+
+
+@dataclass(frozen=True)
+class Moments:
+    """The Gaussian of a reference's features, and the mean kernel over all pairs of its different images."""
+
+    gaussian: Gaussian
+    mean_kernel: float
+
+    @classmethod
+    def of(cls, features: Features) -> "Moments":
+        """Return the moments of features; the kernels of n images take n² products of two.
+
+        Raises:
+            UserError: if there are fewer than two images.
+        """
+        return cls(Gaussian.of(features), mean_over_pairs(features))
+
+    def save(self, path: Path, features_sha256: str) -> None:
+        """Write the moments as .npz, with the SHA-256 of the file of features that they are of."""
+        np.savez(
+            path,
+            mean=self.gaussian.mean,
+            root=self.gaussian.root,
+            mean_kernel=self.mean_kernel,
+            features_sha256=features_sha256,
+        )
+
+    @classmethod
+    def read(cls, path: Path, features_sha256: str) -> "Moments":
+        """Read stored moments.
+
+        Raises:
+            UserError: if the file holds none, or those of other features.
+        """
+        stored = read_archive(path, ("mean", "root", "mean_kernel", "features_sha256"))
+        if (found := str(stored["features_sha256"])) != features_sha256:
+            raise UserError(
+                f"{path}: holds the moments of features with SHA-256 {found[:12]}…, but the reference has "
+                f"{features_sha256[:12]}…; run `metrics moments` on the reference"
+            )
+        return cls(Gaussian(stored["mean"], stored["root"]), float(stored["mean_kernel"]))
