@@ -92,7 +92,9 @@ def test_everything_is_there(results):
     assert set(distance[distance["dataset"] == "digits"]["extractor"]) == {"dct64"}
     likelihood = pd.read_csv(results / "metrics/likelihood.csv")
     assert (likelihood["delta_ratio"] > 0).all()  # δ = 0 has none
-    assert "Does the network deblur?" in (results / "report/summary.html").read_text()
+    summary = (results / "report/summary.html").read_text()
+    assert "Does the network deblur?" in summary
+    assert "digits: The digits have only 17 grey levels" in summary  # what its source says of it
 
 
 def test_every_output_has_a_record(results):

@@ -11,7 +11,7 @@ import psutil
 from snakemake.settings.types import ExecMode
 
 from ihdm.config.reading import parse_config, read_config
-from ihdm.data.sources import check_sources, reference_of, resolve_datasets
+from ihdm.data.sources import check_sources, notes_of, reference_of, resolve_datasets
 from ihdm.config.experiments import format_number
 from ihdm.errors import UserError
 from ihdm.figures import figure_inputs

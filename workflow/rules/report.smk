@@ -20,5 +20,11 @@ rule report:
         # The page tells which results that are kept were made by other code.
         kept_code=[code_sha256(command) for command in ("data prepare", "models train")],
         kept=[word for meta in KEPT for word in ("--kept", meta)],
+        notes=[
+            word
+            for name, notes in notes_of(settings).items()
+            for note in notes
+            for word in ("--note", f"{name}: {note}")
+        ],
     shell:
-        "python -m ihdm --threads {threads} report write {input.tables:q} {params.kept:q} --output {output.page:q} > {log:q} 2>&1"
+        "python -m ihdm --threads {threads} report write {input.tables:q} {params.kept:q} {params.notes:q} --output {output.page:q} > {log:q} 2>&1"
