@@ -56,7 +56,7 @@ COLUMNS = {
     "sweep": [
         *("dataset", "experiment", "base", "swept", "sigma", "num_levels", "blur_sigma_max", "num_train", "seed"),
         *("levels", "prior_noise", "rounding", "is_departure", "delta_ratio", "set", "metric", "extractor"),
-        *("extractor_sha256", "n", "value", "standard_error"),
+        *("extractor_sha256", "reference", "n", "value", "standard_error"),
     ],
 }
 

@@ -92,6 +92,8 @@ def test_everything_is_there(results):
     assert set(distance[distance["dataset"] == "digits"]["extractor"]) == {"dct64"}
     likelihood = pd.read_csv(results / "metrics/likelihood.csv")
     assert (likelihood["delta_ratio"] > 0).all()  # δ = 0 has none
+    sweep = pd.read_csv(results / "metrics/sweep.csv")
+    assert (sweep["reference"].fillna("none") == np.where(sweep["metric"] == "bits_per_dim", "none", "training")).all()
     summary = (results / "report/summary.html").read_text()
     assert "Does the network deblur?" in summary
     assert "digits: The digits have only 17 grey levels" in summary  # what its source says of it
@@ -256,9 +258,17 @@ def test_the_released_reference_is_the_same_pictures_squashed(tmp_path):
     assert cut.shape == squashed.shape == (27, 16, 16, 3)
     distance = pd.read_csv(table).query("metric == 'frechet_distance'").set_index("set")
     assert distance.loc["train", "n_reference"] == 15
+    assert set(distance["reference"]) == {"as_released"}
     features, reference = (CosineFeatures(768).transform(part) for part in (cut[:12], squashed[12:]))
     expected = FrechetDistance(features, Gaussian.of(reference)).value(np.arange(12))
     assert distance.loc["train", "value"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_cannot_be_squashed_is_measured_from_the_training_images(tmp_path):
+    """And its rows say so, also where the reference of other data sets is the released one."""
+    table = tmp_path / "results/metrics/distance/real/digits.csv"
+    output = snakemake(tmp_path / "results", "-n", "-p", str(table), evaluation__reference="as_released")
+    assert "--label dataset=digits --label reference=training" in output.stdout
 
 
 def test_report_gathers_all(results):

@@ -17,7 +17,7 @@ def table(
     parts: Annotated[list[Path], typer.Argument(help="Tables of one kind, .csv.")],
     output: OutputOption,
 ) -> None:
-    """Join tables of one kind, one after another; rows of one data set must be of one extractor."""
+    """Join tables of one kind, one after another; rows of one data set must be of one extractor and reference."""
     from ihdm.metrics.tables import join_tables
     from ihdm.storage.provenance import record
     from ihdm.storage.reading import missing_columns_told, read_table
@@ -72,4 +72,4 @@ def _swept_columns(path: Path) -> tuple[str, ...]:
     every = ("experiment", "delta_ratio", "n", "standard_error")
     if path.stem == "likelihood":
         return (*every, "bits_per_dim")
-    return (*every, "dataset", "set", "metric", "value", *(("band",) if path.stem == "spectrum" else ()))
+    return (*every, "dataset", "set", "metric", "reference", "value", *(("band",) if path.stem == "spectrum" else ()))

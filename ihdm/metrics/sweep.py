@@ -9,7 +9,7 @@ from ihdm.config.stages import SweptExperiment
 
 COLUMNS = (
     *("dataset", "experiment", "base", "swept", *NUMBERS, "levels", "prior_noise", "rounding", "is_departure"),
-    *("delta_ratio", "set", "metric", "extractor", "extractor_sha256", "n", "value", "standard_error"),
+    *("delta_ratio", "set", "metric", "extractor", "extractor_sha256", "reference", "n", "value", "standard_error"),
 )
 
 
@@ -41,8 +41,8 @@ def _in_one_form(kind: str, table: pd.DataFrame) -> pd.DataFrame:
     if kind == "spectrum":
         is_band = table["metric"] == "relative_power"
         table = table.assign(metric=table["metric"].where(~is_band, table["metric"] + "_" + table["band"]))
-    wanted = ("dataset", "experiment", "delta_ratio", "set", "metric", "extractor", "extractor_sha256", "n", "value")
-    return table.reindex(columns=[*wanted, "standard_error"])
+    measured = COLUMNS[COLUMNS.index("delta_ratio") :]
+    return table.reindex(columns=["dataset", "experiment", *measured])
 
 
 def swept_parameters(table: pd.DataFrame, base: str) -> dict[str, pd.DataFrame]:

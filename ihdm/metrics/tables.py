@@ -15,9 +15,10 @@ def join_tables(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         parts: the tables, by the name to call them in an error.
 
     Raises:
-        UserError: if two tables measure images of one data set in features of different extractors, or compare
-            different numbers of images.
+        UserError: if two tables measure images of one data set in features of different extractors, or from different
+            references, or compare different numbers of images.
     """
+    _require_one_reference(parts)
     by_dataset: dict[str, dict[str, tuple[str, str]]] = {}
     counts: dict[str, dict[str, tuple[int, ...]]] = {}
     for name, part in parts.items():
@@ -43,6 +44,22 @@ def join_tables(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
                     "compare as many in each"
                 )
     return pd.concat(parts.values(), ignore_index=True)
+
+
+def _require_one_reference(parts: Mapping[str, pd.DataFrame]) -> None:
+    found: dict[str, dict[str, str]] = {}
+    for name, part in parts.items():
+        if {"dataset", "reference"} <= set(part.columns):
+            for keys, _ in part.groupby(["dataset", "reference"]):
+                dataset, reference = map(str, keys)
+                found.setdefault(dataset, {}).setdefault(reference, name)
+    for dataset, names in found.items():
+        (first, expected), *others = names.items()
+        for reference, name in others:
+            raise UserError(
+                f"{dataset}: {expected} is measured from the reference '{first}' but {name} from '{reference}': "
+                "only distances from one reference can be compared; measure them all from the same"
+            )
 
 
 def _text(counts: tuple[int, ...]) -> str:

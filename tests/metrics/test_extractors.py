@@ -113,6 +113,19 @@ def test_unequal_numbers_of_images_are_refused():
         join_tables({"a": rows, "b": pd.concat([rows, rows.assign(n=50)])})
 
 
+def test_mixing_references_is_refused(ihdm_fails, tmp_path):
+    rows = pd.DataFrame({"dataset": ["d"], "set": ["s"], "reference": ["training"], "value": [1.0]})
+    for name, table in (("a", rows), ("b", rows.assign(reference="as_released"))):
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    message = ihdm_fails("metrics", "table", tmp_path / "a.csv", tmp_path / "b.csv", "--output", tmp_path / "x.csv")
+    assert f"d: {tmp_path}/a.csv is measured from the reference 'training' but {tmp_path}/b.csv from" in message
+    assert "'as_released': only distances from one reference can be compared; measure them all from the same" in message
+    assert not (tmp_path / "x.csv").exists()
+    # Other data sets may have another reference.
+    both = join_tables({"a": rows, "b": rows.assign(dataset="e", reference="as_released")})
+    assert set(both["reference"]) == {"training", "as_released"}
+
+
 def test_too_few_images(folder, ihdm, ihdm_fails):
     train, test = folder / "train_dct.npz", folder / "test_dct.npz"
     message = ihdm_fails(*distance(train, {"test": test}, folder / "x.csv"))

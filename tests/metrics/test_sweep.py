@@ -33,7 +33,7 @@ def tables(experiments: list[str]) -> dict[str, pd.DataFrame]:
     rows = [
         {"dataset": "photos" if experiment.startswith("photos") else "digits", "experiment": experiment,
          "delta_ratio": ratio, "set": "samples", "metric": metric, "extractor": "dct64", "extractor_sha256": "0",
-         "n": 50, "value": float(number), "standard_error": 0.1}
+         "reference": "training", "n": 50, "value": float(number), "standard_error": 0.1}
         for number, experiment in enumerate(experiments, start=1)
         for ratio in (1.0, 1.25)
         for metric in ("frechet_distance", "kernel_distance")
@@ -75,6 +75,8 @@ def test_one_row_for_each_measure_with_what_was_swept(config):
     assert (bits["value"] == 3.0).all()
     real = table[table["set"] == "train"]
     assert real["sigma"].isna().all()
+    assert set(table[table["metric"] != "bits_per_dim"]["reference"]) == {"training"}
+    assert table[table["metric"] == "bits_per_dim"]["reference"].isna().all()  # measured from none
 
 
 def test_a_parameter_is_varied_alone(config):
@@ -157,8 +159,16 @@ def test_departures_are_differences(config):
     assert set(found["metric"]) == {"frechet_distance", "kernel_distance", "bits_per_dim"}
     row = found[(found["metric"] == "frechet_distance") & (found["delta_ratio"] == 1.25)].iloc[0]
     assert (row["described"], row["variant"]) == ("nearest", "truncate")
+    assert (row["reference"], row["n"]) == ("training", 50)
     assert row["difference"] == row["value_variant"] - row["value_described"] == 4
     assert row["standard_error"] == pytest.approx(0.1 * np.sqrt(2))
+
+
+def test_departures_compare_with_one_reference_alone(config):
+    experiments = config.swept.experiments
+    table = tidy_table(tables(list(experiments)), experiments, NUM_TRAIN)
+    table.loc[(table["experiment"] == "digits") & (table["metric"] == "frechet_distance"), "reference"] = "as_released"
+    assert set(departure_table(table)["metric"]) == {"kernel_distance", "bits_per_dim"}
 
 
 def test_what_the_released_code_does_not_do_is_no_departure():

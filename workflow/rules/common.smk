@@ -207,6 +207,12 @@ def reference_file(name):
     return path
 
 
+def reference_name(wildcards):
+    """What the images of a data set, named or an experiment's, are measured from, as tables call it."""
+    dataset = dataset_named(wildcards)
+    return "training" if settings.reference_of(dataset) == dataset else settings.evaluation.reference
+
+
 def mean_power_of(wildcards):
     """The mean power of the training images of a data set, named or an experiment's."""
     return f"{RESULTS}/metrics/mean_power/{dataset_named(wildcards)}.npz"

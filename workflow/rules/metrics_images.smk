@@ -138,7 +138,7 @@ rule metrics_distance_real:
     params:
         code=code_sha256("metrics distance-real"),
         settings=settings.distance.model_dump_json(),
-        reference=settings.evaluation.reference,
+        reference=reference_name,
     shell:
         "python -m ihdm --threads {threads} metrics distance-real --settings {params.settings:q} "
         "--reference {input.reference:q} --moments {input.moments:q} --train {input.train:q} --test {input.test:q} "
@@ -165,7 +165,7 @@ rule metrics_distance:
     params:
         code=code_sha256("metrics distance"),
         settings=settings.distance.model_dump_json(),
-        reference=settings.evaluation.reference,
+        reference=reference_name,
         dataset=lambda wildcards: VARIANTS[wildcards.experiment].dataset,
         sets=lambda wildcards: [
             word for name, path in compared_features(wildcards).items() for word in ("--sets", f"{name}={path}")
@@ -206,7 +206,7 @@ rule metrics_memorisation:
         "python -m ihdm --threads {threads} metrics memorisation --settings {params.settings:q} "
         "--images samples={input.samples:q} --images test={input.test:q} --images train={input.train:q} "
         "--features samples={input.sample_features:q} --features test={input.test_features:q} --features train={input.train_features:q} "
-        "--label dataset={params.dataset} --label experiment={wildcards.experiment} "
+        "--label dataset={params.dataset} --label reference=training --label experiment={wildcards.experiment} "
         "--label delta_ratio={wildcards.ratio} --output {output.table:q} 2>&1 | tee -i {log:q}"
 
 
@@ -250,7 +250,7 @@ rule metrics_spectrum_real:
     shell:
         "python -m ihdm --threads {threads} metrics spectrum-real --num-images {params.num_images} "
         "--resamples {params.resamples} --reference {input.reference:q} --train {input.train:q} --test {input.test:q} "
-        "--label dataset={wildcards.dataset} --output {output.table:q} > {log:q} 2>&1"
+        "--label dataset={wildcards.dataset} --label reference=training --output {output.table:q} > {log:q} 2>&1"
 
 
 rule metrics_spectrum:
@@ -274,7 +274,7 @@ rule metrics_spectrum:
     shell:
         "python -m ihdm --threads {threads} metrics spectrum --num-images {params.num_images} "
         "--resamples {params.resamples} --reference {input.reference:q} --sets samples={input.samples:q} "
-        "--label dataset={params.dataset} --label experiment={wildcards.experiment} "
+        "--label dataset={params.dataset} --label reference=training --label experiment={wildcards.experiment} "
         "--label delta_ratio={wildcards.ratio} --output {output.table:q} > {log:q} 2>&1"
 
 
