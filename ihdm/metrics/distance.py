@@ -6,7 +6,7 @@ import numpy as np
 
 from ihdm.config.stages import DistanceSettings
 from ihdm.errors import UserError
-from ihdm.metrics.estimates import Estimate, jackknife
+from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, jackknife
 from ihdm.metrics.extrapolation import can_extrapolate, extrapolate
 from ihdm.metrics.features import Features, StoredFeatures, require_one_extractor
 from ihdm.metrics.frechet import FrechetDistance
@@ -29,11 +29,13 @@ def measure_distances(
 
     The intervals tell how much the values would change with other images in the set; the reference is taken as given,
     as it is in the protocol that papers use. Precision, recall, density and coverage compare with the first of the
-    reference, as many as the set has or all. The extrapolated distance is left out where a quarter of the set has no
-    more images than there are features.
+    reference, as many as the set has or all. Intervals end where a measure cannot lie, as that of the Fréchet distance
+    at zero; the kernel distance and the extrapolated one are estimates that may come out below zero themselves, so that
+    theirs go on. The extrapolated distance is left out where a quarter of the set has no more images than there are
+    features.
     """
     frechet = FrechetDistance(features, moments.gaussian)
-    whole = jackknife(frechet.value, len(features), settings.num_resamples, settings.seed)
+    whole = jackknife(frechet.value, len(features), settings.num_resamples, settings.seed, NOT_NEGATIVE)
     measures = {
         "frechet_distance": whole,
         "kernel_distance": kernel_distance(features, reference, moments.mean_kernel),

@@ -1,5 +1,6 @@
 """Values with standard errors and 95 % intervals, in closed form or by leaving images out."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,41 +16,63 @@ LEFT_OUT = 0.2
 """Share of the images that each resample of the jackknife leaves out."""
 
 
+Bounds = tuple[float, float]
+UNBOUNDED: Bounds = (-math.inf, math.inf)
+SHARE: Bounds = (0.0, 1.0)
+NOT_NEGATIVE: Bounds = (0.0, math.inf)
+"""Of powers, and of distances that are never estimated below zero."""
+
+
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its standard error and 95 % interval."""
+    """A value with its standard error and 95 % interval.
+
+    Attributes:
+        value: the estimate.
+        standard_error: its standard error.
+        bounds: what neither the quantity nor its estimate can leave; the interval ends there.
+    """
 
     value: float
     standard_error: float
+    bounds: Bounds = UNBOUNDED
 
     @property
     def low(self) -> float:
         """Lower end of the 95 % interval."""
-        return self.value - NORMAL_95 * self.standard_error
+        return float(np.clip(self.value - NORMAL_95 * self.standard_error, *self.bounds))
 
     @property
     def high(self) -> float:
         """Upper end of the 95 % interval."""
-        return self.value + NORMAL_95 * self.standard_error
+        return float(np.clip(self.value + NORMAL_95 * self.standard_error, *self.bounds))
 
     def columns(self) -> dict[str, float]:
         """Return the columns of a table that hold this estimate."""
         return {"value": self.value, "standard_error": self.standard_error, "low": self.low, "high": self.high}
 
 
-def mean_estimate(values: Float[np.ndarray, "image"]) -> Estimate:
+def mean_estimate(values: Float[np.ndarray, "image"], bounds: Bounds = UNBOUNDED) -> Estimate:
     """Return the mean over independent images with its standard error.
+
+    Args:
+        values: one for each image.
+        bounds: what none of them can leave.
 
     Raises:
         UserError: if there are fewer than two values.
     """
     if len(values) < 2:
         raise UserError(f"{len(values)} images have no standard error; at least 2 are needed")
-    return Estimate(float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values))))
+    return Estimate(float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values))), bounds)
 
 
 def jackknife(
-    statistic: Callable[[Int[np.ndarray, "part"]], float], num_images: int, num_resamples: int, seed: int
+    statistic: Callable[[Int[np.ndarray, "part"]], float],
+    num_images: int,
+    num_resamples: int,
+    seed: int,
+    bounds: Bounds = UNBOUNDED,
 ) -> Estimate:
     """Estimate a statistic of a set of images and its standard error, by the delete-d jackknife (Shao and Wu, 1989).
 
@@ -67,6 +90,7 @@ def jackknife(
         num_images: n, images in the set; 2 or more.
         num_resamples: how many resamples the standard error comes from, 2 or more.
         seed: seed of the resampling.
+        bounds: what the statistic cannot leave.
 
     Raises:
         UserError: if there are fewer than two images.
@@ -78,4 +102,4 @@ def jackknife(
     num_kept = num_images - num_left_out
     values = [statistic(rng.choice(num_images, num_kept, replace=False)) for _ in range(num_resamples)]
     standard_error = np.sqrt(num_kept / num_left_out) * np.std(values, ddof=1)
-    return Estimate(statistic(np.arange(num_images)), float(standard_error))
+    return Estimate(statistic(np.arange(num_images)), float(standard_error), bounds)

@@ -11,7 +11,7 @@ A set's manifold is the union of balls around its images, each reaching to the k
 import numpy as np
 
 from ihdm.errors import UserError
-from ihdm.metrics.estimates import Estimate, mean_estimate
+from ihdm.metrics.estimates import NOT_NEGATIVE, SHARE, Estimate, mean_estimate
 from ihdm.metrics.features import Features
 from ihdm.metrics.neighbours import distance_blocks, neighbour_radii
 
@@ -43,8 +43,8 @@ def manifold_measures(features: Features, reference: Features, num_neighbours: i
         covered.append(inside.any(axis=1))
         recalled.append((distances <= sample_radii).any(axis=1))
     return {
-        "precision": mean_estimate((balls > 0).astype(float)),
-        "recall": mean_estimate(np.concatenate(recalled).astype(float)),
-        "density": mean_estimate(balls / num_neighbours),
-        "coverage": mean_estimate(np.concatenate(covered).astype(float)),
+        "precision": mean_estimate((balls > 0).astype(float), SHARE),
+        "recall": mean_estimate(np.concatenate(recalled).astype(float), SHARE),
+        "density": mean_estimate(balls / num_neighbours, NOT_NEGATIVE),
+        "coverage": mean_estimate(np.concatenate(covered).astype(float), SHARE),
     }

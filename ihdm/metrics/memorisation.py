@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from jaxtyping import Float
 
-from ihdm.metrics.estimates import Estimate, mean_estimate
+from ihdm.metrics.estimates import NOT_NEGATIVE, SHARE, Estimate, mean_estimate
 from ihdm.metrics.neighbours import Points, distance_blocks
 
 NEAR = 0.05
@@ -48,10 +48,13 @@ def memorisation_measures(
     adjusted = (is_near.sum() + 2) / (len(samples) + 4)
     by_counting = np.sqrt(adjusted * (1 - adjusted) / (len(samples) + 4))
     by_threshold = (np.mean(samples <= upper) - np.mean(samples <= lower)) / 2
-    share = Estimate(float(is_near.mean()), float(np.hypot(by_counting, by_threshold)))
+    share = Estimate(float(is_near.mean()), float(np.hypot(by_counting, by_threshold)), SHARE)
     return {
-        "samples": {"nearest_distance": mean_estimate(samples), "share_near": share},
-        "test": {"nearest_distance": mean_estimate(held_out), "share_near": Estimate(NEAR, np.nan)},
+        "samples": {"nearest_distance": mean_estimate(samples, NOT_NEGATIVE), "share_near": share},
+        "test": {
+            "nearest_distance": mean_estimate(held_out, NOT_NEGATIVE),
+            "share_near": Estimate(NEAR, np.nan, SHARE),
+        },
     }
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ihdm.metrics.estimates import jackknife, mean_estimate
+from ihdm.metrics.estimates import NOT_NEGATIVE, jackknife, mean_estimate
 from ihdm.metrics.spectrum import annulus_power, fit_alpha
 from ihdm.storage.images import StoredImages
 
@@ -42,7 +42,7 @@ def power_law_rows(images: StoredImages, num_resamples: int, seed: int) -> list[
             "low_frequency": frequency,
             "high_frequency": frequency,
             "n": count,
-            **mean_estimate(values).columns(),
+            **mean_estimate(values, NOT_NEGATIVE).columns(),
         }
         for frequency, values in zip(frequencies, power.T, strict=True)
     ] + [

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float, Int
 
-from ihdm.metrics.estimates import Estimate, jackknife
+from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, jackknife
 
 SEED = 0
 
@@ -25,7 +25,7 @@ def spectral_distance(
         reference: mean power of real images in the same annuli.
         num_resamples: resamples behind the standard error.
     """
-    return jackknife(partial(_distance, power, np.log(reference)), len(power), num_resamples, SEED)
+    return jackknife(partial(_distance, power, np.log(reference)), len(power), num_resamples, SEED, NOT_NEGATIVE)
 
 
 def _distance(

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from scipy.fft import dctn
 
 from ihdm.errors import UserError
-from ihdm.metrics.estimates import Estimate, mean_estimate
+from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, mean_estimate
 from ihdm.metrics.spectral_distance import spectral_distance
 from ihdm.storage.images import StoredImages
 from ihdm.storage.reading import read_archive
@@ -152,7 +152,7 @@ def band_rows(sets: Mapping[str, StoredImages], real: MeanPower, num_resamples: 
         bands, annuli = _powers(images)
         relative = bands / real.bands
         estimates = [
-            ("relative_power", band, low, high, mean_estimate(values))
+            ("relative_power", band, low, high, mean_estimate(values, NOT_NEGATIVE))
             for (band, (low, high)), values in zip(BANDS.items(), relative.T, strict=True)
         ]
         distance = spectral_distance(annuli, real.annuli, num_resamples)

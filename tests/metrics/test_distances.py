@@ -203,6 +203,20 @@ def test_nothing_is_extrapolated_from_singular_covariances():
         assert ("frechet_distance_extrapolated" in found) is is_there
 
 
+@given(seed=st.integers(0, 2**16), count=st.integers(8, 20))
+@settings(deadline=None, max_examples=15)
+def test_only_unbiased_distances_reach_below_zero(seed, count):
+    """Of sets that are alike: an interval of the Fréchet distance ends at zero, one of the kernel distance goes on."""
+    features, reference = np.random.default_rng(seed).standard_normal((2, count, 2))
+    chosen = settings_of(count).model_copy(update={"num_resamples": 20})
+    found = measure_distances(features, reference, Moments.of(reference), chosen)
+    assert 0 <= found["frechet_distance"].low <= found["frechet_distance"].value
+    estimate = found["kernel_distance"]
+    assert estimate.high - estimate.value == pytest.approx(estimate.value - estimate.low)
+    same = measure_distances(features, features, Moments.of(features), chosen)["frechet_distance"]
+    assert 0 <= same.low <= same.value == pytest.approx(0, abs=1e-6)
+
+
 def test_too_few_images():
     with pytest.raises(UserError, match="at least 2"):
         Gaussian.of(np.ones((1, 3)))

@@ -1,9 +1,13 @@
+import math
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
 from ihdm.metrics import neighbours
-from ihdm.metrics.estimates import Estimate
+from ihdm.metrics.estimates import NORMAL_95, NOT_NEGATIVE, SHARE, Estimate
 from ihdm.metrics.extrapolation import extrapolate
 from ihdm.metrics.manifold import manifold_measures
 from ihdm.metrics.memorisation import memorisation_measures, memorisation_rows, nearest_distances
@@ -101,6 +105,47 @@ def test_a_share_of_none_has_an_error():
     share = memorisation_measures(np.full(200, 5.0), held_out)["samples"]["share_near"]
     assert share.value == 0
     assert 0.01 < share.high < 0.03
+
+
+def check_interval(estimate: Estimate, low: float, high: float) -> None:
+    """It lies in bounds and around its value, and but for them is as wide as the error says."""
+    assert low <= estimate.low <= estimate.value <= estimate.high <= high
+    width = NORMAL_95 * estimate.standard_error
+    assert estimate.low == max(low, estimate.value - width)
+    assert estimate.high == min(high, estimate.value + width)
+
+
+@given(
+    seed=st.integers(0, 2**16),
+    num_samples=st.integers(4, 30),
+    num_real=st.integers(4, 30),
+    shift=st.floats(0, 3),
+    k=st.integers(1, 3),
+)
+@settings(deadline=None, max_examples=60)
+def test_intervals_of_shares_stay_shares(seed, num_samples, num_real, shift, k):
+    rng = np.random.default_rng(seed)
+    samples, real = rng.standard_normal((num_samples, 3)) + shift, rng.standard_normal((num_real, 3))
+    found = manifold_measures(samples, real, k)
+    for name in ("precision", "recall", "coverage"):
+        check_interval(found[name], *SHARE)
+    check_interval(found["density"], *NOT_NEGATIVE)
+    near, held_out = rng.gamma(2, 1, num_samples), rng.gamma(2, 1, num_real) + shift
+    measures = memorisation_measures(near, held_out)
+    check_interval(measures["samples"]["share_near"], *SHARE)
+    for part in measures.values():
+        check_interval(part["nearest_distance"], *NOT_NEGATIVE)
+    power, reference = rng.exponential(size=(num_samples, 5)) + 0.01, rng.exponential(size=5) + 0.01
+    check_interval(spectral_distance(power, reference, 20), *NOT_NEGATIVE)
+
+
+def test_an_interval_ends_where_the_quantity_cannot_lie():
+    """Value and standard error stay what they are."""
+    estimate = Estimate(0.98, 0.05, SHARE)
+    assert estimate.columns() == {"value": 0.98, "standard_error": 0.05, "low": 0.98 - NORMAL_95 * 0.05, "high": 1.0}
+    assert Estimate(0.02, 0.05).low < 0 == Estimate(0.02, 0.05, NOT_NEGATIVE).low
+    assert math.isnan(Estimate(math.nan, math.nan, SHARE).low)
+    assert math.isnan(Estimate(0.05, math.nan, SHARE).high)  # by definition
 
 
 def test_share_near_of_equal_distances():
