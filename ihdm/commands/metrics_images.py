@@ -168,12 +168,15 @@ def memorisation(
     output: OutputOption,
     label: LabelOption = None,
 ) -> None:
-    """Compare how near samples come to training images with how near held-out images come, in pixels and features."""
+    """Compare how near samples come to training images with how near held-out images come, in pixels and features.
+
+    Of held-out images as many count as of samples, or all where there are fewer.
+    """
     from ihdm.metrics.features import StoredFeatures, require_one_extractor, weights_sha256
     from ihdm.metrics.memorisation import memorisation_rows
     from ihdm.progress import Progress
     from ihdm.storage.provenance import record
-    from ihdm.storage.reading import require_one_shape
+    from ihdm.storage.reading import open_images, require_one_shape
 
     chosen = read_settings(MemorisationSettings, settings)
     pixel_paths, feature_paths = named_paths("--images", images), named_paths("--features", features)
@@ -181,14 +184,17 @@ def memorisation(
     for option, paths in (("--images", pixel_paths), ("--features", feature_paths)):
         if sorted(paths) != sorted(order):
             raise UserError(f"{option}: give samples, test and train, not {', '.join(paths)}")
-    counts = dict(zip(order, (chosen.num_images, chosen.num_images, chosen.num_train), strict=True))
     with record(
         [output],
         command="metrics memorisation",
         inputs=[*pixel_paths.values(), *feature_paths.values()],
         settings=chosen,
     ):
-        pixels = {name: first_images(pixel_paths[name], counts[name]) for name in order}
+        pixels = {
+            "samples": first_images(pixel_paths["samples"], chosen.num_images),
+            "test": open_images(pixel_paths["test"])[: chosen.num_images],
+            "train": first_images(pixel_paths["train"], chosen.num_train),
+        }
         require_one_shape({str(pixel_paths[name]): pixels[name] for name in order})
         stored = {name: StoredFeatures.read(feature_paths[name]) for name in order}
         require_one_extractor({name: (part.extractor, part.sha256) for name, part in stored.items()})
@@ -196,7 +202,7 @@ def memorisation(
             if len(part) < (needed := len(pixels[name])):
                 raise UserError(f"{feature_paths[name]}: features of {len(part)} images; {needed} are needed")
         points = {name: part.reshape(len(part), -1) for name, part in pixels.items()}
-        vectors = {name: part.values[: counts[name]] for name, part in stored.items()}
+        vectors = {name: part.values[: len(pixels[name])] for name, part in stored.items()}
         extractor, sha256 = stored["train"].extractor, stored["train"].sha256
         spaces = {("pixels", weights_sha256()): points, (extractor, sha256): vectors}
         with Progress(f"memorisation {output.parent.name} {output.stem}", len(spaces), unit="spaces") as progress:

@@ -8,6 +8,8 @@ from jaxtyping import Float
 from ihdm.metrics.estimates import NOT_NEGATIVE, SHARE, Estimate, mean_estimate
 from ihdm.metrics.neighbours import Points, distance_blocks
 
+METRICS = ("nearest_distance", "share_near")
+"""Means over images: n changes their errors and not their values, so that any n may be compared with any other."""
 NEAR = 0.05
 """Quantile of the held-out images' distances below which an image counts as near."""
 
@@ -70,12 +72,12 @@ def memorisation_rows(
     """
     rows: list[dict[str, object]] = []
     for done, ((space, sha256), points) in enumerate(spaces.items(), start=1):
-        samples, held_out, train = points["samples"], points["test"], points["train"]
+        train = points["train"]
         chunk = max(1, 2**25 // train.shape[1])
         # Stored pixels are compared as the integers that they are, exactly, and scaled to [0, 1] afterwards.
         unit = 255 if np.issubdtype(train.dtype, np.integer) else 1
-        distances = [nearest_distances(part, train, chunk) / unit for part in (samples, held_out)]
-        for name, measures in memorisation_measures(*distances).items():
+        distances = {name: nearest_distances(points[name], train, chunk) / unit for name in ("samples", "test")}
+        for name, measures in memorisation_measures(distances["samples"], distances["test"]).items():
             for metric, estimate in measures.items():
                 rows.append(
                     {
@@ -83,7 +85,7 @@ def memorisation_rows(
                         "metric": metric,
                         "extractor": space,
                         "extractor_sha256": sha256,
-                        "n": len(samples),
+                        "n": len(points[name]),
                         "n_reference": len(train),
                         **estimate.columns(),
                     }

@@ -6,6 +6,7 @@ import pandas as pd
 
 from ihdm.errors import UserError
 from ihdm.metrics.features import require_one_extractor
+from ihdm.metrics.memorisation import METRICS as MEMORISATION
 
 
 def join_tables(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -16,13 +17,13 @@ def join_tables(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
     Raises:
         UserError: if two tables measure images of one data set in features of different extractors, or from different
-            references, or compare different numbers of images.
+            references, or compare different numbers of images in measures that depend on it.
     """
     _require_one_reference(parts)
     by_dataset: dict[str, dict[str, tuple[str, str]]] = {}
     counts: dict[str, dict[str, tuple[int, ...]]] = {}
     for name, part in parts.items():
-        if not {"dataset", "extractor", "n"} <= set(part.columns):
+        if not {"dataset", "metric", "extractor", "n"} <= set(part.columns):
             continue
         features = part[part["extractor"] != "pixels"]
         for keys, _ in features.groupby(["dataset", "extractor", "extractor_sha256"]):
@@ -30,7 +31,7 @@ def join_tables(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             if name in (origins := by_dataset.setdefault(dataset, {})):
                 require_one_extractor({f"one row of {name}": origins[name], "another": (extractor, sha256)})
             origins[name] = (extractor, sha256)
-        for keys, rows in part.groupby(["dataset", "set"]):
+        for keys, rows in part[~part["metric"].isin(MEMORISATION)].groupby(["dataset", "set"]):
             dataset, images = map(str, keys)
             counts.setdefault(dataset, {})[f"'{images}' in {name}"] = tuple(sorted(rows["n"].unique().tolist()))
     for origins in by_dataset.values():

@@ -106,7 +106,9 @@ def test_mixing_rows_is_refused(folder, ihdm, ihdm_fails):
 
 
 def test_unequal_numbers_of_images_are_refused():
-    rows = pd.DataFrame({"dataset": ["d"], "set": ["s"], "extractor": ["x"], "extractor_sha256": ["0"], "n": [100]})
+    rows = pd.DataFrame(
+        {"dataset": ["d"], "set": ["s"], "metric": ["m"], "extractor": ["x"], "extractor_sha256": ["0"], "n": [100]}
+    )
     with pytest.raises(UserError, match=r"d: 's' in a has 100 images but 's' in b has 50; compare as many in each"):
         join_tables({"a": rows, "b": rows.assign(n=50)})
     with pytest.raises(UserError, match=r"'s' in b has 50 and 100"):
@@ -124,6 +126,35 @@ def test_mixing_references_is_refused(ihdm_fails, tmp_path):
     # Other data sets may have another reference.
     both = join_tables({"a": rows, "b": rows.assign(dataset="e", reference="as_released")})
     assert set(both["reference"]) == {"training", "as_released"}
+
+
+def test_memorisation_has_its_own_numbers_of_images(folder, ihdm, ihdm_fails):
+    """Of samples those asked for, of held-out images as many as there are; tables of any n are joined."""
+    np.save(folder / "samples.npy", IMAGES[:100])
+    paths = {"images": ("{}.npy", "samples", "train"), "features": ("{}_dct.npz", "train", "train")}
+    given = []
+    for option, (pattern, samples, train) in paths.items():
+        for name, split in (("samples", samples), ("test", "test"), ("train", train)):
+            given += [f"--{option}", f"{name}={folder / pattern.format(split)}"]
+
+    def measure(count: int) -> pd.DataFrame:
+        output = folder / f"{count}.csv"
+        ihdm("metrics", "memorisation", "--settings", f'{{"num_images": {count}}}', *given, "--label", "dataset=d",
+            "--output", output)  # fmt: skip
+        return pd.read_csv(output)
+
+    rows = measure(60)
+    assert set(zip(rows["set"], rows["n"], rows["n_reference"], strict=True)) == {
+        ("samples", 60, 300),
+        ("test", 40, 300),
+    }
+    measure(30)
+    ihdm("metrics", "table", folder / "60.csv", folder / "30.csv", "--output", folder / "both.csv")
+    assert set(pd.read_csv(folder / "both.csv")["n"]) == {60, 40, 30}
+    message = ihdm_fails(
+        "metrics", "memorisation", "--settings", '{"num_images": 101}', *given, "--output", folder / "x"
+    )
+    assert "samples.npy: 101 images are asked for but it holds 100" in message
 
 
 def test_too_few_images(folder, ihdm, ihdm_fails):

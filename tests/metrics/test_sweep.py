@@ -79,6 +79,15 @@ def test_one_row_for_each_measure_with_what_was_swept(config):
     assert table[table["metric"] == "bits_per_dim"]["reference"].isna().all()  # measured from none
 
 
+def test_every_measure_keeps_its_own_number_of_images(config):
+    experiments = config.swept.experiments
+    parts = tables(list(experiments))
+    parts["memorisation"] = parts["distance"].head(4).assign(metric="share_near", n=20)
+    numbers = tidy_table(parts, experiments, NUM_TRAIN).groupby("metric")["n"].unique().map(list)
+    assert numbers["share_near"] == [20]
+    assert numbers["frechet_distance"] == numbers["kernel_distance"] == [50]
+
+
 def test_a_parameter_is_varied_alone(config):
     experiments = config.swept.experiments
     table = tidy_table(tables(list(experiments)), experiments, NUM_TRAIN)
