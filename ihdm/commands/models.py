@@ -44,6 +44,7 @@ def train(
 
     from ihdm.devices import compute_device, processes
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, save_network
+    from ihdm.models.origin import RECORD_NAME
     from ihdm.models.state import finish
     from ihdm.models.training import LOG_EVERY
     from ihdm.models.training import train as train_network
@@ -67,7 +68,7 @@ def train(
     with record(
         [output / name for name in (CONFIG_NAME, WEIGHTS_NAME, *tables)],
         command="models train",
-        meta=output / "model.meta.json",
+        meta=output / RECORD_NAME,
         inputs=inputs,
         settings=experiment.model_dump(mode="json")
         | {"run": run.model_dump() | {"processes": processes().num_processes}},

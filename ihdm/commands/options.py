@@ -27,14 +27,23 @@ def read_settings(model: type[AnySettings], text: str) -> AnySettings:
     Raises:
         UserError: if the file cannot be read or the settings are not valid.
     """
+    return parse_settings(model, settings_text(text))
+
+
+def settings_text(text: str) -> str:
+    """Return the JSON that is the value of ``--settings``, or is in the file of this path.
+
+    Raises:
+        UserError: if the file cannot be read.
+    """
     if not text.lstrip().startswith("{"):
         try:
-            text = Path(text).read_text()
+            return Path(text).read_text()
         except OSError as error:
             raise UserError(f"--settings {text}: {error.strerror}") from None
         except UnicodeDecodeError:
             raise UserError(f"--settings {text}: not a text file") from None
-    return parse_settings(model, text)
+    return text
 
 
 def require_apart(state: Path, output: Path) -> None:

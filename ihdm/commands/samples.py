@@ -1,27 +1,68 @@
-"""Stage ``samples``: generated images."""
+"""Stage ``samples``: generated images.
 
+The pipeline gives every setting. By hand a trained network is enough, as its folder tells how it was trained.
+"""
+
+import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ihdm.commands.options import SettingsOption, TrainOption, first_images, read_settings, require_apart
+from ihdm.commands.options import first_images, require_apart, settings_text
+from ihdm.config.reading import parse_settings
 from ihdm.config.stages import SamplingSettings
 from ihdm.errors import UserError
 
 app = typer.Typer(help="Generate images.", no_args_is_help=True)
 
 ModelOption = Annotated[Path, typer.Option(help="Folder of the trained network.")]
+SettingsOption = Annotated[
+    str,
+    typer.Option(
+        "--settings",
+        help="Settings as JSON, '{\"delta_ratio\": 1}', or the path of a JSON file that holds them. Without a process "
+        "among them, process, seed and num_train are those of the training.",
+        metavar="JSON",
+    ),
+]
+TrainOption = Annotated[
+    Path | None, typer.Option(help="The training images, train.npy; by default those that the network was trained on.")
+]
+
+
+def _read(settings: str, model: Path, train: Path | None) -> tuple[SamplingSettings, Path]:
+    """Return the settings and the path of the training images, completed by what the network's folder tells."""
+    from ihdm.models.origin import read_origin
+
+    text = settings_text(settings)
+    with suppress(ValueError, TypeError):  # what is no mapping is refused below
+        given = json.loads(text)
+        if "process" not in given:
+            text = json.dumps({**read_origin(model).settings, **given})
+    return parse_settings(SamplingSettings, text), train or read_origin(model).training_images()
 
 
 @app.command()
 def draw(
-    settings: SettingsOption,
     model: ModelOption,
-    train: TrainOption,
-    num_samples: Annotated[int, typer.Option(help="Number of images in the whole set.", min=1)],
-    state: Annotated[Path, typer.Option(help="Folder of unfinished images; the same command goes on from it.")],
-    output: Annotated[Path, typer.Option(help="Folder for samples.npy, starts.npy and samples.csv of the shard.")],
+    num_samples: Annotated[
+        int, typer.Option("--num-samples", "--count", help="Number of images in the whole set.", min=1)
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(help="Folder for samples.npy, starts.npy and samples.csv; or a .png, for one sheet of them all."),
+    ],
+    settings: SettingsOption = "{}",
+    train: TrainOption = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of unfinished images, from which the same command goes on; by default OUTPUT.state.",
+            show_default=False,
+        ),
+    ] = None,
     shard: Annotated[int, typer.Option(help="Which part of the set to generate, from 0.", min=0)] = 0,
     num_shards: Annotated[int, typer.Option(help="Number of parts.", min=1)] = 1,
 ) -> None:
@@ -42,19 +83,23 @@ def draw(
     from ihdm.samples.state import STATE_FILES, draw_samples, samples_table
     from ihdm.storage.code import code_sha256
     from ihdm.storage.files import atomic_path, clear_folder, sha256
+    from ihdm.storage.images import save_grid
     from ihdm.storage.provenance import record, settings_hash
+    from ihdm.storage.reading import open_images
 
-    sampling = read_settings(SamplingSettings, settings)
+    state = state or output.absolute().with_name(f"{output.absolute().name}.state")
     require_apart(state, output)
     if shard >= num_shards:
         raise UserError(f"--shard {shard}: with {num_shards} shards they are 0…{num_shards - 1}")
+    sampling, train = _read(settings, model, train)
     images, device = first_images(train, sampling.num_train), compute_device()
     numbers = shard_numbers(num_samples, shard, num_shards)
     if not numbers:
         raise UserError(f"--num-shards {num_shards}: {num_samples} images leave shard {shard} none; take fewer shards")
     inputs = [model / WEIGHTS_NAME, model / CONFIG_NAME, train]
+    is_sheet, names = output.suffix == ".png", ("samples.npy", "starts.npy", "samples.csv")
     with record(
-        [output / name for name in ("samples.npy", "starts.npy", "samples.csv")],
+        [output] if is_sheet else [output / name for name in names],
         command="samples draw",
         inputs=inputs,
         settings={**sampling.model_dump(), "num_samples": num_samples, "shard": shard, "num_shards": num_shards},
@@ -76,11 +121,14 @@ def draw(
                 network, images, sampling, numbers, state, origin=settings_hash(origin), device=device,
                 report=progress.update,
             )  # fmt: skip
-        with atomic_path(output / "samples.csv") as temporary:
-            samples_table(finished, numbers, sampling.seed).to_csv(temporary, index=False)
-        for name in ("samples.npy", "starts.npy"):
-            with atomic_path(output / name) as temporary:
-                shutil.copyfile(state / name, temporary)
+        if is_sheet:
+            save_grid(open_images(state / "samples.npy"), output)
+        else:
+            with atomic_path(output / "samples.csv") as temporary:
+                samples_table(finished, numbers, sampling.seed).to_csv(temporary, index=False)
+            for name in names[:2]:
+                with atomic_path(output / name) as temporary:
+                    shutil.copyfile(state / name, temporary)
     clear_folder(state, STATE_FILES)
 
 
@@ -114,10 +162,10 @@ def gather(
 
 @app.command()
 def sequence(
-    settings: SettingsOption,
     model: ModelOption,
-    train: TrainOption,
     output: Annotated[Path, typer.Option(help="Path of the sequences, .npz.")],
+    settings: SettingsOption = "{}",
+    train: TrainOption = None,
     rows: Annotated[int, typer.Option(help="Number of sequences.", min=1)] = 4,
     columns: Annotated[int, typer.Option(help="Stages of each sequence, both ends included.", min=2)] = 6,
 ) -> None:
@@ -135,7 +183,7 @@ def sequence(
     from ihdm.storage.provenance import record
     from ihdm.storage.tensors import to_tensor, to_uint8
 
-    sampling = read_settings(SamplingSettings, settings)
+    sampling, train = _read(settings, model, train)
     images, device = first_images(train, sampling.num_train), compute_device()
     num_levels = sampling.process.num_levels
     levels = np.unique(np.rint(np.linspace(0, num_levels, columns)).astype(int))[::-1]
@@ -176,12 +224,12 @@ def sequence(
 
 @app.command()
 def grid(
-    settings: SettingsOption,
     model: ModelOption,
-    train: TrainOption,
     output: Annotated[Path, typer.Option(help="Path of the grid, .npy: start, noise, height, width, channel.")],
     starts: Annotated[int, typer.Option(help="Number of starts.", min=2)],
     noises: Annotated[int, typer.Option(help="Number of noises.", min=2)],
+    settings: SettingsOption = "{}",
+    train: TrainOption = None,
 ) -> None:
     """Cross every start with every noise: what a sample owes to the one and to the other can then be told apart."""
     import numpy as np
@@ -193,7 +241,7 @@ def grid(
     from ihdm.storage.files import atomic_path
     from ihdm.storage.provenance import record
 
-    sampling = read_settings(SamplingSettings, settings)
+    sampling, train = _read(settings, model, train)
     images, device = first_images(train, sampling.num_train), compute_device()
     pairs = [(start, noise) for start in range(starts) for noise in range(noises)]
     with record(

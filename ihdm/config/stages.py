@@ -22,10 +22,10 @@ class SamplingSettings(Settings):
 
     process: HeatSettings
     seed: int
-    delta_ratio: NotNegative
-    prior_noise: PriorNoise
+    delta_ratio: NotNegative = 1.25
+    prior_noise: PriorNoise = "delta"
     rounding: Rounding = "nearest"
-    micro_batch: Count
+    micro_batch: Count = 16
     num_train: Count | None = Field(default=None, description="training images that starts are drawn from, the first")
 
 

@@ -29,6 +29,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
             "δ/σ": table["delta_ratio"].map("{:g}".format),
             "measure": table["metric"].str.replace("_", " "),
             "n": table["n"],
+            "measured from": table["reference"].fillna("–"),
             "described gives": table["value_described"].map("{:.4g}".format),
             "variant gives": table["value_variant"].map("{:.4g}".format),
             "difference": [
