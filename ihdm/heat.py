@@ -14,7 +14,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ihdm.config.settings import HeatSettings
-from ihdm.errors import UserError
 
 SURVIVAL = 1e-9
 """Cosine coefficients that the blur leaves less of are left out on large images: no pixel of an image u changes by more
@@ -56,6 +55,12 @@ def decay(size: int, blur_sigmas: Float[np.ndarray, "levels"]) -> Float[np.ndarr
     eigenvalues = (np.pi * np.arange(size) / size) ** 2
     times = np.asarray(blur_sigmas, dtype=np.float64) ** 2 / 2
     return np.exp(-np.outer(times, eigenvalues))
+
+
+def eigenvalues(height: int, width: int) -> Float[np.ndarray, "height width"]:
+    """Return λ_{n,m} = π² (n²/H² + m²/W²), how fast each DCT mode of an image decays."""
+    rows, columns = ((np.pi * np.arange(size) / size) ** 2 for size in (height, width))
+    return rows[:, None] + columns
 
 
 class _Line:
@@ -179,24 +184,3 @@ def heat_process(settings: HeatSettings, image_size: int, device: torch.device |
     """Build the forward process of an experiment for square images."""
     sigmas = blur_schedule(settings.blur_sigma_min, settings.blur_sigma_max, settings.num_levels)
     return HeatProcess(sigmas, image_size, image_size, device=device)
-
-
-def require_process(name: str, made_for: str | None, process: HeatSettings) -> None:
-    """Refuse to use for one process what was trained or evaluated for another.
-
-    Args:
-        name: what to call it in an error.
-        made_for: the settings of its process as JSON, as they are stored with it.
-        process: the process that it is going to be used for.
-
-    Raises:
-        UserError: if σ, K or a blur width differs, or ``made_for`` tells none.
-    """
-    try:
-        known = HeatSettings.model_validate_json(made_for or "")
-    except ValueError:
-        raise UserError(f"{name}: does not tell which process it was made for; make it again") from None
-    differing = [key for key in HeatSettings.model_fields if getattr(known, key) != getattr(process, key)]
-    if differing:
-        was, asked = (", ".join(f"{key} {getattr(one, key)}" for key in differing) for one in (known, process))
-        raise UserError(f"{name}: was made for {was}, not {asked}; use it with its own process, or make another")

@@ -107,7 +107,7 @@ SETTINGS = LikelihoodSettings(
 def errors_of_images(count: int, draws: int = 2) -> HeldOutErrors:
     rng = np.random.default_rng(2)
     network, baseline = rng.random((2, draws, count, 5))
-    return HeldOutErrors(network, baseline, np.zeros((draws, count, 5, 1)), 64)
+    return HeldOutErrors(network, baseline, np.zeros((draws, count, 5, 1)), np.arange(1, 6), 64)
 
 
 def images_of(count: int) -> np.ndarray:

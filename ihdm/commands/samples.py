@@ -6,7 +6,7 @@ The pipeline gives every setting. By hand a trained network is enough, as its fo
 import json
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from ihdm.commands.options import first_images, require_apart, settings_text
 from ihdm.config.reading import parse_settings
 from ihdm.config.stages import SamplingSettings
 from ihdm.errors import UserError
+
+if TYPE_CHECKING:
+    from ihdm.calibration import Calibration
 
 app = typer.Typer(help="Generate images.", no_args_is_help=True)
 
@@ -77,7 +80,7 @@ def draw(
     import torch
 
     from ihdm.devices import compute_device
-    from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
+    from ihdm.models.network import load_network
     from ihdm.progress import Progress
     from ihdm.samples.generation import shard_numbers
     from ihdm.samples.state import STATE_FILES, draw_samples, samples_table
@@ -96,7 +99,8 @@ def draw(
     numbers = shard_numbers(num_samples, shard, num_shards)
     if not numbers:
         raise UserError(f"--num-shards {num_shards}: {num_samples} images leave shard {shard} none; take fewer shards")
-    inputs = [model / WEIGHTS_NAME, model / CONFIG_NAME, train]
+    calibration = _calibration(sampling, model)
+    inputs = _inputs(sampling, model, train)
     is_sheet, names = output.suffix == ".png", ("samples.npy", "starts.npy", "samples.csv")
     with record(
         [output] if is_sheet else [output / name for name in names],
@@ -118,8 +122,8 @@ def draw(
         network = load_network(model, sampling.process, images, device)
         with Progress(f"sampling {output}", len(numbers), unit="images") as progress:
             finished = draw_samples(
-                network, images, sampling, numbers, state, origin=settings_hash(origin), device=device,
-                report=progress.update,
+                network, images, sampling, numbers, state, calibration=calibration, origin=settings_hash(origin),
+                device=device, report=progress.update,
             )  # fmt: skip
         if is_sheet:
             save_grid(open_images(state / "samples.npy"), output)
@@ -176,9 +180,8 @@ def sequence(
     import numpy as np
 
     from ihdm.devices import compute_device
-    from ihdm.heat import heat_process
-    from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
-    from ihdm.samples.generation import generate
+    from ihdm.models.network import load_network
+    from ihdm.samples.generation import forward_stages, generate
     from ihdm.storage.files import atomic_path
     from ihdm.storage.provenance import record
     from ihdm.storage.tensors import to_tensor, to_uint8
@@ -186,12 +189,14 @@ def sequence(
     sampling, train = _read(settings, model, train)
     images, device = first_images(train, sampling.num_train), compute_device()
     num_levels = sampling.process.num_levels
-    levels = np.unique(np.rint(np.linspace(0, num_levels, columns)).astype(int))[::-1]
+    visited = np.asarray(sampling.sampler.levels(num_levels))
+    evenly = np.rint(np.linspace(0, num_levels, columns))
+    levels = np.unique(visited[np.abs(visited[:, None] - evenly).argmin(axis=0)])[::-1]
     numbers = range(rows)
     with record(
         [output],
         command="samples sequence",
-        inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, train],
+        inputs=_inputs(sampling, model, train),
         settings={**sampling.model_dump(), "rows": rows, "columns": columns},
         seed=sampling.seed,
         device=str(device),
@@ -199,12 +204,22 @@ def sequence(
         network = load_network(model, sampling.process, images, device)
         kept = [int(level) for level in levels]
         batches = list(
-            generate(network, images, sampling, starts=numbers, noises=numbers, keep_levels=kept, device=device)
+            generate(
+                network,
+                images,
+                sampling,
+                starts=numbers,
+                noises=numbers,
+                calibration=_calibration(sampling, model),
+                keep_levels=kept,
+                device=device,
+            )
         )
         for batch in batches:
             batch.require_finite(numbers)
-        # Each start stands beside the training image that it is the blurred version of.
-        originals = np.concatenate([images[batch.train_images] for batch in batches])
+        # Each start stands beside the training image that it is the blurred version of, if it is.
+        chosen = np.concatenate([batch.train_images for batch in batches])
+        originals = images[np.where(chosen < 0, numbers, chosen)]
         stages = [
             [
                 to_uint8(batch.starts if level == num_levels else batch.means[level], sampling.rounding)
@@ -212,12 +227,11 @@ def sequence(
             ]
             for level in kept
         ]
-        heat = heat_process(sampling.process, images.shape[1])
         with atomic_path(output) as temporary:
             np.savez(
                 temporary,
                 levels=levels,
-                forward=np.stack([to_uint8(heat.blur(to_tensor(originals), level)) for level in kept], axis=1),
+                forward=np.stack(forward_stages(sampling.process, to_tensor(originals), kept, sampling.seed), axis=1),
                 reverse=np.stack([np.concatenate(parts) for parts in stages], axis=1),
             )
 
@@ -235,7 +249,7 @@ def grid(
     import numpy as np
 
     from ihdm.devices import compute_device
-    from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
+    from ihdm.models.network import load_network
     from ihdm.progress import Progress
     from ihdm.samples.generation import generate
     from ihdm.storage.files import atomic_path
@@ -247,7 +261,7 @@ def grid(
     with record(
         [output],
         command="samples grid",
-        inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, train],
+        inputs=_inputs(sampling, model, train),
         settings={**sampling.model_dump(), "starts": starts, "noises": noises},
         seed=sampling.seed,
         device=str(device),
@@ -262,6 +276,7 @@ def grid(
                 sampling,
                 starts=[start for start, _ in pairs],
                 noises=[noise for _, noise in pairs],
+                calibration=_calibration(sampling, model),
                 device=device,
             ):
                 batch.require_finite(pairs)
@@ -270,3 +285,21 @@ def grid(
         crossed = np.concatenate(parts)
         with atomic_path(output) as temporary:
             np.save(temporary, crossed.reshape(starts, noises, *crossed.shape[1:]), allow_pickle=False)
+
+
+def _calibration(settings: SamplingSettings, model: Path) -> "Calibration | None":
+    """Return what was measured of a network, which lies beside it, for a sampler that needs it."""
+    from ihdm.calibration import CALIBRATION_NAME, Calibration
+
+    if not settings.sampler.is_calibrated(settings.process):
+        return None
+    return Calibration.read(model / CALIBRATION_NAME, settings.process)
+
+
+def _inputs(settings: SamplingSettings, model: Path, train: Path) -> list[Path]:
+    """Return the files that images are sampled from."""
+    from ihdm.calibration import CALIBRATION_NAME
+    from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME
+
+    calibration = [model / CALIBRATION_NAME] if settings.sampler.is_calibrated(settings.process) else []
+    return [model / WEIGHTS_NAME, model / CONFIG_NAME, *calibration, train]

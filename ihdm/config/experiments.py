@@ -1,29 +1,36 @@
 """Experiments: what a trained network depends on, and the variants of each, in which one swept value differs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
+from ihdm.config.processes import ProcessSettings, SamplerSettings, default_sampler
 from ihdm.config.settings import (
     Count,
     DatasetSettings,
     EvaluationSettings,
     Fraction,
-    HeatSettings,
+    Name,
     PriorNoise,
     Rounding,
+    RunSettings,
     Settings,
     SweepSettings,
     TrainingSettings,
 )
 
-Parameter = Literal["sigma", "num_levels", "blur_sigma_max", "num_train", "seed", "levels", "prior_noise", "rounding"]
+Parameter = Literal[
+    "sigma", "num_levels", "blur_sigma_max", "num_train", "seed", "levels", "prior_noise", "rounding", "sampler"
+]
 """What can be swept beside δ/σ."""
 
 NUMBERS = ("sigma", "num_levels", "blur_sigma_max", "num_train", "seed")
 """Those of them that are numbers, over which curves can be drawn."""
+
+SAMPLED_ONLY = ("prior_noise", "rounding", "sampler")
+"""Those that train nothing."""
 
 AS_RELEASED = {"levels": "as_released", "prior_noise": "none", "rounding": "truncate"}
 """The swept values by which the released code departs from the description; see `ihdm.config.settings`."""
@@ -64,12 +71,36 @@ class NetworkSettings(Settings):
         return self
 
 
+class ExperimentSettings(Settings):
+    """What a trained network depends on, its parts by name, and how its training runs."""
+
+    dataset: Name
+    network: Name
+    process: ProcessSettings
+    training: TrainingSettings
+    sampler: Name | None = Field(
+        default=None,
+        description="how it is sampled: paper, ancestral, ddim or one of samplers; by default the paper's for heat and "
+        "ancestral for others. Trains nothing",
+    )
+    seed: Annotated[int, Field(ge=0)] = 0
+    num_train: Count | None = Field(
+        default=None, description="number of training images seen, the first of the split; by default all of them"
+    )
+    initial_weights: Name | None = Field(
+        default=None,
+        description="the experiment, with an equal network, whose trained weights training starts from; random ones if "
+        "none is named",
+    )
+    run: RunSettings = RunSettings()
+
+
 class Experiment(Settings):
     """An experiment with its named parts filled in: what training needs to know, and nothing else."""
 
     dataset: DatasetSettings
     network: NetworkSettings
-    process: HeatSettings
+    process: ProcessSettings
     training: TrainingSettings
     seed: int
     num_train: Count | None = None
@@ -93,7 +124,10 @@ class Variant:
         experiment: what its network depends on.
         prior_noise: bandwidth of the starts.
         rounding: how its images become 8-bit.
-        delta_ratios: the δ/σ it is sampled at, ascending.
+        sampler: name of its sampler.
+        sampling: what that is.
+        delta_ratios: the δ/σ it is sampled at, ascending; 0 alone if its sampler has no δ.
+        delta_ratio: the one of them that it is sampled at where none is swept.
     """
 
     name: str
@@ -103,12 +137,15 @@ class Variant:
     experiment: Experiment
     prior_noise: PriorNoise
     rounding: Rounding
+    sampler: Name
+    sampling: SamplerSettings
     delta_ratios: tuple[float, ...]
+    delta_ratio: float
 
     @property
     def model(self) -> str:
         """The variant whose network it samples: itself, or the experiment if only the sampling differs."""
-        return self.base if self.swept in ("prior_noise", "rounding") else self.name
+        return self.base if self.swept in SAMPLED_ONLY else self.name
 
     @property
     def is_trained(self) -> bool:
@@ -124,7 +161,13 @@ class Variant:
     @property
     def has_likelihood(self) -> bool:
         """Whether it has a bound of its own: starts without noise and δ = 0 have none, and rounding changes none."""
-        return self.swept != "rounding" and self.prior_noise != "none" and self.delta_ratios[-1] > 0
+        has_delta = self.experiment.process.has_delta and self.swept not in ("rounding", "sampler")
+        return has_delta and self.prior_noise != "none" and self.delta_ratios[-1] > 0
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether its sampler needs what was measured of its network."""
+        return self.sampling.is_calibrated(self.experiment.process)
 
     @property
     def has_curve(self) -> bool:
@@ -138,7 +181,13 @@ class Variant:
 
 
 def resolve_variants(
-    name: str, experiment: Experiment, dataset: str, sweeps: SweepSettings, evaluation: EvaluationSettings
+    name: str,
+    experiment: Experiment,
+    dataset: str,
+    sampler: Name | None,
+    samplers: Mapping[str, SamplerSettings],
+    sweeps: SweepSettings,
+    evaluation: EvaluationSettings,
 ) -> Iterator[Variant]:
     """Yield an experiment and its variants; the value that it has anyway adds none.
 
@@ -146,6 +195,7 @@ def resolve_variants(
     images are rounded is sampled at the evaluation's δ/σ alone.
     """
     ratios = {float(ratio) for ratio in (*sweeps.delta_ratio.get(name, ()), evaluation.delta_ratio)}
+    sampler = sampler or default_sampler(experiment.process)
     own = Variant(
         name=name,
         base=name,
@@ -154,16 +204,31 @@ def resolve_variants(
         experiment=experiment,
         prior_noise=evaluation.prior_noise,
         rounding=evaluation.rounding,
+        sampler=sampler,
+        sampling=samplers[sampler],
         delta_ratios=tuple(sorted(ratios)),
+        delta_ratio=float(evaluation.delta_ratio),
     )
+    own = _with_sampler(own, sampler, samplers[sampler])
     yield own
     for parameter in get_args(Parameter):
         for value in getattr(sweeps, parameter).get(name, ()):
-            varied = _vary(own, parameter, value)
+            if parameter == "sampler":
+                varied = _with_sampler(own, str(value), samplers[str(value)])
+            else:
+                varied = _vary(own, parameter, value)
             if varied != own:
                 text = f"_{value}" if isinstance(value, str) else format_number(value)
-                own_ratios = (float(evaluation.delta_ratio),) if parameter in AS_RELEASED else own.delta_ratios
+                alone = parameter in AS_RELEASED or parameter in SAMPLED_ONLY
+                own_ratios = (varied.delta_ratio,) if alone else own.delta_ratios
                 yield replace(varied, name=f"{name}-{parameter}{text}", swept=parameter, delta_ratios=own_ratios)
+
+
+def _with_sampler(variant: Variant, name: str, sampling: SamplerSettings) -> Variant:
+    """Return the same with another sampler; one without δ is sampled once, as if at δ = 0."""
+    if sampling.uses_delta:
+        return replace(variant, sampler=name, sampling=sampling)
+    return replace(variant, sampler=name, sampling=sampling, delta_ratios=(0.0,), delta_ratio=0.0)
 
 
 def _vary(variant: Variant, parameter: Parameter, value: float | str) -> Variant:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from ihdm.config.processes import PROCESS_KINDS
 from ihdm.config.scale import Config
 from ihdm.errors import UserError
 
@@ -33,9 +34,14 @@ def _describe(error: ValidationError) -> str:
     """Say what is wrong first of all: a key that nobody knows, for it explains the one that is then missing."""
     details = error.errors(include_url=False, include_context=False)
     first = min(details, key=lambda detail: detail["type"] != "extra_forbidden")
-    where = ".".join(str(part) for part in first["loc"] if part != "[key]")
+    location = first["loc"]
+    # The kind of a process is a branch of the model, and no key of the file.
+    keys = [part for before, part in zip((None, *location), location, strict=False) if before != "process"]
+    where = ".".join(str(part) for part in keys if part != "[key]")
     message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
+    if first["type"].startswith("union_tag"):
+        where, message = f"{where}.kind", f"there is no such process; known are {', '.join(PROCESS_KINDS)}"
+    elif first["type"] == "extra_forbidden":
         missing = [str(other["loc"][-1]) for other in details if other["type"] == "missing"]
         meant = get_close_matches(str(first["loc"][-1]), missing, 1)
         message = "no setting has this name; " + (f"is '{meant[0]}' meant?" if meant else "check its spelling")

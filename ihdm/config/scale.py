@@ -13,11 +13,20 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from ihdm.config.experiments import NUMBERS, Experiment, NetworkSettings, Variant, format_number, resolve_variants
+from ihdm.config.experiments import (
+    NUMBERS,
+    Experiment,
+    ExperimentSettings,
+    NetworkSettings,
+    Variant,
+    format_number,
+    resolve_variants,
+)
+from ihdm.config.processes import SAMPLERS, SamplerSettings
 from ihdm.config.settings import (
     DatasetSettings,
     EvaluationSettings,
-    ExperimentSettings,
+    HeatSettings,
     Name,
     RawDataSettings,
     RunSettings,
@@ -50,6 +59,9 @@ class Config(Settings):
     datasets: dict[Name, DatasetSettings]
     networks: dict[Name, NetworkSettings]
     experiments: dict[Name, ExperimentSettings]
+    samplers: dict[Name, SamplerSettings] = Field(
+        default_factory=dict, description="samplers by name, beside paper, ancestral and ddim"
+    )
     sweeps: SweepSettings = SweepSettings()
     evaluation: EvaluationSettings
     figures: dict[Name, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(
@@ -70,7 +82,16 @@ class Config(Settings):
                         f"but {getattr(network, key)} in network '{experiment.network}'"
                     )
             _require(experiment.dataset, self.evaluation.extractors, "evaluation.extractors")
+            for place, sampler in self._samplers_of(name):
+                _require(sampler, self.all_samplers, place)
+                if self.all_samplers[sampler].uses_delta and not experiment.process.has_delta:
+                    raise ValueError(
+                        f"{place}: sampler '{sampler}' adds noise δ, which process '{experiment.process.kind}' has "
+                        "not; take one with noise posterior, measured or none"
+                    )
             self._require_initial_weights(name)
+        for name in self.samplers.keys() & SAMPLERS.keys():
+            raise ValueError(f"samplers.{name}: this name is given to a sampler that is always there; take another")
         _require_nameable((self.evaluation.delta_ratio,), "evaluation.delta_ratio")
         for name in self.evaluation.extractors:
             _require(name, self.datasets, "evaluation.extractors")
@@ -103,6 +124,16 @@ class Config(Settings):
                     raise ValueError(f"{where}: its network must be equal, but {key} is {theirs} there and {ours} here")
             chain.append(source)
 
+    def _samplers_of(self, name: str) -> list[tuple[str, str]]:
+        """Return the samplers that are named for an experiment, each with the place where it is."""
+        named = [(f"experiments.{name}.sampler", sampler) for sampler in [self.experiments[name].sampler] if sampler]
+        return named + [(f"sweeps.sampler.{name}", sampler) for sampler in self.sweeps.sampler.get(name, ())]
+
+    @property
+    def all_samplers(self) -> dict[str, SamplerSettings]:
+        """Every sampler by name."""
+        return {**SAMPLERS, **self.samplers}
+
     @cached_property
     def variants(self) -> dict[str, Variant]:
         """Every experiment and its variants, by name."""
@@ -120,6 +151,8 @@ class Config(Settings):
                     num_train=settings.num_train,
                 ),
                 settings.dataset,
+                settings.sampler,
+                self.all_samplers,
                 self.sweeps,
                 self.evaluation,
             )
@@ -140,12 +173,13 @@ class Config(Settings):
         return self.evaluation.inception_weights or f"{self.data.root}/inception"
 
     def sampling(self, name: str, delta_ratio: float | None = None) -> SamplingSettings:
-        """Return what a generated image of a variant depends on; δ/σ is the evaluation's unless given."""
+        """Return what a generated image of a variant depends on; δ/σ is the variant's own unless given."""
         variant = self.variants[name]
         return SamplingSettings(
             process=variant.experiment.process,
+            sampler=variant.sampling,
             seed=variant.experiment.seed,
-            delta_ratio=self.evaluation.delta_ratio if delta_ratio is None else delta_ratio,
+            delta_ratio=variant.delta_ratio if delta_ratio is None else delta_ratio,
             prior_noise=variant.prior_noise,
             rounding=variant.rounding,
             micro_batch=self.evaluation.micro_batch,
@@ -167,8 +201,11 @@ class Config(Settings):
     def likelihood(self, name: str) -> LikelihoodSettings:
         """Return what the likelihood bound of a variant depends on; δ = 0 has none and is left out."""
         variant = self.variants[name]
+        process = variant.experiment.process
+        if not isinstance(process, HeatSettings):
+            raise TypeError(f"{name}: only inverse heat dissipation has the bound with one δ")
         return LikelihoodSettings(
-            process=variant.experiment.process,
+            process=process,
             prior_noise=variant.prior_noise,
             delta_ratios=tuple(ratio for ratio in variant.delta_ratios if ratio > 0),
             num_train=variant.experiment.num_train,
@@ -202,9 +239,10 @@ class Config(Settings):
                     swept=variant.swept,
                     is_departure=variant.is_departure,
                     dataset=variant.dataset,
-                    sigma=variant.experiment.process.sigma,
+                    sampler=variant.sampler,
+                    sigma=getattr(variant.experiment.process, "sigma", None),
                     num_levels=variant.experiment.process.num_levels,
-                    blur_sigma_max=variant.experiment.process.blur_sigma_max,
+                    blur_sigma_max=getattr(variant.experiment.process, "blur_sigma_max", None),
                     num_train=variant.experiment.num_train,
                     seed=variant.experiment.seed,
                     levels=variant.experiment.training.levels,

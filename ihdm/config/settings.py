@@ -15,7 +15,7 @@ setting        where                     as described (the default)      as rele
 The last one differs only where pictures are brought to the wanted size.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -109,6 +109,9 @@ class RunSettings(Settings):
 class HeatSettings(Settings):
     """Inverse heat dissipation: the forward blur and the training noise."""
 
+    has_delta: ClassVar[bool] = True
+    """Whether the noise of sampling, δ, is told as a ratio to σ."""
+
     kind: Literal["heat"]
     sigma: Positive = Field(description="training noise σ, in units of the image range [0, 1]")
     num_levels: Count = Field(description="K, the number of blurred levels")
@@ -120,25 +123,6 @@ class HeatSettings(Settings):
         if self.blur_sigma_max < self.blur_sigma_min:
             raise ValueError(f"blur_sigma_max {self.blur_sigma_max} is below blur_sigma_min {self.blur_sigma_min}")
         return self
-
-
-class ExperimentSettings(Settings):
-    """What a trained network depends on, its parts by name, and how its training runs."""
-
-    dataset: Name
-    network: Name
-    process: HeatSettings
-    training: TrainingSettings
-    seed: Annotated[int, Field(ge=0)] = 0
-    num_train: Count | None = Field(
-        default=None, description="number of training images seen, the first of the split; by default all of them"
-    )
-    initial_weights: Name | None = Field(
-        default=None,
-        description="the experiment, with an equal network, whose trained weights training starts from; random ones if "
-        "none is named",
-    )
-    run: RunSettings = RunSettings()
 
 
 class DisentanglementSettings(Settings):
@@ -236,3 +220,4 @@ class SweepSettings(Settings):
     rounding: dict[Name, tuple[Rounding, ...]] = Field(
         default_factory=dict, description="how finished images become 8-bit; trains nothing"
     )
+    sampler: dict[Name, tuple[Name, ...]] = Field(default_factory=dict, description="samplers by name; trains nothing")

@@ -4,6 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from ihdm.config.processes import SAMPLERS, ProcessSettings, SamplerSettings, default_sampler, observed_levels
 from ihdm.config.settings import (
     Count,
     HeatSettings,
@@ -20,7 +21,11 @@ from ihdm.config.settings import (
 class SamplingSettings(Settings):
     """What a generated image depends on beside the trained network, the training images and its own numbers."""
 
-    process: HeatSettings
+    process: ProcessSettings
+    sampler: SamplerSettings = Field(
+        default_factory=lambda given: SAMPLERS[default_sampler(given["process"])],
+        description="by default the paper's for heat, and ancestral for others",
+    )
     seed: int
     delta_ratio: NotNegative = 1.25
     prior_noise: PriorNoise = "delta"
@@ -32,15 +37,21 @@ class SamplingSettings(Settings):
 class ErrorSettings(Settings):
     """What the held-out squared errors depend on beside the trained network and the test images."""
 
-    process: HeatSettings
+    process: ProcessSettings
     seed: int
     num_images: Count
     micro_batch: Count
     num_draws: Count = Field(default=1, description="draws of noise for each image and level")
+    max_levels: Count | None = Field(default=None, description="most levels that are evaluated; by default all")
     extra_draws: Annotated[int, Field(ge=0)] = Field(
         default=0,
         description="further draws a level on average, more where the noise matters more; needs num_draws ≥ 2",
     )
+
+    @property
+    def observed(self) -> tuple[int, ...]:
+        """The levels that are evaluated, ascending."""
+        return observed_levels(self.process, self.max_levels)
 
     @model_validator(mode="after")
     def _can_allocate(self) -> Self:
@@ -65,6 +76,30 @@ class LikelihoodSettings(Settings):
                 "take 'delta' or 'sigma'"
             )
         return self
+
+
+class CalibrationSettings(Settings):
+    """What is measured of a network depends on, beside its weights and the training images."""
+
+    process: ProcessSettings
+    seed: int
+    levels: tuple[Count, ...] = Field(description="where the network is measured, ascending")
+    num_images: Annotated[int, Field(ge=10)] = Field(description="training images it is measured on, the first")
+    micro_batch: Count
+
+
+class JointSettings(Settings):
+    """What the bounds by several joints depend on, beside the network, what was measured of it, and the images."""
+
+    process: ProcessSettings
+    seed: int
+    levels: tuple[Count, ...] = Field(description="levels of the joint, ascending, K the last")
+    num_images: Annotated[int, Field(ge=2)] = Field(description="test images")
+    micro_batch: Count
+    num_draws: Count = Field(default=1, description="draws of noise for each image and level")
+    delta_ratios: tuple[Positive, ...] = Field(description="δ/σ of the transitions with one variance")
+    bandwidth_ratio: Positive = Field(description="of the prior, to σ, of the others")
+    num_train: Count | None = Field(default=None, description="training images the prior is made of, the first")
 
 
 class DistanceSettings(Settings):
@@ -93,9 +128,10 @@ class SweptExperiment(Settings):
     swept: str | None
     is_departure: bool
     dataset: Name
-    sigma: Positive
+    sampler: Name
+    sigma: Positive | None
     num_levels: Count
-    blur_sigma_max: Positive
+    blur_sigma_max: NotNegative | None
     num_train: Count | None
     seed: int
     levels: Levels

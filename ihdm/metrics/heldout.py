@@ -6,17 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from ihdm.config.settings import HeatSettings
+from ihdm.config.processes import ProcessSettings
 from ihdm.config.stages import ErrorSettings
 from ihdm.errors import UserError
-from ihdm.heat import HeatProcess, blur_schedule, cosine_basis, heat_process, require_process
+from ihdm.heat import cosine_basis
 from ihdm.metrics.estimates import mean_estimate
 from ihdm.metrics.monte_carlo import allocate, draw_variance, remove_noise
 from ihdm.metrics.spectrum import BANDS, radial_frequencies
-from ihdm.objective import Network, deblurring_pair, squared_error
+from ihdm.objective import Network, squared_error
+from ihdm.processes import Process, build_process
+from ihdm.processes.settings import require_process
 from ihdm.seeds import generator
 from ihdm.storage.images import StoredImages
 from ihdm.storage.reading import read_archive
@@ -42,20 +44,22 @@ def dequantise(images: StoredImages) -> Float[Tensor, "batch channel height widt
 
 @dataclass(frozen=True)
 class HeldOutErrors:
-    """Squared errors of each image at levels 1…K, summed over channels and pixels, one for each draw of noise.
+    """Squared errors of each image, summed over channels and pixels, one for each level and draw of noise.
 
     Attributes:
-        network: ‖û + f(û, k) − F(t_{k−1}) u₀‖² of the trained network; NaN, as in the others, stands where a level
-            has fewer draws than another, and for nothing else.
-        baseline: the same for f = 0, which leaves the image as blurred and as noisy as it is.
-        controls: quantities of the same noise whose expectation is zero: the baseline less its own, which is
-            ‖F(t_k) u₀ − F(t_{k−1}) u₀‖² + N σ², and the noise's power in each band of frequency less σ² a coefficient.
+        network: that of the trained network's prediction, for heat ‖û + f(û, k) − F(t_{k−1}) u₀‖²; NaN, as in the
+            others, stands where a level has fewer draws than another, and for nothing else.
+        baseline: the same for an output of zero; for heat f = 0, which leaves an image as blurred and noisy as it is.
+        controls: quantities of the same noise whose expectation is zero: the baseline less its own, for heat
+            ‖F(t_k) u₀ − F(t_{k−1}) u₀‖² + N σ², and the noise's power in each band of frequency less its own.
+        levels: the levels that they are of, ascending; all, unless there are very many.
         num_dims: N, the number of channels times pixels.
     """
 
     network: Float[np.ndarray, "draw image levels"]
     baseline: Float[np.ndarray, "draw image levels"]
     controls: Float[np.ndarray, "draw image levels control"]
+    levels: Int[np.ndarray, "levels"]
     num_dims: int
 
     def means(self) -> Float[np.ndarray, "image levels"]:
@@ -66,12 +70,12 @@ class HeldOutErrors:
         """Return the network's errors after the control variates."""
         return remove_noise(self.network, self.controls)
 
-    def save(self, path: Path, process: HeatSettings) -> None:
+    def save(self, path: Path, process: ProcessSettings) -> None:
         """Write the errors as .npz, with the process that they are of."""
         np.savez(path, **asdict(self), process=process.model_dump_json())
 
     @classmethod
-    def read(cls, path: Path, process: HeatSettings) -> "HeldOutErrors":
+    def read(cls, path: Path, process: ProcessSettings) -> "HeldOutErrors":
         """Read stored errors.
 
         Raises:
@@ -85,7 +89,7 @@ class HeldOutErrors:
                 f"{path}: its arrays are of shapes {network.shape}, {baseline.shape} and {controls.shape}; "
                 "they do not belong together: evaluate the network again"
             )
-        return cls(network, baseline, controls, int(stored["num_dims"]))
+        return cls(network, baseline, controls, stored["levels"], int(stored["num_dims"]))
 
 
 def held_out_errors(
@@ -122,17 +126,20 @@ def errors_of(
     Levels get ``num_draws`` draws each. Further ones, ``extra_draws`` a level on average, go where the noise of the
     first leaves the largest variance.
     """
-    heat = heat_process(settings.process, clean.shape[-1], clean.device)
-    num_levels, num_images = settings.process.num_levels, len(clean)
+    process = build_process(settings.process, clean.shape[-1], clean.device)
+    num_levels, num_images = len(settings.observed), len(clean)
 
     def draw(counts: Sequence[int], first_draw: int) -> HeldOutErrors:
         found = np.full((max(counts), num_images, num_levels, 2 + 1 + len(BANDS)), np.nan)
-        for level, count in enumerate(counts, start=1):
+        for position, (level, count) in enumerate(zip(settings.observed, counts, strict=True)):
             for number in range(count):
-                found[number, :, level - 1] = _level_errors(network, heat, clean, settings, level, first_draw + number)
+                errors = _level_errors(network, process, clean, settings, level, first_draw + number)
+                found[number, :, position] = errors
             if first_draw == 0:
-                report(level)
-        return HeldOutErrors(found[..., 0], found[..., 1], found[..., 2:], clean[0].numel())
+                report(position + 1)
+        return HeldOutErrors(
+            found[..., 0], found[..., 1], found[..., 2:], np.asarray(settings.observed), clean[0].numel()
+        )
 
     first = draw([settings.num_draws] * num_levels, 0)
     if not settings.extra_draws:
@@ -143,38 +150,38 @@ def errors_of(
         np.concatenate([first.network, more.network]),
         np.concatenate([first.baseline, more.baseline]),
         np.concatenate([first.controls, more.controls]),
+        first.levels,
         first.num_dims,
     )
 
 
 def _level_errors(
     network: Network,
-    heat: HeatProcess,
+    process: Process,
     clean: Float[Tensor, "image channel height width"],
     settings: ErrorSettings,
     level: int,
     draw: int,
 ) -> Float[np.ndarray, "image columns"]:
     """Return network, baseline and controls of every image at one level with one draw of noise."""
-    sigma, num_dims = settings.process.sigma, clean[0].numel()
-    basis = torch.as_tensor(cosine_basis(heat.height), dtype=torch.float32, device=clean.device)
-    bands = torch.as_tensor(_band_masks(heat.height), dtype=torch.float32, device=clean.device)
+    basis = torch.as_tensor(cosine_basis(process.height), dtype=torch.float32, device=clean.device)
+    bands = torch.as_tensor(_band_masks(process.height), dtype=torch.float32, device=clean.device)
     parts = []
     for first in range(0, len(clean), settings.micro_batch):
         here = clean[first : first + settings.micro_batch]
         noise = _noise(settings.seed, level, draw, range(first, first + len(here)), here.shape[1:]).to(clean.device)
         levels = torch.full((len(here),), level, device=clean.device)
-        noisy, target = deblurring_pair(heat, here, levels, noise, sigma)
+        noisy, target = process.pair(here, levels, noise)
         with torch.no_grad():
-            mean = noisy + network(noisy, levels)
-        baseline = squared_error(noisy, target)
-        expected = squared_error(heat.blur(here, level), target) + num_dims * sigma**2
+            prediction = process.prediction(network(noisy, levels), noisy)
+        baseline = squared_error(process.prediction(torch.zeros_like(noisy), noisy), target)
+        expected = process.untrained_error(here, levels, target)
         power = ((basis @ noise @ basis.T).square() - 1).sum(dim=1).flatten(1) @ bands.T
         columns = [
-            squared_error(mean, target)[:, None],
+            squared_error(prediction, target)[:, None],
             baseline[:, None],
             (baseline - expected)[:, None],
-            sigma**2 * power,
+            process.untrained_noise**2 * power,
         ]
         parts.append(torch.cat([column.double().cpu() for column in columns], dim=1))
     found = torch.cat(parts).numpy()
@@ -205,17 +212,17 @@ def _noise(seed: int, level: int, draw: int, indices: Sequence[int], shape: torc
     return torch.as_tensor(np.stack(draws))
 
 
-def level_rows(errors: HeldOutErrors, settings: HeatSettings) -> list[dict[str, object]]:
+def level_rows(errors: HeldOutErrors, settings: ProcessSettings) -> list[dict[str, object]]:
     """Return one row for each level: the mean loss of network and baseline, with their standard errors."""
     network, baselines = np.nanmean(errors.network, axis=0), np.nanmean(errors.baseline, axis=0)
-    sigmas = blur_schedule(settings.blur_sigma_min, settings.blur_sigma_max, settings.num_levels)
+    process = build_process(settings, 2)  # of any size: only its blur widths are asked for
     rows: list[dict[str, object]] = []
-    for level in range(1, settings.num_levels + 1):
-        loss, baseline = mean_estimate(network[:, level - 1]), mean_estimate(baselines[:, level - 1])
+    for position, level in enumerate(errors.levels.tolist()):
+        loss, baseline = mean_estimate(network[:, position]), mean_estimate(baselines[:, position])
         rows.append(
             {
                 "level": level,
-                "blur_sigma": sigmas[level],
+                "blur_sigma": process.blur_sigma(level),
                 "n": len(network),
                 "loss": loss.value,
                 "loss_standard_error": loss.standard_error,

@@ -6,6 +6,7 @@ import numpy as np
 from diffusers import UNet2DModel
 
 from ihdm.config.experiments import Experiment
+from ihdm.config.processes import DDIM, PAPER
 from ihdm.config.settings import RunSettings
 from ihdm.config.stages import ErrorSettings, SamplingSettings
 from ihdm.metrics.heldout import held_out_errors, level_rows
@@ -16,6 +17,8 @@ from ihdm.storage.tensors import to_uint8
 
 PREVIEW_DELTA_RATIO = 1.25
 """δ/σ of the samples shown, the paper's."""
+MAX_EVALUATIONS = 50
+"""Levels that are looked at, and evaluations of a sample shown, of processes with a thousand levels."""
 
 
 def held_out_rows(
@@ -28,6 +31,7 @@ def held_out_rows(
         seed=experiment.seed,
         num_images=len(images),
         micro_batch=run.micro_batch or len(images),
+        max_levels=None if experiment.process.has_delta else MAX_EVALUATIONS,
     )
     return level_rows(held_out_errors(Deblurrer(unet), images, settings, device=unet.device), experiment.process)
 
@@ -37,6 +41,7 @@ def save_preview(unet: UNet2DModel, train: StoredImages, experiment: Experiment,
     settings = SamplingSettings(
         process=experiment.process,
         seed=experiment.seed,
+        sampler=PAPER if experiment.process.has_delta else DDIM.model_copy(update={"evaluations": MAX_EVALUATIONS}),
         delta_ratio=PREVIEW_DELTA_RATIO,
         prior_noise="delta",
         micro_batch=run.micro_batch or run.num_previews,

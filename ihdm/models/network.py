@@ -13,9 +13,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ihdm.config.experiments import NetworkSettings
-from ihdm.config.settings import HeatSettings
+from ihdm.config.processes import ProcessSettings
 from ihdm.errors import UserError
-from ihdm.heat import require_process
+from ihdm.processes.settings import require_process
 from ihdm.storage.files import NO_SPACE, atomic_path
 from ihdm.storage.images import StoredImages
 
@@ -76,7 +76,7 @@ def build_network(preset: NetworkSettings) -> UNet2DModel:
     return network
 
 
-def save_network(network: UNet2DModel, folder: Path, process: HeatSettings) -> None:
+def save_network(network: UNet2DModel, folder: Path, process: ProcessSettings) -> None:
     """Write a network as ``UNet2DModel.from_pretrained`` reads it, each of the two files atomically.
 
     The configuration tells the process that the network was trained for.
@@ -106,7 +106,7 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, header: dict[str, st
 
 
 def load_network(
-    folder: Path, process: HeatSettings, images: StoredImages, device: torch.device | str = "cpu"
+    folder: Path, process: ProcessSettings, images: StoredImages, device: torch.device | str = "cpu"
 ) -> Deblurrer:
     """Load a trained network for evaluation, from safetensors only.
 

@@ -13,10 +13,9 @@ from ihdm.config.experiments import Experiment
 from ihdm.config.settings import RunSettings
 from ihdm.data.loader import BatchLoader
 from ihdm.errors import UserError
-from ihdm.heat import heat_process
 from ihdm.models.batches import draw_batch, even_slices
 from ihdm.models.network import WEIGHTS_NAME, Deblurrer, build_network, copy_weights
-from ihdm.objective import deblurring_loss
+from ihdm.processes import build_process
 from ihdm.seeds import torch_seed
 from ihdm.storage.files import sha256
 from ihdm.storage.images import StoredImages
@@ -81,7 +80,7 @@ class Trainer:
         self.loader = BatchLoader(images, device)
         self.accelerator = accelerator
         self.micro_batch = run.micro_batch or training.batch_size
-        self.heat = heat_process(experiment.process, dataset.image_size, device)
+        self.process = build_process(experiment.process, dataset.image_size, device)
         torch.manual_seed(torch_seed(experiment.seed, "initial weights"))
         self.unet = build_network(experiment.network)
         self.initial_weights = None
@@ -156,9 +155,7 @@ class Trainer:
             self._seed_dropout(rank, number)
             here, is_last = batch[part], number == len(parts) - 1
             with nullcontext() if is_last else self.accelerator.no_sync(self.network):
-                losses = deblurring_loss(
-                    self.network, self.heat, here.images, here.levels, here.noise, self.experiment.process.sigma
-                )
+                losses = self.process.loss(self.network, here.images, here.levels, here.noise)
                 loss = losses.sum() / training.batch_size
                 # Gradients are averaged over the processes, but the loss is a sum over them.
                 self.accelerator.backward(loss * num_processes)

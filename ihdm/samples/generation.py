@@ -8,13 +8,18 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ihdm.calibration import Calibration
+from ihdm.config.processes import ProcessSettings
 from ihdm.config.stages import SamplingSettings
 from ihdm.errors import UserError
-from ihdm.heat import heat_process
 from ihdm.objective import Network
-from ihdm.prior import draw_starts, prior_bandwidth
-from ihdm.sampling import SeededNoise, reverse_steps
+from ihdm.prior import prior_bandwidth
+from ihdm.processes import build_process
+from ihdm.samplers import plan_steps, sampling_steps
+from ihdm.sampling import SeededNoise
+from ihdm.seeds import generator
 from ihdm.storage.images import StoredImages
+from ihdm.storage.tensors import to_uint8
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class GeneratedBatch:
         first: position of the first of them in the set.
         starts: u_K of each.
         means: the mean after each kept step, the result last; keyed by the level it belongs to.
-        train_images: the training image behind each start.
+        train_images: the training image behind each start, −1 for a start that has none.
     """
 
     first: int
@@ -69,6 +74,7 @@ def generate(
     *,
     starts: Sequence[int],
     noises: Sequence[int],
+    calibration: Calibration | None = None,
     keep_levels: Sequence[int] = (),
     device: torch.device | str = "cpu",
 ) -> Iterator[GeneratedBatch]:
@@ -80,26 +86,54 @@ def generate(
         network: f(u, levels), on ``device``.
         train: the training images, whose blurred versions are the starts; only the first ``settings.num_train``, if
             that is given.
-        settings: process, δ, prior and seed.
+        settings: process, sampler, δ, prior and seed.
         starts: the number of each image's start; equal numbers give the same u_K.
         noises: the number of each image's noise; equal numbers give the same ε at every level.
-        keep_levels: levels k in 0…K−1 whose means are kept beside the result.
+        calibration: what was measured of the network, for samplers that need it.
+        keep_levels: levels k in 0…K−1 whose means are kept beside the result, where the sampler visits them.
         device: where to compute.
     """
     train = train[: settings.num_train]
-    heat = heat_process(settings.process, train.shape[1], device)
-    delta = settings.delta_ratio * settings.process.sigma
-    bandwidth = prior_bandwidth(settings.prior_noise, settings.process.sigma, delta)
+    process = build_process(settings.process, train.shape[1], device)
+    unit = process.deviation(process.num_levels)
+    delta = settings.delta_ratio * unit
+    # What a coupled sampler keeps of its start is noise as the process has it, whatever δ is.
+    bandwidth = prior_bandwidth(settings.prior_noise if settings.sampler.uses_delta else "sigma", unit, delta)
+    steps = plan_steps(process, settings.sampler, delta, calibration)
     shape = (train.shape[3], train.shape[1], train.shape[2])
     size = settings.micro_batch
     for first in range(0, len(starts), size):
         count = min(size, len(starts) - first)
         filled = [first + min(position, count - 1) for position in range(size)]
-        batch_starts, train_images = draw_starts(train, heat, bandwidth, settings.seed, [starts[i] for i in filled])
+        batch_starts, train_images = process.draw_starts(train, bandwidth, settings.seed, [starts[i] for i in filled])
         noise = SeededNoise(settings.seed, [noises[i] for i in filled], settings.process.num_levels, shape, device)
         means = {
-            level: mean[:count]
-            for level, mean in reverse_steps(network, batch_starts, noise, delta)
+            level: process.from_range(mean[:count])
+            for level, mean in sampling_steps(network, process, steps, batch_starts, noise)
             if level == 0 or level in keep_levels
         }
-        yield GeneratedBatch(first, batch_starts[:count], means, train_images[:count])
+        yield GeneratedBatch(first, process.from_range(batch_starts[:count]), means, train_images[:count])
+
+
+def forward_stages(
+    settings: ProcessSettings, images: Float[Tensor, "batch channel height width"], levels: Sequence[int], seed: int
+) -> list[StoredImages]:
+    """Return images at each level of the forward process, as stored ones; noise that hides them is shown.
+
+    Args:
+        settings: the process. Of noise as faint as that of heat nothing is drawn.
+        images: in [0, 1].
+        levels: in 0…K.
+        seed: of the noise, which is the same at every level.
+    """
+    process = build_process(settings, images.shape[-1])
+    draws = [generator(seed, "forward noise", i).standard_normal(images[0].shape) for i in range(len(images))]
+    noise = torch.as_tensor(np.stack(draws), dtype=torch.float32) * float(not settings.has_delta)
+    stages = []
+    for level in levels:
+        shown = images
+        if level > 0:
+            noisy, _ = process.pair(images, torch.full((len(images),), level), noise)
+            shown = process.from_range(noisy)
+        stages.append(to_uint8(shown))
+    return stages

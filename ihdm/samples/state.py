@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
+from ihdm.calibration import Calibration
 from ihdm.config.stages import SamplingSettings
 from ihdm.errors import UserError
 from ihdm.objective import Network
@@ -55,6 +56,7 @@ def draw_samples(
     numbers: range,
     state: Path,
     *,
+    calibration: Calibration | None = None,
     origin: str,
     device: torch.device | str = "cpu",
     report: Callable[[int], None] = lambda _done: None,
@@ -70,6 +72,7 @@ def draw_samples(
         settings: process, δ, prior, seed and micro-batch.
         numbers: of the samples.
         state: folder of the arrays.
+        calibration: what was measured of the network, for samplers that need it.
         origin: a hash of everything the bytes of the samples depend on: also the device, the version of PyTorch and its
             number of threads, as sums in another order differ in their last bits.
         device: where to compute.
@@ -85,7 +88,7 @@ def draw_samples(
     arrays, done = _open(state, shape, origin)
     report(done)
     rest = numbers[done:]
-    for batch in generate(network, train, settings, starts=rest, noises=rest, device=device):
+    for batch in generate(network, train, settings, starts=rest, noises=rest, calibration=calibration, device=device):
         batch.require_finite(rest)
         here = slice(done + batch.first, done + batch.first + len(batch.images))
         arrays.samples[here] = to_uint8(batch.images, settings.rounding)

@@ -107,7 +107,9 @@ def test_batches_do_not_matter():
 
 def test_level_rows():
     rng = np.random.default_rng(0)
-    errors = HeldOutErrors(rng.random((2, 50, 6)), rng.random((2, 50, 6)) + 1, np.zeros((2, 50, 6, 1)), 64)
+    errors = HeldOutErrors(
+        rng.random((2, 50, 6)), rng.random((2, 50, 6)) + 1, np.zeros((2, 50, 6, 1)), np.arange(1, 7), 64
+    )
     rows = level_rows(errors, PROCESS)
     assert [row["level"] for row in rows] == list(range(1, 7))
     assert rows[0]["blur_sigma"] == pytest.approx(0.5)

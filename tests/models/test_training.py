@@ -174,7 +174,7 @@ def test_state_before_any_successful_step(make_experiment, images, tmp_path, mon
             os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr("ihdm.models.trainer.deblurring_loss", lambda *arguments: deblurring_loss(*arguments) * torch.nan)
+        patch.setattr("ihdm.processes.heat.deblurring_loss", lambda *arguments: deblurring_loss(*arguments) * torch.nan)
         with pytest.raises(InterruptedTrainingError):
             train(experiment, images, state, run=RunSettings(), report=stop)
     _, history = train(experiment, images, state, run=RunSettings())

@@ -1,0 +1,163 @@
+"""What a trained network was measured to do: how its estimate of the image must be scaled, and what it leaves open.
+
+At each level k and DCT mode, the image's coefficient x is regressed on the network's estimate m on training images:
+x ≈ gain m + offset, with the residual variance that a step's noise must make up for. One table serves all leaps from k.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ihdm.config.processes import ProcessSettings
+from ihdm.errors import UserError
+from ihdm.objective import Network
+from ihdm.processes.process import Process
+from ihdm.processes.settings import require_process
+from ihdm.seeds import generator
+from ihdm.storage.reading import read_archive
+
+CALIBRATION_NAME = "calibration.npz"
+"""The file beside a network that tells what was measured of it."""
+SIGNIFICANT = 3.0
+"""A gain fewer of its standard errors from zero is none: what is dead must not come alive by chance."""
+
+
+@dataclass(frozen=True)
+class LevelCalibration:
+    """What was measured at one level, for each DCT mode, all channels together, in the process's range.
+
+    Attributes:
+        gain: of the estimate of a_r u₀, between 0 and 1/a_r.
+        offset: added to it.
+        residual: variance of what is left, ≥ 0.
+        power: variance of the image's coefficients, the same at every level.
+    """
+
+    gain: Float[np.ndarray, "height width"]
+    offset: Float[np.ndarray, "height width"]
+    residual: Float[np.ndarray, "height width"]
+    power: Float[np.ndarray, "height width"]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was measured of a network at some levels; see :class:`LevelCalibration`."""
+
+    levels: Int[np.ndarray, "levels"]
+    gain: Float[np.ndarray, "levels height width"]
+    offset: Float[np.ndarray, "levels height width"]
+    residual: Float[np.ndarray, "levels height width"]
+    power: Float[np.ndarray, "height width"]
+
+    def at(self, level: int) -> LevelCalibration:
+        """Return what was measured at a level.
+
+        Raises:
+            UserError: if nothing was.
+        """
+        (found,) = np.nonzero(self.levels == level)
+        if not len(found):
+            raise UserError(f"the network was not measured at level {level}; measure it there: `models calibrate`")
+        return LevelCalibration(self.gain[found[0]], self.offset[found[0]], self.residual[found[0]], self.power)
+
+    def save(self, path: Path, process: ProcessSettings) -> None:
+        """Write it as .npz, with the process that it is of."""
+        np.savez(path, **asdict(self), process=process.model_dump_json())
+
+    @classmethod
+    def read(cls, path: Path, process: ProcessSettings) -> "Calibration":
+        """Read a stored one.
+
+        Raises:
+            UserError: if the file holds none, or that of another process.
+        """
+        names = [field.name for field in fields(cls)]
+        stored = read_archive(path, [*names, "process"])
+        require_process(str(path), str(stored["process"]), process)
+        return cls(**{name: stored[name] for name in names})
+
+
+def measure(
+    network: Network,
+    process: Process,
+    images: Float[Tensor, "image channel height width"],
+    levels: Sequence[int],
+    seed: int,
+    batch_size: int,
+    report: Callable[[int], None] = lambda _done: None,
+) -> Calibration:
+    """Measure a network at some levels.
+
+    Args:
+        network: the network of the process.
+        process: the process.
+        images: training images in [0, 1], dequantised.
+        levels: where to measure, in 1…K.
+        seed: of the noise, which each image has of its own at each level.
+        batch_size: images at a time.
+        report: called with the number of levels done.
+
+    Raises:
+        UserError: if there are fewer than ten images.
+    """
+    if len(images) < 10:
+        raise UserError(f"{len(images)} training images say too little of a network; measure it on ten or more")
+    clean = process.transform(process.to_range(images)).double().cpu().numpy()
+    mean, power = clean.mean(axis=(0, 1)), clean.var(axis=(0, 1))
+    parts = []
+    for done, level in enumerate(levels, start=1):
+        estimates = np.concatenate(
+            [
+                estimate_coefficients(network, process, images[first : first + batch_size], level, seed, first)
+                for first in range(0, len(images), batch_size)
+            ]
+        )
+        centre, spread = estimates.mean(axis=(0, 1)), estimates.var(axis=(0, 1))
+        covariance = ((clean - mean) * (estimates - centre)).mean(axis=(0, 1))
+        correlated = covariance**2 * len(images) > SIGNIFICANT**2 * power * spread
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            exact = np.exp(-np.asarray(process.log_scale(process.reference(level)), dtype=np.float64))
+            gain = np.where(correlated, np.clip(covariance / spread, 0, exact), 0.0)
+        residual = np.maximum(power - 2 * gain * covariance + gain**2 * spread, 0.0)
+        parts.append((gain, mean - gain * centre, residual))
+        report(done)
+    gains, offsets, residuals = (np.stack(part) for part in zip(*parts, strict=True))
+    return Calibration(np.asarray(levels), gains, offsets, residuals, power)
+
+
+def estimate_coefficients(
+    network: Network,
+    process: Process,
+    images: Float[Tensor, "image channel height width"],
+    level: int,
+    seed: int,
+    first: int,
+    draw: int = 0,
+) -> Float[np.ndarray, "image channel height width"]:
+    """Return the DCT coefficients of the network's estimate, from a draw of u_k for each image, in float64.
+
+    Args:
+        network: the network of the process.
+        process: the process.
+        images: in [0, 1].
+        level: k.
+        seed: of the noise.
+        first: number of the first image; the noise of an image depends on its number, level and draw alone.
+        draw: which draw of noise.
+    """
+    noise = [
+        generator(seed, "calibration noise", first + place, level, draw).standard_normal(
+            tuple(images.shape[1:]), dtype=np.float32
+        )
+        for place in range(len(images))
+    ]
+    levels = torch.full((len(images),), level, device=images.device)
+    noisy, _ = process.pair(images, levels, torch.as_tensor(np.stack(noise), device=images.device))
+    with torch.no_grad():
+        estimate = process.estimate(network, noisy, level)
+    return process.transform(estimate).double().cpu().numpy()

@@ -1,0 +1,126 @@
+"""What can be configured of processes and of the samplers that reverse them."""
+
+import re
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ihdm.config.settings import Count, HeatSettings, NotNegative, Settings
+
+Schedule = Literal["linear", "cosine", "clipped_cosine"]
+"""How noise grows with the level: DDPM's linear β, the cosine schedule of improved DDPM, or that of Blurring Diffusion,
+whose log signal-to-noise ratio goes from 10 to −10."""
+Coupling = Literal["independent", "markov", "deterministic"]
+StepNoise = Literal["delta", "posterior", "measured", "none"]
+Spacing = Literal["even", "quadratic"]
+
+
+class DiffusionSettings(Settings):
+    """Diffusion without blur (DDPM): noise grows, the image fades, and the network predicts the noise."""
+
+    has_delta: ClassVar[bool] = False
+
+    kind: Literal["diffusion"]
+    num_levels: Annotated[int, Field(ge=25)] = Field(default=1000, description="K, the number of noisy levels")
+    schedule: Schedule = Field(default="linear", description="how noise grows with the level")
+    clip: bool = Field(default=True, description="clip estimates of the clean image to the range of images")
+
+
+class BlurringSettings(Settings):
+    """Blurring diffusion: noise grows as in diffusion, fine detail fades first, and the network predicts the noise."""
+
+    has_delta: ClassVar[bool] = False
+
+    kind: Literal["blurring"]
+    num_levels: Annotated[int, Field(ge=25)] = Field(default=1000, description="K, the number of levels")
+    schedule: Schedule = Field(default="clipped_cosine", description="how noise grows with the level")
+    blur_sigma_max: NotNegative = Field(description="blur width σ_B at level K, in pixels; 0 is diffusion")
+    blur_floor: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.001, description="what the blur leaves of every frequency at least"
+    )
+
+
+AnyProcess = HeatSettings | DiffusionSettings | BlurringSettings
+PROCESS_KINDS = ("heat", "diffusion", "blurring")
+ProcessSettings = Annotated[AnyProcess, Field(discriminator="kind")]
+
+
+def observed_levels(process: AnyProcess, most: int | None) -> tuple[int, ...]:
+    """Return the levels that a network is evaluated at, ascending: all, or so many of them, evenly spaced up to K."""
+    if most is None or process.num_levels <= most:
+        return tuple(range(1, process.num_levels + 1))
+    return tuple(sorted({round(process.num_levels * number / most) for number in range(1, most + 1)}))
+
+
+class SamplerSettings(Settings):
+    """One member of the family of samplers: which levels are visited, how steps are coupled, what noise they add.
+
+    From level k to the next level j < k, per DCT mode: u_j = c u_k + (a_j − c a_k) x̂ + noise.
+    """
+
+    coupling: Coupling = Field(
+        default="independent",
+        description="c, what is kept of the present state: nothing, as much as a Markov forward process would, or all, "
+        "which leaves no room for noise",
+    )
+    noise: StepNoise = Field(
+        default="delta",
+        description="what is added: δ in every mode; what the coupling leaves room for; that and what the network was "
+        "measured to leave open; or nothing",
+    )
+    evaluations: Count | Annotated[str, Field(pattern=r"^(all|K/[1-9][0-9]*)$")] = Field(
+        default="all", description="network evaluations for an image: all levels, a number, or K/4"
+    )
+    spacing: Spacing = Field(default="even", description="visited levels: evenly in k, or denser towards the image")
+
+    def num_evaluations(self, num_levels: int) -> int:
+        """Return how many evaluations an image takes, of a process of K levels."""
+        if isinstance(self.evaluations, int):
+            return min(self.evaluations, num_levels)
+        share = re.fullmatch(r"K/(\d+)", self.evaluations)
+        return max(1, num_levels // int(share.group(1))) if share else num_levels
+
+    def levels(self, num_levels: int) -> tuple[int, ...]:
+        """Return the levels that are visited, from K down to 0, the image."""
+        count = self.num_evaluations(num_levels)
+        power = {"even": 1, "quadratic": 2}[self.spacing]
+        visited = {round(num_levels * (step / count) ** power) for step in range(count + 1)}
+        return tuple(sorted(visited, reverse=True))
+
+    @property
+    def uses_delta(self) -> bool:
+        """Whether δ says how much noise is added."""
+        return self.noise == "delta"
+
+    def is_calibrated(self, process: AnyProcess) -> bool:
+        """Whether it needs what was measured of the network: the noise that it leaves open, or how to leap.
+
+        A network that predicts the next level alone leaps over levels by measured gains.
+        """
+        leaps = self.num_evaluations(process.num_levels) < process.num_levels
+        return self.noise == "measured" or (process.has_delta and leaps)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.coupling == "deterministic" and self.noise in ("posterior", "measured"):
+            raise ValueError(
+                f"coupling 'deterministic' leaves no room for noise '{self.noise}'; take noise 'none' or 'delta', or "
+                "another coupling"
+            )
+        return self
+
+
+PAPER = SamplerSettings()
+"""The paper's sampler (algorithm 2): every level, nothing kept, δ in every mode."""
+ANCESTRAL = SamplerSettings(coupling="markov", noise="posterior")
+"""DDPM's sampler, and Blurring Diffusion's: every level, with the noise of the forward process."""
+DDIM = SamplerSettings(coupling="deterministic", noise="none")
+"""DDIM's sampler; on heat it is Cold Diffusion's (algorithm 2 there)."""
+
+SAMPLERS = {"paper": PAPER, "ancestral": ANCESTRAL, "ddim": DDIM}
+"""Those that every configuration knows by name."""
+
+
+def default_sampler(process: AnyProcess) -> str:
+    """Return the name of the sampler of a process for which none is chosen."""
+    return "paper" if process.has_delta else "ancestral"

@@ -1,0 +1,20 @@
+"""The processes that can be reversed: a file and a class each, with its settings in ``ihdm.config.processes``."""
+
+import torch
+
+from ihdm.config.processes import BlurringSettings, DiffusionSettings, ProcessSettings
+from ihdm.config.settings import HeatSettings
+from ihdm.processes.blurring import Blurring
+from ihdm.processes.diffusion import Diffusion
+from ihdm.processes.heat import HeatDissipation
+from ihdm.processes.process import Process
+
+PROCESSES = {HeatSettings: HeatDissipation, DiffusionSettings: Diffusion, BlurringSettings: Blurring}
+
+__all__ = ["Process", "build_process"]
+
+
+def build_process(settings: ProcessSettings, image_size: int, device: torch.device | str = "cpu") -> Process:
+    """Build the process of an experiment for square images."""
+    process: Process = PROCESSES[type(settings)](settings, image_size, image_size, device)
+    return process

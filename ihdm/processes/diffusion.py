@@ -1,0 +1,122 @@
+"""Diffusion without blur: images fade into noise, and the network predicts the noise (DDPM, arXiv 2006.11239)."""
+
+import math
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ihdm.config.processes import DiffusionSettings, Schedule
+from ihdm.objective import Network
+from ihdm.processes.process import Process
+
+LOG_SNR_MAX = 10.0
+"""Largest and, with the other sign, smallest log signal-to-noise ratio of the clipped cosine schedule."""
+MAX_BETA = 0.999
+"""Largest β of the cosine schedule, as in improved DDPM (arXiv 2102.09672)."""
+
+
+def log_signal(schedule: Schedule, num_levels: int) -> Float[np.ndarray, "levels"]:
+    """Return ln ᾱ_k = ln a_k² for levels 0…K, where a_k² + s_k² = 1.
+
+    Args:
+        schedule: ``linear``: β from 1e-4 to 0.02 at K = 1000, scaled by 1000/K otherwise. ``cosine``: improved DDPM's.
+            ``clipped_cosine``: Blurring Diffusion's, log signal-to-noise ratio −2 ln tan of an angle linear in k/K.
+        num_levels: K.
+    """
+    times = np.arange(num_levels + 1) / num_levels
+    if schedule == "clipped_cosine":
+        start = math.atan(math.exp(-LOG_SNR_MAX / 2))
+        end = math.atan(math.exp(LOG_SNR_MAX / 2))
+        log_snr = -2 * np.log(np.tan(start + (end - start) * times))
+        log_alphas = -np.logaddexp(0, -log_snr)
+        log_alphas[0] = 0.0  # level 0 is the image itself
+        return log_alphas
+    if schedule == "cosine":
+        alphas = np.cos((times + 0.008) / 1.008 * np.pi / 2) ** 2
+        betas = np.minimum(1 - alphas[1:] / alphas[:-1], MAX_BETA)
+    else:
+        betas = np.linspace(1e-4, 0.02, num_levels) * 1000 / num_levels
+    return np.concatenate([[0.0], np.cumsum(np.log1p(-betas))])
+
+
+class VariancePreserving(Process):
+    """Images in [−1, 1], and s_k² = 1 − ᾱ_k by a schedule.
+
+    Args:
+        num_levels: K.
+        schedule: how noise grows with the level.
+        height: image height in pixels.
+        width: image width in pixels.
+        device: where images are.
+    """
+
+    bits_of_range = 1.0
+
+    def __init__(
+        self, num_levels: int, schedule: Schedule, height: int, width: int, device: torch.device | str
+    ) -> None:
+        super().__init__(num_levels, height, width, device)
+        self.log_signal = log_signal(schedule, num_levels)
+        self._scales = torch.as_tensor(np.exp(self.log_signal / 2), dtype=torch.float32, device=device)
+        self._deviations = torch.as_tensor(np.sqrt(-np.expm1(self.log_signal)), dtype=torch.float32, device=device)
+
+    def deviation(self, level: int) -> float:
+        return math.sqrt(-math.expm1(self.log_signal[level]))
+
+    def to_range(
+        self, images: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch channel height width"]:
+        return 2 * images - 1
+
+    def from_range(
+        self, images: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch channel height width"]:
+        return (images + 1) / 2
+
+    def blurred(
+        self,
+        images: Float[Tensor, "batch channel height width"],
+        levels: Int[Tensor, "batch"],  # noqa: ARG002
+    ) -> Float[Tensor, "batch channel height width"]:
+        """Return the images as each level blurs them: here, not at all."""
+        return images
+
+    def pair(
+        self,
+        images: Float[Tensor, "batch channel height width"],
+        levels: Int[Tensor, "batch"],
+        noise: Float[Tensor, "batch channel height width"],
+    ) -> tuple[Float[Tensor, "batch channel height width"], Float[Tensor, "batch channel height width"]]:
+        scales, deviations = (values[levels].view(-1, 1, 1, 1) for values in (self._scales, self._deviations))
+        return scales * self.blurred(self.to_range(images), levels) + deviations * noise, noise
+
+    def without_noise(
+        self, network: Network, noisy: Float[Tensor, "batch channel height width"], level: int
+    ) -> Float[Tensor, "batch channel height width"]:
+        """Return u_k − s_k ε̂, with the noise that the network predicts."""
+        noise = network(noisy, torch.full((len(noisy),), level, device=noisy.device))
+        return noisy - self.deviation(level) * noise
+
+
+class Diffusion(VariancePreserving):
+    """a_k the same for all modes; the clean image is estimated."""
+
+    def __init__(
+        self, settings: DiffusionSettings, height: int, width: int, device: torch.device | str = "cpu"
+    ) -> None:
+        super().__init__(settings.num_levels, settings.schedule, height, width, device)
+        self.clip = settings.clip
+
+    def log_scale(self, level: int) -> float:
+        return float(self.log_signal[level]) / 2
+
+    def reference(self, level: int) -> int:  # noqa: ARG002 (the image itself at every level)
+        return 0
+
+    def estimate(
+        self, network: Network, noisy: Float[Tensor, "batch channel height width"], level: int
+    ) -> Float[Tensor, "batch channel height width"]:
+        clean = self.without_noise(network, noisy, level) / math.exp(self.log_scale(level))
+        return clean.clamp(-1, 1) if self.clip else clean

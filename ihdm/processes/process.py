@@ -1,0 +1,189 @@
+"""What every process is: per level k and DCT mode, q(u_k | u₀) = N(a_k ⊙ r(u₀), s_k² I).
+
+The rest of the program asks a process for nothing else, so that it trains, samples and measures all of them alike.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ihdm.heat import cosine_basis
+from ihdm.objective import Network, squared_error
+from ihdm.seeds import generator
+from ihdm.storage.images import StoredImages
+
+
+class Process(ABC):
+    """A forward process on square or oblong images of one size, and what its network predicts.
+
+    Level 0 is the image itself: a_0 = 1 and s_0 = 0.
+
+    Args:
+        num_levels: K ≥ 1.
+        height: image height in pixels.
+        width: image width in pixels.
+        device: where images are.
+
+    Attributes:
+        bits_of_range: log₂ of the width of the range that images are brought to; 0 for [0, 1].
+    """
+
+    bits_of_range: float = 0.0
+
+    def __init__(self, num_levels: int, height: int, width: int, device: torch.device | str) -> None:
+        self.num_levels = num_levels
+        self.height = height
+        self.width = width
+        self.device = torch.device(device)
+        self._bases = tuple(
+            torch.as_tensor(cosine_basis(size), dtype=torch.float32, device=device) for size in (height, width)
+        )
+
+    # What q is.
+
+    @abstractmethod
+    def log_scale(self, level: int) -> float | Float[np.ndarray, "height width"]:
+        """Return ln a_k of every DCT mode, or one number if it is the same for all."""
+
+    @abstractmethod
+    def deviation(self, level: int) -> float:
+        """Return s_k, in units of the process's range."""
+
+    def to_range(
+        self, images: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch channel height width"]:
+        """Return r(u) of images in [0, 1]."""
+        return images
+
+    def from_range(
+        self, images: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch channel height width"]:
+        """Return images in [0, 1] again: the inverse of :meth:`to_range`."""
+        return images
+
+    # What is learnt.
+
+    @abstractmethod
+    def pair(
+        self,
+        images: Float[Tensor, "batch channel height width"],
+        levels: Int[Tensor, "batch"],
+        noise: Float[Tensor, "batch channel height width"],
+    ) -> tuple[Float[Tensor, "batch channel height width"], Float[Tensor, "batch channel height width"]]:
+        """Return a draw u_k of q and the target of the prediction.
+
+        Args:
+            images: u₀ in [0, 1].
+            levels: k of each, in 1…K.
+            noise: standard normal.
+        """
+
+    def prediction(
+        self,
+        output: Float[Tensor, "batch channel height width"],
+        noisy: Float[Tensor, "batch channel height width"],  # noqa: ARG002 (some processes add it)
+    ) -> Float[Tensor, "batch channel height width"]:
+        """Return what is compared with the target, from the network's output."""
+        return output
+
+    def loss(
+        self,
+        network: Network,
+        images: Float[Tensor, "batch channel height width"],
+        levels: Int[Tensor, "batch"],
+        noise: Float[Tensor, "batch channel height width"],
+    ) -> Float[Tensor, "batch"]:
+        """Return the loss of each image: by default the mean squared error of the prediction."""
+        noisy, target = self.pair(images, levels, noise)
+        return squared_error(self.prediction(network(noisy, levels), noisy), target) / images[0].numel()
+
+    def untrained_error(
+        self,
+        images: Float[Tensor, "batch channel height width"],
+        levels: Int[Tensor, "batch"],  # noqa: ARG002 (some processes need them)
+        target: Float[Tensor, "batch channel height width"],  # noqa: ARG002
+    ) -> Float[Tensor, "batch"]:
+        """Return the expected squared error of an output of zero: by default that of predicting no noise."""
+        return torch.full((len(images),), float(images[0].numel()), device=images.device)
+
+    @property
+    def untrained_noise(self) -> float:
+        """Standard deviation of the noise in the error of such a network."""
+        return 1.0
+
+    def blur_sigma(self, level: int) -> float:  # noqa: ARG002
+        """Return the blur width at a level in pixels: by default none."""
+        return 0.0
+
+    # What the reverse process needs.
+
+    @abstractmethod
+    def reference(self, level: int) -> int:
+        """Return the level r whose a_r ⊙ r(u₀) is estimated at level k, in 0…k."""
+
+    @abstractmethod
+    def estimate(
+        self, network: Network, noisy: Float[Tensor, "batch channel height width"], level: int
+    ) -> Float[Tensor, "batch channel height width"]:
+        """Return the estimate of a_r ⊙ r(u₀) given u_k, in the process's range."""
+
+    def draw_starts(
+        self,
+        train: StoredImages,
+        bandwidth: float,  # noqa: ARG002
+        seed: int,
+        indices: Sequence[int],
+    ) -> tuple[Float[Tensor, "batch channel height width"], Int[np.ndarray, "batch"]]:
+        """Draw u_K of the given samples, and tell the training image behind each, −1 for none.
+
+        By default it is standard normal. A start depends on its own number alone.
+
+        Args:
+            train: the training images.
+            bandwidth: of a start that is a blurred training image.
+            seed: the experiment's seed.
+            indices: the samples' numbers.
+        """
+        draws = [generator(seed, "prior", index) for index in indices]
+        shape = (train.shape[3], self.height, self.width)
+        noise = [rng.standard_normal(shape, dtype=np.float32) for rng in draws]
+        return torch.as_tensor(np.stack(noise), device=self.device), np.full(len(indices), -1)
+
+    def prior_kl(
+        self,
+        train: Iterable[Float[Tensor, "_ channel height width"]],  # noqa: ARG002
+        test: Float[Tensor, "test channel height width"],
+        bandwidths: Sequence[float],
+    ) -> Float[Tensor, "bandwidths test"]:
+        """Return KL(q(u_K | u₀) ‖ p(u_K)) of each image in nats: by default from a standard normal p.
+
+        Args:
+            train: training images, some at a time, for a p that is made of them.
+            test: images u₀ in [0, 1].
+            bandwidths: of a p that is made of training images.
+        """
+        scales = np.exp(np.broadcast_to(self.log_scale(self.num_levels), (self.height, self.width)))
+        variance, num_dims = self.deviation(self.num_levels) ** 2, test[0].numel()
+        coefficients = self.transform(self.to_range(test.to(self.device))).double().cpu() * torch.as_tensor(scales)
+        energy = coefficients.square().flatten(1).sum(1)
+        return ((energy + num_dims * (variance - 1 - np.log(variance))) / 2).expand(len(bandwidths), -1)
+
+    # The cosine basis.
+
+    def transform(
+        self, images: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch channel height width"]:
+        """Return the DCT coefficients."""
+        columns, rows = self._bases
+        return columns @ images.float() @ rows.T
+
+    def inverse(
+        self, coefficients: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch channel height width"]:
+        """Return the images of DCT coefficients."""
+        columns, rows = self._bases
+        return columns.T @ coefficients @ rows

@@ -1,0 +1,202 @@
+"""One family of samplers, with the paper's, DDPM's, DDIM's, Cold Diffusion's and Blurring Diffusion's as members.
+
+A process fixes q(u_k | u₀) = N(a_k u₀, s_k² I) per DCT mode and nothing more, so for j < k any 0 ≤ c ≤ s_j/s_k gives a
+joint with these marginals:
+
+    q(u_j | u_k, u₀) = N(a_j u₀ + c (u_k − a_k u₀), s_j² − c² s_k²)
+
+A sampler puts an estimate x̂ of u₀ in its place, and may add the variance that x̂ leaves open:
+
+    u_j = c u_k + (a_j − c a_k) x̂ + noise
+
+==============  =============================  =======================================================
+coupling        c                              with noise
+==============  =============================  =======================================================
+independent     0                              `delta`: the paper's algorithm 2
+markov          (a_k/a_j) s_j²/s_k²            `posterior`: DDPM's, Blurring Diffusion's
+deterministic   s_j/s_k                        `none`: DDIM's; on heat, Cold Diffusion's improved one
+==============  =============================  =======================================================
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ihdm.calibration import Calibration
+from ihdm.config.processes import Coupling, SamplerSettings
+from ihdm.objective import Network
+from ihdm.processes.process import Process
+from ihdm.sampling import NoiseSequence
+
+Modes = float | Float[np.ndarray, "height width"]
+"""A number for each DCT mode, or one for all."""
+DEAD_NOISE = 1.5
+"""Most noise of a step, as a ratio to s_j, in modes that hold less signal than noise: the network has not seen more."""
+
+
+def coupling(process: Process, kind: Coupling, level: int, next_level: int) -> Modes:
+    """Return c for the step from level k to level j."""
+    before, after = process.deviation(level), process.deviation(next_level)
+    if kind == "independent" or after == 0:
+        return 0.0
+    if kind == "deterministic":
+        return after / before
+    return np.exp(process.log_scale(level) - np.asarray(process.log_scale(next_level))) * (after / before) ** 2
+
+
+def open_variance(process: Process, kept: Modes, level: int, next_level: int) -> Modes:
+    """Return s_j² − c² s_k², the variance of u_j given u_k and u₀; never negative."""
+    return np.maximum(process.deviation(next_level) ** 2 - (kept * process.deviation(level)) ** 2, 0.0)
+
+
+def clean_weight(process: Process, kept: Modes, level: int, next_level: int) -> Modes:
+    """Return a_j − c a_k, what u₀ has in u_j beside what is kept of u_k."""
+    return np.exp(process.log_scale(next_level)) - kept * np.exp(process.log_scale(level))
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step from one level to the next: next state = keep u_k + mean m + offset + noise z.
+
+    Attributes:
+        level: k.
+        next_level: j < k.
+        keep: weight of the state.
+        mean: weight of the network's estimate.
+        offset: DCT coefficients of what is added.
+        noise: standard deviation of what is drawn.
+    """
+
+    level: int
+    next_level: int
+    keep: Modes
+    mean: Modes
+    offset: Modes
+    noise: Modes
+
+
+def plan_step(
+    process: Process,
+    sampler: SamplerSettings,
+    level: int,
+    next_level: int,
+    delta: float,
+    calibration: Calibration | None,
+) -> Step:
+    """Return the step of a sampler from level k to level j.
+
+    Args:
+        process: the process.
+        sampler: the member of the family.
+        level: k.
+        next_level: j in 0…k−1.
+        delta: δ in units of the process's range, for samplers that use it.
+        calibration: what was measured of the network, for samplers that need it.
+
+    Raises:
+        UserError: if the calibration has no such level.
+    """
+    kept = coupling(process, sampler.coupling, level, next_level)
+    weight = clean_weight(process, kept, level, next_level)
+    variance = open_variance(process, kept, level, next_level)
+    offset: Modes = 0.0
+    if calibration is None:
+        reference = process.log_scale(process.reference(level))
+        # (a_j − c a_k)/a_r by differences of logarithms: single modes may have vanished.
+        mean = np.exp(process.log_scale(next_level) - np.asarray(reference)) - kept * np.exp(
+            process.log_scale(level) - np.asarray(reference)
+        )
+    else:
+        measured = calibration.at(level)
+        mean, offset = weight * measured.gain, weight * measured.offset
+        if sampler.noise == "measured":
+            variance = variance + weight**2 * measured.residual
+            after = process.deviation(next_level)
+            dead = np.exp(2 * np.asarray(process.log_scale(next_level))) * measured.power < after**2
+            variance = np.where(dead, np.minimum(variance, (DEAD_NOISE * after) ** 2), variance)
+    noise = {"delta": delta, "none": 0.0}.get(sampler.noise, np.sqrt(variance))
+    return Step(level, next_level, *(_one_for_all(modes) for modes in (kept, mean, offset, noise)))
+
+
+def plan_steps(
+    process: Process, sampler: SamplerSettings, delta: float = 0.0, calibration: Calibration | None = None
+) -> list[Step]:
+    """Return all steps of a sampler, from level K to the image; see :func:`plan_step`."""
+    levels = sampler.levels(process.num_levels)
+    return [plan_step(process, sampler, level, after, delta, calibration) for level, after in pairwise(levels)]
+
+
+def sampling_steps(
+    network: Network,
+    process: Process,
+    steps: Sequence[Step],
+    start: Float[Tensor, "batch channel height width"],
+    noise: NoiseSequence,
+) -> Iterator[tuple[int, Float[Tensor, "batch channel height width"]]]:
+    """Yield (j, mean of u_j) for every step, before noise is added to it; the last is the image.
+
+    Args:
+        network: the network of the process.
+        process: the process.
+        steps: what :func:`plan_steps` returned.
+        start: u_K.
+        noise: standard normal; ``noise[k-1]`` is that of the step from level k.
+    """
+    state = start
+    for step in steps:
+        with torch.no_grad():
+            estimate = process.estimate(network, state, step.level)
+        mean = _weighted(process, [(step.keep, state), (step.mean, estimate)], step.offset)
+        yield step.next_level, mean
+        if step.next_level > 0:  # the last mean is the result; no noise is drawn for it
+            state = mean if _is_zero(step.noise) else _with_noise(process, mean, step.noise, noise[step.level - 1])
+
+
+def _with_noise(
+    process: Process,
+    mean: Float[Tensor, "batch channel height width"],
+    deviation: Modes,
+    noise: Float[Tensor, "batch channel height width"],
+) -> Float[Tensor, "batch channel height width"]:
+    if isinstance(deviation, float):
+        return mean + deviation * noise
+    # White noise is white in the cosine basis too, so it needs no transform there.
+    return mean + process.inverse(_tensor(deviation, noise) * noise)
+
+
+def _weighted(
+    process: Process, parts: list[tuple[Modes, Float[Tensor, "batch channel height width"]]], offset: Modes
+) -> Float[Tensor, "batch channel height width"]:
+    """Return the sum of images, each with its weight per mode; what needs no transform gets none."""
+    plain = [(weight, images) for weight, images in parts if isinstance(weight, float) and weight]
+    by_mode = [(weight, images) for weight, images in parts if not isinstance(weight, float)]
+    total = None
+    for weight, images in plain:
+        term = images if weight == 1.0 else weight * images
+        total = term if total is None else total + term
+    if by_mode or not isinstance(offset, float):
+        coefficients = sum(_tensor(weight, images) * process.transform(images) for weight, images in by_mode)
+        if not _is_zero(offset):
+            coefficients = coefficients + _tensor(offset, parts[0][1])
+        images = process.inverse(torch.as_tensor(coefficients).expand_as(parts[0][1]))
+        total = images if total is None else total + images
+    return torch.zeros_like(parts[0][1]) if total is None else total
+
+
+def _tensor(modes: Modes, like: Tensor) -> Tensor:
+    return torch.as_tensor(modes, dtype=torch.float32, device=like.device)
+
+
+def _one_for_all(modes: Modes) -> Modes:
+    """Return one number where all modes have the same, as then no transform is needed."""
+    values = np.asarray(modes, dtype=np.float64)
+    return float(values.flat[0]) if (values == values.flat[0]).all() else values
+
+
+def _is_zero(modes: Modes) -> bool:
+    return isinstance(modes, float) and modes == 0.0
