@@ -8,8 +8,6 @@ from jaxtyping import Float
 from ihdm.metrics.estimates import NOT_NEGATIVE, SHARE, Estimate, mean_estimate
 from ihdm.metrics.neighbours import Points, distance_blocks
 
-METRICS = ("nearest_distance", "share_near")
-"""Means over images: n changes their errors and not their values, so that any n may be compared with any other."""
 NEAR = 0.05
 """Quantile of the held-out images' distances below which an image counts as near."""
 

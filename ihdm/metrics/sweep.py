@@ -27,7 +27,7 @@ def tidy_table(
     joint = pd.concat(parts, ignore_index=True).dropna(subset="value")
     known = pd.DataFrame([{"experiment": name, **swept.model_dump()} for name, swept in experiments.items()])
     datasets = known.set_index("experiment")["dataset"]
-    joint["dataset"] = joint["dataset"].fillna(joint["experiment"].map(datasets))
+    joint["dataset"] = joint["experiment"].map(datasets).fillna(joint["dataset"])
     known["num_train"] = known["num_train"].fillna(known["dataset"].map(num_train))
     joint = joint.merge(known.drop(columns="dataset"), on="experiment", how="left")
     for name in ("num_levels", "num_train", "seed", "n"):

@@ -6,7 +6,9 @@ import pandas as pd
 
 from ihdm.errors import UserError
 from ihdm.metrics.features import require_one_extractor
-from ihdm.metrics.memorisation import METRICS as MEMORISATION
+
+ANY_NUMBER = ("nearest_distance", "share_near")
+"""Means over images: n changes their errors and not their values, so that any n may be compared with any other."""
 
 
 def join_tables(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -31,7 +33,7 @@ def join_tables(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             if name in (origins := by_dataset.setdefault(dataset, {})):
                 require_one_extractor({f"one row of {name}": origins[name], "another": (extractor, sha256)})
             origins[name] = (extractor, sha256)
-        for keys, rows in part[~part["metric"].isin(MEMORISATION)].groupby(["dataset", "set"]):
+        for keys, rows in part[~part["metric"].isin(ANY_NUMBER)].groupby(["dataset", "set"]):
             dataset, images = map(str, keys)
             counts.setdefault(dataset, {})[f"'{images}' in {name}"] = tuple(sorted(rows["n"].unique().tolist()))
     for origins in by_dataset.values():

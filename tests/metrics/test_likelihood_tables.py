@@ -2,9 +2,11 @@
 
 import json
 import math
+import re
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -15,7 +17,7 @@ from scipy.optimize import minimize_scalar
 
 from ihdm.__main__ import main
 from ihdm.config.settings import HeatSettings
-from ihdm.config.stages import ErrorSettings, LikelihoodSettings
+from ihdm.config.stages import ErrorSettings, LikelihoodSettings, SweptExperiment, SweptExperiments
 from ihdm.heat import HeatProcess, cosine_basis, decay, heat_process
 from ihdm.likelihood import best_deltas, prior_kl_bounds, squared_distances, transition_terms
 from ihdm.metrics.heldout import errors_of, held_out_errors
@@ -288,6 +290,40 @@ def test_cost_rows_tell_evaluations(toy):
     assert rows[0]["times_fewer"] == 1
     for row in rows:
         assert row["times_fewer"] == pytest.approx(rows[0]["evaluations"] / row["evaluations"])
+
+
+def test_one_draw_of_noise_leaves_empty_cells(tmp_path, ihdm):
+    """Its error cannot be told: no cell says nan, and everything that is made of the tables is made all the same."""
+    images = np.random.default_rng(0).integers(0, 256, (12, SIZE, SIZE, 1), dtype=np.uint8)
+    np.save(tmp_path / "train.npy", images)
+    np.save(tmp_path / "test.npy", images[:5])
+    (tmp_path / "e").mkdir()
+    errors = held_out_errors(lambda u, k: -0.1 * u, images[:5], error_settings(5, draws=1))
+    errors.save(tmp_path / "errors.npz", PROCESS)
+    settings = LikelihoodSettings(process=PROCESS, prior_noise="delta", delta_ratios=(1.0, 1.25)).model_dump_json()
+    experiment = SweptExperiment(
+        base="e", swept=None, is_departure=False, dataset="d", sigma=0.05, num_levels=6, blur_sigma_max=3.0,
+        num_train=None, seed=0, levels="uniform", prior_noise="delta", rounding="nearest",
+    )  # fmt: skip
+    splits = ["--train", tmp_path / "train.npy", "--test", tmp_path / "test.npy"]
+    common = ["--errors", tmp_path / "errors.npz", "--label", "experiment=e", "--output"]
+    ihdm("metrics", "levels", "--settings", PROCESS.model_dump_json(), *common, tmp_path / "levels.csv")
+    ihdm("metrics", "likelihood", "--settings", settings, *splits, *common, tmp_path / "e/likelihood.csv")
+    ihdm("metrics", "likelihood-minimum", "--settings", settings, *splits, "--resamples", 20, "--curve",
+        tmp_path / "curve.csv", *common, tmp_path / "minimum.csv")  # fmt: skip
+    ihdm("metrics", "table", tmp_path / "e/likelihood.csv", "--output", tmp_path / "likelihood.csv")
+    ihdm("metrics", "sweep", "--settings", SweptExperiments(experiments={"e": experiment}).model_dump_json(),
+        tmp_path / "likelihood.csv", "--train", f"d={tmp_path / 'train.npy'}", "--output", tmp_path / "sweep.csv",
+    )  # fmt: skip
+    tables = [tmp_path / f"{name}.csv" for name in ("levels", "likelihood", "minimum", "sweep")]
+    ihdm("report", "write", *tables[:3], "--output", tmp_path / "summary.html")
+    for path in (*tables, tmp_path / "curve.csv", tmp_path / "summary.html"):
+        assert not re.search(r"\bnan\b", path.read_text(), re.IGNORECASE), path
+    columns = ["monte_carlo_error", "transition_nats_monte_carlo_error", "reconstruction_nats_monte_carlo_error"]
+    likelihood = pd.read_csv(tables[1])
+    assert likelihood[columns].isna().all(axis=None)
+    assert likelihood.drop(columns=columns).notna().all(axis=None)
+    assert len(pd.read_csv(tables[3])) == 2
 
 
 def test_a_prior_without_noise_is_refused(monkeypatch, tmp_path):

@@ -210,7 +210,7 @@ def reference_file(name):
 def reference_name(wildcards):
     """What the images of a data set, named or an experiment's, are measured from, as tables call it."""
     dataset = dataset_named(wildcards)
-    return "training" if settings.reference_of(dataset) == dataset else settings.evaluation.reference
+    return "training" if reference_of(settings, dataset) == dataset else settings.evaluation.reference
 
 
 def mean_power_of(wildcards):
