@@ -138,6 +138,7 @@ def estimate_coefficients(
     seed: int,
     first: int,
     draw: int = 0,
+    purpose: str = "calibration noise",
 ) -> Float[np.ndarray, "image channel height width"]:
     """Return the DCT coefficients of the network's estimate, from a draw of u_k for each image, in float64.
 
@@ -149,11 +150,10 @@ def estimate_coefficients(
         seed: of the noise.
         first: number of the first image; the noise of an image depends on its number, level and draw alone.
         draw: which draw of noise.
+        purpose: what it is drawn for; other purposes have other noise.
     """
     noise = [
-        generator(seed, "calibration noise", first + place, level, draw).standard_normal(
-            tuple(images.shape[1:]), dtype=np.float32
-        )
+        generator(seed, purpose, first + place, level, draw).standard_normal(tuple(images.shape[1:]), dtype=np.float32)
         for place in range(len(images))
     ]
     levels = torch.full((len(images),), level, device=images.device)

@@ -8,6 +8,7 @@ import typer
 from ihdm.commands.options import SettingsOption, TrainOption, first_images, read_settings, require_apart
 from ihdm.config.experiments import Experiment
 from ihdm.config.settings import RunSettings
+from ihdm.config.stages import CalibrationSettings
 
 app = typer.Typer(help="Train networks.", no_args_is_help=True)
 
@@ -93,3 +94,44 @@ def train(
             with atomic_path(output / name) as temporary:
                 pd.DataFrame(rows).to_csv(temporary, index=False)
     finish(state)
+
+
+@app.command()
+def calibrate(
+    settings: SettingsOption,
+    model: Annotated[Path, typer.Option(help="Folder of the trained network; calibration.npz is written there.")],
+    train: TrainOption,
+) -> None:
+    """Measure on training images how a network's estimates must be scaled, and what they leave open.
+
+    Samplers with measured noise, those that leap over levels, and bounds with measured variances need it.
+    """
+    from ihdm.calibration import CALIBRATION_NAME, measure
+    from ihdm.devices import compute_device
+    from ihdm.metrics.heldout import dequantise
+    from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
+    from ihdm.processes import build_process
+    from ihdm.progress import Progress
+    from ihdm.storage.files import atomic_path
+    from ihdm.storage.provenance import record
+    from ihdm.storage.reading import open_images
+
+    chosen, device = read_settings(CalibrationSettings, settings), compute_device()
+    images = open_images(train)[: chosen.num_images]
+    with record(
+        [model / CALIBRATION_NAME],
+        command="models calibrate",
+        inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, train],
+        settings=chosen,
+        seed=chosen.seed,
+        device=str(device),
+    ):
+        network = load_network(model, chosen.process, images, device)
+        process = build_process(chosen.process, images.shape[1], device)
+        with Progress(f"measuring {model.name}", len(chosen.levels), unit="levels") as progress:
+            found = measure(
+                network, process, dequantise(images).to(device), chosen.levels, chosen.seed, chosen.micro_batch,
+                progress.update,
+            )  # fmt: skip
+        with atomic_path(model / CALIBRATION_NAME) as temporary:
+            found.save(temporary, chosen.process)

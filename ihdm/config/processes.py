@@ -1,11 +1,12 @@
 """What can be configured of processes and of the samplers that reverse them."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ihdm.config.settings import Count, HeatSettings, NotNegative, Settings
+from ihdm.config.settings import Count, HeatSettings, Name, NotNegative, Settings
 
 Schedule = Literal["linear", "cosine", "clipped_cosine"]
 """How noise grows with the level: DDPM's linear β, the cosine schedule of improved DDPM, or that of Blurring Diffusion,
@@ -119,6 +120,24 @@ DDIM = SamplerSettings(coupling="deterministic", noise="none")
 
 SAMPLERS = {"paper": PAPER, "ancestral": ANCESTRAL, "ddim": DDIM}
 """Those that every configuration knows by name."""
+
+
+class EvaluationsSettings(Settings):
+    """A study of quality against network evaluations: each sampler with each number of them."""
+
+    samplers: Annotated[tuple[Name, ...], Field(min_length=1)] = Field(
+        description="samplers by name; one with δ is tried at every δ/σ of the experiment"
+    )
+    counts: Annotated[tuple[Count, ...], Field(min_length=1)] = Field(description="network evaluations for an image")
+
+    def resolve(self, samplers: Mapping[str, SamplerSettings]) -> list[SamplerSettings]:
+        """Return every sampler with every number of evaluations."""
+        return [with_evaluations(samplers[name], count) for name in self.samplers for count in self.counts]
+
+
+def with_evaluations(sampler: SamplerSettings, count: int) -> SamplerSettings:
+    """Return the same sampler with another number of network evaluations."""
+    return sampler.model_copy(update={"evaluations": count})
 
 
 def default_sampler(process: AnyProcess) -> str:

@@ -22,7 +22,7 @@ from ihdm.config.experiments import (
     format_number,
     resolve_variants,
 )
-from ihdm.config.processes import SAMPLERS, SamplerSettings
+from ihdm.config.processes import SAMPLERS, EvaluationsSettings, SamplerSettings, observed_levels
 from ihdm.config.settings import (
     DatasetSettings,
     EvaluationSettings,
@@ -34,11 +34,14 @@ from ihdm.config.settings import (
     SweepSettings,
 )
 from ihdm.config.stages import (
+    CalibrationSettings,
     DistanceSettings,
     ErrorSettings,
+    JointSettings,
     LikelihoodSettings,
     MemorisationSettings,
     SamplingSettings,
+    StudySettings,
     SweptExperiment,
     SweptExperiments,
 )
@@ -64,6 +67,10 @@ class Config(Settings):
     )
     sweeps: SweepSettings = SweepSettings()
     evaluation: EvaluationSettings
+    evaluations: dict[Name, EvaluationsSettings] = Field(
+        default_factory=dict,
+        description="for each experiment named, the study of how good samples are after how many network evaluations",
+    )
     figures: dict[Name, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(
         description="for each figure, the experiments it is drawn for"
     )
@@ -90,6 +97,8 @@ class Config(Settings):
                         "not; take one with noise posterior, measured or none"
                     )
             self._require_initial_weights(name)
+        for name in self.evaluations:
+            _require(name, self.experiments, "evaluations")
         for name in self.samplers.keys() & SAMPLERS.keys():
             raise ValueError(f"samplers.{name}: this name is given to a sampler that is always there; take another")
         _require_nameable((self.evaluation.delta_ratio,), "evaluation.delta_ratio")
@@ -127,6 +136,8 @@ class Config(Settings):
     def _samplers_of(self, name: str) -> list[tuple[str, str]]:
         """Return the samplers that are named for an experiment, each with the place where it is."""
         named = [(f"experiments.{name}.sampler", sampler) for sampler in [self.experiments[name].sampler] if sampler]
+        if name in self.evaluations:
+            named += [(f"evaluations.{name}.samplers", sampler) for sampler in self.evaluations[name].samplers]
         return named + [(f"sweeps.sampler.{name}", sampler) for sampler in self.sweeps.sampler.get(name, ())]
 
     @property
@@ -195,7 +206,55 @@ class Config(Settings):
             num_images=self.evaluation.num_likelihood_images,
             micro_batch=self.evaluation.micro_batch,
             num_draws=self.evaluation.likelihood_draws,
+            max_levels=self.evaluation.max_levels,
             extra_draws=self.evaluation.extra_draws,
+        )
+
+    def calibration(self, name: str) -> CalibrationSettings:
+        """Return what is measured of a variant's own network: wherever a bound or a sampler needs it."""
+        experiment = self.variants[name].experiment
+        levels = {*observed_levels(experiment.process, self.evaluation.max_levels)}
+        samplers = [variant.sampling for variant in self.variants.values() if variant.model == name]
+        if name in self.evaluations:
+            samplers += self.evaluations[name].resolve(self.all_samplers)
+        for sampler in samplers:
+            if sampler.is_calibrated(experiment.process):
+                levels |= {*sampler.levels(experiment.process.num_levels)}
+        return CalibrationSettings(
+            process=experiment.process,
+            seed=experiment.seed,
+            levels=tuple(sorted(levels - {0})),
+            num_images=self.evaluation.num_calibration_images,
+            micro_batch=self.evaluation.micro_batch,
+        )
+
+    def joints(self, name: str) -> JointSettings:
+        """Return what the bounds of a variant's own network by several joints depend on."""
+        variant = self.variants[name]
+        process = variant.experiment.process
+        ratios = tuple(ratio for ratio in variant.delta_ratios if ratio > 0) if process.has_delta else ()
+        return JointSettings(
+            process=process,
+            seed=variant.experiment.seed,
+            levels=observed_levels(process, self.evaluation.max_levels),
+            num_images=self.evaluation.num_likelihood_images,
+            micro_batch=self.evaluation.micro_batch,
+            num_draws=self.evaluation.likelihood_draws,
+            delta_ratios=ratios or (1.0,),
+            bandwidth_ratio=self.evaluation.delta_ratio or 1.0,
+            num_train=variant.experiment.num_train,
+        )
+
+    def study(self, name: str) -> StudySettings:
+        """Return what the study of quality against network evaluations depends on, of a variant's own network."""
+        variant, study = self.variants[name], self.evaluations[name]
+        return StudySettings(
+            samplers=dict(zip(study.samplers, (self.all_samplers[sampler] for sampler in study.samplers), strict=True)),
+            counts=study.counts,
+            delta_ratios=tuple(ratio for ratio in variant.delta_ratios if ratio > 0),
+            sampling=self.sampling(name, self.evaluation.delta_ratio),
+            distance=self.distance,
+            num_samples=self.evaluation.compared[-1],
         )
 
     def likelihood(self, name: str) -> LikelihoodSettings:

@@ -156,6 +156,13 @@ class EvaluationSettings(Settings):
     )
     micro_batch: Count = Field(description="images sampled at a time; on one CPU the bytes of a sample depend on it")
     num_likelihood_images: Annotated[int, Field(ge=2)] = Field(description="test images of the likelihood bound")
+    num_calibration_images: Annotated[int, Field(ge=10)] = Field(
+        default=768, description="training images on which it is measured what a network leaves open"
+    )
+    max_levels: Count | None = Field(
+        default=None,
+        description="most levels that networks are evaluated and bounds are made at, evenly spaced; by default all",
+    )
     likelihood_draws: Count = Field(default=2, description="draws of noise for each of them and each level")
     extra_draws: Annotated[int, Field(ge=0)] = Field(
         default=0, description="further draws a level on average, shared out by the variance of the first ones"

@@ -114,6 +114,17 @@ class DistanceSettings(Settings):
     seed: int
 
 
+class StudySettings(Settings):
+    """What the study of quality against network evaluations depends on, beside the network and the images."""
+
+    samplers: dict[str, SamplerSettings] = Field(description="by name")
+    counts: tuple[Count, ...] = Field(description="network evaluations for an image")
+    delta_ratios: tuple[Positive, ...] = Field(description="δ/σ that a sampler with δ is tried at")
+    sampling: SamplingSettings = Field(description="process, seed, starts and the δ/σ that is the default")
+    distance: DistanceSettings
+    num_samples: Annotated[int, Field(ge=2)]
+
+
 class MemorisationSettings(Settings):
     """What the distance to the nearest training image depends on beside the images."""
 

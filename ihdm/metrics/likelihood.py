@@ -90,6 +90,8 @@ def likelihood_rows(
         parts = {"nats": nats, "prior": prior, "transition": terms[:, 1:].sum(axis=1), "reconstruction": terms[:, 0]}
         estimates = {name: mean_estimate(values) for name, values in parts.items()}
         row: dict[str, object] = {
+            "joint": "independent",
+            "variance": "one",
             "delta_ratio": ratio,
             "n": len(nats),
             "bits_per_dim": bits_per_dim(estimates["nats"].value, bound.num_dims),

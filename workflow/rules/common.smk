@@ -141,6 +141,12 @@ def initial_weights_option(wildcards, resources):
     return ["--initial-weights", f"{RESULTS}/models/{source}"] if source else []
 
 
+def calibration_of(wildcards):
+    """What was measured of the network that an experiment samples, if its sampler needs it."""
+    variant = VARIANTS[wildcards.experiment]
+    return [f"{RESULTS}/models/{variant.model}/calibration.npz"] if variant.is_calibrated else []
+
+
 def errors_of(wildcards):
     """The held-out errors of the network that an experiment samples."""
     return f"{RESULTS}/metrics/errors/{VARIANTS[wildcards.experiment].model}.npz"
@@ -230,5 +236,5 @@ def features_of(images):
 
 def compared_features(wildcards):
     """The features of what is compared at one δ/σ: samples, and at the evaluation's the starts, which it hardly changes."""
-    sets = ["samples", "starts"] if RATIOS[wildcards.ratio] == settings.evaluation.delta_ratio else ["samples"]
+    sets = ["samples", "starts"] if RATIOS[wildcards.ratio] == VARIANTS[wildcards.experiment].delta_ratio else ["samples"]
     return {images: features_of(images)(wildcards) for images in sets}

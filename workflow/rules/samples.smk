@@ -3,6 +3,7 @@ rule samples_shard:
     input:
         weights=model_of("diffusion_pytorch_model.safetensors"),
         config=model_of("config.json"),
+        calibration=calibration_of,
         train=data_of("train"),
     output:
         samples=temp(f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/shards/{{shard}}/samples.npy"),
@@ -72,6 +73,7 @@ rule samples_sequence:
     input:
         weights=model_of("diffusion_pytorch_model.safetensors"),
         config=model_of("config.json"),
+        calibration=calibration_of,
         train=data_of("train"),
     output:
         sequence=f"{RESULTS}/samples/{{experiment}}/sequence.npz",
@@ -98,6 +100,7 @@ rule samples_grid:
     input:
         weights=model_of("diffusion_pytorch_model.safetensors"),
         config=model_of("config.json"),
+        calibration=calibration_of,
         train=data_of("train"),
     output:
         grid=f"{RESULTS}/samples/{{experiment}}/starts_noises.npy",

@@ -17,6 +17,7 @@ from ihdm.report.sections import (
     departures,
     disentanglement,
     distance,
+    evaluations,
     levels,
     likelihood,
     likelihood_cost,
@@ -44,6 +45,7 @@ SECTIONS: dict[str, Section] = {
     "likelihood": likelihood,
     "likelihood_cost": likelihood_cost,
     "minimum": minimum,
+    "evaluations": evaluations,
     "departures": departures,
     "disentanglement": disentanglement,
 }

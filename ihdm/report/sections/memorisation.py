@@ -15,9 +15,8 @@ EXPLANATION = (
 
 def parts(config: Config) -> list[str]:
     """Return one table for each network, at the evaluation's δ/σ."""
-    ratio = format_number(config.evaluation.delta_ratio)
     return [
-        f"metrics/memorisation/{name}/delta{ratio}.csv"
+        f"metrics/memorisation/{name}/delta{format_number(variant.delta_ratio)}.csv"
         for name, variant in config.variants.items()
         if variant.is_trained
     ]

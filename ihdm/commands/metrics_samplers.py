@@ -1,0 +1,112 @@
+"""Stage ``metrics``, its part on what a network can do beyond the paper: other joints, other samplers."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ihdm.commands.options import SettingsOption, TestOption, TrainOption, first_images, read_settings
+from ihdm.commands.tables import LabelOption, OutputOption, write_rows
+from ihdm.config.stages import JointSettings, StudySettings
+
+app = typer.Typer()
+
+ModelOption = Annotated[Path, typer.Option(help="Folder of the trained network, with its calibration.npz.")]
+
+
+@app.command()
+def joints(
+    settings: SettingsOption,
+    model: ModelOption,
+    train: TrainOption,
+    test: TestOption,
+    output: OutputOption,
+    label: LabelOption = None,
+) -> None:
+    """Bound −log p of the test images by the independent and the Markov joint, with one variance, one a level or more.
+
+    Variances were measured on training images (`models calibrate`).
+    """
+    from ihdm.calibration import CALIBRATION_NAME, Calibration
+    from ihdm.devices import compute_device
+    from ihdm.metrics.joints import joint_rows
+    from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
+    from ihdm.progress import Progress
+    from ihdm.storage.provenance import record
+
+    chosen, device = read_settings(JointSettings, settings), compute_device()
+    images = first_images(test, chosen.num_images)
+    with record(
+        [output],
+        command="metrics joints",
+        inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, model / CALIBRATION_NAME, train, test],
+        settings=chosen,
+        seed=chosen.seed,
+        device=str(device),
+    ):
+        network = load_network(model, chosen.process, images, device)
+        calibration = Calibration.read(model / CALIBRATION_NAME, chosen.process)
+        with Progress(f"bounds {output.stem}", len(chosen.levels), unit="levels") as progress:
+            centres = first_images(train, chosen.num_train)
+            rows = joint_rows(network, calibration, centres, images, chosen, device, progress.update)
+        write_rows(rows, label, output)
+
+
+@app.command()
+def evaluations(
+    settings: SettingsOption,
+    model: ModelOption,
+    train: TrainOption,
+    extractor: Annotated[Path, typer.Option(help="The data set's extractor, .npz.")],
+    reference: Annotated[Path, typer.Option(help="Features of the reference, .npz.")],
+    moments: Annotated[Path, typer.Option(help="What distances need of the reference, .npz.")],
+    power: Annotated[Path, typer.Option(help="Mean power of the training images, .npz.")],
+    sheets: Annotated[Path, typer.Option(help="Path of some samples of every set, .npz.")],
+    output: OutputOption,
+    inception: Annotated[Path, typer.Option(help="Folder of Inception's weights.")] = Path("data/inception"),
+    label: LabelOption = None,
+) -> None:
+    """Measure samples after few and many network evaluations, by every sampler named, with their seconds."""
+    import numpy as np
+
+    from ihdm.calibration import CALIBRATION_NAME, Calibration
+    from ihdm.devices import compute_device
+    from ihdm.metrics.evaluations import Reference, count_sets, study_row, study_sets
+    from ihdm.metrics.extractors import load_extractor
+    from ihdm.metrics.features import StoredFeatures
+    from ihdm.metrics.moments import Moments
+    from ihdm.metrics.spectrum import MeanPower
+    from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
+    from ihdm.progress import Progress
+    from ihdm.storage.files import atomic_path, sha256
+    from ihdm.storage.provenance import record
+
+    chosen, device = read_settings(StudySettings, settings), compute_device()
+    images = first_images(train, chosen.sampling.num_train)
+    inputs = [model / WEIGHTS_NAME, model / CONFIG_NAME, model / CALIBRATION_NAME]
+    with record(
+        [output, sheets],
+        command="metrics evaluations",
+        inputs=[*inputs, train, extractor, reference, moments, power],
+        settings=chosen,
+        seed=chosen.sampling.seed,
+        device=str(device),
+    ):
+        network = load_network(model, chosen.sampling.process, images, device)
+        calibration = Calibration.read(model / CALIBRATION_NAME, chosen.sampling.process)
+        transform, _ = load_extractor(extractor, images[:1], inception=inception)
+        measured_from = Reference(
+            StoredFeatures.read(reference), Moments.read(moments, sha256(reference)), MeanPower.read(power)
+        )
+        rows: list[dict[str, object]] = []
+        shown: dict[str, Any] = {}
+        with Progress(f"evaluations {output.stem}", count_sets(chosen), unit="sets") as progress:
+            progress.update(0)
+            for found in study_sets(
+                network, calibration, images, transform, measured_from, chosen, device, progress.update
+            ):
+                rows += [study_row(row, found) for row in found.rows]
+                shown[f"{found.sampler}:{found.evaluations}"] = found.shown
+        write_rows(rows, label, output)
+        with atomic_path(sheets) as temporary:
+            np.savez(temporary, **shown)

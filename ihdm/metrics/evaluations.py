@@ -1,0 +1,158 @@
+"""How good samples are after how many network evaluations: every sampler with every number of them, on one network."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from ihdm.calibration import Calibration
+from ihdm.config.processes import with_evaluations
+from ihdm.config.stages import SamplingSettings, StudySettings
+from ihdm.metrics.distance import distance_rows
+from ihdm.metrics.features import FeatureExtractor, StoredFeatures, extract
+from ihdm.metrics.moments import Moments
+from ihdm.metrics.spectrum import MeanPower, band_rows
+from ihdm.objective import Network
+from ihdm.samples.generation import generate
+from ihdm.storage.images import StoredImages
+from ihdm.storage.tensors import to_uint8
+
+SHOWN = 8
+"""Samples that are kept of every set."""
+DISTANCES = ("frechet_distance", "kernel_distance", "fid", "kid")
+FINEST_BAND = "highest"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What sets of samples are measured from: features and moments of the reference, mean power of training images."""
+
+    features: StoredFeatures
+    moments: Moments
+    power: MeanPower
+
+
+@dataclass(frozen=True)
+class SampledSet:
+    """A set of samples by one sampler.
+
+    Attributes:
+        sampler: its name; ``NAME_best`` is that of the δ/σ with the smallest Fréchet distance.
+        evaluations: network evaluations for an image.
+        delta_ratio: δ/σ; NaN for a sampler without.
+        rows: its measures.
+        shown: some of its samples.
+    """
+
+    sampler: str
+    evaluations: int
+    delta_ratio: float
+    rows: list[dict[str, object]]
+    shown: UInt8[np.ndarray, "image height width channel"]
+
+
+def study_sets(
+    network: Network,
+    calibration: Calibration,
+    train: StoredImages,
+    extractor: FeatureExtractor,
+    reference: Reference,
+    settings: StudySettings,
+    device: torch.device | str = "cpu",
+    report: Callable[[int], None] = lambda _done: None,
+) -> Iterator[SampledSet]:
+    """Sample and measure; yield every set at the default δ/σ, and for a sampler with δ the best of all δ/σ too.
+
+    All sets have the same starts and, level by level, the same noise.
+
+    Args:
+        network: of the process, on ``device``.
+        calibration: what was measured of it.
+        train: the training images.
+        extractor: the data set's.
+        reference: what to measure from.
+        settings: samplers, numbers of evaluations and everything else.
+        device: where to compute.
+        report: called with the number of sets done.
+    """
+    done = 0
+    default = settings.sampling.delta_ratio
+    for name, sampler in settings.samplers.items():
+        ratios = sorted({default, *settings.delta_ratios}) if sampler.uses_delta else [default]
+        for count in settings.counts:
+            here = settings.sampling.model_copy(update={"sampler": with_evaluations(sampler, count)})
+            tried = []
+            for ratio in ratios:
+                chosen = here.model_copy(update={"delta_ratio": ratio})
+                tried.append(_measure(network, calibration, train, extractor, reference, settings, chosen, device))
+                done += 1
+                report(done)
+            for label, (rows, samples), ratio in _reported(name, tried, ratios, default):
+                shown_ratio = ratio if sampler.uses_delta else float("nan")
+                yield SampledSet(label, count, shown_ratio, rows, samples[:SHOWN])
+
+
+def count_sets(settings: StudySettings) -> int:
+    """Return how many sets are sampled."""
+    ratios = len({settings.sampling.delta_ratio, *settings.delta_ratios})
+    return len(settings.counts) * sum(ratios if sampler.uses_delta else 1 for sampler in settings.samplers.values())
+
+
+Measured = tuple[list[dict[str, object]], StoredImages]
+
+
+def _reported(
+    name: str, tried: list[Measured], ratios: list[float], default: float
+) -> Iterator[tuple[str, Measured, float]]:
+    yield name, tried[ratios.index(default)], default
+    if len(ratios) > 1:
+        best = min(range(len(ratios)), key=lambda place: float(str(tried[place][0][0]["value"])))
+        yield f"{name}_best", tried[best], ratios[best]
+
+
+def _measure(
+    network: Network,
+    calibration: Calibration,
+    train: StoredImages,
+    extractor: FeatureExtractor,
+    reference: Reference,
+    settings: StudySettings,
+    sampling: SamplingSettings,
+    device: torch.device | str,
+) -> Measured:
+    """Return the measures of one set, the Fréchet distance first, and its samples."""
+    numbers = range(settings.num_samples)
+    needed = calibration if sampling.sampler.is_calibrated(sampling.process) else None
+    begun = time.perf_counter()
+    parts = []
+    for batch in generate(network, train, sampling, starts=numbers, noises=numbers, calibration=needed, device=device):
+        batch.require_finite(numbers)
+        parts.append(to_uint8(batch.images, sampling.rounding))
+    seconds = time.perf_counter() - begun
+    samples = np.concatenate(parts)
+    features = extract(extractor, samples)
+    distance = settings.distance.model_copy(update={"num_images": (settings.num_samples,)})
+    rows = [
+        row
+        for row in distance_rows({"samples": features}, reference.features, reference.moments, distance)
+        if row["metric"] in DISTANCES
+    ]
+    bands = band_rows({"samples": samples}, reference.power, distance.num_resamples)
+    rows += [row | {"metric": "relative_power_highest"} for row in bands if row.get("band") == FINEST_BAND]
+    nothing = float("nan")
+    rows.append({"metric": "seconds", "value": seconds, "standard_error": nothing, "low": nothing, "high": nothing})
+    return rows, samples
+
+
+def study_row(row: dict[str, object], found: SampledSet) -> dict[str, object]:
+    """Return a row of the table of the study."""
+    kept = ("metric", "value", "standard_error", "low", "high", "extractor", "n")
+    return {
+        "sampler": found.sampler,
+        "evaluations": found.evaluations,
+        "delta_ratio": found.delta_ratio,
+        **{column: row.get(column) for column in kept},
+    }

@@ -1,0 +1,137 @@
+"""The bounds of test images by joint and by variance, in a table; see :mod:`ihdm.joints`."""
+
+import math
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ihdm.calibration import Calibration, estimate_coefficients
+from ihdm.config.stages import JointSettings
+from ihdm.errors import UserError
+from ihdm.joints import JOINTS, VARIANCES, Joint, Variance, plan_transition, transition_nats
+from ihdm.likelihood import bits_per_dim
+from ihdm.metrics.estimates import mean_estimate
+from ihdm.metrics.heldout import dequantise
+from ihdm.metrics.likelihood import CHUNK_VALUES
+from ihdm.objective import Network
+from ihdm.processes import Process, build_process
+from ihdm.storage.images import StoredImages
+from ihdm.storage.tensors import to_tensor
+
+
+def joint_rows(
+    network: Network,
+    calibration: Calibration,
+    train: StoredImages,
+    test: StoredImages,
+    settings: JointSettings,
+    device: torch.device | str = "cpu",
+    report: Callable[[int], None] = lambda _done: None,
+) -> list[dict[str, object]]:
+    """Return one row for each joint, variance and, where there is one variance for all, δ/σ.
+
+    The standard error is that of the mean over test images.
+
+    Args:
+        network: of the process, on ``device``.
+        calibration: what was measured of it on training images.
+        train: the training images, which a prior may be made of.
+        test: the test images, of which the first count.
+        settings: what else it depends on.
+        device: where to compute.
+        report: called with the number of levels done.
+
+    Raises:
+        UserError: if there are too few test images.
+    """
+    if len(test) < settings.num_images:
+        raise UserError(f"{settings.num_images} test images are asked for but there are {len(test)}")
+    process = build_process(settings.process, test.shape[1], device)
+    clean = dequantise(test[: settings.num_images]).to(device)
+    kinds = list(_kinds(settings))
+    inner, last = ({kind: np.zeros(len(clean)) for kind in kinds} for _ in range(2))
+    for done, (next_level, level) in enumerate(pairwise((0, *settings.levels)), start=1):
+        errors = _squared_errors(network, process, calibration, clean, level, settings)
+        transitions = {joint: plan_transition(process, joint, calibration, level, next_level) for joint in JOINTS}
+        for joint, variance, ratio in kinds:
+            transition = transitions[joint]
+            nats = transition_nats(transition, transition.variance(variance, ratio), errors)
+            (inner if next_level else last)[joint, variance, ratio] += nats
+        report(done)
+    prior = _prior_nats(process, train[: settings.num_train], clean, [ratio for *_, ratio in kinds])
+    num_dims = clean[0].numel()
+    rows = []
+    for kind, prior_nats in zip(kinds, prior, strict=True):
+        joint, variance, ratio = kind
+        # A density of images in [0, 1], whatever range the process brings them to.
+        reconstruction = last[kind] - num_dims * math.log(2) * process.bits_of_range
+        parts = {
+            "nats": prior_nats + inner[kind] + reconstruction,
+            "prior": prior_nats,
+            "transition": inner[kind],
+            "reconstruction": reconstruction,
+        }
+        estimates = {name: mean_estimate(values) for name, values in parts.items()}
+        row: dict[str, object] = {
+            "joint": joint,
+            "variance": variance,
+            "delta_ratio": ratio if variance == "one" and settings.process.has_delta else math.nan,
+            "n": len(clean),
+            "bits_per_dim": bits_per_dim(estimates["nats"].value, num_dims),
+            "standard_error": estimates["nats"].standard_error / (num_dims * math.log(2)),
+        }
+        for name, estimate in estimates.items():
+            column = name if name == "nats" else f"{name}_nats"
+            row |= {column: estimate.value, f"{column}_error": estimate.standard_error}
+        rows.append(row)
+    return rows
+
+
+def _kinds(settings: JointSettings) -> Iterator[tuple[Joint, Variance, float]]:
+    """Yield joint, variance and δ/σ of each bound; that of the paper is measured apart, from its own errors."""
+    for joint in JOINTS:
+        for variance in VARIANCES:
+            if variance != "one":
+                yield joint, variance, settings.bandwidth_ratio
+            elif not (joint == "independent" and settings.process.has_delta):
+                for ratio in settings.delta_ratios:
+                    yield joint, variance, ratio
+
+
+def _squared_errors(
+    network: Network,
+    process: Process,
+    calibration: Calibration,
+    clean: Float[Tensor, "image channel height width"],
+    level: int,
+    settings: JointSettings,
+) -> Float[np.ndarray, "image channel height width"]:
+    """Return (u₀ − x̂)² of each DCT coefficient at a level, averaged over draws of noise."""
+    measured, parts = calibration.at(level), []
+    for first in range(0, len(clean), settings.micro_batch):
+        here = clean[first : first + settings.micro_batch]
+        target = process.transform(process.to_range(here)).double().cpu().numpy()
+        draws = [
+            estimate_coefficients(network, process, here, level, settings.seed, first, draw, purpose="joint noise")
+            for draw in range(settings.num_draws)
+        ]
+        parts.append(np.mean([(target - measured.gain * draw - measured.offset) ** 2 for draw in draws], axis=0))
+    return np.concatenate(parts)
+
+
+def _prior_nats(
+    process: Process,
+    train: StoredImages,
+    clean: Float[Tensor, "image channel height width"],
+    ratios: list[float],
+) -> Float[np.ndarray, "kinds image"]:
+    """Return L_K for each bandwidth; equal ones are found once."""
+    unit, distinct = process.deviation(process.num_levels), sorted(set(ratios))
+    size = max(1, CHUNK_VALUES // train[0].size)
+    chunks = (to_tensor(train[first : first + size], process.device) for first in range(0, len(train), size))
+    found = process.prior_kl(chunks, clean, [ratio * unit for ratio in distinct]).cpu().numpy()
+    return np.stack([found[distinct.index(ratio)] for ratio in ratios])
