@@ -40,6 +40,8 @@ COLUMNS = {
     "likelihood": [
         *(
             "experiment",
+            "joint",
+            "variance",
             "delta_ratio",
             "n",
             "bits_per_dim",
@@ -52,6 +54,7 @@ COLUMNS = {
         *("reconstruction_nats_error", "transition_nats_monte_carlo_error", "reconstruction_nats_monte_carlo_error"),
         "nats_best_levels",
     ],
+    "evaluations": ["experiment", "sampler", "evaluations", "metric", "value", "standard_error", "low", "high"],
     "disentanglement": ["experiment", "quantity", "num_starts", "num_noises", "start", "noise", "interaction"],
     "sweep": [
         *("dataset", "experiment", "base", "swept", "sigma", "num_levels", "blur_sigma_max", "num_train", "seed"),
@@ -95,3 +98,21 @@ def test_a_network_is_built_from_a_preset_of_the_configuration():
 @pytest.mark.parametrize("table", COLUMNS)
 def test_tables_have_these_columns(smoke_results, table):
     assert set(COLUMNS[table]) <= set(pd.read_csv(smoke_results / f"metrics/{table}.csv").columns)
+
+
+def test_tables_name_joints_and_samplers_so(smoke_results):
+    likelihood = pd.read_csv(smoke_results / "metrics/likelihood.csv")
+    assert set(likelihood["joint"]) == {"independent", "markov"}
+    assert set(likelihood["variance"]) == {"one", "level", "mode"}
+    paper = likelihood[(likelihood["joint"] == "independent") & (likelihood["variance"] == "one")]
+    assert paper.loc[paper["experiment"] == "digits", "delta_ratio"].tolist() == [1.25]
+    evaluations = pd.read_csv(smoke_results / "metrics/evaluations.csv")
+    digits = evaluations[evaluations["experiment"] == "digits"]
+    assert set(digits["sampler"]) == {"paper", "markov"}  # one δ > 0: nothing to choose the best of
+    assert set(digits["evaluations"]) == {3, 6}
+    assert {"frechet_distance", "kernel_distance", "relative_power_highest", "seconds"} == set(digits["metric"])
+
+
+def test_experiments_of_the_quick_scale_have_these_names():
+    experiments = yaml.safe_load((ROOT / "workflow/config/quick.yaml").read_text())["experiments"]
+    assert {"digits", "photos", "digits_diffusion", "photos_diffusion", "digits_blurring"} <= set(experiments)

@@ -28,6 +28,7 @@ LAYERS = [
     {"processes"},
     {"calibration"},
     {"samplers"},
+    {"joints"},
     {"data"},
     {"metrics", "samples"},
     {"models"},
@@ -37,7 +38,7 @@ LAYERS = [
 ]
 
 # Of the metrics, those that evaluate networks or processes; all others are functions of arrays.
-METRICS_WITH_TORCH = {"heldout", "forward_spectra", "likelihood"}
+METRICS_WITH_TORCH = {"evaluations", "forward_spectra", "heldout", "joints", "likelihood"}
 
 
 def name_of(path: Path) -> str:
