@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ihdm.config.settings import Count, HeatSettings, NotNegative, Settings
+from ihdm.config.settings import Count, HeatSettings, Settings
 
 Schedule = Literal["linear", "cosine", "clipped_cosine"]
 """How noise grows with the level: DDPM's linear β, the cosine schedule of improved DDPM, or that of Blurring Diffusion,
@@ -21,7 +21,9 @@ class DiffusionSettings(Settings):
     has_delta: ClassVar[bool] = False
 
     kind: Literal["diffusion"]
-    num_levels: Annotated[int, Field(ge=25)] = Field(default=1000, description="K, the number of noisy levels")
+    num_levels: Annotated[int, Field(ge=25, le=100_000)] = Field(
+        default=1000, description="K, the number of noisy levels"
+    )
     schedule: Schedule = Field(default="linear", description="how noise grows with the level")
     clip: bool = Field(default=True, description="clip estimates of the clean image to the range of images")
 
@@ -32,9 +34,11 @@ class BlurringSettings(Settings):
     has_delta: ClassVar[bool] = False
 
     kind: Literal["blurring"]
-    num_levels: Annotated[int, Field(ge=25)] = Field(default=1000, description="K, the number of levels")
+    num_levels: Annotated[int, Field(ge=25, le=100_000)] = Field(default=1000, description="K, the number of levels")
     schedule: Schedule = Field(default="clipped_cosine", description="how noise grows with the level")
-    blur_sigma_max: NotNegative = Field(description="blur width σ_B at level K, in pixels; 0 is diffusion")
+    blur_sigma_max: Annotated[float, Field(ge=0, le=100_000)] = Field(
+        description="blur width σ_B at level K, in pixels; 0 is diffusion"
+    )
     blur_floor: Annotated[float, Field(gt=0, lt=1)] = Field(
         default=0.001, description="what the blur leaves of every frequency at least"
     )
@@ -68,7 +72,7 @@ class SamplerSettings(Settings):
         description="what is added: δ in every mode; what the coupling leaves room for; that and what the network was "
         "measured to leave open; or nothing",
     )
-    evaluations: Count | Annotated[str, Field(pattern=r"^(all|K/[1-9][0-9]*)$")] = Field(
+    evaluations: Count | Annotated[str, Field(pattern=r"^(all|K/[1-9][0-9]{0,5})$")] = Field(
         default="all", description="network evaluations for an image: all levels, a number, or K/4"
     )
     spacing: Spacing = Field(default="even", description="visited levels: evenly in k, or denser towards the image")
