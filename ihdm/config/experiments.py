@@ -12,10 +12,12 @@ from ihdm.config.settings import (
     DatasetSettings,
     EvaluationSettings,
     Fraction,
+    ImageSize,
     Name,
     PriorNoise,
     Rounding,
     RunSettings,
+    Seed,
     Settings,
     SweepSettings,
     TrainingSettings,
@@ -39,15 +41,19 @@ AS_RELEASED = {"levels": "as_released", "prior_noise": "none", "rounding": "trun
 class NetworkSettings(Settings):
     """A preset of the paper's U-Net (paper, appendix B)."""
 
-    image_size: Count = Field(description="height and width of the images in pixels")
+    image_size: ImageSize = Field(description="height and width of the images in pixels")
     image_channels: Literal[1, 3]
-    base_channels: Count = Field(description="channels at full resolution, before the multiplier")
-    channel_multipliers: Annotated[tuple[Count, ...], Field(min_length=1)] = Field(
-        description="one factor on base_channels for each resolution, the largest resolution first"
+    base_channels: Annotated[int, Field(ge=1, le=4096)] = Field(
+        description="channels at full resolution, before the multiplier"
     )
-    blocks_per_level: Count = Field(description="residual blocks at each resolution")
-    attention_levels: tuple[Annotated[int, Field(ge=0)], ...] = Field(
-        description="the resolutions with self-attention, counted from 0, the largest resolution"
+    channel_multipliers: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(
+        min_length=1,
+        max_length=13,
+        description="one factor on base_channels for each resolution, the largest resolution first",
+    )
+    blocks_per_level: Annotated[int, Field(ge=1, le=64)] = Field(description="residual blocks at each resolution")
+    attention_levels: tuple[Annotated[int, Field(ge=0, le=12)], ...] = Field(
+        max_length=13, description="the resolutions with self-attention, counted from 0, the largest resolution"
     )
     dropout: Fraction
     norm_groups: Count = Field(default=32, description="groups of every group normalisation")
@@ -83,7 +89,7 @@ class ExperimentSettings(Settings):
         description="how it is sampled: paper, ancestral, ddim or one of samplers; by default the paper's for heat and "
         "ancestral for others. Trains nothing",
     )
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     num_train: Count | None = Field(
         default=None, description="number of training images seen, the first of the split; by default all of them"
     )
@@ -102,7 +108,7 @@ class Experiment(Settings):
     network: NetworkSettings
     process: ProcessSettings
     training: TrainingSettings
-    seed: int
+    seed: Seed
     num_train: Count | None = None
 
     @model_validator(mode="after")

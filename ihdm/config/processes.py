@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from ihdm.config.settings import Count, HeatSettings, Name, NotNegative, Settings
+from ihdm.config.settings import Count, HeatSettings, Name, Settings
 
 Schedule = Literal["linear", "cosine", "clipped_cosine"]
 """How noise grows with the level: DDPM's linear β, the cosine schedule of improved DDPM, or that of Blurring Diffusion,
@@ -22,7 +22,9 @@ class DiffusionSettings(Settings):
     has_delta: ClassVar[bool] = False
 
     kind: Literal["diffusion"]
-    num_levels: Annotated[int, Field(ge=25)] = Field(default=1000, description="K, the number of noisy levels")
+    num_levels: Annotated[int, Field(ge=25, le=100_000)] = Field(
+        default=1000, description="K, the number of noisy levels"
+    )
     schedule: Schedule = Field(default="linear", description="how noise grows with the level")
     clip: bool = Field(default=True, description="clip estimates of the clean image to the range of images")
 
@@ -33,16 +35,18 @@ class BlurringSettings(Settings):
     has_delta: ClassVar[bool] = False
 
     kind: Literal["blurring"]
-    num_levels: Annotated[int, Field(ge=25)] = Field(default=1000, description="K, the number of levels")
+    num_levels: Annotated[int, Field(ge=25, le=100_000)] = Field(default=1000, description="K, the number of levels")
     schedule: Schedule = Field(default="clipped_cosine", description="how noise grows with the level")
-    blur_sigma_max: NotNegative = Field(description="blur width σ_B at level K, in pixels; 0 is diffusion")
+    blur_sigma_max: Annotated[float, Field(ge=0, le=100_000)] = Field(
+        description="blur width σ_B at level K, in pixels; 0 is diffusion"
+    )
     blur_floor: Annotated[float, Field(gt=0, lt=1)] = Field(
         default=0.001, description="what the blur leaves of every frequency at least"
     )
 
 
 AnyProcess = HeatSettings | DiffusionSettings | BlurringSettings
-PROCESS_KINDS = ("heat", "diffusion", "blurring")
+PROCESS_KINDS = tuple(get_args(kind.model_fields["kind"].annotation)[0] for kind in get_args(AnyProcess))
 ProcessSettings = Annotated[AnyProcess, Field(discriminator="kind")]
 
 
@@ -69,7 +73,7 @@ class SamplerSettings(Settings):
         description="what is added: δ in every mode; what the coupling leaves room for; that and what the network was "
         "measured to leave open; or nothing",
     )
-    evaluations: Count | Annotated[str, Field(pattern=r"^(all|K/[1-9][0-9]*)$")] = Field(
+    evaluations: Count | Annotated[str, Field(pattern=r"^(all|K/[1-9][0-9]{0,5})$")] = Field(
         default="all", description="network evaluations for an image: all levels, a number, or K/4"
     )
     spacing: Spacing = Field(default="even", description="visited levels: evenly in k, or denser towards the image")

@@ -1,15 +1,14 @@
 """Reading settings from YAML and JSON, with messages that name the key; and the schema that editors can use."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
+from ihdm.config.loading import load_yaml, shown
 from ihdm.config.processes import PROCESS_KINDS
 from ihdm.config.scale import Config
 from ihdm.errors import UserError
@@ -37,7 +36,7 @@ def _describe(error: ValidationError) -> str:
     location = first["loc"]
     # The kind of a process is a branch of the model, and no key of the file.
     keys = [part for before, part in zip((None, *location), location, strict=False) if before != "process"]
-    where = ".".join(str(part) for part in keys if part != "[key]")
+    where = ".".join(f"{part!s:.60}" for part in keys if part != "[key]")
     message = first["msg"].removeprefix("Value error, ")
     if first["type"].startswith("union_tag"):
         where, message = f"{where}.kind", f"there is no such process; known are {', '.join(PROCESS_KINDS)}"
@@ -46,9 +45,11 @@ def _describe(error: ValidationError) -> str:
         meant = get_close_matches(str(first["loc"][-1]), missing, 1)
         message = "no setting has this name; " + (f"is '{meant[0]}' meant?" if meant else "check its spelling")
     elif isinstance(first["input"], str) and first["type"] in ("float_type", "int_type"):
-        message = f"'{first['input']}' is text where a number belongs (YAML reads 1e-4 as text; write 1.0e-4)"
+        message = f"{shown(first['input'])} is text where a number belongs (YAML reads 1e-4 as text; write 1.0e-4)"
     elif not isinstance(first["input"], dict | list) and first["type"] != "missing":
-        message = f"{message}, not {first['input']!r}"
+        message = f"{message}, not {shown(first['input'])}"
+        if first["type"] == "less_than_equal":
+            message += ": more cannot be meant"
     others = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
     return f"{where}: {message}{others}" if where else f"{message}{others}"
 
@@ -59,37 +60,13 @@ def parse_config(values: Mapping[str, Any]) -> Config:
     return parse_settings(Config, json.dumps(values, default=str))
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML as usual, but a key given twice is an error; PyYAML would silently keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        self.flatten_mapping(node)  # `<<: *name` first
-        keys = [str(self.construct_object(key, deep=True)) for key, _ in node.value]
-        for key, count in Counter(keys).items():
-            if count > 1:
-                line = node.start_mark.line + 1
-                raise UserError(f"{node.start_mark.name}: '{key}' is given {count} times in the block at line {line}")
-        return super().construct_mapping(node, deep)
-
-
 def read_config(path: str | Path) -> Config:
     """Read and validate a configuration file.
 
     Raises:
         UserError: if the file cannot be read, is not YAML, gives a key twice or is not valid.
     """
-    try:
-        with Path(path).open() as stream:
-            values = yaml.load(stream, Loader=_UniqueKeyLoader)  # noqa: S506 (a SafeLoader)
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not a text file") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{path}: holds no settings")
-    return parse_config(values)
+    return parse_config(load_yaml(path))
 
 
 def config_schema() -> str:

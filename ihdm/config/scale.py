@@ -22,6 +22,7 @@ from ihdm.config.experiments import (
     format_number,
     resolve_variants,
 )
+from ihdm.config.folders import OwnFolder
 from ihdm.config.processes import SAMPLERS, EvaluationsSettings, SamplerSettings, observed_levels
 from ihdm.config.settings import (
     DatasetSettings,
@@ -57,11 +58,11 @@ FIGURES = tuple(
 class Config(Settings):
     """One scale: a complete description of what is computed, from data to report."""
 
-    results: str = Field(min_length=1, description="folder of everything this scale produces")
+    results: OwnFolder = Field(description="folder of everything this scale produces")
     data: RawDataSettings = RawDataSettings()
     datasets: dict[Name, DatasetSettings]
     networks: dict[Name, NetworkSettings]
-    experiments: dict[Name, ExperimentSettings]
+    experiments: dict[Name, ExperimentSettings] = Field(min_length=1)
     samplers: dict[Name, SamplerSettings] = Field(
         default_factory=dict, description="samplers by name, beside paper, ancestral and ddim"
     )

@@ -15,15 +15,35 @@ setting        where                     as described (the default)      as rele
 The last one differs only where pictures are brought to the wanted size.
 """
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", description="lower-case letters, digits and underscores")]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
+from ihdm.config.folders import Folder
+
+# Upper bounds are far above what anybody can mean, and far below what a plan or a machine would never end with.
+Name = Annotated[
+    str, Field(pattern=r"^[a-z0-9_]+$", max_length=64, description="lower-case letters, digits and underscores")
+]
+Positive = Annotated[float, Field(gt=0, le=1e6)]
+NotNegative = Annotated[float, Field(ge=0, le=1e6)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
+CountFromZero = Annotated[int, Field(ge=0, le=10**9)]
+AtLeastTwo = Annotated[int, Field(ge=2, le=10**9)]
+BatchSize = Annotated[int, Field(ge=1, le=1_000_000)]
+Few = Annotated[int, Field(ge=1, le=1000)]
+ImageSize = Annotated[int, Field(ge=1, le=4096)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+NumLevels = Annotated[int, Field(ge=1, le=100_000)]
+NoiseWidth = Annotated[float, Field(gt=0, le=10)]
+BlurWidth = Annotated[float, Field(gt=0, le=100_000)]
+DeltaRatio = Annotated[float, Field(ge=0, le=1000)]
+NumExtraDraws = Annotated[int, Field(ge=0, le=100_000)]
+NumResamples = Annotated[int, Field(ge=20, le=100_000)]
+
+Value = TypeVar("Value")
+Values = Annotated[tuple[Value, ...], Field(max_length=100)]
 
 Levels = Literal["uniform", "stratified", "as_released"]
 """How the levels k of a training batch are drawn; `stratified` spreads each batch evenly over 1…K."""
@@ -48,9 +68,9 @@ class DatasetSettings(Settings):
     """Images of one size from one source."""
 
     source: Name = Field(description="where the images come from: a name that `ihdm data sources` lists")
-    image_size: Count = Field(description="height and width in pixels")
+    image_size: ImageSize = Field(description="height and width in pixels")
     image_channels: Literal[1, 3] = Field(description="1 for grey, 3 for colour")
-    path: Annotated[str, Field(min_length=1)] | None = Field(
+    path: Folder | None = Field(
         default=None,
         description="where the images lie, for a source that `ihdm data sources` says to take it: absolute, or "
         "relative to data.root",
@@ -67,18 +87,16 @@ class DatasetSettings(Settings):
 class RawDataSettings(Settings):
     """Where raw files are kept. Nothing is computed anew when they move."""
 
-    root: str = Field(
-        default="data", min_length=1, description="folder of downloads and of archives put there by hand, by source"
-    )
+    root: Folder = Field(default="data", description="folder of downloads and of archives put there by hand, by source")
 
 
 class TrainingSettings(Settings):
     """What is learnt: Adam with linear warm-up, clipping and an average of the weights."""
 
     steps: Count = Field(description="optimiser steps")
-    batch_size: Count = Field(description="images of a step, over all devices")
-    learning_rate: Positive
-    warmup_steps: Annotated[int, Field(ge=0)] = Field(default=5000, description="steps of linear warm-up")
+    batch_size: BatchSize = Field(description="images of a step, over all devices")
+    learning_rate: Annotated[float, Field(gt=0, le=10)]
+    warmup_steps: CountFromZero = Field(default=5000, description="steps of linear warm-up")
     ema_decay: Fraction = Field(description="decay of the exponential moving average of the weights")
     gradient_clip: Positive = Field(default=1.0, description="largest norm of the gradient")
     mixed_precision: Literal["no", "fp16", "bf16"] = Field(default="no", description="precision of the network alone")
@@ -91,7 +109,7 @@ class TrainingSettings(Settings):
 class RunSettings(Settings):
     """How a training runs, on what, and what it shows on the way. A change retrains nothing, even half-way through."""
 
-    micro_batch: Count | None = Field(
+    micro_batch: BatchSize | None = Field(
         default=None, description="largest number of images on a device at a time; by default all of its share"
     )
     compile: bool = Field(default=False, description="torch.compile, on a GPU; slower on a CPU and ignored there")
@@ -102,8 +120,8 @@ class RunSettings(Settings):
     evaluate_every: Count = Field(
         default=5000, description="steps between two looks at held-out losses and samples; the last step has one too"
     )
-    num_held_out: Annotated[int, Field(ge=2)] = Field(default=32, description="held-out images, each at every level")
-    num_previews: Count = Field(default=16, description="samples shown")
+    num_held_out: AtLeastTwo = Field(default=32, description="held-out images, each at every level")
+    num_previews: Few = Field(default=16, description="samples shown")
 
 
 class HeatSettings(Settings):
@@ -113,10 +131,10 @@ class HeatSettings(Settings):
     """Whether the noise of sampling, δ, is told as a ratio to σ."""
 
     kind: Literal["heat"]
-    sigma: Positive = Field(description="training noise σ, in units of the image range [0, 1]")
-    num_levels: Count = Field(description="K, the number of blurred levels")
-    blur_sigma_min: Positive = Field(default=0.5, description="blur width σ_B at level 1, in pixels")
-    blur_sigma_max: Positive = Field(description="blur width σ_B at level K, in pixels")
+    sigma: NoiseWidth = Field(description="training noise σ, in units of the image range [0, 1]")
+    num_levels: NumLevels = Field(description="K, the number of blurred levels")
+    blur_sigma_min: BlurWidth = Field(default=0.5, description="blur width σ_B at level 1, in pixels")
+    blur_sigma_max: BlurWidth = Field(description="blur width σ_B at level K, in pixels")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -128,50 +146,53 @@ class HeatSettings(Settings):
 class DisentanglementSettings(Settings):
     """The two-way grid of starts × noises."""
 
-    num_starts: Annotated[int, Field(ge=2)] = 12
-    num_noises: Annotated[int, Field(ge=2)] = 12
+    num_starts: Annotated[int, Field(ge=2, le=1000)] = 12
+    num_noises: Annotated[int, Field(ge=2, le=1000)] = 12
 
 
 class EvaluationSettings(Settings):
     """How trained networks are sampled and measured. Nothing here retrains anything."""
 
-    delta_ratio: NotNegative = Field(default=1.25, description="sampling noise δ as a ratio to σ, where none is swept")
+    delta_ratio: DeltaRatio = Field(default=1.25, description="sampling noise δ as a ratio to σ, where none is swept")
     prior_noise: PriorNoise = Field(
         default="delta", description="bandwidth of the kernel density estimate that sampling starts from"
     )
     rounding: Rounding = Field(
         default="nearest", description="how finished images become 8-bit: rounded, or cut off as the released code does"
     )
-    num_samples: Annotated[int, Field(ge=2)] = Field(description="generated images per experiment and δ")
-    num_compared: tuple[Annotated[int, Field(ge=2)], ...] = Field(
+    num_samples: AtLeastTwo = Field(description="generated images per experiment and δ")
+    num_compared: tuple[AtLeastTwo, ...] = Field(
         default=(),
+        max_length=100,
         description="numbers n of images that are compared, ascending; by default num_samples. Spectra take the first",
     )
     reference: Reference = Field(
         default="training",
         description="what distances are measured from: what training saw, or whole pictures squashed, as released",
     )
-    num_shards: Count = Field(
+    num_shards: Few = Field(
         default=1, description="jobs that share the samples of each experiment and δ; their number changes no byte"
     )
-    micro_batch: Count = Field(description="images sampled at a time; on one CPU the bytes of a sample depend on it")
-    num_likelihood_images: Annotated[int, Field(ge=2)] = Field(description="test images of the likelihood bound")
-    num_calibration_images: Annotated[int, Field(ge=10)] = Field(
+    micro_batch: BatchSize = Field(
+        description="images sampled at a time; on one CPU the bytes of a sample depend on it"
+    )
+    num_likelihood_images: AtLeastTwo = Field(description="test images of the likelihood bound")
+    num_calibration_images: Annotated[Count, Field(ge=10)] = Field(
         default=768, description="training images on which it is measured what a network leaves open"
     )
     max_levels: Count | None = Field(
         default=None,
         description="most levels that networks are evaluated and bounds are made at, evenly spaced; by default all",
     )
-    likelihood_draws: Count = Field(default=2, description="draws of noise for each of them and each level")
-    extra_draws: Annotated[int, Field(ge=0)] = Field(
+    likelihood_draws: Few = Field(default=2, description="draws of noise for each of them and each level")
+    extra_draws: NumExtraDraws = Field(
         default=0, description="further draws a level on average, shared out by the variance of the first ones"
     )
-    num_resamples: Annotated[int, Field(ge=20)] = Field(default=200, description="resamples behind every interval")
+    num_resamples: NumResamples = Field(default=200, description="resamples behind every interval")
     extractors: dict[Name, Extractor] = Field(
         description="for each data set, what turns images into the features that distances are measured in"
     )
-    inception_weights: Annotated[str, Field(min_length=1)] | None = Field(
+    inception_weights: Folder | None = Field(
         default=None,
         description="folder of inception-2015-12-05.pt, which the extractor 'inception' needs; it is downloaded if it "
         "is not there. By default inception/ below data.root",
@@ -210,21 +231,21 @@ class EvaluationSettings(Settings):
 class SweepSettings(Settings):
     """Values to try beside an experiment's own: for each parameter, a list per experiment."""
 
-    delta_ratio: dict[Name, tuple[NotNegative, ...]] = Field(
+    delta_ratio: dict[Name, Values[DeltaRatio]] = Field(
         default_factory=dict, description="sampling noise δ/σ; trains nothing"
     )
-    sigma: dict[Name, tuple[Positive, ...]] = Field(default_factory=dict, description="training noise σ")
-    num_levels: dict[Name, tuple[Count, ...]] = Field(default_factory=dict, description="number of levels K")
-    blur_sigma_max: dict[Name, tuple[Positive, ...]] = Field(default_factory=dict, description="largest blur width")
-    num_train: dict[Name, tuple[Count, ...]] = Field(
+    sigma: dict[Name, Values[NoiseWidth]] = Field(default_factory=dict, description="training noise σ")
+    num_levels: dict[Name, Values[NumLevels]] = Field(default_factory=dict, description="number of levels K")
+    blur_sigma_max: dict[Name, Values[BlurWidth]] = Field(default_factory=dict, description="largest blur width")
+    num_train: dict[Name, Values[Count]] = Field(
         default_factory=dict, description="number of training images, the first of the split"
     )
-    seed: dict[Name, tuple[Annotated[int, Field(ge=0)], ...]] = Field(default_factory=dict, description="training seed")
-    levels: dict[Name, tuple[Levels, ...]] = Field(default_factory=dict, description="how training draws levels")
-    prior_noise: dict[Name, tuple[PriorNoise, ...]] = Field(
+    seed: dict[Name, Values[Seed]] = Field(default_factory=dict, description="training seed")
+    levels: dict[Name, Values[Levels]] = Field(default_factory=dict, description="how training draws levels")
+    prior_noise: dict[Name, Values[PriorNoise]] = Field(
         default_factory=dict, description="bandwidth of the starts; trains nothing"
     )
-    rounding: dict[Name, tuple[Rounding, ...]] = Field(
+    rounding: dict[Name, Values[Rounding]] = Field(
         default_factory=dict, description="how finished images become 8-bit; trains nothing"
     )
-    sampler: dict[Name, tuple[Name, ...]] = Field(default_factory=dict, description="samplers by name; trains nothing")
+    sampler: dict[Name, Values[Name]] = Field(default_factory=dict, description="samplers by name; trains nothing")

@@ -6,14 +6,22 @@ from pydantic import Field, model_validator
 
 from ihdm.config.processes import SAMPLERS, ProcessSettings, SamplerSettings, default_sampler, observed_levels
 from ihdm.config.settings import (
+    AtLeastTwo,
+    BatchSize,
     Count,
+    DeltaRatio,
     HeatSettings,
     Levels,
     Name,
+    NoiseWidth,
     NotNegative,
+    NumExtraDraws,
+    NumLevels,
+    NumResamples,
     Positive,
     PriorNoise,
     Rounding,
+    Seed,
     Settings,
 )
 
@@ -26,11 +34,11 @@ class SamplingSettings(Settings):
         default_factory=lambda given: SAMPLERS[default_sampler(given["process"])],
         description="by default the paper's for heat, and ancestral for others",
     )
-    seed: int
-    delta_ratio: NotNegative = 1.25
+    seed: Seed
+    delta_ratio: DeltaRatio = 1.25
     prior_noise: PriorNoise = "delta"
     rounding: Rounding = "nearest"
-    micro_batch: Count = 16
+    micro_batch: BatchSize = 16
     num_train: Count | None = Field(default=None, description="training images that starts are drawn from, the first")
 
 
@@ -38,12 +46,12 @@ class ErrorSettings(Settings):
     """What the held-out squared errors depend on beside the trained network and the test images."""
 
     process: ProcessSettings
-    seed: int
+    seed: Seed
     num_images: Count
-    micro_batch: Count
+    micro_batch: BatchSize
     num_draws: Count = Field(default=1, description="draws of noise for each image and level")
     max_levels: Count | None = Field(default=None, description="most levels that are evaluated; by default all")
-    extra_draws: Annotated[int, Field(ge=0)] = Field(
+    extra_draws: NumExtraDraws = Field(
         default=0,
         description="further draws a level on average, more where the noise matters more; needs num_draws ≥ 2",
     )
@@ -82,20 +90,20 @@ class CalibrationSettings(Settings):
     """What is measured of a network depends on, beside its weights and the training images."""
 
     process: ProcessSettings
-    seed: int
+    seed: Seed
     levels: tuple[Count, ...] = Field(description="where the network is measured, ascending")
     num_images: Annotated[int, Field(ge=10)] = Field(description="training images it is measured on, the first")
-    micro_batch: Count
+    micro_batch: BatchSize
 
 
 class JointSettings(Settings):
     """What the bounds by several joints depend on, beside the network, what was measured of it, and the images."""
 
     process: ProcessSettings
-    seed: int
+    seed: Seed
     levels: tuple[Count, ...] = Field(description="levels of the joint, ascending, K the last")
     num_images: Annotated[int, Field(ge=2)] = Field(description="test images")
-    micro_batch: Count
+    micro_batch: BatchSize
     num_draws: Count = Field(default=1, description="draws of noise for each image and level")
     delta_ratios: tuple[Positive, ...] = Field(description="δ/σ of the transitions with one variance")
     bandwidth_ratio: Positive = Field(description="of the prior, to σ, of the others")
@@ -105,13 +113,13 @@ class JointSettings(Settings):
 class DistanceSettings(Settings):
     """What a distance between two sets of images depends on beside their features."""
 
-    num_images: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)] = Field(
+    num_images: Annotated[tuple[AtLeastTwo, ...], Field(min_length=1)] = Field(
         description="numbers n of images that are compared with the reference, each in every set alike"
     )
-    num_resamples: Annotated[int, Field(ge=20)]
+    num_resamples: NumResamples
     num_neighbours: Count = Field(description="k of precision, recall, density and coverage")
     extrapolate: bool = Field(description="whether the Fréchet distance of infinitely many images is estimated too")
-    seed: int
+    seed: Seed
 
 
 class StudySettings(Settings):
@@ -128,7 +136,7 @@ class StudySettings(Settings):
 class MemorisationSettings(Settings):
     """What the distance to the nearest training image depends on beside the images."""
 
-    num_images: Annotated[int, Field(ge=2)]
+    num_images: AtLeastTwo
     num_train: Count | None = None
 
 
@@ -140,11 +148,11 @@ class SweptExperiment(Settings):
     is_departure: bool
     dataset: Name
     sampler: Name
-    sigma: Positive | None
-    num_levels: Count
+    sigma: NoiseWidth | None
+    num_levels: NumLevels
     blur_sigma_max: NotNegative | None
     num_train: Count | None
-    seed: int
+    seed: Seed
     levels: Levels
     prior_noise: PriorNoise
     rounding: Rounding
