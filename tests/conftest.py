@@ -6,6 +6,7 @@ from pathlib import Path
 from jaxtyping import install_import_hook
 
 CHECKED = (
+    "calibration",
     "heat",
     "likelihood",
     "models.batches",
@@ -14,6 +15,8 @@ CHECKED = (
     "metrics",
     "objective",
     "prior",
+    "processes",
+    "samplers",
     "samples",
     "sampling",
     "storage.images",

@@ -1,4 +1,4 @@
-"""Against diffusers' schedulers, whose timestep k−1 is our level k; level 0 is the image, which they have no name for."""
+"""Against diffusers' schedulers, whose timestep k−1 is our level k; the image, level 0, has no timestep."""
 
 import numpy as np
 import pytest
