@@ -1,7 +1,12 @@
+import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
 
-from ihdm.config.processes import PAPER
+from ihdm.calibration import Calibration
+from ihdm.config.processes import DDIM, PAPER, BlurringSettings, DiffusionSettings, SamplerSettings
 from ihdm.config.settings import HeatSettings
 from ihdm.processes import build_process
 from ihdm.samplers import plan_steps, sampling_steps
@@ -65,3 +70,189 @@ def test_noise_is_drawn_where_it_is_used():
 
     assert sample(0.01) == [5, 4, 3, 2, 1]
     assert sample(0.0) == []
+
+
+# Gaussian images: every DCT mode has a variance P of its own, so all that happens is known in closed form.
+
+PROCESSES = {
+    "heat": lambda num_levels, blur=4.0: heat(SIZE, num_levels, sigma=0.02, blur_sigma_max=blur),
+    "diffusion": lambda num_levels, blur=0.0: build_process(
+        DiffusionSettings(kind="diffusion", num_levels=num_levels, clip=False), SIZE
+    ),
+    "blurring": lambda num_levels, blur=4.0: build_process(
+        BlurringSettings(kind="blurring", num_levels=num_levels, blur_sigma_max=blur), SIZE
+    ),
+}
+SIZE = 8
+COUPLINGS = ("independent", "markov")
+EVALUATIONS = ("all", "K/2", "K/4", "K/8", 3, 1)
+
+
+def scales(process, level):
+    return np.exp(np.broadcast_to(process.log_scale(level), (SIZE, SIZE)))
+
+
+def marginal_variance(process, power, level):
+    return scales(process, level) ** 2 * power + process.deviation(level) ** 2
+
+
+def wiener(process, power, level):
+    """Return the weight of u_k in the posterior mean of the image."""
+    return scales(process, level) * power / marginal_variance(process, power, level)
+
+
+def mean_variance(process, power, level):
+    """Return the variance of the posterior mean of the image: P less what u_k leaves open."""
+    return wiener(process, power, level) ** 2 * marginal_variance(process, power, level)
+
+
+def calibrated(process, power):
+    """Return what would be measured of a network that predicts posterior means."""
+    levels = range(1, process.num_levels + 1)
+    with np.errstate(divide="ignore", over="ignore"):
+        gains = np.stack([1 / scales(process, process.reference(level)) for level in levels])
+    residuals = [power * process.deviation(level) ** 2 / marginal_variance(process, power, level) for level in levels]
+    gains = np.where(np.isfinite(gains), gains, 0.0)  # of modes that have vanished, of which nothing is estimated
+    return Calibration(np.array(levels), gains, np.zeros_like(gains), np.stack(residuals), power)
+
+
+def factors(process, power, step):
+    """Return by what a step multiplies u_k of Gaussian images, and the variance that it adds."""
+    estimate = scales(process, process.reference(step.level)) * wiener(process, power, step.level)
+    return step.keep + step.mean * estimate, np.square(step.noise) if step.next_level else 0.0
+
+
+def variances(process, power, sampler, calibration=None, delta=0.0):
+    """Yield the level reached by each step, and the variance there if that of u_K is the process's own."""
+    variance = marginal_variance(process, power, process.num_levels)
+    for step in plan_steps(process, sampler, delta, calibration):
+        factor, added = factors(process, power, step)
+        variance = factor**2 * variance + added
+        yield step.next_level, variance
+
+
+def powers(seed, decades=6):
+    """Return a variance for every mode, of very different sizes."""
+    return 10 ** np.random.default_rng(seed).uniform(-decades, 1, (SIZE, SIZE))
+
+
+@given(
+    kind=st.sampled_from(sorted(PROCESSES)),
+    coupling=st.sampled_from(COUPLINGS),
+    evaluations=st.sampled_from(EVALUATIONS),
+    spacing=st.sampled_from(["even", "quadratic"]),
+    num_levels=st.integers(25, 60),
+    blur=st.floats(0.3, 8),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=150, deadline=None)
+def test_measured_noise_keeps_every_variance_of_gaussian_images(
+    kind, coupling, evaluations, spacing, num_levels, blur, seed
+):
+    """At every level; the image itself is a posterior mean, which lacks what the last level leaves open."""
+    process, power = PROCESSES[kind](num_levels, blur), powers(seed)
+    sampler = SamplerSettings(coupling=coupling, noise="measured", evaluations=evaluations, spacing=spacing)
+    *_, last, _image = sampler.levels(num_levels)
+    reached = dict(variances(process, power, sampler, calibrated(process, power)))
+    assert tuple(reached) == sampler.levels(num_levels)[1:]
+    np.testing.assert_allclose(reached.pop(0), mean_variance(process, power, last), rtol=1e-9)
+    for level, variance in reached.items():
+        np.testing.assert_allclose(variance, marginal_variance(process, power, level), rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", PROCESSES)
+@pytest.mark.parametrize("evaluations", EVALUATIONS)
+def test_deterministic_steps_lose_variance_as_is_known(kind, evaluations):
+    """A step from level k to j ends with (1 + ρ_j ρ_k P)² / ((1 + ρ_j² P)(1 + ρ_k² P)) of the right variance, where
+    ρ = a/s: never with more."""
+    process, power = PROCESSES[kind](40), powers(0, decades=3)
+    sampler = SamplerSettings(coupling="deterministic", noise="none", evaluations=evaluations)
+    for step in plan_steps(process, sampler, 0.0, calibrated(process, power)):
+        factor, _ = factors(process, power, step)
+        before = marginal_variance(process, power, step.level)
+        share = factor**2 * before / marginal_variance(process, power, step.next_level)
+        ratio = scales(process, step.level) / process.deviation(step.level)
+        if step.next_level == 0:
+            expected = ratio**2 * power / (1 + ratio**2 * power)
+        else:
+            next_ratio = scales(process, step.next_level) / process.deviation(step.next_level)
+            expected = (1 + next_ratio * ratio * power) ** 2 / (1 + next_ratio**2 * power) / (1 + ratio**2 * power)
+        np.testing.assert_allclose(share, expected, rtol=1e-9)
+        assert (share < 1 + 1e-9).all()
+
+
+@pytest.mark.parametrize("kind", PROCESSES)
+def test_deterministic_steps_lose_ever_less_with_more_of_them(kind):
+    """To first order: twice the steps, half the loss. At level 1, as the image is a posterior mean."""
+    power = powers(0, decades=2)
+    losses = []
+    for num_levels in (200, 400, 800):
+        process = PROCESSES[kind](num_levels)
+        reached = dict(variances(process, power, DDIM))
+        loss = 1 - reached[1] / marginal_variance(process, power, 1)
+        assert (loss > -1e-9).all()
+        losses.append(loss.mean())
+    assert losses[2] < 0.05
+    assert losses[1] / losses[0] < 0.75
+    assert losses[2] / losses[1] < 0.65
+
+
+@pytest.mark.parametrize("kind", PROCESSES)
+@pytest.mark.parametrize("coupling", COUPLINGS)
+def test_posterior_noise_alone_loses_what_the_network_leaves_open(kind, coupling):
+    process, power = PROCESSES[kind](40), powers(0)
+    sampler = SamplerSettings(coupling=coupling, noise="posterior")
+    for level, variance in variances(process, power, sampler):
+        assert (variance < marginal_variance(process, power, level) * (1 + 1e-9)).all()
+
+
+def test_the_papers_noise_is_root_two_sigma_in_modes_that_live_and_sigma_in_those_that_do_not():
+    process, sampler = PROCESSES["heat"](400, 1.5), SamplerSettings(noise="measured")
+    power = np.full((SIZE, SIZE), 100.0)
+    ratio = marginal_variance(process, power, 400) / process.sigma**2 - 1
+    (noise, *_) = (step.noise for step in plan_steps(process, sampler, 0.0, calibrated(process, power)))
+    live, dead = ratio > 1000, ratio < 0.001
+    assert live.sum() > 5
+    assert dead.sum() > 5
+    np.testing.assert_allclose(noise[live], np.sqrt(2) * process.sigma, rtol=0.03)
+    np.testing.assert_allclose(noise[dead], process.sigma, rtol=0.001)
+
+
+@pytest.mark.parametrize("kind", PROCESSES)
+@pytest.mark.parametrize("coupling", ["independent", "markov", "deterministic"])
+def test_exact_gains_change_nothing(kind, coupling):
+    process, power = PROCESSES[kind](40), powers(0)
+    sampler = SamplerSettings(coupling=coupling, noise="none")
+    measured = plan_steps(process, sampler, 0.0, calibrated(process, power))
+    for step, other in zip(plan_steps(process, sampler), measured, strict=True):
+        np.testing.assert_allclose(step.keep, other.keep)
+        np.testing.assert_allclose(
+            np.broadcast_to(step.mean, (SIZE, SIZE)), np.broadcast_to(other.mean, (SIZE, SIZE)), rtol=1e-9, atol=1e-15
+        )
+        assert not np.any(other.offset)
+
+
+@pytest.mark.parametrize("kind", PROCESSES)
+@pytest.mark.parametrize("coupling", COUPLINGS)
+def test_samples_of_gaussian_images_have_their_variance(kind, coupling, exact_network):
+    """Drawn by the sampler itself: a quarter of the levels, measured noise; the image, and a level half-way."""
+    process, power, count = PROCESSES[kind](40, 1.0), powers(0, decades=2), 3000
+    sampler = SamplerSettings(coupling=coupling, noise="measured", evaluations="K/4")
+    steps = plan_steps(process, sampler, 0.0, calibrated(process, power))
+    network = exact_network(
+        process, lambda coefficients, level: coefficients * torch.as_tensor(wiener(process, power, level)).float()
+    )
+    rng = torch.Generator().manual_seed(1)
+    deviation = torch.as_tensor(np.sqrt(marginal_variance(process, power, process.num_levels))).float()
+    start = process.inverse(deviation * torch.randn((count, 1, SIZE, SIZE), generator=rng))
+    noise = torch.randn((process.num_levels, count, 1, SIZE, SIZE), generator=rng)
+    means = dict(sampling_steps(network, process, steps, start, noise))
+    added = {step.next_level: np.square(step.noise) for step in steps}
+    expected = {
+        20: marginal_variance(process, power, 20) - added[20],  # the mean, before noise is added
+        0: mean_variance(process, power, steps[-1].level),
+    }
+    for level, variance in expected.items():
+        found = process.transform(means[level])[:, 0].double().numpy().var(axis=0, ddof=1)
+        z = (found / variance - 1) / np.sqrt(2 / (count - 1))
+        assert stats.kstest(z.ravel(), "norm").pvalue > 1e-3
