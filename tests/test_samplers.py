@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ihdm.calibration import Calibration
-from ihdm.config.processes import DDIM, PAPER, BlurringSettings, DiffusionSettings, SamplerSettings
+from ihdm.calibration import Calibration, measure
+from ihdm.config.processes import ANCESTRAL, DDIM, PAPER, BlurringSettings, DiffusionSettings, SamplerSettings
 from ihdm.config.settings import HeatSettings
 from ihdm.processes import build_process
 from ihdm.samplers import plan_steps, sampling_steps
@@ -256,3 +256,88 @@ def test_samples_of_gaussian_images_have_their_variance(kind, coupling, exact_ne
         found = process.transform(means[level])[:, 0].double().numpy().var(axis=0, ddof=1)
         z = (found / variance - 1) / np.sqrt(2 / (count - 1))
         assert stats.kstest(z.ravel(), "norm").pvalue > 1e-3
+
+
+# The exact network of a few training images: its estimate is their mean, weighted by how likely each is given u_k.
+
+NUM_DRAWN = 2000
+ANY_IMAGES = 0.5 + 0.5 * torch.stack(
+    [image - image.mean() for image in torch.rand((5, 1, SIZE, SIZE), generator=torch.Generator().manual_seed(0))]
+)
+REFLECTED_IMAGES = torch.stack(
+    [
+        torch.rot90(image, turns, (1, 2))
+        for image in (ANY_IMAGES[0], ANY_IMAGES[0].transpose(1, 2))
+        for turns in range(4)
+    ]
+)
+
+
+def posterior_mean_of(process, images):
+    clean = process.transform(process.to_range(images))
+
+    def posterior_mean(coefficients, level):
+        blurred = torch.as_tensor(scales(process, level)).float() * clean
+        distances = (coefficients[:, None] - blurred).square().flatten(2).sum(dim=2)
+        weights = torch.softmax(-distances / (2 * process.deviation(level) ** 2), dim=1)
+        return (weights @ clean.flatten(1)).view_as(coefficients)
+
+    return posterior_mean
+
+
+def drawn_counts(process, sampler, delta_ratio, images, network):
+    """Return how often each of the images is drawn, having seen that nothing else is."""
+    num_levels, shape = process.num_levels, (NUM_DRAWN, 1, SIZE, SIZE)
+    rng = torch.Generator().manual_seed(3)
+    noise = torch.randn((num_levels + 1, *shape), generator=rng)
+    start = noise[-1]
+    if process.deviation(num_levels) < 0.1:  # heat's starts are blurred training images
+        chosen = torch.arange(NUM_DRAWN) % len(images)
+        deviation = process.deviation(num_levels) * (delta_ratio or 1)
+        start = process.heat.blur(images[chosen], num_levels) + deviation * noise[-1]
+    calibration = None
+    if sampler.noise == "measured":
+        calibration = measure(network, process, images.repeat(20, 1, 1, 1), sampler.levels(num_levels)[:-1], 0, 100)
+    steps = plan_steps(process, sampler, process.deviation(num_levels) * delta_ratio, calibration)
+    *_, (_, result) = sampling_steps(network, process, steps, start, noise[:-1])
+    differences = (process.from_range(result)[:, None] - images).abs().amax(dim=(2, 3, 4))
+    assert float(differences.min(dim=1).values.max()) < 1e-3
+    return np.bincount(differences.argmin(dim=1).numpy(), minlength=len(images))
+
+
+MEASURED_MARKOV = SamplerSettings(coupling="markov", noise="measured")
+RETURNING = {
+    # At the widest blur the images are a fraction of σ apart.
+    "heat, markov": ("heat", 8.0, MEASURED_MARKOV),
+    "diffusion, ancestral": ("diffusion", 0.0, ANCESTRAL),
+    "diffusion, ddim": ("diffusion", 0.0, DDIM),
+    "diffusion, measured": ("diffusion", 0.0, MEASURED_MARKOV),
+    "blurring, ancestral": ("blurring", 3.0, ANCESTRAL),
+}
+
+
+@pytest.mark.parametrize("case", RETURNING)
+def test_training_images_come_back_equally_often(case, exact_network):
+    """Samplers that follow the reverse process pick each of any images as often."""
+    kind, blur, sampler = RETURNING[case]
+    process = PROCESSES[kind](100, blur)
+    network = exact_network(process, posterior_mean_of(process, ANY_IMAGES))
+    assert stats.chisquare(drawn_counts(process, sampler, 0, ANY_IMAGES, network)).pvalue > 1e-3
+
+
+REFLECTING = {
+    "paper": PAPER,
+    "independent": SamplerSettings(noise="measured"),
+    "independent, a quarter": SamplerSettings(noise="measured", evaluations="K/4"),
+    "markov, a quarter": MEASURED_MARKOV.model_copy(update={"evaluations": "K/4"}),
+}
+
+
+@pytest.mark.parametrize("case", REFLECTING)
+def test_reflected_images_come_back_equally_often(case, exact_network):
+    """Independent levels, as the paper's, and long steps pick some images more often than others; but not where all are
+    alike to the process: an image and its reflections."""
+    process, sampler = PROCESSES["heat"](100, 8.0), REFLECTING[case]
+    network = exact_network(process, posterior_mean_of(process, REFLECTED_IMAGES))
+    counts = drawn_counts(process, sampler, 1.25 * sampler.uses_delta, REFLECTED_IMAGES, network)
+    assert stats.chisquare(counts).pvalue > 1e-3
