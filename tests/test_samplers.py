@@ -5,9 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from ihdm import samplers
 from ihdm.calibration import Calibration, measure
 from ihdm.config.processes import ANCESTRAL, DDIM, PAPER, BlurringSettings, DiffusionSettings, SamplerSettings
 from ihdm.config.settings import HeatSettings
+from ihdm.errors import UserError
 from ihdm.processes import build_process
 from ihdm.samplers import plan_steps, sampling_steps
 from ihdm.sampling import SeededNoise, reverse_process, reverse_steps
@@ -256,6 +258,90 @@ def test_samples_of_gaussian_images_have_their_variance(kind, coupling, exact_ne
         found = process.transform(means[level])[:, 0].double().numpy().var(axis=0, ddof=1)
         z = (found / variance - 1) / np.sqrt(2 / (count - 1))
         assert stats.kstest(z.ravel(), "norm").pvalue > 1e-3
+
+
+# What keeps a sampler from harm.
+
+
+@given(
+    kind=st.sampled_from(sorted(PROCESSES)),
+    coupling=st.sampled_from(["independent", "markov", "deterministic"]),
+    num_levels=st.integers(25, 1000),
+    blur=st.floats(0.3, 200),
+    data=st.data(),
+)
+@settings(max_examples=100, deadline=None)
+def test_what_a_coupling_leaves_open_is_never_negative(kind, coupling, num_levels, blur, data):
+    process = PROCESSES[kind](num_levels, blur)
+    level = data.draw(st.integers(1, num_levels))
+    next_level = data.draw(st.integers(0, level - 1))
+    kept = samplers.coupling(process, coupling, level, next_level)
+    most = process.deviation(next_level) / process.deviation(level)
+    assert (np.asarray(kept) >= 0).all()
+    assert (np.asarray(kept) <= most * (1 + 1e-12)).all()
+    variance = np.asarray(samplers.open_variance(process, kept, level, next_level))
+    assert (variance >= 0).all()
+    assert (variance <= process.deviation(next_level) ** 2).all()
+    weight = np.asarray(samplers.clean_weight(process, kept, level, next_level))
+    assert np.isfinite(weight).all()
+    assert (weight >= -1e-12).all()
+
+
+def blind(process, power, residual):
+    """Return what would be measured of a network that is wrong by so much at every level and in every mode."""
+    levels = np.arange(1, process.num_levels + 1)
+    gains = np.ones((len(levels), SIZE, SIZE))
+    return Calibration(levels, gains, 0 * gains, residual * gains, np.full((SIZE, SIZE), power))
+
+
+@pytest.mark.parametrize("kind", PROCESSES)
+@pytest.mark.parametrize("coupling", COUPLINGS)
+def test_noise_of_dead_modes_is_capped(kind, coupling):
+    """However wrong the network was, in modes that hold less signal than noise; where they live, it is made up for."""
+    process, sampler = PROCESSES[kind](40, 1.5), SamplerSettings(coupling=coupling, noise="measured")
+    seen = set()
+    for step in plan_steps(process, sampler, 0.0, blind(process, 1.0, 1e4)):
+        after = process.deviation(step.next_level)
+        kept = samplers.coupling(process, coupling, step.level, step.next_level)
+        weight = samplers.clean_weight(process, kept, step.level, step.next_level)
+        wanted = np.sqrt(samplers.open_variance(process, kept, step.level, step.next_level) + weight**2 * 1e4)
+        dead = scales(process, step.next_level) ** 2 < after**2
+        noise, wanted = (np.broadcast_to(values, (SIZE, SIZE)) for values in (step.noise, wanted))
+        assert (noise[dead] <= 1.5 * after * (1 + 1e-12)).all()
+        np.testing.assert_allclose(noise[~dead], wanted[~dead])
+        seen |= {"capped"} if (dead & (wanted > 1.5 * after)).any() else set()
+        seen |= {"live"} if not dead.all() else set()
+    assert seen == {"capped", "live"}
+
+
+def test_a_level_that_was_not_measured_is_refused():
+    process = PROCESSES["heat"](40)
+    sampler = SamplerSettings(coupling="markov", noise="measured", evaluations="K/4")
+    found = measure(lambda u, _: 0 * u, process, torch.rand(10, 1, SIZE, SIZE), [40, 36, 32], 0, 10)
+    with pytest.raises(UserError, match="not measured at level 28"):
+        plan_steps(process, sampler, 0.0, found)
+
+
+def test_measured_noise_without_measurements_is_refused():
+    with pytest.raises(ValueError, match="needs a calibration"):
+        plan_steps(PROCESSES["heat"](40), SamplerSettings(noise="measured"))
+
+
+@pytest.mark.parametrize("kind", PROCESSES)
+@pytest.mark.parametrize("coupling", COUPLINGS)
+def test_a_network_of_no_use_draws_the_mean_image(kind, coupling, exact_network):
+    """Its gains are zero, so that the image is the measured offset, and states on the way are of ordinary size."""
+    process = PROCESSES[kind](40)
+    images = torch.rand((50, 1, SIZE, SIZE), generator=torch.Generator().manual_seed(0))
+    network = exact_network(process, lambda coefficients, _level: torch.zeros_like(coefficients))
+    sampler = SamplerSettings(coupling=coupling, noise="measured", evaluations="K/4")
+    found = measure(network, process, images, sampler.levels(40)[:-1], 0, 50)
+    rng = torch.Generator().manual_seed(1)
+    start, noise = torch.randn((20, 1, SIZE, SIZE), generator=rng), torch.randn((40, 20, 1, SIZE, SIZE), generator=rng)
+    means = dict(sampling_steps(network, process, plan_steps(process, sampler, 0.0, found), start, noise))
+    assert max(float(mean.abs().max()) for mean in means.values()) < 10
+    expected = images.mean(dim=0, keepdim=True).expand(20, -1, -1, -1)
+    torch.testing.assert_close(process.from_range(means[0]), expected, atol=2e-3, rtol=0)
 
 
 # The exact network of a few training images: its estimate is their mean, weighted by how likely each is given u_k.
