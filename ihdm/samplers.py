@@ -100,7 +100,10 @@ def plan_step(
 
     Raises:
         UserError: if the calibration has no such level.
+        ValueError: if the sampler needs one and there is none.
     """
+    if sampler.noise == "measured" and calibration is None:
+        raise ValueError("noise 'measured' needs a calibration")
     kept = coupling(process, sampler.coupling, level, next_level)
     weight = clean_weight(process, kept, level, next_level)
     variance = open_variance(process, kept, level, next_level)

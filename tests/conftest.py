@@ -6,6 +6,7 @@ from pathlib import Path
 from jaxtyping import install_import_hook
 
 CHECKED = (
+    "calibration",
     "heat",
     "likelihood",
     "models.batches",
@@ -14,6 +15,8 @@ CHECKED = (
     "metrics",
     "objective",
     "prior",
+    "processes",
+    "samplers",
     "samples",
     "sampling",
     "storage.images",
@@ -32,6 +35,8 @@ import yaml  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from ihdm.__main__ import main  # noqa: E402
+from ihdm.processes import Process  # noqa: E402
+from ihdm.processes.heat import HeatDissipation  # noqa: E402
 
 torch.set_num_threads(1)
 
@@ -68,6 +73,30 @@ def golden() -> Callable[[str], dict[str, np.ndarray]]:
 def linear_network() -> Callable[[int], Callable[[Tensor, Tensor], Tensor]]:
     """The network of the reference values, f(u, k) = −0.05 u + 0.01 k / K, for a given K."""
     return lambda num_levels: lambda images, levels: -0.05 * images + 0.01 * levels.view(-1, 1, 1, 1) / num_levels
+
+
+@pytest.fixture
+def exact_network() -> Callable[..., Callable[[Tensor, Tensor], Tensor]]:
+    """The network of a process whose estimate is a given one.
+
+    It is told by the DCT coefficients of the image, in the process's range, as a function of those of u_k and of k.
+    """
+
+    def make(process: Process, posterior_mean: Callable[[Tensor, int], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+        def scale(level: int) -> Tensor:
+            return torch.as_tensor(np.exp(process.log_scale(level)), dtype=torch.float32)
+
+        def network(noisy: Tensor, levels: Tensor) -> Tensor:
+            level = int(levels[0])
+            coefficients = process.transform(noisy)
+            image = posterior_mean(coefficients, level)
+            if isinstance(process, HeatDissipation):
+                return process.inverse(scale(level - 1) * image - coefficients)
+            return process.inverse(coefficients - scale(level) * image) / process.deviation(level)
+
+        return network
+
+    return make
 
 
 @pytest.fixture

@@ -86,11 +86,11 @@ class SamplerSettings(Settings):
         return max(1, num_levels // int(share.group(1))) if share else num_levels
 
     def levels(self, num_levels: int) -> tuple[int, ...]:
-        """Return the levels that are visited, from K down to 0, the image."""
+        """Return the levels that are visited, from K down to 0, the image: one more than there are evaluations."""
         count = self.num_evaluations(num_levels)
         power = {"even": 1, "quadratic": 2}[self.spacing]
-        visited = {round(num_levels * (step / count) ** power) for step in range(count + 1)}
-        return tuple(sorted(visited, reverse=True))
+        # Near the image squares fall together; there, every level is visited.
+        return tuple(max(step, round(num_levels * (step / count) ** power)) for step in range(count, -1, -1))
 
     @property
     def uses_delta(self) -> bool:
