@@ -68,7 +68,7 @@ class Config(Settings):
     )
     sweeps: SweepSettings = SweepSettings()
     evaluation: EvaluationSettings
-    evaluations: dict[Name, EvaluationsSettings] = Field(
+    studies: dict[Name, EvaluationsSettings] = Field(
         default_factory=dict,
         description="for each experiment named, the study of how good samples are after how many network evaluations",
     )
@@ -98,8 +98,8 @@ class Config(Settings):
                         "not; take one with noise posterior, measured or none"
                     )
             self._require_initial_weights(name)
-        for name in self.evaluations:
-            _require(name, self.experiments, "evaluations")
+        for name in self.studies:
+            _require(name, self.experiments, "studies")
         for name in self.samplers.keys() & SAMPLERS.keys():
             raise ValueError(f"samplers.{name}: this name is given to a sampler that is always there; take another")
         _require_nameable((self.evaluation.delta_ratio,), "evaluation.delta_ratio")
@@ -137,8 +137,8 @@ class Config(Settings):
     def _samplers_of(self, name: str) -> list[tuple[str, str]]:
         """Return the samplers that are named for an experiment, each with the place where it is."""
         named = [(f"experiments.{name}.sampler", sampler) for sampler in [self.experiments[name].sampler] if sampler]
-        if name in self.evaluations:
-            named += [(f"evaluations.{name}.samplers", sampler) for sampler in self.evaluations[name].samplers]
+        if name in self.studies:
+            named += [(f"studies.{name}.samplers", sampler) for sampler in self.studies[name].samplers]
         return named + [(f"sweeps.sampler.{name}", sampler) for sampler in self.sweeps.sampler.get(name, ())]
 
     @property
@@ -216,8 +216,8 @@ class Config(Settings):
         experiment = self.variants[name].experiment
         levels = {*observed_levels(experiment.process, self.evaluation.max_levels)}
         samplers = [variant.sampling for variant in self.variants.values() if variant.model == name]
-        if name in self.evaluations:
-            samplers += self.evaluations[name].resolve(self.all_samplers)
+        if name in self.studies:
+            samplers += self.studies[name].resolve(self.all_samplers)
         for sampler in samplers:
             if sampler.is_calibrated(experiment.process):
                 levels |= {*sampler.levels(experiment.process.num_levels)}
@@ -248,7 +248,7 @@ class Config(Settings):
 
     def study(self, name: str) -> StudySettings:
         """Return what the study of quality against network evaluations depends on, of a variant's own network."""
-        variant, study = self.variants[name], self.evaluations[name]
+        variant, study = self.variants[name], self.studies[name]
         return StudySettings(
             samplers=dict(zip(study.samplers, (self.all_samplers[sampler] for sampler in study.samplers), strict=True)),
             counts=study.counts,

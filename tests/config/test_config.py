@@ -154,7 +154,9 @@ def test_missing_file(tmp_path):
 def test_sweeps_give_named_experiments(quick):
     quick["sweeps"] = {"sigma": {"digits": [0.01, 0.020]}, "num_levels": {"photos": [20]}, "seed": {"digits": [0, 1]}}
     quick["figures"] = {}
-    variants = parse_config(quick).variants
+    variants = {
+        name: found for name, found in parse_config(quick).variants.items() if found.experiment.process.has_delta
+    }
     assert list(variants) == ["digits", "digits-sigma0.02", "digits-seed1", "photos", "photos-num_levels20"]
     assert variants["digits-sigma0.02"].experiment.process.sigma == 0.02
     assert variants["digits-seed1"].experiment.seed == 1
@@ -183,7 +185,7 @@ def test_training_starts_from_the_weights_of_another_experiment(quick):
 @pytest.mark.parametrize(
     ("sources", "message"),
     [
-        ({"second": "digit"}, "experiments.second.initial_weights: 'digit' is not defined; known are digits, photos"),
+        ({"second": "digit"}, "experiments.second.initial_weights: 'digit' is not defined; known are digits, "),
         ({"second": "second"}, "experiments.second.initial_weights: goes round in a circle, second from second"),
         (
             {"second": "third", "third": "second"},
@@ -263,3 +265,61 @@ def test_settings_cannot_change():
     with pytest.raises(ValueError, match="frozen"):
         config.results = "elsewhere"
     assert isinstance(config, Config)
+
+
+def test_a_sampler_trains_nothing_and_is_sampled_once(quick):
+    quick["sweeps"] = {"delta_ratio": {"digits": [1, 1.5]}, "sampler": {"digits": ["markov", "ddim"]}}
+    quick["figures"] = {}
+    variants = parse_config(quick).variants
+    varied = variants["digits-sampler_markov"]
+    assert (varied.model, varied.is_trained, varied.swept) == ("digits", False, "sampler")
+    assert varied.delta_ratios == (0.0,)  # it has no δ
+    assert variants["digits"].delta_ratios == (1.0, 1.25, 1.5)
+    assert not varied.has_likelihood
+    assert (varied.is_calibrated, variants["digits-sampler_ddim"].is_calibrated) == (True, False)
+    # Neither process nor sampler of the rival has a δ.
+    assert variants["digits_diffusion"].delta_ratios == (0.0,)
+
+
+def test_every_kind_of_process_has_a_sampler_of_its_own(quick):
+    for experiment in quick["experiments"].values():
+        experiment.pop("sampler", None)
+    variants = parse_config(quick).variants
+    assert {variants[name].sampler for name in ("digits", "photos")} == {"paper"}
+    assert {variants[name].sampler for name in ("digits_diffusion", "digits_blurring")} == {"ancestral"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("experiments.digits.sampler", "marko", "experiments.digits.sampler: 'marko' is not defined"),
+        ("sweeps.sampler", {"digits": ["marko"]}, "sweeps.sampler.digits: 'marko' is not defined"),
+        ("experiments.digits_diffusion.sampler", "paper", "adds noise δ, which process 'diffusion' has not"),
+        ("samplers.paper", {"coupling": "markov"}, "samplers.paper: this name is given to a sampler"),
+        ("samplers.cold", {"coupling": "deterministic", "noise": "measured"}, "leaves no room for noise"),
+        ("samplers.fast", {"evaluations": "K/0"}, "samplers.fast.evaluations"),
+        ("studies.digit", {"samplers": ["paper"], "counts": [5]}, "studies: 'digit' is not defined"),
+        ("studies.digits.samplers", ["marko"], "studies.digits.samplers: 'marko' is not defined"),
+        ("experiments.digits.process", {"kind": "diffusion", "sigma": 0.1}, "experiments.digits.process.sigma"),
+        ("experiments.digits.process", {"kind": "blurring"}, "experiments.digits.process.blur_sigma_max"),
+    ],
+)
+def test_wrong_samplers_and_processes_are_named(quick, path, value, message):
+    with pytest.raises(UserError) as caught:
+        parse_config(change(quick, path, value))
+    assert message in str(caught.value)
+
+
+def test_a_network_is_measured_wherever_it_is_needed(quick):
+    """At the levels of bounds, and at those that samplers visit."""
+    quick["evaluation"]["max_levels"] = 4
+    quick["sweeps"]["sampler"] = {"digits": ["markov"]}
+    config = parse_config(quick)
+    assert config.calibration("digits").levels == tuple(range(1, 41))  # markov visits all
+    assert (
+        config.calibration("digits_blurring").levels == config.joints("digits_blurring").levels == (250, 500, 750, 1000)
+    )
+    visited = {40, 36, 32, 28, 24, 20, 16, 12, 8, 4}
+    quick["sweeps"]["sampler"] = {}
+    quick["studies"] = {"digits": {"samplers": ["paper"], "counts": [10]}}
+    assert set(parse_config(quick).calibration("digits").levels) == visited | {10, 20, 30, 40}

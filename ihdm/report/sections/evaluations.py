@@ -23,7 +23,7 @@ NAMES = {
 
 def parts(config: Config) -> list[str]:
     """Return one table for each experiment that is studied."""
-    return [f"metrics/evaluations/{name}.csv" for name in config.evaluations]
+    return [f"metrics/evaluations/{name}.csv" for name in config.studies]
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
