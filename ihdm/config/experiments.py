@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from ihdm.config.processes import ProcessSettings, SamplerSettings, default_sampler
 from ihdm.config.settings import (
@@ -42,7 +42,7 @@ class NetworkSettings(Settings):
     """A preset of the paper's U-Net (paper, appendix B)."""
 
     image_size: ImageSize = Field(description="height and width of the images in pixels")
-    image_channels: Literal[1, 3]
+    image_channels: Literal[1, 3] = Field(description="1 for grey, 3 for colour")
     base_channels: Annotated[int, Field(ge=1, le=4096)] = Field(
         description="channels at full resolution, before the multiplier"
     )
@@ -55,33 +55,31 @@ class NetworkSettings(Settings):
     attention_levels: tuple[Annotated[int, Field(ge=0, le=12)], ...] = Field(
         max_length=13, description="the resolutions with self-attention, counted from 0, the largest resolution"
     )
-    dropout: Fraction
+    dropout: Fraction = Field(description="share of values that each residual block drops in training")
     norm_groups: Count = Field(default=32, description="groups of every group normalisation")
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
+    def _mistakes(self) -> Iterator[str]:
         halvings = len(self.channel_multipliers) - 1
         if self.image_size % 2**halvings:
-            raise ValueError(
+            yield (
                 f"image_size {self.image_size} cannot be halved {halvings} times, "
                 f"as the {halvings + 1} channel_multipliers need; use a multiple of {2**halvings}"
             )
         for multiplier in self.channel_multipliers:
             if self.base_channels * multiplier % self.norm_groups:
-                raise ValueError(
+                yield (
                     f"norm_groups {self.norm_groups} does not divide the width {self.base_channels * multiplier} "
                     "(base_channels times a channel multiplier)"
                 )
         if any(level > halvings for level in self.attention_levels):
-            raise ValueError(f"attention_levels must lie in 0…{halvings}, not {list(self.attention_levels)}")
-        return self
+            yield f"attention_levels must lie in 0…{halvings}, not {list(self.attention_levels)}"
 
 
 class ExperimentSettings(Settings):
     """What a trained network depends on, its parts by name, and how its training runs."""
 
-    dataset: Name
-    network: Name
+    dataset: Name = Field(description="one of datasets")
+    network: Name = Field(description="one of networks, for images of the same size and channels")
     process: ProcessSettings
     training: TrainingSettings
     sampler: Name | None = Field(
@@ -89,7 +87,7 @@ class ExperimentSettings(Settings):
         description="how it is sampled: paper, ancestral, ddim or one of samplers; by default the paper's for heat and "
         "ancestral for others. Trains nothing",
     )
-    seed: Seed = 0
+    seed: Seed = Field(default=0, description="of all that training draws")
     num_train: Count | None = Field(
         default=None, description="number of training images seen, the first of the split; by default all of them"
     )
@@ -111,11 +109,9 @@ class Experiment(Settings):
     seed: Seed
     num_train: Count | None = None
 
-    @model_validator(mode="after")
-    def _has_levels_to_train(self) -> Self:
+    def _mistakes(self) -> Iterator[str]:
         if self.training.levels == "as_released" and self.process.num_levels == 1:
-            raise ValueError("levels 'as_released' leaves level K out, so num_levels must be at least 2")
-        return self
+            yield "levels 'as_released' leaves level K out, so num_levels must be at least 2"
 
 
 @dataclass(frozen=True)

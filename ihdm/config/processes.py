@@ -1,10 +1,10 @@
 """What can be configured of processes and of the samplers that reverse them."""
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal, Self, get_args
+from collections.abc import Iterator, Mapping
+from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from ihdm.config.settings import Count, HeatSettings, Name, Settings
 
@@ -21,7 +21,7 @@ class DiffusionSettings(Settings):
 
     has_delta: ClassVar[bool] = False
 
-    kind: Literal["diffusion"]
+    kind: Literal["diffusion"] = Field(description="which process: heat, diffusion or blurring")
     num_levels: Annotated[int, Field(ge=25, le=100_000)] = Field(
         default=1000, description="K, the number of noisy levels"
     )
@@ -34,7 +34,7 @@ class BlurringSettings(Settings):
 
     has_delta: ClassVar[bool] = False
 
-    kind: Literal["blurring"]
+    kind: Literal["blurring"] = Field(description="which process: heat, diffusion or blurring")
     num_levels: Annotated[int, Field(ge=25, le=100_000)] = Field(default=1000, description="K, the number of levels")
     schedule: Schedule = Field(default="clipped_cosine", description="how noise grows with the level")
     blur_sigma_max: Annotated[float, Field(ge=0, le=100_000)] = Field(
@@ -105,14 +105,12 @@ class SamplerSettings(Settings):
         leaps = self.num_evaluations(process.num_levels) < process.num_levels
         return self.noise == "measured" or (process.has_delta and leaps)
 
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
+    def _mistakes(self) -> Iterator[str]:
         if self.coupling == "deterministic" and self.noise in ("posterior", "measured"):
-            raise ValueError(
+            yield (
                 f"coupling 'deterministic' leaves no room for noise '{self.noise}'; take noise 'none' or 'delta', or "
                 "another coupling"
             )
-        return self
 
 
 PAPER = SamplerSettings()
@@ -129,10 +127,12 @@ SAMPLERS = {"paper": PAPER, "ancestral": ANCESTRAL, "ddim": DDIM}
 class EvaluationsSettings(Settings):
     """A study of quality against network evaluations: each sampler with each number of them."""
 
-    samplers: Annotated[tuple[Name, ...], Field(min_length=1)] = Field(
+    samplers: Annotated[tuple[Name, ...], Field(min_length=1, max_length=100)] = Field(
         description="samplers by name; one with δ is tried at every δ/σ of the experiment"
     )
-    counts: Annotated[tuple[Count, ...], Field(min_length=1)] = Field(description="network evaluations for an image")
+    counts: Annotated[tuple[Count, ...], Field(min_length=1, max_length=100)] = Field(
+        description="network evaluations for an image"
+    )
 
     def resolve(self, samplers: Mapping[str, SamplerSettings]) -> list[SamplerSettings]:
         """Return every sampler with every number of evaluations."""
