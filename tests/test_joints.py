@@ -23,11 +23,11 @@ PROCESSES = {
 
 def exact(process) -> Calibration:
     """What an ideal network leaves open of Gaussian data: P s²/(a² P + s²) in each mode."""
-    levels = np.arange(1, process.num_levels + 1)
+    levels = range(1, process.num_levels + 1)
     scales = np.stack([np.broadcast_to(np.exp(process.log_scale(level)), (SIZE, SIZE)) for level in levels])
     noise = np.array([process.deviation(level) ** 2 for level in levels])[:, None, None]
     residual = POWER * noise / (scales**2 * POWER + noise)
-    return Calibration(levels, np.zeros_like(residual), np.zeros_like(residual), residual, POWER)
+    return Calibration(np.array(levels), np.zeros_like(residual), np.zeros_like(residual), residual, POWER)
 
 
 def expected_nats(process, joint, variance="mode"):

@@ -66,8 +66,8 @@ def test_an_interval_that_is_cut_is_written_out(value, low, high, text):
 def test_one_draw_of_noise_leaves_a_dash():
     """Its error cannot be told; no text says nan."""
     row = {
-        "experiment": "e", "delta_ratio": 1.25, "n": 5, "bits_per_dim": 3.0, "standard_error": 0.1,
-        "monte_carlo_error": float("nan"), "nats_best_levels": 10.0,
+        "experiment": "e", "joint": "independent", "variance": "one", "delta_ratio": 1.25, "n": 5, "bits_per_dim": 3.0,
+        "standard_error": 0.1, "monte_carlo_error": float("nan"), "nats_best_levels": 10.0,
     }  # fmt: skip
     row |= dict.fromkeys(("nats", "prior_nats", "transition_nats", "reconstruction_nats"), 10.0)
     row |= dict.fromkeys(("nats_error", "prior_nats_error", "transition_nats_error", "reconstruction_nats_error"), 1.0)
