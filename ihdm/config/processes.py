@@ -129,10 +129,12 @@ SAMPLERS = {"paper": PAPER, "ancestral": ANCESTRAL, "ddim": DDIM}
 class EvaluationsSettings(Settings):
     """A study of quality against network evaluations: each sampler with each number of them."""
 
-    samplers: Annotated[tuple[Name, ...], Field(min_length=1)] = Field(
+    samplers: Annotated[tuple[Name, ...], Field(min_length=1, max_length=100)] = Field(
         description="samplers by name; one with δ is tried at every δ/σ of the experiment"
     )
-    counts: Annotated[tuple[Count, ...], Field(min_length=1)] = Field(description="network evaluations for an image")
+    counts: Annotated[tuple[Count, ...], Field(min_length=1, max_length=100)] = Field(
+        description="network evaluations for an image"
+    )
 
     def resolve(self, samplers: Mapping[str, SamplerSettings]) -> list[SamplerSettings]:
         """Return every sampler with every number of evaluations."""

@@ -177,10 +177,10 @@ class EvaluationSettings(Settings):
         description="images sampled at a time; on one CPU the bytes of a sample depend on it"
     )
     num_likelihood_images: AtLeastTwo = Field(description="test images of the likelihood bound")
-    num_calibration_images: Annotated[Count, Field(ge=10)] = Field(
+    num_calibration_images: Annotated[int, Field(ge=10, le=10**9)] = Field(
         default=768, description="training images on which it is measured what a network leaves open"
     )
-    max_levels: Count | None = Field(
+    max_levels: NumLevels | None = Field(
         default=None,
         description="most levels that networks are evaluated and bounds are made at, evenly spaced; by default all",
     )
