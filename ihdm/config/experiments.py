@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from ihdm.config.processes import ProcessSettings, SamplerSettings, default_sampler
 from ihdm.config.settings import (
@@ -58,23 +58,21 @@ class NetworkSettings(Settings):
     dropout: Fraction
     norm_groups: Count = Field(default=32, description="groups of every group normalisation")
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
+    def _mistakes(self) -> Iterator[str]:
         halvings = len(self.channel_multipliers) - 1
         if self.image_size % 2**halvings:
-            raise ValueError(
+            yield (
                 f"image_size {self.image_size} cannot be halved {halvings} times, "
                 f"as the {halvings + 1} channel_multipliers need; use a multiple of {2**halvings}"
             )
         for multiplier in self.channel_multipliers:
             if self.base_channels * multiplier % self.norm_groups:
-                raise ValueError(
+                yield (
                     f"norm_groups {self.norm_groups} does not divide the width {self.base_channels * multiplier} "
                     "(base_channels times a channel multiplier)"
                 )
         if any(level > halvings for level in self.attention_levels):
-            raise ValueError(f"attention_levels must lie in 0…{halvings}, not {list(self.attention_levels)}")
-        return self
+            yield f"attention_levels must lie in 0…{halvings}, not {list(self.attention_levels)}"
 
 
 class ExperimentSettings(Settings):
@@ -111,11 +109,9 @@ class Experiment(Settings):
     seed: Seed
     num_train: Count | None = None
 
-    @model_validator(mode="after")
-    def _has_levels_to_train(self) -> Self:
+    def _mistakes(self) -> Iterator[str]:
         if self.training.levels == "as_released" and self.process.num_levels == 1:
-            raise ValueError("levels 'as_released' leaves level K out, so num_levels must be at least 2")
-        return self
+            yield "levels 'as_released' leaves level K out, so num_levels must be at least 2"
 
 
 @dataclass(frozen=True)

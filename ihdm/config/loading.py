@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from ihdm.errors import UserError
+from ihdm.errors import UserError, shown
 
 MAX_BYTES = 2**18
 """Of a file; the paper's scale has 6000."""
@@ -18,12 +18,6 @@ MAX_VALUES = 50_000
 """In a file, those counted that aliases repeat."""
 MAX_DEPTH = 30
 """Blocks within blocks; a scale needs six."""
-
-
-def shown(value: object) -> str:
-    """Return a value as it is written in a message, its beginning if it is long."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}…"
 
 
 class _Loader(yaml.SafeLoader):

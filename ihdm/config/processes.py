@@ -1,10 +1,10 @@
 """What can be configured of processes and of the samplers that reverse them."""
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal, Self, get_args
+from collections.abc import Iterator, Mapping
+from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from ihdm.config.settings import Count, HeatSettings, Name, Settings
 
@@ -105,14 +105,12 @@ class SamplerSettings(Settings):
         leaps = self.num_evaluations(process.num_levels) < process.num_levels
         return self.noise == "measured" or (process.has_delta and leaps)
 
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
+    def _mistakes(self) -> Iterator[str]:
         if self.coupling == "deterministic" and self.noise in ("posterior", "measured"):
-            raise ValueError(
+            yield (
                 f"coupling 'deterministic' leaves no room for noise '{self.noise}'; take noise 'none' or 'delta', or "
                 "another coupling"
             )
-        return self
 
 
 PAPER = SamplerSettings()

@@ -5,23 +5,15 @@ a trained network depends on; the sampling noise δ is not among them, it belong
 """
 
 import pkgutil
-from collections import Counter
-from collections.abc import Collection
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from ihdm.config.experiments import (
-    NUMBERS,
-    Experiment,
-    ExperimentSettings,
-    NetworkSettings,
-    Variant,
-    format_number,
-    resolve_variants,
-)
+from ihdm.config.consistency import config_mistakes
+from ihdm.config.experiments import Experiment, ExperimentSettings, NetworkSettings, Variant, resolve_variants
 from ihdm.config.folders import OwnFolder
 from ihdm.config.processes import SAMPLERS, EvaluationsSettings, SamplerSettings, observed_levels
 from ihdm.config.settings import (
@@ -76,70 +68,8 @@ class Config(Settings):
         description="for each figure, the experiments it is drawn for"
     )
 
-    @model_validator(mode="after")
-    def _names_exist(self) -> Self:
-        for name, experiment in self.experiments.items():
-            where = f"experiments.{name}"
-            _require(experiment.dataset, self.datasets, f"{where}.dataset")
-            _require(experiment.network, self.networks, f"{where}.network")
-            dataset, network = self.datasets[experiment.dataset], self.networks[experiment.network]
-            for key in ("image_size", "image_channels"):
-                if getattr(dataset, key) != getattr(network, key):
-                    raise ValueError(
-                        f"{where}: {key} is {getattr(dataset, key)} in data set '{experiment.dataset}' "
-                        f"but {getattr(network, key)} in network '{experiment.network}'"
-                    )
-            _require(experiment.dataset, self.evaluation.extractors, "evaluation.extractors")
-            for place, sampler in self._samplers_of(name):
-                _require(sampler, self.all_samplers, place)
-                if self.all_samplers[sampler].uses_delta and not experiment.process.has_delta:
-                    raise ValueError(
-                        f"{place}: sampler '{sampler}' adds noise δ, which process '{experiment.process.kind}' has "
-                        "not; take one with noise posterior, measured or none"
-                    )
-            self._require_initial_weights(name)
-        for name in self.studies:
-            _require(name, self.experiments, "studies")
-        for name in self.samplers.keys() & SAMPLERS.keys():
-            raise ValueError(f"samplers.{name}: this name is given to a sampler that is always there; take another")
-        _require_nameable((self.evaluation.delta_ratio,), "evaluation.delta_ratio")
-        for name in self.evaluation.extractors:
-            _require(name, self.datasets, "evaluation.extractors")
-        for parameter in SweepSettings.model_fields:
-            for name, values in getattr(self.sweeps, parameter).items():
-                _require(name, self.experiments, f"sweeps.{parameter}")
-                _require_nameable(values, f"sweeps.{parameter}.{name}")
-        for figure, names in self.figures.items():
-            _require(figure, FIGURES, "figures")
-            for name in names:
-                _require(name, self.variants, f"figures.{figure}")
-                swept = [variant for variant in self.variants.values() if variant.base == name]
-                if figure == "sweep_curves" and not any(variant.swept in NUMBERS for variant in swept):
-                    raise ValueError(
-                        f"figures.sweep_curves: nothing of '{name}' is swept; add a list under sweeps, or leave it out"
-                    )
-        return self
-
-    def _require_initial_weights(self, name: str) -> None:
-        chain = [name]
-        while source := self.experiments[chain[-1]].initial_weights:
-            where = f"experiments.{chain[-1]}.initial_weights"
-            _require(source, self.experiments, where)
-            if source in chain:
-                raise ValueError(f"{where}: goes round in a circle, {' from '.join([*chain, source])}")
-            networks = [self.networks[self.experiments[one].network] for one in (chain[-1], source)]
-            for key in NetworkSettings.model_fields:
-                ours, theirs = (getattr(network, key) for network in networks)
-                if ours != theirs:
-                    raise ValueError(f"{where}: its network must be equal, but {key} is {theirs} there and {ours} here")
-            chain.append(source)
-
-    def _samplers_of(self, name: str) -> list[tuple[str, str]]:
-        """Return the samplers that are named for an experiment, each with the place where it is."""
-        named = [(f"experiments.{name}.sampler", sampler) for sampler in [self.experiments[name].sampler] if sampler]
-        if name in self.studies:
-            named += [(f"studies.{name}.samplers", sampler) for sampler in self.studies[name].samplers]
-        return named + [(f"sweeps.sampler.{name}", sampler) for sampler in self.sweeps.sampler.get(name, ())]
+    def _mistakes(self) -> Iterator[str]:
+        return config_mistakes(self, FIGURES)
 
     @property
     def all_samplers(self) -> dict[str, SamplerSettings]:
@@ -149,26 +79,35 @@ class Config(Settings):
     @cached_property
     def variants(self) -> dict[str, Variant]:
         """Every experiment and its variants, by name."""
-        return {
-            variant.name: variant
-            for name, settings in self.experiments.items()
-            for variant in resolve_variants(
-                name,
-                Experiment(
-                    dataset=self.datasets[settings.dataset],
-                    network=self.networks[settings.network],
-                    process=settings.process,
-                    training=settings.training,
-                    seed=settings.seed,
-                    num_train=settings.num_train,
-                ),
-                settings.dataset,
-                settings.sampler,
-                self.all_samplers,
-                self.sweeps,
-                self.evaluation,
-            )
-        }
+        return {variant.name: variant for name in self.experiments for variant in self.variants_of(name, self.sweeps)}
+
+    def variants_of(self, name: str, sweeps: SweepSettings) -> Iterator[Variant]:
+        """Yield an experiment and its variants.
+
+        Args:
+            name: of the experiment.
+            sweeps: what is swept.
+
+        Raises:
+            ValidationError: if a swept value does not fit the rest of the experiment.
+        """
+        settings = self.experiments[name]
+        return resolve_variants(
+            name,
+            Experiment(
+                dataset=self.datasets[settings.dataset],
+                network=self.networks[settings.network],
+                process=settings.process,
+                training=settings.training,
+                seed=settings.seed,
+                num_train=settings.num_train,
+            ),
+            settings.dataset,
+            settings.sampler,
+            self.all_samplers,
+            sweeps,
+            self.evaluation,
+        )
 
     def needed_images(self, dataset: str) -> dict[str, int]:
         """Return how many images of each split of a data set are asked for, where a number is."""
@@ -320,18 +259,3 @@ class Config(Settings):
     def run(self, name: str) -> RunSettings:
         """Return how the training of a variant runs."""
         return self.experiments[self.variants[name].base].run
-
-
-def _require(name: str, known: Collection[str], where: str) -> None:
-    if name not in known:
-        raise ValueError(f"{where}: '{name}' is not defined; known are {', '.join(sorted(known)) or 'none'}")
-
-
-def _require_nameable(values: tuple[float | str, ...], where: str) -> None:
-    for value in values:
-        if not isinstance(value, str) and float(format_number(value)) != value:
-            raise ValueError(f"{where}: {value!r} has more than ten decimals; paths are named after it, so round it")
-    repeated = [value for value, count in Counter(values).items() if count > 1]
-    if repeated:
-        shown = repeated[0] if isinstance(repeated[0], str) else format_number(repeated[0])
-        raise ValueError(f"{where}: {shown} is listed twice")

@@ -15,6 +15,7 @@ setting        where                     as described (the default)      as rele
 The last one differs only where pictures are brought to the wanted size.
 """
 
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -22,8 +23,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ihdm.config.folders import Folder
 
 # Upper bounds are far above what anybody can mean, and far below what a plan or a machine would never end with.
+NAME_PATTERN = r"^[a-z0-9_]+$"
 Name = Annotated[
-    str, Field(pattern=r"^[a-z0-9_]+$", max_length=64, description="lower-case letters, digits and underscores")
+    str, Field(pattern=NAME_PATTERN, max_length=64, description="lower-case letters, digits and underscores")
 ]
 Positive = Annotated[float, Field(gt=0, le=1e6)]
 NotNegative = Annotated[float, Field(ge=0, le=1e6)]
@@ -62,6 +64,16 @@ class Settings(BaseModel):
     """What all settings share: unknown keys and values of another type are refused, and nothing changes later."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    def _mistakes(self) -> Iterator[str]:
+        """Yield, a line each, what is right by itself and does not fit the rest."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if mistakes := list(dict.fromkeys(self._mistakes())):
+            raise ValueError("\n".join(mistakes))
+        return self
 
 
 class DatasetSettings(Settings):
@@ -136,11 +148,9 @@ class HeatSettings(Settings):
     blur_sigma_min: BlurWidth = Field(default=0.5, description="blur width σ_B at level 1, in pixels")
     blur_sigma_max: BlurWidth = Field(description="blur width σ_B at level K, in pixels")
 
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _mistakes(self) -> Iterator[str]:
         if self.blur_sigma_max < self.blur_sigma_min:
-            raise ValueError(f"blur_sigma_max {self.blur_sigma_max} is below blur_sigma_min {self.blur_sigma_min}")
-        return self
+            yield f"blur_sigma_max {self.blur_sigma_max} is below blur_sigma_min {self.blur_sigma_min}"
 
 
 class DisentanglementSettings(Settings):
@@ -177,7 +187,7 @@ class EvaluationSettings(Settings):
         description="images sampled at a time; on one CPU the bytes of a sample depend on it"
     )
     num_likelihood_images: AtLeastTwo = Field(description="test images of the likelihood bound")
-    num_calibration_images: Annotated[int, Field(ge=10, le=10**9)] = Field(
+    num_calibration_images: Annotated[Count, Field(ge=10)] = Field(
         default=768, description="training images on which it is measured what a network leaves open"
     )
     max_levels: NumLevels | None = Field(
@@ -210,22 +220,20 @@ class EvaluationSettings(Settings):
         """The numbers of images that are compared with real ones, ascending."""
         return self.num_compared or (self.num_samples,)
 
-    @model_validator(mode="after")
-    def _enough_samples(self) -> Self:
+    def _mistakes(self) -> Iterator[str]:
         if list(self.num_compared) != sorted(set(self.num_compared)):
-            raise ValueError(f"num_compared must ascend, not be {list(self.num_compared)}")
+            yield f"num_compared must ascend, not be {list(self.num_compared)}"
         if self.compared[-1] > self.num_samples:
-            raise ValueError(f"num_compared of {self.compared[-1]} needs as many num_samples, not {self.num_samples}")
+            yield f"num_compared of {self.compared[-1]} needs as many num_samples, not {self.num_samples}"
         fewest = "num_compared" if self.num_compared else "num_samples"
         for setting, needed, name, number in (
             ("num_shards", self.num_shards, "num_samples", self.num_samples),
             ("num_neighbours", self.num_neighbours + 1, fewest, self.compared[0]),
         ):
             if number < needed:
-                raise ValueError(f"{setting} needs {name} of {needed} or more, not {number}")
+                yield f"{setting} needs {name} of {needed} or more, not {number}"
         if self.extra_draws and self.likelihood_draws < 2:
-            raise ValueError("extra_draws go where two draws differ most, so likelihood_draws must be at least 2")
-        return self
+            yield "extra_draws go where two draws differ most, so likelihood_draws must be at least 2"
 
 
 class SweepSettings(Settings):

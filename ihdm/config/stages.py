@@ -1,8 +1,9 @@
 """What single stages are told: what their results depend on, so that nothing else makes these anew."""
 
-from typing import Annotated, Self
+from collections.abc import Iterator
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from ihdm.config.processes import SAMPLERS, ProcessSettings, SamplerSettings, default_sampler, observed_levels
 from ihdm.config.settings import (
@@ -61,11 +62,9 @@ class ErrorSettings(Settings):
         """The levels that are evaluated, ascending."""
         return observed_levels(self.process, self.max_levels)
 
-    @model_validator(mode="after")
-    def _can_allocate(self) -> Self:
+    def _mistakes(self) -> Iterator[str]:
         if self.extra_draws and self.num_draws < 2:
-            raise ValueError("extra_draws go where two draws differ most, so num_draws must be at least 2")
-        return self
+            yield "extra_draws go where two draws differ most, so num_draws must be at least 2"
 
 
 class LikelihoodSettings(Settings):
@@ -76,14 +75,12 @@ class LikelihoodSettings(Settings):
     delta_ratios: tuple[Positive, ...]
     num_train: Count | None = Field(default=None, description="training images the prior is made of, the first")
 
-    @model_validator(mode="after")
-    def _has_density(self) -> Self:
+    def _mistakes(self) -> Iterator[str]:
         if self.prior_noise == "none":
-            raise ValueError(
+            yield (
                 "prior_noise 'none' leaves the prior without a density, so there is no likelihood; "
                 "take 'delta' or 'sigma'"
             )
-        return self
 
 
 class CalibrationSettings(Settings):
