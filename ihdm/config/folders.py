@@ -1,9 +1,19 @@
 """What a folder may be called that a configuration names."""
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
+
+
+def _at_home(folder: str) -> str:
+    if not folder.startswith("~"):
+        return folder
+    try:
+        return str(Path(folder).expanduser())
+    except RuntimeError:
+        raise ValueError("a path from a home folder that exists, ~ or ~NAME, is needed") from None
 
 
 def _require_nameable(folder: str) -> str:
@@ -24,7 +34,9 @@ def _require_own(folder: str) -> str:
     return os.path.normpath(folder)
 
 
-Folder = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_require_nameable)]
-"""Where something lies, absolute or not."""
+Folder = Annotated[
+    str, Field(min_length=1, max_length=1000), AfterValidator(_at_home), AfterValidator(_require_nameable)
+]
+"""Where something lies, absolute or not; ``~`` at its beginning is the home folder."""
 OwnFolder = Annotated[Folder, AfterValidator(_require_own)]
 """Where nothing else lies."""

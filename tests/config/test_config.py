@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ihdm.config.experiments import Experiment, format_number
 from ihdm.config.reading import config_schema, parse_config, read_config
 from ihdm.config.scale import FIGURES, Config
+from ihdm.data.sources import check_sources
 from ihdm.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -352,6 +353,27 @@ def test_numbers_in_paths_are_unambiguous(value):
     assert "e" not in text
     assert not text.endswith(".")
     assert text == format_number(float(text))
+
+
+def test_a_tilde_is_the_home_folder_wherever_a_path_is(quick, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "pictures").mkdir()
+    quick.update(results="~/results", data={"root": "~"})
+    quick["evaluation"]["inception_weights"] = "~/weights/"
+    quick["datasets"]["mine"] = {"source": "folder", "path": "~/pictures", "image_size": 16, "image_channels": 3}
+    config = parse_config(quick)
+    assert config.results == f"{tmp_path}/results"
+    assert config.data.root == str(tmp_path)
+    assert config.inception_weights == f"{tmp_path}/weights"
+    assert config.datasets["mine"].path == f"{tmp_path}/pictures"
+    check_sources(config)  # it is found there
+    del quick["evaluation"]["inception_weights"]
+    assert parse_config(quick).inception_weights == f"{tmp_path}/inception"
+    quick["results"] = "a~b/~"
+    assert parse_config(quick).results == "a~b/~"
+    quick["results"] = "~nobody_of_this_name/results"
+    with pytest.raises(UserError, match="results: a path from a home folder that exists, ~ or ~NAME, is needed, not"):
+        parse_config(quick)
 
 
 def test_settings_cannot_change():
