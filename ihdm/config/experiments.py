@@ -42,7 +42,7 @@ class NetworkSettings(Settings):
     """A preset of the paper's U-Net (paper, appendix B)."""
 
     image_size: ImageSize = Field(description="height and width of the images in pixels")
-    image_channels: Literal[1, 3]
+    image_channels: Literal[1, 3] = Field(description="1 for grey, 3 for colour")
     base_channels: Annotated[int, Field(ge=1, le=4096)] = Field(
         description="channels at full resolution, before the multiplier"
     )
@@ -55,7 +55,7 @@ class NetworkSettings(Settings):
     attention_levels: tuple[Annotated[int, Field(ge=0, le=12)], ...] = Field(
         max_length=13, description="the resolutions with self-attention, counted from 0, the largest resolution"
     )
-    dropout: Fraction
+    dropout: Fraction = Field(description="share of values that each residual block drops in training")
     norm_groups: Count = Field(default=32, description="groups of every group normalisation")
 
     def _mistakes(self) -> Iterator[str]:
@@ -78,8 +78,8 @@ class NetworkSettings(Settings):
 class ExperimentSettings(Settings):
     """What a trained network depends on, its parts by name, and how its training runs."""
 
-    dataset: Name
-    network: Name
+    dataset: Name = Field(description="one of datasets")
+    network: Name = Field(description="one of networks, for images of the same size and channels")
     process: ProcessSettings
     training: TrainingSettings
     sampler: Name | None = Field(
@@ -87,7 +87,7 @@ class ExperimentSettings(Settings):
         description="how it is sampled: paper, ancestral, ddim or one of samplers; by default the paper's for heat and "
         "ancestral for others. Trains nothing",
     )
-    seed: Seed = 0
+    seed: Seed = Field(default=0, description="of all that training draws")
     num_train: Count | None = Field(
         default=None, description="number of training images seen, the first of the split; by default all of them"
     )

@@ -21,7 +21,7 @@ class DiffusionSettings(Settings):
 
     has_delta: ClassVar[bool] = False
 
-    kind: Literal["diffusion"]
+    kind: Literal["diffusion"] = Field(description="which process: heat, diffusion or blurring")
     num_levels: Annotated[int, Field(ge=25, le=100_000)] = Field(
         default=1000, description="K, the number of noisy levels"
     )
@@ -34,7 +34,7 @@ class BlurringSettings(Settings):
 
     has_delta: ClassVar[bool] = False
 
-    kind: Literal["blurring"]
+    kind: Literal["blurring"] = Field(description="which process: heat, diffusion or blurring")
     num_levels: Annotated[int, Field(ge=25, le=100_000)] = Field(default=1000, description="K, the number of levels")
     schedule: Schedule = Field(default="clipped_cosine", description="how noise grows with the level")
     blur_sigma_max: Annotated[float, Field(ge=0, le=100_000)] = Field(

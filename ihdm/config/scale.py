@@ -52,9 +52,13 @@ class Config(Settings):
 
     results: OwnFolder = Field(description="folder of everything this scale produces")
     data: RawDataSettings = RawDataSettings()
-    datasets: dict[Name, DatasetSettings]
-    networks: dict[Name, NetworkSettings]
-    experiments: dict[Name, ExperimentSettings] = Field(min_length=1)
+    datasets: dict[Name, DatasetSettings] = Field(
+        description="data sets by name, each images of one size from one source"
+    )
+    networks: dict[Name, NetworkSettings] = Field(description="presets of the paper's U-Net by name")
+    experiments: dict[Name, ExperimentSettings] = Field(
+        min_length=1, description="experiments by name, each a network that is trained, sampled and measured"
+    )
     samplers: dict[Name, SamplerSettings] = Field(
         default_factory=dict, description="samplers by name, beside paper, ancestral and ddim"
     )

@@ -107,7 +107,7 @@ class TrainingSettings(Settings):
 
     steps: Count = Field(description="optimiser steps")
     batch_size: BatchSize = Field(description="images of a step, over all devices")
-    learning_rate: Annotated[float, Field(gt=0, le=10)]
+    learning_rate: Annotated[float, Field(gt=0, le=10)] = Field(description="of Adam, after the warm-up")
     warmup_steps: CountFromZero = Field(default=5000, description="steps of linear warm-up")
     ema_decay: Fraction = Field(description="decay of the exponential moving average of the weights")
     gradient_clip: Positive = Field(default=1.0, description="largest norm of the gradient")
@@ -142,7 +142,7 @@ class HeatSettings(Settings):
     has_delta: ClassVar[bool] = True
     """Whether the noise of sampling, δ, is told as a ratio to σ."""
 
-    kind: Literal["heat"]
+    kind: Literal["heat"] = Field(description="which process: heat, diffusion or blurring")
     sigma: NoiseWidth = Field(description="training noise σ, in units of the image range [0, 1]")
     num_levels: NumLevels = Field(description="K, the number of blurred levels")
     blur_sigma_min: BlurWidth = Field(default=0.5, description="blur width σ_B at level 1, in pixels")
@@ -156,8 +156,8 @@ class HeatSettings(Settings):
 class DisentanglementSettings(Settings):
     """The two-way grid of starts × noises."""
 
-    num_starts: Annotated[int, Field(ge=2, le=1000)] = 12
-    num_noises: Annotated[int, Field(ge=2, le=1000)] = 12
+    num_starts: Annotated[int, Field(ge=2, le=1000)] = Field(default=12, description="starts, each with every noise")
+    num_noises: Annotated[int, Field(ge=2, le=1000)] = Field(default=12, description="noises, each with every start")
 
 
 class EvaluationSettings(Settings):
