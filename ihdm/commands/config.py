@@ -74,3 +74,11 @@ def show(path: FileArgument, experiment: Annotated[str, typer.Argument(help="Nam
 def schema() -> None:
     """Print the JSON schema of configuration files."""
     typer.echo(config_schema(), nl=False)
+
+
+@app.command()
+def page() -> None:
+    """Print the page of all settings, docs/settings.md."""
+    from ihdm.config.page import settings_page
+
+    typer.echo(settings_page(), nl=False)

@@ -35,7 +35,10 @@ def _require_own(folder: str) -> str:
 
 
 Folder = Annotated[
-    str, Field(min_length=1, max_length=1000), AfterValidator(_at_home), AfterValidator(_require_nameable)
+    str,
+    Field(min_length=1, max_length=1000, json_schema_extra={"format": "path"}),
+    AfterValidator(_at_home),
+    AfterValidator(_require_nameable),
 ]
 """Where something lies, absolute or not; ``~`` at its beginning is the home folder."""
 OwnFolder = Annotated[Folder, AfterValidator(_require_own)]

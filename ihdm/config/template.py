@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from ihdm.config.page import allowed
 from ihdm.config.reading import parse_config
 from ihdm.config.scale import Config
 from ihdm.config.settings import DatasetSettings, EvaluationSettings, Settings
@@ -18,7 +19,7 @@ HEADING = """\
 #   snakemake --cores 2 --configfile THIS_FILE
 #
 # A line like #key: value, with no blank after the #, shows a default. To change it remove the #, and the # before the
-# name of its block, if there is one.
+# name of its block, if there is one. docs/settings.md lists all settings, those too that do not fit here.
 """
 WIDTH = 120
 
@@ -89,12 +90,14 @@ def scale_text(config: Config) -> str:
 
 def _lines(settings: Settings, indent: str, *, is_given: bool) -> Iterator[str]:
     """Yield the lines of a block; one that is not given itself has nothing but defaults."""
-    plain = settings.model_dump(mode="json")
+    plain, schemas = settings.model_dump(mode="json"), type(settings).model_json_schema()["properties"]
     for key, field in type(settings).model_fields.items():
         value, stands = getattr(settings, key), is_given and key in settings.model_fields_set
         if not indent:
             yield ""
+        is_block = isinstance(value, Settings | dict)
         said = field.description or str(value.__doc__).partition("\n")[0]
+        said += "" if is_block else f" ({allowed(schemas[key]).replace('`', '')})"
         yield from textwrap.wrap(said, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
         start = f"{indent}{'' if stands else '#'}{key}:"
         if isinstance(value, Settings):

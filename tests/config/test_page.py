@@ -1,0 +1,52 @@
+"""The page of all settings is complete, and that of the models as they are."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ihdm.config.page import settings_page
+from ihdm.config.scale import Config
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_page_is_up_to_date(ihdm, capfd):
+    stored = (ROOT / "docs/settings.md").read_text()
+    ihdm("config", "page")
+    assert stored == capfd.readouterr().out, "run: python -m ihdm config page > docs/settings.md"
+
+
+def test_every_setting_is_on_it():
+    schema = Config.model_json_schema()
+    page = settings_page()
+    for block in [schema, *schema["$defs"].values()]:
+        rows = "\n".join(rf"\| `{key}` \| .*" for key in block["properties"])
+        assert len(re.findall(rf"\|---\|\n{rows}\n(?!\|)", page)) == 1, block["title"]
+
+
+def test_its_links_lead_somewhere():
+    page = settings_page()
+    anchors = {
+        re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in re.findall(r"^#+ (.*)", page, re.M)
+    }
+    links = re.findall(r"\]\(#(.*?)\)", page)
+    assert links
+    assert set(links) <= anchors
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "| `steps` | needed | whole number from 1 to 1 000 000 000 | optimiser steps |",
+        "| `dropout` | needed | number from 0, below 1 | share",
+        "| `seed` | `0` | whole number from 0 to 4 294 967 295 |",
+        "| `resize` | `crop` | `crop` or `squash` |",
+        "| `path` | `null` | path or `null` |",
+        "| `channel_multipliers` | needed | list of 1 to 13, each whole number from 1 to 64 |",
+        "| `sigma` | `{}` | for each NAME: list of 0 to 100, each number above 0, at most 10 |",
+        "| `disentanglement` |  | block: [evaluation.disentanglement](#evaluationdisentanglement) |",
+    ],
+)
+def test_a_row_holds_default_bounds_and_meaning(row):
+    assert f"\n{row}" in settings_page()
