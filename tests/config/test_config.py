@@ -1,7 +1,9 @@
 import datetime
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given
@@ -10,8 +12,12 @@ from hypothesis import strategies as st
 from ihdm.config.experiments import Experiment, format_number
 from ihdm.config.reading import config_schema, parse_config, read_config
 from ihdm.config.scale import FIGURES, Config
+from ihdm.config.stages import DistanceSettings
 from ihdm.data.sources import check_sources
 from ihdm.errors import UserError
+from ihdm.metrics.distance import measure_distances
+from ihdm.metrics.estimates import Estimate
+from ihdm.metrics.moments import Moments
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = [ROOT / "config.yaml", *sorted((ROOT / "workflow/config").glob("*.yaml"))]
@@ -374,6 +380,103 @@ def test_a_tilde_is_the_home_folder_wherever_a_path_is(quick, tmp_path, monkeypa
     quick["results"] = "~nobody_of_this_name/results"
     with pytest.raises(UserError, match="results: a path from a home folder that exists, ~ or ~NAME, is needed, not"):
         parse_config(quick)
+
+
+def test_numbers_of_images_are_for_all_data_sets_or_for_each(plain):
+    def found() -> dict[str, tuple[int, int, int]]:
+        config = parse_config(plain)
+        return {
+            name: (config.errors(name).num_images, config.joints(name).num_images, config.memorisation(name).num_images)
+            for name in ("digits", "digits-sigma0.02", "photos")
+        }
+
+    evaluation = plain["evaluation"]
+    assert found() == {"digits": (200,) * 3, "digits-sigma0.02": (200,) * 3, "photos": (200,) * 3}
+    evaluation["num_likelihood_images"] = {"digits": 500, "photos": 1000}
+    # Samples are no more than there are.
+    assert found() == {"digits": (500,) * 3, "digits-sigma0.02": (500,) * 3, "photos": (1000, 1000, 500)}
+    assert parse_config(plain).needed_images("photos") == {"train": 0, "test": 1000}
+    evaluation["num_memorisation_images"] = 400
+    assert found()["digits"] == (500, 500, 400)
+    evaluation["num_memorisation_images"] = {"digits": 300, "photos": 20}
+    assert (found()["digits-sigma0.02"], found()["photos"]) == ((500, 500, 300), (1000, 1000, 20))
+    # A data set that no experiment is of needs none.
+    plain["datasets"]["unused"] = plain["datasets"]["photos"]
+    assert parse_config(plain).needed_images("unused") == {"train": 0, "test": 0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "lines"),
+    [
+        (
+            {"num_likelihood_images": {"digits": 1, "Photos": 2}},
+            [
+                "evaluation.num_likelihood_images.digits: Input should be greater than or equal to 2, not 1",
+                "evaluation.num_likelihood_images.Photos: a name is made of lower-case letters, digits and "
+                "underscores, not 'Photos'",
+            ],
+        ),
+        (
+            {"num_likelihood_images": 1, "num_memorisation_images": "all"},
+            [
+                "evaluation.num_likelihood_images: Input should be greater than or equal to 2, not 1",
+                "evaluation.num_memorisation_images: 'all' is text where a number belongs (YAML reads 1e-4 as text; "
+                "write 1.0e-4)",
+            ],
+        ),
+        (
+            {"num_likelihood_images": {"digits": 5}, "num_memorisation_images": {"photos": 5, "digits": 5, "fotos": 6}},
+            [
+                "evaluation.num_likelihood_images: 'photos' is not defined; known are digits",
+                "evaluation.num_memorisation_images: 'fotos' is not defined; known are digits, photos",
+            ],
+        ),
+        (
+            {"num_memorisation_images": {"photos": 5, "digits": 501}},
+            ["evaluation: num_memorisation_images of 501 needs as many num_samples, not 500"],
+        ),
+    ],
+)
+def test_wrong_numbers_of_images_are_named(plain, changes, lines):
+    plain["evaluation"].update(changes)
+    with pytest.raises(UserError) as caught:
+        parse_config(plain)
+    heading = [f"configuration: {len(lines)} mistakes"] if len(lines) > 1 else []
+    assert str(caught.value).splitlines() == heading + [
+        f"  {line}" if heading else f"configuration: {line}" for line in lines
+    ]
+
+
+@pytest.mark.parametrize(
+    ("num_images", "num_neighbours", "message"),
+    [
+        (2, 1, "evaluation.num_samples: Input should be greater than or equal to 3, not 2"),
+        (3, 3, "evaluation: num_neighbours needs num_samples of 4 or more, not 3"),
+        (3, 2, None),
+        (3, 1, None),
+        (6, 5, None),
+    ],
+)
+def test_as_few_images_as_are_allowed_can_be_compared(plain, num_images, num_neighbours, message):
+    """No fewer: two leave one for an error, of which there is no covariance, and k neighbours are k others."""
+    plain["evaluation"].update(num_samples=num_images, num_neighbours=num_neighbours)
+    rng = np.random.default_rng(0)
+    reference, features = rng.normal(size=(40, 2)), rng.normal(size=(num_images, 2))
+    settings = DistanceSettings.model_construct(
+        num_images=(num_images,), num_resamples=20, num_neighbours=num_neighbours, extrapolate=False, seed=0
+    )
+
+    def compare() -> dict[str, Estimate]:
+        return measure_distances(features, reference, Moments.of(reference), settings)
+
+    if message is None:
+        assert parse_config(plain).distance.num_images == (num_images,)
+        assert {"frechet_distance", "precision", "coverage"} <= compare().keys()
+    else:
+        with pytest.raises(UserError, match=re.escape(message)):
+            parse_config(plain)
+        with pytest.raises(UserError, match=r"are needed|need 4 images or more"):
+            compare()
 
 
 def test_settings_cannot_change():
