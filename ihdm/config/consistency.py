@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from ihdm.config.scale import Config
 
 
+NUMBERS_OF_IMAGES = ("num_likelihood_images", "num_memorisation_images")
+"""What may be one number for all data sets or one for each."""
+
+
 def config_mistakes(config: "Config", figures: Collection[str]) -> Iterator[str]:
     """Yield what does not fit, a line each with its place in the file, as far as it can be told in spite of the rest.
 
@@ -35,8 +39,9 @@ def config_mistakes(config: "Config", figures: Collection[str]) -> Iterator[str]
     for name in config.samplers.keys() & SAMPLERS.keys():
         yield f"samplers.{name}: this name is given to a sampler that is always there; take another"
     yield from _unnameable((config.evaluation.delta_ratio,), "evaluation.delta_ratio")
-    for name in config.evaluation.extractors:
-        yield from _undefined(name, config.datasets, "evaluation.extractors")
+    for setting, datasets in _per_dataset(config):
+        for name in datasets:
+            yield from _undefined(name, config.datasets, f"evaluation.{setting}")
     for parameter in SweepSettings.model_fields:
         for name, values in getattr(config.sweeps, parameter).items():
             yield from _undefined(name, config.experiments, f"sweeps.{parameter}")
@@ -58,7 +63,8 @@ def _experiment_mistakes(config: "Config", name: str) -> Iterator[str]:
                     f"but {getattr(network, key)} in network '{experiment.network}'"
                 )
     if dataset:
-        yield from _undefined(experiment.dataset, config.evaluation.extractors, "evaluation.extractors")
+        for setting, datasets in _per_dataset(config):
+            yield from _undefined(experiment.dataset, datasets, f"evaluation.{setting}")
     named = [(f"{where}.sampler", sampler) for sampler in [experiment.sampler] if sampler]
     if name in config.studies:
         named += [(f"studies.{name}.samplers", sampler) for sampler in config.studies[name].samplers]
@@ -74,6 +80,12 @@ def _experiment_mistakes(config: "Config", name: str) -> Iterator[str]:
                 f"{place}: sampler '{sampler}' adds noise δ, which process '{experiment.process.kind}' has not; "
                 "take one with noise posterior, measured or none"
             )
+
+
+def _per_dataset(config: "Config") -> list[tuple[str, Collection[str]]]:
+    """Return the settings of the evaluation that name data sets, with those that they name."""
+    settings = {key: getattr(config.evaluation, key) for key in ("extractors", *NUMBERS_OF_IMAGES)}
+    return [(key, value) for key, value in settings.items() if isinstance(value, dict)]
 
 
 def _weights_mistakes(config: "Config", name: str) -> Iterator[str]:

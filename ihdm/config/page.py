@@ -75,8 +75,8 @@ def allowed(value: Schema, place: str = "") -> str:
     blocks = [f"[{where}](#{_anchor(where)})" for where, _ in _blocks_within(value, place)] if place else []
     if blocks:
         return f"block: {_listed(blocks)}"
-    if "anyOf" in value:
-        return _listed([allowed(branch) for branch in value["anyOf"]])
+    if branches := value.get("anyOf") or value.get("oneOf"):
+        return _listed([allowed(branch) for branch in branches])
     if "enum" in value or "const" in value:
         return _listed([f"`{choice}`" for choice in value.get("enum", [value.get("const")])])
     if value.get("type") == "array":

@@ -120,7 +120,9 @@ class Config(Settings):
             for variant in self.variants.values()
             if variant.dataset == dataset and variant.experiment.num_train
         ]
-        return {"train": max(numbers, default=0), "test": self.evaluation.num_likelihood_images}
+        is_used = any(experiment.dataset == dataset for experiment in self.experiments.values())
+        num_test = self.evaluation.likelihood_images(dataset) if is_used else 0
+        return {"train": max(numbers, default=0), "test": num_test}
 
     @property
     def inception_weights(self) -> str:
@@ -143,11 +145,11 @@ class Config(Settings):
 
     def errors(self, name: str) -> ErrorSettings:
         """Return what the held-out squared errors of a variant's network depend on."""
-        experiment = self.variants[name].experiment
+        variant = self.variants[name]
         return ErrorSettings(
-            process=experiment.process,
-            seed=experiment.seed,
-            num_images=self.evaluation.num_likelihood_images,
+            process=variant.experiment.process,
+            seed=variant.experiment.seed,
+            num_images=self.evaluation.likelihood_images(variant.dataset),
             micro_batch=self.evaluation.micro_batch,
             num_draws=self.evaluation.likelihood_draws,
             max_levels=self.evaluation.max_levels,
@@ -181,7 +183,7 @@ class Config(Settings):
             process=process,
             seed=variant.experiment.seed,
             levels=observed_levels(process, self.evaluation.max_levels),
-            num_images=self.evaluation.num_likelihood_images,
+            num_images=self.evaluation.likelihood_images(variant.dataset),
             micro_batch=self.evaluation.micro_batch,
             num_draws=self.evaluation.likelihood_draws,
             delta_ratios=ratios or (1.0,),
@@ -227,9 +229,10 @@ class Config(Settings):
 
     def memorisation(self, name: str) -> MemorisationSettings:
         """Return what the distance of a variant's samples to the nearest training image depends on."""
+        variant = self.variants[name]
         return MemorisationSettings(
-            num_images=min(self.evaluation.num_samples, self.evaluation.num_likelihood_images),
-            num_train=self.variants[name].experiment.num_train,
+            num_images=self.evaluation.memorisation_images(variant.dataset),
+            num_train=variant.experiment.num_train,
         )
 
     @property

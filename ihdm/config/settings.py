@@ -18,7 +18,7 @@ The last one differs only where pictures are brought to the wanted size.
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from ihdm.config.folders import Folder
 
@@ -32,6 +32,7 @@ NotNegative = Annotated[float, Field(ge=0, le=1e6)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
 CountFromZero = Annotated[int, Field(ge=0, le=10**9)]
+AtLeastThree = Annotated[int, Field(ge=3, le=10**9)]
 AtLeastTwo = Annotated[int, Field(ge=2, le=10**9)]
 BatchSize = Annotated[int, Field(ge=1, le=1_000_000)]
 Few = Annotated[int, Field(ge=1, le=1000)]
@@ -43,6 +44,12 @@ BlurWidth = Annotated[float, Field(gt=0, le=100_000)]
 DeltaRatio = Annotated[float, Field(ge=0, le=1000)]
 NumExtraDraws = Annotated[int, Field(ge=0, le=100_000)]
 NumResamples = Annotated[int, Field(ge=20, le=100_000)]
+
+PerDataset = Annotated[
+    Annotated[AtLeastTwo, Tag("number")] | Annotated[dict[Name, AtLeastTwo], Tag("numbers")],
+    Discriminator(lambda value: "numbers" if isinstance(value, dict) else "number"),
+]
+"""One number for all data sets, or one for each by name."""
 
 Value = TypeVar("Value")
 Values = Annotated[tuple[Value, ...], Field(max_length=100)]
@@ -170,8 +177,10 @@ class EvaluationSettings(Settings):
     rounding: Rounding = Field(
         default="nearest", description="how finished images become 8-bit: rounded, or cut off as the released code does"
     )
-    num_samples: AtLeastTwo = Field(description="generated images per experiment and δ")
-    num_compared: tuple[AtLeastTwo, ...] = Field(
+    num_samples: AtLeastThree = Field(
+        description="generated images per experiment and δ; three or more, as distances leave some out for errors"
+    )
+    num_compared: tuple[AtLeastThree, ...] = Field(
         default=(),
         max_length=100,
         description="numbers n of images that are compared, ascending; by default num_samples. Spectra take the first",
@@ -186,7 +195,14 @@ class EvaluationSettings(Settings):
     micro_batch: BatchSize = Field(
         description="images sampled at a time; on one CPU the bytes of a sample depend on it"
     )
-    num_likelihood_images: AtLeastTwo = Field(description="test images of the likelihood bound")
+    num_likelihood_images: PerDataset = Field(
+        description="test images of the likelihood bound, one number for all data sets or one for each by name"
+    )
+    num_memorisation_images: PerDataset | None = Field(
+        default=None,
+        description="samples whose nearest training images are looked for, and as many test images if there are, one "
+        "number for all data sets or one for each by name; by default as many as are bounded, or num_samples if fewer",
+    )
     num_calibration_images: Annotated[Count, Field(ge=10)] = Field(
         default=768, description="training images on which it is measured what a network leaves open"
     )
@@ -215,6 +231,16 @@ class EvaluationSettings(Settings):
     )
     disentanglement: DisentanglementSettings = DisentanglementSettings()
 
+    def likelihood_images(self, dataset: str) -> int:
+        """Return how many test images of a data set are bounded on."""
+        return _number_for(self.num_likelihood_images, dataset)
+
+    def memorisation_images(self, dataset: str) -> int:
+        """Return of how many samples, of networks trained on a data set, the nearest training image is looked for."""
+        if self.num_memorisation_images is None:
+            return min(self.num_samples, self.likelihood_images(dataset))
+        return _number_for(self.num_memorisation_images, dataset)
+
     @property
     def compared(self) -> tuple[int, ...]:
         """The numbers of images that are compared with real ones, ascending."""
@@ -225,6 +251,10 @@ class EvaluationSettings(Settings):
             yield f"num_compared must ascend, not be {list(self.num_compared)}"
         if self.compared[-1] > self.num_samples:
             yield f"num_compared of {self.compared[-1]} needs as many num_samples, not {self.num_samples}"
+        given = self.num_memorisation_images or 0
+        most = max(given.values(), default=0) if isinstance(given, dict) else given
+        if most > self.num_samples:
+            yield f"num_memorisation_images of {most} needs as many num_samples, not {self.num_samples}"
         fewest = "num_compared" if self.num_compared else "num_samples"
         for setting, needed, name, number in (
             ("num_shards", self.num_shards, "num_samples", self.num_samples),
@@ -234,6 +264,10 @@ class EvaluationSettings(Settings):
                 yield f"{setting} needs {name} of {needed} or more, not {number}"
         if self.extra_draws and self.likelihood_draws < 2:
             yield "extra_draws go where two draws differ most, so likelihood_draws must be at least 2"
+
+
+def _number_for(numbers: int | dict[Name, int], dataset: str) -> int:
+    return numbers[dataset] if isinstance(numbers, dict) else numbers
 
 
 class SweepSettings(Settings):

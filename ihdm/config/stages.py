@@ -7,6 +7,7 @@ from pydantic import Field
 
 from ihdm.config.processes import SAMPLERS, ProcessSettings, SamplerSettings, default_sampler, observed_levels
 from ihdm.config.settings import (
+    AtLeastThree,
     AtLeastTwo,
     BatchSize,
     Count,
@@ -110,7 +111,7 @@ class JointSettings(Settings):
 class DistanceSettings(Settings):
     """What a distance between two sets of images depends on beside their features."""
 
-    num_images: Annotated[tuple[AtLeastTwo, ...], Field(min_length=1)] = Field(
+    num_images: Annotated[tuple[AtLeastThree, ...], Field(min_length=1)] = Field(
         description="numbers n of images that are compared with the reference, each in every set alike"
     )
     num_resamples: NumResamples

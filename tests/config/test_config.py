@@ -1,7 +1,9 @@
 import datetime
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given
@@ -10,8 +12,12 @@ from hypothesis import strategies as st
 from ihdm.config.experiments import Experiment, format_number
 from ihdm.config.reading import config_schema, parse_config, read_config
 from ihdm.config.scale import FIGURES, Config
+from ihdm.config.stages import DistanceSettings
 from ihdm.data.sources import check_sources
 from ihdm.errors import UserError
+from ihdm.metrics.distance import measure_distances
+from ihdm.metrics.estimates import Estimate
+from ihdm.metrics.moments import Moments
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = [ROOT / "config.yaml", *sorted((ROOT / "workflow/config").glob("*.yaml"))]
@@ -19,19 +25,18 @@ CONFIGS = [ROOT / "config.yaml", *sorted((ROOT / "workflow/config").glob("*.yaml
 
 @pytest.fixture
 def quick() -> dict:
-    """The quick scale, of the paper's process alone, without what two of its parts share."""
-    values = json.loads(json.dumps(yaml.safe_load((ROOT / "workflow/config/quick.yaml").read_text())))
-    values["experiments"] = {name: values["experiments"][name] for name in ("digits", "photos")}
-    del values["samplers"], values["studies"], values["figures"]["evaluations"]
-    for figure, names in values["figures"].items():
-        values["figures"][figure] = [name for name in names if name.partition("-")[0] in values["experiments"]]
-    return values
+    """The quick scale, without what two of its parts share."""
+    return json.loads(json.dumps(yaml.safe_load((ROOT / "workflow/config/quick.yaml").read_text())))
 
 
 @pytest.fixture
-def family() -> dict:
-    """The whole quick scale, rivals and samplers included."""
-    return json.loads(json.dumps(yaml.safe_load((ROOT / "workflow/config/quick.yaml").read_text())))
+def plain(quick) -> dict:
+    """The same of the paper's process and sampler alone."""
+    quick["experiments"] = {name: quick["experiments"][name] for name in ("digits", "photos")}
+    del quick["samplers"], quick["studies"], quick["figures"]["evaluations"]
+    for figure, names in quick["figures"].items():
+        quick["figures"][figure] = [name for name in names if name.partition("-")[0] in quick["experiments"]]
+    return quick
 
 
 def change(values: dict, path: str, value: object) -> dict:
@@ -105,7 +110,7 @@ def test_mistakes_are_named(quick, path, value, message):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "right"), [("evalution", "evaluation"), ("experimentss", "experiments"), ("figure", "figures")]
+    ("wrong", "right"), [("evaluations", "evaluation"), ("experimentss", "experiments"), ("figure", "figures")]
 )
 def test_a_misspelt_key_is_named_alone_and_not_missing_too(quick, wrong, right):
     quick[wrong] = quick.pop(right)
@@ -114,20 +119,20 @@ def test_a_misspelt_key_is_named_alone_and_not_missing_too(quick, wrong, right):
     assert str(caught.value) == f"configuration: {wrong}: no setting has this name; is '{right}' meant?"
 
 
-def test_every_mistake_has_a_line_with_place_and_what_is_allowed(tmp_path, quick):
+def test_every_mistake_has_a_line_with_place_and_what_is_allowed(tmp_path, plain):
     """Keys and values first, each by itself."""
-    change(quick, "datasets.digits.imagesize", 8)
-    change(quick, "experiments.digits.process.sgima", quick["experiments"]["digits"]["process"].pop("sigma"))
-    change(quick, "experiments.digits.training.steps", "1e4")
-    change(quick, "experiments.photos.process.kind", "cold")
-    change(quick, "experiments.photos.training.beauty", True)
-    change(quick, "sweeps.delta_ratio.digits", [1, -0.5, 2, -1])
-    change(quick, "evaluation.extractors.digits", "pac")
-    change(quick, "samplers", {"fast": {"evaluations": "K/0"}})
-    del quick["evaluation"]["num_samples"]
-    quick["figures"] = None
+    change(plain, "datasets.digits.imagesize", 8)
+    change(plain, "experiments.digits.process.sgima", plain["experiments"]["digits"]["process"].pop("sigma"))
+    change(plain, "experiments.digits.training.steps", "1e4")
+    change(plain, "experiments.photos.process.kind", "cold")
+    change(plain, "experiments.photos.training.beauty", True)
+    change(plain, "sweeps.delta_ratio.digits", [1, -0.5, 2, -1])
+    change(plain, "evaluation.extractors.digits", "pac")
+    change(plain, "samplers", {"fast": {"evaluations": "K/0"}})
+    del plain["evaluation"]["num_samples"]
+    plain["figures"] = None
     path = tmp_path / "config.yaml"
-    path.write_text(yaml.safe_dump(quick))
+    path.write_text(yaml.safe_dump(plain))
     with pytest.raises(UserError) as caught:
         read_config(path)
     first, *lines = str(caught.value).splitlines()
@@ -150,16 +155,16 @@ def test_every_mistake_has_a_line_with_place_and_what_is_allowed(tmp_path, quick
         assert any(line.startswith(f"  {beginning}") for line in lines), beginning
 
 
-def test_everything_that_does_not_fit_together_has_a_line(quick):
-    change(quick, "datasets.unused", {"source": "digits", "image_size": 4, "image_channels": 1})
-    change(quick, "experiments.digits.dataset", "unused")
-    change(quick, "experiments.digits.sampler", "best")
-    change(quick, "experiments.photos.network", "foto")
-    change(quick, "sweeps.seed", {"foto": [1, 1]})
-    change(quick, "figures.psd", ["digits-sigma0.05"])  # of an experiment that is wrong nothing more is said
-    change(quick, "figures.psdd", ["digits"])
+def test_everything_that_does_not_fit_together_has_a_line(plain):
+    change(plain, "datasets.unused", {"source": "digits", "image_size": 4, "image_channels": 1})
+    change(plain, "experiments.digits.dataset", "unused")
+    change(plain, "experiments.digits.sampler", "best")
+    change(plain, "experiments.photos.network", "foto")
+    change(plain, "sweeps.seed", {"foto": [1, 1]})
+    change(plain, "figures.psd", ["digits-sigma0.05"])  # of an experiment that is wrong nothing more is said
+    change(plain, "figures.psdd", ["digits"])
     with pytest.raises(UserError) as caught:
-        parse_config(quick)
+        parse_config(plain)
     assert str(caught.value).splitlines() == [
         "configuration: 7 mistakes",
         "  experiments.digits: image_size is 4 in data set 'unused' but 8 in network 'digits'",
@@ -172,13 +177,13 @@ def test_everything_that_does_not_fit_together_has_a_line(quick):
     ]
 
 
-def test_every_swept_value_that_does_not_fit_has_a_line(quick):
-    change(quick, "sweeps.blur_sigma_max", {"digits": [0.1, 5, 0.2]})
-    change(quick, "experiments.noise", {**quick["experiments"]["photos"], "process": {"kind": "diffusion"}})
-    change(quick, "sweeps.sigma.noise", [0.1, 0.2])
-    change(quick, "figures.psd", ["photos-sigma0.05"])
+def test_every_swept_value_that_does_not_fit_has_a_line(plain):
+    change(plain, "sweeps.blur_sigma_max", {"digits": [0.1, 5, 0.2]})
+    change(plain, "experiments.noise", {**plain["experiments"]["photos"], "process": {"kind": "diffusion"}})
+    change(plain, "sweeps.sigma.noise", [0.1, 0.2])
+    change(plain, "figures.psd", ["photos-sigma0.05"])
     with pytest.raises(UserError) as caught:
-        parse_config(quick)
+        parse_config(plain)
     assert str(caught.value).splitlines() == [
         "configuration: 4 mistakes",
         "  sweeps.blur_sigma_max.digits: 0.1: blur_sigma_max 0.1 is below blur_sigma_min 0.3",
@@ -247,12 +252,10 @@ def test_missing_file(tmp_path):
         read_config(tmp_path / "nowhere.yaml")
 
 
-def test_sweeps_give_named_experiments(quick):
-    quick["sweeps"] = {"sigma": {"digits": [0.01, 0.020]}, "num_levels": {"photos": [20]}, "seed": {"digits": [0, 1]}}
-    quick["figures"] = {}
-    variants = {
-        name: found for name, found in parse_config(quick).variants.items() if found.experiment.process.has_delta
-    }
+def test_sweeps_give_named_experiments(plain):
+    plain["sweeps"] = {"sigma": {"digits": [0.01, 0.020]}, "num_levels": {"photos": [20]}, "seed": {"digits": [0, 1]}}
+    plain["figures"] = {}
+    variants = parse_config(plain).variants
     assert list(variants) == ["digits", "digits-sigma0.02", "digits-seed1", "photos", "photos-num_levels20"]
     assert variants["digits-sigma0.02"].experiment.process.sigma == 0.02
     assert variants["digits-seed1"].experiment.seed == 1
@@ -281,7 +284,10 @@ def test_training_starts_from_the_weights_of_another_experiment(quick):
 @pytest.mark.parametrize(
     ("sources", "message"),
     [
-        ({"second": "digit"}, "experiments.second.initial_weights: 'digit' is not defined; known are digits, "),
+        (
+            {"second": "digit"},
+            "experiments.second.initial_weights: 'digit' is not defined; known are digits, photos, second",
+        ),
         ({"second": "second"}, "experiments.second.initial_weights: goes round in a circle, second from second"),
         (
             {"second": "third", "third": "second"},
@@ -293,9 +299,9 @@ def test_training_starts_from_the_weights_of_another_experiment(quick):
         ),
     ],
 )
-def test_wrong_initial_weights_are_named(quick, sources, message):
+def test_wrong_initial_weights_are_named(plain, sources, message):
     with pytest.raises(UserError) as caught:
-        parse_config(with_initial_weights(quick, **sources))
+        parse_config(with_initial_weights(plain, **sources))
     assert message in str(caught.value)
 
 
@@ -376,6 +382,103 @@ def test_a_tilde_is_the_home_folder_wherever_a_path_is(quick, tmp_path, monkeypa
         parse_config(quick)
 
 
+def test_numbers_of_images_are_for_all_data_sets_or_for_each(plain):
+    def found() -> dict[str, tuple[int, int, int]]:
+        config = parse_config(plain)
+        return {
+            name: (config.errors(name).num_images, config.joints(name).num_images, config.memorisation(name).num_images)
+            for name in ("digits", "digits-sigma0.02", "photos")
+        }
+
+    evaluation = plain["evaluation"]
+    assert found() == {"digits": (200,) * 3, "digits-sigma0.02": (200,) * 3, "photos": (200,) * 3}
+    evaluation["num_likelihood_images"] = {"digits": 500, "photos": 1000}
+    # Samples are no more than there are.
+    assert found() == {"digits": (500,) * 3, "digits-sigma0.02": (500,) * 3, "photos": (1000, 1000, 500)}
+    assert parse_config(plain).needed_images("photos") == {"train": 0, "test": 1000}
+    evaluation["num_memorisation_images"] = 400
+    assert found()["digits"] == (500, 500, 400)
+    evaluation["num_memorisation_images"] = {"digits": 300, "photos": 20}
+    assert (found()["digits-sigma0.02"], found()["photos"]) == ((500, 500, 300), (1000, 1000, 20))
+    # A data set that no experiment is of needs none.
+    plain["datasets"]["unused"] = plain["datasets"]["photos"]
+    assert parse_config(plain).needed_images("unused") == {"train": 0, "test": 0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "lines"),
+    [
+        (
+            {"num_likelihood_images": {"digits": 1, "Photos": 2}},
+            [
+                "evaluation.num_likelihood_images.digits: Input should be greater than or equal to 2, not 1",
+                "evaluation.num_likelihood_images.Photos: a name is made of lower-case letters, digits and "
+                "underscores, not 'Photos'",
+            ],
+        ),
+        (
+            {"num_likelihood_images": 1, "num_memorisation_images": "all"},
+            [
+                "evaluation.num_likelihood_images: Input should be greater than or equal to 2, not 1",
+                "evaluation.num_memorisation_images: 'all' is text where a number belongs (YAML reads 1e-4 as text; "
+                "write 1.0e-4)",
+            ],
+        ),
+        (
+            {"num_likelihood_images": {"digits": 5}, "num_memorisation_images": {"photos": 5, "digits": 5, "fotos": 6}},
+            [
+                "evaluation.num_likelihood_images: 'photos' is not defined; known are digits",
+                "evaluation.num_memorisation_images: 'fotos' is not defined; known are digits, photos",
+            ],
+        ),
+        (
+            {"num_memorisation_images": {"photos": 5, "digits": 501}},
+            ["evaluation: num_memorisation_images of 501 needs as many num_samples, not 500"],
+        ),
+    ],
+)
+def test_wrong_numbers_of_images_are_named(plain, changes, lines):
+    plain["evaluation"].update(changes)
+    with pytest.raises(UserError) as caught:
+        parse_config(plain)
+    heading = [f"configuration: {len(lines)} mistakes"] if len(lines) > 1 else []
+    assert str(caught.value).splitlines() == heading + [
+        f"  {line}" if heading else f"configuration: {line}" for line in lines
+    ]
+
+
+@pytest.mark.parametrize(
+    ("num_images", "num_neighbours", "message"),
+    [
+        (2, 1, "evaluation.num_samples: Input should be greater than or equal to 3, not 2"),
+        (3, 3, "evaluation: num_neighbours needs num_samples of 4 or more, not 3"),
+        (3, 2, None),
+        (3, 1, None),
+        (6, 5, None),
+    ],
+)
+def test_as_few_images_as_are_allowed_can_be_compared(plain, num_images, num_neighbours, message):
+    """No fewer: two leave one for an error, of which there is no covariance, and k neighbours are k others."""
+    plain["evaluation"].update(num_samples=num_images, num_neighbours=num_neighbours)
+    rng = np.random.default_rng(0)
+    reference, features = rng.normal(size=(40, 2)), rng.normal(size=(num_images, 2))
+    settings = DistanceSettings.model_construct(
+        num_images=(num_images,), num_resamples=20, num_neighbours=num_neighbours, extrapolate=False, seed=0
+    )
+
+    def compare() -> dict[str, Estimate]:
+        return measure_distances(features, reference, Moments.of(reference), settings)
+
+    if message is None:
+        assert parse_config(plain).distance.num_images == (num_images,)
+        assert {"frechet_distance", "precision", "coverage"} <= compare().keys()
+    else:
+        with pytest.raises(UserError, match=re.escape(message)):
+            parse_config(plain)
+        with pytest.raises(UserError, match=r"are needed|need 4 images or more"):
+            compare()
+
+
 def test_settings_cannot_change():
     config = read_config(CONFIGS[0])
     with pytest.raises(ValueError, match="frozen"):
@@ -383,10 +486,10 @@ def test_settings_cannot_change():
     assert isinstance(config, Config)
 
 
-def test_a_sampler_trains_nothing_and_is_sampled_once(family):
-    family["sweeps"] = {"delta_ratio": {"digits": [1, 1.5]}, "sampler": {"digits": ["markov", "ddim"]}}
-    family["figures"] = {}
-    variants = parse_config(family).variants
+def test_a_sampler_trains_nothing_and_is_sampled_once(quick):
+    quick["sweeps"] = {"delta_ratio": {"digits": [1, 1.5]}, "sampler": {"digits": ["markov", "ddim"]}}
+    quick["figures"] = {}
+    variants = parse_config(quick).variants
     varied = variants["digits-sampler_markov"]
     assert (varied.model, varied.is_trained, varied.swept) == ("digits", False, "sampler")
     assert varied.delta_ratios == (0.0,)  # it has no δ
@@ -397,10 +500,10 @@ def test_a_sampler_trains_nothing_and_is_sampled_once(family):
     assert variants["digits_diffusion"].delta_ratios == (0.0,)
 
 
-def test_every_kind_of_process_has_a_sampler_of_its_own(family):
-    for experiment in family["experiments"].values():
+def test_every_kind_of_process_has_a_sampler_of_its_own(quick):
+    for experiment in quick["experiments"].values():
         experiment.pop("sampler", None)
-    variants = parse_config(family).variants
+    variants = parse_config(quick).variants
     assert {variants[name].sampler for name in ("digits", "photos")} == {"paper"}
     assert {variants[name].sampler for name in ("digits_diffusion", "digits_blurring")} == {"ancestral"}
 
@@ -420,22 +523,22 @@ def test_every_kind_of_process_has_a_sampler_of_its_own(family):
         ("experiments.digits.process", {"kind": "blurring"}, "experiments.digits.process.blur_sigma_max"),
     ],
 )
-def test_wrong_samplers_and_processes_are_named(family, path, value, message):
+def test_wrong_samplers_and_processes_are_named(quick, path, value, message):
     with pytest.raises(UserError) as caught:
-        parse_config(change(family, path, value))
+        parse_config(change(quick, path, value))
     assert message in str(caught.value)
 
 
-def test_a_network_is_measured_wherever_it_is_needed(family):
+def test_a_network_is_measured_wherever_it_is_needed(quick):
     """At the levels of bounds, and at those that samplers visit."""
-    family["evaluation"]["max_levels"] = 4
-    family["sweeps"]["sampler"] = {"digits": ["markov"]}
-    config = parse_config(family)
+    quick["evaluation"]["max_levels"] = 4
+    quick["sweeps"]["sampler"] = {"digits": ["markov"]}
+    config = parse_config(quick)
     assert config.calibration("digits").levels == tuple(range(1, 41))  # markov visits all
     assert (
         config.calibration("digits_blurring").levels == config.joints("digits_blurring").levels == (250, 500, 750, 1000)
     )
     visited = {40, 36, 32, 28, 24, 20, 16, 12, 8, 4}
-    family["sweeps"]["sampler"] = {}
-    family["studies"] = {"digits": {"samplers": ["paper"], "counts": [10]}}
-    assert set(parse_config(family).calibration("digits").levels) == visited | {10, 20, 30, 40}
+    quick["sweeps"]["sampler"] = {}
+    quick["studies"] = {"digits": {"samplers": ["paper"], "counts": [10]}}
+    assert set(parse_config(quick).calibration("digits").levels) == visited | {10, 20, 30, 40}
