@@ -37,7 +37,7 @@ def example_scale(results: str, dataset: DatasetSettings, num_train: int, num_te
     evaluation: dict[str, Any] = {
         # As many real images again must be left for the floor.
         "num_samples": min(500, num_train // 2),
-        "micro_batch": 50,
+        "micro_batch": min(50, num_train // 2),
         "num_likelihood_images": min(200, num_test),
         "extractors": {name: "pca" if num_train >= 64 else "dct"},
     }

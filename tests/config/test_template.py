@@ -76,6 +76,7 @@ def test_it_asks_for_as_many_pictures_as_there_are(ihdm, tmp_path):
     config = read_config(tmp_path / "few.yaml")
     assert config.datasets["pictures"].path == str(tmp_path / "few")
     assert config.evaluation.num_samples == config.evaluation.num_likelihood_images + 7 == 9
+    assert config.evaluation.micro_batch == 9
     assert config.evaluation.num_calibration_images == 18
     ihdm("config", "new", tmp_path / "photos.yaml")
     assert read_config(tmp_path / "photos.yaml").evaluation.num_samples == 500
