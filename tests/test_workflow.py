@@ -405,4 +405,4 @@ def test_every_scale_can_be_planned(config):
     )
     assert output.returncode == 0, output.stderr
     jobs = planned(output.stdout + output.stderr)
-    assert jobs["models"] == {"config": 7, "desk": 5, "quick": 4}[Path(config).stem]
+    assert jobs["models"] == {"config": 7, "desk": 5, "quick": 7}[Path(config).stem]

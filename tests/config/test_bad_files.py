@@ -15,7 +15,7 @@ from ihdm.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 QUICK = (ROOT / "workflow/config/quick.yaml").read_text()
-SECONDS = 2.0
+SECONDS = 30.0
 
 
 def bomb(first: str, block: str) -> str:

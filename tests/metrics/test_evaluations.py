@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ihdm.calibration import measure
-from ihdm.config.processes import DDIM, PAPER, DiffusionSettings, SamplerSettings
+from ihdm.config.processes import DDIM, PAPER, DiffusionSettings, SamplerSettings, with_evaluations
 from ihdm.config.settings import HeatSettings
 from ihdm.config.stages import DistanceSettings, JointSettings, SamplingSettings, StudySettings
 from ihdm.errors import UserError
@@ -39,8 +39,8 @@ def study(process, samplers, counts, ratios=(1.0, 2.0)):
         num_samples=20,
     )
     built = build_process(process, 8)
-    levels = sorted({level for sampler in settings.samplers.values() for count in counts
-                     for level in sampler.model_copy(update={"evaluations": count}).levels(built.num_levels)} - {0})  # fmt: skip
+    every = [with_evaluations(sampler, count) for sampler in settings.samplers.values() for count in counts]
+    levels = sorted({level for sampler in every for level in sampler.levels(built.num_levels)} - {0})
     calibration = measure(nothing, built, dequantise(IMAGES), levels, 1, 16)
     extractor = CosineFeatures(8)
     features = extract(extractor, IMAGES)

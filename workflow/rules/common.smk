@@ -236,5 +236,7 @@ def features_of(images):
 
 def compared_features(wildcards):
     """The features of what is compared at one δ/σ: samples, and at the evaluation's the starts, which it hardly changes."""
-    sets = ["samples", "starts"] if RATIOS[wildcards.ratio] == VARIANTS[wildcards.experiment].delta_ratio else ["samples"]
+    sets = (
+        ["samples", "starts"] if RATIOS[wildcards.ratio] == VARIANTS[wildcards.experiment].delta_ratio else ["samples"]
+    )
     return {images: features_of(images)(wildcards) for images in sets}
