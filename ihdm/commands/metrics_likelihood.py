@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ihdm.commands.options import ResamplesOption, SettingsOption, TestOption, TrainOption, first_images, read_settings
+from ihdm.commands.options import (
+    ResamplesOption,
+    SettingsOption,
+    TestOption,
+    TrainOption,
+    first_images,
+    read_settings,
+    settings_text,
+)
 from ihdm.commands.tables import LabelOption, OutputOption, write_rows
 from ihdm.config.settings import HeatSettings
 from ihdm.config.stages import ErrorSettings, LikelihoodSettings
@@ -55,17 +63,20 @@ def errors(
 
 @app.command()
 def levels(settings: SettingsOption, errors: ErrorsOption, output: OutputOption, label: LabelOption = None) -> None:
-    """Tabulate the held-out loss at each level against that of predicting f = 0, and the level's best δ."""
+    """Tabulate the held-out loss at each level against that of an output of zero, and for heat the level's best δ."""
     from ihdm.likelihood import best_deltas
     from ihdm.metrics.heldout import HeldOutErrors, level_rows
+    from ihdm.processes.settings import read_process
     from ihdm.storage.provenance import record
 
-    process = read_settings(HeatSettings, settings)
+    process = read_process("--settings", settings_text(settings))
     with record([output], command="metrics levels", inputs=[errors], settings=process):
         stored = HeldOutErrors.read(errors, process)
-        best = best_deltas(stored.means(), stored.num_dims, process.sigma) / process.sigma
         rows = level_rows(stored, process)
-        write_rows([row | {"best_delta_ratio": ratio} for row, ratio in zip(rows, best, strict=True)], label, output)
+        if isinstance(process, HeatSettings):
+            best = best_deltas(stored.means(), stored.num_dims, process.sigma) / process.sigma
+            rows = [row | {"best_delta_ratio": ratio} for row, ratio in zip(rows, best, strict=True)]
+        write_rows(rows, label, output)
 
 
 @app.command()

@@ -302,8 +302,8 @@ def test_one_draw_of_noise_leaves_empty_cells(tmp_path, ihdm):
     errors.save(tmp_path / "errors.npz", PROCESS)
     settings = LikelihoodSettings(process=PROCESS, prior_noise="delta", delta_ratios=(1.0, 1.25)).model_dump_json()
     experiment = SweptExperiment(
-        base="e", swept=None, is_departure=False, dataset="d", sampler="paper", sigma=0.05, num_levels=6, blur_sigma_max=3.0,
-        num_train=None, seed=0, levels="uniform", prior_noise="delta", rounding="nearest",
+        base="e", swept=None, is_departure=False, dataset="d", sampler="paper", sigma=0.05, num_levels=6,
+        blur_sigma_max=3.0, num_train=None, seed=0, levels="uniform", prior_noise="delta", rounding="nearest",
     )  # fmt: skip
     splits = ["--train", tmp_path / "train.npy", "--test", tmp_path / "test.npy"]
     common = ["--errors", tmp_path / "errors.npz", "--label", "experiment=e", "--output"]
