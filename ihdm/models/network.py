@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ihdm.config.experiments import NetworkSettings
 from ihdm.config.processes import ProcessSettings
+from ihdm.devices import keep_freed_memory
 from ihdm.errors import UserError
 from ihdm.processes.settings import require_process
 from ihdm.storage.files import NO_SPACE, atomic_path
@@ -127,6 +128,8 @@ def load_network(
             f"{folder}: this network was trained on images of {'×'.join(map(str, shape))}, "
             f"not {'×'.join(map(str, images.shape[1:]))}; take the images or the network that belong together"
         )
+    if torch.device(device).type == "cpu":
+        keep_freed_memory()
     return Deblurrer(network).to(device).eval()
 
 

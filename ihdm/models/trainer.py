@@ -12,6 +12,7 @@ from diffusers.training_utils import EMAModel
 from ihdm.config.experiments import Experiment
 from ihdm.config.settings import RunSettings
 from ihdm.data.loader import BatchLoader
+from ihdm.devices import keep_freed_memory
 from ihdm.errors import UserError
 from ihdm.models.batches import draw_batch, even_slices
 from ihdm.models.network import WEIGHTS_NAME, Deblurrer, build_network, copy_weights
@@ -75,6 +76,8 @@ class Trainer:
             raise UserError(
                 f"training.batch_size {training.batch_size} cannot be shared by {accelerator.num_processes} processes"
             )
+        if device.type == "cpu":
+            keep_freed_memory()
         self.experiment = experiment
         self.images = images
         self.loader = BatchLoader(images, device)

@@ -132,6 +132,14 @@ def test_folder_is_loaded_by_diffusers_and_by_us(preset, tmp_path):
         assert torch.equal(load_network(tmp_path, PROCESS, IMAGES)(images, levels), expected)
 
 
+def test_evaluation_on_a_cpu_keeps_freed_memory(preset, tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr("ihdm.models.network.keep_freed_memory", lambda: calls.append("kept"))
+    save_network(build_network(preset), tmp_path, PROCESS)
+    load_network(tmp_path, PROCESS, IMAGES)
+    assert calls == ["kept"]
+
+
 def test_missing_networks_are_named(tmp_path):
     with pytest.raises(UserError, match=f"{tmp_path}: no network can be loaded"):
         load_network(tmp_path, PROCESS, IMAGES)

@@ -175,6 +175,13 @@ def test_gpu_options_change_nothing_on_a_cpu(make_experiment, make_trainer, imag
     assert fast.train_step() == make_trainer(experiment).train_step()
 
 
+def test_training_on_a_cpu_keeps_freed_memory(make_experiment, make_trainer, monkeypatch):
+    calls = []
+    monkeypatch.setattr("ihdm.models.trainer.keep_freed_memory", lambda: calls.append("kept"))
+    make_trainer(make_experiment())
+    assert calls == ["kept"]
+
+
 def test_images_of_another_experiment_are_refused(make_experiment, images):
     with pytest.raises(UserError, match=r"of shape \(8, 4, 1\); the experiment expects \(8, 8, 1\)"):
         Trainer(make_experiment(), images[:, :, :4], make_accelerator("no"), RunSettings())
