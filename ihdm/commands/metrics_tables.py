@@ -71,5 +71,5 @@ def _swept_columns(path: Path) -> tuple[str, ...]:
     """Return the columns that a joint table must have to be put beside others."""
     every = ("experiment", "delta_ratio", "n", "standard_error")
     if path.stem == "likelihood":
-        return (*every, "bits_per_dim")
+        return (*every, "joint", "variance", "bits_per_dim")
     return (*every, "dataset", "set", "metric", "reference", "value", *(("band",) if path.stem == "spectrum" else ()))

@@ -20,6 +20,8 @@ NUM_TRAIN = {"digits": 1297, "photos": 5000}
 @pytest.fixture
 def config():
     values = yaml.safe_load((ROOT / "workflow/config/quick.yaml").read_text())
+    values["experiments"] = {name: values["experiments"][name] for name in ("digits", "photos")}
+    values["figures"] = values["studies"] = {}
     values["sweeps"] = {"sigma": {"digits": [0.02]}, "delta_ratio": {"digits": [0, 1]}} | {
         "num_levels": {"digits": [20, 40]},
         "num_train": {"digits": [100]},
@@ -40,9 +42,10 @@ def tables(experiments: list[str]) -> dict[str, pd.DataFrame]:
     ]  # fmt: skip
     real = {**rows[0], "experiment": None, "delta_ratio": None, "set": "train"}
     likelihood = [
-        {"experiment": row["experiment"], "delta_ratio": row["delta_ratio"], "n": 20, "bits_per_dim": 3.0,
-         "standard_error": 0.2}
+        {"experiment": row["experiment"], "joint": joint, "variance": "one", "delta_ratio": row["delta_ratio"], "n": 20,
+         "bits_per_dim": 3.0, "standard_error": 0.2}
         for row in rows[::2]
+        for joint in ("independent", "markov")  # the second of which belongs to no sweep
     ]  # fmt: skip
     spectrum = [{**row, "metric": "relative_power", "band": "low"} for row in rows[::2]]
     for row in spectrum:
