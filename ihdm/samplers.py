@@ -61,13 +61,17 @@ def clean_weight(process: Process, kept: Modes, level: int, next_level: int) -> 
 
 @dataclass(frozen=True)
 class Step:
-    """A step from one level to the next: next state = keep u_k + mean m + offset + noise z.
+    """A step from one level to the next: next state = keep u_k + mean m + unclipped (m − m′) + offset + noise z.
+
+    A deterministic sampler carries on the noise that the network sees in u_k. This is u_k less what the network says,
+    m′, before that is clipped to m, as in diffusers' DDIM: the noise must fit the state, and the image what images are.
 
     Attributes:
         level: k.
         next_level: j < k.
         keep: weight of the state.
-        mean: weight of the network's estimate.
+        mean: weight of the network's estimate m.
+        unclipped: weight of what clipping took from it.
         offset: DCT coefficients of what is added.
         noise: standard deviation of what is drawn.
     """
@@ -76,6 +80,7 @@ class Step:
     next_level: int
     keep: Modes
     mean: Modes
+    unclipped: Modes
     offset: Modes
     noise: Modes
 
@@ -108,12 +113,14 @@ def plan_step(
     weight = clean_weight(process, kept, level, next_level)
     variance = open_variance(process, kept, level, next_level)
     offset: Modes = 0.0
+    unclipped: Modes = 0.0
     if calibration is None:
-        reference = process.log_scale(process.reference(level))
+        reference = np.asarray(process.log_scale(process.reference(level)))
         # (a_j − c a_k)/a_r by differences of logarithms: single modes may have vanished.
-        mean = np.exp(process.log_scale(next_level) - np.asarray(reference)) - kept * np.exp(
-            process.log_scale(level) - np.asarray(reference)
-        )
+        carried = kept * np.exp(process.log_scale(level) - reference)
+        mean = np.exp(process.log_scale(next_level) - reference) - carried
+        if sampler.coupling == "deterministic":
+            unclipped = carried
     else:
         measured = calibration.at(level)
         mean, offset = weight * measured.gain, weight * measured.offset
@@ -123,7 +130,7 @@ def plan_step(
             dead = np.exp(2 * np.asarray(process.log_scale(next_level))) * measured.power < after**2
             variance = np.where(dead, np.minimum(variance, (DEAD_NOISE * after) ** 2), variance)
     noise = {"delta": delta, "none": 0.0}.get(sampler.noise, np.sqrt(variance))
-    return Step(level, next_level, *(_one_for_all(modes) for modes in (kept, mean, offset, noise)))
+    return Step(level, next_level, *(_one_for_all(modes) for modes in (kept, mean, unclipped, offset, noise)))
 
 
 def plan_steps(
@@ -153,8 +160,12 @@ def sampling_steps(
     state = start
     for step in steps:
         with torch.no_grad():
-            estimate = process.estimate(network, state, step.level)
-        mean = _weighted(process, [(step.keep, state), (step.mean, estimate)], step.offset)
+            raw = process.raw_estimate(network, state, step.level)
+        estimate = process.clipped(raw)
+        parts = [(step.keep, state), (step.mean, estimate)]
+        if estimate is not raw:
+            parts.append((step.unclipped, estimate - raw))
+        mean = _weighted(process, parts, step.offset)
         yield step.next_level, mean
         if step.next_level > 0:  # the last mean is the result; no noise is drawn for it
             state = mean if _is_zero(step.noise) else _with_noise(process, mean, step.noise, noise[step.level - 1])

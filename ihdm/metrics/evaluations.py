@@ -43,6 +43,7 @@ class SampledSet:
         sampler: its name; ``NAME_best`` is that of the δ/σ with the smallest Fréchet distance.
         evaluations: network evaluations for an image.
         delta_ratio: δ/σ; NaN for a sampler without.
+        num_samples: n.
         rows: its measures.
         shown: some of its samples.
     """
@@ -50,6 +51,7 @@ class SampledSet:
     sampler: str
     evaluations: int
     delta_ratio: float
+    num_samples: int
     rows: list[dict[str, object]]
     shown: UInt8[np.ndarray, "image height width channel"]
 
@@ -92,7 +94,7 @@ def study_sets(
                 report(done)
             for label, (rows, samples), ratio in _reported(name, tried, ratios, default):
                 shown_ratio = ratio if sampler.uses_delta else float("nan")
-                yield SampledSet(label, count, shown_ratio, rows, samples[:SHOWN])
+                yield SampledSet(label, count, shown_ratio, len(samples), rows, samples[:SHOWN])
 
 
 def count_sets(settings: StudySettings) -> int:
@@ -149,10 +151,12 @@ def _measure(
 
 def study_row(row: dict[str, object], found: SampledSet) -> dict[str, object]:
     """Return a row of the table of the study."""
-    kept = ("metric", "value", "standard_error", "low", "high", "extractor", "n")
+    kept = ("metric", "value", "standard_error", "low", "high", "extractor", "extractor_sha256")
     return {
         "sampler": found.sampler,
         "evaluations": found.evaluations,
         "delta_ratio": found.delta_ratio,
+        "set": "samples",
+        "n": found.num_samples,
         **{column: row.get(column) for column in kept},
     }

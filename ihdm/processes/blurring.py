@@ -36,7 +36,7 @@ class Blurring(VariancePreserving):
     def reference(self, level: int) -> int:
         return level
 
-    def estimate(
+    def raw_estimate(
         self, network: Network, noisy: Float[Tensor, "batch channel height width"], level: int
     ) -> Float[Tensor, "batch channel height width"]:
         return self.without_noise(network, noisy, level)

@@ -115,8 +115,12 @@ class Diffusion(VariancePreserving):
     def reference(self, level: int) -> int:  # noqa: ARG002 (the image itself at every level)
         return 0
 
-    def estimate(
+    def raw_estimate(
         self, network: Network, noisy: Float[Tensor, "batch channel height width"], level: int
     ) -> Float[Tensor, "batch channel height width"]:
-        clean = self.without_noise(network, noisy, level) / math.exp(self.log_scale(level))
-        return clean.clamp(-1, 1) if self.clip else clean
+        return self.without_noise(network, noisy, level) / math.exp(self.log_scale(level))
+
+    def clipped(
+        self, estimate: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch channel height width"]:
+        return estimate.clamp(-1, 1) if self.clip else estimate

@@ -71,7 +71,7 @@ class HeatDissipation(Process):
     def reference(self, level: int) -> int:
         return level - 1
 
-    def estimate(
+    def raw_estimate(
         self, network: Network, noisy: Float[Tensor, "batch channel height width"], level: int
     ) -> Float[Tensor, "batch channel height width"]:
         return noisy + network(noisy, torch.full((len(noisy),), level, device=noisy.device))

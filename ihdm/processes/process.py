@@ -125,11 +125,23 @@ class Process(ABC):
     def reference(self, level: int) -> int:
         """Return the level r whose a_r ⊙ r(u₀) is estimated at level k, in 0…k."""
 
-    @abstractmethod
     def estimate(
         self, network: Network, noisy: Float[Tensor, "batch channel height width"], level: int
     ) -> Float[Tensor, "batch channel height width"]:
         """Return the estimate of a_r ⊙ r(u₀) given u_k, in the process's range."""
+        return self.clipped(self.raw_estimate(network, noisy, level))
+
+    @abstractmethod
+    def raw_estimate(
+        self, network: Network, noisy: Float[Tensor, "batch channel height width"], level: int
+    ) -> Float[Tensor, "batch channel height width"]:
+        """Return the same before it is clipped: what the network says of image and noise together."""
+
+    def clipped(
+        self, estimate: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch channel height width"]:
+        """Return an estimate without what no image can be: by default as it is."""
+        return estimate
 
     def draw_starts(
         self,

@@ -100,7 +100,7 @@ def test_deterministic_steps_are_those_of_ddim(schedule, clip, evaluations):
     sampler = DDIM.model_copy(update={"evaluations": evaluations})
 
     def step(output, level, state):
-        return scheduler.step(output, level - 1, state, use_clipped_model_output=True).prev_sample
+        return scheduler.step(output, level - 1, state).prev_sample
 
     assert worst_step(process, scheduler, sampler, step) < 1e-5
 
