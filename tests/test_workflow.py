@@ -88,10 +88,14 @@ def test_everything_is_there(results):
     assert set(distance["n"]) == {10, 20}
     assert set(distance["set"]) == {"samples", "starts", "train", "test"}
     assert set(distance[distance["set"] == "samples"]["delta_ratio"]) == {0, 1.25}
-    assert set(distance[distance["set"] == "starts"]["delta_ratio"]) == {1.25}  # once, for δ hardly changes them
+    starts = distance[distance["set"] == "starts"]
+    assert set(starts[starts["experiment"] == "digits"]["delta_ratio"]) == {1.25}  # once, for δ hardly changes them
+    assert set(starts[starts["experiment"] == "digits_diffusion"]["delta_ratio"]) == {0}  # which has no δ
     assert set(distance[distance["dataset"] == "digits"]["extractor"]) == {"dct64"}
     likelihood = pd.read_csv(results / "metrics/likelihood.csv")
-    assert (likelihood["delta_ratio"] > 0).all()  # δ = 0 has none
+    paper = likelihood[(likelihood["joint"] == "independent") & (likelihood["variance"] == "one")]
+    assert (paper["delta_ratio"].dropna() > 0).all()  # δ = 0 has none
+    assert set(likelihood["experiment"]) == {"digits", "photos", "digits_diffusion", "digits_blurring"}
     sweep = pd.read_csv(results / "metrics/sweep.csv")
     assert (sweep["reference"].fillna("none") == np.where(sweep["metric"] == "bits_per_dim", "none", "training")).all()
     summary = (results / "report/summary.html").read_text()
@@ -150,7 +154,7 @@ def test_a_changed_metric_measures_anew_and_trains_nothing(results, checkout):
     path.write_text(path.read_text() + "\n\nANOTHER = 1\n")
     output = snakemake(results, "-n", checkout=checkout)
     assert planned(output.stdout + output.stderr) == {
-        "metrics_memorisation": 2,
+        "metrics_memorisation": 4,
         "metrics_table": 1,
         "metrics_sweep": 1,
         "report": 1,
@@ -162,7 +166,7 @@ def test_a_network_of_other_code_is_kept_and_told_of(results, checkout):
     path = checkout / "ihdm/objective.py"
     path.write_text(path.read_text() + "\n\nANOTHER = 1\n")
     jobs = planned(snakemake(results, "-n", checkout=checkout).stdout)
-    assert jobs["samples"] == jobs["samples_shard"] == 3
+    assert jobs["samples"] == jobs["samples_shard"] == 5
     assert "models" not in jobs
     assert "data" not in jobs
     assert f"{results}/models/digits/model.meta.json: its result was made by other code" in stale(results, checkout)
@@ -203,10 +207,13 @@ def test_one_more_delta_runs_only_what_depends_on_it(results):
         "metrics_likelihood_cost": 1,
         "metrics_minimum_distance": 1,  # three δ now have a minimum
         "metrics_minimum_likelihood": 1,
-        "metrics_table": 5,
+        "metrics_joints": 1,
+        "metrics_evaluations": 1,  # the best δ may be another
+        "metrics_table": 6,
         "metrics_sweep": 1,
         "figure_delta_samples": 1,
         "figure_delta_curve": 1,
+        "figure_evaluations": 1,
         "report": 1,
         "all": 1,
     }

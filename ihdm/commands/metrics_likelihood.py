@@ -15,7 +15,6 @@ from ihdm.commands.options import (
     settings_text,
 )
 from ihdm.commands.tables import LabelOption, OutputOption, write_rows
-from ihdm.config.settings import HeatSettings
 from ihdm.config.stages import ErrorSettings, LikelihoodSettings
 from ihdm.errors import UserError
 
@@ -66,6 +65,7 @@ def levels(settings: SettingsOption, errors: ErrorsOption, output: OutputOption,
     """Tabulate the held-out loss at each level against that of an output of zero, and for heat the level's best δ."""
     from ihdm.likelihood import best_deltas
     from ihdm.metrics.heldout import HeldOutErrors, level_rows
+    from ihdm.processes import build_process
     from ihdm.processes.settings import read_process
     from ihdm.storage.provenance import record
 
@@ -73,8 +73,9 @@ def levels(settings: SettingsOption, errors: ErrorsOption, output: OutputOption,
     with record([output], command="metrics levels", inputs=[errors], settings=process):
         stored = HeldOutErrors.read(errors, process)
         rows = level_rows(stored, process)
-        if isinstance(process, HeatSettings):
-            best = best_deltas(stored.means(), stored.num_dims, process.sigma) / process.sigma
+        if process.has_delta:
+            sigma = build_process(process, 2).deviation(process.num_levels)  # of images of any size
+            best = best_deltas(stored.means(), stored.num_dims, sigma) / sigma
             rows = [row | {"best_delta_ratio": ratio} for row, ratio in zip(rows, best, strict=True)]
         write_rows(rows, label, output)
 

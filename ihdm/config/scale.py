@@ -19,7 +19,6 @@ from ihdm.config.processes import SAMPLERS, EvaluationsSettings, SamplerSettings
 from ihdm.config.settings import (
     DatasetSettings,
     EvaluationSettings,
-    HeatSettings,
     Name,
     RawDataSettings,
     RunSettings,
@@ -206,14 +205,13 @@ class Config(Settings):
     def likelihood(self, name: str) -> LikelihoodSettings:
         """Return what the likelihood bound of a variant depends on; δ = 0 has none and is left out."""
         variant = self.variants[name]
-        process = variant.experiment.process
-        if not isinstance(process, HeatSettings):
-            raise TypeError(f"{name}: only inverse heat dissipation has the bound with one δ")
-        return LikelihoodSettings(
-            process=process,
-            prior_noise=variant.prior_noise,
-            delta_ratios=tuple(ratio for ratio in variant.delta_ratios if ratio > 0),
-            num_train=variant.experiment.num_train,
+        return LikelihoodSettings.model_validate(
+            {
+                "process": variant.experiment.process,
+                "prior_noise": variant.prior_noise,
+                "delta_ratios": tuple(ratio for ratio in variant.delta_ratios if ratio > 0),
+                "num_train": variant.experiment.num_train,
+            }
         )
 
     @property
