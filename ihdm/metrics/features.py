@@ -12,7 +12,6 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
-from scipy.fft import dctn
 
 from ihdm.errors import UserError
 from ihdm.storage.images import StoredImages
@@ -67,6 +66,8 @@ class CosineFeatures:
 
     def transform(self, images: StoredImages) -> Features:
         """Return one float64 vector an image."""
+        from scipy.fft import dctn  # not needed by those who only join tables, as plans do
+
         coefficients = dctn(images.astype(np.float64) / 255, axes=(1, 2), norm="ortho")
         return coefficients.reshape(len(images), -1)
 

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from ihdm.errors import UserError
 
@@ -103,15 +103,20 @@ def _is_command(node: ast.stmt) -> TypeGuard[ast.FunctionDef]:
 
 def _imports(tree: ast.AST) -> Iterator[str]:
     """Give the modules of this package that are imported anywhere in a tree."""
-    for node in ast.walk(tree):
+    for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ihdm."):
             for name in node.names:
                 submodule = f"{node.module}.{name.name}"
                 yield submodule if _path(submodule).exists() else str(node.module)
+        elif not isinstance(node, ast.expr):  # which hold no statements, and are most of a tree
+            yield from _imports(node)
 
 
 class _Executed(ast.NodeTransformer):
     """Leaves out what is never run: docstrings, also those of values, and imports for types alone."""
+
+    def visit(self, node: ast.AST) -> Any:  # noqa: ANN401 (as the class it extends)
+        return node if isinstance(node, ast.expr) else super().visit(node)  # they hold no statements
 
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
         is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
