@@ -97,8 +97,10 @@ def generate(
     process = build_process(settings.process, train.shape[1], device)
     unit = process.deviation(process.num_levels)
     delta = settings.delta_ratio * unit
-    # What a coupled sampler keeps of its start is noise as the process has it, whatever δ is.
-    bandwidth = prior_bandwidth(settings.prior_noise if settings.sampler.uses_delta else "sigma", unit, delta)
+    prior_noise = settings.prior_noise
+    if prior_noise == "delta" and not settings.sampler.uses_delta:
+        prior_noise = "sigma"  # that of the process itself, which a coupled sampler carries on
+    bandwidth = prior_bandwidth(prior_noise, unit, delta)
     steps = plan_steps(process, settings.sampler, delta, calibration)
     shape = (train.shape[3], train.shape[1], train.shape[2])
     size = settings.micro_batch

@@ -4,6 +4,7 @@ import torch
 from scipy import stats
 
 from ihdm.config.experiments import NetworkSettings
+from ihdm.config.processes import DDIM
 from ihdm.config.settings import HeatSettings
 from ihdm.config.stages import SamplingSettings
 from ihdm.heat import HeatProcess
@@ -99,3 +100,13 @@ def test_starts_are_blurred_training_images():
 
 def test_bandwidths():
     assert [prior_bandwidth(name, 0.01, 0.0125) for name in ("delta", "sigma", "none")] == [0.0125, 0.01, 0.0]
+
+
+@pytest.mark.parametrize(("prior_noise", "bandwidth"), [("delta", 0.01), ("sigma", 0.01), ("none", 0.0)])
+def test_without_delta_starts_have_the_noise_of_the_process(network, prior_noise, bandwidth):
+    """Unless they are asked to have none."""
+    settings = sampling(prior_noise=prior_noise, sampler=DDIM)
+    (batch,) = generate(network, TRAIN, settings, starts=range(4), noises=range(4))
+    heat = HeatProcess([0.0, 4.0], 8, 8)
+    expected, _ = draw_starts(TRAIN, heat, bandwidth, settings.seed, range(4))
+    torch.testing.assert_close(batch.starts, expected)

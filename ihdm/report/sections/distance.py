@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from ihdm.config.experiments import format_number
 from ihdm.config.scale import Config
 from ihdm.report.estimates import estimates
+from ihdm.report.parts import parts_by_set
 
 HEADING = "How close are samples to real images?"
 EXPLANATION = (
@@ -19,12 +19,7 @@ EXPLANATION = (
 
 def parts(config: Config) -> list[str]:
     """Return one table for each data set's real images, and one for each experiment and δ/σ."""
-    datasets = dict.fromkeys(variant.dataset for variant in config.variants.values())
-    return [f"metrics/distance/real/{dataset}.csv" for dataset in datasets] + [
-        f"metrics/distance/{name}/delta{format_number(ratio)}.csv"
-        for name, variant in config.variants.items()
-        for ratio in variant.delta_ratios
-    ]
+    return parts_by_set("distance", config)
 
 
 NAMES = {

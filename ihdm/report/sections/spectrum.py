@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from ihdm.config.experiments import format_number
 from ihdm.config.scale import Config
 from ihdm.report.estimates import estimates
+from ihdm.report.parts import parts_by_set
 
 HEADING = "How much detail do samples have?"
 EXPLANATION = (
@@ -15,12 +15,7 @@ EXPLANATION = (
 
 def parts(config: Config) -> list[str]:
     """Return one table for each data set's real images, and one for each experiment and δ/σ."""
-    datasets = dict.fromkeys(variant.dataset for variant in config.variants.values())
-    return [f"metrics/spectrum/real/{dataset}.csv" for dataset in datasets] + [
-        f"metrics/spectrum/{name}/delta{format_number(ratio)}.csv"
-        for name, variant in config.variants.items()
-        for ratio in variant.delta_ratios
-    ]
+    return parts_by_set("spectrum", config)
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
