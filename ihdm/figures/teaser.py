@@ -1,4 +1,4 @@
-"""Images as they blur, and samples as they form (paper, figure 1)."""
+"""Images as their process destroys them, and samples as they form (paper, figure 1)."""
 
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ def draw(inputs: Inputs) -> "Figure":
             show_images(axes, images.reshape(-1, *images.shape[2:]), columns)
             label_columns(axes, [f"$k={level}$" for level in labels], images.shape[3])
         row[0].set_ylabel(name)
-    grid[0, 0].set_title("Forward: heat spreads, detail goes first")
-    grid[0, 1].set_title("Reverse: the network brings it back")
+    grid[0, 0].set_title("Forward: the process destroys images")
+    grid[0, 1].set_title("Reverse: the network brings them back")
     figure.tight_layout()
     return figure

@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-SETS = {"samples": "samples", "starts": "starts (blurred)", "train": "real, training", "test": "real, held out"}
+SETS = {"samples": "samples", "starts": "starts", "train": "real, training", "test": "real, held out"}
 
 
 def estimate_text(value: float, half_width: float) -> str:

@@ -9,11 +9,11 @@ from ihdm.report.parts import parts_by_set
 HEADING = "How close are samples to real images?"
 EXPLANATION = (
     "Distances of n images from the reference, the training images unless another is named, with 95 % intervals. "
-    "“Real, training” is the floor: the first n training images against all others. Starts are the blurred "
-    "training images that sampling begins with. Precision: share of samples within the real manifold; recall: "
-    "share of real images within that of samples; density and coverage are their sturdier kin. The column n → ∞ "
-    "needs more than four images for each feature. Only distances in the features of Inception are called FID and "
-    "KID."
+    "“Real, training” is the floor: the first n training images against all others. Starts are what sampling "
+    "begins with: for heat blurred training images, for diffusion noise. Precision: share of samples within the "
+    "real manifold; recall: share of real images within that of samples; density and coverage are their sturdier "
+    "kin. The column n → ∞ needs more than four images for each feature. Only distances in the features of "
+    "Inception are called FID and KID."
 )
 
 

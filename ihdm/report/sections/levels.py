@@ -6,8 +6,9 @@ from ihdm.config.scale import Config
 
 HEADING = "Does the network deblur?"
 EXPLANATION = (
-    "Held-out loss at each level k, as a ratio to that of predicting f = 0, which leaves the image as blurred and "
-    "as noisy as it is. Below one, the network helps."
+    "Held-out loss at each level k, as a ratio to that of an output of zero: for heat f = 0, which leaves the "
+    "image as blurred and as noisy as it is; for diffusion the prediction of no noise. Below one, the network "
+    "helps."
 )
 
 
@@ -17,7 +18,7 @@ def parts(config: Config) -> list[str]:
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
-    """Return for each experiment at how many levels the network beats f = 0, and by what factor."""
+    """Return for each experiment at how many levels the network beats an output of zero, and by what factor."""
     rows = []
     for experiment, levels in table.groupby("experiment", sort=False):
         ratio = levels["loss"] / levels["baseline"]
@@ -25,7 +26,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
             {
                 "experiment": experiment,
                 "levels": len(levels),
-                "below f = 0": int((ratio < 1).sum()),
+                "below that": int((ratio < 1).sum()),
                 "smallest ratio": f"{ratio.min():.3f}",
                 "median ratio": f"{ratio.median():.3f}",
                 "largest ratio": f"{ratio.max():.3f}",
