@@ -21,6 +21,7 @@ deterministic   s_j/s_k                        `none`: DDIM's; on heat, Cold Dif
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -141,14 +142,32 @@ def plan_steps(
     return [plan_step(process, sampler, level, after, delta, calibration) for level, after in pairwise(levels)]
 
 
-def sampling_steps(
+class Visit(NamedTuple):
+    """A step as it was taken on a batch.
+
+    Attributes:
+        level: k.
+        next_level: j < k.
+        state: u_k.
+        estimate: what the network takes a_r ⊙ r(u₀) to be, given u_k.
+        mean: of u_j, before noise is added to it; that of level 0 is the image.
+    """
+
+    level: int
+    next_level: int
+    state: Float[Tensor, "batch channel height width"]
+    estimate: Float[Tensor, "batch channel height width"]
+    mean: Float[Tensor, "batch channel height width"]
+
+
+def visits(
     network: Network,
     process: Process,
     steps: Sequence[Step],
     start: Float[Tensor, "batch channel height width"],
     noise: NoiseSequence,
-) -> Iterator[tuple[int, Float[Tensor, "batch channel height width"]]]:
-    """Yield (j, mean of u_j) for every step, before noise is added to it; the last is the image.
+) -> Iterator[Visit]:
+    """Take every step, and yield it.
 
     Args:
         network: the network of the process.
@@ -166,9 +185,24 @@ def sampling_steps(
         if estimate is not raw:
             parts.append((step.unclipped, estimate - raw))
         mean = _weighted(process, parts, step.offset)
-        yield step.next_level, mean
+        yield Visit(step.level, step.next_level, state, estimate, mean)
         if step.next_level > 0:  # the last mean is the result; no noise is drawn for it
             state = mean if _is_zero(step.noise) else _with_noise(process, mean, step.noise, noise[step.level - 1])
+
+
+def sampling_steps(
+    network: Network,
+    process: Process,
+    steps: Sequence[Step],
+    start: Float[Tensor, "batch channel height width"],
+    noise: NoiseSequence,
+) -> Iterator[tuple[int, Float[Tensor, "batch channel height width"]]]:
+    """Yield (j, mean of u_j) for every step, before noise is added to it; the last is the image.
+
+    Arguments are those of :func:`visits`.
+    """
+    for visit in visits(network, process, steps, start, noise):
+        yield visit.next_level, visit.mean
 
 
 def _with_noise(

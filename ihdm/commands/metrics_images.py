@@ -1,13 +1,13 @@
-"""Stage ``metrics``, its part on images: features, distances, memorisation, spectra, disentanglement."""
+"""Stage ``metrics``, its part on images: features, distances, memorisation, disentanglement."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ihdm.commands.options import ResamplesOption, SettingsOption, TestOption, TrainOption, first_images, read_settings
-from ihdm.commands.tables import LabelOption, OutputOption, named_paths, write_rows
-from ihdm.config.settings import Extractor, HeatSettings
+from ihdm.commands.options import MeanPowerOption, SettingsOption, TrainOption, first_images, read_settings
+from ihdm.commands.tables import LabelOption, OutputOption, SetsOption, named_paths, write_rows
+from ihdm.config.settings import Extractor
 from ihdm.config.stages import DistanceSettings, MemorisationSettings
 from ihdm.errors import UserError
 
@@ -19,9 +19,6 @@ InceptionOption = Annotated[
 ReferenceOption = Annotated[Path, typer.Option(help="Features of the reference, .npz.")]
 TrainFeaturesOption = Annotated[Path, typer.Option(help="Features of the training images, .npz.")]
 MomentsOption = Annotated[Path, typer.Option(help="Moments of the reference, .npz.")]
-MeanPowerOption = Annotated[Path, typer.Option(help="Mean power of the training images, .npz.")]
-SetsOption = Annotated[list[str], typer.Option(help="NAME=PATH of a set to compare; may be repeated.")]
-CountOption = Annotated[int, typer.Option(help="Images of each set.", min=2)]
 
 
 @app.command()
@@ -66,6 +63,64 @@ def features(
             extracted = extract(chosen, stored, progress.update)
         with atomic_path(output) as temporary:
             extracted.save(temporary)
+
+
+@app.command()
+def samples(
+    settings: SettingsOption,
+    images: Annotated[Path, typer.Option(help="The samples, .npy.")],
+    extractor: Annotated[Path, typer.Option(help="The extractor, .npz.")],
+    reference: ReferenceOption,
+    moments: MomentsOption,
+    power: MeanPowerOption,
+    features: Annotated[Path, typer.Option(help="Path of the samples' features, .npz.")],
+    distance: Annotated[Path, typer.Option(help="Path of the table of distances, .csv.")],
+    spectrum: Annotated[Path, typer.Option(help="Path of the table of power in bands, .csv.")],
+    starts: Annotated[Path | None, typer.Option(help="Their starts, .npy, to be compared too.")] = None,
+    inception: InceptionOption = Path("data/inception"),
+    label: LabelOption = None,
+) -> None:
+    """Measure a set of samples: its features, which are stored, their distances from the reference, and its power.
+
+    What `features`, `distance` and `spectrum` do apart, of images that are read once.
+    """
+    from ihdm.metrics.distance import distance_rows
+    from ihdm.metrics.extractors import load_extractor
+    from ihdm.metrics.features import StoredFeatures, extract
+    from ihdm.metrics.moments import Moments
+    from ihdm.metrics.spectrum import MeanPower, band_rows
+    from ihdm.progress import Progress
+    from ihdm.storage.files import atomic_path, sha256
+    from ihdm.storage.provenance import record
+    from ihdm.storage.reading import open_images
+
+    chosen = read_settings(DistanceSettings, settings)
+    sets = {"samples": images} | ({"starts": starts} if starts else {})
+    stored = {name: open_images(path) for name, path in sets.items()}
+    transform, device = load_extractor(extractor, stored["samples"][:1], inception=inception)
+    with record(
+        [features, distance, spectrum],
+        command="metrics samples",
+        inputs=[*sets.values(), extractor, reference, moments, power],
+        settings=chosen,
+        seed=chosen.seed,
+        device=device,
+    ):
+        real = MeanPower.read(power)
+        real.require_same_size({str(images): stored["samples"]})
+        compared: dict[str, StoredFeatures] = {}
+        for name, part in stored.items():
+            with Progress(f"features of {sets[name]}", len(part), unit="images") as progress:
+                compared[name] = extract(transform, part, progress.update)
+        known, others = Moments.read(moments, sha256(reference)), StoredFeatures.read(reference)
+        total = len(compared) * len(chosen.num_images)
+        with Progress(f"distances {distance.parent.name} {distance.stem}", total, unit="sets") as progress:
+            progress.update(0)
+            write_rows(distance_rows(compared, others, known, chosen, progress.update), label, distance)
+        taken = {"samples": first_images(images, chosen.num_images[0])}
+        write_rows(band_rows(taken, real, chosen.num_resamples), label, spectrum)
+        with atomic_path(features) as temporary:
+            compared["samples"].save(temporary)
 
 
 @app.command()
@@ -212,55 +267,6 @@ def memorisation(
 
 
 @app.command()
-def mean_power(train: TrainOption, output: Annotated[Path, typer.Option(help="Path of the mean power, .npz.")]) -> None:
-    """Average the power of all training images in bands of frequency, once for all that is compared with it."""
-    from ihdm.metrics.spectrum import MeanPower
-    from ihdm.storage.files import atomic_path
-    from ihdm.storage.provenance import record
-    from ihdm.storage.reading import open_images
-
-    with record([output], command="metrics mean-power", inputs=[train], settings={}):
-        found = MeanPower.of(open_images(train))
-        with atomic_path(output) as temporary:
-            found.save(temporary)
-
-
-@app.command()
-def spectrum(
-    reference: MeanPowerOption, sets: SetsOption, num_images: CountOption, resamples: ResamplesOption,
-    output: OutputOption, label: LabelOption = None,
-) -> None:  # fmt: skip
-    """Compare the power in bands of frequency, and over all of them, with that of the training images."""
-    from ihdm.metrics.spectrum import MeanPower, band_rows
-    from ihdm.storage.provenance import record
-
-    paths = named_paths("--sets", sets)
-    settings = {"num_images": num_images, "resamples": resamples}
-    with record([output], command="metrics spectrum", inputs=[reference, *paths.values()], settings=settings, seed=0):
-        taken = {name: first_images(path, num_images) for name, path in paths.items()}
-        real = MeanPower.read(reference)
-        real.require_same_size({str(paths[name]): images for name, images in taken.items()})
-        write_rows(band_rows(taken, real, resamples), label, output)
-
-
-@app.command()
-def spectrum_real(
-    reference: MeanPowerOption, train: TrainOption, test: TestOption, num_images: CountOption,
-    resamples: ResamplesOption, output: OutputOption, label: LabelOption = None,
-) -> None:  # fmt: skip
-    """Compare the power of real images with that of others: of held-out ones, and of training images with the rest."""
-    from ihdm.metrics.spectrum import MeanPower, real_band_rows
-    from ihdm.storage.provenance import record
-    from ihdm.storage.reading import open_images
-
-    settings = {"num_images": num_images, "resamples": resamples}
-    with record([output], command="metrics spectrum-real", inputs=[reference, train, test], settings=settings, seed=0):
-        real, seen, held_out = MeanPower.read(reference), open_images(train), open_images(test)
-        real.require_same_size({str(train): seen, str(test): held_out})
-        write_rows(real_band_rows(seen, held_out, real, num_images, resamples), label, output)
-
-
-@app.command()
 def disentanglement(
     grid: Annotated[Path, typer.Option(help="Samples of every start with every noise, .npy.")],
     output: OutputOption,
@@ -281,31 +287,3 @@ def disentanglement(
                 "channel, two or more starts and noises"
             )
         write_rows(share_rows(images), label, output)
-
-
-@app.command()
-def psd(settings: SettingsOption, train: TrainOption, output: OutputOption, label: LabelOption = None) -> None:
-    """Tabulate the power spectral density of images under growing noise and under growing heat (figure 4)."""
-    from ihdm.metrics.forward_spectra import SEED, forward_spectra
-    from ihdm.storage.provenance import record
-    from ihdm.storage.reading import open_images
-
-    process = read_settings(HeatSettings, settings)
-    with record([output], command="metrics psd", inputs=[train], settings=process, seed=SEED):
-        write_rows(forward_spectra(open_images(train), process), label, output)
-
-
-@app.command()
-def data_spectrum(
-    train: TrainOption,
-    resamples: ResamplesOption,
-    output: OutputOption,
-    label: LabelOption = None,
-) -> None:
-    """Tabulate the power spectral density of a data set, and α of the power law 1/f^α fitted to it."""
-    from ihdm.metrics.power_law import power_law_rows
-    from ihdm.storage.provenance import record
-    from ihdm.storage.reading import open_images
-
-    with record([output], command="metrics data-spectrum", inputs=[train], settings={"resamples": resamples}, seed=0):
-        write_rows(power_law_rows(open_images(train), num_resamples=resamples, seed=0), label, output)

@@ -18,6 +18,7 @@ SettingsOption = Annotated[
 
 ResamplesOption = Annotated[int, typer.Option("--resamples", help="Resamples behind 95 % intervals.", min=20)]
 TrainOption = Annotated[Path, typer.Option(help="The training images, train.npy.")]
+MeanPowerOption = Annotated[Path, typer.Option(help="Mean power of the training images, .npz.")]
 TestOption = Annotated[Path, typer.Option(help="The test images, test.npy.")]
 
 

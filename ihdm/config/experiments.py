@@ -75,6 +75,9 @@ class NetworkSettings(Settings):
             yield f"attention_levels must lie in 0…{halvings}, not {list(self.attention_levels)}"
 
 
+Measure = Literal["likelihood", "disentanglement"]
+
+
 class ExperimentSettings(Settings):
     """What a trained network depends on, its parts by name, and how its training runs."""
 
@@ -95,6 +98,11 @@ class ExperimentSettings(Settings):
         default=None,
         description="the experiment, with an equal network, whose trained weights training starts from; random ones if "
         "none is named",
+    )
+    measures: tuple[Measure, ...] = Field(
+        default=get_args(Measure),
+        description="what is measured of it and its variants beside distances, spectra and memorisation: likelihood, "
+        "with the loss at each level, and disentanglement",
     )
     run: RunSettings = RunSettings()
 
@@ -130,6 +138,7 @@ class Variant:
         sampling: what that is.
         delta_ratios: the δ/σ it is sampled at, ascending; 0 alone if its sampler has no δ.
         delta_ratio: the one of them that it is sampled at where none is swept.
+        measures: what is measured of it beside distances, spectra and memorisation.
     """
 
     name: str
@@ -143,6 +152,7 @@ class Variant:
     sampling: SamplerSettings
     delta_ratios: tuple[float, ...]
     delta_ratio: float
+    measures: tuple[Measure, ...]
 
     @property
     def model(self) -> str:
@@ -161,10 +171,20 @@ class Variant:
         return self.swept in AS_RELEASED and values[self.swept] == AS_RELEASED[self.swept]
 
     @property
+    def has_levels(self) -> bool:
+        """Whether its network is evaluated at every level, and bounded by every joint."""
+        return self.is_trained and "likelihood" in self.measures
+
+    @property
+    def has_disentanglement(self) -> bool:
+        """Whether starts are crossed with noises: once for each network."""
+        return self.is_trained and "disentanglement" in self.measures
+
+    @property
     def has_likelihood(self) -> bool:
         """Whether it has a bound of its own: starts without noise and δ = 0 have none, and rounding changes none."""
         has_delta = self.experiment.process.has_delta and self.swept not in ("rounding", "sampler")
-        return has_delta and self.prior_noise != "none" and self.delta_ratios[-1] > 0
+        return "likelihood" in self.measures and has_delta and self.prior_noise != "none" and self.delta_ratios[-1] > 0
 
     @property
     def is_calibrated(self) -> bool:
@@ -190,6 +210,7 @@ def resolve_variants(
     samplers: Mapping[str, SamplerSettings],
     sweeps: SweepSettings,
     evaluation: EvaluationSettings,
+    measures: tuple[Measure, ...],
 ) -> Iterator[Variant]:
     """Yield an experiment and its variants; the value that it has anyway adds none.
 
@@ -210,6 +231,7 @@ def resolve_variants(
         sampling=samplers[sampler],
         delta_ratios=tuple(sorted(ratios)),
         delta_ratio=float(evaluation.delta_ratio),
+        measures=measures,
     )
     own = _with_sampler(own, sampler, samplers[sampler])
     yield own

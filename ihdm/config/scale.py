@@ -32,6 +32,7 @@ from ihdm.config.stages import (
     JointSettings,
     LikelihoodSettings,
     MemorisationSettings,
+    ProbeSettings,
     SamplingSettings,
     StudySettings,
     SweptExperiment,
@@ -66,6 +67,11 @@ class Config(Settings):
     studies: dict[Name, EvaluationsSettings] = Field(
         default_factory=dict,
         description="for each experiment named, the study of how good samples are after how many network evaluations",
+    )
+    probes: tuple[str, ...] = Field(
+        default=(),
+        max_length=1000,
+        description="experiments, or variants of them, of which it is looked into how they make images",
     )
     figures: dict[Name, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(
         description="for each figure, the experiments it is drawn for"
@@ -110,6 +116,7 @@ class Config(Settings):
             self.all_samplers,
             sweeps,
             self.evaluation,
+            settings.measures,
         )
 
     def needed_images(self, dataset: str) -> dict[str, int]:
@@ -201,6 +208,10 @@ class Config(Settings):
             distance=self.distance,
             num_samples=self.evaluation.compared[-1],
         )
+
+    def probe(self, name: str) -> ProbeSettings:
+        """Return what a look into how a variant makes images depends on."""
+        return ProbeSettings(sampling=self.sampling(name), probing=self.evaluation.probing)
 
     def likelihood(self, name: str) -> LikelihoodSettings:
         """Return what the likelihood bound of a variant depends on; δ = 0 has none and is left out."""

@@ -167,6 +167,23 @@ class DisentanglementSettings(Settings):
     num_noises: Annotated[int, Field(ge=2, le=1000)] = Field(default=12, description="noises, each with every start")
 
 
+class ProbingSettings(Settings):
+    """How closely it is looked into how networks make images."""
+
+    num_pairs: AtLeastTwo = Field(default=32, description="pairs of samples with a path between them")
+    num_positions: AtLeastThree = Field(default=9, description="images on such a path, both ends included")
+    num_trees: AtLeastTwo = Field(default=12, description="starts whose paths split")
+    num_splits: Annotated[int, Field(ge=1, le=6)] = Field(
+        default=4, description="times that a path splits in two, so that 2^num_splits samples come from a start"
+    )
+    num_trajectories: AtLeastTwo = Field(default=32, description="samples that are followed as they form")
+    num_stages: AtLeastThree = Field(default=40, description="stages that are kept of them, both ends included")
+    num_ranges: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=5, description="ranges of levels over which changes are summed"
+    )
+    num_gradients: AtLeastTwo = Field(default=16, description="samples at which the network is differentiated")
+
+
 class EvaluationSettings(Settings):
     """How trained networks are sampled and measured. Nothing here retrains anything."""
 
@@ -230,6 +247,7 @@ class EvaluationSettings(Settings):
         "images of which a quarter is not more than the number of features",
     )
     disentanglement: DisentanglementSettings = DisentanglementSettings()
+    probing: ProbingSettings = ProbingSettings()
 
     def likelihood_images(self, dataset: str) -> int:
         """Return how many test images of a data set are bounded on."""

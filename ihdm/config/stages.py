@@ -22,6 +22,7 @@ from ihdm.config.settings import (
     NumResamples,
     Positive,
     PriorNoise,
+    ProbingSettings,
     Rounding,
     Seed,
     Settings,
@@ -129,6 +130,13 @@ class StudySettings(Settings):
     sampling: SamplingSettings = Field(description="process, seed, starts and the δ/σ that is the default")
     distance: DistanceSettings
     num_samples: Annotated[int, Field(ge=2)]
+
+
+class ProbeSettings(Settings):
+    """What a look into how a network makes images depends on, beside the network and the training images."""
+
+    sampling: SamplingSettings
+    probing: ProbingSettings
 
 
 class MemorisationSettings(Settings):

@@ -85,6 +85,15 @@ class HeatDissipation(Process):
     ) -> tuple[Float[Tensor, "batch channel height width"], Int[np.ndarray, "batch"]]:
         return draw_starts(train, self.heat, bandwidth, seed, indices)
 
+    def blend_starts(
+        self,
+        first: Float[Tensor, "batch channel height width"],
+        second: Float[Tensor, "batch channel height width"],
+        angles: Float[Tensor, "batch"],
+    ) -> Float[Tensor, "batch channel height width"]:
+        """Return starts on the straight line between two, as the paper takes them: these are images."""
+        return torch.lerp(first, second, (2 / np.pi * angles)[:, None, None, None])
+
     def prior_kl(
         self,
         train: Iterable[Float[Tensor, "_ channel height width"]],

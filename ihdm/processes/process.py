@@ -165,6 +165,22 @@ class Process(ABC):
         noise = [rng.standard_normal(shape, dtype=np.float32) for rng in draws]
         return torch.as_tensor(np.stack(noise), device=self.device), np.full(len(indices), -1)
 
+    def blend_starts(
+        self,
+        first: Float[Tensor, "batch channel height width"],
+        second: Float[Tensor, "batch channel height width"],
+        angles: Float[Tensor, "batch"],
+    ) -> Float[Tensor, "batch channel height width"]:
+        """Return starts between two: by default on a sphere, cos θ u + sin θ v, so that white noise stays white.
+
+        Args:
+            first: u_K at θ = 0.
+            second: u_K at θ = π/2.
+            angles: θ of each.
+        """
+        angles = angles[:, None, None, None]
+        return angles.cos() * first + angles.sin() * second
+
     def prior_kl(
         self,
         train: Iterable[Float[Tensor, "_ channel height width"]],  # noqa: ARG002

@@ -15,8 +15,9 @@ from ihdm.errors import UserError
 from ihdm.objective import Network
 from ihdm.prior import prior_bandwidth
 from ihdm.processes import build_process
-from ihdm.samplers import plan_steps, sampling_steps
-from ihdm.sampling import SeededNoise
+from ihdm.processes.process import Process
+from ihdm.samplers import Step, Visit, plan_steps, visits
+from ihdm.sampling import NoiseSequence, SeededNoise
 from ihdm.seeds import generator
 from ihdm.storage.images import StoredImages
 from ihdm.storage.tensors import to_uint8
@@ -67,6 +68,74 @@ def shard_numbers(num_samples: int, shard: int, num_shards: int) -> range:
     return range(shard * num_samples // num_shards, (shard + 1) * num_samples // num_shards)
 
 
+def filled_batches(count: int, size: int) -> Iterator[tuple[int, list[int]]]:
+    """Yield how many of ``count`` things each batch holds, and the ``size`` places that fill it.
+
+    Every batch has the same size because a network's output differs in the last bits between batch sizes: the last one
+    is filled up with its last thing, and is to be cut.
+    """
+    for first in range(0, count, size):
+        here = min(size, count - first)
+        yield here, [first + min(position, here - 1) for position in range(size)]
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The reverse process of an experiment: its starts, its steps and its noise, all by number.
+
+    Attributes:
+        network: f(u, levels), on the process's device.
+        process: the process.
+        steps: those of its sampler.
+        train: the training images that starts may be made of.
+        bandwidth: standard deviation of the noise of such starts.
+        seed: of starts and noise.
+    """
+
+    network: Network
+    process: Process
+    steps: Sequence[Step]
+    train: StoredImages
+    bandwidth: float
+    seed: int
+
+    @classmethod
+    def of(
+        cls,
+        network: Network,
+        train: StoredImages,
+        settings: SamplingSettings,
+        calibration: Calibration | None = None,
+        device: torch.device | str = "cpu",
+    ) -> "Chain":
+        """Return the chain of these settings; arguments are those of :func:`generate`."""
+        train = train[: settings.num_train]
+        process = build_process(settings.process, train.shape[1], device)
+        unit = process.deviation(process.num_levels)
+        delta = settings.delta_ratio * unit
+        prior_noise = settings.prior_noise
+        if prior_noise == "delta" and not settings.sampler.uses_delta:
+            prior_noise = "sigma"  # that of the process itself, which a coupled sampler carries on
+        bandwidth = prior_bandwidth(prior_noise, unit, delta)
+        steps = plan_steps(process, settings.sampler, delta, calibration)
+        return cls(network, process, steps, train, bandwidth, settings.seed)
+
+    def starts(
+        self, numbers: Sequence[int]
+    ) -> tuple[Float[Tensor, "batch channel height width"], Int[np.ndarray, "batch"]]:
+        """Return u_K of these numbers, and the training image behind each, −1 for none."""
+        return self.process.draw_starts(self.train, self.bandwidth, self.seed, numbers)
+
+    def noise(self, numbers: Sequence[int]) -> SeededNoise:
+        """Return the noise of these numbers at every level."""
+        shape = (self.train.shape[3], self.train.shape[1], self.train.shape[2])
+        return SeededNoise(self.seed, numbers, self.process.num_levels, shape, self.process.device)
+
+    def visits(self, starts: Float[Tensor, "batch channel height width"], noise: NoiseSequence) -> Iterator[Visit]:
+        """Yield every step from these starts with this noise."""
+        return visits(self.network, self.process, self.steps, starts, noise)
+
+
 def generate(
     network: Network,
     train: StoredImages,
@@ -80,8 +149,6 @@ def generate(
 ) -> Iterator[GeneratedBatch]:
     """Generate images in batches of ``settings.micro_batch``; the last one is filled up and cut.
 
-    Every batch has the same size because a network's output differs in the last bits between batch sizes.
-
     Args:
         network: f(u, levels), on ``device``.
         train: the training images, whose blurred versions are the starts; only the first ``settings.num_train``, if
@@ -93,28 +160,17 @@ def generate(
         keep_levels: levels k in 0…K−1 whose means are kept beside the result, where the sampler visits them.
         device: where to compute.
     """
-    train = train[: settings.num_train]
-    process = build_process(settings.process, train.shape[1], device)
-    unit = process.deviation(process.num_levels)
-    delta = settings.delta_ratio * unit
-    prior_noise = settings.prior_noise
-    if prior_noise == "delta" and not settings.sampler.uses_delta:
-        prior_noise = "sigma"  # that of the process itself, which a coupled sampler carries on
-    bandwidth = prior_bandwidth(prior_noise, unit, delta)
-    steps = plan_steps(process, settings.sampler, delta, calibration)
-    shape = (train.shape[3], train.shape[1], train.shape[2])
-    size = settings.micro_batch
-    for first in range(0, len(starts), size):
-        count = min(size, len(starts) - first)
-        filled = [first + min(position, count - 1) for position in range(size)]
-        batch_starts, train_images = process.draw_starts(train, bandwidth, settings.seed, [starts[i] for i in filled])
-        noise = SeededNoise(settings.seed, [noises[i] for i in filled], settings.process.num_levels, shape, device)
+    chain = Chain.of(network, train, settings, calibration, device)
+    for count, filled in filled_batches(len(starts), settings.micro_batch):
+        batch_starts, train_images = chain.starts([starts[place] for place in filled])
+        noise = chain.noise([noises[place] for place in filled])
         means = {
-            level: process.from_range(mean[:count])
-            for level, mean in sampling_steps(network, process, steps, batch_starts, noise)
-            if level == 0 or level in keep_levels
+            visit.next_level: chain.process.from_range(visit.mean[:count])
+            for visit in chain.visits(batch_starts, noise)
+            if visit.next_level == 0 or visit.next_level in keep_levels
         }
-        yield GeneratedBatch(first, process.from_range(batch_starts[:count]), means, train_images[:count])
+        shown = chain.process.from_range(batch_starts[:count])
+        yield GeneratedBatch(filled[0], shown, means, train_images[:count])
 
 
 def forward_stages(

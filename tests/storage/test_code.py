@@ -52,7 +52,7 @@ def test_a_figure_is_made_by_its_own_module():
 def test_commands_of_one_module_have_hashes_of_their_own(package):
     before = {command: code_sha256(command) for command in ("metrics psd", "metrics spectrum-real")}
     old = "forward_spectra(open_images(train), process)"
-    assert hash_after(package, "commands/metrics_images.py", old, "[]", "metrics psd") != before["metrics psd"]
+    assert hash_after(package, "commands/metrics_spectra.py", old, "[]", "metrics psd") != before["metrics psd"]
     assert code_sha256("metrics spectrum-real") == before["metrics spectrum-real"]
 
 

@@ -17,6 +17,7 @@ from ihdm.config.experiments import format_number
 from ihdm.errors import UserError
 from ihdm.figures import figure_inputs
 from ihdm.report.sections import joint_tables
+from ihdm.report.tables import available
 from ihdm.storage.code import code_sha256
 from ihdm.storage.provenance import stale_notices, was_made_with
 
@@ -73,6 +74,10 @@ EXTRACTORS = sorted({settings.evaluation.extractors[variant.dataset] for variant
 # The joint tables, and what each is joined from.
 TABLES = {table: [f"{RESULTS}/{path}" for path in parts] for table, parts in joint_tables(settings).items()}
 
+# The tables as a paper prints them, and the joint tables that they are made of.
+PRINTED = available({*TABLES, "sweep"})
+PRINTED_FROM = sorted({needed for needs in PRINTED.values() for needed in needs})
+
 # The records of what takes long to make, and is kept when the code that makes it changes. All other rules have
 # the hash of their code among their params, and so run anew.
 KEPT = [
@@ -102,7 +107,6 @@ wildcard_constraints:
     table="|".join(TABLES),
     extractor="|".join(EXTRACTORS),
     split="train|test",
-    images="samples|starts",
     shard=r"\d+",
 
 
@@ -112,6 +116,7 @@ def everything():
         [f"{RESULTS}/figures/{figure}.{ending}" for figure in settings.figures for ending in ("pdf", "png")]
         + [f"{RESULTS}/metrics/{table}.csv" for table in TABLES]
         + [f"{RESULTS}/metrics/sweep.{ending}" for ending in ("csv", "parquet")]
+        + [f"{RESULTS}/tables/{table}.{ending}" for table in PRINTED for ending in ("csv", "md", "tex")]
         + [f"{RESULTS}/report/summary.html"]
     )
 
@@ -182,8 +187,9 @@ def launcher(wildcards, resources):
 
 
 def needed_gpus(wildcards):
-    """How many GPUs features take: small images' need none."""
-    return int(wildcards.extractor in ("inception", "efficientnet"))
+    """How many GPUs the features of a data set's images, or an experiment's, take: small images' need none."""
+    extractor = wildcards.get("extractor") or settings.evaluation.extractors[dataset_named(wildcards)]
+    return int(extractor in ("inception", "efficientnet"))
 
 
 def dataset_named(wildcards):
@@ -228,19 +234,8 @@ def mean_power_of(wildcards):
     return f"{RESULTS}/metrics/mean_power/{dataset_named(wildcards)}.npz"
 
 
-def features_of(images):
-    """The features of an experiment's samples or starts at one δ/σ, as an input function."""
-
-    def path(wildcards):
-        folder = features_folder(VARIANTS[wildcards.experiment].dataset)
-        return f"{folder}/{wildcards.experiment}/delta{wildcards.ratio}/{images}.npz"
-
-    return path
-
-
-def compared_features(wildcards):
-    """The features of what is compared at one δ/σ: samples, and at the evaluation's the starts, which it hardly changes."""
-    sets = (
-        ["samples", "starts"] if RATIOS[wildcards.ratio] == VARIANTS[wildcards.experiment].delta_ratio else ["samples"]
-    )
-    return {images: features_of(images)(wildcards) for images in sets}
+def measured_images(wildcards):
+    """What is measured of an experiment at one δ/σ: samples, and at its own δ/σ the starts, which δ hardly changes."""
+    is_own = RATIOS[wildcards.ratio] == VARIANTS[wildcards.experiment].delta_ratio
+    folder = f"{RESULTS}/samples/{wildcards.experiment}/delta{wildcards.ratio}"
+    return {images: f"{folder}/{images}.npy" for images in (["samples", "starts"] if is_own else ["samples"])}

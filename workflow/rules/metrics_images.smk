@@ -69,31 +69,6 @@ rule metrics_features_real:
         "--inception {params.inception:q} --output {output.features:q} 2>&1 | tee -i {log:q}"
 
 
-rule metrics_features:
-    input:
-        extractor=extractor_of,
-        images=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/{{images}}.npy",
-    output:
-        features=f"{RESULTS}/metrics/features/{{extractor}}/{{experiment}}/delta{{ratio}}/{{images}}.npz",
-        meta=f"{RESULTS}/metrics/features/{{extractor}}/{{experiment}}/delta{{ratio}}/{{images}}.meta.json",
-    log:
-        f"{RESULTS}/logs/metrics/features/{{extractor}}/{{experiment}}/delta{{ratio}}/{{images}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/metrics/features/{{extractor}}/{{experiment}}/delta{{ratio}}/{{images}}.tsv"
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=8000,
-        runtime=720,
-        gpu=needed_gpus,
-    params:
-        code=code_sha256("metrics features"),
-        inception=inception_weights,
-    shell:
-        "python -m ihdm --threads {threads} metrics features --extractor {input.extractor:q} --images {input.images:q} "
-        "--inception {params.inception:q} --output {output.features:q} 2>&1 | tee -i {log:q}"
-
-
 # What distances need of a reference, whatever is compared with it.
 rule metrics_moments:
     input:
@@ -145,36 +120,42 @@ rule metrics_distance_real:
         "--label dataset={wildcards.dataset} --label reference={params.reference} --output {output.table:q} 2>&1 | tee -i {log:q}"
 
 
-rule metrics_distance:
+# All that is measured of a set of samples by itself, in one job: each of its parts takes as long as starting one.
+rule metrics_samples:
     input:
-        unpack(compared_features),
+        unpack(measured_images),
+        extractor=extractor_of,
         reference=reference_file("train"),
         moments=reference_file("moments"),
+        power=mean_power_of,
     output:
-        table=f"{RESULTS}/metrics/distance/{{experiment}}/delta{{ratio}}.csv",
-        meta=f"{RESULTS}/metrics/distance/{{experiment}}/delta{{ratio}}.meta.json",
+        features=f"{RESULTS}/metrics/features/{{experiment}}/delta{{ratio}}.npz",
+        distance=f"{RESULTS}/metrics/distance/{{experiment}}/delta{{ratio}}.csv",
+        spectrum=f"{RESULTS}/metrics/spectrum/{{experiment}}/delta{{ratio}}.csv",
+        meta=f"{RESULTS}/metrics/features/{{experiment}}/delta{{ratio}}.meta.json",
     log:
-        f"{RESULTS}/logs/metrics/distance/{{experiment}}/delta{{ratio}}.log",
+        f"{RESULTS}/logs/metrics/samples/{{experiment}}/delta{{ratio}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/metrics/distance/{{experiment}}/delta{{ratio}}.tsv"
+        f"{RESULTS}/benchmarks/metrics/samples/{{experiment}}/delta{{ratio}}.tsv"
     conda:
         "../../environment.yml"
     resources:
         mem_mb=16000,
-        runtime=720,
+        runtime=1440,
+        gpu=needed_gpus,
     params:
-        code=code_sha256("metrics distance"),
+        code=code_sha256("metrics samples"),
         settings=settings.distance.model_dump_json(),
+        inception=inception_weights,
         reference=reference_name,
         dataset=lambda wildcards: VARIANTS[wildcards.experiment].dataset,
-        sets=lambda wildcards: [
-            word for name, path in compared_features(wildcards).items() for word in ("--sets", f"{name}={path}")
-        ],
+        starts=lambda wildcards, input: ["--starts", input.starts] if "starts" in input.keys() else [],
     shell:
-        "python -m ihdm --threads {threads} metrics distance --settings {params.settings:q} "
-        "--reference {input.reference:q} --moments {input.moments:q} {params.sets:q} "
-        "--label dataset={params.dataset} --label reference={params.reference} --label experiment={wildcards.experiment} "
-        "--label delta_ratio={wildcards.ratio} --output {output.table:q} 2>&1 | tee -i {log:q}"
+        "python -m ihdm --threads {threads} metrics samples --settings {params.settings:q} --images {input.samples:q} "
+        "{params.starts:q} --extractor {input.extractor:q} --inception {params.inception:q} --reference {input.reference:q} "
+        "--moments {input.moments:q} --power {input.power:q} --label dataset={params.dataset} --label reference={params.reference} "
+        "--label experiment={wildcards.experiment} --label delta_ratio={wildcards.ratio} --features {output.features:q} "
+        "--distance {output.distance:q} --spectrum {output.spectrum:q} 2>&1 | tee -i {log:q}"
 
 
 # At one δ an experiment: repeating training images is a matter of the network.
@@ -183,7 +164,7 @@ rule metrics_memorisation:
         samples=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/samples.npy",
         train=data_of("train"),
         test=data_of("test"),
-        sample_features=features_of("samples"),
+        sample_features=f"{RESULTS}/metrics/features/{{experiment}}/delta{{ratio}}.npz",
         train_features=real_features("train"),
         test_features=real_features("test"),
     output:
@@ -251,31 +232,6 @@ rule metrics_spectrum_real:
         "python -m ihdm --threads {threads} metrics spectrum-real --num-images {params.num_images} "
         "--resamples {params.resamples} --reference {input.reference:q} --train {input.train:q} --test {input.test:q} "
         "--label dataset={wildcards.dataset} --label reference=training --output {output.table:q} > {log:q} 2>&1"
-
-
-rule metrics_spectrum:
-    input:
-        reference=mean_power_of,
-        samples=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/samples.npy",
-    output:
-        table=f"{RESULTS}/metrics/spectrum/{{experiment}}/delta{{ratio}}.csv",
-        meta=f"{RESULTS}/metrics/spectrum/{{experiment}}/delta{{ratio}}.meta.json",
-    log:
-        f"{RESULTS}/logs/metrics/spectrum/{{experiment}}/delta{{ratio}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/metrics/spectrum/{{experiment}}/delta{{ratio}}.tsv"
-    conda:
-        "../../environment.yml"
-    params:
-        code=code_sha256("metrics spectrum"),
-        num_images=settings.evaluation.compared[0],
-        resamples=settings.evaluation.num_resamples,
-        dataset=lambda wildcards: VARIANTS[wildcards.experiment].dataset,
-    shell:
-        "python -m ihdm --threads {threads} metrics spectrum --num-images {params.num_images} "
-        "--resamples {params.resamples} --reference {input.reference:q} --sets samples={input.samples:q} "
-        "--label dataset={params.dataset} --label reference=training --label experiment={wildcards.experiment} "
-        "--label delta_ratio={wildcards.ratio} --output {output.table:q} > {log:q} 2>&1"
 
 
 rule metrics_disentanglement:

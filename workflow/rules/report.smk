@@ -1,3 +1,24 @@
+# Tables as a paper prints them.
+rule report_tables:
+    input:
+        tables=[f"{RESULTS}/metrics/{table}.csv" for table in PRINTED_FROM],
+    output:
+        files=[f"{RESULTS}/tables/{table}.{ending}" for table in PRINTED for ending in ("csv", "md", "tex")],
+        meta=f"{RESULTS}/tables/tables.meta.json",
+    log:
+        f"{RESULTS}/logs/report/tables.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_sha256("report tables"),
+        settings=settings.model_dump_json(),
+        joint=[word for table in PRINTED_FROM for word in ("--joint", f"{RESULTS}/metrics/{table}.csv")],
+        folder=f"{RESULTS}/tables",
+    shell:
+        "python -m ihdm --threads {threads} report tables --settings {params.settings:q} {params.joint:q} "
+        "--output {params.folder:q} > {log:q} 2>&1"
+
+
 # The summary page; `snakemake --report` then gathers it with all figures and tables.
 rule report:
     input:

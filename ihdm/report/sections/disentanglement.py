@@ -13,7 +13,11 @@ EXPLANATION = (
 
 def parts(config: Config) -> list[str]:
     """Return one table for each network."""
-    return [f"metrics/disentanglement/{name}.csv" for name, variant in config.variants.items() if variant.is_trained]
+    return [
+        f"metrics/disentanglement/{name}.csv"
+        for name, variant in config.variants.items()
+        if variant.has_disentanglement
+    ]
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:

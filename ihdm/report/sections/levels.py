@@ -14,7 +14,7 @@ EXPLANATION = (
 
 def parts(config: Config) -> list[str]:
     """Return one table for each network."""
-    return [f"metrics/levels/{name}.csv" for name, variant in config.variants.items() if variant.is_trained]
+    return [f"metrics/levels/{name}.csv" for name, variant in config.variants.items() if variant.has_levels]
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:

@@ -20,7 +20,7 @@ EXPLANATION = (
 def parts(config: Config) -> list[str]:
     """Return the paper's bound of each experiment that has it, and the bounds by joint of each network."""
     return [f"metrics/likelihood/{name}.csv" for name, variant in config.variants.items() if variant.has_likelihood] + [
-        f"metrics/joints/{name}.csv" for name, variant in config.variants.items() if variant.is_trained
+        f"metrics/joints/{name}.csv" for name, variant in config.variants.items() if variant.has_levels
     ]
 
 

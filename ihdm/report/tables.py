@@ -1,0 +1,209 @@
+"""Tables as a paper prints them, from joint tables and the scale itself: each as CSV, Markdown and LaTeX."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ihdm.config.experiments import Variant
+from ihdm.config.scale import Config
+from ihdm.metrics.sweep import swept_parameters
+from ihdm.metrics.tables import with_most_images
+from ihdm.report.estimates import estimate_text
+from ihdm.report.published import PUBLISHED, Published
+from ihdm.report.sections import SECTIONS
+from ihdm.storage.files import atomic_path
+
+Joint = Mapping[str, pd.DataFrame]
+ENDINGS = (".csv", ".md", ".tex")
+NOTHING = "–"
+FRECHET = {"frechet_distance": "Fréchet distance", "fid": "FID"}
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """A table as a paper prints it.
+
+    Attributes:
+        caption: what it shows, and what its dashes mean.
+        needs: the joint tables that it is made of.
+        build: makes it, as text, of the scale and of those.
+    """
+
+    caption: str
+    needs: tuple[str, ...]
+    build: Callable[[Config, Joint], pd.DataFrame]
+
+
+def distances(config: Config, joint: Joint) -> pd.DataFrame:
+    """Return our distances, one row for each experiment and δ/σ, and published FIDs in columns of their own."""
+    table = joint["distance"]
+    samples = with_most_images(table[(table["set"] == "samples") & table["metric"].isin(FRECHET)])
+    rows = []
+    for row in samples.to_dict("records"):
+        variant = config.variants[row["experiment"]]
+        known = [published for published in PUBLISHED if published.concerns(variant)]
+        rows.append(
+            _distance_row(variant, known[:1])
+            | {
+                "δ/σ": f"{row['delta_ratio']:g}" if variant.sampling.uses_delta else NOTHING,
+                "n": str(row["n"]),
+                "features": row["extractor"],
+                "measure": FRECHET[row["metric"]],
+                "ours": estimate_text(row["value"], 1.96 * row["standard_error"]),
+            }
+        )
+    seen = {row["published by"] + row["images"] for row in rows}
+    missing = [one for one in PUBLISHED if one.by + _images(one.source, one.image_size) not in seen]
+    return pd.DataFrame(rows + [_published_row(one) for one in missing]).fillna(NOTHING)
+
+
+def _distance_row(variant: Variant, known: list[Published]) -> dict[str, str]:
+    dataset = variant.experiment.dataset
+    return {
+        "images": _images(dataset.source, dataset.image_size),
+        "process": variant.experiment.process.kind,
+        "experiment": variant.name,
+        "sampler": variant.sampler,
+        **dict.fromkeys(("δ/σ", "n", "features", "measure", "ours"), NOTHING),
+        "published FID": f"{known[0].fid:.2f}" if known else NOTHING,
+        "published by": known[0].by if known else NOTHING,
+    }
+
+
+def _published_row(published: Published) -> dict[str, str]:
+    return {
+        "images": _images(published.source, published.image_size),
+        "process": published.kind or NOTHING,
+        "published FID": f"{published.fid:.2f}",
+        "published by": published.by,
+    }
+
+
+def _images(source: str, size: int) -> str:
+    return f"{source} {size}×{size}"
+
+
+def hyperparameters(config: Config, _: Joint) -> pd.DataFrame:
+    """Return one row for each experiment with a network of its own, from the scale itself."""
+    rows = []
+    for name, variant in config.variants.items():
+        if not variant.is_trained:
+            continue
+        experiment = variant.experiment
+        process, network, training = experiment.process, experiment.network, experiment.training
+        rows.append(
+            {
+                "experiment": name,
+                "process": process.kind,
+                "K": process.num_levels,
+                "σ": getattr(process, "sigma", NOTHING),
+                "σ_B,max": getattr(process, "blur_sigma_max", NOTHING),
+                "size": f"{network.image_size}×{network.image_size}×{network.image_channels}",
+                "width": network.base_channels,
+                "multipliers": ", ".join(map(str, network.channel_multipliers)),
+                "blocks": network.blocks_per_level,
+                "attention": ", ".join(map(str, network.attention_levels)) or NOTHING,
+                "dropout": network.dropout,
+                "images": experiment.num_train or "all",
+                "steps": training.steps,
+                "batch": training.batch_size,
+                "learning rate": training.learning_rate,
+                "warm-up": training.warmup_steps,
+                "EMA": training.ema_decay,
+                "precision": training.mixed_precision if training.mixed_precision != "no" else "fp32",
+            }
+        )
+    return pd.DataFrame(rows).astype(str)
+
+
+def sweeps(config: Config, joint: Joint) -> pd.DataFrame:
+    """Return one row for each swept value and δ/σ, with distance and bound."""
+    table = joint["sweep"]
+    rows = []
+    for base in config.experiments:
+        for parameter, family in swept_parameters(table, base).items():
+            measured = with_most_images(family[(family["set"] == "samples") & family["metric"].isin(FRECHET)])
+            bounds = family[family["metric"] == "bits_per_dim"].set_index(["experiment", "delta_ratio"])
+            for row in measured.sort_values([parameter, "delta_ratio"]).to_dict("records"):
+                variant, key = config.variants[row["experiment"]], (row["experiment"], row["delta_ratio"])
+                bound = bounds.loc[key] if key in bounds.index else None
+                rows.append(
+                    {
+                        "experiment": base,
+                        "swept": parameter,
+                        "value": f"{row[parameter]:g}",
+                        "δ/σ": f"{row['delta_ratio']:g}" if variant.sampling.uses_delta else NOTHING,
+                        "measure": FRECHET[row["metric"]],
+                        "distance": estimate_text(row["value"], 1.96 * row["standard_error"]),
+                        "bits/dim": NOTHING
+                        if bound is None
+                        else estimate_text(float(bound["value"]), 1.96 * float(bound["standard_error"])),
+                    }
+                )
+    columns = ["experiment", "swept", "value", "δ/σ", "measure", "distance", "bits/dim"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _section(name: str) -> Callable[[Config, Joint], pd.DataFrame]:
+    return lambda _, joint: SECTIONS[name].summarise(joint[name]).astype(str)
+
+
+PAPER_TABLES = {
+    "distances": PaperTable(
+        "Fréchet distances of samples from the reference, with 95 % intervals, and published FIDs in a column of their "
+        "own: ours are FIDs only in Inception's features. A dash: nothing was run, or nothing is published.",
+        ("distance",),
+        distances,
+    ),
+    "hyperparameters": PaperTable("What networks were trained with, from the configuration.", (), hyperparameters),
+    "likelihood": PaperTable(SECTIONS["likelihood"].EXPLANATION, ("likelihood",), _section("likelihood")),
+    "sweeps": PaperTable(
+        "What was swept in training: Fréchet distance and the paper's bound, with 95 % intervals over images.",
+        ("sweep",),
+        sweeps,
+    ),
+    "evaluations": PaperTable(SECTIONS["evaluations"].EXPLANATION, ("evaluations",), _section("evaluations")),
+    "departures": PaperTable(SECTIONS["departures"].EXPLANATION, ("departures",), _section("departures")),
+}
+"""By name."""
+
+
+def available(joint_names: set[str]) -> dict[str, tuple[str, ...]]:
+    """Return the tables that can be made of these joint tables, each with those that it needs."""
+    return {name: table.needs for name, table in PAPER_TABLES.items() if {*table.needs} <= joint_names}
+
+
+def write_table(table: pd.DataFrame, caption: str, output: Path) -> None:
+    """Write a table as CSV, Markdown and LaTeX with booktabs, beside each other.
+
+    Args:
+        table: of text.
+        caption: above the table, but in CSV.
+        output: path without ending.
+    """
+    label = output.name.replace("_", "-")
+    styled = table.rename(columns=_latex).map(lambda cell: _latex(str(cell))).style.hide(axis="index")
+    texts = {
+        ".csv": table.to_csv(index=False),
+        ".md": f"{caption}\n\n{table.to_markdown(index=False, disable_numparse=True)}\n",
+        ".tex": "% needs \\usepackage{booktabs}\n"
+        + styled.to_latex(hrules=True, caption=_latex(caption), label=f"tab:{label}", position_float="centering"),
+    }
+    for ending in ENDINGS:
+        with atomic_path(output.with_suffix(ending)) as temporary:
+            temporary.write_text(texts[ending])
+
+
+LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "σ": r"$\sigma$", "δ": r"$\delta$", "Σ": r"$\Sigma$",
+    "±": r"$\pm$", "×": r"$\times$", "–": "--", "−": "$-$", "→": r"$\to$", "∞": r"$\infty$", "…": r"\ldots{}",
+    "“": "``", "”": "''", "≥": r"$\geq$", "α": r"$\alpha$", "²": r"\textsuperscript{2}",
+}  # fmt: skip
+"""What LaTeX without further packages cannot read, and how it is written there; é and its like it can."""
+
+
+def _latex(text: str) -> str:
+    return "".join(LATEX.get(letter, letter) for letter in text)

@@ -1,0 +1,271 @@
+"""A look into how a network makes images: paths between samples, paths that split, paths as they run, gradients.
+
+Starts and noise come by number, as in every set of samples, and nothing here is 8-bit: tables are made of it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from ihdm.config.processes import SamplerSettings
+from ihdm.samplers import Visit
+from ihdm.samples.generation import Chain, filled_batches
+from ihdm.sampling import NoiseSequence, SeededNoise
+
+Images = Float[np.ndarray, "... height width channel"]
+Report = Callable[[int], None]
+
+NUM_STAGES_OF_GRADIENTS = 5
+GRID = 3
+"""Gradients are of GRID × GRID output pixels, spread over the image."""
+
+
+def stage_levels(sampler: SamplerSettings, num_levels: int, count: int) -> list[int]:
+    """Return up to ``count`` of the levels that a sampler visits, about evenly spaced, from K down to 0."""
+    visited = np.asarray(sampler.levels(num_levels))
+    evenly = np.rint(np.linspace(0, num_levels, count))
+    nearest = visited[np.abs(visited[:, None] - evenly).argmin(axis=0)]
+    return sorted({int(level) for level in nearest}, reverse=True)
+
+
+@dataclass(frozen=True)
+class BlendedNoise:
+    """Noise between that of two samples, cos θ ε₁ + sin θ ε₂ at every level, which is standard normal too."""
+
+    first: SeededNoise
+    second: SeededNoise
+    angles: Float[Tensor, "batch"]
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def __getitem__(self, index: int) -> Float[Tensor, "batch channel height width"]:
+        angles = self.angles[:, None, None, None]
+        return angles.cos() * self.first[index] + angles.sin() * self.second[index]
+
+
+def interpolations(
+    chain: Chain, num_pairs: int, num_positions: int, batch_size: int, report: Report = lambda _done: None
+) -> Images:
+    """Generate the images on the paths between pairs of samples, which are numbers 2 i and 2 i + 1.
+
+    Starts are blended as the process does it, and the noise of every level spherically (paper, section 4.3).
+
+    Returns:
+        (pair, position, height, width, channel); the first and the last position are the two samples.
+    """
+    angles = np.linspace(0, np.pi / 2, num_positions)
+    parts = []
+    for count, filled in filled_batches(num_pairs * num_positions, batch_size):
+        pairs = [place // num_positions for place in filled]
+        theta = torch.as_tensor([angles[place % num_positions] for place in filled], dtype=torch.float32)
+        theta = theta.to(chain.process.device)
+        first, second = [2 * pair for pair in pairs], [2 * pair + 1 for pair in pairs]
+        start = chain.process.blend_starts(chain.starts(first)[0], chain.starts(second)[0], theta)
+        noise = BlendedNoise(chain.noise(first), chain.noise(second), theta)
+        parts.append(_pixels(chain, _last(chain, start, noise)[:count]))
+        report(count)
+    found = np.concatenate(parts)
+    return found.reshape(num_pairs, num_positions, *found.shape[1:])
+
+
+@dataclass(frozen=True)
+class BranchingNoise:
+    """The noise of the leaves of a tree: the same at a level for all leaves that have not split above it.
+
+    Attributes:
+        chain: whose noise it is.
+        trees: the number of the tree of each leaf in the batch.
+        leaves: the number of the leaf in its tree.
+        levels: where paths split in two, descending, K the first.
+    """
+
+    chain: Chain
+    trees: Sequence[int]
+    leaves: Sequence[int]
+    levels: Sequence[int]
+
+    def __len__(self) -> int:
+        return self.chain.process.num_levels
+
+    def __getitem__(self, index: int) -> Float[Tensor, "batch channel height width"]:
+        splits = len(self.levels)
+        passed = sum(level >= index + 1 for level in self.levels)
+        # A node of the tree: how many splits are passed, and which branches were taken.
+        nodes = [(1 << passed) + (leaf >> (splits - passed)) for leaf in self.leaves]
+        numbers = [(tree << (splits + 1)) + node for tree, node in zip(self.trees, nodes, strict=True)]
+        return self.chain.noise(numbers)[index]
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Samples whose paths split.
+
+    Attributes:
+        levels: where, descending, K the first.
+        leaves: (tree, leaf, height, width, channel).
+        shown: of the first tree, what the network makes of the state at each split, and the leaves.
+    """
+
+    levels: list[int]
+    leaves: Images
+    shown: UInt8[np.ndarray, "split leaf height width channel"]
+
+
+def trees(
+    chain: Chain,
+    sampler: SamplerSettings,
+    num_trees: int,
+    num_splits: int,
+    batch_size: int,
+    report: Report = lambda _done: None,
+) -> Trees:
+    """Generate 2^splits samples from each start, whose paths split in two at evenly spaced levels (paper, figure 7)."""
+    levels = stage_levels(sampler, chain.process.num_levels, num_splits + 1)[:-1]
+    size = 1 << len(levels)
+    parts: list[Images] = []
+    shown: dict[int, list[Images]] = {level: [] for level in levels}
+    for count, filled in filled_batches(num_trees * size, batch_size):
+        owners, leaves = [place // size for place in filled], [place % size for place in filled]
+        noise = BranchingNoise(chain, owners, leaves, levels)
+        for visit in chain.visits(chain.starts(owners)[0], noise):
+            if visit.level in shown and filled[0] < size:
+                shown[visit.level].append(_pixels(chain, visit.estimate[:count]))
+        parts.append(_pixels(chain, visit.mean[:count]))
+        report(count)
+    found = np.concatenate(parts)
+    rows = [np.concatenate(shown[level])[:size] for level in levels] + [found[:size]]
+    stored = np.rint(np.clip(np.stack(rows), 0, 1) * 255).astype(np.uint8)
+    return Trees(levels, found.reshape(num_trees, size, *found.shape[1:]), stored)
+
+
+@dataclass(frozen=True)
+class Trajectories:
+    """Samples as they form.
+
+    Attributes:
+        levels: the stages, from K down to 0.
+        states: mean of the state at each stage, the start first and the image last.
+        estimates: what the network makes of the state at each stage but the last.
+        edges: levels between which changes are summed, from K down to 0.
+        sums: for each such range, the sum of what each step adds to its state, which for heat is f.
+    """
+
+    levels: list[int]
+    states: Images
+    estimates: Images
+    edges: list[int]
+    sums: Images
+
+
+def trajectories(
+    chain: Chain,
+    sampler: SamplerSettings,
+    num_images: int,
+    num_stages: int,
+    num_ranges: int,
+    batch_size: int,
+    report: Report = lambda _done: None,
+) -> Trajectories:
+    """Generate samples, and keep what their states were on the way."""
+    num_levels = chain.process.num_levels
+    levels = stage_levels(sampler, num_levels, num_stages)
+    edges = stage_levels(sampler, num_levels, num_ranges + 1)
+    states: dict[int, list[Images]] = {level: [] for level in levels}
+    estimates: dict[int, list[Images]] = {level: [] for level in levels[:-1]}
+    sums: list[list[Images]] = [[] for _ in edges[1:]]
+    for count, filled in filled_batches(num_images, batch_size):
+        start = chain.starts(filled)[0]
+        states[levels[0]].append(_pixels(chain, start[:count]))
+        changes = [torch.zeros_like(start) for _ in edges[1:]]
+        for visit in chain.visits(start, chain.noise(filled)):
+            if visit.level in estimates:
+                estimates[visit.level].append(_pixels(chain, visit.estimate[:count]))
+            if visit.next_level in states:
+                states[visit.next_level].append(_pixels(chain, visit.mean[:count]))
+            place = sum(edge >= visit.level for edge in edges) - 1
+            changes[place] += visit.mean - visit.state
+        origin = chain.process.from_range(torch.zeros_like(start))
+        for place, change in enumerate(changes):
+            in_pixels = chain.process.from_range(change) - origin
+            sums[place].append(in_pixels[:count].permute(0, 2, 3, 1).cpu().numpy())
+        report(count)
+    return Trajectories(
+        levels,
+        np.stack([np.concatenate(states[level]) for level in levels]),
+        np.stack([np.concatenate(estimates[level]) for level in levels[:-1]]),
+        edges,
+        np.stack([np.concatenate(parts) for parts in sums]),
+    )
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """How output pixels depend on the input.
+
+    Attributes:
+        levels: the stages of generation, descending.
+        pixels: row and column of each output pixel.
+        residual: gradient of what is added to a_k/a_r times the state (heat: f; diffusion: −s_k ε̂), summed over
+            channels on both sides.
+        clean: the same of the estimate of a_r ⊙ r(u₀).
+    """
+
+    levels: list[int]
+    pixels: Int[np.ndarray, "pixel 2"]
+    residual: Float[np.ndarray, "stage pixel image height width"]
+    clean: Float[np.ndarray, "stage pixel image height width"]
+
+
+def gradients(
+    chain: Chain, sampler: SamplerSettings, num_images: int, report: Report = lambda _done: None
+) -> Gradients:
+    """Differentiate the network at states that generation passes through (paper, figure 11)."""
+    process = chain.process
+    levels = stage_levels(sampler, process.num_levels, NUM_STAGES_OF_GRADIENTS + 1)[:-1]
+    rows, columns = (size * np.arange(1, GRID + 1) // (GRID + 1) for size in (process.height, process.width))
+    pixels = np.array([(row, column) for row in rows for column in columns])
+    numbers = list(range(num_images))
+    clean = [
+        _estimate_gradients(chain, visit, pixels)
+        for visit in chain.visits(chain.starts(numbers)[0], chain.noise(numbers))
+        if visit.level in levels
+    ]
+    residual = []
+    for level, found in zip(levels, clean, strict=True):
+        after, before = (np.asarray(process.log_scale(one)).flat[0] for one in (level, process.reference(level)))
+        added = found * np.exp(after - before)  # at the constant mode, which for heat is 1 at every level
+        for place, (row, column) in enumerate(pixels):
+            added[place, :, row, column] -= chain.train.shape[3]
+        residual.append(added)
+    report(num_images)
+    return Gradients(levels, pixels, np.stack(residual), np.stack(clean))
+
+
+def _estimate_gradients(
+    chain: Chain, visit: Visit, pixels: Int[np.ndarray, "pixel 2"]
+) -> Float[np.ndarray, "pixel image height width"]:
+    state = visit.state.detach().clone().requires_grad_()
+    with torch.enable_grad():
+        estimate = chain.process.raw_estimate(chain.network, state, visit.level).sum(dim=1)
+        found = [
+            torch.autograd.grad(estimate[:, row, column].sum(), state, retain_graph=True)[0].sum(dim=1)
+            for row, column in pixels
+        ]
+    return torch.stack(found).cpu().numpy()
+
+
+def _last(
+    chain: Chain, start: Float[Tensor, "batch channel height width"], noise: NoiseSequence
+) -> Float[Tensor, "batch channel height width"]:
+    *_, last = chain.visits(start, noise)
+    return last.mean
+
+
+def _pixels(chain: Chain, images: Float[Tensor, "batch channel height width"]) -> Images:
+    """Return images in [0, 1], roughly, as arrays are stored."""
+    return chain.process.from_range(images).permute(0, 2, 3, 1).cpu().numpy()
