@@ -32,6 +32,15 @@ TOY_LANGEVIN_LEVELS = (200, 100)
 """K, and the level at which steps are repeated."""
 TOY_DELTA_RATIOS = (1.0, 1.25, np.sqrt(2), 1.6)
 
+NUM_LOSS_LEVELS = 8
+"""Levels, evenly spaced up to K, at which a network's losses are compared."""
+NUM_LANGEVIN_LEVELS = 3
+"""The same where its steps are repeated; they divide 0…K into equal parts."""
+DELTA_RATIOS = (1.0, np.sqrt(2))
+NUM_STEPS = 60
+MAX_IMAGES = 200
+"""Most images, for each of which a chain of steps is run at each of these levels and δ/σ."""
+
 Modes = Float[np.ndarray, "modes"]
 Images = Float[Tensor, "image channel height width"]
 

@@ -4,8 +4,10 @@ A data point x is followed forward by its mean a_k x, around which u_k has the d
 of the mode. The reverse process is exact: from u_k it goes to E[a_{k−1} x | u_k] + δ z; its last mean is the end point.
 """
 
+from typing import Any
+
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from ihdm.heat import blur_schedule, decay
 from ihdm.metrics.estimates import Bounds, Estimate, mean_estimate
@@ -137,8 +139,8 @@ def path_rows() -> list[dict[str, object]]:
     return rows
 
 
-def shown_paths() -> dict[str, Float[np.ndarray, "..."] | Int[np.ndarray, "..."]]:
-    """Return what a figure shows, by name.
+def shown_paths() -> dict[str, Any]:
+    """Return the arrays that a figure shows, by name.
 
     `levels` (level) 0…K, `scales` (level) a_k, `points` (point), `sigmas` (sigma), `forward` (point, level), the mean
     paths, and `reverse` (sigma, path, level), paths from one start: u_K = 0, where all data points have merged.
