@@ -38,7 +38,7 @@ LAYERS = [
 ]
 
 # Of the metrics, those that evaluate networks or processes; all others are functions of arrays.
-METRICS_WITH_TORCH = {"evaluations", "forward_spectra", "heldout", "joints", "likelihood"}
+METRICS_WITH_TORCH = {"asymptotics", "evaluations", "forward_spectra", "heldout", "joints", "likelihood", "paths"}
 
 
 def name_of(path: Path) -> str:

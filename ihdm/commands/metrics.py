@@ -2,8 +2,15 @@
 
 import typer
 
-from ihdm.commands import metrics_images, metrics_likelihood, metrics_samplers, metrics_spectra, metrics_tables
+from ihdm.commands import (
+    metrics_images,
+    metrics_likelihood,
+    metrics_probes,
+    metrics_samplers,
+    metrics_spectra,
+    metrics_tables,
+)
 
 app = typer.Typer(help="Measure networks and generated images.", no_args_is_help=True)
-for part in (metrics_images, metrics_likelihood, metrics_samplers, metrics_spectra, metrics_tables):
+for part in (metrics_images, metrics_likelihood, metrics_probes, metrics_samplers, metrics_spectra, metrics_tables):
     app.add_typer(part.app)

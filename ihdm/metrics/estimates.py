@@ -67,6 +67,39 @@ def mean_estimate(values: Float[np.ndarray, "image"], bounds: Bounds = UNBOUNDED
     return Estimate(float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values))), bounds)
 
 
+def mean_of_defined(values: Float[np.ndarray, "image"], bounds: Bounds = UNBOUNDED) -> tuple[int, Estimate]:
+    """Return how many values are defined, and their mean with its standard error, both NaN if fewer than two are.
+
+    Args:
+        values: one for each image, NaN where the quantity means nothing, such as a share of nothing.
+        bounds: what none of them can leave.
+    """
+    defined = values[~np.isnan(values)]
+    if len(defined) < 2:
+        return len(defined), Estimate(math.nan, math.nan, bounds)
+    return len(defined), mean_estimate(defined, bounds)
+
+
+def ratio_estimate(
+    above: Float[np.ndarray, "image"], below: Float[np.ndarray, "image"], bounds: Bounds = NOT_NEGATIVE
+) -> Estimate:
+    """Return the ratio of two means over the same images, with its standard error to first order.
+
+    With the ratio R, that is the standard error of the mean of (above − R below) over the mean of ``below``.
+
+    Args:
+        above: one for each image.
+        below: one for each image; their mean is not zero.
+        bounds: what the ratio cannot leave.
+
+    Raises:
+        UserError: if there are fewer than two images.
+    """
+    ratio = float(np.mean(above) / np.mean(below))
+    remainder = mean_estimate(above - ratio * below)
+    return Estimate(ratio, abs(remainder.standard_error / float(np.mean(below))), bounds)
+
+
 def jackknife(
     statistic: Callable[[Int[np.ndarray, "part"]], float],
     num_images: int,

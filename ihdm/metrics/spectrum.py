@@ -30,6 +30,8 @@ BANDS = {
 
 NUM_ANNULI = 20
 """Annuli of the spectral distance, from frequency 0 to √2 π; few enough that none is empty but for tiny images."""
+NUM_WIDE_ANNULI = 6
+"""The same of what is told of single annuli; none is empty in images of 8×8."""
 NO_POWER = 1e-20
 """Below this, power is rounding error: one grey level in one of 50 000 images of 256×256 gives more."""
 CHUNK_VALUES = 2**23
@@ -222,14 +224,26 @@ def annulus_power(images: Pixels, num_bins: int) -> tuple[Float[np.ndarray, "bin
         images: in [0, 1].
         num_bins: annuli from 0 to √2 π, before empty ones are dropped.
     """
-    frequencies = radial_frequencies(*images.shape[1:3]).ravel()
+    height, width = images.shape[1:3]
+    inside = annulus_members(height, width, num_bins)
+    average = inside / inside.sum(axis=0)
+    frequencies = radial_frequencies(height, width).ravel()
     kept = frequencies > 0
-    edges = np.linspace(0, MAX_FREQUENCY, num_bins + 1)
-    bins = np.clip(np.digitize(frequencies[kept], edges) - 1, 0, num_bins - 1)
-    counts = np.bincount(bins, minlength=num_bins)
-    filled = counts > 0
-    average = np.eye(num_bins)[bins][:, filled] / counts[filled]
     return frequencies[kept] @ average, coefficient_power(images).reshape(len(images), -1)[:, kept] @ average
+
+
+def annulus_members(height: int, width: int, num_bins: int) -> Float[np.ndarray, "modes bins"]:
+    """Return 1 where a DCT coefficient lies in an annulus, else 0, without the first, constant, coefficient.
+
+    Args:
+        height: of the images.
+        width: of the images.
+        num_bins: annuli of equal width from 0 to √2 π, before empty ones are dropped.
+    """
+    frequencies = radial_frequencies(height, width).ravel()[1:]
+    edges = np.linspace(0, MAX_FREQUENCY, num_bins + 1)
+    inside = np.eye(num_bins)[np.clip(np.digitize(frequencies, edges) - 1, 0, num_bins - 1)]
+    return inside[:, inside.any(axis=0)]
 
 
 def fit_alpha(

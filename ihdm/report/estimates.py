@@ -32,6 +32,11 @@ def interval_text(value: float, low: float, high: float) -> str:
     return f"{value:.{digits}f} ({low:.{digits}f} … {high:.{digits}f})"
 
 
+def interval_texts(table: pd.DataFrame) -> list[str]:
+    """Return the values of a table with their intervals; see :func:`interval_text`."""
+    return [interval_text(*row) for row in table[["value", "low", "high"]].itertuples(index=False)]
+
+
 def number_texts(values: pd.Series, form: str) -> pd.Series:
     """Return numbers written by a format such as ``{:.3f}``, and a dash for each that is missing."""
     return values.map(form.format).where(values.notna(), "–")
@@ -43,7 +48,7 @@ def estimates(table: pd.DataFrame, keys: list[str], columns: str) -> pd.DataFram
         experiment=table["experiment"].fillna("–"),
         images=table["set"].map(SETS),
         ratio=number_texts(table["delta_ratio"], "{:g}"),
-        text=[interval_text(*row) for row in table[["value", "low", "high"]].itertuples(index=False)],
+        text=interval_texts(table),
     )
     keys = ["dataset", "experiment", "images", "ratio", *keys, "n"]
     wide = table.pivot_table(index=keys, columns=columns, values="text", aggfunc="first", sort=False).reset_index()

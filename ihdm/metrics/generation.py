@@ -1,0 +1,84 @@
+"""In which order bands of frequency are generated: when each reaches half of its final power (paper, section 3.4)."""
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.stats import rankdata
+
+from ihdm.errors import UserError
+from ihdm.metrics.estimates import SHARE, Bounds, Estimate
+from ihdm.metrics.spectrum import NUM_WIDE_ANNULI, Pixels, annulus_power
+from ihdm.seeds import generator
+
+CORRELATION: Bounds = (-1.0, 1.0)
+REACHED = 0.5
+"""Share of its final power at which a band counts as generated."""
+
+
+def generation_rows(
+    levels: Int[np.ndarray, "stage"],
+    estimates: Float[np.ndarray, "estimate image height width channel"],
+    final: Pixels,
+    num_resamples: int,
+    seed: int,
+) -> list[dict[str, object]]:
+    """Return one row for each band of frequency and a row `order`.
+
+    The value of a band is the share of generation done, 1 − level/K, at which its power in the network's estimates
+    first reaches half of that in the final images, linear between stages: 0 if it does so at the start, 1 if it never
+    does. That of `order` is Spearman's rank correlation of these with frequency: +1 is coarse to fine; it is 0 if all
+    bands are reached at once. Errors are those of a bootstrap over images.
+
+    Args:
+        levels: of the stages, descending from K to 0.
+        estimates: what the network at the levels but the last takes the image to be.
+        final: the generated images.
+        num_resamples: resamples of the images.
+        seed: seed of the resampling.
+
+    Raises:
+        UserError: if there are fewer than two images, or not an estimate for each level but the last.
+    """
+    num_images = len(final)
+    if num_images < 2 or len(estimates) != len(levels) - 1:
+        raise UserError(
+            f"generation: {len(estimates)} estimates of {num_images} images at {len(levels)} levels; one at each level "
+            "but the last, of two images or more, are needed"
+        )
+    done = 1 - levels[:-1] / levels[0]
+    frequencies, aim = annulus_power(final, NUM_WIDE_ANNULI)
+    power = np.stack([annulus_power(stage, NUM_WIDE_ANNULI)[1] for stage in estimates])
+    rng = generator(seed, "bootstrap")
+    drawn = rng.multinomial(num_images, np.full(num_images, 1 / num_images), size=num_resamples)
+    weights = np.vstack([np.ones(num_images), drawn]) / num_images  # the images themselves first
+    values = np.stack(
+        [reached(done, np.einsum("i,sib->sb", weight, power), REACHED * (weight @ aim)) for weight in weights]
+    )
+    orders = np.array([rank_correlation(frequencies, value) for value in values])
+    rows: list[dict[str, object]] = []
+    for band, frequency in enumerate(frequencies.tolist()):
+        estimate = Estimate(float(values[0, band]), float(values[1:, band].std(ddof=1)), SHARE)
+        level = (1 - estimate.value) * int(levels[0])
+        rows.append({"band": str(band), "frequency": frequency, "level": level, "n": num_images, **estimate.columns()})
+    order = Estimate(float(orders[0]), float(orders[1:].std(ddof=1)), CORRELATION)
+    return [*rows, {"band": "order", "frequency": np.nan, "level": np.nan, "n": num_images, **order.columns()}]
+
+
+def reached(
+    done: Float[np.ndarray, "stage"], power: Float[np.ndarray, "stage band"], aim: Float[np.ndarray, "band"]
+) -> Float[np.ndarray, "band"]:
+    """Return where the power of each band first reaches its aim, linear between stages; 1 where it never does."""
+    values = np.ones(len(aim))
+    for band, (curve, wanted) in enumerate(zip(power.T, aim, strict=True)):
+        (above,) = np.nonzero(curve >= wanted)
+        if len(above):
+            first = max(int(above[0]) - 1, 0)
+            values[band] = np.interp(wanted, curve[[first, above[0]]], done[[first, above[0]]])
+    return values
+
+
+def rank_correlation(first: Float[np.ndarray, "band"], second: Float[np.ndarray, "band"]) -> float:
+    """Return Spearman's rank correlation; 0 where one of the two does not vary."""
+    ranks = np.stack([rankdata(first), rankdata(second)])
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    scale = np.sqrt(np.square(ranks).sum(axis=1).prod())
+    return float(ranks.prod(axis=0).sum() / scale) if scale > 0 else 0.0

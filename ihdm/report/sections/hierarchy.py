@@ -1,0 +1,33 @@
+"""Samples whose paths split."""
+
+import pandas as pd
+
+from ihdm.config.scale import Config
+from ihdm.report.estimates import interval_texts
+
+HEADING = "When is decided what?"
+EXPLANATION = (
+    "From each start a path splits in two again and again, and from there on each half gets noise of its own. "
+    "Distance (root mean square, pixels in [0, 1]) of the samples whose paths parted at a level, with 95 % intervals "
+    "over starts: what is decided later than that level. Other starts: the same of samples that share nothing, the "
+    "largest it can be expected to be."
+)
+
+
+def parts(config: Config) -> list[str]:
+    """Return one table for each experiment that is looked into."""
+    return [f"metrics/hierarchy/{experiment}.csv" for experiment in config.probes]
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each experiment and level where paths split."""
+    return pd.DataFrame(
+        {
+            "experiment": table["experiment"],
+            "split at level": table["level"],
+            "of all levels": table["fraction"].map("{:.0%}".format),
+            "starts": table["n"],
+            "distance": interval_texts(table),
+            "other starts": table["null"].map("{:.3g}".format),
+        }
+    )

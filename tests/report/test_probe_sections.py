@@ -1,0 +1,112 @@
+"""The sections on what was probed, on tables as the metrics write them and a CSV file keeps them."""
+
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ihdm.config.reading import read_config
+from ihdm.metrics import paths as paths_metric
+from ihdm.metrics.asymptotics import toy_rows
+from ihdm.metrics.cumulative_sums import cumulative_sum_rows
+from ihdm.metrics.generation import generation_rows
+from ihdm.metrics.hierarchy import hierarchy_rows
+from ihdm.metrics.input_gradients import input_gradient_rows
+from ihdm.metrics.interpolation import interpolation_rows
+from ihdm.report.sections import (
+    asymptotics,
+    cumulative_sums,
+    generation,
+    hierarchy,
+    input_gradients,
+    interpolation,
+    paths,
+)
+
+RNG = np.random.default_rng(0)
+
+
+def images(*shape):
+    return RNG.random((*shape, 8, 8, 1))
+
+
+def kept(rows, experiments=("a", "b")):
+    """The joint table of experiments that all have these rows."""
+    table = pd.concat([pd.DataFrame(rows).assign(experiment=name) for name in experiments], ignore_index=True)
+    return pd.read_csv(StringIO(table.to_csv(index=False)))
+
+
+def gradients():
+    pixels = np.array([[4, 4]] * 9)
+    both = {name: RNG.normal(size=(2, 9, 3, 8, 8)) for name in ("residual", "clean")}
+    return input_gradient_rows(np.array([6, 1]), pixels, both)
+
+
+@pytest.mark.parametrize(
+    ("section", "rows", "shape", "columns"),
+    [
+        (interpolation, lambda: interpolation_rows({"pixels": RNG.random((3, 4, 5))}, 0), (2, 6), ["path"]),
+        (hierarchy, lambda: hierarchy_rows(np.array([6, 2]), images(3, 4)), (4, 6), ["distance", "other starts"]),
+        (
+            generation, lambda: generation_rows(np.array([6, 3, 0]), images(2, 4), images(4), 20, 0), (2, 9),
+            ["band 1", "band 6", "order"],
+        ),
+        (cumulative_sums, lambda: cumulative_sum_rows(np.array([6, 3, 0]), images(2, 4)), (4, 8), ["band 6"]),
+        (input_gradients, gradients, (8, 9), ["within 1 pixel", "mean distance"]),
+    ],
+    ids=["interpolation", "hierarchy", "generation", "cumulative_sums", "input_gradients"],
+)  # fmt: skip
+def test_tables_of_probes_are_shown_by_experiment(section, rows, shape, columns):
+    shown = section.summarise(kept(rows()))
+    assert shown.shape == shape
+    assert set(columns) < set(shown.columns)
+    assert sorted(set(shown["experiment"])) == ["a", "b"]
+    assert not shown.isna().any(axis=None)
+    assert "nan" not in shown.to_string()
+
+
+def test_gaussian_data_are_told_once_and_networks_by_band():
+    measured = {"num_levels": 8, "level": 4, "n": 3, "value": 1.0, "standard_error": 0.1, "low": 0.8, "high": 1.2}
+    rows = [
+        *toy_rows(),
+        {"part": "network_loss", **measured},
+        *({"part": "network_langevin", "delta_ratio": 1.0, "band": str(band), **measured} for band in range(6)),
+    ]
+    shown = asymptotics.summarise(kept(rows))
+    assert len(shown) == 7 + 4 + 2 * 2
+    assert (shown["experiment"] == "–").sum() == 11
+    assert shown["live"].tolist()[7:11] == ["0.500", "0.781", "1.000", "1.280"]
+    network = shown[shown["part"] == "Langevin, network"].iloc[0]
+    assert network["band 1"] == network["band 6"] == "1.00 ± 0.20"
+    assert network["ratio"] == "–"
+    assert "nan" not in shown.to_string()
+
+
+def test_networks_alone_are_told_by_band_too():
+    """A file whose only bands are numbers has them as such."""
+    row = {"num_levels": 8, "level": 4, "n": 3, "value": 1.0, "standard_error": 0.1, "low": 0.8, "high": 1.2}
+    rows = [{"part": "network_loss", **row}, {"part": "network_langevin", "delta_ratio": 1.0, "band": "0", **row}]
+    assert asymptotics.summarise(kept(rows))["band 1"].tolist() == ["–", "1.00 ± 0.20"] * 2
+
+
+def test_paths_have_a_row_for_each_level(monkeypatch):
+    monkeypatch.setattr(paths_metric, "TOLD_EVERY", 50)
+    shown = paths.summarise(pd.DataFrame(paths_metric.path_rows()))
+    assert shown["level"].tolist() == [50, 100]
+    assert shown.columns.tolist()[1:3] == ["merged, σ = 0.005", "branched, σ = 0.005"]
+    assert shown["merged, σ = 0.02"].tolist() == ["0.000", "2.000"]
+
+
+def test_tables_are_those_of_what_is_probed_and_of_networks_with_the_limit():
+    config = read_config(Path(__file__).parents[2] / "workflow/config/smoke.yaml")
+    rivals = [name for name, variant in config.variants.items() if not variant.experiment.process.has_delta]
+    config = config.model_copy(update={"probes": ("digits", rivals[0])})
+    for section in (interpolation, hierarchy, generation, cumulative_sums, input_gradients):
+        name = section.__name__.rpartition(".")[2]
+        assert section.parts(config) == [f"metrics/{name}/digits.csv", f"metrics/{name}/{rivals[0]}.csv"]
+    assert asymptotics.parts(config) == ["metrics/asymptotics/digits.csv"]
+    assert paths.parts(config) == ["metrics/paths/toy.csv"]
+    nothing = config.model_copy(update={"probes": ()})
+    assert [section.parts(nothing) for section in (interpolation, asymptotics, paths)] == [[], [], []]
