@@ -203,7 +203,8 @@ class Config(Settings):
         return StudySettings(
             samplers=dict(zip(study.samplers, (self.all_samplers[sampler] for sampler in study.samplers), strict=True)),
             counts=study.counts,
-            delta_ratios=tuple(ratio for ratio in variant.delta_ratios if ratio > 0),
+            # With fewer levels more noise is needed, never less.
+            delta_ratios=tuple(ratio for ratio in variant.delta_ratios if ratio > self.evaluation.delta_ratio),
             sampling=self.sampling(name, self.evaluation.delta_ratio),
             distance=self.distance,
             num_samples=self.evaluation.compared[-1],

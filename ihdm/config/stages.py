@@ -126,7 +126,7 @@ class StudySettings(Settings):
 
     samplers: dict[str, SamplerSettings] = Field(description="by name")
     counts: tuple[Count, ...] = Field(description="network evaluations for an image")
-    delta_ratios: tuple[Positive, ...] = Field(description="δ/σ that a sampler with δ is tried at")
+    delta_ratios: tuple[Positive, ...] = Field(description="δ/σ that a sampler with δ is tried at beside the default")
     sampling: SamplingSettings = Field(description="process, seed, starts and the δ/σ that is the default")
     distance: DistanceSettings
     num_samples: Annotated[int, Field(ge=2)]

@@ -16,6 +16,8 @@ rule models:
         f"{RESULTS}/benchmarks/models/{{experiment}}.tsv"
     conda:
         "../../environment.yml"
+    # What takes longest begins first.
+    priority: 1
     resources:
         mem_mb=8000,
         runtime=2880,

@@ -14,15 +14,22 @@ import pandas as pd
 
 from ihdm.config.scale import Config
 from ihdm.report.sections import (
+    asymptotics,
+    cumulative_sums,
     departures,
     disentanglement,
     distance,
     evaluations,
+    generation,
+    hierarchy,
+    input_gradients,
+    interpolation,
     levels,
     likelihood,
     likelihood_cost,
     memorisation,
     minimum,
+    paths,
     spectrum,
 )
 
@@ -48,6 +55,13 @@ SECTIONS: dict[str, Section] = {
     "evaluations": evaluations,
     "departures": departures,
     "disentanglement": disentanglement,
+    "hierarchy": hierarchy,
+    "interpolation": interpolation,
+    "generation": generation,
+    "cumulative_sums": cumulative_sums,
+    "input_gradients": input_gradients,
+    "asymptotics": asymptotics,
+    "paths": paths,
 }
 """By the name of their table, in the order in which a reader meets them."""
 
