@@ -6,15 +6,23 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.typing import LegendLocType
+from PIL import Image
 
 from ihdm.storage.files import atomic_path
 from ihdm.storage.images import StoredImages, tile
 
 WIDTH = 6.75
 """Inches: the text width of a two-column paper."""
+
+SMALL = 7
+"""Points: size of numbers and of what is said in a panel."""
+
+FRAME_MS, HELD_MS = 100, 2500
+"""Milliseconds that a frame of an animation stays, and its last one."""
 
 
 def set_style() -> None:
@@ -33,6 +41,11 @@ def show_images(axes: Axes, images: StoredImages, columns: int) -> None:
     axes.set_frame_on(False)
     axes.set_xticks([])
     axes.set_yticks([])
+
+
+def to_stored(images: Float[np.ndarray, "_ height width channel"]) -> StoredImages:
+    """Return images in [0, 1] as stored ones; what lies beyond is cut."""
+    return np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
 
 
 def label_columns(axes: Axes, labels: Sequence[str], image_width: int) -> None:
@@ -82,3 +95,12 @@ def save_figure(figure: Figure, output: Path) -> None:
         with atomic_path(output.with_suffix(ending)) as temporary:
             figure.savefig(temporary, bbox_inches="tight", metadata=metadata)
     plt.close(figure)
+
+
+def save_animation(frames: Sequence[Image.Image], output: Path) -> None:
+    """Write ``output`` with the ending .webp, without loss: it plays over and over, and holds the last frame."""
+    durations = [FRAME_MS] * (len(frames) - 1) + [HELD_MS]
+    with atomic_path(output.with_suffix(".webp")) as temporary:
+        frames[0].save(
+            temporary, save_all=True, append_images=list(frames[1:]), duration=durations, loop=0, lossless=True
+        )
