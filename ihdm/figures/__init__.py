@@ -22,7 +22,7 @@ class Input:
     """One kind of file that a figure is drawn from.
 
     Attributes:
-        path: where it lies below the results. ``{experiment}``, ``{dataset}``, ``{model}``, ``{extractor}`` (that of its
+        path: where it lies below the results. ``{experiment}``, ``{dataset}``, ``{model}``, ``{extractor}`` (of its
             data set) and ``{default_ratio}`` (the δ/σ that it is sampled at where none is swept) are filled in for each
             experiment that the figure shows; with ``{ratio}`` there is one for each δ/σ.
         exists: which experiments have it; by default all.

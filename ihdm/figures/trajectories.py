@@ -24,7 +24,7 @@ FRAME_COLUMNS, FRAME_ROWS = 8, 4
 """Most samples that move, of each experiment."""
 
 FRAME_SHEET = 288
-"""Pixels: about the width of what moves, of each experiment. Small images are enlarged; of large ones there are fewer."""
+"""Pixels: about the width of what moves, of each experiment. Small images are enlarged; large ones are fewer."""
 
 FRAME_ACROSS = 4
 """Experiments side by side."""

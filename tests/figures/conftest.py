@@ -88,8 +88,20 @@ def trajectories(path: Path, images: Images, _: list[Variant]) -> None:
     np.savez(path, levels=levels, states=states, estimates=states[:-1])
 
 
+def images_of_a_set(path: Path, images: Images, _: list[Variant]) -> None:
+    np.save(path, stored(images(60, blur=0.4 if path.stem == "starts" else 0.1)))
+
+
+def starts_noises(path: Path, images: Images, _: list[Variant]) -> None:
+    np.save(path, images(8, 1, blur=0.4) / 2 + images(8, 16) / 2)
+
+
 MAKERS: dict[str, Callable[[Path, Images, list[Variant]], None]] = {
     "/trajectories.npz": trajectories,
+    "/samples.npy": images_of_a_set,
+    "/starts.npy": images_of_a_set,
+    "/train.npy": images_of_a_set,
+    "/starts_noises.npy": starts_noises,
 }
 JOINT = ("metrics/sweep.csv",)
 """Of all experiments together."""

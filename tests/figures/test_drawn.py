@@ -3,13 +3,20 @@
 import json
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 from ihdm.__main__ import app
 from ihdm.figures import is_animated
+from ihdm.storage.images import tile
 
 THREE = ("digits", "photos", "digits_diffusion")
-FIGURES = ("trajectories",)
+FIGURES = (
+    "prior_samples",
+    "shared_start",
+    "trajectories",
+    "uncurated_samples",
+)
 
 
 @pytest.mark.parametrize("figure", FIGURES)
@@ -41,3 +48,30 @@ def test_one_experiment_fills_the_width_and_is_named(figure, experiment, made_up
 
 def texts(figure):
     return [text.get_text() for text in figure.findobj(plt.Text)]
+
+
+def test_starts_stand_above_the_samples_from_them(made_up, draw):
+    inputs = made_up("prior_samples", "digits")
+    (axes,) = draw("prior_samples", inputs).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["start", "sample"]
+    shown = axes.images[0].get_array()
+    for kind, top in (("starts", 1), ("samples", 10)):
+        first = np.load(inputs[kind]["digits"][""])[0, :, :, 0]
+        assert np.array_equal(shown[top : top + 8, 1:9], first)
+
+
+def test_samples_are_the_first_and_in_their_order(made_up, draw):
+    inputs = made_up("uncurated_samples", "photos")
+    (axes,) = draw("uncurated_samples", inputs).axes
+    samples = np.load(inputs["samples"]["photos"][""])
+    assert np.array_equal(axes.images[0].get_array(), tile(samples[:60], 15))
+
+
+def test_two_starts_stand_side_by_side_with_the_same_noises(made_up, draw):
+    inputs = made_up("shared_start", "digits")
+    grid = np.load(inputs["grid"]["digits"][""])
+    panels = draw("shared_start", inputs).axes
+    assert len(panels) == 2
+    for start, axes in enumerate(panels):
+        expected = tile(np.rint(np.clip(grid[start], 0, 1) * 255).astype(np.uint8), 8)
+        assert np.array_equal(axes.images[0].get_array(), expected[..., 0])
