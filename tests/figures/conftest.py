@@ -6,6 +6,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
@@ -80,6 +81,14 @@ def stored(images: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
 
 
+def estimate(value: np.ndarray | float, error: float) -> dict[str, object]:
+    return {"n": 8, "value": value, "standard_error": error / 2, "low": value - error, "high": value + error}
+
+
+def table(path: Path, **columns: object) -> None:
+    pd.DataFrame(columns).to_csv(path, index=False)
+
+
 def trajectories(path: Path, images: Images, _: list[Variant]) -> None:
     levels = np.arange(40, -1, -4)
     end, start = images(32), images(32, blur=0.4)
@@ -96,8 +105,73 @@ def starts_noises(path: Path, images: Images, _: list[Variant]) -> None:
     np.save(path, images(8, 1, blur=0.4) / 2 + images(8, 16) / 2)
 
 
+def tree(path: Path, images: Images, _: list[Variant]) -> None:
+    shown = images(4, 8)
+    for row in range(3):
+        shown[row] = images(2**row, blur=0.4 - 0.1 * row).repeat(8 // 2**row, axis=0)
+    np.savez(path, levels=[40, 24, 12], leaves=images(5, 8), shown=stored(shown))
+
+
+def hierarchy(path: Path, _images: Images, _: list[Variant]) -> None:
+    levels = np.array([40, 24, 12])
+    table(path, split=range(3), level=levels, fraction=levels / 40, null=0.3, **estimate(0.2 * levels / 40, 0.03))
+
+
+def interpolations(path: Path, images: Images, _: list[Variant]) -> None:
+    share = np.linspace(0, 1, 10)[None, :, None, None, None]
+    np.save(path, (1 - share) * images(4, 1) + share * images(4, 1))
+
+
+def interpolation(path: Path, _images: Images, _: list[Variant]) -> None:
+    value = np.array([1.3, 1.6, 1.9, 2.4])
+    spaces, quantities = ["pixels", "features"] * 2, ["path_ratio"] * 2 + ["largest_step"] * 2
+    table(path, space=spaces, quantity=quantities, null=4 * value, **estimate(value, 0.2))
+
+
+def sums(path: Path, images: Images, _: list[Variant]) -> None:
+    blurs = (0.4, 0.25, 0.15, 0.05)
+    np.savez(path, edges=[40, 30, 20, 10, 0], sums=np.stack([images(6, blur=blur) - 0.5 for blur in blurs]))
+
+
+def cumulative_sums(path: Path, _images: Images, _: list[Variant]) -> None:
+    ranges, bands = (grid.ravel() for grid in np.mgrid[:4, :BANDS])
+    value = np.exp(-((bands - ranges) ** 2) / 2)
+    levels = {"level_from": 40 - 10 * ranges, "level_to": 30 - 10 * ranges}
+    table(path, range=ranges, **levels, band=bands, frequency=(bands + 0.5) / 2, **estimate(value / 2.5, 0.03))
+
+
+def gradients(path: Path, images: Images, _: list[Variant]) -> None:
+    size = images.shape[0]
+    pixels = np.stack(np.meshgrid(*[np.arange(1, 4) * size // 4] * 2, indexing="ij"), axis=-1).reshape(9, 2)
+    point = np.zeros((5, 9, 4, size, size), dtype=np.float32)
+    point[:, np.arange(9), :, pixels[:, 0], pixels[:, 1]] = 1
+    found = (
+        np.stack([gaussian_filter(map_, 3 - stage / 2, axes=(-2, -1)) for stage, map_ in enumerate(point)]) - point / 20
+    )
+    np.savez(path, levels=[40, 30, 20, 10, 1], pixels=pixels, residual=found, clean=-found)
+
+
+def input_gradients(path: Path, _images: Images, _: list[Variant]) -> None:
+    stages, radii = (grid.ravel() for grid in np.mgrid[:5, 1:4])
+    quantities = [f"within_{radius}" for radius in radii]
+    value = 1 - np.exp(-radii * (1 + stages) / 5)
+    levels = np.array([40, 30, 20, 10, 1])[stages]
+    table(
+        path, stage=stages, level=levels, output="residual", quantity=quantities, null=0.05 * radii**2,
+        **estimate(value, 0.03),
+    )  # fmt: skip
+
+
 MAKERS: dict[str, Callable[[Path, Images, list[Variant]], None]] = {
     "/trajectories.npz": trajectories,
+    "/tree.npz": tree,
+    "/hierarchy/": hierarchy,
+    "/interpolations.npy": interpolations,
+    "/interpolation/": interpolation,
+    "/sums.npz": sums,
+    "/cumulative_sums/": cumulative_sums,
+    "/gradients.npz": gradients,
+    "/input_gradients/": input_gradients,
     "/samples.npy": images_of_a_set,
     "/starts.npy": images_of_a_set,
     "/train.npy": images_of_a_set,

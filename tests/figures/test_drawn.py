@@ -4,6 +4,7 @@ import json
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 
 from ihdm.__main__ import app
@@ -12,6 +13,10 @@ from ihdm.storage.images import tile
 
 THREE = ("digits", "photos", "digits_diffusion")
 FIGURES = (
+    "cumulative_sums",
+    "hierarchy",
+    "input_gradients",
+    "interpolations",
     "prior_samples",
     "shared_start",
     "trajectories",
@@ -75,3 +80,66 @@ def test_two_starts_stand_side_by_side_with_the_same_noises(made_up, draw):
     for start, axes in enumerate(panels):
         expected = tile(np.rint(np.clip(grid[start], 0, 1) * 255).astype(np.uint8), 8)
         assert np.array_equal(axes.images[0].get_array(), expected[..., 0])
+
+
+def test_a_tree_shows_each_state_once_and_how_far_leaves_lie_apart(made_up, draw):
+    inputs = made_up("hierarchy", "digits")
+    tree, distances = draw("hierarchy", inputs).axes
+    assert len(tree.images) == 1 + 2 + 4 + 8
+    assert len(tree.lines) == 2 + 4 + 8
+    assert [label.get_text() for label in tree.get_yticklabels()] == ["$k=40$", "$k=24$", "$k=12$", "samples"]
+    table = pd.read_csv(inputs["hierarchy"]["digits"][""])
+    (bars,) = distances.containers
+    assert_line(bars.lines[0], table.sort_values("level"), "level")
+    assert [line.get_ydata()[0] for line in distances.lines if line.get_linestyle() == "--"] == [table["null"].iloc[0]]
+
+
+def test_two_ways_between_samples_and_how_even_all_are(made_up, draw):
+    inputs = made_up("interpolations", "photos", "digits")
+    images, measures, *others = draw("interpolations", inputs).axes
+    assert len(others) == 2
+    assert images.images[0].get_array().shape == (2 * 17 + 1, 10 * 17 + 1, 3)
+    table = pd.read_csv(inputs["measures"]["photos"][""]).set_index(["quantity", "space"])
+    (bars,) = measures.containers
+    names = [label.get_text() for label in measures.get_yticklabels()]
+    assert bars.lines[0].get_xdata()[names.index("length, features")] == table.loc[("path_ratio", "features"), "value"]
+
+
+def test_sums_are_scaled_about_mid_grey(made_up, draw):
+    inputs = made_up("cumulative_sums", "digits")
+    path = inputs["sums"]["digits"][""]
+    np.savez(path, edges=[2, 1, 0], sums=np.stack([np.zeros((3, 8, 8, 1)), np.full((3, 8, 8, 1), -1e-3)]))
+    sums, shares = draw("cumulative_sums", inputs).axes
+    shown = sums.images[0].get_array()
+    assert set(np.unique(shown[1:9, 1:9])) == {128}  # nothing
+    assert set(np.unique(shown[1:9, 10:18])) == {0}
+    table = pd.read_csv(inputs["shares"]["digits"][""])
+    assert len(shares.lines) == table["range"].nunique()
+    assert_line(shares.lines[0], table[table["range"] == 0], "frequency")
+
+
+def test_gradients_of_nine_pixels_and_of_five_stages(made_up, draw):
+    inputs = made_up("input_gradients", "digits")
+    *maps, shares = draw("input_gradients", inputs).axes
+    assert len(maps) == 9 + 5
+    mean = np.load(inputs["gradients"]["digits"][""])["residual"].mean(axis=2)
+    for axes, expected in zip(maps, [*mean[2], *mean[:, 4]], strict=True):
+        assert np.array_equal(axes.images[0].get_array(), expected)
+        assert axes.images[0].norm.vmax == -axes.images[0].norm.vmin == np.abs(expected).max()
+    table = pd.read_csv(inputs["measures"]["digits"][""])
+    line = next(line for line in shares.lines if line.get_label() == "2 pixels")
+    assert_line(line, table[table["quantity"] == "within_2"].sort_values("level"), "level")
+
+
+def test_of_large_images_a_window_of_a_gradient_is_shown(made_up, draw):
+    inputs = made_up("input_gradients", "digits")
+    path = inputs["gradients"]["digits"][""]
+    maps = np.arange(40.0 * 40).reshape(40, 40) * np.ones((5, 9, 1, 1, 1))
+    np.savez(path, levels=range(5, 0, -1), pixels=[(0, 39)] * 9, residual=maps, clean=maps)
+    shown = draw("input_gradients", inputs).axes[0].images[0].get_array()
+    assert np.array_equal(shown, maps[0, 0, 0, :32, 8:])
+
+
+def assert_line(line, table, column):
+    assert line.get_xdata().tolist() == table[column].tolist()
+    assert line.get_ydata().tolist() == pytest.approx(table["value"].tolist())
