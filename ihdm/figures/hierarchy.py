@@ -46,18 +46,13 @@ def draw(inputs: Inputs) -> "Figure":
 
 def _draw_tree(axes: "Axes", shown: StoredImages, labels: list[str]) -> None:
     """Draw each state once, with a line to each of the two that come of it, and leaves in the last row."""
-    from ihdm.figures.style import SMALL
+    from ihdm.figures.style import SMALL, place_image
 
     num_rows, num_leaves = shown.shape[:2]
     places = [(np.arange(2**row) + 0.5) * num_leaves / 2**row for row in range(num_rows)]
     for row, centres in enumerate(places):
         for number, centre in enumerate(centres):
-            image = shown[row, number * num_leaves // 2**row]
-            extent = (centre - IMAGE / 2, centre + IMAGE / 2, row * ROW + IMAGE / 2, row * ROW - IMAGE / 2)
-            axes.imshow(
-                image.squeeze(-1) if image.shape[-1] == 1 else image,
-                cmap="gray", vmin=0, vmax=255, interpolation="none", extent=extent, zorder=2,
-            )  # fmt: skip
+            place_image(axes, shown[row, number * num_leaves // 2**row], centre, row * ROW, IMAGE)
             if row:
                 axes.plot((places[row - 1][number // 2], centre), ((row - 1) * ROW, row * ROW), "0.6", lw=1, zorder=1)
     axes.set(xlim=(0, num_leaves), ylim=((num_rows - 1) * ROW + 0.5, -0.5), xticks=[])

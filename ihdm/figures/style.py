@@ -6,7 +6,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.typing import LegendLocType
@@ -41,6 +41,20 @@ def show_images(axes: Axes, images: StoredImages, columns: int) -> None:
     axes.set_frame_on(False)
     axes.set_xticks([])
     axes.set_yticks([])
+
+
+def place_image(axes: Axes, image: UInt8[np.ndarray, "height width channel"], x: float, y: float, size: float) -> None:
+    """Show an image, as pixels, with its centre at a place of a panel whose y points down."""
+    half = size / 2
+    axes.imshow(
+        image.squeeze(-1) if image.shape[-1] == 1 else image,
+        cmap="gray",
+        vmin=0,
+        vmax=255,
+        interpolation="none",
+        extent=(x - half, x + half, y + half, y - half),
+        zorder=2,
+    )
 
 
 def to_stored(images: Float[np.ndarray, "_ height width channel"]) -> StoredImages:

@@ -16,6 +16,7 @@ from ihdm.config.reading import read_config
 from ihdm.config.scale import Config
 from ihdm.figures import Inputs, figure_inputs
 from ihdm.figures.style import set_style
+from ihdm.metrics.features import StoredFeatures
 
 ROOT = Path(__file__).parents[2]
 GREY, COLOUR = (8, 8, 1), (16, 16, 3)
@@ -162,8 +163,24 @@ def input_gradients(path: Path, _images: Images, _: list[Variant]) -> None:
     )  # fmt: skip
 
 
+def features(path: Path, images: Images, _: list[Variant]) -> None:
+    values = images.random.standard_normal((60, 16)).astype(np.float32)
+    StoredFeatures(values, path.parts[path.parts.index("features") + 1], "0" * 64).save(path)
+
+
+def memorisation(path: Path, images: Images, variants: list[Variant]) -> None:
+    extractor = "pca" if variants[0].dataset == "photos" else "dct"
+    spaces, sets = ["pixels", extractor] * 2, ["samples"] * 2 + ["test"] * 2
+    n_reference = variants[0].experiment.num_train or 60
+    table(
+        path, set=sets, extractor=spaces, metric="nearest_distance", n_reference=n_reference, **estimate(1.5, 0.1)
+    )  # fmt: skip
+
+
 MAKERS: dict[str, Callable[[Path, Images, list[Variant]], None]] = {
     "/trajectories.npz": trajectories,
+    "/features/": features,
+    "/memorisation/": memorisation,
     "/tree.npz": tree,
     "/hierarchy/": hierarchy,
     "/interpolations.npy": interpolations,

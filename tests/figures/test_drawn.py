@@ -17,6 +17,7 @@ FIGURES = (
     "hierarchy",
     "input_gradients",
     "interpolations",
+    "neighbours",
     "prior_samples",
     "shared_start",
     "trajectories",
@@ -138,6 +139,24 @@ def test_of_large_images_a_window_of_a_gradient_is_shown(made_up, draw):
     np.savez(path, levels=range(5, 0, -1), pixels=[(0, 39)] * 9, residual=maps, clean=maps)
     shown = draw("input_gradients", inputs).axes[0].images[0].get_array()
     assert np.array_equal(shown, maps[0, 0, 0, :32, 8:])
+
+
+@pytest.mark.parametrize("num_train", [60, 20])
+def test_neighbours_are_the_nearest_that_training_has_seen(num_train, made_up, draw):
+    inputs = made_up("neighbours", "digits")
+    table = pd.read_csv(inputs["memorisation"]["digits"][""]).assign(n_reference=num_train)
+    table.to_csv(inputs["memorisation"]["digits"][""], index=False)
+    samples = np.load(inputs["samples"]["digits"][""]) // 2
+    np.save(inputs["samples"]["digits"][""], samples)
+    train = np.load(inputs["train"]["digits"][""])[:num_train]
+    (axes,) = draw("neighbours", inputs).axes
+    assert len(axes.images) == 6 * (1 + 4 + 4)
+    assert np.array_equal(axes.images[0].get_array(), samples[0, :, :, 0])
+    apart = np.sqrt(((train / 255 - samples[0] / 255) ** 2).sum(axis=(1, 2, 3)))
+    nearest = np.argsort(apart)[:4]
+    for image, place in zip(axes.images[6:10], nearest, strict=True):
+        assert np.array_equal(image.get_array(), train[place, :, :, 0])
+    assert f"{apart[nearest[0]]:.2f}" in [text.get_text() for text in axes.texts]
 
 
 def assert_line(line, table, column):
