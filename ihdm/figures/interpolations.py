@@ -50,9 +50,7 @@ def draw(inputs: Inputs) -> "Figure":
 
 
 def _draw_measures(axes: "Axes", table: pd.DataFrame) -> None:
-    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
-
-    from ihdm.figures.style import SMALL
+    from ihdm.figures.style import SMALL, label_log
 
     rows = table.set_index(["quantity", "space"]).reindex(list(MEASURES))
     places = np.arange(len(rows))
@@ -61,9 +59,7 @@ def _draw_measures(axes: "Axes", table: pd.DataFrame) -> None:
     axes.errorbar(rows["value"], places, xerr=errors, fmt="ko", ms=3.5, capsize=2, lw=1.2)
     axes.axvline(1, color="0.8", lw=1, zorder=0)
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    label_log(axes.xaxis)
     axes.set_yticks(places, list(MEASURES.values()))
     axes.set_ylim(len(places) - 0.5, -0.5)
     axes.tick_params(labelsize=SMALL)

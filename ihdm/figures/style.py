@@ -8,7 +8,10 @@ import numpy as np
 import seaborn as sns
 from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from matplotlib.typing import LegendLocType
 from PIL import Image
 
@@ -20,6 +23,9 @@ WIDTH = 6.75
 
 SMALL = 7
 """Points: size of numbers and of what is said in a panel."""
+
+HEAT, RIVAL = "#2166ac", "#b2182b"
+"""Colours where they stand for the process: blue for heat, red for what adds noise."""
 
 FRAME_MS, HELD_MS = 100, 2500
 """Milliseconds that a frame of an animation stays, and its last one."""
@@ -41,6 +47,22 @@ def show_images(axes: Axes, images: StoredImages, columns: int) -> None:
     axes.set_frame_on(False)
     axes.set_xticks([])
     axes.set_yticks([])
+
+
+def process_colours(are_heat: Sequence[bool]) -> list[str]:
+    """Return a colour for each of some processes, blues for heat and reds for others, the first of each the darkest."""
+    shades = {}
+    for is_heat, palette in ((True, "Blues"), (False, "Reds")):
+        number = sum(heat == is_heat for heat in are_heat)
+        shades[is_heat] = iter(plt.get_cmap(palette)(np.linspace(0.9, 0.45, max(number, 2))))
+    return [to_hex(next(shades[heat])) for heat in are_heat]
+
+
+def label_log(axis: Axis) -> None:
+    """Label a logarithmic axis with plain numbers, also where it spans less than a decade."""
+    axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7), numticks=7))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def place_image(axes: Axes, image: UInt8[np.ndarray, "height width channel"], x: float, y: float, size: float) -> None:

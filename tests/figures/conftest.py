@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
@@ -24,8 +25,19 @@ BANDS = 6
 
 
 @pytest.fixture(scope="session")
-def quick() -> Config:
-    return read_config(ROOT / "workflow/config/quick.yaml")
+def quick(tmp_path_factory) -> Config:
+    return with_sweeps(tmp_path_factory.mktemp("scale") / "quick.yaml")
+
+
+def with_sweeps(path: Path) -> Config:
+    """Return the quick scale, where more is swept; it is written to ``path``."""
+    content = yaml.safe_load((ROOT / "workflow/config/quick.yaml").read_text())
+    content["sweeps"] |= {
+        "blur_sigma_max": {"digits": [2.0, 8.0], "photos": [6.0]},
+        "num_train": {"digits": [100, 400], "digits_diffusion": [100, 400], "photos": [500]},
+    }
+    path.write_text(yaml.safe_dump(content))
+    return read_config(path)
 
 
 @pytest.fixture
@@ -59,7 +71,7 @@ def write_inputs(
         output.parent.mkdir(parents=True, exist_ok=True)
         maker = next(function for ending, function in MAKERS.items() if ending in f"/{path}")
         images = Images(shape or (COLOUR if variant.dataset == "photos" else GREY), experiment)
-        maker(output, images, [config.variants[name] for name in experiments] if path in JOINT else [variant])
+        maker(output, images, list(config.variants.values()) if path in JOINT else [variant])
         inputs.setdefault(kind, {}).setdefault(experiment, {})[ratio] = output
     return inputs
 
@@ -177,10 +189,47 @@ def memorisation(path: Path, images: Images, variants: list[Variant]) -> None:
     )  # fmt: skip
 
 
+def generation(path: Path, _images: Images, _: list[Variant]) -> None:
+    frequency = np.append((np.arange(BANDS) + 0.5) / 2, np.nan)
+    value = np.append(np.linspace(0.3, 0.9, BANDS), 0.97)
+    table(path, band=[*map(str, range(BANDS)), "order"], frequency=frequency, level=20, **estimate(value, 0.02))
+
+
+def disentanglement(path: Path, _images: Images, variants: list[Variant]) -> None:
+    blur = getattr(variants[0].experiment.process, "blur_sigma_max", 4.0)
+    start = np.array([0.95, 1 / blur])
+    rest = (1 - start) / 2
+    table(path, quantity=["mean colour", "structure"], start=start, noise=rest, interaction=rest)
+
+
+def sweep(path: Path, _images: Images, variants: list[Variant]) -> None:
+    """Distance falls with the number of training images and δ/σ, and near images come with fewer of them."""
+    rows = []
+    for place, variant in enumerate(variants):
+        process, number = variant.experiment.process, variant.experiment.num_train or 1000
+        features = "pca" if variant.dataset == "photos" else "dct"
+        known = {
+            "dataset": variant.dataset, "experiment": variant.name, "base": variant.base, "swept": variant.swept,
+            "num_train": number, "num_levels": process.num_levels, "sigma": getattr(process, "sigma", None),
+            "blur_sigma_max": getattr(process, "blur_sigma_max", None), "seed": variant.experiment.seed,
+            "set": "samples", "n": 100,
+        }  # fmt: skip
+        for ratio in variant.delta_ratios:
+            known |= {"delta_ratio": ratio, "metric": "frechet_distance", "extractor": features}
+            rows.append(known | {"value": 3 + place / 4 + 100 / number + ratio, "standard_error": 0.2})
+        known |= {"delta_ratio": variant.delta_ratio, "metric": "share_near"}
+        for extractor in ("pixels", features):
+            rows.append(known | {"extractor": extractor, "value": min(1, 30 / number), "standard_error": 0.03})
+    pd.DataFrame(rows).to_csv(path, index=False)
+
+
 MAKERS: dict[str, Callable[[Path, Images, list[Variant]], None]] = {
     "/trajectories.npz": trajectories,
     "/features/": features,
     "/memorisation/": memorisation,
+    "/generation/": generation,
+    "/disentanglement/": disentanglement,
+    "/sweep.csv": sweep,
     "/tree.npz": tree,
     "/hierarchy/": hierarchy,
     "/interpolations.npy": interpolations,
@@ -195,4 +244,4 @@ MAKERS: dict[str, Callable[[Path, Images, list[Variant]], None]] = {
     "/starts_noises.npy": starts_noises,
 }
 JOINT = ("metrics/sweep.csv",)
-"""Of all experiments together."""
+"""Of all experiments of the scale together."""

@@ -6,14 +6,21 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 
 from ihdm.__main__ import app
+from ihdm.errors import UserError
 from ihdm.figures import is_animated
+from ihdm.figures.style import HEAT, RIVAL
 from ihdm.storage.images import tile
 
 THREE = ("digits", "photos", "digits_diffusion")
+BLURS = ("digits", "digits-blur_sigma_max2", "photos")
 FIGURES = (
+    "blur_max",
     "cumulative_sums",
+    "data_efficiency",
+    "generation",
     "hierarchy",
     "input_gradients",
     "interpolations",
@@ -27,7 +34,7 @@ FIGURES = (
 
 @pytest.mark.parametrize("figure", FIGURES)
 def test_the_command_draws_three_experiments(figure, made_up, tmp_path):
-    inputs = made_up(figure, *THREE)
+    inputs = made_up(figure, *(BLURS if figure == "blur_max" else THREE))
     words = []
     for kind, experiments in inputs.items():
         for experiment, files in experiments.items():
@@ -157,6 +164,63 @@ def test_neighbours_are_the_nearest_that_training_has_seen(num_train, made_up, d
     for image, place in zip(axes.images[6:10], nearest, strict=True):
         assert np.array_equal(image.get_array(), train[place, :, :, 0])
     assert f"{apart[nearest[0]]:.2f}" in [text.get_text() for text in axes.texts]
+
+
+def test_heat_is_blue_and_rivals_are_red_and_the_order_is_told(made_up, draw):
+    inputs = made_up("generation", "digits_diffusion", "digits")
+    assert list(inputs["heat"]) == ["digits"]
+    rival, rival_order, heat, heat_order = draw("generation", inputs).axes
+    assert (rival.get_title(), heat.get_title()) == ("digits_diffusion", "digits")
+    bands = pd.read_csv(inputs["heat"]["digits"][""]).iloc[:-1]
+    for axes, colour in ((rival_order, RIVAL), (heat_order, HEAT)):
+        (bars,) = axes.containers
+        assert bars.lines[0].get_color() == colour
+        assert_line(bars.lines[0], bands, "frequency")
+        assert axes.get_title() == "order +0.97 (+0.95 … +0.99)"
+
+
+def test_largest_blurs_ascend_and_each_has_its_measures(made_up, draw):
+    names = ["digits", "digits-blur_sigma_max2", "digits-blur_sigma_max8"]
+    inputs = made_up("blur_max", *names)
+    samples, distance, shares = draw("blur_max", inputs).axes
+    rows = [label.get_text().split()[0] for label in samples.get_yticklabels()]
+    assert rows == [names[1], names[0], names[2]]
+    sweep = pd.read_csv(inputs["sweep"]["digits"][""])
+    chosen = sweep[sweep["experiment"].isin(names) & (sweep["metric"] == "frechet_distance")]
+    chosen = chosen[chosen["delta_ratio"] == 1.25].sort_values("blur_sigma_max")
+    assert_line(distance.containers[0].lines[0], chosen, "blur_sigma_max")
+    assert shares.lines[1].get_ydata().tolist() == [1 / 2, 1 / 4, 1 / 8]
+
+
+def test_what_does_not_blur_has_no_largest_blur(made_up, draw):
+    with pytest.raises(UserError, match="'digits_diffusion' has no largest blur; leave it out"):
+        draw("blur_max", made_up("blur_max", "digits_diffusion"))
+
+
+def test_quality_and_repeats_against_the_number_of_training_images(made_up, draw):
+    inputs = made_up("data_efficiency", "digits", "digits_diffusion")
+    distance, pixels, features = draw("data_efficiency", inputs).axes
+    sweep = pd.read_csv(inputs["sweep"]["digits"][""])
+    family = sweep[(sweep["base"] == "digits") & sweep["swept"].isin([np.nan, "num_train"])].sort_values("num_train")
+    family = family[family["delta_ratio"] == 1.25]
+    near = family[family["metric"] == "share_near"]
+    assert_line(distance.containers[0].lines[0], family[family["metric"] == "frechet_distance"], "num_train")
+    assert_line(pixels.containers[0].lines[0], near[near["extractor"] == "pixels"], "num_train")
+    assert_line(features.containers[0].lines[0], near[near["extractor"] == "dct"], "num_train")
+    heat, rival = (to_rgb(bars.lines[0].get_color()) for bars in distance.containers)
+    assert heat[2] > heat[0]
+    assert rival[0] > rival[2]
+
+
+def test_experiments_of_one_kind_share_a_colour(made_up, draw):
+    inputs = made_up("data_efficiency", "digits", "digits-num_train100")
+    distance, *_ = draw("data_efficiency", inputs).axes
+    assert len({bars.lines[0].get_color() for bars in distance.containers}) == 1
+
+
+def test_without_numbers_of_training_images_there_is_nothing_to_draw(made_up, draw):
+    with pytest.raises(UserError, match=r"nothing on 'digits' is trained on different numbers.*sweeps.num_train"):
+        draw("data_efficiency", made_up("data_efficiency", "digits_blurring"))
 
 
 def assert_line(line, table, column):
