@@ -6,12 +6,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
 from ihdm.__main__ import app
 from ihdm.errors import UserError
 from ihdm.figures import is_animated
+from ihdm.figures.processes import heat
 from ihdm.figures.style import HEAT, RIVAL
+from ihdm.heat import HeatProcess
 from ihdm.storage.images import tile
 
 THREE = ("digits", "photos", "digits_diffusion")
@@ -26,6 +30,7 @@ FIGURES = (
     "interpolations",
     "neighbours",
     "prior_samples",
+    "processes",
     "shared_start",
     "trajectories",
     "uncurated_samples",
@@ -221,6 +226,26 @@ def test_experiments_of_one_kind_share_a_colour(made_up, draw):
 def test_without_numbers_of_training_images_there_is_nothing_to_draw(made_up, draw):
     with pytest.raises(UserError, match=r"nothing on 'digits' is trained on different numbers.*sweeps.num_train"):
         draw("data_efficiency", made_up("data_efficiency", "digits_blurring"))
+
+
+def test_noise_and_heat_take_the_same_image_away(made_up, draw):
+    """Of each process an image is shown at every strength, the first as it is; heat keeps its mean to the end."""
+    inputs = made_up("processes", "photos", "photos_diffusion")  # one data set, shown once
+    pictures = [axes.images[0].get_array() for axes in draw("processes", inputs).findobj(Axes) if axes.images]
+    assert len(pictures) == 5 + 5
+    image = np.load(inputs["train"]["photos"][""])[0].mean(axis=-1) / 255
+    np.testing.assert_allclose(pictures[0], image)
+    np.testing.assert_allclose(pictures[5], image, atol=1e-12)
+    assert [np.std(picture - image) for picture in pictures[:5]] == pytest.approx([0, 0.1, 0.2, 0.4, 0.8], rel=0.1)
+    assert np.std(pictures[9]) < 0.1 * np.std(image)
+    assert pictures[9].mean() == pytest.approx(image.mean())
+
+
+def test_heat_is_that_of_the_forward_process():
+    image = np.random.default_rng(0).random((8, 12))
+    process = HeatProcess(np.array([0.0, 1.5]), 8, 12)
+    expected = process.blur(torch.as_tensor(image, dtype=torch.float32)[None, None], torch.tensor([1]))
+    np.testing.assert_allclose(heat(image, 1.5), expected[0, 0], atol=1e-6)
 
 
 def assert_line(line, table, column):
