@@ -1,4 +1,4 @@
-"""Stage ``figures``: from tables and arrays to PDF and PNG."""
+"""Stage ``figures``: from tables and arrays to PDF and PNG, and to WebP where a figure moves."""
 
 import importlib
 from pathlib import Path
@@ -8,7 +8,7 @@ import typer
 
 from ihdm.config.scale import FIGURES
 from ihdm.errors import UserError
-from ihdm.figures import Inputs
+from ihdm.figures import Inputs, is_animated
 
 app = typer.Typer(help="Draw figures.", no_args_is_help=True)
 
@@ -19,7 +19,9 @@ def draw(
     inputs: Annotated[
         list[str], typer.Option("--input", help="KIND:EXPERIMENT=PATH or KIND:EXPERIMENT:δ/σ=PATH; may be repeated.")
     ],
-    output: Annotated[Path, typer.Option(help="Path of the .png; a .pdf is written beside it.")],
+    output: Annotated[
+        Path, typer.Option(help="Path of the .png; a .pdf is written beside it, and a .webp of what moves.")
+    ],
 ) -> None:
     """Draw one figure."""
     from ihdm.storage.provenance import record
@@ -29,18 +31,23 @@ def draw(
         raise UserError(f"there is no figure '{name}'; known are {', '.join(FIGURES)}")
     parsed = parse_inputs(inputs)
     paths = [path for by_experiment in parsed.values() for files in by_experiment.values() for path in files.values()]
+    endings = (".pdf", ".png", ".webp") if is_animated(name) else (".pdf", ".png")
     with record(
-        [output.with_suffix(".pdf"), output.with_suffix(".png")],
+        [output.with_suffix(ending) for ending in endings],
         command=f"figures draw {name}",
         inputs=paths,
         settings={"figure": name, "inputs": inputs},
     ):
-        from ihdm.figures.style import save_figure, set_style
+        from ihdm.figures.style import save_animation, save_figure, set_style
 
         set_style()
+        module = importlib.import_module(f"ihdm.figures.{name}")
         with missing_columns_told(paths):
-            figure = importlib.import_module(f"ihdm.figures.{name}").draw(parsed)
+            figure = module.draw(parsed)
+            frames = module.animate(parsed) if is_animated(name) else []
         save_figure(figure, output)
+        if frames:
+            save_animation(frames, output)
 
 
 def parse_inputs(values: list[str]) -> Inputs:

@@ -1,5 +1,7 @@
 """Figures, one module each: ``INPUTS`` names the files it is drawn from, ``draw`` makes a Matplotlib figure of them.
 
+One that moves has a function ``animate`` too, which gives frames.
+
 They import plotting libraries where they draw, as planning a pipeline reads every ``INPUTS``.
 """
 
@@ -20,13 +22,19 @@ class Input:
     """One kind of file that a figure is drawn from.
 
     Attributes:
-        path: where it lies below the results. ``{experiment}``, ``{dataset}`` and ``{model}`` are filled in for each
+        path: where it lies below the results. ``{experiment}``, ``{dataset}``, ``{model}``, ``{extractor}`` (of its
+            data set) and ``{default_ratio}`` (the δ/σ that it is sampled at where none is swept) are filled in for each
             experiment that the figure shows; with ``{ratio}`` there is one for each δ/σ.
         exists: which experiments have it; by default all.
     """
 
     path: str
     exists: Callable[[Variant], bool] = lambda _: True
+
+
+def is_animated(figure: str) -> bool:
+    """Tell whether a figure moves as well: whether its module has a function ``animate``."""
+    return hasattr(importlib.import_module(f"{__name__}.{figure}"), "animate")
 
 
 def figure_inputs(figure: str, config: Config) -> dict[str, str]:
@@ -46,8 +54,15 @@ def figure_inputs(figure: str, config: Config) -> dict[str, str]:
             variant = config.variants[experiment]
             if not source.exists(variant):
                 continue
-            path = source.path.replace("{experiment}", experiment)
-            path = path.replace("{dataset}", variant.dataset).replace("{model}", variant.model)
+            path = source.path
+            for placeholder, value in {
+                "experiment": experiment,
+                "dataset": variant.dataset,
+                "model": variant.model,
+                "extractor": config.evaluation.extractors[variant.dataset],
+                "default_ratio": format_number(variant.delta_ratio),
+            }.items():
+                path = path.replace(f"{{{placeholder}}}", value)
             if "{ratio}" not in path:
                 files[f"{kind}:{experiment}"] = path
                 continue

@@ -23,7 +23,7 @@ def draw(inputs: Inputs) -> "Figure":
     """Draw for each experiment a grid of starts × noises, and the shares of variance that each explains."""
     import matplotlib.pyplot as plt
 
-    from ihdm.figures.style import WIDTH, show_images
+    from ihdm.figures.style import WIDTH, show_images, to_stored
 
     names = list(inputs["grid"])
     figure, grid = plt.subplots(
@@ -31,8 +31,7 @@ def draw(inputs: Inputs) -> "Figure":
     )
     for row, name in zip(grid, names, strict=True):
         images = read_array(inputs["grid"][name][""])[:SHOWN_STARTS, :SHOWN_NOISES].swapaxes(0, 1)
-        stored = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
-        show_images(row[0], stored.reshape(-1, *stored.shape[2:]), stored.shape[1])
+        show_images(row[0], to_stored(images.reshape(-1, *images.shape[2:])), images.shape[1])
         row[0].set_title(name)
         row[0].set_xlabel("one start in each column")
         row[0].set_ylabel("one noise in each row")

@@ -6,15 +6,29 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from matplotlib.typing import LegendLocType
+from PIL import Image
 
 from ihdm.storage.files import atomic_path
 from ihdm.storage.images import StoredImages, tile
 
 WIDTH = 6.75
 """Inches: the text width of a two-column paper."""
+
+SMALL = 7
+"""Points: size of numbers and of what is said in a panel."""
+
+HEAT, RIVAL = "#2166ac", "#b2182b"
+"""Colours where they stand for the process: blue for heat, red for what adds noise."""
+
+FRAME_MS, HELD_MS = 100, 2500
+"""Milliseconds that a frame of an animation stays, and its last one."""
 
 
 def set_style() -> None:
@@ -33,6 +47,41 @@ def show_images(axes: Axes, images: StoredImages, columns: int) -> None:
     axes.set_frame_on(False)
     axes.set_xticks([])
     axes.set_yticks([])
+
+
+def process_colours(are_heat: Sequence[bool]) -> list[str]:
+    """Return a colour for each of some processes, blues for heat and reds for others, the first of each the darkest."""
+    shades = {}
+    for is_heat, palette in ((True, "Blues"), (False, "Reds")):
+        number = sum(heat == is_heat for heat in are_heat)
+        shades[is_heat] = iter(plt.get_cmap(palette)(np.linspace(0.9, 0.45, max(number, 2))))
+    return [to_hex(next(shades[heat])) for heat in are_heat]
+
+
+def label_log(axis: Axis) -> None:
+    """Label a logarithmic axis with plain numbers, also where it spans less than a decade."""
+    axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7), numticks=7))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def place_image(axes: Axes, image: UInt8[np.ndarray, "height width channel"], x: float, y: float, size: float) -> None:
+    """Show an image, as pixels, with its centre at a place of a panel whose y points down."""
+    half = size / 2
+    axes.imshow(
+        image.squeeze(-1) if image.shape[-1] == 1 else image,
+        cmap="gray",
+        vmin=0,
+        vmax=255,
+        interpolation="none",
+        extent=(x - half, x + half, y + half, y - half),
+        zorder=2,
+    )
+
+
+def to_stored(images: Float[np.ndarray, "_ height width channel"]) -> StoredImages:
+    """Return images in [0, 1] as stored ones; what lies beyond is cut."""
+    return np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
 
 
 def label_columns(axes: Axes, labels: Sequence[str], image_width: int) -> None:
@@ -82,3 +131,12 @@ def save_figure(figure: Figure, output: Path) -> None:
         with atomic_path(output.with_suffix(ending)) as temporary:
             figure.savefig(temporary, bbox_inches="tight", metadata=metadata)
     plt.close(figure)
+
+
+def save_animation(frames: Sequence[Image.Image], output: Path) -> None:
+    """Write ``output`` with the ending .webp, without loss: it plays over and over, and holds the last frame."""
+    durations = [FRAME_MS] * (len(frames) - 1) + [HELD_MS]
+    with atomic_path(output.with_suffix(".webp")) as temporary:
+        frames[0].save(
+            temporary, save_all=True, append_images=list(frames[1:]), duration=durations, loop=0, lossless=True
+        )

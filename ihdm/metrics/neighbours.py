@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float, Num
+from jaxtyping import Float, Int, Num
 
 Points = Num[np.ndarray, "_ feature"]
 BLOCK_VALUES = 2**24
@@ -37,3 +37,26 @@ def neighbour_radii(points: Points, rank: int) -> Float[np.ndarray, "_"]:
         distances[np.arange(len(distances)), np.arange(here.start, here.stop)] = 0
         radii[here] = np.partition(distances, rank, axis=1)[:, rank]
     return radii
+
+
+def nearest(
+    points: Points, others: Points, number: int, chunk: int
+) -> tuple[Int[np.ndarray, "points number"], Float[np.ndarray, "points number"]]:
+    """Return which of the others lie nearest to each point, and how far away; the nearest first, the earlier of equals.
+
+    Args:
+        points: a few, whose neighbours are sought.
+        others: among which; may be mapped into memory.
+        number: how many, at most as many as there are others.
+        chunk: others held in memory at a time.
+    """
+    places = np.empty((len(points), 0), dtype=np.int64)
+    distances = np.empty((len(points), 0))
+    for first in range(0, len(others), chunk):
+        blocks = [block for _, block in distance_blocks(points, np.asarray(others[first : first + chunk]))]
+        found = np.concatenate([distances, np.concatenate(blocks)], axis=1)
+        here = np.arange(first, min(first + chunk, len(others)))
+        known = np.concatenate([places, np.broadcast_to(here, (len(points), len(here)))], axis=1)
+        order = np.argsort(found, axis=1, kind="stable")[:, :number]
+        places, distances = np.take_along_axis(known, order, axis=1), np.take_along_axis(found, order, axis=1)
+    return places, distances

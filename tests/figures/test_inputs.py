@@ -7,16 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ihdm.config.reading import read_config
 from ihdm.config.scale import FIGURES
 from ihdm.figures import Input, figure_inputs
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def quick():
-    return read_config(ROOT / "workflow/config/quick.yaml")
 
 
 @pytest.mark.parametrize("figure", FIGURES)
@@ -53,3 +47,14 @@ def test_what_an_experiment_does_not_have_is_left_out(quick):
     files = figure_inputs("delta_curve", quick)
     assert "likelihood:digits" in files
     assert not {"likelihood:digits-prior_noise_none", "minimum:digits-prior_noise_none"} & set(files)
+
+
+def test_one_file_at_the_ratio_that_an_experiment_is_sampled_at(quick, monkeypatch):
+    """And the features are those of its data set's extractor."""
+    quick = quick.model_copy(update={"figures": {"psd": ("photos", "digits_diffusion")}})
+    source = Input("features/{extractor}/{experiment}/delta{default_ratio}/samples.npz")
+    monkeypatch.setattr("ihdm.figures.psd.INPUTS", {"features": source})
+    assert figure_inputs("psd", quick) == {
+        "features:photos": "features/pca/photos/delta1.25/samples.npz",
+        "features:digits_diffusion": "features/dct/digits_diffusion/delta0/samples.npz",
+    }

@@ -1,0 +1,111 @@
+"""Quality, and what is repeated, when a network is trained on few images (paper, on data efficiency)."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ihdm.errors import UserError
+from ihdm.figures import Input, Inputs
+from ihdm.metrics.memorisation import NEAR
+from ihdm.metrics.sweep import swept_parameters
+from ihdm.metrics.tables import with_most_images
+from ihdm.storage.reading import read_table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INPUTS = {"sweep": Input("metrics/sweep.csv")}
+
+FRECHET = ("frechet_distance", "fid")
+MARKERS = "osD^v"
+
+
+def draw(inputs: Inputs) -> "Figure":
+    """Draw a row for each data set: distance, and the share of samples near training images in pixels and features.
+
+    Experiments of one kind of process, as those that differ in their seed, have one colour.
+
+    Raises:
+        UserError: if the number of training images is not swept.
+    """
+    import matplotlib.pyplot as plt
+
+    from ihdm.figures.style import WIDTH, shared_legend
+
+    families = {name: _family(read_table(files[""]), name) for name, files in inputs["sweep"].items()}
+    datasets: dict[str, dict[tuple[bool, bool], list[str]]] = {}
+    for name, rows in families.items():
+        # What tells kinds of process apart in the table: σ is that of heat, the largest blur that of what blurs.
+        kind = bool(rows["sigma"].notna().any()), bool(rows["blur_sigma_max"].notna().any())
+        datasets.setdefault(str(rows["dataset"].iloc[0]), {}).setdefault(kind, []).append(name)
+    for dataset, kinds in datasets.items():
+        if all(families[name]["num_train"].nunique() < 2 for names in kinds.values() for name in names):
+            raise UserError(
+                f"figures.data_efficiency: nothing on '{dataset}' is trained on different numbers of images; add "
+                "a list under sweeps.num_train, or leave it out"
+            )
+    figure, grid = plt.subplots(
+        len(datasets), 3, figsize=(WIDTH, 2.1 * len(datasets) + 0.3), squeeze=False, layout="constrained"
+    )
+    for row, (dataset, kinds) in zip(grid, datasets.items(), strict=True):
+        _draw_dataset(row, dataset, kinds, families)
+    shared_legend(figure, grid[:, 0])
+    return figure
+
+
+def _family(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return the samples' rows of an experiment and of those with other numbers of training images, at one δ/σ."""
+    rows = swept_parameters(table, name).get("num_train", table[table["experiment"] == name])
+    rows = rows[rows["set"] == "samples"]
+    # Memorisation is measured at one δ/σ, that which each is sampled at where none is swept.
+    ratio = rows.loc[rows["metric"] == "share_near", "delta_ratio"].iloc[0]
+    return rows[np.isclose(rows["delta_ratio"], ratio)]
+
+
+def _draw_dataset(
+    row: "np.ndarray",
+    dataset: str,
+    kinds: Mapping[tuple[bool, bool], list[str]],
+    families: Mapping[str, pd.DataFrame],
+) -> None:
+    from matplotlib.ticker import NullLocator
+
+    from ihdm.figures.style import SMALL, label_log, process_colours
+
+    colours = process_colours([is_heat for is_heat, _ in kinds])
+    for (names, colour), marker in zip(zip(kinds.values(), colours, strict=True), MARKERS, strict=False):
+        for number, name in enumerate(names):
+            rows = families[name]
+            near = rows[rows["metric"] == "share_near"]
+            label = None if number else name
+            _draw_points(row[0], with_most_images(rows[rows["metric"].isin(FRECHET)]), colour, marker, label)
+            _draw_points(row[1], near[near["extractor"] == "pixels"], colour, marker, label)
+            _draw_points(row[2], near[near["extractor"] != "pixels"], colour, marker, label)
+    counts = sorted({int(count) for names in kinds.values() for name in names for count in families[name]["num_train"]})
+    row[0].set(yscale="log")
+    label_log(row[0].yaxis)
+    for axes, title in zip(row, ("Fréchet distance", "near, pixels", "near, features"), strict=True):
+        axes.set_title(f"{dataset}: {title}")
+        axes.set_xscale("log")
+        axes.set_xticks(counts, [str(count) for count in counts])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlabel("training images", fontsize=SMALL)
+        axes.tick_params(labelsize=SMALL)
+    for axes in row[1:]:
+        axes.axhline(NEAR, color="0.5", ls=":", lw=1)
+        axes.set_ylim(-0.03, max(axes.get_ylim()[1], 0.2))
+        axes.set_ylabel("share near a training image", fontsize=SMALL)
+
+
+def _draw_points(axes: "Axes", rows: pd.DataFrame, colour: str, marker: str, label: str | None) -> None:
+    """Draw an experiment's points with 95 % intervals, which end where a measure cannot lie."""
+    rows = rows.sort_values("num_train")
+    half = 1.96 * rows["standard_error"]
+    highest = 1 - rows["value"] if (rows["metric"] == "share_near").all() else np.inf
+    errors = np.stack([np.minimum(half, rows["value"]), np.minimum(half, highest)])
+    axes.errorbar(
+        rows["num_train"], rows["value"], errors, fmt=f"{marker}-", ms=4, lw=1.1, capsize=2, color=colour, label=label
+    )

@@ -1,0 +1,77 @@
+"""Paths that share their noise down to a level and then split: a tree of samples of one start (paper, figure 7)."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ihdm.figures import Input, Inputs
+from ihdm.storage.images import StoredImages
+from ihdm.storage.reading import read_archive, read_table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INPUTS = {
+    "tree": Input("samples/{experiment}/probes/tree.npz"),
+    "hierarchy": Input("metrics/hierarchy/{experiment}.csv"),
+}
+
+IMAGE = 0.86
+"""Width of an image, where leaves stand one apart."""
+ROW = 1.3
+"""From one row of images to the next."""
+
+
+def draw(inputs: Inputs) -> "Figure":
+    """Draw for each experiment its first tree, and how far leaves lie apart against the level where they split."""
+    import matplotlib.pyplot as plt
+
+    from ihdm.figures.style import WIDTH
+
+    names = list(inputs["tree"])
+    trees = {name: read_archive(inputs["tree"][name][""], ("levels", "shown")) for name in names}
+    heights = [WIDTH * 0.6 * len(tree["shown"]) * ROW / tree["shown"].shape[1] + 0.3 for tree in trees.values()]
+    figure, grid = plt.subplots(
+        len(names), 2, figsize=(WIDTH, sum(heights)), height_ratios=heights, width_ratios=(2.1, 1), squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    for row, (name, tree) in zip(grid, trees.items(), strict=True):
+        _draw_tree(row[0], tree["shown"], [f"$k={level}$" for level in tree["levels"]])
+        _draw_distances(row[1], read_table(inputs["hierarchy"][name][""]))
+        row[0].set_title(name)
+    return figure
+
+
+def _draw_tree(axes: "Axes", shown: StoredImages, labels: list[str]) -> None:
+    """Draw each state once, with a line to each of the two that come of it, and leaves in the last row."""
+    from ihdm.figures.style import SMALL, place_image
+
+    num_rows, num_leaves = shown.shape[:2]
+    places = [(np.arange(2**row) + 0.5) * num_leaves / 2**row for row in range(num_rows)]
+    for row, centres in enumerate(places):
+        for number, centre in enumerate(centres):
+            place_image(axes, shown[row, number * num_leaves // 2**row], centre, row * ROW, IMAGE)
+            if row:
+                axes.plot((places[row - 1][number // 2], centre), ((row - 1) * ROW, row * ROW), "0.6", lw=1, zorder=1)
+    axes.set(xlim=(0, num_leaves), ylim=((num_rows - 1) * ROW + 0.5, -0.5), xticks=[])
+    axes.set_yticks(np.arange(num_rows) * ROW, [*labels, "samples"])
+    axes.tick_params(length=0, labelsize=SMALL)
+    axes.set_frame_on(False)
+
+
+def _draw_distances(axes: "Axes", table: pd.DataFrame) -> None:
+    from ihdm.figures.style import SMALL
+
+    table = table.sort_values("level")
+    errors = [table["value"] - table["low"], table["high"] - table["value"]]
+    axes.errorbar(table["level"], table["value"], errors, fmt="ko-", ms=4, lw=1.2, capsize=2)
+    null = table["null"].mean()
+    axes.axhline(null, color="0.5", ls="--", lw=1)
+    axes.set_ylim(0, 1.15 * max(null, table["high"].max()))
+    axes.annotate("samples of other starts", (0.03, null), (0, 2), xycoords=axes.get_yaxis_transform(),
+                  textcoords="offset points", fontsize=SMALL, color="0.4")  # fmt: skip
+    axes.set_xlabel("level $k$ of the split", fontsize=SMALL)
+    axes.set_ylabel("distance (r.m.s. a pixel)", fontsize=SMALL)
+    axes.tick_params(labelsize=SMALL)

@@ -1,0 +1,79 @@
+"""Samples beside the training images nearest to them (paper, figure of nearest neighbours)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ihdm.figures import Input, Inputs
+from ihdm.metrics.features import StoredFeatures
+from ihdm.metrics.neighbours import nearest
+from ihdm.storage.reading import open_images, read_table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INPUTS = {
+    "samples": Input("samples/{experiment}/delta{default_ratio}/samples.npy"),
+    "train": Input("data/{dataset}/train.npy"),
+    "sample_features": Input("metrics/features/{extractor}/{experiment}/delta{default_ratio}/samples.npz"),
+    "train_features": Input("metrics/features/{extractor}/{dataset}/train.npz"),
+    "memorisation": Input("metrics/memorisation/{experiment}/delta{default_ratio}.csv"),
+}
+
+SHOWN = 6
+NEIGHBOURS = 4
+BLOCKS = (1.15, NEIGHBOURS + 1.3)
+"""Where neighbours in pixels and in features begin, in images from the left."""
+
+CHUNK_VALUES = 2**24
+"""Most numbers in the training images that are held in memory at a time."""
+
+IMAGE, ROW = 0.94, 1.2
+"""Width of an image and height of a row, where images stand one apart."""
+
+
+def draw(inputs: Inputs) -> "Figure":
+    """Draw for each experiment a row for each sample: itself, its nearest training images in pixels and in features."""
+    import matplotlib.pyplot as plt
+
+    from ihdm.figures.style import WIDTH
+
+    names = list(inputs["samples"])
+    width, height = BLOCKS[1] + NEIGHBOURS, SHOWN * ROW + 0.5
+    figure, grid = plt.subplots(
+        len(names), 1, figsize=(WIDTH, (WIDTH * height / width + 0.3) * len(names)), squeeze=False, layout="constrained"
+    )
+    for axes, name in zip(grid[:, 0], names, strict=True):
+        _draw_block(axes, {kind: by_experiment[name][""] for kind, by_experiment in inputs.items()})
+        axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 1.0, -1.0), title=name)
+        axes.set_axis_off()
+    return figure
+
+
+def _draw_block(axes: "Axes", files: dict[str, Path]) -> None:
+    from ihdm.figures.style import SMALL, place_image
+
+    samples, train = open_images(files["samples"])[:SHOWN], open_images(files["train"])
+    table = read_table(files["memorisation"])
+    # The network has seen so many of them, the first; others are no neighbours that it could have copied.
+    train = train[: table["n_reference"].iloc[0]]
+    features = StoredFeatures.read(files["train_features"])
+    spaces = {
+        "pixels": (samples.reshape(len(samples), -1), train.reshape(len(train), -1), 255),
+        features.extractor: (StoredFeatures.read(files["sample_features"])[:SHOWN], features[: len(train)], 1),
+    }
+    for row, sample in enumerate(samples):
+        place_image(axes, sample, 0, row * ROW, IMAGE)
+    axes.text(-IMAGE / 2, -0.6, "samples", fontsize=SMALL)
+    for (space, (points, others, unit)), left in zip(spaces.items(), BLOCKS, strict=True):
+        chunk = max(1, CHUNK_VALUES // points.shape[1])
+        places, distances = nearest(points, others, min(NEIGHBOURS, len(train)), chunk)
+        for row, column in np.ndindex(places.shape):
+            place_image(axes, train[places[row, column]], left + column, row * ROW, IMAGE)
+            distance = f"{distances[row, column] / unit:.2f}"
+            axes.text(left + column, row * ROW + IMAGE / 2 + 0.02, distance, ha="center", va="top", fontsize=SMALL)
+        real = table[(table["set"] == "test") & (table["metric"] == "nearest_distance") & (table["extractor"] == space)]
+        heading = f"nearest training images, {space} (held-out images: {real['value'].iloc[0]:.2f})"
+        axes.text(left - IMAGE / 2, -0.6, heading, fontsize=SMALL)

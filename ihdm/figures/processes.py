@@ -1,0 +1,95 @@
+"""An image as a surface, under noise and under heat (paper, figure 2)."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy.fft import dctn, idctn
+
+from ihdm.figures import Input, Inputs
+from ihdm.seeds import generator
+from ihdm.storage.reading import open_images
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure, SubFigure
+
+INPUTS = {"train": Input("data/{dataset}/train.npy")}
+
+NOISES = (0, 0.1, 0.2, 0.4, 0.8)
+"""Standard deviations of noise, of images in [0, 1]."""
+BLURS = (0, 1 / 32, 1 / 16, 1 / 8, 1 / 2)
+"""Blur widths as shares of the image's width."""
+CUT = (-0.7, 1.7)
+"""Where surfaces end: noise beyond is cut."""
+MAX_LINES = 32
+"""Most lines of a surface in either direction."""
+
+
+def draw(inputs: Inputs) -> "Figure":
+    """Draw two rows of surfaces for each data set, noise above heat, an image beneath each surface."""
+    import matplotlib.pyplot as plt
+
+    from ihdm.figures.style import HEAT, RIVAL, WIDTH
+
+    # Experiments may share a data set; its folder is its name.
+    sets = {files[""].parent.name: files[""] for files in inputs["train"].values()}
+    figure = plt.figure(figsize=(WIDTH, 4.3 * len(sets)))
+    for part, (name, path) in zip(figure.subfigures(len(sets), 1, squeeze=False)[:, 0], sets.items(), strict=True):
+        image = open_images(path)[0].mean(axis=-1) / 255
+        noise = generator(0, "surface noise", 0).standard_normal(image.shape)
+        part.text(0.02, 0.99, name, va="top", fontsize="medium")
+        noisy, heated = part.subfigures(2, 1)
+        widths = [share * image.shape[1] for share in BLURS]
+        _draw_row(
+            noisy, [image + sigma * noise for sigma in NOISES], [rf"$\sigma={sigma:g}$" for sigma in NOISES],
+            "Reds", RIVAL, "noise",
+        )  # fmt: skip
+        _draw_row(
+            heated, [heat(image, width) for width in widths], [rf"$\sigma_B={width:.2g}$" for width in widths],
+            "Blues", HEAT, "heat",
+        )  # fmt: skip
+    return figure
+
+
+def heat(image: Float[np.ndarray, "height width"], blur_sigma: float) -> Float[np.ndarray, "height width"]:
+    """Return an image after the heat equation has blurred it by so many pixels."""
+    rows, columns = (np.pi * np.arange(size) / size for size in image.shape)
+    eigenvalues = rows[:, None] ** 2 + columns[None, :] ** 2
+    kept: Float[np.ndarray, "height width"] = idctn(
+        dctn(image, norm="ortho") * np.exp(-eigenvalues * blur_sigma**2 / 2), norm="ortho"
+    )
+    return kept
+
+
+def _draw_row(
+    part: "SubFigure", surfaces: list[np.ndarray], labels: list[str], cmap: str, colour: str, process: str
+) -> None:
+    """Draw surfaces, their images beneath, and arrows for the two directions."""
+    from ihdm.figures.style import SMALL
+
+    number, stride = len(surfaces), math.ceil(max(surfaces[0].shape) / MAX_LINES)
+    rows, columns = np.mgrid[tuple(slice(0, size, stride) for size in surfaces[0].shape)]
+    for place, (surface, label) in enumerate(zip(surfaces, labels, strict=True)):
+        left, width = 0.02 + place * 0.96 / number, 0.96 / number
+        axes: Any = part.add_axes((left - 0.03, 0.33, width + 0.06, 0.58), projection="3d")
+        axes.plot_surface(
+            columns, rows, np.clip(surface[::stride, ::stride], *CUT), rstride=1, cstride=1, cmap=cmap, vmin=CUT[0],
+            vmax=CUT[1], lw=0.15, edgecolor="0.3",
+        )  # fmt: skip
+        axes.set(zlim=CUT, xlim=(0, columns.max()), ylim=(rows.max(), 0))
+        axes.view_init(elev=38, azim=-62)
+        axes.set_box_aspect((1, 1, 0.75), zoom=1.15)
+        axes.set_axis_off()
+        flat = part.add_axes((left + 0.25 * width, 0.14, 0.5 * width, 0.23))
+        flat.imshow(surface, cmap="gray", vmin=0, vmax=1, interpolation="none")
+        flat.set_axis_off()
+        flat.text(0.5, -0.06, label, transform=flat.transAxes, ha="center", va="top", fontsize=SMALL)
+    plane = part.add_axes((0, 0, 1, 1), zorder=5)
+    plane.set(xlim=(0, 1), ylim=(0, 1))
+    plane.set_axis_off()
+    for y, start, end, words in ((0.95, 0.5, 0.78, f"forward: {process}"), (0.025, 0.78, 0.5, "reverse")):
+        plane.annotate(
+            "", (end, y), (start, y), arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 1.2, "shrinkA": 0}
+        )
+        plane.text(0.48, y, words, color=colour, fontsize=SMALL, ha="right", va="center")

@@ -1,0 +1,38 @@
+"""Many samples of one start, each with its own noise (paper, figure of a shared start)."""
+
+from typing import TYPE_CHECKING
+
+from ihdm.figures import Input, Inputs
+from ihdm.storage.reading import read_array
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INPUTS = {"grid": Input("samples/{experiment}/starts_noises.npy")}
+
+SHOWN_STARTS = 2
+SHOWN_NOISES = 16
+COLUMNS = 8
+
+
+def draw(inputs: Inputs) -> "Figure":
+    """Draw two sheets for each experiment: of the first start with every noise, and of the second with the same."""
+    import matplotlib.pyplot as plt
+
+    from ihdm.figures.style import SMALL, WIDTH, show_images, to_stored
+
+    sheets = {name: read_array(files[""])[:SHOWN_STARTS, :SHOWN_NOISES] for name, files in inputs["grid"].items()}
+    rows = [-(-images.shape[1] // min(COLUMNS, images.shape[1])) for images in sheets.values()]
+    heights = [WIDTH / SHOWN_STARTS / COLUMNS * number + 0.4 for number in rows]
+    figure, grid = plt.subplots(
+        len(sheets), SHOWN_STARTS, figsize=(WIDTH, sum(heights)), height_ratios=heights, squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    for row, (name, images) in zip(grid, sheets.items(), strict=True):
+        for axes, sheet, start in zip(
+            row, images, ("one start, {} noises", "another, the same {} noises"), strict=True
+        ):
+            show_images(axes, to_stored(sheet), min(COLUMNS, len(sheet)))
+            axes.set_title(name)
+            axes.set_xlabel(start.format(len(sheet)), fontsize=SMALL)
+    return figure
