@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 INPUTS = {
     "samples": Input("samples/{experiment}/delta{default_ratio}/samples.npy"),
     "train": Input("data/{dataset}/train.npy"),
-    "sample_features": Input("metrics/features/{extractor}/{experiment}/delta{default_ratio}/samples.npz"),
+    "sample_features": Input("metrics/features/{experiment}/delta{default_ratio}.npz"),
     "train_features": Input("metrics/features/{extractor}/{dataset}/train.npz"),
     "memorisation": Input("metrics/memorisation/{experiment}/delta{default_ratio}.csv"),
 }

@@ -15,7 +15,7 @@ from ihdm.config.reading import parse_config, read_config
 from ihdm.data.sources import check_sources, notes_of, reference_of, resolve_datasets
 from ihdm.config.experiments import format_number
 from ihdm.errors import UserError
-from ihdm.figures import figure_inputs
+from ihdm.figures import figure_inputs, is_animated
 from ihdm.report.sections import joint_tables
 from ihdm.report.tables import available
 from ihdm.storage.code import code_sha256
@@ -114,6 +114,7 @@ def everything():
     """Every file that `rule all` asks for."""
     return (
         [f"{RESULTS}/figures/{figure}.{ending}" for figure in settings.figures for ending in ("pdf", "png")]
+        + [f"{RESULTS}/figures/{figure}.webp" for figure in settings.figures if is_animated(figure)]
         + [f"{RESULTS}/metrics/{table}.csv" for table in TABLES]
         + [f"{RESULTS}/metrics/sweep.{ending}" for ending in ("csv", "parquet")]
         + [f"{RESULTS}/tables/{table}.{ending}" for table in PRINTED for ending in ("csv", "md", "tex")]

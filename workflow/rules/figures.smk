@@ -15,6 +15,7 @@ for figure in settings.figures:
                 category="Figures",
                 labels={"figure": figure.replace("_", " ")},
             ),
+            animation=[f"{RESULTS}/figures/{figure}.webp"] if is_animated(figure) else [],
             meta=f"{RESULTS}/figures/{figure}.meta.json",
         log:
             f"{RESULTS}/logs/figures/{figure}.log",

@@ -14,10 +14,10 @@ rule models:
         f"{RESULTS}/logs/models/{{experiment}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/models/{{experiment}}.tsv"
-    conda:
-        "../../environment.yml"
     # What takes longest begins first.
     priority: 1
+    conda:
+        "../../environment.yml"
     resources:
         mem_mb=8000,
         runtime=2880,
