@@ -1,4 +1,4 @@
-"""Tables as a paper prints them: ours and published values apart, dashes where nothing is, three formats of the same."""
+"""Tables as a paper prints them: ours and published values apart, dashes where nothing is, three formats."""
 
 import re
 from pathlib import Path
