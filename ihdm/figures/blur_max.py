@@ -39,13 +39,13 @@ def draw(inputs: Inputs) -> "Figure":
     figure = plt.figure(figsize=(WIDTH, height + 2.2), layout="constrained")
     above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(height, 2.2))[:, 0]
     sheets = above.subplots(len(groups), 1, squeeze=False, height_ratios=[len(rows) for _, rows in groups])
-    for axes, (dataset, rows) in zip(sheets[:, 0], groups, strict=True):
+    for axes, (_, rows) in zip(sheets[:, 0], groups, strict=True):
         images = [open_images(inputs["samples"][name][""])[:COLUMNS] for name in rows["experiment"]]
         show_images(axes, np.concatenate(images), len(images[0]))
-        labels = [f"{row.experiment}\n" rf"$\sigma_{{B,\max}}={row.blur:g}$" for row in rows.itertuples()]
+        labels = [rf"$\sigma_{{B,\max}}={blur:g}$" for blur in rows["blur"]]
         label_rows(axes, labels, images[0].shape[1])
         axes.tick_params(labelsize=SMALL)
-        axes.set_title(dataset)
+        axes.set_title(", ".join(rows["base"].unique()))
     distance, share = below.subplots(1, 2)
     for (dataset, rows), marker in zip(groups, "os^Dv" * len(groups), strict=False):
         of_set = f" ({dataset})" if len(groups) > 1 else ""
@@ -81,6 +81,7 @@ def _measures(inputs: Inputs, name: str) -> dict[str, object]:
     shares = read_table(inputs["shares"][name][""]).set_index("quantity")["start"]
     return {
         "experiment": name,
+        "base": row["base"],
         "dataset": row["dataset"],
         "blur": row["blur_sigma_max"],
         "distance": row["value"],

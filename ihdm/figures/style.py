@@ -59,8 +59,12 @@ def process_colours(are_heat: Sequence[bool]) -> list[str]:
 
 
 def label_log(axis: Axis) -> None:
-    """Label a logarithmic axis with plain numbers, also where it spans less than a decade."""
-    axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7), numticks=7))
+    """Label a logarithmic axis with plain numbers, as many as its decades leave room for; what it shows is drawn."""
+    low, high = axis.get_view_interval()
+    decades = np.log10(high / low)
+    axis.set_major_locator(
+        LogLocator(subs=(1,) if decades > 1.5 else (1, 2, 5) if decades > 1 else (1, 1.5, 2, 3, 5, 7))
+    )
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
 

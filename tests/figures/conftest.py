@@ -18,6 +18,7 @@ from ihdm.config.scale import Config
 from ihdm.figures import Inputs, figure_inputs
 from ihdm.figures.style import set_style
 from ihdm.metrics.features import StoredFeatures
+from ihdm.metrics.paths import SIGMAS, shown_paths
 
 ROOT = Path(__file__).parents[2]
 GREY, COLOUR = (8, 8, 1), (16, 16, 3)
@@ -32,10 +33,12 @@ def quick(tmp_path_factory) -> Config:
 def with_sweeps(path: Path) -> Config:
     """Return the quick scale, where more is swept; it is written to ``path``."""
     content = yaml.safe_load((ROOT / "workflow/config/quick.yaml").read_text())
-    content["sweeps"] |= {
+    swept = {
         "blur_sigma_max": {"digits": [2.0, 8.0], "photos": [6.0]},
         "num_train": {"digits": [100, 400], "digits_diffusion": [100, 400], "photos": [500]},
     }
+    for parameter, values in swept.items():
+        content["sweeps"].setdefault(parameter, {}).update(values)
     path.write_text(yaml.safe_dump(content))
     return read_config(path)
 
@@ -223,6 +226,33 @@ def sweep(path: Path, _images: Images, variants: list[Variant]) -> None:
     pd.DataFrame(rows).to_csv(path, index=False)
 
 
+def paths(path: Path, _images: Images, _: list[Variant]) -> None:
+    np.savez(path, **shown_paths())
+
+
+def path_measures(path: Path, _images: Images, _: list[Variant]) -> None:
+    sigmas, levels, merged = (grid.ravel() for grid in np.meshgrid(SIGMAS, range(5, 101, 5), [True, False]))
+    value = 2 / (1 + np.exp(-(levels / 100 - 0.8 + 3 * sigmas) * 12)) * np.where(merged, 1, 0.9)
+    quantities = np.where(merged, "merged", "branched")
+    table(path, sigma=sigmas, level=levels, fraction=levels / 100, quantity=quantities, **estimate(value, 0.05))
+
+
+def asymptotics(path: Path, _images: Images, _: list[Variant]) -> None:
+    def part(name: str, value: np.ndarray, **columns: object) -> pd.DataFrame:
+        return pd.DataFrame({"part": name, "num_levels": 40, **columns, **estimate(value, 0.05)})
+
+    levels, ratios, bands = (grid.ravel() for grid in np.meshgrid([10, 20, 30], [1, 2**0.5], range(4), indexing="ij"))
+    toy_ratios, live = (grid.ravel() for grid in np.meshgrid([1, 1.25, 2**0.5, 1.6], ["live", "dead"]))
+    network_power = 1 + (ratios - 2**0.5) / 2 + bands * levels / 400
+    parts = [
+        part("toy_loss", 1 + 10 / np.array([10, 100, 1000]), num_levels=[10, 100, 1000]),
+        part("network_loss", 1.3 - np.arange(5) / 20, level=[8, 16, 24, 32, 40]),
+        part("toy_langevin", toy_ratios / 2**0.5 + (live == "dead"), delta_ratio=toy_ratios, band=live),
+        part("network_langevin", network_power, level=levels, delta_ratio=ratios, band=bands),
+    ]
+    pd.concat(parts).to_csv(path, index=False)
+
+
 MAKERS: dict[str, Callable[[Path, Images, list[Variant]], None]] = {
     "/trajectories.npz": trajectories,
     "/features/": features,
@@ -230,6 +260,9 @@ MAKERS: dict[str, Callable[[Path, Images, list[Variant]], None]] = {
     "/generation/": generation,
     "/disentanglement/": disentanglement,
     "/sweep.csv": sweep,
+    "/paths.npz": paths,
+    "/paths.csv": path_measures,
+    "/asymptotics/": asymptotics,
     "/tree.npz": tree,
     "/hierarchy/": hierarchy,
     "/interpolations.npy": interpolations,

@@ -16,11 +16,13 @@ from ihdm.figures import is_animated
 from ihdm.figures.processes import heat
 from ihdm.figures.style import HEAT, RIVAL
 from ihdm.heat import HeatProcess
+from ihdm.metrics.paths import SIGMAS
 from ihdm.storage.images import tile
 
 THREE = ("digits", "photos", "digits_diffusion")
 BLURS = ("digits", "digits-blur_sigma_max2", "photos")
 FIGURES = (
+    "asymptotics",
     "blur_max",
     "cumulative_sums",
     "data_efficiency",
@@ -29,6 +31,7 @@ FIGURES = (
     "input_gradients",
     "interpolations",
     "neighbours",
+    "paths",
     "prior_samples",
     "processes",
     "shared_start",
@@ -61,7 +64,7 @@ def test_one_experiment_fills_the_width_and_is_named(figure, experiment, made_up
 
     drawn = draw(figure, made_up(figure, experiment))
     assert drawn.get_size_inches()[0] == WIDTH
-    assert any(experiment in text for text in texts(drawn))
+    assert figure == "paths" or any(experiment in text for text in texts(drawn))  # those are of no experiment
 
 
 def texts(figure):
@@ -188,8 +191,11 @@ def test_largest_blurs_ascend_and_each_has_its_measures(made_up, draw):
     names = ["digits", "digits-blur_sigma_max2", "digits-blur_sigma_max8"]
     inputs = made_up("blur_max", *names)
     samples, distance, shares = draw("blur_max", inputs).axes
-    rows = [label.get_text().split()[0] for label in samples.get_yticklabels()]
-    assert rows == [names[1], names[0], names[2]]
+    labels = [label.get_text() for label in samples.get_yticklabels()]
+    assert labels == [rf"$\sigma_{{B,\max}}={blur}$" for blur in (2, 4, 8)]
+    first = [np.load(inputs["samples"][name][""])[0, :, :, 0] for name in (names[1], names[0], names[2])]
+    for row, image in enumerate(first):
+        assert np.array_equal(samples.images[0].get_array()[1 + 9 * row :, 1:9][:8], image)
     sweep = pd.read_csv(inputs["sweep"]["digits"][""])
     chosen = sweep[sweep["experiment"].isin(names) & (sweep["metric"] == "frechet_distance")]
     chosen = chosen[chosen["delta_ratio"] == 1.25].sort_values("blur_sigma_max")
@@ -246,6 +252,31 @@ def test_heat_is_that_of_the_forward_process():
     process = HeatProcess(np.array([0.0, 1.5]), 8, 12)
     expected = process.blur(torch.as_tensor(image, dtype=torch.float32)[None, None], torch.tensor([1]))
     np.testing.assert_allclose(heat(image, 1.5), expected[0, 0], atol=1e-6)
+
+
+def test_paths_merge_within_sigma_and_part_again(made_up, draw):
+    inputs = made_up("paths", "digits", "photos")  # one toy, whatever experiments are named
+    stored = np.load(inputs["paths"]["digits"][""])
+    panels = draw("paths", inputs).axes
+    forward, reverse = panels[:4], panels[4:]
+    assert len(reverse) == 4
+    assert [axes.get_title() for axes in forward] == [*(rf"$\sigma={s:g}$" for s in SIGMAS), "forward paths merge"]
+    for place in range(3):
+        assert len(forward[place].collections) == len(stored["points"])  # a band around each mean
+        assert np.array_equal(reverse[place].lines[3].get_ydata(), stored["reverse"][place, 3])
+    rows = pd.read_csv(inputs["measures"]["digits"][""]).query("quantity == 'branched' and sigma == 0.02")
+    assert_line(reverse[3].lines[1], rows.sort_values("fraction"), "fraction")
+
+
+def test_limits_of_the_toy_and_of_the_network(made_up, draw):
+    inputs = made_up("asymptotics", "digits")
+    table = pd.read_csv(inputs["asymptotics"]["digits"][""])
+    toy_loss, network_loss, toy_power, network_power = draw("asymptotics", inputs).axes
+    assert_line(toy_loss.containers[0].lines[0], table[table["part"] == "toy_loss"], "num_levels")
+    assert_line(network_loss.containers[0].lines[0], table[table["part"] == "network_loss"], "level")
+    live = table[(table["part"] == "toy_langevin") & (table["band"] == "live")].sort_values("delta_ratio")
+    assert_line(toy_power.lines[0], live, "delta_ratio")
+    assert len(network_power.containers) == 3 * 2  # levels, and δ/σ at each
 
 
 def assert_line(line, table, column):

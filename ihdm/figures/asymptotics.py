@@ -1,0 +1,75 @@
+"""What becomes of the method with ever more levels: denoising, and Langevin dynamics (paper, on asymptotics)."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ihdm.figures import Input, Inputs
+from ihdm.storage.reading import read_table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INPUTS = {"asymptotics": Input("metrics/asymptotics/{experiment}.csv")}
+
+TITLES = ("toy: loss", "network: loss", "toy: power", "network: power")
+
+
+def draw(inputs: Inputs) -> "Figure":
+    """Draw four panels for each experiment: ratios of losses, then of power, of the toy and of the network."""
+    import matplotlib.pyplot as plt
+
+    from ihdm.figures.style import SMALL, WIDTH, label_log
+
+    names = list(inputs["asymptotics"])
+    figure, grid = plt.subplots(
+        len(names), 4, figsize=(WIDTH, 1.9 * len(names) + 0.2), squeeze=False, layout="constrained"
+    )
+    for row, name in zip(grid, names, strict=True):
+        table = read_table(inputs["asymptotics"][name][""])
+        parts = dict(iter(table.groupby("part")))
+        toy, network = parts["toy_loss"].sort_values("num_levels"), parts["network_loss"].sort_values("level")
+        _draw_ratio(row[0], toy, "num_levels", "k", "o-")
+        row[0].set(xscale="log", xlabel="$K$")
+        label_log(row[0].xaxis)
+        _draw_ratio(row[1], network, "level", "k", "o-")
+        row[1].set_xlabel("level $k$")
+        for band, line in (("live", "o-"), ("dead", "s--")):
+            rows = parts["toy_langevin"].query("band == @band").sort_values("delta_ratio")
+            row[2].plot(rows["delta_ratio"], rows["value"], line, color="k" if band == "live" else "0.5", ms=3.5,
+                        lw=1.2, label=f"{band} modes")  # fmt: skip
+        row[2].axvline(np.sqrt(2), color="0.8", lw=1, zorder=0)
+        row[2].set_xlabel(r"$\delta/\sigma$")
+        _draw_network_power(row[3], parts["network_langevin"])
+        for axes, title in zip(row, TITLES, strict=True):
+            axes.axhline(1, color="0.6", ls=":", lw=1, zorder=0)
+            axes.set_title(title, fontsize=SMALL + 1)
+            axes.xaxis.label.set_size(SMALL)
+            axes.tick_params(labelsize=SMALL)
+        row[0].set_ylabel(f"{name}\nratio", fontsize=SMALL)
+        for axes in row[2:]:
+            axes.legend(fontsize=6, frameon=False, handlelength=1.4)
+    return figure
+
+
+def _draw_ratio(axes: "Axes", rows: pd.DataFrame, column: str, colour: object, line: str, label: str = "") -> None:
+    errors = [rows["value"] - rows["low"], rows["high"] - rows["value"]]
+    axes.errorbar(
+        rows[column], rows["value"], errors, fmt=line, color=colour, ms=3.5, lw=1.2, capsize=2, label=label or None
+    )
+
+
+def _draw_network_power(axes: "Axes", table: pd.DataFrame) -> None:
+    """Draw the power of chains by band, a line for each level and δ/σ: dashed but for the largest δ/σ."""
+    import seaborn as sns
+
+    levels, ratios = sorted(table["level"].unique()), sorted(table["delta_ratio"].unique())
+    table = table.assign(band=table["band"].astype(float)).sort_values("band")
+    for level, colour in zip(levels, sns.color_palette("viridis", len(levels)), strict=True):
+        for ratio in ratios:
+            rows = table[(table["level"] == level) & (table["delta_ratio"] == ratio)]
+            is_last = ratio == ratios[-1]
+            _draw_ratio(axes, rows, "band", colour, "o-" if is_last else "s:", f"$k={level:g}$" if is_last else "")
+    axes.set_xlabel(f"band (δ/σ = {ratios[-1]:.3g}; dotted {', '.join(f'{ratio:.3g}' for ratio in ratios[:-1])})")

@@ -1,0 +1,66 @@
+"""How σ lets forward paths merge and reverse paths branch, for one mode of a few data points (paper, figure 3)."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ihdm.figures import Input, Inputs
+from ihdm.storage.reading import read_archive, read_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INPUTS = {"paths": Input("metrics/paths.npz"), "measures": Input("metrics/paths.csv")}
+
+PANELS = {"merged": "forward paths merge", "branched": "reverse paths branch"}
+
+
+def draw(inputs: Inputs) -> "Figure":
+    """Draw forward paths above and reverse paths below, a column for each σ, and beside them how far they merge."""
+    import matplotlib.pyplot as plt
+
+    from ihdm.figures.style import SMALL, WIDTH, process_colours
+
+    # One toy for all experiments.
+    stored = read_archive(
+        next(iter(inputs["paths"].values()))[""], ("levels", "points", "sigmas", "forward", "reverse")
+    )
+    table = read_table(next(iter(inputs["measures"].values()))[""])
+    sigmas, levels = stored["sigmas"], stored["levels"] / stored["levels"].max()
+    colours = process_colours([True] * len(sigmas))[::-1]
+    figure, grid = plt.subplots(
+        2, len(sigmas) + 1, figsize=(WIDTH, 3.4), width_ratios=(*[1] * len(sigmas), 1.4), sharex=True, squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    for place, (sigma, colour, paths) in enumerate(zip(sigmas, colours, stored["reverse"], strict=True)):
+        column = grid[:, place]
+        for mean in stored["forward"]:
+            column[0].fill_between(levels, mean - sigma, mean + sigma, color=colour, alpha=0.35, lw=0)
+            column[0].plot(levels, mean, color=colour, lw=1)
+        column[1].plot(levels, paths.T, color=colour, lw=0.5, alpha=0.7)
+        column[0].set_title(rf"$\sigma={sigma:g}$")
+        limit = 1.15 * np.abs(stored["points"]).max() + max(sigmas)
+        for axes in column:
+            axes.plot(np.zeros(len(stored["points"])), stored["points"], "k.", ms=5, clip_on=False, zorder=3)
+            axes.set_ylim(-limit, limit)
+            if place:
+                axes.set_yticklabels([])
+    for axes, (quantity, title) in zip(grid[:, -1], PANELS.items(), strict=True):
+        for sigma, colour in zip(sigmas, colours, strict=True):
+            rows = table[(table["quantity"] == quantity) & np.isclose(table["sigma"], sigma)].sort_values("fraction")
+            axes.plot(rows["fraction"], rows["value"], color=colour, lw=1.4, label=rf"$\sigma={sigma:g}$")
+            axes.fill_between(rows["fraction"], rows["low"], rows["high"], color=colour, alpha=0.25, lw=0)
+        axes.axhline(np.log2(len(stored["points"])), color="0.5", ls="--", lw=1)
+        axes.set_ylim(bottom=-0.05)
+        axes.set_title(title)
+        axes.set_ylabel("entropy (bits)", fontsize=SMALL)
+    grid[0, -1].legend(fontsize=6, frameon=False, loc="lower right")
+    for axes, words in zip(grid[:, 0], ("forward", "reverse"), strict=True):
+        axes.set_ylabel(f"{words} $u_k$", fontsize=SMALL)
+    for axes in grid.flat:
+        axes.tick_params(labelsize=SMALL)
+        axes.set_xlim(0, 1)
+    for axes in grid[-1]:
+        axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+        axes.set_xlabel("level $k/K$", fontsize=SMALL)
+    return figure
