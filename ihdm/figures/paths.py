@@ -10,7 +10,7 @@ from ihdm.storage.reading import read_archive, read_table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-INPUTS = {"paths": Input("metrics/paths.npz"), "measures": Input("metrics/paths.csv")}
+INPUTS = {"paths": Input("metrics/paths/toy.npz"), "measures": Input("metrics/paths/toy.csv")}
 
 PANELS = {"merged": "forward paths merge", "branched": "reverse paths branch"}
 
