@@ -18,6 +18,9 @@ from ihdm.config.reading import parse_settings
 
 app = typer.Typer()
 
+SHOWN = 8
+"""Training images that are shown as the process destroys them, beside samples as they form."""
+
 
 @app.command()
 def sequence(
@@ -158,10 +161,11 @@ def probe(
     from ihdm.devices import compute_device
     from ihdm.models.network import load_network
     from ihdm.progress import Progress
-    from ihdm.samples.generation import Chain
+    from ihdm.samples.generation import Chain, forward_stages
     from ihdm.samples.probes import gradients, interpolations, trajectories, trees
     from ihdm.storage.files import atomic_path
     from ihdm.storage.provenance import record
+    from ihdm.storage.tensors import to_tensor
 
     chosen = parse_settings(ProbeSettings, settings_text(settings))
     sampling, counts = chosen.sampling, chosen.probing
@@ -196,10 +200,13 @@ def probe(
                 chain, sampler, counts.num_trajectories, counts.num_stages, counts.num_ranges, size, report
             )
             derived = gradients(chain, sampler, counts.num_gradients, report)
+        destroyed = to_tensor(images[: min(SHOWN, len(images))])
+        forward = forward_stages(sampling.process, destroyed, followed.levels, sampling.seed)
         arrays: dict[str, dict[str, Any]] = {
             "tree.npz": {"levels": grown.levels, "leaves": grown.leaves, "shown": grown.shown},
             "trajectories.npz": {
-                "levels": followed.levels, "states": followed.states, "estimates": followed.estimates
+                "levels": followed.levels, "states": followed.states, "estimates": followed.estimates,
+                "forward": np.stack(forward),
             },
             "sums.npz": {"edges": followed.edges, "sums": followed.sums},
             "gradients.npz": {
