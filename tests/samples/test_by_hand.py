@@ -116,3 +116,33 @@ def test_a_folder_that_does_not_tell_is_refused(folder, ihdm_fails, name, conten
 def test_wrong_settings_are_named(folder, ihdm_fails, text, message):
     draw = ["samples", "draw", "--model", folder / "model", "--count", 2, "--output", folder / "samples"]
     assert message in ihdm_fails(*draw, "--settings", text)
+
+
+def test_a_network_is_looked_into(folder, ihdm):
+    """Every file of the probes is there, of the numbers that were asked for, and the same when asked again."""
+    probing = {
+        "num_pairs": 2, "num_positions": 3, "num_trees": 2, "num_splits": 2, "num_trajectories": 3, "num_stages": 5,
+        "num_ranges": 2, "num_gradients": 2,
+    }  # fmt: skip
+    chosen = json.dumps({"sampling": json.loads(settings()), "probing": probing})
+    for output in ("probes", "again"):
+        ihdm(
+            "samples", "probe", "--settings", chosen, "--model", folder / "model", "--train", folder / "train.npy",
+            "--output", folder / output,
+        )  # fmt: skip
+    image = (8, 8, 1)
+    assert np.load(folder / "probes/interpolations.npy").shape == (2, 3, *image)
+    shapes = {
+        "tree": {"levels": (2,), "leaves": (2, 4, *image), "shown": (3, 4, *image)},
+        "trajectories": {
+            "levels": (5,), "states": (5, 3, *image), "estimates": (4, 3, *image), "forward": (5, 8, *image)
+        },
+        "sums": {"edges": (3,), "sums": (2, 3, *image)},
+        "gradients": {"levels": (4,), "pixels": (9, 2), "residual": (4, 9, 2, 8, 8), "clean": (4, 9, 2, 8, 8)},
+    }  # fmt: skip
+    for name, expected in shapes.items():
+        with np.load(folder / f"probes/{name}.npz") as stored:
+            assert {key: stored[key].shape for key in stored} == expected
+        assert sha256(folder / f"probes/{name}.npz") == sha256(folder / f"again/{name}.npz")
+    record = json.loads((folder / "probes/probes.meta.json").read_text())
+    assert len(record["outputs"]) == 5
