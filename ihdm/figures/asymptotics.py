@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INPUTS = {"asymptotics": Input("metrics/asymptotics/{experiment}.csv")}
+INPUTS = {
+    "asymptotics": Input("metrics/asymptotics/{experiment}.csv", lambda variant: variant.experiment.process.has_delta)
+}
 
 TITLES = ("toy: loss", "network: loss", "toy: power", "network: power")
 

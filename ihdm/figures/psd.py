@@ -10,7 +10,7 @@ from ihdm.storage.reading import read_table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-INPUTS = {"psd": Input("metrics/psd/{experiment}.csv")}
+INPUTS = {"psd": Input("metrics/psd/{experiment}.csv", lambda variant: variant.experiment.process.has_delta)}
 
 
 def draw(inputs: Inputs) -> "Figure":

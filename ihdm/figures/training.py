@@ -43,7 +43,7 @@ def draw(inputs: Inputs) -> "Figure":
             look = looks[looks["step"] == step]
             axes.plot(look["level"], look["loss"], color=colour, lw=0.7, label="on the way, paler is earlier")
         levels = read_table(inputs["levels"][name][""])
-        for quantity, colour, label in (("baseline", "0.5", "$f = 0$"), ("loss", "C0", "trained")):
+        for quantity, colour, label in (("baseline", "0.5", "output of zero"), ("loss", "C0", "trained")):
             error = 1.96 * levels[f"{quantity}_standard_error"]
             axes.plot(levels["level"], levels[quantity], color=colour, label=label)
             axes.fill_between(
