@@ -23,7 +23,7 @@ def draw(inputs: Inputs) -> "Figure":
     """Draw four panels for each experiment: ratios of losses, then of power, of the toy and of the network."""
     import matplotlib.pyplot as plt
 
-    from ihdm.figures.style import SMALL, WIDTH, label_log
+    from ihdm.figures.style import SMALL, SMALLEST, WIDTH, label_log
 
     names = list(inputs["asymptotics"])
     figure, grid = plt.subplots(
@@ -52,7 +52,7 @@ def draw(inputs: Inputs) -> "Figure":
             axes.tick_params(labelsize=SMALL)
         row[0].set_ylabel(f"{name}\nratio", fontsize=SMALL)
         for axes in row[2:]:
-            axes.legend(fontsize=6, frameon=False, handlelength=1.4)
+            axes.legend(fontsize=SMALLEST, frameon=False, handlelength=1.4)
     return figure
 
 

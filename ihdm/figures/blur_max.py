@@ -30,7 +30,7 @@ def draw(inputs: Inputs) -> "Figure":
     """
     import matplotlib.pyplot as plt
 
-    from ihdm.figures.style import SMALL, WIDTH, label_log, label_rows, show_images
+    from ihdm.figures.style import SMALL, SMALLEST, WIDTH, label_log, label_rows, show_images
 
     table = pd.DataFrame([_measures(inputs, name) for name in inputs["samples"]])
     table = table.sort_values(["dataset", "blur"], ignore_index=True)
@@ -64,7 +64,7 @@ def draw(inputs: Inputs) -> "Figure":
         axes.yaxis.label.set_size(SMALL)
         axes.tick_params(labelsize=SMALL, which="both")
         if axes is share or len(groups) > 1:
-            axes.legend(fontsize=6, frameon=False)
+            axes.legend(fontsize=SMALLEST, frameon=False)
     return figure
 
 

@@ -57,7 +57,7 @@ def _contrast(sums: np.ndarray) -> StoredImages:
 def _draw_shares(axes: "Axes", table: pd.DataFrame) -> None:
     import seaborn as sns
 
-    from ihdm.figures.style import SMALL
+    from ihdm.figures.style import SMALL, SMALLEST
 
     ranges = list(table.groupby("range"))
     for colour, (_, rows) in zip(sns.color_palette("viridis", len(ranges)), ranges, strict=True):
@@ -69,6 +69,6 @@ def _draw_shares(axes: "Axes", table: pd.DataFrame) -> None:
     axes.set_ylabel("share of power", fontsize=SMALL)
     axes.tick_params(labelsize=SMALL)
     axes.legend(
-        title="levels", fontsize=6, title_fontsize=6, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5),
-        handlelength=1,
+        title="levels", fontsize=SMALLEST, title_fontsize=SMALLEST, frameon=False, loc="center left",
+        bbox_to_anchor=(1, 0.5), handlelength=1,
     )  # fmt: skip

@@ -30,7 +30,7 @@ def draw(inputs: Inputs) -> "Figure":
     import matplotlib.pyplot as plt
     import seaborn as sns
 
-    from ihdm.figures.style import WIDTH, shared_legend
+    from ihdm.figures.style import WIDTH, label_log, shared_legend
 
     tables: dict[str, list[pd.DataFrame]] = {}
     floors = {}
@@ -58,6 +58,7 @@ def draw(inputs: Inputs) -> "Figure":
             axes.set_title(f"{dataset}: {title}")
             if metrics != ("kernel_distance", "kid"):
                 axes.set_yscale("log")
+                label_log(axes.yaxis)
     for axes in grid[-1]:
         axes.set_xlabel("network evaluations")
     shared_legend(figure, grid.flat)

@@ -71,7 +71,7 @@ def _show_gradient(axes: "Axes", gradient: np.ndarray, pixel: np.ndarray) -> Non
 
 
 def _draw_shares(axes: "Axes", table: pd.DataFrame) -> None:
-    from ihdm.figures.style import SMALL
+    from ihdm.figures.style import SMALL, SMALLEST
 
     table = table[table["output"] == "residual"]
     for quantity, (colour, label) in RADII.items():
@@ -85,6 +85,6 @@ def _draw_shares(axes: "Axes", table: pd.DataFrame) -> None:
     axes.set_ylabel("share within", fontsize=SMALL)
     axes.tick_params(labelsize=SMALL)
     axes.legend(
-        fontsize=6, frameon=False, loc="lower center", bbox_to_anchor=(0.45, 1), ncols=3, columnspacing=0.8,
+        fontsize=SMALLEST, frameon=False, loc="lower center", bbox_to_anchor=(0.45, 1), ncols=3, columnspacing=0.8,
         handlelength=0.8, handletextpad=0.4,
     )  # fmt: skip

@@ -19,7 +19,7 @@ def draw(inputs: Inputs) -> "Figure":
     """Draw forward paths above and reverse paths below, a column for each σ, and beside them how far they merge."""
     import matplotlib.pyplot as plt
 
-    from ihdm.figures.style import SMALL, WIDTH, process_colours
+    from ihdm.figures.style import SMALL, SMALLEST, WIDTH, process_colours
 
     # One toy for all experiments.
     stored = read_archive(
@@ -54,7 +54,7 @@ def draw(inputs: Inputs) -> "Figure":
         axes.set_ylim(bottom=-0.05)
         axes.set_title(title)
         axes.set_ylabel("entropy (bits)", fontsize=SMALL)
-    grid[0, -1].legend(fontsize=6, frameon=False, loc="lower right")
+    grid[0, -1].legend(fontsize=SMALLEST, frameon=False, loc="lower right")
     for axes, words in zip(grid[:, 0], ("forward", "reverse"), strict=True):
         axes.set_ylabel(f"{words} $u_k$", fontsize=SMALL)
     for axes in grid.flat:

@@ -1,5 +1,6 @@
 """The look that all figures share."""
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -21,11 +22,15 @@ from ihdm.storage.images import StoredImages, tile
 WIDTH = 6.75
 """Inches: the text width of a two-column paper."""
 
-SMALL = 7
-"""Points: size of numbers and of what is said in a panel."""
+SMALL, SMALLEST = 7, 6
+"""Points: size of numbers and of what is said in a panel, and where there is little room."""
 
 HEAT, RIVAL = "#2166ac", "#b2182b"
 """Colours where they stand for the process: blue for heat, red for what adds noise."""
+
+LETTERS_PER_INCH = 15
+HANDLE_LETTERS = 8
+"""Letters of a legend in an inch, and the room in letters that an entry takes beside its label."""
 
 FRAME_MS, HELD_MS = 100, 2500
 """Milliseconds that a frame of an animation stays, and its last one."""
@@ -62,9 +67,9 @@ def label_log(axis: Axis) -> None:
     """Label a logarithmic axis with plain numbers, as many as its decades leave room for; what it shows is drawn."""
     low, high = axis.get_view_interval()
     decades = np.log10(high / low)
-    axis.set_major_locator(
-        LogLocator(subs=(1,) if decades > 1.5 else (1, 2, 5) if decades > 1 else (1, 1.5, 2, 3, 5, 7))
-    )
+    ticks = {1.5: (1,), 1.0: (1, 2, 5), 0.5: (1, 1.5, 2, 3, 5, 7)}
+    subs = next((found for least, found in ticks.items() if decades > least), range(1, 10))
+    axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
 
@@ -121,12 +126,15 @@ def share_limits(panels: Sequence[Axes], groups: Sequence[str]) -> None:
 
 
 def shared_legend(figure: Figure, panels: Iterable[Axes], place: LegendLocType = "outside upper center") -> None:
-    """Write one legend of what any of the panels shows, each label once."""
+    """Write one legend of what any of the panels shows, each label once, in as many lines as the width asks for."""
     once = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             once[label] = handle
-    figure.legend(list(once.values()), list(once), loc=place, ncols=len(once), frameon=False, fontsize="small")
+    letters = sum(len(label) + HANDLE_LETTERS for label in once)
+    lines = math.ceil(letters / (LETTERS_PER_INCH * figure.get_size_inches()[0]))
+    columns = math.ceil(len(once) / max(lines, 1))
+    figure.legend(list(once.values()), list(once), loc=place, ncols=columns, frameon=False, fontsize="small")
 
 
 def save_figure(figure: Figure, output: Path) -> None:

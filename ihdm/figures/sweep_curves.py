@@ -38,7 +38,7 @@ def draw(inputs: Inputs) -> "Figure":
     import matplotlib.pyplot as plt
     import seaborn as sns
 
-    from ihdm.figures.style import WIDTH
+    from ihdm.figures.style import WIDTH, label_log
 
     columns: list[tuple[str, str, pd.DataFrame]] = []
     for name, files in inputs["sweep"].items():
@@ -61,6 +61,7 @@ def draw(inputs: Inputs) -> "Figure":
         if bounded:
             _draw_lines(axes[1], rows[rows["metric"] == "bits_per_dim"], parameter, colours)
         axes[0].set(title=f"{name}\n{samples['extractor'].iloc[0]}, n = {samples['n'].iloc[0]}", yscale="log")
+        label_log(axes[0].yaxis)
         axes[-1].set(xlabel=LABELS[parameter], xticks=sorted(samples[parameter].unique()))
         axes[0].legend(
             title=r"$\delta/\sigma$", frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5)

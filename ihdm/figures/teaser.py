@@ -15,7 +15,7 @@ def draw(inputs: Inputs) -> "Figure":
     """Draw two rows for each experiment: forward on the left, reverse on the right."""
     import matplotlib.pyplot as plt
 
-    from ihdm.figures.style import WIDTH, label_columns, show_images
+    from ihdm.figures.style import SMALLEST, WIDTH, label_columns, show_images
 
     sequences = {
         name: read_archive(files[""], ("levels", "forward", "reverse")) for name, files in inputs["sequence"].items()
@@ -27,6 +27,7 @@ def draw(inputs: Inputs) -> "Figure":
             columns = len(labels)
             show_images(axes, images.reshape(-1, *images.shape[2:]), columns)
             label_columns(axes, [f"$k={level}$" for level in labels], images.shape[3])
+            axes.tick_params(labelsize=SMALLEST)  # of K = 1000 no larger ones fit side by side
         row[0].set_ylabel(name)
     grid[0, 0].set_title("Forward: the process destroys images")
     grid[0, 1].set_title("Reverse: the network brings them back")

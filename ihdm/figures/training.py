@@ -24,7 +24,7 @@ def draw(inputs: Inputs) -> "Figure":
     import matplotlib.pyplot as plt
     import seaborn as sns
 
-    from ihdm.figures.style import WIDTH, shared_legend
+    from ihdm.figures.style import WIDTH, label_log, shared_legend
 
     names = list(inputs["history"])
     figure, grid = plt.subplots(2, len(names), figsize=(WIDTH, 4.4), squeeze=False, layout="constrained")
@@ -50,6 +50,8 @@ def draw(inputs: Inputs) -> "Figure":
                 levels["level"], levels[quantity] - error, levels[quantity] + error, color=colour, alpha=0.25, lw=0
             )
         axes.set(xlabel="level $k$", yscale="log")
+    for axes in grid.flat:
+        label_log(axes.yaxis)
     grid[0, 0].set_ylabel("loss per image")
     grid[1, 0].set_ylabel("held-out loss per image")
     shared_legend(figure, grid[0], "outside upper center")
