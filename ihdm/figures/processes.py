@@ -22,6 +22,8 @@ BLURS = (0, 1 / 32, 1 / 16, 1 / 8, 1 / 2)
 """Blur widths as shares of the image's width."""
 CUT = (-0.7, 1.7)
 """Where surfaces end: noise beyond is cut."""
+CANDIDATES = 100
+"""Images among which that of most contrast is shown: of a flat one there is little to see."""
 MAX_LINES = 32
 """Most lines of a surface in either direction."""
 
@@ -36,7 +38,8 @@ def draw(inputs: Inputs) -> "Figure":
     sets = {files[""].parent.name: files[""] for files in inputs["train"].values()}
     figure = plt.figure(figsize=(WIDTH, 4.3 * len(sets)))
     for part, (name, path) in zip(figure.subfigures(len(sets), 1, squeeze=False)[:, 0], sets.items(), strict=True):
-        image = open_images(path)[0].mean(axis=-1) / 255
+        images = open_images(path)[:CANDIDATES].mean(axis=-1) / 255
+        image = images[images.std(axis=(1, 2)).argmax()]
         noise = generator(0, "surface noise", 0).standard_normal(image.shape)
         part.text(0.02, 0.99, name, va="top", fontsize="medium")
         noisy, heated = part.subfigures(2, 1)

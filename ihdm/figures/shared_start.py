@@ -1,5 +1,6 @@
 """Many samples of one start, each with its own noise (paper, figure of a shared start)."""
 
+import math
 from typing import TYPE_CHECKING
 
 from ihdm.figures import Input, Inputs
@@ -13,6 +14,7 @@ INPUTS = {"grid": Input("samples/{experiment}/starts_noises.npy")}
 SHOWN_STARTS = 2
 SHOWN_NOISES = 16
 COLUMNS = 8
+"""Most images in a row of a sheet."""
 
 
 def draw(inputs: Inputs) -> "Figure":
@@ -22,17 +24,19 @@ def draw(inputs: Inputs) -> "Figure":
     from ihdm.figures.style import SMALL, WIDTH, show_images, to_stored
 
     sheets = {name: read_array(files[""])[:SHOWN_STARTS, :SHOWN_NOISES] for name, files in inputs["grid"].items()}
-    rows = [-(-images.shape[1] // min(COLUMNS, images.shape[1])) for images in sheets.values()]
-    heights = [WIDTH / SHOWN_STARTS / COLUMNS * number + 0.4 for number in rows]
+    counts = [images.shape[1] for images in sheets.values()]
+    rows = [math.ceil(count / COLUMNS) for count in counts]
+    columns = [math.ceil(count / number) for count, number in zip(counts, rows, strict=True)]
+    heights = [WIDTH / SHOWN_STARTS / across * down + 0.4 for across, down in zip(columns, rows, strict=True)]
     figure, grid = plt.subplots(
         len(sheets), SHOWN_STARTS, figsize=(WIDTH, sum(heights)), height_ratios=heights, squeeze=False,
         layout="constrained",
     )  # fmt: skip
-    for row, (name, images) in zip(grid, sheets.items(), strict=True):
+    for row, (name, images), across in zip(grid, sheets.items(), columns, strict=True):
         for axes, sheet, start in zip(
             row, images, ("one start, {} noises", "another, the same {} noises"), strict=True
         ):
-            show_images(axes, to_stored(sheet), min(COLUMNS, len(sheet)))
+            show_images(axes, to_stored(sheet), across)
             axes.set_title(name)
             axes.set_xlabel(start.format(len(sheet)), fontsize=SMALL)
     return figure
