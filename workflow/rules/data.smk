@@ -12,6 +12,7 @@ rule data:
         f"{RESULTS}/benchmarks/data/{{dataset}}.tsv"
     conda:
         "../../environment.yml"
+    priority: 2
     resources:
         mem_mb=4000,
         runtime=1440,
