@@ -55,14 +55,18 @@ def _panels(part: "SubFigure", rows: int, columns: int) -> "list[Axes]":
 
 
 def _show_gradient(axes: "Axes", gradient: np.ndarray, pixel: np.ndarray) -> None:
-    """Show a gradient around its output pixel, which is framed; red is positive, blue negative, white none."""
+    """Show a gradient around its output pixel, which is framed; red is positive, blue negative, white none.
+
+    Colours go by the square root, or the pixel itself would leave the others none.
+    """
     top, left = (
         min(max(place - WINDOW // 2, 0), max(size - WINDOW, 0))
         for place, size in zip(pixel, gradient.shape, strict=True)
     )
     shown = gradient[top : top + WINDOW, left : left + WINDOW]
     largest = np.abs(shown).max() or 1.0
-    axes.imshow(shown, cmap="RdBu_r", vmin=-largest, vmax=largest, interpolation="none")
+    visible = np.sign(shown) * np.sqrt(np.abs(shown) / largest)
+    axes.imshow(visible, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="none")
     frame = np.array([-0.5, 0.5, 0.5, -0.5, -0.5])
     axes.plot(pixel[1] - left + frame, pixel[0] - top + np.roll(frame, 1), "k", lw=0.6)
     axes.set(xticks=[], yticks=[])
