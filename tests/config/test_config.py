@@ -97,7 +97,7 @@ def test_schema_is_up_to_date():
         ("evaluation.prior_noise", "gamma", "evaluation.prior_noise"),
         ("evaluation.extractors", {"digits": "dct"}, "evaluation.extractors: 'photos' is not defined"),
         ("figures.psd", ["digits-sigma0.05"], "figures.psd: 'digits-sigma0.05' is not defined"),
-        ("figures.psdd", ["digits"], "figures: 'psdd' is not defined; known are data, delta_curve"),
+        ("figures.psdd", ["digits"], "figures: 'psdd' is not defined; known are asymptotics, blur_max"),
         ("figures.sweep_curves", ["photos"], "figures.sweep_curves: nothing of 'photos' is swept; add a list under"),
         ("datasets.digits.image_channels", 2, "datasets.digits.image_channels"),
         ("experiments.Digits", {}, "experiments.Digits"),

@@ -11,7 +11,7 @@ rule report_tables:
         "../../environment.yml"
     params:
         code=code_sha256("report tables"),
-        settings=settings.model_dump_json(),
+        settings=lambda wildcards: settings.model_dump_json(),
         joint=[word for table in PRINTED_FROM for word in ("--joint", f"{RESULTS}/metrics/{table}.csv")],
         folder=f"{RESULTS}/tables",
     shell:
