@@ -35,6 +35,8 @@ def test_planning_loads_no_plotting_library():
 
 
 def test_inputs_are_named_by_kind_experiment_and_ratio(quick):
+    shown = ("digits-sigma0.02", "photos")
+    quick = quick.model_copy(update={"figures": {"delta_curve": shown, "training": shown}})
     files = figure_inputs("delta_curve", quick)
     assert files["distance:photos:1.25"] == "metrics/distance/photos/delta1.25.csv"
     assert files["real:digits-sigma0.02"] == "metrics/distance/real/digits.csv"
