@@ -45,7 +45,7 @@ def draw(inputs: Inputs) -> "Figure":
 
 
 def _draw_tree(axes: "Axes", shown: StoredImages, labels: list[str]) -> None:
-    """Draw each state once, with a line to each of the two that come of it, and leaves in the last row."""
+    """Draw what is made of each state once, with lines to the two that come of it, and leaves in the last row."""
     from ihdm.figures.style import SMALL, place_image
 
     num_rows, num_leaves = shown.shape[:2]

@@ -23,6 +23,7 @@ from ihdm.metrics.paths import SIGMAS, shown_paths
 ROOT = Path(__file__).parents[2]
 GREY, COLOUR = (8, 8, 1), (16, 16, 3)
 BANDS = 6
+EXTRACTORS = {"digits": "dct", "photos": "pca"}
 
 
 @pytest.fixture(scope="session")
@@ -178,13 +179,13 @@ def input_gradients(path: Path, _images: Images, _: list[Variant]) -> None:
     )  # fmt: skip
 
 
-def features(path: Path, images: Images, _: list[Variant]) -> None:
+def features(path: Path, images: Images, variants: list[Variant]) -> None:
     values = images.random.standard_normal((60, 16)).astype(np.float32)
-    StoredFeatures(values, path.parts[path.parts.index("features") + 1], "0" * 64).save(path)
+    StoredFeatures(values, EXTRACTORS[variants[0].dataset], "0" * 64).save(path)
 
 
 def memorisation(path: Path, images: Images, variants: list[Variant]) -> None:
-    extractor = "pca" if variants[0].dataset == "photos" else "dct"
+    extractor = EXTRACTORS[variants[0].dataset]
     spaces, sets = ["pixels", extractor] * 2, ["samples"] * 2 + ["test"] * 2
     n_reference = variants[0].experiment.num_train or 60
     table(
@@ -210,7 +211,7 @@ def sweep(path: Path, _images: Images, variants: list[Variant]) -> None:
     rows = []
     for place, variant in enumerate(variants):
         process, number = variant.experiment.process, variant.experiment.num_train or 1000
-        features = "pca" if variant.dataset == "photos" else "dct"
+        features = EXTRACTORS[variant.dataset]
         known = {
             "dataset": variant.dataset, "experiment": variant.name, "base": variant.base, "swept": variant.swept,
             "num_train": number, "num_levels": process.num_levels, "sigma": getattr(process, "sigma", None),
@@ -260,8 +261,8 @@ MAKERS: dict[str, Callable[[Path, Images, list[Variant]], None]] = {
     "/generation/": generation,
     "/disentanglement/": disentanglement,
     "/sweep.csv": sweep,
-    "/paths.npz": paths,
-    "/paths.csv": path_measures,
+    "/paths/toy.npz": paths,
+    "/paths/toy.csv": path_measures,
     "/asymptotics/": asymptotics,
     "/tree.npz": tree,
     "/hierarchy/": hierarchy,

@@ -35,10 +35,13 @@ def test_planning_loads_no_plotting_library():
 
 
 def test_inputs_are_named_by_kind_experiment_and_ratio(quick):
+    shown = ("digits-blur_sigma_max2", "photos")
+    quick = quick.model_copy(update={"figures": {"delta_curve": shown, "training": shown}})
     files = figure_inputs("delta_curve", quick)
     assert files["distance:photos:1.25"] == "metrics/distance/photos/delta1.25.csv"
-    assert files["real:digits-sigma0.02"] == "metrics/distance/real/digits.csv"
-    assert figure_inputs("training", quick)["history:digits-sigma0.02"] == "models/digits-sigma0.02/history.csv"
+    assert files["real:digits-blur_sigma_max2"] == "metrics/distance/real/digits.csv"
+    history = figure_inputs("training", quick)["history:digits-blur_sigma_max2"]
+    assert history == "models/digits-blur_sigma_max2/history.csv"
 
 
 def test_what_an_experiment_does_not_have_is_left_out(quick):
