@@ -31,11 +31,17 @@ def quick() -> dict:
 
 @pytest.fixture
 def plain(quick) -> dict:
-    """The same of the paper's process and sampler alone."""
+    """The same of the paper's process and sampler alone, with other sweeps."""
     quick["experiments"] = {name: quick["experiments"][name] for name in ("digits", "photos")}
-    del quick["samplers"], quick["studies"], quick["figures"]["evaluations"]
-    for figure, names in quick["figures"].items():
-        quick["figures"][figure] = [name for name in names if name.partition("-")[0] in quick["experiments"]]
+    del quick["samplers"], quick["studies"], quick["probes"], quick["figures"]["evaluations"]
+    ratios = quick["sweeps"]["delta_ratio"]
+    quick["sweeps"] = {"delta_ratio": ratios, "sigma": {"digits": [0.02]}, "levels": {"digits": ["as_released"]}}
+    quick["figures"] |= {"sweep_curves": ["digits"], "delta_curve": ["digits", "digits-sigma0.02", "photos"]}
+    for figure, names in list(quick["figures"].items()):
+        left = [name for name in names if name.partition("-")[0] in quick["experiments"]]
+        quick["figures"][figure] = left
+        if not left:
+            del quick["figures"][figure]
     return quick
 
 
@@ -227,24 +233,36 @@ def test_yaml_merge_keys_work(tmp_path, quick):
     assert read_config(tmp_path / "config.yaml").datasets["second"].source == "digits"
 
 
-def test_likelihood_needs_noise(quick):
+def test_likelihood_needs_noise(plain):
     def bounded() -> set[str]:
-        return {name for name, variant in parse_config(quick).variants.items() if variant.has_likelihood}
+        return {name for name, variant in parse_config(plain).variants.items() if variant.has_likelihood}
 
+    plain["sweeps"]["prior_noise"] = {"digits": ["none"]}
     trained = {"digits", "digits-sigma0.02", "digits-levels_as_released", "photos"}
     assert bounded() == trained
-    quick["sweeps"]["prior_noise"]["digits"].append("sigma")
+    plain["sweeps"]["prior_noise"]["digits"].append("sigma")
     assert bounded() == trained | {"digits-prior_noise_sigma"}
-    config = parse_config(quick)
+    config = parse_config(plain)
     assert config.likelihood("digits-prior_noise_sigma").prior_noise == "sigma"
     assert config.likelihood("digits").prior_noise == "delta"
-    quick["evaluation"]["prior_noise"] = "none"
+    plain["evaluation"]["prior_noise"] = "none"
     assert bounded() == {"digits-prior_noise_sigma"}
     with pytest.raises(ValueError, match="prior_noise"):
-        parse_config(quick).likelihood("digits")
-    quick["evaluation"].update(prior_noise="delta", delta_ratio=0)
-    del quick["sweeps"]["delta_ratio"]["photos"]
+        parse_config(plain).likelihood("digits")
+    plain["evaluation"].update(prior_noise="delta", delta_ratio=0)
+    del plain["sweeps"]["delta_ratio"]["photos"]
     assert bounded() == {"digits", "digits-sigma0.02"}
+
+
+def test_what_is_measured_of_an_experiment_is_measured_of_its_variants(quick):
+    variants = parse_config(quick).variants
+    assert variants["digits"].has_levels
+    assert variants["digits"].has_disentanglement
+    brief = [variant for variant in variants.values() if variant.base == "digits_brief"]
+    assert len(brief) > 5
+    assert not any(variant.has_levels or variant.has_likelihood for variant in brief)
+    assert all(variant.has_disentanglement for variant in brief)
+    assert not variants["digits_diffusion_brief-num_train50"].has_disentanglement
 
 
 def test_missing_file(tmp_path):
@@ -311,9 +329,9 @@ def test_swept_values_are_validated(quick):
         parse_config(quick)
 
 
-def test_delta_ratios_hold_the_default(quick):
-    quick["sweeps"]["delta_ratio"] = {"digits": [2, 0]}
-    config = parse_config(quick)
+def test_delta_ratios_hold_the_default(plain):
+    plain["sweeps"] |= {"delta_ratio": {"digits": [2, 0]}, "rounding": {"digits": ["truncate"]}}
+    config = parse_config(plain)
     assert config.variants["digits"].delta_ratios == (0, 1.25, 2)
     assert config.variants["digits-sigma0.02"].delta_ratios == (0, 1.25, 2)
     assert config.variants["digits-rounding_truncate"].delta_ratios == (1.25,)
@@ -346,10 +364,10 @@ def test_paper_models_are_those_of_the_paper():
     found = {
         name: (value.process.num_levels, value.process.blur_sigma_max, value.training.batch_size)
         for name, value in experiments.items()
-        if "-" not in name
+        if "-" not in name and value.process.kind == "heat"
     }
     assert found == expected
-    assert {experiment.process.sigma for experiment in experiments.values()} == {0.01}
+    assert {getattr(experiment.process, "sigma", 0.01) for experiment in experiments.values()} == {0.01}
 
 
 @given(st.floats(0, 1e6).map(lambda value: round(value, 6)))
@@ -532,13 +550,13 @@ def test_wrong_samplers_and_processes_are_named(quick, path, value, message):
 def test_a_network_is_measured_wherever_it_is_needed(quick):
     """At the levels of bounds, and at those that samplers visit."""
     quick["evaluation"]["max_levels"] = 4
-    quick["sweeps"]["sampler"] = {"digits": ["markov"]}
+    quick["sweeps"]["sampler"]["digits"] = ["markov"]
     config = parse_config(quick)
     assert config.calibration("digits").levels == tuple(range(1, 41))  # markov visits all
     assert (
         config.calibration("digits_blurring").levels == config.joints("digits_blurring").levels == (250, 500, 750, 1000)
     )
     visited = {40, 36, 32, 28, 24, 20, 16, 12, 8, 4}
-    quick["sweeps"]["sampler"] = {}
+    del quick["sweeps"]["sampler"]["digits"]
     quick["studies"] = {"digits": {"samplers": ["paper"], "counts": [10]}}
     assert set(parse_config(quick).calibration("digits").levels) == visited | {10, 20, 30, 40}
