@@ -38,17 +38,15 @@ def _distances(evidence: Evidence, subject: Subject) -> list[Measured]:
 
 
 def _losses(evidence: Evidence, subject: Subject) -> list[Measured]:
-    heat, rival = (_loss(evidence, *subject, name) for name in subject)
+    heat, rival = (_loss(evidence, subject, base) for base in subject)
     return [heat.over(rival)]
 
 
-def _loss(evidence: Evidence, heat: str, rival: str, base: str) -> Measured:
+def _loss(evidence: Evidence, pair: Subject, base: str) -> Measured:
     """Return by what factor the Fréchet distance grows with the fewest images that both were trained on."""
     variants = evidence.config.variants
-    counts = [
-        {variant.experiment.num_train or 0 for variant in variants.values() if (variant.base, variant.swept) == key}
-        for key in ((heat, "num_train"), (rival, "num_train"))
-    ]
+    swept = [variant for variant in variants.values() if variant.swept == "num_train"]
+    counts = [{variant.experiment.num_train or 0 for variant in swept if variant.base == name} for name in pair]
     both = set.intersection(*counts)
     if not both:
         raise NotRunError
@@ -79,7 +77,7 @@ CLAIMS = (
         subjects=_networks,
         measure=_radius,
         decision=Below(1.0),
-        reason="More local is a smaller distance. Errors of the stages, which share images, are averaged: on the wide side.",
+        reason="More local is a smaller distance. Errors of the stages, which share images, are averaged.",
     ),
     Claim(
         id="more_data_efficient",

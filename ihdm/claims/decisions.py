@@ -1,16 +1,17 @@
 """Kinds of decision: from measured values with 95 % intervals to a verdict and a p-value.
 
-Every kind asks whether the truth lies in a range. The verdict is *reproduced* if the whole 95 % interval lies in it, *not
-reproduced* if all of it lies outside, and *inconclusive* if it reaches across a border: then the data cannot tell.
+Every kind asks whether the truth lies in a range. The verdict is *reproduced* if the whole 95 % interval lies in it,
+*not reproduced* if all of it lies outside, and *inconclusive* if it reaches across a border: the data cannot tell.
 
-The p-value goes with that: two-sided, of the nearest border that the verdict would have to cross, normal on each side of
-the value with that side's half of the interval for 1.96 standard errors. A single value is decided exactly if p ≤ 0.05.
+The p-value goes with that: two-sided, of the border that is nearest in standard errors, normal on each side of the
+value with that side's half of the interval for 1.96 standard errors. A single value is decided exactly if p ≤ 0.05.
 """
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from typing import Protocol
 
 from ihdm.metrics.estimates import NORMAL_95
@@ -58,7 +59,7 @@ class Measured:
 
 
 def mean(values: Sequence[Measured]) -> Measured:
-    """Return the mean of values that may rise and fall together: their intervals are averaged, which is never too narrow."""
+    """Return the mean of values that may rise and fall together: averaged intervals are never too narrow for it."""
     count = len(values)
     return Measured(*(sum(getattr(one, name) for one in values) / count for name in ("value", "low", "high")))
 
@@ -171,9 +172,9 @@ class MinimumBetween:
 class Every:
     """Every one of several values satisfies a decision.
 
-    Reproduced if each is, by itself (an intersection-union test, which needs no correction); not reproduced if one fails
-    by itself even with its p-value times the number of them; else inconclusive. The value that is told is the one that
-    decides: that which fails most clearly, or holds least clearly.
+    Reproduced if each is, by itself (an intersection-union test, which needs no correction); not reproduced if one
+    fails by itself even with its p-value times the number of them; else inconclusive. The value that is told is the one
+    that decides: that which fails most clearly, or holds least clearly.
     """
 
     each: Decision
@@ -206,7 +207,7 @@ class Rising:
 
     def decide(self, values: Sequence[Measured]) -> Verdict:
         """Decide on two values or more; what is told is the step that decides."""
-        steps = [after.minus(before) for before, after in zip(values, values[1:], strict=False)]
+        steps = [after.minus(before) for before, after in pairwise(values)]
         return Every(Above(0.0)).decide(steps)
 
 
@@ -235,10 +236,8 @@ def _decide(measured: Measured, low: float, high: float, *, may_touch: bool = Fa
         outside = not inside and outside
     borders = [border for border in (low, high) if math.isfinite(border)]
     tails = [_tail(measured, border) for border in borders]
-    if low < measured.value < high:  # it would have to cross the nearer one, in standard errors
-        p = max(tails)
-    else:
-        p = _tail(measured, low if measured.value <= low else high)
+    is_inside = low < measured.value < high  # and would have to cross the nearer border
+    p = max(tails) if is_inside else _tail(measured, low if measured.value <= low else high)
     outcome = Outcome.REPRODUCED if inside else Outcome.NOT_REPRODUCED if outside else Outcome.INCONCLUSIVE
     return Verdict(outcome, measured, p)
 

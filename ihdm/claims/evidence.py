@@ -36,7 +36,7 @@ class Evidence:
     config: Config
 
     def rows(self, table: str, **values: Any) -> pd.DataFrame:  # noqa: ANN401 (as cells are)
-        """Return the rows that hold these values in these columns and have a value, if it is a table of values.
+        """Return the rows that hold these values in these columns, but those without a value or its error.
 
         Raises:
             NotRunError: if there are none.
@@ -46,8 +46,7 @@ class Evidence:
         found = self.tables[table]
         for column, value in values.items():
             found = found[found[column].isin(value) if isinstance(value, tuple) else found[column] == value]
-        if "value" in found:
-            found = found[found["value"].notna()]
+        found = found.dropna(subset=[name for name in ("value", "standard_error") if name in found])
         if found.empty:
             raise NotRunError
         return found

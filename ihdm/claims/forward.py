@@ -27,8 +27,8 @@ CLAIMS = (
         subjects=datasets,
         measure=_blur_differences,
         decision=Every(Below(0.02)),
-        reason="Of the change that the blur makes. From a width of one pixel on, and three widths from borders, a sampled "
-        "Gaussian and the exact one differ by 0.7 % at the finest frequency, and 0.3 % of a Gaussian lies beyond.",
+        reason="Of the change that the blur makes. At a width of one pixel a sampled Gaussian and the exact one differ "
+        "by 0.7 % at the finest frequency, and 0.3 % of a Gaussian lie beyond three widths.",
     ),
     Claim(
         id="heat_removes_fine_first",

@@ -30,9 +30,8 @@ def _neighbours(evidence: Evidence, subject: Subject) -> list[Measured]:
 
 
 def _copies(evidence: Evidence, subject: Subject) -> list[Measured]:
-    rows = {"experiment": subject[0], "metric": "share_near", "extractor": "pixels"}
-    samples, held_out = (evidence.one("memorisation", set=images, **rows) for images in ("samples", "test"))
-    return [samples.minus(held_out)]
+    named = {"experiment": subject[0], "metric": "share_near", "extractor": "pixels"}
+    return [evidence.one("memorisation", set="samples", **named)]
 
 
 CLAIMS = (
@@ -75,11 +74,11 @@ CLAIMS = (
         text="Samples are no copies of training images.",
         paper="the figure of nearest training images",
         tables=("memorisation",),
-        quantity="share of samples nearer to a training image than 95 % of held-out images, less that of held-out images",
+        quantity="share of samples nearer to a training image, in pixels, than 95 % of held-out images are",
         subjects=_heat,
         measure=_copies,
-        decision=Below(0.1),
-        reason="A model that repeats training images has nearly all of its samples there; held-out images have 5 %, and one "
-        "sample in ten more would be seen.",
+        decision=Below(0.15),
+        reason="A model that repeats training images has nearly all of its samples there; held-out images have 5 % by "
+        "definition, and one sample in ten more would be seen.",
     ),
 )

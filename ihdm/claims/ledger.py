@@ -38,8 +38,8 @@ def available_tables(config: Config) -> list[str]:
 def check(tables: Mapping[str, pd.DataFrame], config: Config) -> pd.DataFrame:
     """Return one row for each claim and what it is checked on.
 
-    `p` is missing where nothing was run. `holm` tells of a decided claim whether it stays decided at 5 % for all that were
-    tested together, by Holm's correction; those that were tested and not decided count among these.
+    `p` is missing where nothing was run. `holm` tells of a decided claim whether it stays decided at 5 % for all that
+    were tested together, by Holm's correction; those that were tested and not decided count among these.
 
     Args:
         tables: joint tables by name, as many as there are.
@@ -50,9 +50,8 @@ def check(tables: Mapping[str, pd.DataFrame], config: Config) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     tested = table["p"].notna()
     decided = table["verdict"].isin([Outcome.REPRODUCED, Outcome.NOT_REPRODUCED])
-    kept = pd.Series(False, index=table.index)
-    kept[tested] = holm(table.loc[tested, "p"])
-    table["holm"] = kept & decided
+    kept = pd.Series(holm(table.loc[tested, "p"]), index=table.index[tested])
+    table["holm"] = kept.reindex(table.index, fill_value=False) & decided
     return table
 
 
@@ -133,8 +132,8 @@ def as_markdown(table: pd.DataFrame) -> str:
     parts = [
         "# What the paper says, and what was measured",
         f"{len(run)} tests were made: {counts}. {int(run['holm'].sum())} verdicts are kept by Holm's correction at "
-        f"{LEVEL:.0%} for all tests together; † marks those that are not. Intervals are of 95 %, over images: what another "
-        "training would change is not in them.",
+        f"{LEVEL:.0%} for all tests together; † marks those that are not. Intervals are of 95 %, over images: what "
+        "another training would change is not in them.",
         shown.to_markdown(index=False, disable_numparse=True) if len(run) else "Nothing was run.",
     ]
     if len(missing):

@@ -79,7 +79,7 @@ CLAIMS = (
         text="The more levels, the nearer is the loss to that of denoising score matching.",
         paper="appendix A.4",
         tables=("asymptotics",),
-        quantity="nearness to one of the loss of deblurring over that of denoising, of Gaussian data, from few to many levels",
+        quantity="nearness to one of the loss of deblurring over that of denoising, of Gaussian data, as K grows",
         subjects=_toy,
         measure=_approach,
         decision=Rising(),
@@ -105,8 +105,8 @@ CLAIMS = (
         subjects=_heat,
         measure=_network_chain,
         decision=Every(Within(0.75, 2.5)),
-        reason="An exact network gives one where data are stronger than the noise and two where they are weaker; a quarter "
-        "more on both sides is for a network that is not.",
+        reason="An exact network gives one where data are stronger than the noise and two where they are weaker; a "
+        "quarter more on both sides is for a network that is not.",
     ),
     Claim(
         id="noise_merges_paths",

@@ -32,8 +32,8 @@ CLAIMS = (
         subjects=datasets,
         measure=_added,
         decision=Every(Equivalent(1.0, 0.05)),
-        reason="Noise that was counted twice or left out in a band where it matters would be off by half or more; 5 % is "
-        "small against that and large against what the draws leave open.",
+        reason="Noise counted twice or left out in a band where it matters would be off by half or more; 5 % is small "
+        "against that and large against what the draws leave open.",
     ),
     Claim(
         id="noise_drowns_fine_first",

@@ -41,7 +41,7 @@ CLAIMS = (
         subjects=_concerned,
         measure=_relative,
         decision=Equivalent(1.0, 0.1),
-        reason="Retrained networks and another library's features differ by some percent; a tenth is still the same method.",
+        reason="Retrained networks and other libraries' features differ by some percent; a tenth is the same method.",
         reference=", ".join(f"{one.fid} ({one.source})" for one in PUBLISHED if one.by == BY),
     ),
 )

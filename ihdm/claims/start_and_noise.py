@@ -15,8 +15,8 @@ def _heat(config: Config) -> list[Subject]:
 def _share(evidence: Evidence, experiment: str, quantity: str, source: str) -> Measured:
     """Return a share of the variance with the error that so few starts and noises leave.
 
-    A variance from n independent values has a relative error of √(2 / (n − 1)); to first order, the share s of one of two
-    such variances has s (1 − s) √(2 / (a − 1) + 2 / (b − 1)). What varies in many directions is known better than that.
+    A variance from n independent values has a relative error of √(2 / (n − 1)); to first order, the share s of one of
+    two such variances has s (1 − s) √(2 / (a − 1) + 2 / (b − 1)). What varies in many directions is known better.
     """
     row = evidence.rows("disentanglement", experiment=experiment, quantity=quantity).iloc[0]
     share = float(row[source])
@@ -54,7 +54,7 @@ CLAIMS = (
         subjects=_heat,
         measure=_structure,
         decision=Above(0.5),
-        reason="More than half: more than start and both together. What start and noise do together is no shape that other "
-        "starts share.",
+        reason="More than half: more than start and both together. What start and noise do together is no shape that "
+        "other starts share.",
     ),
 )
