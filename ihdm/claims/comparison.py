@@ -38,12 +38,12 @@ def _distances(evidence: Evidence, subject: Subject) -> list[Measured]:
 
 
 def _losses(evidence: Evidence, subject: Subject) -> list[Measured]:
-    heat, rival = (_loss(evidence, subject, base) for base in subject)
-    return [heat.over(rival)]
+    heat, rival = (_log_loss(evidence, subject, base) for base in subject)
+    return [heat.minus(rival).exp()]
 
 
-def _loss(evidence: Evidence, pair: Subject, base: str) -> Measured:
-    """Return by what factor the Fréchet distance grows with the fewest images that both were trained on."""
+def _log_loss(evidence: Evidence, pair: Subject, base: str) -> Measured:
+    """Return the log of the factor by which the fewest images that both were trained on raise the distance."""
     variants = evidence.config.variants
     swept = [variant for variant in variants.values() if variant.swept == "num_train"]
     counts = [{variant.experiment.num_train or 0 for variant in swept if variant.base == name} for name in pair]
@@ -53,7 +53,7 @@ def _loss(evidence: Evidence, pair: Subject, base: str) -> Measured:
     ratio = variants[base].delta_ratio
     few = evidence.rows("sweep", base=base, swept="num_train", num_train=min(both), set="samples", delta_ratio=ratio)
     every = evidence.rows("sweep", experiment=base, set="samples", delta_ratio=ratio)
-    return frechet(few).over(frechet(every))
+    return frechet(few).log().minus(frechet(every).log())
 
 
 CLAIMS = (

@@ -20,6 +20,10 @@ LEVEL = 0.05
 """Of all tests, of single ones and of Holm's correction over all."""
 
 
+LARGEST_LOG = 700.0
+"""Beyond lies no floating-point number."""
+
+
 class Outcome(StrEnum):
     """What a check can say."""
 
@@ -50,12 +54,18 @@ class Measured:
         above = math.hypot(self.high - self.value, other.value - other.low)
         return Measured(value, value - below, value + above)
 
+    def log(self) -> "Measured":
+        """Return the logarithm of a positive value, with its relative error."""
+        value = math.log(self.value)
+        return Measured(value, value - (self.value - self.low) / self.value, value + self.high / self.value - 1)
+
+    def exp(self) -> "Measured":
+        """Return what this is the logarithm of."""
+        return Measured(*(math.exp(min(end, LARGEST_LOG)) for end in (self.value, self.low, self.high)))
+
     def over(self, other: "Measured") -> "Measured":
         """Return the ratio of two positive values, as if they were independent, its interval found on a log scale."""
-        below = math.hypot((self.value - self.low) / self.value, (other.high - other.value) / other.value)
-        above = math.hypot((self.high - self.value) / self.value, (other.value - other.low) / other.value)
-        value = self.value / other.value
-        return Measured(value, value * math.exp(-below), value * math.exp(above))
+        return self.log().minus(other.log()).exp()
 
 
 def mean(values: Sequence[Measured]) -> Measured:

@@ -123,7 +123,7 @@ def as_markdown(table: pd.DataFrame) -> str:
             "claim": run["claim"] + run["ours"].map({True: " (ours)", False: ""}),
             "experiment": run["experiment"],
             "verdict": run["verdict"] + is_lost.map({True: " †", False: ""}),
-            "value": [interval_text(*row) for row in run[["value", "low", "high"]].itertuples(index=False)],
+            "value": [_interval(*row) for row in run[["value", "low", "high"]].itertuples(index=False)],
             "rule": run["rule"],
             "paper": run["paper"],
         }
@@ -140,3 +140,9 @@ def as_markdown(table: pd.DataFrame) -> str:
         lines = [f"- {claim} ({experiments})" for claim, experiments in missing.items()]
         parts += ["## Not run", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    if math.isfinite(high - low):
+        return interval_text(value, low, high)
+    return f"{value:.3g} ({low:.3g} … {high:.3g})".replace("inf", "∞").replace("-", "−")

@@ -9,8 +9,8 @@ HEADING = "What do heat and noise do to images?"
 EXPLANATION = (
     "Difference from a Gaussian: root mean square of heat less a sampled Gaussian filter of the same width, over what "
     "the blur changes, away from borders. Added power: power of noisy images over the power of the images plus σ², in "
-    "bands of frequency; one if noise adds a flat spectrum. Halving: the blur width in pixels that halves the power of a "
-    "band, and the σ of the noise that equals it. Order: rank correlation of these with frequency, 1 if fine detail "
+    "bands of frequency; one if noise adds a flat spectrum. Halving: the blur width in pixels that halves the power of "
+    "a band, and the σ of the noise that equals it. Order: rank correlation of these with frequency, 1 if fine detail "
     "goes first. With 95 % intervals over images."
 )
 NAMES = {
