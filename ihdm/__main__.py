@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ihdm.commands import config, data, figures, metrics, models, report, results, samples
+from ihdm.commands import claims, config, data, figures, metrics, models, report, results, samples
 from ihdm.errors import InterruptedTrainingError, UserError
 from ihdm.storage.files import NO_SPACE
 
@@ -17,7 +17,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for stage in (data, models, samples, metrics, figures, report, config, results):
+for stage in (data, models, samples, metrics, figures, report, claims, config, results):
     app.add_typer(stage.app, name=stage.__name__.rpartition(".")[2])
 
 

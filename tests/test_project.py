@@ -33,12 +33,22 @@ LAYERS = [
     {"metrics", "samples"},
     {"models"},
     {"figures", "report"},
+    {"claims"},
     {"commands"},
     {"__main__"},
 ]
 
 # Of the metrics, those that evaluate networks or processes; all others are functions of arrays.
-METRICS_WITH_TORCH = {"asymptotics", "evaluations", "forward_spectra", "heldout", "joints", "likelihood", "paths"}
+METRICS_WITH_TORCH = {
+    "asymptotics",
+    "evaluations",
+    "forward",
+    "forward_spectra",
+    "heldout",
+    "joints",
+    "likelihood",
+    "paths",
+}
 
 
 def name_of(path: Path) -> str:

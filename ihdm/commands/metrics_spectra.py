@@ -97,3 +97,19 @@ def data_spectrum(
 
     with record([output], command="metrics data-spectrum", inputs=[train], settings={"resamples": resamples}, seed=0):
         write_rows(power_law_rows(open_images(train), num_resamples=resamples, seed=0), label, output)
+
+
+@app.command()
+def forward(
+    train: TrainOption,
+    resamples: ResamplesOption,
+    output: OutputOption,
+    label: LabelOption = None,
+) -> None:
+    """Compare heat with a Gaussian filter and noise with a flat spectrum, and tell which detail each takes first."""
+    from ihdm.metrics.forward import forward_rows
+    from ihdm.storage.provenance import record
+    from ihdm.storage.reading import open_images
+
+    with record([output], command="metrics forward", inputs=[train], settings={"resamples": resamples}, seed=0):
+        write_rows(forward_rows(open_images(train), num_resamples=resamples, seed=0), label, output)

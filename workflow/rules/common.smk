@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 from snakemake.settings.types import ExecMode
 
+from ihdm.claims.ledger import available_tables
 from ihdm.config.reading import parse_config, read_config
 from ihdm.data.sources import check_sources, notes_of, reference_of, resolve_datasets
 from ihdm.config.experiments import format_number
@@ -78,6 +79,9 @@ TABLES = {table: [f"{RESULTS}/{path}" for path in parts] for table, parts in joi
 PRINTED = available({*TABLES, "sweep"})
 PRINTED_FROM = sorted({needed for needs in PRINTED.values() for needed in needs})
 
+# The joint tables that claims are decided from.
+CLAIMED_FROM = available_tables(settings)
+
 # The records of what takes long to make, and is kept when the code that makes it changes. All other rules have
 # the hash of their code among their params, and so run anew.
 KEPT = [
@@ -118,6 +122,7 @@ def everything():
         + [f"{RESULTS}/metrics/{table}.csv" for table in TABLES]
         + [f"{RESULTS}/metrics/sweep.{ending}" for ending in ("csv", "parquet")]
         + [f"{RESULTS}/tables/{table}.{ending}" for table in PRINTED for ending in ("csv", "md", "tex")]
+        + [f"{RESULTS}/report/claims.{ending}" for ending in ("csv", "md", "json")]
         + [f"{RESULTS}/report/summary.html"]
     )
 

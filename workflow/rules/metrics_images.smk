@@ -289,3 +289,22 @@ rule metrics_data_spectrum:
     shell:
         "python -m ihdm --threads {threads} metrics data-spectrum --resamples {params.resamples} --train {input.train:q} "
         "--label dataset={wildcards.dataset} --output {output.table:q} > {log:q} 2>&1"
+
+
+# What heat and noise do to a data set's images.
+rule metrics_forward:
+    input:
+        train=f"{RESULTS}/data/{{dataset}}/train.npy",
+    output:
+        table=f"{RESULTS}/metrics/forward/{{dataset}}.csv",
+        meta=f"{RESULTS}/metrics/forward/{{dataset}}.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/forward/{{dataset}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_sha256("metrics forward"),
+        resamples=settings.evaluation.num_resamples,
+    shell:
+        "python -m ihdm --threads {threads} metrics forward --resamples {params.resamples} --train {input.train:q} "
+        "--label dataset={wildcards.dataset} --output {output.table:q} > {log:q} 2>&1"

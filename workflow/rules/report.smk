@@ -19,6 +19,34 @@ rule report_tables:
         "--output {params.folder:q} > {log:q} 2>&1"
 
 
+# The claims of the paper, each with a verdict.
+rule claims:
+    input:
+        tables=[f"{RESULTS}/metrics/{table}.csv" for table in CLAIMED_FROM],
+    output:
+        table=report(
+            f"{RESULTS}/report/claims.csv",
+            caption="../report/claims.rst",
+            category="Summary",
+            labels={"page": "claims and verdicts"},
+        ),
+        text=f"{RESULTS}/report/claims.md",
+        json=f"{RESULTS}/report/claims.json",
+        meta=f"{RESULTS}/report/claims.meta.json",
+    log:
+        f"{RESULTS}/logs/report/claims.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_sha256("claims check"),
+        settings=settings.model_dump_json(),
+        joint=[word for table in CLAIMED_FROM for word in ("--joint", f"{RESULTS}/metrics/{table}.csv")],
+        folder=f"{RESULTS}/report",
+    shell:
+        "python -m ihdm --threads {threads} claims check --settings {params.settings:q} {params.joint:q} "
+        "--output {params.folder:q} > {log:q} 2>&1"
+
+
 # The summary page; `snakemake --report` then gathers it with all figures and tables.
 rule report:
     input:

@@ -16,10 +16,12 @@ from ihdm.config.scale import Config
 from ihdm.report.sections import (
     asymptotics,
     cumulative_sums,
+    data_spectrum,
     departures,
     disentanglement,
     distance,
     evaluations,
+    forward,
     generation,
     hierarchy,
     input_gradients,
@@ -45,6 +47,8 @@ class Section(Protocol):
 
 
 SECTIONS: dict[str, Section] = {
+    "data_spectrum": data_spectrum,
+    "forward": forward,
     "levels": levels,
     "distance": distance,
     "memorisation": memorisation,

@@ -1,0 +1,33 @@
+"""What the paper claims, as data, each with a rule that was written down before its result was looked at."""
+
+from ihdm.claims import (
+    comparison,
+    delta,
+    departures,
+    forward,
+    generation,
+    limits,
+    noise,
+    ours,
+    published,
+    start_and_noise,
+)
+from ihdm.claims.claim import Claim
+
+CLAIMS: dict[str, Claim] = {
+    claim.id: claim
+    for module in (
+        forward,
+        noise,
+        delta,
+        start_and_noise,
+        comparison,
+        generation,
+        limits,
+        departures,
+        published,
+        ours,
+    )
+    for claim in module.CLAIMS
+}
+"""By id, in the order in which a reader meets them."""

@@ -1,0 +1,105 @@
+"""Heat against diffusion of equal data, network and training."""
+
+from ihdm.claims.claim import Claim
+from ihdm.claims.decisions import Above, Below, Measured, mean
+from ihdm.claims.evidence import Evidence, NotRunError, Subject, frechet, rivals
+from ihdm.config.scale import Config
+
+
+def _networks(config: Config) -> list[Subject]:
+    """Return the pairs of networks, each diffusion by its own sampler."""
+    return [(heat, rival) for heat, rival in rivals(config) if config.variants[rival].swept is None]
+
+
+def _trained_on_few(config: Config) -> list[Subject]:
+    """Return the pairs that are both trained on fewer images too."""
+    swept = {variant.base for variant in config.variants.values() if variant.swept == "num_train"}
+    return [pair for pair in _networks(config) if swept.issuperset(pair)]
+
+
+def _steps(evidence: Evidence, subject: Subject) -> list[Measured]:
+    heat, rival = (
+        evidence.one("interpolation", experiment=name, space="pixels", quantity="largest_step") for name in subject
+    )
+    return [heat.over(rival)]
+
+
+def _radius(evidence: Evidence, subject: Subject) -> list[Measured]:
+    heat, rival = (
+        mean(evidence.each("input_gradients", experiment=name, output="residual", quantity="effective_radius"))
+        for name in subject
+    )
+    return [heat.over(rival)]
+
+
+def _distances(evidence: Evidence, subject: Subject) -> list[Measured]:
+    heat, rival = map(evidence.distance, subject)
+    return [heat.over(rival)]
+
+
+def _losses(evidence: Evidence, subject: Subject) -> list[Measured]:
+    heat, rival = (_log_loss(evidence, subject, base) for base in subject)
+    return [heat.minus(rival).exp()]
+
+
+def _log_loss(evidence: Evidence, pair: Subject, base: str) -> Measured:
+    """Return the log of the factor by which the fewest images that both were trained on raise the distance."""
+    variants = evidence.config.variants
+    swept = [variant for variant in variants.values() if variant.swept == "num_train"]
+    counts = [{variant.experiment.num_train or 0 for variant in swept if variant.base == name} for name in pair]
+    both = set.intersection(*counts)
+    if not both:
+        raise NotRunError
+    ratio = variants[base].delta_ratio
+    few = evidence.rows("sweep", base=base, swept="num_train", num_train=min(both), set="samples", delta_ratio=ratio)
+    every = evidence.rows("sweep", experiment=base, set="samples", delta_ratio=ratio)
+    return frechet(few).log().minus(frechet(every).log())
+
+
+CLAIMS = (
+    Claim(
+        id="interpolation_smoother",
+        text="Samples change more evenly on the way between two than those of DDPM and DDIM.",
+        paper="the figure of interpolations",
+        tables=("interpolation",),
+        quantity="largest step over the mean one, in pixels, heat's over diffusion's",
+        subjects=rivals,
+        measure=_steps,
+        decision=Below(1.0),
+        reason="A way that jumps has one step larger than the others; smoother is a smaller largest step.",
+    ),
+    Claim(
+        id="gradients_more_local",
+        text="The network looks nearer around a pixel than diffusion's does.",
+        paper="the figures of input gradients",
+        tables=("input_gradients",),
+        quantity="mean distance that the gradient of what is added reaches, mean over stages, heat's over diffusion's",
+        subjects=_networks,
+        measure=_radius,
+        decision=Below(1.0),
+        reason="More local is a smaller distance. Errors of the stages, which share images, are averaged.",
+    ),
+    Claim(
+        id="more_data_efficient",
+        text="Trained on few images, heat loses less quality than diffusion.",
+        paper="the figure of data efficiency, of which we know no numbers",
+        tables=("sweep",),
+        quantity="factor by which the fewest images raise the Fréchet distance, heat's over diffusion's",
+        subjects=_trained_on_few,
+        measure=_losses,
+        decision=Below(1.0),
+        reason="Loses less is a smaller factor. What another training would change is not in the interval.",
+    ),
+    Claim(
+        id="diffusion_has_better_samples",
+        text="Diffusion's samples are closer to the data than heat's.",
+        paper="published FIDs on CIFAR-10",
+        tables=("distance",),
+        quantity="Fréchet distance of samples, heat's over diffusion's",
+        subjects=rivals,
+        measure=_distances,
+        decision=Above(1.0),
+        reason="The sign is the claim; by how much depends on budget and data.",
+        reference="18.96 / 3.17",
+    ),
+)

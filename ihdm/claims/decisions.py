@@ -1,0 +1,261 @@
+"""Kinds of decision: from measured values with 95 % intervals to a verdict and a p-value.
+
+Every kind asks whether the truth lies in a range. The verdict is *reproduced* if the whole 95 % interval lies in it,
+*not reproduced* if all of it lies outside, and *inconclusive* if it reaches across a border: the data cannot tell.
+
+The p-value goes with that: two-sided, of the border that is nearest in standard errors, normal on each side of the
+value with that side's half of the interval for 1.96 standard errors. A single value is decided exactly if p ≤ 0.05.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+from typing import Protocol
+
+from ihdm.metrics.estimates import NORMAL_95
+
+LEVEL = 0.05
+"""Of all tests, of single ones and of Holm's correction over all."""
+
+
+LARGEST_LOG = 700.0
+"""Beyond lies no floating-point number."""
+
+
+class Outcome(StrEnum):
+    """What a check can say."""
+
+    REPRODUCED = "reproduced"
+    NOT_REPRODUCED = "not reproduced"
+    INCONCLUSIVE = "inconclusive"
+    NOT_RUN = "not run"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A value with its 95 % interval, which need not be symmetric; one without width is exact."""
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, value: float, standard_error: float) -> "Measured":
+        """Return a value with its normal interval."""
+        half = NORMAL_95 * standard_error
+        return cls(value, value - half, value + half)
+
+    def minus(self, other: "Measured") -> "Measured":
+        """Return the difference of two values, as if they were independent: too wide where they rise together."""
+        value = self.value - other.value
+        below = math.hypot(self.value - self.low, other.high - other.value)
+        above = math.hypot(self.high - self.value, other.value - other.low)
+        return Measured(value, value - below, value + above)
+
+    def log(self) -> "Measured":
+        """Return the logarithm of a positive value, with its relative error."""
+        value = math.log(self.value)
+        return Measured(value, value - (self.value - self.low) / self.value, value + self.high / self.value - 1)
+
+    def exp(self) -> "Measured":
+        """Return what this is the logarithm of."""
+        return Measured(*(math.exp(min(end, LARGEST_LOG)) for end in (self.value, self.low, self.high)))
+
+    def over(self, other: "Measured") -> "Measured":
+        """Return the ratio of two positive values, as if they were independent, its interval found on a log scale."""
+        return self.log().minus(other.log()).exp()
+
+
+def mean(values: Sequence[Measured]) -> Measured:
+    """Return the mean of values that may rise and fall together: averaged intervals are never too narrow for it."""
+    count = len(values)
+    return Measured(*(sum(getattr(one, name) for one in values) / count for name in ("value", "low", "high")))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was decided, of which value, and how surely; see the head of this module."""
+
+    outcome: Outcome
+    measured: Measured
+    p: float
+
+
+class Decision(Protocol):
+    """A kind of decision, with what it needs to know."""
+
+    @property
+    def rule(self) -> str:
+        """The rule in words."""
+
+    def decide(self, values: Sequence[Measured]) -> Verdict:
+        """Decide on values, one unless the kind is of several."""
+
+
+@dataclass(frozen=True)
+class Above:
+    """A one-sided difference: the value is larger than a bound."""
+
+    bound: float
+
+    @property
+    def rule(self) -> str:
+        """The rule in words."""
+        return f"above {self.bound:g}, with all of its 95 % interval"
+
+    def decide(self, values: Sequence[Measured]) -> Verdict:
+        """Decide on one value."""
+        return _decide(_only(values), self.bound, math.inf)
+
+
+@dataclass(frozen=True)
+class Below:
+    """A one-sided difference: the value is smaller than a bound."""
+
+    bound: float
+
+    @property
+    def rule(self) -> str:
+        """The rule in words."""
+        return f"below {self.bound:g}, with all of its 95 % interval"
+
+    def decide(self, values: Sequence[Measured]) -> Verdict:
+        """Decide on one value."""
+        return _decide(_only(values), -math.inf, self.bound)
+
+
+@dataclass(frozen=True)
+class Within:
+    """A value or slope in a range."""
+
+    low: float
+    high: float
+
+    @property
+    def rule(self) -> str:
+        """The rule in words."""
+        return f"in {self.low:g} … {self.high:g}, with all of its 95 % interval"
+
+    def decide(self, values: Sequence[Measured]) -> Verdict:
+        """Decide on one value."""
+        return _decide(_only(values), self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Equivalent:
+    """Equivalence: no further from a target than a margin."""
+
+    target: float
+    margin: float
+
+    @property
+    def rule(self) -> str:
+        """The rule in words."""
+        return f"{self.target:g} within a margin of {self.margin:g}, with all of its 95 % interval"
+
+    def decide(self, values: Sequence[Measured]) -> Verdict:
+        """Decide on one value."""
+        return _decide(_only(values), self.target - self.margin, self.target + self.margin)
+
+
+@dataclass(frozen=True)
+class MinimumBetween:
+    """The place of a minimum: its interval, whose ends are places that were ruled out, may touch the borders."""
+
+    low: float
+    high: float
+
+    @property
+    def rule(self) -> str:
+        """The rule in words."""
+        place = f"above {self.low:g}" if math.isinf(self.high) else f"between {self.low:g} and {self.high:g}"
+        return f"lowest {place}, with all of the 95 % interval of the place"
+
+    def decide(self, values: Sequence[Measured]) -> Verdict:
+        """Decide on one place."""
+        return _decide(_only(values), self.low, self.high, may_touch=True)
+
+
+@dataclass(frozen=True)
+class Every:
+    """Every one of several values satisfies a decision.
+
+    Reproduced if each is, by itself (an intersection-union test, which needs no correction); not reproduced if one
+    fails by itself even with its p-value times the number of them; else inconclusive. The value that is told is the one
+    that decides: that which fails most clearly, or holds least clearly.
+    """
+
+    each: Decision
+
+    @property
+    def rule(self) -> str:
+        """The rule in words."""
+        return f"each {self.each.rule}"
+
+    def decide(self, values: Sequence[Measured]) -> Verdict:
+        """Decide on one value or more."""
+        verdicts = [self.each.decide([value]) for value in values]
+        failed = [verdict for verdict in verdicts if verdict.outcome is Outcome.NOT_REPRODUCED]
+        if failed:
+            worst = min(failed, key=lambda verdict: verdict.p)
+            p = min(1.0, worst.p * len(verdicts))
+            return Verdict(Outcome.NOT_REPRODUCED if p <= LEVEL else Outcome.INCONCLUSIVE, worst.measured, p)
+        undecided = [verdict for verdict in verdicts if verdict.outcome is Outcome.INCONCLUSIVE]
+        return max(undecided or verdicts, key=lambda verdict: verdict.p)
+
+
+@dataclass(frozen=True)
+class Rising:
+    """An ordering: each value is larger than the one before; see :class:`Every`, of the steps."""
+
+    @property
+    def rule(self) -> str:
+        """The rule in words."""
+        return "each larger than the one before, with all of the 95 % interval of the difference"
+
+    def decide(self, values: Sequence[Measured]) -> Verdict:
+        """Decide on two values or more; what is told is the step that decides."""
+        steps = [after.minus(before) for before, after in pairwise(values)]
+        return Every(Above(0.0)).decide(steps)
+
+
+def holm(p_values: Iterable[float]) -> list[bool]:
+    """Return for each of several tests whether it is still significant at 5 % for all of them together (Holm, 1979)."""
+    values = list(p_values)
+    kept = [False] * len(values)
+    for done, index in enumerate(sorted(range(len(values)), key=values.__getitem__)):
+        if values[index] > LEVEL / (len(values) - done):
+            break
+        kept[index] = True
+    return kept
+
+
+def _only(values: Sequence[Measured]) -> Measured:
+    (value,) = values
+    return value
+
+
+def _decide(measured: Measured, low: float, high: float, *, may_touch: bool = False) -> Verdict:
+    """Tell whether a value lies between two borders; an exact value on one lies outside, unless it may touch."""
+    inside = low < measured.low and measured.high < high
+    outside = measured.high <= low or measured.low >= high
+    if may_touch:
+        inside = low <= measured.low and measured.high <= high
+        outside = not inside and outside
+    borders = [border for border in (low, high) if math.isfinite(border)]
+    tails = [_tail(measured, border) for border in borders]
+    is_inside = low < measured.value < high  # and would have to cross the nearer border
+    p = max(tails) if is_inside else _tail(measured, low if measured.value <= low else high)
+    outcome = Outcome.REPRODUCED if inside else Outcome.NOT_REPRODUCED if outside else Outcome.INCONCLUSIVE
+    return Verdict(outcome, measured, p)
+
+
+def _tail(measured: Measured, border: float) -> float:
+    """Return the two-sided p-value of the truth lying at a border."""
+    gap = measured.value - border
+    half = measured.value - measured.low if gap > 0 else measured.high - measured.value
+    if half <= 0:
+        return 0.0
+    return math.erfc(abs(gap) / half * NORMAL_95 / math.sqrt(2))

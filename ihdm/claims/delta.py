@@ -1,0 +1,137 @@
+"""The sampling noise δ: where samples and the bound are best, and what too little and too much of it do."""
+
+import math
+
+from ihdm.claims.claim import Claim
+from ihdm.claims.decisions import Above, Below, Measured, MinimumBetween
+from ihdm.claims.evidence import FRECHET, Evidence, NotRunError, Subject, experiments
+from ihdm.config.scale import Config
+
+BETWEEN = (1 + 1.25) / 2
+"""Halfway between σ and what the paper samples with."""
+GRAINY = 1.4
+"""δ/σ from which on the paper shows grain: the largest that it shows samples of."""
+
+
+def _heat(config: Config) -> list[Subject]:
+    return list(experiments(config, "heat"))
+
+
+def _place(evidence: Evidence, experiment: str, *metrics: str) -> Measured:
+    """Return where a curve is lowest; open to a side on which it may be lowest beyond what was tried."""
+    for metric in metrics:
+        try:
+            row = evidence.rows("minimum", experiment=experiment, metric=metric).iloc[0]
+        except NotRunError:
+            continue
+        low, high = float(row["low"]), float(row["high"])
+        if row["verdict"] != "inside":
+            low = -math.inf if low == row["first_ratio"] else low
+            high = math.inf if high == row["last_ratio"] else high
+        return Measured(float(row["delta_ratio"]), low, high)
+    raise NotRunError
+
+
+def _samples(evidence: Evidence, subject: Subject) -> list[Measured]:
+    return [_place(evidence, subject[0], *FRECHET)]
+
+
+def _bound(evidence: Evidence, subject: Subject) -> list[Measured]:
+    return [_place(evidence, subject[0], "bits_per_dim")]
+
+
+def _gap(evidence: Evidence, subject: Subject) -> list[Measured]:
+    samples, bound = _samples(evidence, subject)[0], _bound(evidence, subject)[0]
+    return [Measured(samples.value - bound.value, samples.low - bound.high, samples.high - bound.low)]
+
+
+def _finest_power(evidence: Evidence, experiment: str, ratio: float) -> Measured:
+    return evidence.one(
+        "spectrum", experiment=experiment, delta_ratio=ratio, set="samples", metric="relative_power", band="highest"
+    )
+
+
+def _power_at_least(evidence: Evidence, subject: Subject) -> list[Measured]:
+    smallest = min(evidence.config.variants[subject[0]].delta_ratios)
+    if smallest >= 1:
+        raise NotRunError
+    return [_finest_power(evidence, subject[0], smallest)]
+
+
+def _power_at_most(evidence: Evidence, subject: Subject) -> list[Measured]:
+    largest = max(evidence.config.variants[subject[0]].delta_ratios)
+    if largest < GRAINY:
+        raise NotRunError
+    return [_finest_power(evidence, subject[0], largest)]
+
+
+CLAIMS = (
+    Claim(
+        id="best_delta_of_samples_above_sigma",
+        text="Samples are best with a δ above σ.",
+        paper="the figures of samples, and of FID, at several δ",
+        tables=("minimum",),
+        quantity="δ/σ of the smallest Fréchet distance",
+        subjects=_heat,
+        measure=_samples,
+        decision=MinimumBetween(1.0, math.inf),
+        reason="The interval ends at values that were ruled out.",
+        reference="δ = 1.25 σ",
+    ),
+    Claim(
+        id="best_delta_of_samples_near_1.25_sigma",
+        text="Samples are best with a δ near 1.25 σ.",
+        paper="the figure of FID against δ, and the default of the released code",
+        tables=("minimum",),
+        quantity="δ/σ of the smallest Fréchet distance",
+        subjects=_heat,
+        measure=_samples,
+        decision=MinimumBetween(1.0, 1.5),
+        reason="Nearer to 1.25 than σ itself is.",
+        reference="δ = 1.25 σ",
+    ),
+    Claim(
+        id="best_delta_of_bound_just_above_sigma",
+        text="The likelihood bound is best with a δ just above σ.",
+        paper="the figure of FID and NLL against δ",
+        tables=("minimum",),
+        quantity="δ/σ of the lowest bound",
+        subjects=_heat,
+        measure=_bound,
+        decision=MinimumBetween(1.0, BETWEEN),
+        reason="Just above: nearer to σ than to the 1.25 σ of the best samples.",
+    ),
+    Claim(
+        id="best_deltas_differ",
+        text="The δ that is best for samples is larger than the one that is best for the bound.",
+        paper="the figure of FID and NLL against δ",
+        tables=("minimum",),
+        quantity="δ/σ of the smallest Fréchet distance less that of the lowest bound",
+        subjects=_heat,
+        measure=_gap,
+        decision=Above(0.0),
+        reason="The interval is from the nearest to the farthest places that both intervals allow.",
+    ),
+    Claim(
+        id="little_delta_smooths",
+        text="Too little sampling noise gives flat shapes.",
+        paper="the figure of samples at several δ",
+        tables=("spectrum",),
+        quantity="power of samples in the finest band over that of training images, at the smallest δ below σ",
+        subjects=_heat,
+        measure=_power_at_least,
+        decision=Below(1.0),
+        reason="Smooth is less power than real images have.",
+    ),
+    Claim(
+        id="much_delta_grains",
+        text="Too much sampling noise gives grain.",
+        paper="the figure of samples at several δ",
+        tables=("spectrum",),
+        quantity="power of samples in the finest band over that of training images, at the largest δ of 1.4 σ or more",
+        subjects=_heat,
+        measure=_power_at_most,
+        decision=Above(1.0),
+        reason="Grain is more power than real images have.",
+    ),
+)

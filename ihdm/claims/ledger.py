@@ -1,0 +1,148 @@
+"""The ledger: every claim on everything that it is checked on, with its verdict; as a table, as text and as JSON."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from ihdm.claims import CLAIMS
+from ihdm.claims.claim import Claim
+from ihdm.claims.decisions import LEVEL, Outcome, Verdict, holm
+from ihdm.claims.evidence import Evidence, NotRunError, Subject
+from ihdm.config.scale import Config
+from ihdm.report.estimates import interval_text
+from ihdm.report.sections import joint_tables
+
+VERSION = 1
+"""Of the JSON form; it grows when a key goes or changes its meaning."""
+COLUMNS = (
+    *("id", "claim", "experiment", "verdict", "value", "low", "high", "rule"),
+    *("paper", "table", "reference", "p", "holm", "ours", "how_to_rerun"),
+)
+NOBODY: Subject = ("–",)
+"""Of a claim that nothing at a scale is about."""
+
+
+def needed_tables() -> set[str]:
+    """Return the names of the joint tables that claims read."""
+    return {table for claim in CLAIMS.values() for table in claim.tables}
+
+
+def available_tables(config: Config) -> list[str]:
+    """Return those of them that a scale makes."""
+    return sorted(needed_tables() & {*joint_tables(config), "sweep"})
+
+
+def check(tables: Mapping[str, pd.DataFrame], config: Config) -> pd.DataFrame:
+    """Return one row for each claim and what it is checked on.
+
+    `p` is missing where nothing was run. `holm` tells of a decided claim whether it stays decided at 5 % for all that
+    were tested together, by Holm's correction; those that were tested and not decided count among these.
+
+    Args:
+        tables: joint tables by name, as many as there are.
+        config: the scale that they belong to.
+    """
+    evidence = Evidence(tables, config)
+    rows = [row for claim in CLAIMS.values() for row in _rows(claim, evidence)]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    tested = table["p"].notna()
+    decided = table["verdict"].isin([Outcome.REPRODUCED, Outcome.NOT_REPRODUCED])
+    kept = pd.Series(holm(table.loc[tested, "p"]), index=table.index[tested])
+    table["holm"] = kept.reindex(table.index, fill_value=False) & decided
+    return table
+
+
+def _rows(claim: Claim, evidence: Evidence) -> Iterator[dict[str, Any]]:
+    for subject in list(claim.subjects(evidence.config)) or [NOBODY]:
+        verdict = _decide(claim, evidence, subject)
+        found = verdict and verdict.measured
+        yield {
+            "id": claim.id,
+            "claim": claim.text,
+            "experiment": " vs ".join(subject),
+            "verdict": str(verdict.outcome if verdict else Outcome.NOT_RUN),
+            "value": found.value if found else math.nan,
+            "low": found.low if found else math.nan,
+            "high": found.high if found else math.nan,
+            "rule": claim.rule,
+            "paper": claim.paper,
+            "table": " ".join(claim.tables),
+            "reference": claim.reference,
+            "p": verdict.p if verdict else math.nan,
+            "ours": claim.is_ours,
+            "how_to_rerun": how_to_rerun(claim, evidence.config, subject),
+        }
+
+
+def _decide(claim: Claim, evidence: Evidence, subject: Subject) -> Verdict | None:
+    if subject == NOBODY:
+        return None
+    try:
+        return claim.decision.decide(claim.measure(evidence, subject))
+    except NotRunError:
+        return None
+
+
+def how_to_rerun(claim: Claim, config: Config, subject: Subject) -> str:
+    """Return the command that measures anew what a claim is decided from; empty if the scale does not measure it.
+
+    The scale's file is to be put for FILE.
+    """
+    joint = joint_tables(config) | {"sweep": ["metrics/distance.csv"]}
+    parts = [part for table in claim.tables for part in joint.get(table, [])]
+    own = [part for part in parts if {*part.removesuffix(".csv").split("/")} & {*subject}] or parts
+    if not own:
+        return ""
+    files = " ".join(f"{config.results}/{part}" for part in own)
+    return f"snakemake claims --cores 2 --configfile FILE --forcerun {files}"
+
+
+def as_json(table: pd.DataFrame) -> str:
+    """Return the ledger as JSON, what is missing or infinite as null.
+
+    ``{"version": 1, "tested": number of rows that were run, "claims": [a row each, with the columns as keys]}``
+    """
+    rows = [
+        {key: None if isinstance(cell, float) and not math.isfinite(cell) else cell for key, cell in row.items()}
+        for row in table.to_dict("records")
+    ]
+    content = {"version": VERSION, "tested": int(table["p"].notna().sum()), "claims": rows}
+    return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def as_markdown(table: pd.DataFrame) -> str:
+    """Return the ledger for reading: what was run, with verdicts, and then what was not."""
+    run = table[table["p"].notna()]
+    counts = ", ".join(f"{(run['verdict'] == outcome).sum()} {outcome}" for outcome in list(Outcome)[:3])
+    is_lost = run["verdict"].ne(Outcome.INCONCLUSIVE) & ~run["holm"].astype(bool)
+    shown = pd.DataFrame(
+        {
+            "claim": run["claim"] + run["ours"].map({True: " (ours)", False: ""}),
+            "experiment": run["experiment"],
+            "verdict": run["verdict"] + is_lost.map({True: " †", False: ""}),
+            "value": [_interval(*row) for row in run[["value", "low", "high"]].itertuples(index=False)],
+            "rule": run["rule"],
+            "paper": run["paper"],
+        }
+    )
+    missing = table[table["p"].isna()].groupby("claim", sort=False)["experiment"].agg(", ".join)
+    parts = [
+        "# What the paper says, and what was measured",
+        f"{len(run)} tests were made: {counts}. {int(run['holm'].sum())} verdicts are kept by Holm's correction at "
+        f"{LEVEL:.0%} for all tests together; † marks those that are not. Intervals are of 95 %, over images: what "
+        "another training would change is not in them.",
+        shown.to_markdown(index=False, disable_numparse=True) if len(run) else "Nothing was run.",
+    ]
+    if len(missing):
+        lines = [f"- {claim} ({experiments})" for claim, experiments in missing.items()]
+        parts += ["## Not run", "\n".join(lines)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    if math.isfinite(high - low):
+        return interval_text(value, low, high)
+    return f"{value:.3g} ({low:.3g} … {high:.3g})".replace("inf", "∞").replace("-", "−")

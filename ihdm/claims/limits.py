@@ -1,0 +1,122 @@
+"""Limits: many levels, a step noise of √2 σ, and what σ does to paths; of toys exactly, and of networks."""
+
+import math
+
+import pandas as pd
+
+from ihdm.claims.claim import Claim
+from ihdm.claims.decisions import Equivalent, Every, Measured, Rising, Within, mean
+from ihdm.claims.evidence import TOY, Evidence, NotRunError, Subject, experiments, measured
+from ihdm.config.scale import Config
+
+LANGEVIN = math.sqrt(2)
+
+
+def _toy(_: Config) -> list[Subject]:
+    return [TOY]
+
+
+def _heat(config: Config) -> list[Subject]:
+    return list(experiments(config, "heat"))
+
+
+def _at_langevin(rows: pd.DataFrame) -> pd.DataFrame:
+    found = rows[(rows["delta_ratio"] - LANGEVIN).abs() < 1e-6]
+    if found.empty:
+        raise NotRunError
+    return found
+
+
+def _toy_losses(evidence: Evidence) -> list[Measured]:
+    """Return the ratio of losses for each K, from few levels to many: the toy is the same for each experiment."""
+    rows = evidence.rows("asymptotics", part="toy_loss").drop_duplicates("num_levels").sort_values("num_levels")
+    return [measured(row) for _, row in rows.iterrows()]
+
+
+def _limit(evidence: Evidence, _: Subject) -> list[Measured]:
+    return _toy_losses(evidence)[-1:]
+
+
+def _approach(evidence: Evidence, _: Subject) -> list[Measured]:
+    """Return how near the ratio is to one, as the negative distance."""
+    near = []
+    for ratio in _toy_losses(evidence):
+        half = (ratio.high - ratio.low) / 2
+        value = -abs(ratio.value - 1)
+        near.append(Measured(value, value - half, value + half))
+    return near
+
+
+def _toy_chain(evidence: Evidence, _: Subject) -> list[Measured]:
+    rows = _at_langevin(evidence.rows("asymptotics", part="toy_langevin", band="live"))
+    return [measured(rows.iloc[0])]
+
+
+def _network_chain(evidence: Evidence, subject: Subject) -> list[Measured]:
+    rows = _at_langevin(evidence.rows("asymptotics", experiment=subject[0], part="network_langevin"))
+    return [measured(row) for _, row in rows.iterrows()]
+
+
+def _merging(evidence: Evidence, _: Subject) -> list[Measured]:
+    by_sigma = evidence.rows("paths", quantity="merged").groupby("sigma", sort=True)
+    return [mean([measured(row) for _, row in rows.iterrows()]) for _, rows in by_sigma]
+
+
+CLAIMS = (
+    Claim(
+        id="many_levels_become_score_matching",
+        text="With many levels, the loss becomes that of denoising score matching at noise σ.",
+        paper="appendix A.4",
+        tables=("asymptotics",),
+        quantity="loss of deblurring over that of denoising, of Gaussian data at the largest K",
+        subjects=_toy,
+        measure=_limit,
+        decision=Equivalent(1.0, 0.1),
+        reason="The limit is one; a tenth is near it for a finite K.",
+    ),
+    Claim(
+        id="more_levels_are_nearer_score_matching",
+        text="The more levels, the nearer is the loss to that of denoising score matching.",
+        paper="appendix A.4",
+        tables=("asymptotics",),
+        quantity="nearness to one of the loss of deblurring over that of denoising, of Gaussian data, as K grows",
+        subjects=_toy,
+        measure=_approach,
+        decision=Rising(),
+        reason="A limit is approached; the toy is exact.",
+    ),
+    Claim(
+        id="langevin_at_root_two",
+        text="Steps with δ = √2 σ are Langevin dynamics: repeated, they leave the distribution as it is.",
+        paper="appendix A.4",
+        tables=("asymptotics",),
+        quantity="power after repeated steps over that of the state, of Gaussian data where they exceed the noise",
+        subjects=_toy,
+        measure=_toy_chain,
+        decision=Equivalent(1.0, 0.05),
+        reason="One in the limit of small steps; δ = 1.25 σ and 1.6 σ would give 0.78 and 1.28.",
+    ),
+    Claim(
+        id="langevin_at_root_two_of_networks",
+        text="Repeated steps of a trained network with δ = √2 σ leave the distribution as it is.",
+        paper="appendix A.4",
+        tables=("asymptotics",),
+        quantity="power after repeated steps with δ = √2 σ over that of the state, at each level and band",
+        subjects=_heat,
+        measure=_network_chain,
+        decision=Every(Within(0.75, 2.5)),
+        reason="An exact network gives one where data are stronger than the noise and two where they are weaker; a "
+        "quarter more on both sides is for a network that is not.",
+    ),
+    Claim(
+        id="noise_merges_paths",
+        text="The larger σ, the earlier forward paths merge.",
+        paper="figure 3",
+        tables=("paths",),
+        quantity="uncertainty of where a path came from, mean over levels, from the smallest σ to the largest",
+        subjects=_toy,
+        measure=_merging,
+        decision=Rising(),
+        reason="Paths that merge earlier are merged at more levels; the toy is exact.",
+    ),
+)

@@ -1,0 +1,79 @@
+"""Claims of the paper against what was measured: not a stage, but what one wants to know in the end."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ihdm.commands.options import read_settings
+from ihdm.errors import UserError
+
+if TYPE_CHECKING:
+    from ihdm.config.scale import Config
+
+app = typer.Typer(help="Check the claims of the paper.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Keep this a group, though it has one command."""
+
+
+@app.command()
+def check(
+    settings: Annotated[
+        str | None,
+        typer.Option(help="The scale: as JSON, or the path of its JSON or YAML file; by default as recorded."),
+    ] = None,
+    joint: Annotated[list[Path] | None, typer.Option(help="Joint table, NAME.csv; may be repeated.")] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Folder of results: its tables are read, and its recorded settings.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for claims.csv, .md and .json; by default that of the results' report.")
+    ] = None,
+) -> None:
+    """Decide every claim for every experiment: reproduced, not reproduced, inconclusive or not run."""
+    from ihdm.claims.ledger import as_json, as_markdown, needed_tables
+    from ihdm.claims.ledger import check as checked
+    from ihdm.storage.files import atomic_path
+    from ihdm.storage.provenance import record
+    from ihdm.storage.reading import missing_columns_told, read_table
+
+    if output is None and results is None:
+        raise UserError("claims check: give --output, a folder to write to, or --results, a folder of results")
+    scale = _scale(settings, results)
+    folder = output or Path(str(results)) / "report"
+    paths = joint or sorted(results.glob("metrics/*.csv") if results else [])
+    paths = [path for path in paths if path.stem in needed_tables()]
+    files = [folder / f"claims.{ending}" for ending in ("csv", "md", "json")]
+    with (
+        record(files, command="claims check", inputs=paths, settings=scale, meta=folder / "claims.meta.json"),
+        missing_columns_told(paths),
+    ):
+        table = checked({path.stem: read_table(path) for path in paths}, scale)
+        for file, text in zip(files, (table.to_csv(index=False), as_markdown(table), as_json(table)), strict=True):
+            with atomic_path(file) as temporary:
+                temporary.write_text(text)
+
+
+def _scale(settings: str | None, results: Path | None) -> "Config":
+    """Return the scale that is given, or the one that the tables of the results were made for.
+
+    Raises:
+        UserError: if it cannot be read.
+    """
+    from ihdm.config.reading import parse_config, read_config
+    from ihdm.config.scale import Config
+    from ihdm.storage.provenance import read_record
+
+    if settings is None:
+        if results is None:
+            raise UserError("claims check: give --settings, the scale, or --results, a folder of results")
+        meta = results / "tables" / "tables.meta.json"
+        if not meta.exists():
+            raise UserError(f"{meta}: is not there to tell the scale; give its file by --settings")
+        return parse_config(read_record(meta)["settings"], str(meta))
+    if settings.endswith((".yaml", ".yml")):
+        return read_config(Path(settings))
+    return read_settings(Config, settings)

@@ -1,0 +1,163 @@
+"""What heat and noise do to images, told as numbers that are known beforehand (paper, sections 3.1 and 3.4).
+
+Heat is to be a Gaussian blur away from borders, noise to add a flat spectrum; and both are to take fine detail first.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.ndimage import gaussian_filter
+
+from ihdm.errors import UserError
+from ihdm.heat import HeatProcess, decay
+from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, jackknife, ratio_estimate
+from ihdm.metrics.generation import CORRELATION, rank_correlation
+from ihdm.metrics.spectrum import NO_POWER, NUM_WIDE_ANNULI, Pixels, annulus_members, annulus_power, coefficient_power
+from ihdm.seeds import generator
+from ihdm.storage.images import StoredImages
+from ihdm.storage.tensors import to_tensor
+
+MAX_IMAGES = 128
+WIDTHS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+"""Blur widths in pixels at which heat is compared with a sampled Gaussian, which narrower ones would not resolve."""
+REACH = 3
+"""Widths from the borders within which pixels are left out: beyond lie 0.3 % of a Gaussian."""
+NOISE_LEVELS = (0.01, 0.1, 1.0)
+"""Standard deviations of noise, in units of the image range."""
+MOST_VALUES = 2**25
+"""Most random numbers that are drawn at one of them, but for a single draw for each image."""
+MOST_DRAWS = 128
+CHUNK = 16
+HALVING_WIDTHS = 48
+"""Blur widths, from a tenth of a pixel to the image's size, between which half of a band's power is looked for."""
+
+
+Part = Int[np.ndarray, "part"]
+Bands = Float[np.ndarray, "bands"]
+
+
+def forward_rows(images: StoredImages, num_resamples: int, seed: int) -> list[dict[str, object]]:
+    """Return the rows of all quantities of the first 128 images, or all if there are fewer, with 95 % intervals.
+
+    - `gaussian_difference`, at several blur widths: root mean square of heat less SciPy's Gaussian filter over that of
+      heat less the image, over pixels three widths or more from borders; no row where there are none.
+    - `added_power`, at three σ of noise and in six bands: power of noisy images over the power of the images plus σ².
+    - `halving`, for heat and noise in each band: the blur width that halves its power; σ of the noise that equals it.
+    - `order`, for heat and noise: rank correlation of these with frequency, with its sign turned: 1 is fine first.
+
+    Args:
+        images: stored images.
+        num_resamples: resamples behind the intervals of the last two.
+        seed: of the noise and of the resampling.
+
+    Raises:
+        UserError: if there are fewer than two images, or they have no power in some band.
+    """
+    pixels = images[:MAX_IMAGES] / 255
+    order = list(_order_rows(pixels, num_resamples, seed))
+    return [*_gaussian_rows(images[:MAX_IMAGES]), *_noise_rows(pixels, seed), *order]
+
+
+def _gaussian_rows(images: StoredImages) -> list[dict[str, object]]:
+    clean = to_tensor(images)
+    rows = []
+    height, width = images.shape[1:3]
+    for blur in WIDTHS:
+        margin = int(np.ceil(REACH * blur))
+        if min(height, width) <= 2 * margin:
+            break
+        inside = np.s_[:, :, margin : height - margin, margin : width - margin]
+        heat = HeatProcess([0.0, blur], height, width).blur(clean, 1).double().numpy()
+        gaussian = gaussian_filter(clean.double().numpy(), (0, 0, blur, blur), mode="nearest")
+        above, below = (
+            np.square(heat - other)[inside].mean(axis=(1, 2, 3)) for other in (gaussian, clean.double().numpy())
+        )
+        squared = ratio_estimate(above, below)
+        root = np.sqrt(squared.value)
+        error = squared.standard_error / (2 * root) if root > 0 else 0.0
+        rows.append(_row("gaussian_difference", "heat", len(images), Estimate(root, error, NOT_NEGATIVE), blur))
+    return rows
+
+
+def _noise_rows(pixels: Pixels, seed: int) -> list[dict[str, object]]:
+    """Return the power of images with noise over what it is to be; each image has noise of its own."""
+    frequencies, clean = annulus_power(pixels, NUM_WIDE_ANNULI)
+    num_draws = max(1, min(MOST_DRAWS, MOST_VALUES // pixels.size))
+    rows = []
+    for number, sigma in enumerate(NOISE_LEVELS):
+        noisy = np.zeros_like(clean)
+        for draw in range(num_draws):
+            for first in range(0, len(pixels), CHUNK):
+                part = pixels[first : first + CHUNK]
+                noise = generator(seed, "added noise", number, draw, first).standard_normal(part.shape, np.float32)
+                noisy[first : first + CHUNK] += annulus_power(part + sigma * noise, NUM_WIDE_ANNULI)[1] / num_draws
+        for frequency, above, below in zip(frequencies, noisy.T, clean.T, strict=True):
+            ratio = ratio_estimate(above, below + sigma**2)
+            rows.append(_row("added_power", "noise", len(pixels), ratio, sigma, float(frequency)))
+    return rows
+
+
+def _order_rows(pixels: Pixels, num_resamples: int, seed: int) -> Iterator[dict[str, object]]:
+    height, width = pixels.shape[1:3]
+    frequencies, power = annulus_power(pixels, NUM_WIDE_ANNULI)
+    if power.mean(axis=0).min() < NO_POWER:
+        raise UserError("forward: the images have no power in some band of frequency, so none is removed; take others")
+    blurs = np.geomspace(0.1, max(height, width), HALVING_WIDTHS)
+    blurred = _blurred_power(pixels, blurs)
+
+    def by_heat(part: Part) -> Bands:
+        return half_widths(blurs, blurred[part].mean(axis=0) / power[part].mean(axis=0))
+
+    def by_noise(part: Part) -> Bands:
+        return np.sqrt(power[part].mean(axis=0))
+
+    yield from _halving_rows("heat", by_heat, frequencies, len(pixels), num_resamples, seed)
+    yield from _halving_rows("noise", by_noise, frequencies, len(pixels), num_resamples, seed)
+
+
+def _halving_rows(
+    process: str, halving: Callable[[Part], Bands], frequencies: Bands, count: int, num_resamples: int, seed: int
+) -> Iterator[dict[str, object]]:
+    for band, frequency in enumerate(frequencies.tolist()):
+
+        def of_band(part: Part, band: int = band) -> float:
+            return float(halving(part)[band])
+
+        value = jackknife(of_band, count, num_resamples, seed, NOT_NEGATIVE)
+        yield _row("halving", process, count, value, frequency=frequency)
+    order = jackknife(
+        lambda part: -rank_correlation(frequencies, halving(part)), count, num_resamples, seed, CORRELATION
+    )
+    yield _row("order", process, count, order)
+
+
+def half_widths(
+    blurs: Float[np.ndarray, "widths"], left: Float[np.ndarray, "widths bands"]
+) -> Float[np.ndarray, "bands"]:
+    """Return the blur width at which half of the power of each band is left, between those that were tried."""
+    # np.interp wants ascending values: what is left falls as the blur grows.
+    return np.array([np.exp(np.interp(0.5, share[::-1], np.log(blurs[::-1]))) for share in left.T])
+
+
+def _blurred_power(pixels: Pixels, blurs: Float[np.ndarray, "widths"]) -> Float[np.ndarray, "image widths bands"]:
+    """Return the power of each image in each band under each blur."""
+    height, width = pixels.shape[1:3]
+    inside = annulus_members(height, width, NUM_WIDE_ANNULI)
+    average = inside / inside.sum(axis=0)
+    rows, columns = (decay(size, blurs) ** 2 for size in (height, width))
+    power = coefficient_power(pixels).reshape(len(pixels), -1)[:, 1:]
+    found = [(power * np.outer(row, column).ravel()[1:]) @ average for row, column in zip(rows, columns, strict=True)]
+    return np.stack(found, axis=1)
+
+
+def _row(
+    quantity: str,
+    process: str,
+    n: int,
+    estimate: Estimate,
+    strength: float = np.nan,
+    frequency: float = np.nan,
+) -> dict[str, object]:
+    named = {"quantity": quantity, "process": process, "strength": strength, "frequency": frequency, "n": n}
+    return {**named, **estimate.columns()}

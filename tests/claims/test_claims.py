@@ -1,0 +1,158 @@
+"""Every claim can be satisfied, violated, left open and not be run; the ledger of all of them."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ihdm.claims import CLAIMS
+from ihdm.claims.evidence import are_rivals, rivals
+from ihdm.claims.ledger import COLUMNS, as_json, as_markdown, available_tables, check, needed_tables
+from ihdm.config.reading import read_config
+from ihdm.report.sections import joint_tables
+
+ROOT = Path(__file__).parents[2]
+QUICK = read_config(ROOT / "workflow/config/quick.yaml")
+PAPER = read_config(ROOT / "config.yaml")
+
+
+def verdicts(claim, tables):
+    """The verdicts of a claim on everything that was run, at the scale that has it."""
+    table = check(tables, PAPER if claim == "fid_as_published" else QUICK)
+    return set(table.loc[(table["id"] == claim) & (table["verdict"] != "not run"), "verdict"])
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_a_satisfied_claim_is_reproduced(claim, cases):
+    case = cases[claim]
+    assert verdicts(claim, case.build(case.good, case.error)) == {"reproduced"}
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_a_violated_claim_is_not_reproduced(claim, cases):
+    case = cases[claim]
+    assert verdicts(claim, case.build(case.bad, case.error)) == {"not reproduced"}
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_a_claim_in_noise_is_inconclusive(claim, cases):
+    case = cases[claim]
+    assert verdicts(claim, case.build(case.good, case.noise)) == {"inconclusive"}
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_a_claim_without_its_rows_is_not_run(claim, cases):
+    case = cases[claim]
+    empty = {name: table.iloc[:0] for name, table in case.build(case.good, case.error).items()}
+    for tables in ({}, empty):
+        table = check(tables, QUICK)
+        assert set(table.loc[table["id"] == claim, "verdict"]) == {"not run"}
+
+
+@pytest.mark.parametrize("claim", CLAIMS.values(), ids=lambda claim: claim.id)
+def test_a_claim_says_what_where_and_why(claim):
+    joint = {*joint_tables(QUICK), "sweep"}
+    assert claim.text.endswith(".")
+    assert claim.reason.endswith(".")
+    assert claim.paper
+    assert set(claim.tables) <= joint
+    assert claim.is_ours == (claim.paper == "this repository")
+
+
+def test_every_claim_has_made_up_tables(cases):
+    assert set(cases) == set(CLAIMS)
+
+
+@pytest.mark.parametrize("verdict", ["edge", "flat"])
+def test_a_minimum_at_an_edge_is_open_on_that_side(verdict, cases):
+    tables = cases["best_delta_of_samples_above_sigma"].build(1.25, 0.2)
+    tables["minimum"] = tables["minimum"].assign(verdict=verdict, last_ratio=1.45)
+    assert verdicts("best_delta_of_samples_near_1.25_sigma", tables) == {"inconclusive"}
+    assert verdicts("best_delta_of_samples_above_sigma", tables) == {"reproduced"}
+
+
+def test_rivals_had_the_same_images_network_and_training():
+    pairs = set(rivals(QUICK))
+    assert ("digits", "digits_diffusion") in pairs
+    assert ("digits", "digits_diffusion-sampler_ddim50") in pairs
+    assert ("digits_brief", "digits_diffusion_brief") in pairs
+    assert not any(heat == "digits" and "brief" in rival for heat, rival in pairs)
+    assert not are_rivals(QUICK.variants["digits"], QUICK.variants["digits_blurring"])
+
+
+def test_fids_of_few_images_are_not_compared_with_published_ones(cases):
+    few = cases["fid_as_published"].build(1.0, 0.001)
+    assert verdicts("fid_as_published", {"distance": few["distance"].assign(n=500)}) == set()
+
+
+def test_a_value_without_an_error_is_not_run(cases):
+    tables = cases["little_delta_smooths"].build(0.5, float("nan"))
+    assert verdicts("little_delta_smooths", tables) == set()
+
+
+def ledger(cases) -> pd.DataFrame:
+    tables = {}
+    for claim in ("little_delta_smooths", "coarse_to_fine", "best_delta_of_samples_near_1.25_sigma"):
+        tables |= cases[claim].build(cases[claim].good, cases[claim].error)
+    tables["minimum"] = tables["minimum"].assign(verdict="flat", first_ratio=1.1, low=1.1)
+    return check(tables, QUICK)
+
+
+def test_the_ledger_has_these_columns_and_a_row_for_each_claim_and_experiment(cases):
+    table = ledger(cases)
+    assert tuple(table.columns) == COLUMNS
+    assert not table.duplicated(["id", "experiment"]).any()
+    assert set(table["id"]) == set(CLAIMS)
+    assert table[["id", "claim", "experiment", "verdict", "rule", "paper", "table"]].notna().all(axis=None)
+    assert set(table["verdict"]) <= {"reproduced", "not reproduced", "inconclusive", "not run"}
+
+
+def test_holm_counts_every_test_that_was_made(cases):
+    """Alone a verdict with p = 0.02 would be kept, among several that are undecided it is not."""
+    build = cases["coarse_to_fine"].build
+    rows = build(0.8 + 2.33 * 0.05, 0.05)["generation"]
+    alone = check({"generation": rows[rows["experiment"] == "digits"]}, QUICK)
+    others = cases["early_splits_change_more"]
+    many = check(
+        {"generation": rows[rows["experiment"] == "digits"]}
+        | others.build(others.good, others.noise)
+        | cases["little_delta_smooths"].build(1.0, 1.0),
+        QUICK,
+    )
+    kept = [table.loc[table["verdict"] == "reproduced", "holm"].tolist() for table in (alone, many)]
+    assert kept == [[True], [False]]
+    assert not many.loc[many["verdict"] != "reproduced", "holm"].any()
+
+
+def test_how_to_run_again_names_the_parts_of_the_experiment(cases):
+    table = ledger(cases).set_index(["id", "experiment"])["how_to_rerun"]
+    command = "snakemake claims --cores 2 --configfile FILE --forcerun "
+    assert table["early_splits_change_more", "digits"] == f"{command}results/quick/metrics/hierarchy/digits.csv"
+    assert table["noise_merges_paths", "toy"] == f"{command}results/quick/metrics/paths/toy.csv"
+    pair = table["interpolation_smoother", "digits vs digits_diffusion"].split()[-2:]
+    assert pair == [f"results/quick/metrics/interpolation/{name}.csv" for name in ("digits", "digits_diffusion")]
+
+
+def test_json_is_valid_and_has_one_form(cases):
+    table = ledger(cases)
+    content = json.loads(as_json(table), parse_constant=lambda name: pytest.fail(name))
+    assert set(content) == {"version", "tested", "claims"}
+    assert (content["version"], content["tested"]) == (1, int(table["p"].notna().sum()))
+    assert all(tuple(row) == COLUMNS for row in content["claims"])
+    assert {type(row["holm"]) for row in content["claims"]} == {bool}
+
+
+def test_text_says_how_many_were_tested_and_what_was_not_run(cases):
+    text = as_markdown(ledger(cases))
+    assert "5 tests were made: 3 reproduced, 0 not reproduced, 2 inconclusive. 3 verdicts are kept" in text
+    assert "## Not run" in text
+    assert "Samples have the FID that the paper gives." in text
+    assert "nan" not in text.replace("inconclusive", "")
+    assert "Nothing was run." in as_markdown(check({}, QUICK))
+
+
+def test_scales_without_some_tables_are_checked_on_the_others():
+    assert set(available_tables(QUICK)) == needed_tables()
+    none = QUICK.model_copy(update={"probes": ()})
+    assert needed_tables() - set(available_tables(none)) >= {"generation", "paths", "asymptotics"}

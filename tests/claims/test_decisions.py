@@ -1,0 +1,130 @@
+"""Kinds of decision, against closed forms and values worked out by hand."""
+
+import math
+
+import pytest
+from scipy.stats import norm
+
+from ihdm.claims.decisions import (
+    Above,
+    Below,
+    Equivalent,
+    Every,
+    Measured,
+    MinimumBetween,
+    Outcome,
+    Rising,
+    Within,
+    holm,
+    mean,
+)
+
+YES, NO, MAYBE = Outcome.REPRODUCED, Outcome.NOT_REPRODUCED, Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("decision", "value", "outcome", "distance"),
+    [
+        (Above(1.0), 1.5, YES, 0.5),
+        (Above(1.0), 0.5, NO, 0.5),
+        (Above(1.0), 1.1, MAYBE, 0.1),
+        (Above(1.0), 0.9, MAYBE, 0.1),
+        (Below(1.0), 0.5, YES, 0.5),
+        (Below(1.0), 1.5, NO, 0.5),
+        (Below(1.0), 1.1, MAYBE, 0.1),
+        (Within(1.0, 2.0), 1.4, YES, 0.4),
+        (Within(1.0, 2.0), 2.5, NO, 0.5),
+        (Within(1.0, 2.0), 0.6, NO, 0.4),
+        (Within(1.0, 2.0), 1.9, MAYBE, 0.1),
+        (Equivalent(1.0, 0.5), 1.1, YES, 0.4),
+        (Equivalent(1.0, 0.5), 2.0, NO, 0.5),
+        (Equivalent(1.0, 0.5), 0.6, MAYBE, 0.1),
+    ],
+)
+def test_single_values_are_decided_by_their_interval_and_a_normal_p_value(decision, value, outcome, distance):
+    verdict = decision.decide([Measured.of(value, 0.1)])
+    assert verdict.outcome is outcome
+    assert verdict.p == pytest.approx(2 * norm.sf(distance / 0.1), rel=1e-5)
+    assert (verdict.p <= 0.05) == (outcome is not MAYBE)
+
+
+@pytest.mark.parametrize("decision", [Above(0.0), Below(0.0), Within(0.0, 1.0), Equivalent(0.5, 0.5)], ids=str)
+def test_an_exact_value_on_the_border_does_not_satisfy_it(decision):
+    verdict = decision.decide([Measured(0.0, 0.0, 0.0)])
+    assert (verdict.outcome, verdict.p) == (NO, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "outcome"),
+    [(1.0, 1.5, YES), (1.0, 1.6, MAYBE), (0.5, 1.0, NO), (1.5, math.inf, NO), (-math.inf, math.inf, MAYBE)],
+)
+def test_the_place_of_a_minimum_may_touch_what_was_ruled_out(low, high, outcome):
+    value = 1.25 if low <= 1.25 <= high else min(max(low, 0.75), 1.75)
+    assert MinimumBetween(1.0, 1.5).decide([Measured(value, low, high)]).outcome is outcome
+
+
+def test_the_p_value_takes_the_half_of_the_interval_that_looks_to_the_border():
+    verdict = Above(1.0).decide([Measured(2.0, 1.5, 9.0)])
+    assert verdict.p == pytest.approx(2 * norm.sf(1.0 / (0.5 / 1.959964)), rel=1e-5)
+
+
+def test_every_is_as_sure_as_the_least_sure_and_fails_only_beyond_what_so_many_would_by_chance():
+    good, weak, bad = Measured.of(5, 1), Measured.of(2.5, 1), Measured.of(-2.1, 1)
+    verdict = Every(Above(0.0)).decide([good, weak])
+    assert (verdict.outcome, verdict.measured) == (YES, weak)
+    assert Every(Above(0.0)).decide([good, Measured.of(1, 1)]).outcome is MAYBE
+    assert Every(Above(0.0)).decide([bad]).outcome is NO
+    assert Every(Above(0.0)).decide([good, bad]).outcome is MAYBE  # 0.036 for one of two is 0.071
+    worse = Every(Above(0.0)).decide([good, Measured.of(-4, 1)])
+    assert worse.outcome is NO
+    assert worse.p == pytest.approx(4 * norm.sf(4), rel=1e-4)
+
+
+def test_rising_is_decided_on_differences():
+    assert Rising().decide([Measured.of(value, 0.1) for value in (1, 2, 3)]).outcome is YES
+    assert Rising().decide([Measured.of(value, 0.1) for value in (1, 3, 2)]).outcome is NO
+    assert Rising().decide([Measured.of(value, 0.1) for value in (1, 1.1, 2)]).outcome is MAYBE
+
+
+def test_differences_ratios_and_means_carry_errors():
+    first, second = Measured.of(4.0, 0.3), Measured.of(2.0, 0.4)
+    difference = first.minus(second)
+    assert difference.value == 2.0
+    assert difference.high - difference.value == pytest.approx(1.959964 * 0.5)
+    ratio = first.over(second)
+    spread = 1.959964 * math.hypot(0.3 / 4, 0.4 / 2)
+    assert (ratio.value, math.log(ratio.high / ratio.value)) == (2.0, pytest.approx(spread))
+    assert math.log(ratio.value / ratio.low) == pytest.approx(spread)
+    assert mean([first, second]).high == pytest.approx(3 + 1.959964 * 0.35)
+
+
+@pytest.mark.parametrize(
+    ("p_values", "kept"),
+    [
+        # statsmodels' multipletests(p, 0.05, "holm") rejects these.
+        ([0.01, 0.04, 0.03, 0.005], [True, False, False, True]),
+        ([0.0124, 0.0165, 0.0249, 0.0499], [True, True, True, True]),
+        ([0.0126, 0.001, 0.9], [True, True, False]),
+        ([0.03, 0.001, 0.02], [True, True, True]),
+        ([0.0, 0.0], [True, True]),
+        ([0.051], [False]),
+        ([], []),
+    ],
+)
+def test_holm_keeps_what_is_significant_for_all_together(p_values, kept):
+    assert holm(p_values) == kept
+
+
+@pytest.mark.parametrize(
+    ("decision", "words"),
+    [
+        (Above(0.5), "above 0.5"),
+        (Equivalent(1.0, 0.05), "1 within a margin of 0.05"),
+        (Every(Below(0.02)), "each below 0.02"),
+        (MinimumBetween(1.0, math.inf), "lowest above 1,"),
+        (MinimumBetween(1.0, 1.5), "between 1 and 1.5"),
+        (Within(0.75, 2.5), "in 0.75 … 2.5"),
+    ],
+)
+def test_rules_name_their_margins(decision, words):
+    assert words in decision.rule
