@@ -7,7 +7,7 @@ CORES ?= 2
 CONFIG := workflow/config/quick.yaml
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
-REPORT := results/quick/report/report.html
+REPORT := results/quick/report/index.html
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -17,8 +17,8 @@ quick: .venv/installed
 	@start=$$(date +%s) && \
 	$(SNAKEMAKE) --unlock --quiet all && \
 	$(SNAKEMAKE) && \
-	$(SNAKEMAKE) --report $(REPORT) && \
-	echo && echo "Report: $(CURDIR)/$(REPORT)" && echo "Elapsed: $$(( $$(date +%s) - start )) s"
+	$(SNAKEMAKE) --report $(dir $(REPORT))report.html && \
+	echo && echo "Elapsed: $$(( $$(date +%s) - start )) s" && echo "Open: file://$(CURDIR)/$(REPORT)"
 
 test: .venv/installed
 	ruff format --check .

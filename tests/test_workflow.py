@@ -108,9 +108,10 @@ def test_everything_is_there(results):
     }  # not of brief ones
     sweep = pd.read_csv(results / "metrics/sweep.csv")
     assert (sweep["reference"].fillna("none") == np.where(sweep["metric"] == "bits_per_dim", "none", "training")).all()
-    summary = (results / "report/summary.html").read_text()
-    assert "Does the network deblur?" in summary
-    assert "digits: The digits have only 17 grey levels" in summary  # what its source says of it
+    page = (results / "report/index.html").read_text()
+    assert "Does the network deblur?" in page
+    assert "digits: The digits have only 17 grey levels" in page  # what its source says of it
+    assert "heat removes them first" in page  # the caption of a figure
 
 
 def test_every_output_has_a_record(results):
@@ -301,7 +302,7 @@ def test_report_gathers_all(results):
     made = snakemake(results, "--report", str(report))
     assert made.returncode == 0, made.stderr
     text = report.read_text()
-    for category in ("Summary", "Figures", "Samples", "Tables"):
+    for category in ("Page", "Figures", "Samples", "Tables"):
         assert category in text
     assert "heat removes them first" in text  # the caption of a figure
 

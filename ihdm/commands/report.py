@@ -1,4 +1,4 @@
-"""Stage ``report``: tables as a paper prints them, and the summary page of all."""
+"""Stage ``report``: tables as a paper prints them, and the page of all."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,38 +12,38 @@ app = typer.Typer(help="Sum up the results.", no_args_is_help=True)
 
 
 @app.command()
-def write(
-    tables: Annotated[list[Path], typer.Argument(help="Joint tables, NAME.csv.")],
+def page(
+    settings: SettingsOption,
+    results: Annotated[Path, typer.Option(help="Folder of the results.")],
     output: Annotated[Path, typer.Option(help="Path of the page, .html.")],
+    claims: Annotated[Path | None, typer.Option(help="The ledger of claims, claims.json.")] = None,
+    captions: Annotated[Path | None, typer.Option(help="Folder of the captions of figures, NAME.rst.")] = None,
     kept: Annotated[
         list[Path] | None,
         typer.Option(help="Record, .meta.json, of a result to name if other code made it; may be repeated."),
     ] = None,
-    note: Annotated[
-        list[str] | None, typer.Option(help="A sentence on the data that readers must know; may be repeated.")
-    ] = None,
-    title: Annotated[str, typer.Option(help="Heading of the page.")] = "Inverse heat dissipation: summary",
 ) -> None:
-    """Write the summary page."""
-    from ihdm.report.sections import SECTIONS
-    from ihdm.report.summary import summary_page
+    """Write one page of everything that a scale found out, which needs nothing beside itself.
+
+    The settings are those of a whole scale, as JSON or the path of a JSON file. What is not there is left out.
+    """
+    from ihdm.config.scale import Config
+    from ihdm.report.page.assemble import report_page
+    from ihdm.report.page.results import Results
     from ihdm.storage.files import atomic_path
     from ihdm.storage.provenance import record, stale_notices
-    from ihdm.storage.reading import missing_columns_told, read_table
+    from ihdm.storage.reading import missing_columns_told
 
-    unknown = [str(path) for path in tables if path.stem not in SECTIONS]
-    if unknown:
-        raise UserError(f"{unknown[0]}: the summary has no such table; it takes {', '.join(SECTIONS)}")
+    if not results.is_dir():
+        raise UserError(f"--results {results}: there is no such folder")
+    found = Results(read_settings(Config, settings), results)
     kept = kept or []
-    with record(
-        [output], command="report write", inputs=[*tables, *kept], settings={"title": title, "notes": note or []}
-    ):
-        with missing_columns_told(tables):
-            page = summary_page(
-                {path.stem: read_table(path) for path in tables}, title, stale_notices(kept), note or []
-            )
+    inputs = [*found.files, *kept, *([claims] if claims else [])]
+    with record([output], command="report page", inputs=inputs, settings=found.config):
+        with missing_columns_told(found.files):
+            text = report_page(found, claims, captions, stale_notices(kept))
         with atomic_path(output) as temporary:
-            temporary.write_text(page)
+            temporary.write_text(text)
 
 
 @app.command()

@@ -1,1 +1,1 @@
-"""What is told of the results: the summary page."""
+"""What is told of the results: the page that a reader opens."""

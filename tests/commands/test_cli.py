@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ihdm.__main__ import app
+from ihdm.config.reading import read_config
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,32 +72,39 @@ def test_user_errors_name_what_is_wrong(ihdm_fails, tmp_path):
     assert "write it as KIND:EXPERIMENT=PATH" in ihdm_fails(
         "figures", "draw", "psd", "--input", "psd.csv", "--output", str(tmp_path / "x.png")
     )
-    assert "the summary has no such table" in ihdm_fails(
-        "report", "write", "other.csv", "--output", str(tmp_path / "x.html")
+    assert "there is no such folder" in ihdm_fails(
+        "report", "page", "--settings", "{}", "--results", "/gone", "--output", str(tmp_path / "x.html")
     )
     assert "no experiment is named 'x'" in ihdm_fails("config", "show", str(ROOT / "config.yaml"), "x")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_told_in_one_line(ihdm_fails, monkeypatch, tmp_path):
+@pytest.fixture
+def page(tmp_path) -> list[object]:
+    """The command of a page of results that hold one table, without a column that is needed."""
+    (tmp_path / "results/metrics").mkdir(parents=True)
+    pd.DataFrame({"experiment": ["a"]}).to_csv(tmp_path / "results/metrics/levels.csv")
+    settings = read_config(ROOT / "workflow/config/smoke.yaml").model_dump_json()
+    return ["report", "page", "--settings", settings, "--results", tmp_path / "results", "--output"]
+
+
+def test_a_full_disk_is_told_in_one_line(ihdm_fails, monkeypatch, tmp_path, page):
     """Wherever it happens, and whether or not the system says for which file."""
-    monkeypatch.setattr("ihdm.report.summary.summary_page", lambda *_: Path("/dev/full").write_text("x" * 100_000))
-    pd.DataFrame({"experiment": ["a"]}).to_csv(tmp_path / "levels.csv")
-    message = ihdm_fails("report", "write", tmp_path / "levels.csv", "--output", tmp_path / "x.html")
+    full = "ihdm.report.page.assemble.report_page"
+    monkeypatch.setattr(full, lambda *_: Path("/dev/full").write_text("x" * 100_000))
+    message = ihdm_fails(*page, tmp_path / "x.html")
     assert message == ("ihdm: a disk that is written to: no space is left; make room and run the same command again")
     assert not (tmp_path / "x.html").exists()
 
 
-def test_a_place_that_cannot_be_written_is_found_at_once(ihdm_fails, tmp_path):
-    pd.DataFrame({"experiment": ["a"]}).to_csv(tmp_path / "levels.csv")  # and no column that is needed
-    message = ihdm_fails("report", "write", tmp_path / "levels.csv", "--output", "/proc/x.html")
+def test_a_place_that_cannot_be_written_is_found_at_once(ihdm_fails, page):
+    message = ihdm_fails(*page, "/proc/x.html")  # before the missing column is
     assert "/proc/x.html: cannot be written, for /proc takes no file" in message
 
 
-def test_missing_columns_are_named(ihdm_fails, tmp_path):
-    path = tmp_path / "levels.csv"
-    pd.DataFrame({"experiment": ["a"]}).to_csv(path)
-    message = ihdm_fails("report", "write", path, "--output", tmp_path / "x.html")
+def test_missing_columns_are_named(ihdm_fails, tmp_path, page):
+    path = tmp_path / "results/metrics/levels.csv"
+    message = ihdm_fails(*page, tmp_path / "x.html")
     assert f"{path}: no column or array" in message
     message = ihdm_fails("figures", "draw", "psd", "--input", f"psd:a={path}", "--output", tmp_path / "x.png")
     assert f"{path}: no column or array 'process' is there" in message

@@ -17,6 +17,7 @@ from ihdm.data.sources import check_sources, notes_of, reference_of, resolve_dat
 from ihdm.config.experiments import format_number
 from ihdm.errors import UserError
 from ihdm.figures import figure_inputs, is_animated
+from ihdm.report.page.render import assets_sha256
 from ihdm.report.sections import joint_tables
 from ihdm.report.tables import available
 from ihdm.storage.code import code_sha256
@@ -123,7 +124,7 @@ def everything():
         + [f"{RESULTS}/metrics/sweep.{ending}" for ending in ("csv", "parquet")]
         + [f"{RESULTS}/tables/{table}.{ending}" for table in PRINTED for ending in ("csv", "md", "tex")]
         + [f"{RESULTS}/report/claims.{ending}" for ending in ("csv", "md", "json")]
-        + [f"{RESULTS}/report/summary.html"]
+        + [f"{RESULTS}/report/index.html"]
     )
 
 
@@ -176,6 +177,17 @@ def per_delta(pattern, experiment):
 def features_folder(dataset):
     """Where the features of a data set's images, real and generated, are stored."""
     return f"{RESULTS}/metrics/features/{settings.evaluation.extractors[dataset]}"
+
+
+def captions_of_figures():
+    """The captions of all figures, which the page tells."""
+    folder = Path(captions_folder(None, None))
+    return [(folder / f"{figure}.rst").read_text() for figure in settings.figures]
+
+
+def captions_folder(wildcards, resources):
+    """Where captions lie. No rule runs anew when they move, as this takes resources."""
+    return f"{workflow.basedir}/workflow/report"
 
 
 def inception_weights(wildcards, resources):

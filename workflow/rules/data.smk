@@ -10,9 +10,9 @@ rule data:
         f"{RESULTS}/logs/data/{{dataset}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/data/{{dataset}}.tsv"
+    priority: 2
     conda:
         "../../environment.yml"
-    priority: 2
     resources:
         mem_mb=4000,
         runtime=1440,

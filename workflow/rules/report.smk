@@ -39,7 +39,7 @@ rule claims:
         "../../environment.yml"
     params:
         code=code_sha256("claims check"),
-        settings=settings.model_dump_json(),
+        settings=lambda wildcards: settings.model_dump_json(),
         joint=[word for table in CLAIMED_FROM for word in ("--joint", f"{RESULTS}/metrics/{table}.csv")],
         folder=f"{RESULTS}/report",
     shell:
@@ -47,33 +47,43 @@ rule claims:
         "--output {params.folder:q} > {log:q} 2>&1"
 
 
-# The summary page; `snakemake --report` then gathers it with all figures and tables.
+# The page to open; `snakemake --report` gathers it with all figures and tables.
 rule report:
     input:
         tables=[f"{RESULTS}/metrics/{table}.csv" for table in TABLES],
+        sweep=f"{RESULTS}/metrics/sweep.csv",
+        figures=[f"{RESULTS}/figures/{figure}.png" for figure in settings.figures],
+        animations=[f"{RESULTS}/figures/{figure}.webp" for figure in settings.figures if is_animated(figure)],
+        trajectories=[f"{RESULTS}/samples/{name}/probes/trajectories.npz" for name in settings.probes],
+        samples=[
+            path
+            for name, variant in VARIANTS.items()
+            if variant.has_curve
+            for path in per_delta(f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/samples.npy", name)
+        ],
+        claims=f"{RESULTS}/report/claims.json",
         kept=KEPT,
     output:
         page=report(
-            f"{RESULTS}/report/summary.html",
-            caption="../report/summary.rst",
-            category="Summary",
-            labels={"page": "all results in brief"},
+            f"{RESULTS}/report/index.html",
+            caption="../report/page.rst",
+            category="Page",
+            labels={"page": "all results, to look into"},
         ),
-        meta=f"{RESULTS}/report/summary.meta.json",
+        meta=f"{RESULTS}/report/index.meta.json",
     log:
-        f"{RESULTS}/logs/report/summary.log",
+        f"{RESULTS}/logs/report/page.log",
     conda:
         "../../environment.yml"
     params:
-        code=code_sha256("report write"),
+        code=code_sha256("report page"),
+        look=[assets_sha256(), *captions_of_figures()],
         # The page tells which results that are kept were made by other code.
         kept_code=[code_sha256(command) for command in ("data prepare", "models train")],
         kept=[word for meta in KEPT for word in ("--kept", meta)],
-        notes=[
-            word
-            for name, notes in notes_of(settings).items()
-            for note in notes
-            for word in ("--note", f"{name}: {note}")
-        ],
+        settings=lambda wildcards: settings.model_dump_json(),
+        results=RESULTS,
+        captions=captions_folder,
     shell:
-        "python -m ihdm --threads {threads} report write {input.tables:q} {params.kept:q} {params.notes:q} --output {output.page:q} > {log:q} 2>&1"
+        "python -m ihdm --threads {threads} report page --settings {params.settings:q} --results {params.results:q} "
+        "--claims {input.claims:q} --captions {params.captions:q} {params.kept:q} --output {output.page:q} > {log:q} 2>&1"

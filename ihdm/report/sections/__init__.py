@@ -1,4 +1,4 @@
-"""Sections of the summary, one module each for one joint table: what it is joined from, and what it says.
+"""Sections of the page, one module each for one joint table: what it is joined from, and what it says.
 
 A module has
 

@@ -36,5 +36,5 @@ NAMES = {
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each set of images, with all distances and their 95 % intervals."""
-    table = table.assign(note=table["note"].fillna(""))
+    table = table.assign(note=table["note"].astype(object).fillna(""))
     return estimates(table, ["extractor", "note"], "metric").rename(columns=NAMES).fillna("–")

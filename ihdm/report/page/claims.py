@@ -1,0 +1,172 @@
+"""The ledger of claims as a reader meets it: a sentence, a verdict and a small picture each, with the evidence."""
+
+import json
+import math
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ihdm.errors import UserError
+from ihdm.report.estimates import interval_text
+
+VERDICTS = ("reproduced", "inconclusive", "not reproduced", "not run")
+WIDTH, ROW, LABEL = 240.0, 22.0, 12.0
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One row of the small picture: a value with its interval, in units of the picture."""
+
+    x: float
+    low: float
+    high: float
+    y: float
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A small picture of a claim's values with their intervals, and of what its rule compares them with."""
+
+    marks: list[Mark]
+    thresholds: list[float]
+    ends: tuple[str, str]
+    width: float
+    height: float
+    alt: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A claim put to the test on one experiment, as the ledger has it, its numbers in words too."""
+
+    row: dict[str, Any]
+    verdict: str
+    estimate: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim with all decisions on it.
+
+    Attributes:
+        name: its id.
+        sentence: what it says.
+        paper: where the paper says it; empty for ours.
+        is_ours: whether it goes beyond the paper.
+        verdicts: how often each verdict was reached, the most favourable first.
+        decisions: one for each experiment.
+        picture: of their values; None if there are none.
+        table: path below the results of the table behind it, if the ledger tells it.
+        rerun: the commands that decide it again.
+    """
+
+    name: str
+    sentence: str
+    paper: str
+    is_ours: bool
+    verdicts: dict[str, int]
+    decisions: list[Decision]
+    picture: Picture | None
+    table: str
+    rerun: str
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All claims: how many were tested, and how often each verdict was reached."""
+
+    tested: int
+    verdicts: dict[str, int]
+    claims: list[Claim]
+
+
+def read_ledger(path: Path) -> Ledger:
+    """Read the ledger of claims.
+
+    Raises:
+        UserError: if the file holds none.
+    """
+    try:
+        content = json.loads(path.read_text())
+        rows = [{"id": row["id"], "claim": row["claim"], "verdict": row["verdict"], **row} for row in content["claims"]]
+        tested = int(content["tested"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: no ledger of claims can be read from it ({error}); make it again") from None
+    by_id: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        by_id.setdefault(str(row["id"]), []).append(row)
+    return Ledger(tested, _counted(rows), [_claim(name, group) for name, group in by_id.items()])
+
+
+def _counted(rows: list[dict[str, Any]]) -> dict[str, int]:
+    counts = Counter(str(row["verdict"]) for row in rows)
+    known = {verdict: counts.pop(verdict) for verdict in VERDICTS if verdict in counts}
+    return known | dict(counts)
+
+
+def _claim(name: str, rows: list[dict[str, Any]]) -> Claim:
+    first = rows[0]
+    decisions = [Decision(row, str(row["verdict"]), _estimate(row)) for row in rows]
+    return Claim(
+        name,
+        str(first["claim"]),
+        str(first.get("paper") or ""),
+        bool(first.get("ours")),
+        _counted(rows),
+        decisions,
+        _picture(rows),
+        str(first.get("table") or ""),
+        "\n".join(dict.fromkeys(str(row["how_to_rerun"]) for row in rows if row.get("how_to_rerun"))),
+    )
+
+
+def _number(row: dict[str, Any], key: str) -> float:
+    value = row.get(key)
+    return float(value) if isinstance(value, int | float) else math.nan
+
+
+def _estimate(row: dict[str, Any]) -> str:
+    return interval_text(*(_number(row, key) for key in ("value", "low", "high")))
+
+
+def _picture(rows: list[dict[str, Any]]) -> Picture | None:
+    """Return the values on one line each, on a common scale with what they are compared with."""
+    shown = [row for row in rows if math.isfinite(_number(row, "value"))]
+    if not shown:
+        return None
+    thresholds = sorted({value for row in shown for value in _thresholds(row)})
+    intervals = [
+        tuple(value if math.isfinite(value) else middle for value in (_number(row, "low"), _number(row, "high")))
+        for row in shown
+        for middle in [_number(row, "value")]
+    ]
+    values = [_number(row, "value") for row in shown]
+    everything = [*values, *thresholds, *(end for interval in intervals for end in interval)]
+    low, high = min(everything), max(everything)
+    span = (high - low) or max(abs(high), 1.0)
+
+    def place(value: float) -> float:
+        return round(LABEL + (value - low) / span * (WIDTH - 2 * LABEL), 2)
+
+    marks = [
+        Mark(place(value), place(ends[0]), place(ends[1]), ROW * (number + 0.5), str(row["verdict"]))
+        for number, (row, value, ends) in enumerate(zip(shown, values, intervals, strict=True))
+    ]
+    said = "; ".join(f"{row.get('experiment') or 'all'}: {_estimate(row)}" for row in shown)
+    compared = f"; compared with {', '.join(f'{value:g}' for value in thresholds)}" if thresholds else ""
+    return Picture(
+        marks,
+        [place(value) for value in thresholds],
+        (f"{low:.3g}", f"{high:.3g}"),
+        WIDTH,
+        ROW * len(shown),
+        f"Values with intervals. {said}{compared}",
+    )
+
+
+def _thresholds(row: dict[str, Any]) -> list[float]:
+    given = row.get("threshold")
+    values = given if isinstance(given, list) else [given]
+    return [float(value) for value in values if isinstance(value, int | float)]
