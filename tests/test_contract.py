@@ -56,6 +56,8 @@ COLUMNS = {
     ],
     "evaluations": ["experiment", "sampler", "evaluations", "metric", "value", "standard_error", "low", "high"],
     "disentanglement": ["experiment", "quantity", "num_starts", "num_noises", "start", "noise", "interaction"],
+    "data_spectrum": ["dataset", "quantity", "low_frequency", "high_frequency", "n", "value", "standard_error"],
+    "forward": ["dataset", "quantity", "process", "strength", "frequency", "n", "value", "standard_error"],
     "sweep": [
         *("dataset", "experiment", "base", "swept", "sigma", "num_levels", "blur_sigma_max", "num_train", "seed"),
         *("levels", "prior_noise", "rounding", "is_departure", "delta_ratio", "set", "metric", "extractor"),
@@ -116,3 +118,17 @@ def test_tables_name_joints_and_samplers_so(smoke_results):
 def test_experiments_of_the_quick_scale_have_these_names():
     experiments = yaml.safe_load((ROOT / "workflow/config/quick.yaml").read_text())["experiments"]
     assert {"digits", "photos", "digits_diffusion", "photos_diffusion", "digits_blurring"} <= set(experiments)
+
+
+def test_claims_have_these_columns_first_and_this_form_of_json(smoke_results):
+    columns = ["id", "claim", "experiment", "verdict", "value", "low", "high", "rule"]
+    table = pd.read_csv(smoke_results / "report/claims.csv")
+    assert table.columns.tolist()[: len(columns)] == columns
+    assert set(table["verdict"]) <= {"reproduced", "not reproduced", "inconclusive", "not run"}
+    content = json.loads((smoke_results / "report/claims.json").read_text())
+    assert list(content) == ["version", "tested", "claims"]
+    assert content["version"] == 1
+    assert content["tested"] == (table["verdict"] != "not run").sum()
+    more = ["paper", "table", "reference", "p", "holm", "ours", "how_to_rerun"]
+    assert all(list(row) == [*columns, *more] for row in content["claims"])
+    assert [row["id"] for row in content["claims"]] == table["id"].tolist()

@@ -11,13 +11,17 @@ from ihdm.config.reading import read_config
 from ihdm.metrics import paths as paths_metric
 from ihdm.metrics.asymptotics import toy_rows
 from ihdm.metrics.cumulative_sums import cumulative_sum_rows
+from ihdm.metrics.forward import forward_rows
 from ihdm.metrics.generation import generation_rows
 from ihdm.metrics.hierarchy import hierarchy_rows
 from ihdm.metrics.input_gradients import input_gradient_rows
 from ihdm.metrics.interpolation import interpolation_rows
+from ihdm.metrics.power_law import power_law_rows
 from ihdm.report.sections import (
     asymptotics,
     cumulative_sums,
+    data_spectrum,
+    forward,
     generation,
     hierarchy,
     input_gradients,
@@ -26,6 +30,7 @@ from ihdm.report.sections import (
 )
 
 RNG = np.random.default_rng(0)
+BANDS = [f"band {number}" for number in range(1, 7)]
 
 
 def images(*shape):
@@ -110,3 +115,20 @@ def test_tables_are_those_of_what_is_probed_and_of_networks_with_the_limit():
     assert paths.parts(config) == ["metrics/paths/toy.csv"]
     nothing = config.model_copy(update={"probes": ()})
     assert [section.parts(nothing) for section in (interpolation, asymptotics, paths)] == [[], [], []]
+
+
+def of_data_sets(rows):
+    """The joint table of two data sets."""
+    return kept(rows).rename(columns={"experiment": "dataset"})
+
+
+def test_spectra_and_what_becomes_of_them_are_shown_by_data_set():
+    stored = RNG.integers(0, 256, (6, 8, 8, 1), dtype=np.uint8)
+    laws = data_spectrum.summarise(of_data_sets(power_law_rows(stored, 20, 0)))
+    assert laws["dataset"].tolist() == ["a", "b"]
+    assert laws["frequencies"].tolist() == ["0.39 … 3.12"] * 2
+    shown = forward.summarise(of_data_sets(forward_rows(stored, 20, 0)))
+    assert shown.columns.tolist() == ["dataset", "quantity", "process", "strength", "n", "all", *BANDS]
+    assert len(shown) == 2 * (1 + 3 + 2 + 2)
+    assert not shown.isna().any(axis=None)
+    assert "nan" not in shown.to_string()
