@@ -130,6 +130,13 @@ def test_nothing_is_done_twice(results):
     assert "Nothing to be done" in again.stdout + again.stderr
 
 
+def test_claims_are_asked_for_by_name(tmp_path):
+    jobs = planned(snakemake(tmp_path / "results", "-n", "claims").stdout)
+    assert jobs["claims"] == 1
+    assert jobs["metrics_forward"] == jobs["metrics_data_spectrum"] == 2
+    assert not any(rule.startswith("figure") for rule in jobs)
+
+
 @pytest.fixture
 def checkout(tmp_path) -> Path:
     """A copy of the pipeline, to change, that knows of the finished run."""
