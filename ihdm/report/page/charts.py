@@ -56,7 +56,7 @@ def curve(shown: Curve, ratio: float) -> Chart:
     """Return a measure against δ/σ with 95 % intervals, the chosen δ/σ, here the first one, marked."""
     scale = alt.Scale(type="log", nice=False, padding=16) if shown.is_log else alt.Scale(zero=False)
     y = alt.Y("value:Q", title=shown.title, scale=scale, axis=alt.Axis(tickCount=4))
-    base = alt.Chart(shown.table).encode(x=alt.X("ratio:Q", title="δ/σ"))
+    base = alt.Chart(shown.table).encode(x=alt.X("ratio:Q", title="δ/σ", axis=alt.Axis(grid=False, tickCount=6)))
     tooltip = [alt.Tooltip(name, type="quantitative", format=".4g") for name in ("ratio", "value", "low", "high")]
     place = alt.Chart(alt.Data(values=[{}])).transform_calculate(at="ratio")
     layers = [
@@ -71,7 +71,7 @@ def curve(shown: Curve, ratio: float) -> Chart:
         line = alt.Chart(pd.DataFrame({"value": [shown.level[0]], "name": [shown.level[1]]}))
         layers += [
             line.mark_rule(strokeDash=[2, 2], color="@ink").encode(y=y),
-            line.mark_text(align="right", dy=-6, x="width", color="@ink").encode(y=y, text="name:N"),
+            line.mark_text(align="left", dy=-6, x=4, color="@ink").encode(y=y, text="name:N"),
         ]
     return _finished(alt.layer(*layers).add_params(_chosen(ratio)))
 
@@ -83,7 +83,7 @@ def spectrum(table: pd.DataFrame, ratio: float) -> Chart:
         table: columns band, ratio, value, low and high.
         ratio: the one chosen first.
     """
-    bands = alt.X("band:N", sort=BANDS, title="spatial frequency", axis=alt.Axis(labelAngle=0))
+    bands = alt.X("band:N", sort=BANDS, title="spatial frequency", axis=alt.Axis(labelAngle=0, grid=False))
     y = alt.Y(
         "value:Q",
         title="power / that of real images",
@@ -117,23 +117,28 @@ def quality(table: pd.DataFrame, measure: str, floor: float | None) -> Chart:
     """
     y = alt.Y("value:Q", title=measure, scale=alt.Scale(type="log", nice=False, padding=16), axis=alt.Axis(tickCount=4))
     counts = sorted({int(count) for count in table["evaluations"]})
-    x = alt.X("evaluations:Q", scale=alt.Scale(type="log", nice=False, padding=14), axis=alt.Axis(values=counts))
-    legend = alt.Legend(orient="bottom", title=None, columns=3)
-    base = alt.Chart(table).encode(x=x, color=alt.Color("sampler:N", legend=legend))
+    axis, scale = alt.Axis(values=counts, grid=False), alt.Scale(type="log", nice=False, padding=14)
+    x = alt.X("evaluations:Q", title="network evaluations", scale=scale, axis=axis)
+    legend = alt.Legend(orient="bottom", title=None, columns=2)
+    base = alt.Chart(table).encode(x=x)
+    lines = alt.Stroke("sampler:N", legend=None)
     tooltip = [alt.Tooltip("sampler:N"), alt.Tooltip("evaluations:Q")] + [
         alt.Tooltip(name, type="quantitative", format=".4g") for name in ("value", "low", "high")
     ]
     layers = [
-        base.mark_line().encode(y=y),
-        base.mark_rule().encode(y=alt.Y("low:Q", title=measure), y2="high:Q"),
+        base.mark_line().encode(y=y, stroke=lines),
+        base.mark_rule().encode(y=alt.Y("low:Q", title=measure), y2="high:Q", stroke=lines),
         base.mark_point(filled=True, opacity=1, size=70).encode(
-            y=y, shape=alt.Shape("sampler:N", legend=legend), tooltip=tooltip
+            y=y,
+            color=alt.Color("sampler:N", legend=legend),
+            shape=alt.Shape("sampler:N", legend=legend),
+            tooltip=tooltip,
         ),
     ]
     if floor is not None:
         line = alt.Chart(pd.DataFrame({"value": [floor], "name": ["real images"]}))
         layers += [
             line.mark_rule(strokeDash=[2, 2], color="@ink").encode(y=y),
-            line.mark_text(align="right", dy=-6, x="width", color="@ink").encode(y=y, text="name:N"),
+            line.mark_text(align="left", dy=-6, x=4, color="@ink").encode(y=y, text="name:N"),
         ]
     return _finished(alt.layer(*layers))

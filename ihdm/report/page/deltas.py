@@ -56,7 +56,8 @@ def _explorer(results: Results, variant: Variant) -> Explorer:
     for curve in _curves(results, variant):
         drawn[curve.name] = charts.curve(curve, own)
         for ratio, *estimate in _floats(curve.table):
-            words[ratio].append(f"{curve.title} {interval_text(*estimate)}")
+            measure, _, unit = curve.title.partition(", ")
+            words[ratio].append(f"{measure} {interval_text(*estimate)} {unit}".rstrip())
     bands = _spectrum(results, variant.name)
     if bands is not None:
         drawn["spectrum"] = charts.spectrum(bands, own)

@@ -85,7 +85,7 @@ def _title(variant: Variant) -> str:
     return f"{kind}, sampler {variant.sampler}"
 
 
-def opening(groups: Iterable[list[Process]], count: int = 9) -> tuple[Process, list[int]] | None:
+def opening(groups: Iterable[list[Process]], count: int = 7) -> tuple[Process, list[int]] | None:
     """Return the first experiment of all and some of its stages, evenly spaced, to open the page with."""
     for processes in groups:
         stages = np.rint(np.linspace(0, len(processes[0].levels) - 1, count)).astype(int)

@@ -1,6 +1,7 @@
 """Where results come from and what they cost: settings that were chosen, records, benchmarks."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from ihdm.config.scale import Config
 from ihdm.report.page.results import Results
 from ihdm.report.page.tables import Table, as_table
 from ihdm.storage.provenance import read_record
+
+SHORT = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28}\b")
+"""A commit, told by as many digits as tell it apart."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,8 @@ def _recorded(results: Results) -> tuple[dict[str, str], dict[str, str]]:
     paths = [*results.folder.glob("models/*/model.meta.json"), *results.folder.glob("metrics/*.meta.json")]
     records = [read_record(path) for path in sorted(paths)]
     told: dict[str, str] = {}
-    for key, name in (("commit", "commit"), ("device", "computed on"), ("threads", "threads of a job")):
-        values = {str(record[key]) for record in records if record.get(key) is not None}
+    for key, name in (("commit", "commit"), ("device", "computed on")):
+        values = {SHORT.sub(r"\1", str(record[key])) for record in records if record.get(key) is not None}
         if values:
             told[name] = ", ".join(sorted(values))
     versions: dict[str, str] = records[-1].get("versions", {}) if records else {}

@@ -51,7 +51,7 @@
     const dark = matchMedia("(prefers-color-scheme: dark)").matches;
     const text = { labelColor: colour("quiet"), titleColor: colour("ink"), labelFontSize: 12, titleFontSize: 12, titleFontWeight: 500 };
     return {
-      aria: false, background: "transparent", font: "system-ui, sans-serif", view: { stroke: null },
+      aria: false, mark: { aria: false }, background: "transparent", font: "system-ui, sans-serif", view: { stroke: null },
       axis: { ...text, gridColor: colour("line"), domainColor: colour("muted"), tickColor: colour("muted") },
       legend: { ...text, labelColor: colour("ink") },
       range: {
