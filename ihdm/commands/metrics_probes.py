@@ -93,7 +93,7 @@ def asymptotics(
 ) -> None:
     """Tell how near the limit of many levels is: in closed form for Gaussian data, then for a network, if it has one.
 
-    Of the settings' images at most 200 count; the levels are fewer too.
+    Of the settings' images at most 100 count; the levels are fewer too.
     """
     from ihdm.config.processes import observed_levels
     from ihdm.devices import compute_device

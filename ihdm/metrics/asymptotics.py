@@ -38,7 +38,7 @@ NUM_LANGEVIN_LEVELS = 3
 """The same where its steps are repeated; they divide 0…K into equal parts."""
 DELTA_RATIOS = (1.0, np.sqrt(2))
 NUM_STEPS = 60
-MAX_IMAGES = 200
+MAX_IMAGES = 100
 """Most images, for each of which a chain of steps is run at each of these levels and δ/σ."""
 
 Modes = Float[np.ndarray, "modes"]

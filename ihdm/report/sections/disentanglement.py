@@ -12,12 +12,10 @@ EXPLANATION = (
 
 
 def parts(config: Config) -> list[str]:
-    """Return one table for each network."""
-    return [
-        f"metrics/disentanglement/{name}.csv"
-        for name, variant in config.variants.items()
-        if variant.has_disentanglement
-    ]
+    """Return one table for each network that is measured so, and of those whose largest blur a figure compares."""
+    names = [name for name, variant in config.variants.items() if variant.has_disentanglement]
+    compared = [name for name in config.figures.get("blur_max", ()) if name not in names]
+    return [f"metrics/disentanglement/{name}.csv" for name in (*names, *compared)]
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
