@@ -1,4 +1,8 @@
-"""In which order bands of frequency are generated: when each reaches half of its final power (paper, section 3.4)."""
+"""In which order bands of frequency are generated: when each reaches half of its final power (paper, section 3.4).
+
+Of an estimate the part counts that lies along the final image, F ⟨E, F⟩/⟨F, F⟩ band by band, and of several times the
+last: before a network has made up its mind, what it says of fine detail may be strong, and not what comes of it.
+"""
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -13,6 +17,8 @@ CORRELATION: Bounds = (-1.0, 1.0)
 REACHED = 0.5
 """Share of its final power at which a band counts as generated."""
 
+BandMeans = Float[np.ndarray, "stage image band"]
+
 
 def generation_rows(
     levels: Int[np.ndarray, "stage"],
@@ -23,10 +29,10 @@ def generation_rows(
 ) -> list[dict[str, object]]:
     """Return one row for each band of frequency and a row `order`.
 
-    The value of a band is the share of generation done, 1 − level/K, at which its power in the network's estimates
-    first reaches half of that in the final images, linear between stages: 0 if it does so at the start, 1 if it never
-    does. That of `order` is Spearman's rank correlation of these with frequency: +1 is coarse to fine; it is 0 if all
-    bands are reached at once. Errors are those of a bootstrap over images.
+    The value of a band is the share of generation done, 1 − level/K, at which the power that the network's estimates
+    hold of the final images reaches half of theirs for good, linear between stages: 0 if it does so at the start, 1 if
+    it never does. That of `order` is Spearman's rank correlation of these with frequency: +1 is coarse to fine; it is 0
+    if all bands are reached at once. Errors are those of a bootstrap over images.
 
     Args:
         levels: of the stages, descending from K to 0.
@@ -46,13 +52,11 @@ def generation_rows(
         )
     done = 1 - levels[:-1] / levels[0]
     frequencies, aim = annulus_power(final, NUM_WIDE_ANNULI)
-    power = np.stack([annulus_power(stage, NUM_WIDE_ANNULI)[1] for stage in estimates])
+    shared = np.stack([_products(stage, final) for stage in estimates])
     rng = generator(seed, "bootstrap")
     drawn = rng.multinomial(num_images, np.full(num_images, 1 / num_images), size=num_resamples)
     weights = np.vstack([np.ones(num_images), drawn]) / num_images  # the images themselves first
-    values = np.stack(
-        [reached(done, np.einsum("i,sib->sb", weight, power), REACHED * (weight @ aim)) for weight in weights]
-    )
+    values = np.stack([reached(done, _held(weight, shared, aim), REACHED) for weight in weights])
     orders = np.array([rank_correlation(frequencies, value) for value in values])
     rows: list[dict[str, object]] = []
     for band, frequency in enumerate(frequencies.tolist()):
@@ -63,16 +67,32 @@ def generation_rows(
     return [*rows, {"band": "order", "frequency": np.nan, "level": np.nan, "n": num_images, **order.columns()}]
 
 
+def _products(first: Pixels, second: Pixels) -> Float[np.ndarray, "image band"]:
+    """Return the mean product of two images' coefficients in each band."""
+    together, apart = (annulus_power(images, NUM_WIDE_ANNULI)[1] for images in (first + second, first - second))
+    return (together - apart) / 4
+
+
+def _held(
+    weight: Float[np.ndarray, "image"], shared: BandMeans, aim: Float[np.ndarray, "image band"]
+) -> Float[np.ndarray, "stage band"]:
+    """Return the power that estimates hold of the final images, as a share of theirs."""
+    along = np.einsum("i,sib->sb", weight, shared) / (weight @ aim)
+    return np.square(np.maximum(along, 0.0))
+
+
 def reached(
-    done: Float[np.ndarray, "stage"], power: Float[np.ndarray, "stage band"], aim: Float[np.ndarray, "band"]
+    done: Float[np.ndarray, "stage"], share: Float[np.ndarray, "stage band"], wanted: float
 ) -> Float[np.ndarray, "band"]:
-    """Return where the power of each band first reaches its aim, linear between stages; 1 where it never does."""
-    values = np.ones(len(aim))
-    for band, (curve, wanted) in enumerate(zip(power.T, aim, strict=True)):
-        (above,) = np.nonzero(curve >= wanted)
-        if len(above):
-            first = max(int(above[0]) - 1, 0)
-            values[band] = np.interp(wanted, curve[[first, above[0]]], done[[first, above[0]]])
+    """Return from where on each band has what is wanted, linear between stages; 1 where it lacks it at the end."""
+    values = np.zeros(share.shape[1])
+    for band, curve in enumerate(share.T):
+        (below,) = np.nonzero(curve < wanted)
+        if len(below) and below[-1] == len(done) - 1:
+            values[band] = 1.0
+        elif len(below):
+            around = [below[-1], below[-1] + 1]
+            values[band] = np.interp(wanted, curve[around], done[around])
     return values
 
 
