@@ -9,8 +9,8 @@ HEADING = "Is coarse structure generated before fine detail?"
 EXPLANATION = (
     "The share of all levels that is done when what the network's estimates hold of the final images, in a band of "
     "spatial frequency, reaches half of their power for good, from the coarsest band to the finest, with 95 % "
-    "intervals over images; 1 if it never does before the end. Order: rank correlation of this share with frequency, 1 if coarse "
-    "comes before fine, −1 if fine comes first, around 0 if there is no order."
+    "intervals over images; 1 if it never does before the end. Order: rank correlation of this share with frequency, "
+    "1 if coarse comes before fine, −1 if fine comes first, around 0 if there is no order."
 )
 
 
