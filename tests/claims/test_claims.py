@@ -72,6 +72,14 @@ def test_a_minimum_at_an_edge_is_open_on_that_side(verdict, cases):
     assert verdicts("best_delta_of_samples_above_sigma", tables) == {"reproduced"}
 
 
+def test_bands_that_are_reached_at_once_tell_no_order(cases):
+    """The table says 0 ± 0 of them, which is no measurement."""
+    bands = pd.DataFrame({"experiment": "digits", "band": [*"012345", "order"], "value": 0.0, "standard_error": 0.0})
+    assert verdicts("coarse_to_fine", {"generation": bands}) == {"inconclusive"}
+    mixed = bands.assign(value=[0.1, 0.5, 0.2, 0.4, 0.3, 0.2, 0.0])
+    assert verdicts("coarse_to_fine", {"generation": mixed}) == {"not reproduced"}
+
+
 def test_rivals_had_the_same_images_network_and_training():
     pairs = set(rivals(QUICK))
     assert ("digits", "digits_diffusion") in pairs
