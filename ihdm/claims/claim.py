@@ -19,7 +19,7 @@ class Claim:
         id: its name, which does not change.
         text: what is claimed, a sentence in our words.
         paper: where the paper says it.
-        tables: the joint tables that its numbers come from.
+        table: the joint table that its numbers come from.
         quantity: what is decided on, in words.
         subjects: what it is checked on, at a scale.
         measure: gives the values of a subject, or raises NotRunError.
@@ -32,7 +32,7 @@ class Claim:
     id: str
     text: str
     paper: str
-    tables: tuple[str, ...]
+    table: str
     quantity: str
     subjects: Callable[[Config], Iterable[Subject]]
     measure: Callable[[Evidence, Subject], Sequence[Measured]]

@@ -216,8 +216,8 @@ class Rising:
         return "each larger than the one before, with all of the 95 % interval of the difference"
 
     def decide(self, values: Sequence[Measured]) -> Verdict:
-        """Decide on two values or more; what is told is the step that decides."""
-        steps = [after.minus(before) for before, after in pairwise(values)]
+        """Decide on two values or more; what is told is the step that decides, of exact ones the smallest."""
+        steps = sorted((after.minus(before) for before, after in pairwise(values)), key=lambda step: step.value)
         return Every(Above(0.0)).decide(steps)
 
 

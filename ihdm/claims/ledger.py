@@ -27,7 +27,7 @@ NOBODY: Subject = ("–",)
 
 def needed_tables() -> set[str]:
     """Return the names of the joint tables that claims read."""
-    return {table for claim in CLAIMS.values() for table in claim.tables}
+    return {claim.table for claim in CLAIMS.values()}
 
 
 def available_tables(config: Config) -> list[str]:
@@ -69,7 +69,7 @@ def _rows(claim: Claim, evidence: Evidence) -> Iterator[dict[str, Any]]:
             "high": found.high if found else math.nan,
             "rule": claim.rule,
             "paper": claim.paper,
-            "table": " ".join(claim.tables),
+            "table": f"metrics/{claim.table}.csv",
             "reference": claim.reference,
             "p": verdict.p if verdict else math.nan,
             "ours": claim.is_ours,
@@ -92,7 +92,7 @@ def how_to_rerun(claim: Claim, config: Config, subject: Subject) -> str:
     The scale's file is to be put for FILE.
     """
     joint = joint_tables(config) | {"sweep": ["metrics/distance.csv"]}
-    parts = [part for table in claim.tables for part in joint.get(table, [])]
+    parts = joint.get(claim.table, [])
     own = [part for part in parts if {*part.removesuffix(".csv").split("/")} & {*subject}] or parts
     if not own:
         return ""

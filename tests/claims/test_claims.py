@@ -56,7 +56,7 @@ def test_a_claim_says_what_where_and_why(claim):
     assert claim.text.endswith(".")
     assert claim.reason.endswith(".")
     assert claim.paper
-    assert set(claim.tables) <= joint
+    assert claim.table in joint
     assert claim.is_ours == (claim.paper == "this repository")
 
 
@@ -70,6 +70,14 @@ def test_a_minimum_at_an_edge_is_open_on_that_side(verdict, cases):
     tables["minimum"] = tables["minimum"].assign(verdict=verdict, last_ratio=1.45)
     assert verdicts("best_delta_of_samples_near_1.25_sigma", tables) == {"inconclusive"}
     assert verdicts("best_delta_of_samples_above_sigma", tables) == {"reproduced"}
+
+
+def test_bands_that_are_reached_at_once_tell_no_order(cases):
+    """The table says 0 ± 0 of them, which is no measurement."""
+    bands = pd.DataFrame({"experiment": "digits", "band": [*"012345", "order"], "value": 0.0, "standard_error": 0.0})
+    assert verdicts("coarse_to_fine", {"generation": bands}) == {"inconclusive"}
+    mixed = bands.assign(value=[0.1, 0.5, 0.2, 0.4, 0.3, 0.2, 0.0])
+    assert verdicts("coarse_to_fine", {"generation": mixed}) == {"not reproduced"}
 
 
 def test_rivals_had_the_same_images_network_and_training():

@@ -86,6 +86,11 @@ def test_rising_is_decided_on_differences():
     assert Rising().decide([Measured.of(value, 0.1) for value in (1, 1.1, 2)]).outcome is MAYBE
 
 
+def test_of_exact_steps_the_smallest_is_told():
+    exact = [Measured(value, value, value) for value in (1.0, 5.0, 5.5, 9.0)]
+    assert Rising().decide(exact).measured.value == 0.5
+
+
 def test_differences_ratios_and_means_carry_errors():
     first, second = Measured.of(4.0, 0.3), Measured.of(2.0, 0.4)
     difference = first.minus(second)
