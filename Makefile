@@ -1,6 +1,7 @@
 # Two commands for a fresh machine with Python 3.11 or newer: each sets itself up in .venv first.
 #   make quick    the whole pipeline on embedded data, to a report page
 #   make test     formatting, lint, types, tests
+# make compare tells what moved in the quick run since the numbers in docs/quick_numbers.csv.
 
 PYTHON ?= python3
 CORES ?= 2
@@ -11,7 +12,7 @@ REPORT := results/quick/report/index.html
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: quick test format lock clean
+.PHONY: quick compare test format lock clean
 
 quick: .venv/installed
 	@start=$$(date +%s) && \
@@ -19,6 +20,12 @@ quick: .venv/installed
 	$(SNAKEMAKE) && \
 	$(SNAKEMAKE) --report $(dir $(REPORT))report.html && \
 	echo && echo "Elapsed: $$(( $$(date +%s) - start )) s" && echo "Open: file://$(CURDIR)/$(REPORT)"
+
+# What moved beyond its uncertainty since the numbers that the repository keeps.
+compare: .venv/installed
+	python -m ihdm report compare docs/quick_numbers.csv results/quick \
+		--output results/quick/report/compare.html --output results/quick/report/compare.csv
+	@echo "Open: file://$(CURDIR)/results/quick/report/compare.html"
 
 test: .venv/installed
 	ruff format --check .

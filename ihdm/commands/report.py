@@ -1,4 +1,4 @@
-"""Stage ``report``: tables as a paper prints them, and the page of all."""
+"""Stage ``report``: tables as a paper prints them, the page of all, and what moved between runs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -44,6 +44,40 @@ def page(
             text = report_page(found, claims, captions, stale_notices(kept))
         with atomic_path(output) as temporary:
             temporary.write_text(text)
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Two folders of results or more, or tables such as their metrics/sweep.csv.")
+    ],
+    output: Annotated[
+        list[Path], typer.Option(help="Path of the page, .html, or of the table, .csv; may be given for both.")
+    ],
+) -> None:
+    """Tell what moved between runs beyond its uncertainty: every run is compared with the first."""
+    from ihdm.report.comparison import as_rows, comparison_page, numbers_file, read_numbers
+    from ihdm.report.comparison import compare as compared
+    from ihdm.storage.files import atomic_path
+    from ihdm.storage.provenance import record
+
+    if len(runs) < 2:
+        raise UserError(f"{runs[0]}: is one run; give another to compare it with")
+    if wrong := [path for path in output if path.suffix not in (".html", ".csv")]:
+        raise UserError(f"--output {wrong[0]}: give a page, .html, or a table, .csv")
+    files = [numbers_file(path) for path in runs]
+    meta = output[0].with_name(f"{output[0].stem}.meta.json")
+    with record(output, command="report compare", inputs=files, settings={"runs": list(map(str, runs))}, meta=meta):
+        (first, *others) = zip(map(str, runs), map(read_numbers, files), strict=True)
+        comparisons = [compared(first, other) for other in others]
+        for path in output:
+            with atomic_path(path) as temporary:
+                if path.suffix == ".html":
+                    temporary.write_text(comparison_page(comparisons))
+                else:
+                    as_rows(comparisons).to_csv(temporary, index=False)
+    for part in comparisons:
+        print(f"{part.sentence}.")
 
 
 @app.command()

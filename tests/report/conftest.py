@@ -125,8 +125,8 @@ def made_up(tmp_path, scale) -> Callable[..., Results]:
 def decision(**changes: object) -> dict[str, object]:
     return {
         "id": "best", "claim": "The best δ lies above σ.", "experiment": "digits", "verdict": "reproduced",
-        "value": 1.5, "low": 1.25, "high": 2.0, "rule": "interval above 1", "threshold": 1.0, "paper": "figure 8",
-        "table": "metrics/distance.csv", "holm": True, "ours": False, "how_to_rerun": "snakemake one",
+        "value": 1.5, "low": 1.25, "high": 2.0, "rule": "interval above 1", "borders": [1.0], "paper": "figure 8",
+        "table": "distance minimum", "holm": True, "ours": False, "how_to_rerun": "snakemake one",
     } | changes  # fmt: skip
 
 
@@ -135,6 +135,7 @@ def ledger(tmp_path) -> Path:
     rows = [
         decision(),
         decision(experiment="photos", verdict="inconclusive", low=0.5, holm=False),
+        decision(experiment="digits_brief", high=None, holm=False),
         decision(id="other", claim="Ours <b>", verdict="not run", value=None, ours=True) | {"low": None, "high": None},
     ]  # fmt: skip
     path = tmp_path / "claims.json"

@@ -19,6 +19,9 @@ from ihdm.report.page.render import render
 from ihdm.report.page.results import Results
 from ihdm.report.page.tables import page_tables
 
+MOST_FIGURES = 3
+"""Beside one claim."""
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -97,10 +100,9 @@ def _evidence(ledger: Ledger, results: Results, figures: list[Figure]) -> dict[s
     inputs = {figure.name: figure_inputs(figure.name, results.config).values() for figure in figures}
     found = {}
     for claim in ledger.claims:
-        table = Path(claim.table).stem
         found[claim.name] = [
             figure
             for figure in figures
-            if table and any(path.split("/")[1].partition(".")[0] == table for path in inputs[figure.name])
-        ][:3]
+            if any(path.split("/")[1].partition(".")[0] in claim.tables for path in inputs[figure.name])
+        ][:MOST_FIGURES]
     return found

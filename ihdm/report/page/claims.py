@@ -10,7 +10,9 @@ from typing import Any
 from ihdm.errors import UserError
 from ihdm.report.estimates import interval_text
 
-VERDICTS = ("reproduced", "inconclusive", "not reproduced", "not run")
+DECIDED = ("reproduced", "not reproduced")
+NOT_RUN = "not run"
+VERDICTS = ("reproduced", "inconclusive", "not reproduced", NOT_RUN)
 WIDTH, ROW, LABEL = 240.0, 22.0, 12.0
 
 
@@ -27,10 +29,10 @@ class Mark:
 
 @dataclass(frozen=True)
 class Picture:
-    """A small picture of a claim's values with their intervals, and of what its rule compares them with."""
+    """A small picture of a claim's values with their intervals, and of the borders of its rule."""
 
     marks: list[Mark]
-    thresholds: list[float]
+    borders: list[float]
     ends: tuple[str, str]
     width: float
     height: float
@@ -39,11 +41,21 @@ class Picture:
 
 @dataclass(frozen=True)
 class Decision:
-    """A claim put to the test on one experiment, as the ledger has it, its numbers in words too."""
+    """A claim put to the test on one experiment.
 
-    row: dict[str, Any]
+    Attributes:
+        experiment: what it was tested on.
+        verdict: what was decided.
+        estimate: value and interval, in words.
+        rule: by which it was decided.
+        is_lost: whether it is decided by itself, but not by Holm's correction for all tests together.
+    """
+
+    experiment: str
     verdict: str
     estimate: str
+    rule: str
+    is_lost: bool
 
 
 @dataclass(frozen=True)
@@ -58,7 +70,8 @@ class Claim:
         verdicts: how often each verdict was reached, the most favourable first.
         decisions: one for each experiment.
         picture: of their values; None if there are none.
-        table: path below the results of the table behind it, if the ledger tells it.
+        reference: what the paper reports, if that is a number.
+        tables: names of the joint tables behind it.
         rerun: the commands that decide it again.
     """
 
@@ -69,8 +82,14 @@ class Claim:
     verdicts: dict[str, int]
     decisions: list[Decision]
     picture: Picture | None
-    table: str
+    reference: str
+    tables: list[str]
     rerun: str
+
+    @property
+    def is_run(self) -> bool:
+        """Whether it was tested on anything."""
+        return set(self.verdicts) != {NOT_RUN}
 
 
 @dataclass(frozen=True)
@@ -108,7 +127,16 @@ def _counted(rows: list[dict[str, Any]]) -> dict[str, int]:
 
 def _claim(name: str, rows: list[dict[str, Any]]) -> Claim:
     first = rows[0]
-    decisions = [Decision(row, str(row["verdict"]), _estimate(row)) for row in rows]
+    decisions = [
+        Decision(
+            str(row.get("experiment") or "–"),
+            str(row["verdict"]),
+            _estimate(row),
+            str(row.get("rule") or "–"),
+            row["verdict"] in DECIDED and row.get("holm") is False,
+        )
+        for row in rows
+    ]
     return Claim(
         name,
         str(first["claim"]),
@@ -117,7 +145,8 @@ def _claim(name: str, rows: list[dict[str, Any]]) -> Claim:
         _counted(rows),
         decisions,
         _picture(rows),
-        str(first.get("table") or ""),
+        str(first.get("reference") or ""),
+        str(first.get("table") or "").split(),
         "\n".join(dict.fromkeys(str(row["how_to_rerun"]) for row in rows if row.get("how_to_rerun"))),
     )
 
@@ -132,18 +161,18 @@ def _estimate(row: dict[str, Any]) -> str:
 
 
 def _picture(rows: list[dict[str, Any]]) -> Picture | None:
-    """Return the values on one line each, on a common scale with what they are compared with."""
+    """Return the values on one line each, on a common scale with the borders of the rule."""
     shown = [row for row in rows if math.isfinite(_number(row, "value"))]
     if not shown:
         return None
-    thresholds = sorted({value for row in shown for value in _thresholds(row)})
+    borders = sorted({value for row in shown for value in _borders(row)})
     intervals = [
         tuple(value if math.isfinite(value) else middle for value in (_number(row, "low"), _number(row, "high")))
         for row in shown
         for middle in [_number(row, "value")]
     ]
     values = [_number(row, "value") for row in shown]
-    everything = [*values, *thresholds, *(end for interval in intervals for end in interval)]
+    everything = [*values, *borders, *(end for interval in intervals for end in interval)]
     low, high = min(everything), max(everything)
     span = (high - low) or max(abs(high), 1.0)
 
@@ -154,11 +183,11 @@ def _picture(rows: list[dict[str, Any]]) -> Picture | None:
         Mark(place(value), place(ends[0]), place(ends[1]), ROW * (number + 0.5), str(row["verdict"]))
         for number, (row, value, ends) in enumerate(zip(shown, values, intervals, strict=True))
     ]
-    said = "; ".join(f"{row.get('experiment') or 'all'}: {_estimate(row)}" for row in shown)
-    compared = f"; compared with {', '.join(f'{value:g}' for value in thresholds)}" if thresholds else ""
+    said = "; ".join(f"{row.get('experiment') or '–'}: {_estimate(row)}" for row in shown)
+    compared = f"; compared with {', '.join(f'{value:g}' for value in borders)}" if borders else ""
     return Picture(
         marks,
-        [place(value) for value in thresholds],
+        [place(value) for value in borders],
         (f"{low:.3g}", f"{high:.3g}"),
         WIDTH,
         ROW * len(shown),
@@ -166,7 +195,5 @@ def _picture(rows: list[dict[str, Any]]) -> Picture | None:
     )
 
 
-def _thresholds(row: dict[str, Any]) -> list[float]:
-    given = row.get("threshold")
-    values = given if isinstance(given, list) else [given]
-    return [float(value) for value in values if isinstance(value, int | float)]
+def _borders(row: dict[str, Any]) -> list[float]:
+    return [float(border) for border in row.get("borders") or []]

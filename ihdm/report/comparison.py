@@ -1,0 +1,124 @@
+"""What moved between two or more runs, beyond its uncertainty."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ihdm.errors import UserError
+from ihdm.metrics.estimates import NORMAL_95
+from ihdm.report.estimates import estimate_text
+from ihdm.report.page.render import render
+from ihdm.report.page.tables import as_table
+from ihdm.storage.reading import read_table
+
+KEYS = ("experiment", "set", "metric", "delta_ratio", "n")
+MORE_KEYS = ("dataset", "extractor", "reference")
+"""What tells rows apart where both runs say it."""
+BY_CHANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs, measure by measure.
+
+    Attributes:
+        first: name of the run that is compared with.
+        second: name of the run that is compared.
+        rows: one for each measure that both have, with an error in both: those that moved most first.
+        num_single: measures that only one of them has, or that have no error.
+    """
+
+    first: str
+    second: str
+    rows: pd.DataFrame
+    num_single: int
+
+    @property
+    def moved(self) -> pd.DataFrame:
+        """The rows that moved beyond their joint uncertainty."""
+        return self.rows[self.rows["moved"]]
+
+    @property
+    def sentence(self) -> str:
+        """How many moved, and how many would have if nothing had changed."""
+        expected = BY_CHANCE * len(self.rows)
+        return (
+            f"{self.second} against {self.first}: {len(self.moved)} of {len(self.rows)} measures differ by more than "
+            f"{NORMAL_95:.2f} standard errors of the difference; about {expected:.0f} would by chance, were the runs "
+            "independent and nothing changed"
+        )
+
+
+def numbers_file(path: Path) -> Path:
+    """Return the file of a run's numbers: a table, or that in a folder of results.
+
+    Raises:
+        UserError: if it is not there.
+    """
+    file = path / "metrics/sweep.csv" if path.is_dir() else path
+    if not file.exists():
+        raise UserError(f"{file}: is not there; give a folder of results with metrics/sweep.csv in it, or such a table")
+    return file
+
+
+def read_numbers(file: Path) -> pd.DataFrame:
+    """Read the numbers of a run.
+
+    Raises:
+        UserError: if the file holds none.
+    """
+    return read_table(file, [*KEYS, "value", "standard_error"])
+
+
+def compare(first: tuple[str, pd.DataFrame], second: tuple[str, pd.DataFrame]) -> Comparison:
+    """Return what two runs have in common, and how far apart it lies.
+
+    Rows that are told apart by nothing, as those of real images of several data sets in a table that names no data
+    set, are left out.
+
+    Args:
+        first: name and numbers of the run that is compared with.
+        second: name and numbers of the other.
+    """
+    (first_name, one), (second_name, other) = first, second
+    keys = [*KEYS, *(key for key in MORE_KEYS if key in one.columns and key in other.columns)]
+    parts = [table.drop_duplicates(keys, keep=False)[[*keys, "value", "standard_error"]] for table in (one, other)]
+    joint = parts[0].merge(parts[1], on=keys, suffixes=("_first", "_second"))
+    error = (joint["standard_error_first"] ** 2 + joint["standard_error_second"] ** 2) ** 0.5
+    difference = joint["value_second"] - joint["value_first"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(difference == 0, 0.0, difference / error)
+    joint = joint.assign(difference=difference, error=error, ratio=ratio, moved=np.abs(ratio) > NORMAL_95)
+    rows = joint[error.notna()]
+    rows = rows.iloc[np.argsort(-rows["ratio"].abs().to_numpy(), kind="stable")].reset_index(drop=True)
+    return Comparison(first_name, second_name, rows, len(parts[0]) + len(parts[1]) - 2 * len(rows))
+
+
+def as_rows(comparisons: Sequence[Comparison]) -> pd.DataFrame:
+    """Return all comparisons as one table."""
+    return pd.concat(
+        [part.rows.assign(first=part.first, second=part.second) for part in comparisons], ignore_index=True
+    )
+
+
+def comparison_page(comparisons: Sequence[Comparison]) -> str:
+    """Return the page of what moved, in the look of the page of results."""
+    explanation = "What moved, the farthest first. Values with 95 % intervals; ratio: difference by its standard error."
+    tables = [
+        as_table(f"moved-{number}", f"What moved from {part.first} to {part.second}", explanation, _told(part))
+        for number, part in enumerate(comparisons)
+    ]
+    return render("compare.html.j2", parts_shown=list(zip(comparisons, tables, strict=True)))
+
+
+def _told(part: Comparison) -> pd.DataFrame:
+    moved = part.moved
+    keys = [key for key in ("dataset", *KEYS, "extractor") if key in moved.columns]
+    told = moved[keys].astype(object).where(moved[keys].notna(), "–").rename(columns={"delta_ratio": "δ/σ"})
+    for run in ("first", "second"):
+        pairs = zip(moved[f"value_{run}"], NORMAL_95 * moved[f"standard_error_{run}"], strict=True)
+        told[getattr(part, run)] = [estimate_text(value, half) for value, half in pairs]
+    return told.assign(ratio=moved["ratio"].map("{:.1f}".format))
