@@ -145,8 +145,9 @@ def test_lock_file_satisfies_the_project():
     locked = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text().split())
     normalised = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in locked.items()}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    for requirement in project["dependencies"] + project["optional-dependencies"]["test"]:
-        name = re.split(r"[<>=]", requirement)[0].lower()
+    extras = project["optional-dependencies"]
+    for requirement in project["dependencies"] + extras["test"] + extras["docs"]:
+        name = re.split(r"[\[<>=]", requirement)[0].lower()
         assert name in normalised, f"{name} is not locked"
         if "==" in requirement:
             assert normalised[name] == requirement.split("==")[1]
@@ -171,3 +172,9 @@ def test_every_figure_has_a_caption():
     figures = {path.stem for path in (ROOT / "ihdm/figures").glob("*.py")} - {"__init__", "style"}
     captions = {path.stem for path in (ROOT / "workflow/report").glob("*.rst")}
     assert figures <= captions
+
+
+def test_no_text_is_half_merged():
+    for path in ROOT.rglob("*.md"):
+        if not {".venv", "site"} & set(path.relative_to(ROOT).parts):
+            assert not re.search(r"^(<{7}|>{7}) ", path.read_text(), re.MULTILINE), path
