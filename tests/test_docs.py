@@ -17,6 +17,8 @@ from snakemake.cli import get_argument_parser
 from typer.exceptions import TyperException
 
 from ihdm.__main__ import app
+from ihdm.claims.decisions import Outcome
+from ihdm.claims.ledger import COLUMNS
 from ihdm.config.reading import parse_config
 
 ROOT = Path(__file__).parents[1]
@@ -197,6 +199,14 @@ def test_every_figure_is_explained():
     assert set(re.findall(r'--8<-- "workflow/report/(\w+)\.rst"', text)) == figures()
     shown = re.findall(r"^\| (`.*?) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert figures() <= {name for cell in shown for name in re.findall(r"`(\w+)`", cell)}
+
+
+def test_every_column_of_the_ledger_is_explained():
+    text = (ROOT / "docs/claims.md").read_text()
+    columns = text[text.index("## Columns of claims.csv") :]
+    told = re.findall(r"^\| (`.*?) \|", columns, re.MULTILINE)
+    assert [name for cell in told for name in re.findall(r"`(\w+)`", cell)] == list(COLUMNS)
+    assert all(f"| {outcome} |" in text for outcome in Outcome)
 
 
 def test_every_public_module_is_in_the_api():
