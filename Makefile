@@ -1,6 +1,6 @@
 # Two commands for a fresh machine with Python 3.11 or newer: each sets itself up in .venv first.
 #   make quick    the whole pipeline on embedded data, to a report page
-#   make test     formatting, lint, types, tests
+#   make test     formatting, lint, types, documentation, tests
 # make compare tells what moved in the quick run since the numbers in docs/quick_numbers.csv.
 
 PYTHON ?= python3
@@ -11,8 +11,10 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 REPORT := results/quick/report/index.html
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Material for MkDocs tells of its successor at every build.
+export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: quick compare test format lock clean
+.PHONY: quick compare test docs format lock clean
 
 quick: .venv/installed
 	@start=$$(date +%s) && \
@@ -33,7 +35,12 @@ test: .venv/installed
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 	mypy
+	mkdocs build --strict
 	pytest
+
+docs: .venv/installed
+	mkdocs build --strict
+	@echo && echo "Documentation: $(CURDIR)/site/index.html"
 
 format: .venv/installed
 	ruff format .
@@ -44,11 +51,11 @@ format: .venv/installed
 .venv/installed: pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=…")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[test,docs]'
 	@touch $@
 
 lock: .venv/installed
 	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock
 
 clean:
-	rm -rf .venv results/quick
+	rm -rf .venv site results/quick

@@ -9,13 +9,11 @@ A sampler puts an estimate x̂ of u₀ in its place, and may add the variance th
 
     u_j = c u_k + (a_j − c a_k) x̂ + noise
 
-==============  =============================  =======================================================
-coupling        c                              with noise
-==============  =============================  =======================================================
-independent     0                              `delta`: the paper's algorithm 2
-markov          (a_k/a_j) s_j²/s_k²            `posterior`: DDPM's, Blurring Diffusion's
-deterministic   s_j/s_k                        `none`: DDIM's; on heat, Cold Diffusion's improved one
-==============  =============================  =======================================================
+| coupling | c | with noise |
+|---|---|---|
+| independent | 0 | `delta`: the paper's algorithm 2 |
+| markov | (a_k/a_j) s_j²/s_k² | `posterior`: DDPM's, Blurring Diffusion's |
+| deterministic | s_j/s_k | `none`: DDIM's; on heat, Cold Diffusion's improved one |
 """
 
 from collections.abc import Iterator, Sequence

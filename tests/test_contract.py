@@ -6,6 +6,7 @@ Arguments with defaults and columns may be added, but none of these may go or ch
 import importlib
 import inspect
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ihdm.config.experiments import NetworkSettings
 from ihdm.heat import HeatProcess, blur_schedule
 from ihdm.likelihood import prior_kl_bound
 from ihdm.models.network import build_network
+from ihdm.report.sections import SECTIONS
 
 ROOT = Path(__file__).parents[1]
 
@@ -132,3 +134,15 @@ def test_claims_have_these_columns_first_and_this_form_of_json(smoke_results):
     more = ["paper", "table", "reference", "p", "holm", "ours", "how_to_rerun"]
     assert all(list(row) == [*columns, *more] for row in content["claims"])
     assert [row["id"] for row in content["claims"]] == table["id"].tolist()
+
+
+def test_the_documentation_tells_of_every_table_and_column(smoke_results):
+    """In the table's section, or once for all tables."""
+    shared, *sections = re.split(r"^## (?=\w+$)", (ROOT / "docs/metrics.md").read_text(), flags=re.MULTILINE)
+    sections = {section.partition("\n")[0]: section for section in sections}
+    tables = sorted((smoke_results / "metrics").glob("*.csv"))
+    assert tables
+    for path in tables:
+        known = set(re.findall(r"`(\w+)`", shared + sections[path.stem]))
+        assert set(pd.read_csv(path, nrows=0).columns) <= known, path.stem
+    assert {*SECTIONS, "sweep"} == set(sections)

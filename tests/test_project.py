@@ -145,8 +145,9 @@ def test_lock_file_satisfies_the_project():
     locked = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text().split())
     normalised = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in locked.items()}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    for requirement in project["dependencies"] + project["optional-dependencies"]["test"]:
-        name = re.split(r"[<>=]", requirement)[0].lower()
+    extras = project["optional-dependencies"]
+    for requirement in project["dependencies"] + extras["test"] + extras["docs"]:
+        name = re.split(r"[\[<>=]", requirement)[0].lower()
         assert name in normalised, f"{name} is not locked"
         if "==" in requirement:
             assert normalised[name] == requirement.split("==")[1]
@@ -171,3 +172,54 @@ def test_every_figure_has_a_caption():
     figures = {path.stem for path in (ROOT / "ihdm/figures").glob("*.py")} - {"__init__", "style"}
     captions = {path.stem for path in (ROOT / "workflow/report").glob("*.rst")}
     assert figures <= captions
+
+
+def test_no_text_is_half_merged():
+    for path in ROOT.rglob("*.md"):
+        if not {".venv", "site"} & set(path.relative_to(ROOT).parts):
+            assert not re.search(r"^(<{7}|>{7}) ", path.read_text(), re.MULTILINE), path
+
+
+def load(name: str) -> dict:
+    return yaml.safe_load((ROOT / name).read_text())
+
+
+def test_continuous_integration_runs_what_the_makefile_has():
+    workflow = load(".github/workflows/ci.yml")
+    job = workflow["jobs"]["check"]
+    commands = [step["run"].split() for step in job["steps"] if "run" in step]
+    assert [words[:2] for words in commands] == [["make", "test"], ["make", "quick"]]
+    makefile = (ROOT / "Makefile").read_text()
+    for words in commands:
+        assert re.search(rf"^{words[1]}:", makefile, re.MULTILINE)
+    (cached,) = [step["with"] for step in job["steps"] if "with" in step]
+    assert all((ROOT / name).is_file() for name in cached["cache-dependency-path"].split())
+    oldest = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"].removeprefix(">=")
+    assert job["strategy"]["matrix"]["python"] == [oldest, "3.12"]
+
+
+def test_hooks_before_commits_are_those_of_make_test():
+    """Each by the tool in the environment, for files that there are."""
+    makefile = (ROOT / "Makefile").read_text()
+    (repository,) = load(".pre-commit-config.yaml")["repos"]
+    assert repository["repo"] == "local"
+    files = ["Snakefile", *(str(path.relative_to(ROOT)) for path in MODULES)]
+    for hook in repository["hooks"]:
+        assert hook["entry"].startswith(".venv/bin/")
+        assert f"\t{hook['entry'].removeprefix('.venv/bin/')}" in makefile, hook["entry"]
+        assert any(re.search(hook.get("files", ""), name) for name in files), hook["files"]
+
+
+def test_the_workflow_catalog_is_told_what_is_there():
+    usage = load(".snakemake-workflow-catalog.yml")["usage"]
+    option, path = usage["mandatory-flags"]["flags"].split()
+    assert option == "--configfile"
+    assert (ROOT / path).is_file()
+    assert usage["software-stack-deployment"]["conda"] == (ROOT / "environment.yml").is_file()
+    assert usage["report"] == ("\nreport:" in (ROOT / "Snakefile").read_text())
+
+
+def test_the_citation_is_of_this_version():
+    citation = load("CITATION.cff")
+    assert citation["version"] == importlib.import_module("ihdm").__version__
+    assert citation["license"] == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license"]

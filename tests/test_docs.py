@@ -1,0 +1,246 @@
+"""What README and documentation tell to type and to open is there."""
+
+import contextlib
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+from PIL import Image
+from snakemake.cli import get_argument_parser
+from typer.exceptions import TyperException
+
+from ihdm.__main__ import app
+from ihdm.claims.decisions import Outcome
+from ihdm.claims.ledger import COLUMNS
+from ihdm.config.reading import parse_config
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SMOKE = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text())
+
+CONSOLE = re.compile(r"(?:<!-- not run: (?P<why>.+?) -->\n)?```console\n(?P<commands>.*?)```", re.DOTALL)
+NAMED_FILE = re.compile(
+    r"`((?:\.github|benchmarks|docs|ihdm|profiles|tests|workflow)/[\w./-]*|"
+    r"(?:config|environment|mkdocs)\.yml|config\.yaml|pyproject\.toml|Makefile|requirements\.lock)`"
+)
+
+# These take no time and need no network: they are run, each in the order of its page.
+RUN = {("config", "new"), ("config", "check"), ("config", "show"), ("data", "sources"), ("data", "prepare")}
+
+
+def commands(path: Path) -> list[str]:
+    """The commands of a page, but those that it says are not run."""
+    blocks = CONSOLE.finditer(path.read_text())
+    return [line for block in blocks if not block["why"] for line in block["commands"].splitlines() if line.strip()]
+
+
+def parts(command: str) -> list[str]:
+    """The words of a command, without where its output goes."""
+    words = shlex.split(command)
+    return words[: words.index(">")] if ">" in words else words
+
+
+EVERY = [(path, command) for path in PAGES for command in commands(path)]
+
+
+def check_make(words: list[str]) -> None:
+    assert words
+    for target in words:
+        assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), target
+
+
+def check_snakemake(words: list[str]) -> None:
+    """The options exist, and so do the files they name."""
+    arguments = get_argument_parser().parse_args(words)
+    named = [*(arguments.configfile or []), *([profile] if (profile := arguments.workflow_profile) else [])]
+    for path in named:
+        assert (ROOT / path).exists() or Path(path).name == "mine.yaml", path
+
+
+def check_ihdm(words: list[str]) -> None:
+    """The command exists and takes these options and arguments."""
+    command: Any = typer.main.get_command(app)
+    context = None
+    while hasattr(command, "commands"):
+        context = command.make_context(command.name, words[:1], parent=context, resilient_parsing=True)
+        command, words = command.commands[words[0]], words[1:]
+    command.make_context(command.name, words, parent=context)
+
+
+def check(command: str) -> None:
+    match parts(command):
+        case ["make", *words]:
+            check_make(words)
+        case ["snakemake", *words]:
+            check_snakemake(words)
+        case ["python", "-m", "ihdm", *words]:
+            check_ihdm(words)
+        case _:
+            pytest.fail(f"{command}: no test knows it; put <!-- not run: why --> before its block")
+
+
+@pytest.mark.parametrize(("path", "command"), EVERY, ids=[f"{path.stem}: {command}" for path, command in EVERY])
+def test_commands_are_such_as_their_programs_take(path, command):
+    with contextlib.redirect_stderr(None):
+        check(command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "make quik",
+        "snakemake --corse 2",
+        "snakemake --cores 2 --configfile workflow/config/fast.yaml",
+        "python -m ihdm samples drow",
+        "python -m ihdm samples draw --model results/quick/models/digits --cuont 16 --output digits.png",
+        "python -m ihdm samples draw --count 16",
+        "curl example.com",
+    ],
+)
+def test_others_are_told(command):
+    with (
+        contextlib.redirect_stderr(None),
+        pytest.raises((AssertionError, KeyError, SystemExit, TyperException, pytest.fail.Exception)),
+    ):
+        check(command)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_quick_commands_work(path, tmp_path, monkeypatch, ihdm, capsys):
+    (tmp_path / "workflow").symlink_to(ROOT / "workflow")
+    (tmp_path / "config.yaml").symlink_to(ROOT / "config.yaml")
+    pictures = tmp_path / "pictures/birds"
+    pictures.mkdir(parents=True)
+    make_pictures(pictures)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for command in commands(path):
+        words = parts(command)
+        if words[:3] != ["python", "-m", "ihdm"] or (words[3], words[4]) not in RUN or "config.yaml" in words:
+            continue
+        if words[4] == "new":
+            Path(words[5]).unlink(missing_ok=True)
+        capsys.readouterr()
+        ihdm(*(Path(word).expanduser() if word.startswith("~") else word for word in words[3:]))
+        if ">" in command:
+            Path(command.rpartition(">")[2].strip()).write_text(capsys.readouterr().out)
+
+
+def make_pictures(folder: Path) -> None:
+    for number in range(24):
+        Image.new("RGB", (40, 36), (10 * number, 100, 250 - 10 * number)).save(folder / f"{number}.png")
+
+
+def test_targets_that_are_named_can_be_made(tmp_path):
+    """At the smoke scale, whose results have the same names."""
+    words = [parts(command)[1:] for _, command in EVERY if command.startswith("snakemake")]
+    targets = {target for arguments in words for target in get_argument_parser().parse_args(arguments).targets or []}
+    assert targets
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump(SMOKE | {"results": "results"}))
+    wanted = [re.sub(r"^results/(quick/)?", "results/", target) for target in targets]
+    planned = subprocess.run(
+        [sys.executable, "-m", "snakemake", *wanted, "-n", "--quiet", "--configfile", config, "--directory", tmp_path],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert planned.returncode == 0, planned.stderr
+
+
+def test_settings_that_are_shown_can_be_configured():
+    for path in PAGES:
+        for block in re.findall(r"```yaml\n(.*?)```", path.read_text(), re.DOTALL):
+            values = dict(SMOKE)
+            for section, shown in yaml.safe_load(block).items():
+                values[section] = values.get(section, {}) | shown
+            parse_config(values, str(path))
+
+
+def test_python_that_is_shown_is_python():
+    for path in PAGES:
+        for block in re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL):
+            compile(block, str(path), "exec")
+            imports = [line for line in block.splitlines() if line.startswith(("from ", "import "))]
+            exec("\n".join(imports), {})
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_files_that_are_named_are_there(path):
+    text = path.read_text()
+    for name in NAMED_FILE.findall(text):
+        pattern = re.sub(r"[A-Z]{4,}", "*", name)
+        assert list(ROOT.glob(pattern)), name
+    for name in re.findall(r'--8<-- "([^":]+)', text):
+        assert (ROOT / name).is_file(), name
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "results/README.md"], ids=str)
+def test_links_lead_to_files(path):
+    """Those among the pages themselves are held by the strict build."""
+    for target in re.findall(r"\]\(([^)#]+)", path.read_text()):
+        assert target.startswith("https://") or (path.parent / target).exists(), target
+
+
+def figures() -> set[str]:
+    return {path.stem for path in (ROOT / "ihdm/figures").glob("*.py")} - {"__init__", "style"}
+
+
+def test_every_figure_is_explained():
+    text = (ROOT / "docs/figures.md").read_text()
+    assert set(re.findall(r"^## (\w+)$", text, re.MULTILINE)) == figures()
+    assert set(re.findall(r'--8<-- "workflow/report/(\w+)\.rst"', text)) == figures()
+    shown = re.findall(r"^\| (`.*?) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert figures() <= {name for cell in shown for name in re.findall(r"`(\w+)`", cell)}
+
+
+def test_every_column_of_the_ledger_is_explained():
+    text = (ROOT / "docs/claims.md").read_text()
+    columns = text[text.index("## Columns of claims.csv") :]
+    told = re.findall(r"^\| (`.*?) \|", columns, re.MULTILINE)
+    assert [name for cell in told for name in re.findall(r"`(\w+)`", cell)] == list(COLUMNS)
+    assert all(f"| {outcome} |" in text for outcome in Outcome)
+
+
+def test_every_public_module_is_in_the_api():
+    text = (ROOT / "docs/api.md").read_text()
+    listed = set(re.findall(r"^::: ([\w.]+)$", text, re.MULTILINE))
+    expected = {f"ihdm.metrics.{path.stem}" for path in (ROOT / "ihdm/metrics").glob("*.py")} - {
+        "ihdm.metrics.__init__"
+    }
+    expected |= {f"ihdm.{name}" for name in ("heat", "objective", "prior", "sampling", "likelihood", "samplers")}
+    assert expected <= listed
+
+
+def test_the_messages_that_are_explained_are_those_of_the_code():
+    source = " ".join(
+        path.read_text() for path in [*(ROOT / "ihdm").rglob("*.py"), *(ROOT / "workflow").rglob("*.smk")]
+    )
+    # Strings that go on in the next line are one message; what is filled in may be anything.
+    source = re.sub(r"\"\s+f?\"", "", source)
+    known = {"image_size: Field required", "Extra inputs are not permitted", "LockException"}  # Pydantic's, Snakemake's
+    rows = re.findall(r"^\| (`.*?) \| ", (ROOT / "docs/questions.md").read_text(), re.MULTILINE)
+    assert len(rows) > 40
+    for message in (one for row in rows for one in re.findall(r"`(.*?)`", row)):
+        words = re.sub(r"'?NAME'?|\b2\b|'pca', 'efficientnet' or 'inception'", "{}", message)
+        pieces = [piece.strip() for piece in words.split("{}") if len(piece.strip()) > 3]
+        assert message in known or message in source or all(piece in source for piece in pieces), message
+
+
+def test_the_built_pages_need_no_network(tmp_path):
+    """Links among them are held by the strict build, which with --quiet would count no warnings."""
+    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    built = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert built.returncode == 0, built.stderr
+    pages = sorted(tmp_path.rglob("*.html"))
+    assert len(pages) > 10
+    for page in pages:
+        assert not re.findall(r'<(?:script|img|link|iframe)[^>]*(?:src|href)="?(?:https?:)?//', page.read_text()), page
