@@ -53,7 +53,7 @@ CLAIMS = (
         measure=_order,
         decision=Above(ORDER),
         reason="Fewer than one in twenty random orders of six bands reach a rank correlation of 0.8. Bands that are all "
-        "reached at once, as where the first estimates are as strong as images, have no order, and leave it open.",
+        "reached at once have no order, and leave it open.",
     ),
     Claim(
         id="early_splits_change_more",
