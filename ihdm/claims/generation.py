@@ -52,8 +52,8 @@ CLAIMS = (
         subjects=_both,
         measure=_order,
         decision=Above(ORDER),
-        reason="Fewer than one in twenty random orders of six bands reach a rank correlation of 0.8. Bands that are all "
-        "reached at once, as where the first estimates are as strong as images, have no order, and leave it open.",
+        reason="Fewer than one in twenty random orders of six bands reach a rank correlation of 0.8. Bands that are "
+        "all reached at once, as where the first estimates are as strong as images, have no order: it stays open.",
     ),
     Claim(
         id="early_splits_change_more",
