@@ -19,7 +19,7 @@ VERSION = 1
 """Of the JSON form; it grows when a key goes or changes its meaning."""
 COLUMNS = (
     *("id", "claim", "experiment", "verdict", "value", "low", "high", "rule"),
-    *("paper", "table", "reference", "p", "holm", "ours", "how_to_rerun"),
+    *("paper", "table", "reference", "p", "holm", "ours", "how_to_rerun", "reason"),
 )
 NOBODY: Subject = ("–",)
 """Of a claim that nothing at a scale is about."""
@@ -74,6 +74,7 @@ def _rows(claim: Claim, evidence: Evidence) -> Iterator[dict[str, Any]]:
             "p": verdict.p if verdict else math.nan,
             "ours": claim.is_ours,
             "how_to_rerun": how_to_rerun(claim, evidence.config, subject),
+            "reason": claim.reason,
         }
 
 
