@@ -52,13 +52,8 @@ CLAIMS = (
         subjects=_both,
         measure=_order,
         decision=Above(ORDER),
-<<<<<<< HEAD
         reason="Fewer than one in twenty random orders of six bands reach a rank correlation of 0.8. Bands that are "
         "all reached at once have no order, and leave it open.",
-=======
-        reason="Fewer than one in twenty random orders of six bands reach a rank correlation of 0.8. Bands that are "
-        "all reached at once, as where the first estimates are as strong as images, have no order: it stays open.",
->>>>>>> c
     ),
     Claim(
         id="early_splits_change_more",
@@ -81,8 +76,8 @@ CLAIMS = (
         subjects=_heat,
         measure=_laplacian,
         decision=Above(0.0),
-        reason="The published figure has the pixel at −1 and its four neighbours positive, late in generation; of the five "
-        "stages the last counts. This rule was set right after gradients of photos had been seen: it had the sign of a "
+        reason="The published figure has the pixel at −1 and its four neighbours positive, late in generation; of the "
+        "five stages the last counts. This rule was set right after gradients of photos had been seen: it had the sign of a "
         "sharpening kernel, which is that of the mean and not of what is added.",
     ),
     Claim(
