@@ -72,6 +72,7 @@ class Claim:
         picture: of their values; None if there are none.
         reference: what the paper reports, if that is a number.
         tables: names of the joint tables behind it.
+        reason: why its rule is as it is.
         rerun: the commands that decide it again.
     """
 
@@ -84,6 +85,7 @@ class Claim:
     picture: Picture | None
     reference: str
     tables: list[str]
+    reason: str
     rerun: str
 
     @property
@@ -146,7 +148,8 @@ def _claim(name: str, rows: list[dict[str, Any]]) -> Claim:
         decisions,
         _picture(rows),
         str(first.get("reference") or ""),
-        str(first.get("table") or "").split(),
+        [Path(name).stem for name in str(first.get("table") or "").split()],
+        str(first.get("reason") or ""),
         "\n".join(dict.fromkeys(str(row["how_to_rerun"]) for row in rows if row.get("how_to_rerun"))),
     )
 
@@ -174,21 +177,23 @@ def _picture(rows: list[dict[str, Any]]) -> Picture | None:
     values = [_number(row, "value") for row in shown]
     everything = [*values, *borders, *(end for interval in intervals for end in interval)]
     low, high = min(everything), max(everything)
-    span = (high - low) or max(abs(high), 1.0)
+    if low == high:  # one value is shown in the middle
+        low, high = low - 1, high + 1
+    ends = (f"{min(everything):.3g}", f"{max(everything):.3g}")
 
     def place(value: float) -> float:
-        return round(LABEL + (value - low) / span * (WIDTH - 2 * LABEL), 2)
+        return round(LABEL + (value - low) / (high - low) * (WIDTH - 2 * LABEL), 2)
 
     marks = [
-        Mark(place(value), place(ends[0]), place(ends[1]), ROW * (number + 0.5), str(row["verdict"]))
-        for number, (row, value, ends) in enumerate(zip(shown, values, intervals, strict=True))
+        Mark(place(value), place(interval[0]), place(interval[1]), ROW * (number + 0.5), str(row["verdict"]))
+        for number, (row, value, interval) in enumerate(zip(shown, values, intervals, strict=True))
     ]
     said = "; ".join(f"{row.get('experiment') or '–'}: {_estimate(row)}" for row in shown)
     compared = f"; compared with {', '.join(f'{value:g}' for value in borders)}" if borders else ""
     return Picture(
         marks,
         [place(value) for value in borders],
-        (f"{low:.3g}", f"{high:.3g}"),
+        ends if ends[0] != ends[1] else ("", ends[0]),
         WIDTH,
         ROW * len(shown),
         f"Values with intervals. {said}{compared}",
