@@ -112,13 +112,13 @@ def read_ledger(path: Path) -> Ledger:
     try:
         content = json.loads(path.read_text())
         rows = [{"id": row["id"], "claim": row["claim"], "verdict": row["verdict"], **row} for row in content["claims"]]
-        tested = int(content["tested"])
+        tested, borders = int(content["tested"]), dict(content.get("borders", {}))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: no ledger of claims can be read from it ({error}); make it again") from None
     by_id: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         by_id.setdefault(str(row["id"]), []).append(row)
-    return Ledger(tested, _counted(rows), [_claim(name, group) for name, group in by_id.items()])
+    return Ledger(tested, _counted(rows), [_claim(name, group, borders.get(name, [])) for name, group in by_id.items()])
 
 
 def _counted(rows: list[dict[str, Any]]) -> dict[str, int]:
@@ -127,7 +127,7 @@ def _counted(rows: list[dict[str, Any]]) -> dict[str, int]:
     return known | dict(counts)
 
 
-def _claim(name: str, rows: list[dict[str, Any]]) -> Claim:
+def _claim(name: str, rows: list[dict[str, Any]], borders: list[float]) -> Claim:
     first = rows[0]
     decisions = [
         Decision(
@@ -146,7 +146,7 @@ def _claim(name: str, rows: list[dict[str, Any]]) -> Claim:
         bool(first.get("ours")),
         _counted(rows),
         decisions,
-        _picture(rows),
+        _picture(rows, borders),
         str(first.get("reference") or ""),
         [Path(name).stem for name in str(first.get("table") or "").split()],
         str(first.get("reason") or ""),
@@ -163,12 +163,11 @@ def _estimate(row: dict[str, Any]) -> str:
     return interval_text(*(_number(row, key) for key in ("value", "low", "high")))
 
 
-def _picture(rows: list[dict[str, Any]]) -> Picture | None:
+def _picture(rows: list[dict[str, Any]], borders: list[float]) -> Picture | None:
     """Return the values on one line each, on a common scale with the borders of the rule."""
     shown = [row for row in rows if math.isfinite(_number(row, "value"))]
     if not shown:
         return None
-    borders = sorted({value for row in shown for value in _borders(row)})
     intervals = [
         tuple(value if math.isfinite(value) else middle for value in (_number(row, "low"), _number(row, "high")))
         for row in shown
@@ -198,7 +197,3 @@ def _picture(rows: list[dict[str, Any]]) -> Picture | None:
         ROW * len(shown),
         f"Values with intervals. {said}{compared}",
     )
-
-
-def _borders(row: dict[str, Any]) -> list[float]:
-    return [float(border) for border in row.get("borders") or []]
