@@ -128,7 +128,7 @@ def test_claims_have_these_columns_first_and_this_form_of_json(smoke_results):
     assert table.columns.tolist()[: len(columns)] == columns
     assert set(table["verdict"]) <= {"reproduced", "not reproduced", "inconclusive", "not run"}
     content = json.loads((smoke_results / "report/claims.json").read_text())
-    assert list(content) == ["version", "tested", "claims"]
+    assert list(content) == ["version", "tested", "claims", "borders"]
     assert content["version"] == 1
     assert content["tested"] == (table["verdict"] != "not run").sum()
     more = ["paper", "table", "reference", "p", "holm", "ours", "how_to_rerun", "reason"]

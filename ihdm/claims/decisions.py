@@ -90,6 +90,10 @@ class Decision(Protocol):
     def rule(self) -> str:
         """The rule in words."""
 
+    @property
+    def borders(self) -> tuple[float, ...]:
+        """The borders of the range in which the truth is to lie."""
+
     def decide(self, values: Sequence[Measured]) -> Verdict:
         """Decide on values, one unless the kind is of several."""
 
@@ -104,6 +108,11 @@ class Above:
     def rule(self) -> str:
         """The rule in words."""
         return f"above {self.bound:g}, with all of its 95 % interval"
+
+    @property
+    def borders(self) -> tuple[float, ...]:
+        """The borders of the range in which the truth is to lie."""
+        return (self.bound,)
 
     def decide(self, values: Sequence[Measured]) -> Verdict:
         """Decide on one value."""
@@ -120,6 +129,11 @@ class Below:
     def rule(self) -> str:
         """The rule in words."""
         return f"below {self.bound:g}, with all of its 95 % interval"
+
+    @property
+    def borders(self) -> tuple[float, ...]:
+        """The borders of the range in which the truth is to lie."""
+        return (self.bound,)
 
     def decide(self, values: Sequence[Measured]) -> Verdict:
         """Decide on one value."""
@@ -138,6 +152,11 @@ class Within:
         """The rule in words."""
         return f"in {self.low:g} … {self.high:g}, with all of its 95 % interval"
 
+    @property
+    def borders(self) -> tuple[float, ...]:
+        """The borders of the range in which the truth is to lie."""
+        return (self.low, self.high)
+
     def decide(self, values: Sequence[Measured]) -> Verdict:
         """Decide on one value."""
         return _decide(_only(values), self.low, self.high)
@@ -154,6 +173,11 @@ class Equivalent:
     def rule(self) -> str:
         """The rule in words."""
         return f"{self.target:g} within a margin of {self.margin:g}, with all of its 95 % interval"
+
+    @property
+    def borders(self) -> tuple[float, ...]:
+        """The borders of the range in which the truth is to lie."""
+        return (self.target - self.margin, self.target + self.margin)
 
     def decide(self, values: Sequence[Measured]) -> Verdict:
         """Decide on one value."""
@@ -172,6 +196,11 @@ class MinimumBetween:
         """The rule in words."""
         place = f"above {self.low:g}" if math.isinf(self.high) else f"between {self.low:g} and {self.high:g}"
         return f"lowest {place}, with all of the 95 % interval of the place"
+
+    @property
+    def borders(self) -> tuple[float, ...]:
+        """The borders of the range in which the truth is to lie."""
+        return (self.low, self.high)
 
     def decide(self, values: Sequence[Measured]) -> Verdict:
         """Decide on one place."""
@@ -194,6 +223,11 @@ class Every:
         """The rule in words."""
         return f"each {self.each.rule}"
 
+    @property
+    def borders(self) -> tuple[float, ...]:
+        """The borders of the range in which the truth is to lie."""
+        return self.each.borders
+
     def decide(self, values: Sequence[Measured]) -> Verdict:
         """Decide on one value or more."""
         verdicts = [self.each.decide([value]) for value in values]
@@ -214,6 +248,11 @@ class Rising:
     def rule(self) -> str:
         """The rule in words."""
         return "each larger than the one before, with all of the 95 % interval of the difference"
+
+    @property
+    def borders(self) -> tuple[float, ...]:
+        """The borders of the range in which the truth is to lie."""
+        return (0.0,)
 
     def decide(self, values: Sequence[Measured]) -> Verdict:
         """Decide on two values or more; what is told is the step that decides, of exact ones the smallest."""

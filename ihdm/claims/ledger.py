@@ -104,13 +104,17 @@ def how_to_rerun(claim: Claim, config: Config, subject: Subject) -> str:
 def as_json(table: pd.DataFrame) -> str:
     """Return the ledger as JSON, what is missing or infinite as null.
 
-    ``{"version": 1, "tested": number of rows that were run, "claims": [a row each, with the columns as keys]}``
+    ``{"version": 1, "tested": number of rows that were run, "claims": [a row each, with the columns as keys],
+    "borders": {id: the borders of the range in which its rule wants the value}}``
     """
     rows = [
         {key: None if isinstance(cell, float) and not math.isfinite(cell) else cell for key, cell in row.items()}
         for row in table.to_dict("records")
     ]
-    content = {"version": VERSION, "tested": int(table["p"].notna().sum()), "claims": rows}
+    borders = {
+        name: [border for border in claim.decision.borders if math.isfinite(border)] for name, claim in CLAIMS.items()
+    }
+    content = {"version": VERSION, "tested": int(table["p"].notna().sum()), "claims": rows, "borders": borders}
     return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 

@@ -145,7 +145,9 @@ def test_how_to_run_again_names_the_parts_of_the_experiment(cases):
 def test_json_is_valid_and_has_one_form(cases):
     table = ledger(cases)
     content = json.loads(as_json(table), parse_constant=lambda name: pytest.fail(name))
-    assert set(content) == {"version", "tested", "claims"}
+    assert set(content) == {"version", "tested", "claims", "borders"}
+    assert content["borders"]["little_delta_smooths"] == [1.0]
+    assert content["borders"].keys() == CLAIMS.keys()
     assert (content["version"], content["tested"]) == (1, int(table["p"].notna().sum()))
     assert all(tuple(row) == COLUMNS for row in content["claims"])
     assert {type(row["holm"]) for row in content["claims"]} == {bool}

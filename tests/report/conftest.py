@@ -125,8 +125,9 @@ def made_up(tmp_path, scale) -> Callable[..., Results]:
 def decision(**changes: object) -> dict[str, object]:
     return {
         "id": "best", "claim": "The best δ lies above σ.", "experiment": "digits", "verdict": "reproduced",
-        "value": 1.5, "low": 1.25, "high": 2.0, "rule": "interval above 1", "borders": [1.0], "paper": "figure 8",
-        "table": "distance minimum", "holm": True, "ours": False, "how_to_rerun": "snakemake one",
+        "value": 1.5, "low": 1.25, "high": 2.0, "rule": "interval above 1", "paper": "figure 8",
+        "table": "metrics/distance.csv", "reason": "Beyond σ itself.", "holm": True, "ours": False,
+        "how_to_rerun": "snakemake one",
     } | changes  # fmt: skip
 
 
@@ -139,5 +140,5 @@ def ledger(tmp_path) -> Path:
         decision(id="other", claim="Ours <b>", verdict="not run", value=None, ours=True) | {"low": None, "high": None},
     ]  # fmt: skip
     path = tmp_path / "claims.json"
-    path.write_text(json.dumps({"version": 1, "tested": 2, "claims": rows}))
+    path.write_text(json.dumps({"version": 1, "tested": 2, "claims": rows, "borders": {"best": [1.0]}}))
     return path

@@ -135,7 +135,8 @@ def test_verdicts_are_grouped_by_claim(page, ledger):
     assert [decision.is_lost for decision in found.claims[0].decisions] == [False, False, True]
     assert found.claims[1].picture is None
     assert "Ours &lt;b&gt;" in page.partition("Not run at this scale")[2]
-    assert "snakemake one" in page
+    for told in ("snakemake one", "Beyond σ itself.", 'href="../metrics/distance.csv"', 'href="#table-distance"'):
+        assert told in page.partition('id="levels"')[0], told
     assert 'href="#figure-delta_curve"' in page.partition('id="levels"')[0]  # it is drawn from that table
 
 

@@ -72,6 +72,7 @@ class Claim:
         picture: of their values; None if there are none.
         reference: what the paper reports, if that is a number.
         tables: names of the joint tables behind it.
+        reason: why its rule is as it is.
         rerun: the commands that decide it again.
     """
 
@@ -84,6 +85,7 @@ class Claim:
     picture: Picture | None
     reference: str
     tables: list[str]
+    reason: str
     rerun: str
 
     @property
@@ -110,13 +112,13 @@ def read_ledger(path: Path) -> Ledger:
     try:
         content = json.loads(path.read_text())
         rows = [{"id": row["id"], "claim": row["claim"], "verdict": row["verdict"], **row} for row in content["claims"]]
-        tested = int(content["tested"])
+        tested, borders = int(content["tested"]), dict(content.get("borders", {}))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: no ledger of claims can be read from it ({error}); make it again") from None
     by_id: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         by_id.setdefault(str(row["id"]), []).append(row)
-    return Ledger(tested, _counted(rows), [_claim(name, group) for name, group in by_id.items()])
+    return Ledger(tested, _counted(rows), [_claim(name, group, borders.get(name, [])) for name, group in by_id.items()])
 
 
 def _counted(rows: list[dict[str, Any]]) -> dict[str, int]:
@@ -125,7 +127,7 @@ def _counted(rows: list[dict[str, Any]]) -> dict[str, int]:
     return known | dict(counts)
 
 
-def _claim(name: str, rows: list[dict[str, Any]]) -> Claim:
+def _claim(name: str, rows: list[dict[str, Any]], borders: list[float]) -> Claim:
     first = rows[0]
     decisions = [
         Decision(
@@ -144,9 +146,10 @@ def _claim(name: str, rows: list[dict[str, Any]]) -> Claim:
         bool(first.get("ours")),
         _counted(rows),
         decisions,
-        _picture(rows),
+        _picture(rows, borders),
         str(first.get("reference") or ""),
-        str(first.get("table") or "").split(),
+        [Path(name).stem for name in str(first.get("table") or "").split()],
+        str(first.get("reason") or ""),
         "\n".join(dict.fromkeys(str(row["how_to_rerun"]) for row in rows if row.get("how_to_rerun"))),
     )
 
@@ -160,12 +163,11 @@ def _estimate(row: dict[str, Any]) -> str:
     return interval_text(*(_number(row, key) for key in ("value", "low", "high")))
 
 
-def _picture(rows: list[dict[str, Any]]) -> Picture | None:
+def _picture(rows: list[dict[str, Any]], borders: list[float]) -> Picture | None:
     """Return the values on one line each, on a common scale with the borders of the rule."""
     shown = [row for row in rows if math.isfinite(_number(row, "value"))]
     if not shown:
         return None
-    borders = sorted({value for row in shown for value in _borders(row)})
     intervals = [
         tuple(value if math.isfinite(value) else middle for value in (_number(row, "low"), _number(row, "high")))
         for row in shown
@@ -174,26 +176,24 @@ def _picture(rows: list[dict[str, Any]]) -> Picture | None:
     values = [_number(row, "value") for row in shown]
     everything = [*values, *borders, *(end for interval in intervals for end in interval)]
     low, high = min(everything), max(everything)
-    span = (high - low) or max(abs(high), 1.0)
+    if low == high:  # one value is shown in the middle
+        low, high = low - 1, high + 1
+    ends = (f"{min(everything):.3g}", f"{max(everything):.3g}")
 
     def place(value: float) -> float:
-        return round(LABEL + (value - low) / span * (WIDTH - 2 * LABEL), 2)
+        return round(LABEL + (value - low) / (high - low) * (WIDTH - 2 * LABEL), 2)
 
     marks = [
-        Mark(place(value), place(ends[0]), place(ends[1]), ROW * (number + 0.5), str(row["verdict"]))
-        for number, (row, value, ends) in enumerate(zip(shown, values, intervals, strict=True))
+        Mark(place(value), place(interval[0]), place(interval[1]), ROW * (number + 0.5), str(row["verdict"]))
+        for number, (row, value, interval) in enumerate(zip(shown, values, intervals, strict=True))
     ]
     said = "; ".join(f"{row.get('experiment') or '–'}: {_estimate(row)}" for row in shown)
     compared = f"; compared with {', '.join(f'{value:g}' for value in borders)}" if borders else ""
     return Picture(
         marks,
         [place(value) for value in borders],
-        (f"{low:.3g}", f"{high:.3g}"),
+        ends if ends[0] != ends[1] else ("", ends[0]),
         WIDTH,
         ROW * len(shown),
         f"Values with intervals. {said}{compared}",
     )
-
-
-def _borders(row: dict[str, Any]) -> list[float]:
-    return [float(border) for border in row.get("borders") or []]
