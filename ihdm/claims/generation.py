@@ -77,8 +77,8 @@ CLAIMS = (
         measure=_laplacian,
         decision=Above(0.0),
         reason="The published figure has the pixel at −1 and its four neighbours positive, late in generation; of the "
-        "five stages the last counts. This rule was set right after gradients of photos had been seen: it had the sign of a "
-        "sharpening kernel, which is that of the mean and not of what is added.",
+        "five stages the last counts. This rule was set right after gradients of photos had been seen: it had had the "
+        "sign of a sharpening kernel, which is that of the mean and not of what is added.",
     ),
     Claim(
         id="samples_are_no_copies",
