@@ -25,6 +25,8 @@ LABELS = {
     "seed": "seed",
 }
 Colour = tuple[float, float, float]
+FAR = 5
+"""Values of which the largest is more times the smallest stand on a log axis."""
 MAX_COLUMNS = 3
 """Of the width of a page; more make the figure wider, fewer narrower."""
 
@@ -62,7 +64,12 @@ def draw(inputs: Inputs) -> "Figure":
             _draw_lines(axes[1], rows[rows["metric"] == "bits_per_dim"], parameter, colours)
         axes[0].set(title=f"{name}\n{samples['extractor'].iloc[0]}, n = {samples['n'].iloc[0]}", yscale="log")
         label_log(axes[0].yaxis)
-        axes[-1].set(xlabel=LABELS[parameter], xticks=sorted(samples[parameter].unique()))
+        values = sorted(samples[parameter].unique())
+        axes[-1].set_xlabel(LABELS[parameter])
+        if values[0] > 0 and values[-1] > FAR * values[0]:
+            axes[-1].set_xscale("log")
+        axes[-1].set_xticks(values, [f"{value:g}" for value in values])
+        axes[-1].set_xticks([], minor=True)
         axes[0].legend(
             title=r"$\delta/\sigma$", frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5)
         )

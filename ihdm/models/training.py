@@ -139,9 +139,12 @@ def _log(trainer: Trainer, history: History) -> None:
 
 
 def _loss_rows(trainer: Trainer) -> list[Row]:
-    """Return an entry of the losses since the last one, none if there were none.
+    """Return an entry of the losses since the last one, summed over each image as held-out ones are, or none.
 
     What remains at the end is none of the stored history: a training that goes on from there averages it with more.
     """
     losses = trainer.unlogged_losses
-    return [{"step": trainer.step, "loss": sum(losses) / len(losses), "skipped": trainer.skipped}] if losses else []
+    if not losses:
+        return []
+    values = 1 if trainer.process.is_loss_summed else trainer.images[0].size
+    return [{"step": trainer.step, "loss": sum(losses) / len(losses) * values, "skipped": trainer.skipped}]

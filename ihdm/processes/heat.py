@@ -19,6 +19,8 @@ from ihdm.storage.images import StoredImages
 class HeatDissipation(Process):
     """a_k = exp(−Λ t_k) and s_k = σ; the network predicts the difference to the next sharper image."""
 
+    is_loss_summed = True
+
     def __init__(self, settings: HeatSettings, height: int, width: int, device: torch.device | str = "cpu") -> None:
         super().__init__(settings.num_levels, height, width, device)
         self.sigma = settings.sigma

@@ -30,9 +30,11 @@ class Process(ABC):
 
     Attributes:
         bits_of_range: log₂ of the width of the range that images are brought to; 0 for [0, 1].
+        is_loss_summed: whether the loss of an image is a sum over its pixels and channels; by default it is their mean.
     """
 
     bits_of_range: float = 0.0
+    is_loss_summed: bool = False
 
     def __init__(self, num_levels: int, height: int, width: int, device: torch.device | str) -> None:
         self.num_levels = num_levels

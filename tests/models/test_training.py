@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save
 from typer.testing import CliRunner
 
 from ihdm.__main__ import app
+from ihdm.config.processes import DiffusionSettings
 from ihdm.config.settings import HeatSettings, RunSettings
 from ihdm.config.stages import ErrorSettings
 from ihdm.errors import InterruptedTrainingError, UserError
@@ -58,7 +59,8 @@ KILLED = """
     import sys, time
     from pathlib import Path
     import numpy as np, torch
-    from ihdm.config.experiments import Experiment
+    from ihdm.config.processes import DiffusionSettings
+from ihdm.config.experiments import Experiment
     from ihdm.config.settings import RunSettings
     from ihdm.models.training import train
 
@@ -387,3 +389,14 @@ def test_mistyped_run_settings_are_named(make_experiment, images, tmp_path):
     places = ["--train", str(tmp_path / "train.npy"), "--state", str(tmp_path / "s"), "--output", str(tmp_path / "o")]
     with pytest.raises(UserError, match="microbatch: no setting has this name"):
         CliRunner().invoke(app, ["models", "train", *arguments, *places], catch_exceptions=False)
+
+
+def test_losses_are_of_whole_images_for_every_process(make_experiment, images, tmp_path):
+    """A network that starts at zero errs by the whole noise, one for each of an image's values."""
+    experiment = make_experiment(steps=2, batch_size=16, warmup_steps=1000)
+    noise = experiment.model_copy(update={"process": DiffusionSettings(kind="diffusion")})
+    run = RunSettings(evaluate_every=2, num_held_out=3, num_previews=2)
+    _, history = train(noise, images, tmp_path / "state", run=run, test=images[:3], previews=tmp_path / "previews")
+    losses = [row["loss"] for row in history if "level" not in row]
+    assert losses == [pytest.approx(64, rel=0.1)]
+    assert np.mean([row["loss"] for row in history if "level" in row]) == pytest.approx(64, rel=0.1)
