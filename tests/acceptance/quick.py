@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from ihdm.metrics.memorisation import nearest_distances
 
-RESULTS = Path(__file__).parents[2] / "results/quick"
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "results/quick"
+CONFIG = ROOT / "workflow/config/quick.yaml"
 
 
 def table(name: str) -> pd.DataFrame:
@@ -175,3 +178,47 @@ def test_rivals_are_trained_sampled_and_measured():
     for name in ("levels", "distance", "memorisation", "likelihood", "disentanglement", "spectrum"):
         experiments = set(table(name)["experiment"].dropna())
         assert {"digits_diffusion", "photos_diffusion", "digits_blurring"} <= experiments, name
+
+
+def test_every_figure_and_printed_table_is_there():
+    figures = yaml.safe_load(CONFIG.read_text())["figures"]
+    for name in figures:
+        assert (RESULTS / f"figures/{name}.pdf").stat().st_size > 5_000, name
+    assert (RESULTS / "figures/trajectories.webp").stat().st_size > 5_000
+    for name in ("distances", "hyperparameters", "likelihood", "sweeps", "evaluations", "departures"):
+        for ending in ("csv", "md", "tex"):
+            assert (RESULTS / f"tables/{name}.{ending}").stat().st_size > 200, name
+
+
+def test_at_least_twelve_claims_are_decided():
+    claims = pd.read_csv(RESULTS / "report/claims.csv")
+    decided = claims[claims["verdict"].isin(("reproduced", "not reproduced"))]
+    assert decided["id"].nunique() >= 12
+
+
+@pytest.mark.parametrize("dataset", ["digits", "photos"])
+def test_rivals_are_compared_on_the_way_between_samples(dataset):
+    """At least thirty pairs, for heat, DDPM and DDIM, and all of them nearer to a way than unrelated images are."""
+    rows = table("interpolation").query("space == 'pixels' and quantity == 'path_ratio'").set_index("experiment")
+    names = [dataset, f"{dataset}_diffusion", f"{dataset}_diffusion-sampler_ddim50"]
+    assert (rows.loc[names, "n"] >= 30).all()
+    assert (rows.loc[names, "high"] < rows.loc[names, "null"]).all()
+
+
+@pytest.mark.parametrize("experiment", ["digits", "photos", "digits_diffusion", "photos_diffusion"])
+def test_heat_and_diffusion_generate_coarse_to_fine(experiment):
+    row = table("generation").query("experiment == @experiment and band == 'order'").iloc[0]
+    assert row["value"] > 0.7
+
+
+def test_quality_is_measured_against_the_number_of_training_images():
+    rows = table("sweep").query("set == 'samples' and metric == 'frechet_distance'")
+    for base in ("digits_brief", "digits_diffusion_brief"):
+        family = rows[(rows["base"] == base) & (rows["swept"].isna() | (rows["swept"] == "num_train"))]
+        assert family["num_train"].nunique() >= 4
+
+
+def test_the_more_blur_the_less_a_start_hands_over():
+    rows = table("disentanglement").query("quantity == 'structure'").set_index("experiment")["start"]
+    names = ["digits_brief-blur_sigma_max1", "digits_brief-blur_sigma_max2", "digits_brief"]
+    assert rows[names].is_monotonic_decreasing
