@@ -52,7 +52,7 @@ def draw(inputs: Inputs) -> "Figure":
             axes.tick_params(labelsize=SMALL)
         row[0].set_ylabel(f"{name}\nratio", fontsize=SMALL)
         for axes in row[2:]:
-            axes.legend(fontsize=SMALLEST, frameon=False, handlelength=1.4)
+            axes.legend(fontsize=SMALLEST, framealpha=0.85, edgecolor="none", handlelength=1.4)
     return figure
 
 

@@ -54,7 +54,7 @@ def draw(inputs: Inputs) -> "Figure":
         axes.set_ylim(bottom=-0.05)
         axes.set_title(title)
         axes.set_ylabel("entropy (bits)", fontsize=SMALL)
-    grid[0, -1].legend(fontsize=SMALLEST, frameon=False, loc="lower right")
+    grid[0, -1].legend(fontsize=SMALLEST, frameon=False, loc="upper left", bbox_to_anchor=(0, 0.9))
     for axes, words in zip(grid[:, 0], ("forward", "reverse"), strict=True):
         axes.set_ylabel(f"{words} $u_k$", fontsize=SMALL)
     for axes in grid.flat:

@@ -13,7 +13,7 @@ rule report_tables:
         code=code_sha256("report tables"),
         settings=lambda wildcards: settings.model_dump_json(),
         joint=[word for table in PRINTED_FROM for word in ("--joint", f"{RESULTS}/metrics/{table}.csv")],
-        folder=f"{RESULTS}/tables",
+        folder=subpath(output.meta, parent=True),
     shell:
         "python -m ihdm --threads {threads} report tables --settings {params.settings:q} {params.joint:q} "
         "--output {params.folder:q} > {log:q} 2>&1"
@@ -41,7 +41,7 @@ rule claims:
         code=code_sha256("claims check"),
         settings=lambda wildcards: settings.model_dump_json(),
         joint=[word for table in CLAIMED_FROM for word in ("--joint", f"{RESULTS}/metrics/{table}.csv")],
-        folder=f"{RESULTS}/report",
+        folder=subpath(output.json, parent=True),
     shell:
         "python -m ihdm --threads {threads} claims check --settings {params.settings:q} {params.joint:q} "
         "--output {params.folder:q} > {log:q} 2>&1"
@@ -82,7 +82,7 @@ rule report:
         kept_code=[code_sha256(command) for command in ("data prepare", "models train")],
         kept=[word for meta in KEPT for word in ("--kept", meta)],
         settings=lambda wildcards: settings.model_dump_json(),
-        results=RESULTS,
+        results=subpath(output.page, ancestor=2),
         captions=captions_folder,
     shell:
         "python -m ihdm --threads {threads} report page --settings {params.settings:q} --results {params.results:q} "
