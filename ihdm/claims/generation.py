@@ -53,8 +53,8 @@ CLAIMS = (
         measure=_order,
         decision=Above(ORDER),
         reason="Fewer than one in twenty random orders of six bands reach a rank correlation of 0.8. Bands that are "
-        "all reached at once have no order, and leave it open. When a band counts as generated was mended after a first "
-        "look, in which the noise of diffusion's first estimates counted.",
+        "all reached at once have no order, and leave it open. When a band counts as generated was mended after a "
+        "first look, in which the noise of diffusion's first estimates counted.",
     ),
     Claim(
         id="early_splits_change_more",
