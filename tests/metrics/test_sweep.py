@@ -154,13 +154,15 @@ def test_fewer_training_images_are_another_experiment(config):
 def test_departures_share_the_network_and_nothing_else_changes():
     config = read_config(ROOT / "workflow/config/quick.yaml")
     departures = {name: variant for name, variant in config.variants.items() if variant.is_departure}
-    assert set(departures) == {"digits-levels_as_released", "digits-prior_noise_none", "digits-rounding_truncate"}
+    assert set(departures) == {"digits_brief-levels_as_released", "digits-prior_noise_none", "digits-rounding_truncate"}
     assert departures["digits-prior_noise_none"].model == departures["digits-rounding_truncate"].model == "digits"
-    assert departures["digits-levels_as_released"].is_trained
-    assert departures["digits-levels_as_released"].experiment.training.levels == "as_released"
+    assert departures["digits_brief-levels_as_released"].is_trained
+    assert departures["digits_brief-levels_as_released"].experiment.training.levels == "as_released"
     assert config.sampling("digits-prior_noise_none").prior_noise == "none"
     assert config.sampling("digits-rounding_truncate").rounding == "truncate"
-    assert config.sampling("digits").model_dump() == config.sampling("digits-levels_as_released").model_dump()
+    assert (
+        config.sampling("digits_brief").model_dump() == config.sampling("digits_brief-levels_as_released").model_dump()
+    )
     assert all(variant.delta_ratios == (1.25,) for variant in departures.values())
 
 
@@ -197,12 +199,12 @@ def test_what_the_released_code_does_not_do_is_no_departure():
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("num_shards", 501, "num_shards needs num_samples of 501 or more, not 500"),
-        ("num_neighbours", 500, "num_neighbours needs num_samples of 501 or more, not 500"),
+        ("num_shards", 501, "num_shards needs num_samples of 501 or more, not 400"),
+        ("num_neighbours", 500, "num_neighbours needs num_samples of 501 or more, not 400"),
         ("extra_draws", 1, None),
-        ("num_compared", [5, 500], "num_neighbours needs num_compared of 6 or more, not 5"),
-        ("num_compared", [100, 501], "num_compared of 501 needs as many num_samples, not 500"),
-        ("num_compared", [500, 100], "num_compared must ascend, not be [500, 100]"),
+        ("num_compared", [5, 400], "num_neighbours needs num_compared of 6 or more, not 5"),
+        ("num_compared", [100, 501], "num_compared of 501 needs as many num_samples, not 400"),
+        ("num_compared", [400, 100], "num_compared must ascend, not be [400, 100]"),
     ],
 )
 def test_mistakes_in_the_evaluation_are_named(key, value, message):

@@ -59,8 +59,7 @@ KILLED = """
     import sys, time
     from pathlib import Path
     import numpy as np, torch
-    from ihdm.config.processes import DiffusionSettings
-from ihdm.config.experiments import Experiment
+    from ihdm.config.experiments import Experiment
     from ihdm.config.settings import RunSettings
     from ihdm.models.training import train
 
