@@ -414,7 +414,11 @@ def test_numbers_of_images_are_for_all_data_sets_or_for_each(plain):
     assert found() == {"digits": (200,) * 3, "digits-sigma0.02": (200,) * 3, "photos": (200,) * 3}
     evaluation["num_likelihood_images"] = {"digits": 500, "photos": 1000}
     # Samples are no more than there are.
-    assert found() == {"digits": (500,) * 3, "digits-sigma0.02": (500,) * 3, "photos": (1000, 1000, 500)}
+    assert found() == {
+        "digits": (500, 500, 400),
+        "digits-sigma0.02": (500, 500, 400),
+        "photos": (1000, 1000, 400),
+    }
     assert parse_config(plain).needed_images("photos") == {"train": 0, "test": 1000}
     evaluation["num_memorisation_images"] = 400
     assert found()["digits"] == (500, 500, 400)
@@ -453,7 +457,7 @@ def test_numbers_of_images_are_for_all_data_sets_or_for_each(plain):
         ),
         (
             {"num_memorisation_images": {"photos": 5, "digits": 501}},
-            ["evaluation: num_memorisation_images of 501 needs as many num_samples, not 500"],
+            ["evaluation: num_memorisation_images of 501 needs as many num_samples, not 400"],
         ),
     ],
 )
