@@ -45,7 +45,8 @@ class Opened:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(file.as_uri())
-        self.page.wait_for_function("document.documentElement.dataset.drawn === 'yes'")
+        # The page allows no evaluated text, which waiting for a function would take once it has to wait.
+        self.page.wait_for_selector("html[data-drawn=yes]", state="attached")
 
     def _told(self, kind: str, text: str) -> None:
         if kind in ("error", "warning"):
@@ -112,7 +113,7 @@ def test_the_level_slider_moves_images_by_keyboard(opened):
 
 def test_samples_run_backwards(opened):
     opened.ask("() => document.querySelector('.play').click()")
-    opened.page.wait_for_function("document.querySelector('[data-levels] input').value === '0'")
+    sync_api.expect(opened.page.locator("[data-levels] input").first).to_have_value("0", timeout=30_000)
 
 
 def test_the_explorer_moves_samples_curves_and_spectrum_together(opened):
@@ -159,9 +160,8 @@ def test_animations_stop(opened, browser):
     source = "() => { const image = document.querySelector('.moving img'); return image.currentSrc; }"
     moving = opened.ask(source)
     opened.ask("() => document.querySelector('.moving button').click()")
-    opened.page.wait_for_function(
-        "document.querySelector('.moving img').src === document.querySelector('.moving img').dataset.still"
-    )
+    still = opened.ask("() => document.querySelector('.moving img').dataset.still")
+    sync_api.expect(opened.page.locator(".moving img").first).to_have_attribute("src", still)
     file = opened.requests[0].removeprefix("file://")
     calm = Opened(browser, Path(file), 1280, reduced_motion="reduce")
     assert calm.ask(source) not in ("", moving)
@@ -170,7 +170,7 @@ def test_animations_stop(opened, browser):
 
 def test_a_link_to_a_claim_opens_it(opened):
     opened.ask("() => { location.hash = '#claim-best'; }")
-    opened.page.wait_for_function("document.querySelector('#claim-best').open")
+    sync_api.expect(opened.page.locator("#claim-best")).to_have_attribute("open", "")
 
 
 @pytest.mark.skipif(
