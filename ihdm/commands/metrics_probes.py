@@ -93,8 +93,10 @@ def asymptotics(
 ) -> None:
     """Tell how near the limit of many levels is: in closed form for Gaussian data, then for a network, if it has one.
 
-    Of the settings' images at most 100 count; the levels are fewer too.
+    Of the settings' images at most 100 count; the levels are fewer too. A network needs its calibration
+    (`models calibrate`), with which it leaps over levels.
     """
+    from ihdm.calibration import CALIBRATION_NAME, Calibration
     from ihdm.config.processes import observed_levels
     from ihdm.devices import compute_device
     from ihdm.metrics.asymptotics import (
@@ -114,10 +116,11 @@ def asymptotics(
 
     chosen, device = read_settings(ErrorSettings, settings), compute_device()
     images = first_images(test, min(chosen.num_images, MAX_IMAGES))
+    calibrations = [model / CALIBRATION_NAME] if chosen.process.has_delta else []
     with record(
         [output],
         command="metrics asymptotics",
-        inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, test],
+        inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, *calibrations, test],
         settings=chosen,
         seed=chosen.seed,
         device=str(device),
@@ -125,14 +128,17 @@ def asymptotics(
         rows = toy_rows()
         if chosen.process.has_delta:
             levels = observed_levels(chosen.process, NUM_LOSS_LEVELS)
+            visited = observed_levels(chosen.process, chosen.max_levels)
             inner = observed_levels(chosen.process, NUM_LANGEVIN_LEVELS + 1)[:NUM_LANGEVIN_LEVELS]
-            total = len(levels) + len(inner) * len(DELTA_RATIOS)
+            total = len(levels) + len(visited) + len(inner) * len(DELTA_RATIOS)
             with Progress(f"asymptotics {output.stem}", total, unit="levels") as progress:
                 rows += network_rows(
                     load_network(model, chosen.process, images, device),
                     build_process(chosen.process, images.shape[1], device),
+                    Calibration.read(model / CALIBRATION_NAME, chosen.process),
                     dequantise(images).to(device),
                     levels=levels,
+                    visited=visited,
                     langevin_levels=inner,
                     delta_ratios=DELTA_RATIOS,
                     num_steps=NUM_STEPS,

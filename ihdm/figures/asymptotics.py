@@ -16,7 +16,7 @@ INPUTS = {
     "asymptotics": Input("metrics/asymptotics/{experiment}.csv", lambda variant: variant.experiment.process.has_delta)
 }
 
-TITLES = ("toy: loss", "network: loss", "toy: power", "network: power")
+TITLES = ("loss, all levels", "network: loss", "toy: power", "network: power")
 
 
 def draw(inputs: Inputs) -> "Figure":
@@ -33,9 +33,12 @@ def draw(inputs: Inputs) -> "Figure":
         table = read_table(inputs["asymptotics"][name][""])
         parts = dict(iter(table.groupby("part")))
         toy, network = parts["toy_loss"].sort_values("num_levels"), parts["network_loss"].sort_values("level")
-        _draw_ratio(row[0], toy, "num_levels", "k", "o-")
-        row[0].set(xscale="log", xlabel="$K$")
+        _draw_ratio(row[0], toy, "num_levels", "0.5", "s--", "toy")
+        if "network_losses" in parts:
+            _draw_ratio(row[0], parts["network_losses"].sort_values("num_levels"), "num_levels", "k", "o-", "network")
+        row[0].set(xscale="log", yscale="log", xlabel="$K$")
         label_log(row[0].xaxis)
+        label_log(row[0].yaxis)
         _draw_ratio(row[1], network, "level", "k", "o-")
         row[1].set_xlabel("level $k$")
         for band, line in (("live", "o-"), ("dead", "s--")):
@@ -51,7 +54,7 @@ def draw(inputs: Inputs) -> "Figure":
             axes.xaxis.label.set_size(SMALL)
             axes.tick_params(labelsize=SMALL)
         row[0].set_ylabel(f"{name}\nratio", fontsize=SMALL)
-        for axes in row[2:]:
+        for axes in (row[0], *row[2:]):
             axes.legend(fontsize=SMALLEST, framealpha=0.85, edgecolor="none", handlelength=1.4)
     return figure
 
@@ -74,4 +77,4 @@ def _draw_network_power(axes: "Axes", table: pd.DataFrame) -> None:
             rows = table[(table["level"] == level) & (table["delta_ratio"] == ratio)]
             is_last = ratio == ratios[-1]
             _draw_ratio(axes, rows, "band", colour, "o-" if is_last else "s:", f"$k={level:g}$" if is_last else "")
-    axes.set_xlabel(f"band (δ/σ = {ratios[-1]:.3g}; dotted {', '.join(f'{ratio:.3g}' for ratio in ratios[:-1])})")
+    axes.set_xlabel(f"band (δ/σ = {ratios[-1]:.3g};\ndotted {', '.join(f'{ratio:.3g}' for ratio in ratios[:-1])})")

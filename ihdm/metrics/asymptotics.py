@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ihdm.calibration import Calibration, estimate_coefficients
 from ihdm.errors import UserError
 from ihdm.heat import blur_schedule, eigenvalues
 from ihdm.metrics.estimates import Estimate, ratio_estimate
@@ -34,6 +35,8 @@ TOY_DELTA_RATIOS = (1.0, 1.25, np.sqrt(2), 1.6)
 
 NUM_LOSS_LEVELS = 8
 """Levels, evenly spaced up to K, at which a network's losses are compared."""
+STRIDES = (1, 2, 4, 8)
+"""Every how many-th level a network visits, for its losses with fewer levels than it was trained on."""
 NUM_LANGEVIN_LEVELS = 3
 """The same where its steps are repeated; they divide 0…K into equal parts."""
 DELTA_RATIOS = (1.0, np.sqrt(2))
@@ -103,9 +106,11 @@ def toy_rows() -> list[dict[str, object]]:
 def network_rows(
     network: Network,
     process: Process,
+    calibration: Calibration,
     images: Images,
     *,
     levels: Sequence[int],
+    visited: Sequence[int],
     langevin_levels: Sequence[int],
     delta_ratios: Sequence[float],
     num_steps: int,
@@ -114,13 +119,17 @@ def network_rows(
     batch_size: int,
     report: Callable[[int], None] = lambda _done: None,
 ) -> list[dict[str, object]]:
-    """Return the rows of a trained network; see :func:`deblurring_and_denoising` and :func:`langevin`.
+    """Return the rows of a trained network.
+
+    See :func:`deblurring_and_denoising`, :func:`leaping_and_denoising` and :func:`langevin`.
 
     Args:
         network: of the process.
         process: one that estimates the next sharper image, level by level.
+        calibration: what was measured of the network on training images.
         images: held-out images in [0, 1], on the process's device.
         levels: where losses are compared.
+        visited: ascending, up to K: of these every one, every other and so on is a chain of fewer levels.
         langevin_levels: where steps are repeated.
         delta_ratios: δ/σ of these steps.
         num_steps: how many.
@@ -130,7 +139,8 @@ def network_rows(
         report: called with the number of levels done, those of the chains once for each δ/σ.
 
     Raises:
-        UserError: if the process estimates something else, or there are fewer than two images.
+        UserError: if the process estimates something else, a level was not measured, or there are fewer than two
+            images.
     """
     rows = []
     for level, (deblurring, denoising) in zip(
@@ -142,6 +152,12 @@ def network_rows(
         rows.append(_row("network_loss", process.num_levels, len(images), ratio, level))
         report(len(rows))
     done = len(rows)
+    for num_visited, (leaping, denoising) in leaping_and_denoising(
+        network, process, calibration, images, visited, seed, batch_size, lambda more: report(done + more)
+    ).items():
+        ratio = ratio_estimate(leaping, denoising)
+        rows.append(_row("network_losses", num_visited, len(images), ratio))
+    done += len(visited)
     for level in langevin_levels:
         for delta_ratio in delta_ratios:
             chain, exact = langevin(network, process, images, level, delta_ratio, num_steps, seed, batch_size)
@@ -184,6 +200,47 @@ def deblurring_and_denoising(
                 for kind, part in enumerate((error, step * error)):
                     errors[kind, batch] += part.double().square().flatten(1).sum(1).cpu().numpy() / num_draws
         yield errors[0], errors[1]
+
+
+def leaping_and_denoising(
+    network: Network,
+    process: Process,
+    calibration: Calibration,
+    images: Images,
+    visited: Sequence[int],
+    seed: int,
+    batch_size: int,
+    report: Callable[[int], None] = lambda _done: None,
+) -> dict[int, tuple[Float[np.ndarray, "image"], Float[np.ndarray, "image"]]]:
+    """Return by number of visited levels the squared errors of each image, summed over these levels.
+
+    A chain with fewer levels leaps from k to the visited level j < k: with the calibrated estimate x̂ of u₀ from u_k,
+    the first errors are Σ a_j² (x̂ − u₀)², of deblurring to level j, and the second Σ a_k² (x̂ − u₀)², of denoising at
+    level k. So K varies, and the network stays. Arguments are those of :func:`network_rows`; ``report`` is called with
+    the number of levels done.
+
+    Raises:
+        UserError: if a level was not measured.
+    """
+    chains = [tuple(visited)[::-stride][::-1] for stride in STRIDES if stride <= len(visited)]
+    next_levels = [dict(zip(chain, (0, *chain[:-1]), strict=True)) for chain in chains]
+    errors = np.zeros((len(chains), 2, len(images)))
+    scales = {level: np.exp(2 * np.asarray(process.log_scale(level), dtype=np.float64)) for level in (0, *visited)}
+    for done, level in enumerate(visited, start=1):
+        measured = calibration.at(level)
+        for first in range(0, len(images), batch_size):
+            batch = slice(first, first + batch_size)
+            estimate = estimate_coefficients(
+                network, process, images[batch], level, seed, first, purpose="asymptotics leaps"
+            )
+            clean = process.transform(process.to_range(images[batch])).double().cpu().numpy()
+            squares = (measured.gain * estimate + measured.offset - clean) ** 2
+            for (leaping, denoising), next_level in zip(errors, next_levels, strict=True):
+                if level in next_level:
+                    leaping[batch] += (scales[next_level[level]] * squares).sum(axis=(1, 2, 3))
+                    denoising[batch] += (scales[level] * squares).sum(axis=(1, 2, 3))
+        report(done)
+    return {len(chain): (leaping, denoising) for chain, (leaping, denoising) in zip(chains, errors, strict=True)}
 
 
 def langevin(

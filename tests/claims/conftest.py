@@ -129,11 +129,15 @@ def memorisation(value: float, error: float) -> Tables:
     return table("memorisation", error, [{**named, "value": value}])
 
 
-def losses(value: float, error: float) -> Tables:
+def losses(part: str) -> Callable[[float, float], Tables]:
     """Of few levels 1.5, of many the value."""
-    named = {"experiment": "digits", "part": "toy_loss", "band": None, "delta_ratio": None}
-    rows = [{**named, "num_levels": levels, "value": ratio} for levels, ratio in ((1000, value), (10, 1.5))]
-    return table("asymptotics", error, rows)
+
+    def build(value: float, error: float) -> Tables:
+        named = {"experiment": "digits", "part": part, "band": None, "delta_ratio": None}
+        rows = [{**named, "num_levels": levels, "value": ratio} for levels, ratio in ((1000, value), (10, 1.5))]
+        return table("asymptotics", error, rows)
+
+    return build
 
 
 def langevin(part: str, *bands: str) -> Callable[[float, float], Tables]:
@@ -203,8 +207,9 @@ CASES = {
     "early_splits_change_more": Case(hierarchy, 0.5, -0.5),
     "gradients_are_laplacian": Case(laplacian, 0.2, -0.2),
     "samples_are_no_copies": Case(memorisation, 0.05, 0.8),
-    "many_levels_become_score_matching": Case(losses, 1.03, 1.4),
-    "more_levels_are_nearer_score_matching": Case(losses, 1.03, 1.9),
+    "many_levels_become_score_matching": Case(losses("toy_loss"), 1.03, 1.4),
+    "more_levels_are_nearer_score_matching": Case(losses("toy_loss"), 1.03, 1.9),
+    "more_levels_of_networks_are_nearer_score_matching": Case(losses("network_losses"), 1.03, 1.9),
     "langevin_at_root_two": Case(langevin("toy_langevin", "live"), 1.01, 1.3),
     "langevin_at_root_two_of_networks": Case(langevin("network_langevin", "0", "1"), 1.5, 0.4),
     "noise_merges_paths": Case(paths, 0.3, -0.3),

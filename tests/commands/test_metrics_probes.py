@@ -92,6 +92,13 @@ def test_asymptotics_have_the_toys_and_for_heat_the_network(ihdm, monkeypatch, t
     network = build_network(NetworkSettings.model_validate_json(json.dumps(presets["digits"])))
     save_network(network, tmp_path / "model", HeatSettings.model_validate(process))
     np.save(tmp_path / "test.npy", np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8))
+    np.save(tmp_path / "train.npy", np.random.default_rng(1).integers(0, 256, (12, 8, 8, 1), dtype=np.uint8))
+    measured = {"process": process, "seed": 0, "levels": [*range(1, 7)], "num_images": 12, "micro_batch": 8}
+    if kind == "heat":
+        ihdm(
+            "models", "calibrate", "--settings", json.dumps(measured), "--model", tmp_path / "model", "--train",
+            tmp_path / "train.npy",
+        )  # fmt: skip
     chosen = process if kind == "heat" else {"kind": "diffusion", "num_levels": 25}
     settings = {"process": chosen, "seed": 0, "num_images": 3, "micro_batch": 2, "num_draws": 2}
     ihdm(
@@ -102,7 +109,8 @@ def test_asymptotics_have_the_toys_and_for_heat_the_network(ihdm, monkeypatch, t
     assert table.columns.tolist() == ["experiment", "part", "num_levels", "level", "delta_ratio", "band", *ESTIMATE]
     counts = {"toy_loss": 7, "toy_langevin": 8}
     if kind == "heat":
-        counts |= {"network_loss": 6, "network_langevin": 3 * 2 * 6}
+        counts |= {"network_loss": 6, "network_losses": 3, "network_langevin": 3 * 2 * 6}
+        assert table[table["part"] == "network_losses"]["num_levels"].tolist() == [6, 3, 2]
         losses = table[table["part"] == "network_loss"]
         assert losses["level"].tolist() == [1, 2, 3, 4, 5, 6]
         assert (losses["value"] > 1).all()

@@ -247,6 +247,7 @@ def asymptotics(path: Path, _images: Images, _: list[Variant]) -> None:
     network_power = 1 + (ratios - 2**0.5) / 2 + bands * levels / 400
     parts = [
         part("toy_loss", 1 + 10 / np.array([10, 100, 1000]), num_levels=[10, 100, 1000]),
+        part("network_losses", 1 + 8 / np.array([5, 10, 20, 40]), num_levels=[5, 10, 20, 40]),
         part("network_loss", 1.3 - np.arange(5) / 20, level=[8, 16, 24, 32, 40]),
         part("toy_langevin", toy_ratios / 2**0.5 + (live == "dead"), delta_ratio=toy_ratios, band=live),
         part("network_langevin", network_power, level=levels, delta_ratio=ratios, band=bands),

@@ -1,5 +1,7 @@
 """The limit K → ∞ on Gaussian data, where everything has a closed form, and the same measured with an exact network."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,13 +9,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ihdm.calibration import Calibration
 from ihdm.config.processes import DiffusionSettings
 from ihdm.config.settings import HeatSettings
 from ihdm.errors import UserError
 from ihdm.metrics import asymptotics
 from ihdm.metrics.asymptotics import (
+    STRIDES,
     deblurring_and_denoising,
     langevin,
+    leaping_and_denoising,
     network_rows,
     toy_chain_power,
     toy_losses,
@@ -95,6 +100,44 @@ def test_errors_of_an_exact_network_are_the_closed_forms(gaussian):
             assert abs(errors.mean() - expected[0]) < 4 * standard_error
 
 
+def exact_calibration(process, variance):
+    """What a perfect network leaves: gain 1/a_r, but none of modes that rounding drowns, and the posterior variance."""
+    levels = range(1, process.num_levels + 1)
+    reference = [np.exp(-process.log_scale(process.reference(level))) for level in levels]
+    power = [np.exp(process.log_scale(level)) ** 2 for level in levels]
+    gain = np.where(np.stack(power) * variance > 1e-9 * HEAT.sigma**2, np.stack(reference), 0)
+    residual = variance * HEAT.sigma**2 / (np.stack(power) * variance + HEAT.sigma**2)
+    return Calibration(np.array(levels), gain, np.zeros_like(residual), residual, variance)
+
+
+def test_leaps_of_an_exact_network_have_the_closed_forms_losses_at_each_number_of_levels(gaussian):
+    """Means over 300 images: within four of their standard errors, each below 6 %; fewer levels are further."""
+    process, images, variance, network = gaussian
+    found = leaping_and_denoising(
+        network, process, exact_calibration(process, variance), images, range(1, 13), seed=0, batch_size=64
+    )
+    assert list(found) == [12, 6, 3, 2]
+    scales = np.stack([np.exp(process.log_scale(level)).ravel() for level in range(13)])
+    ratios = []
+    for stride, measured in zip(STRIDES, found.values(), strict=True):
+        visited = [0, *range(12, 0, -stride)[::-1]]
+        expected = [losses.sum() for losses in toy_losses(variance.ravel(), scales[visited], HEAT.sigma)]
+        for errors, loss in zip(measured, expected, strict=True):
+            standard_error = errors.std(ddof=1) / np.sqrt(len(errors))
+            assert standard_error < 0.06 * loss
+            assert abs(errors.mean() - loss) < 4 * standard_error
+        ratios.append(expected[0] / expected[1])
+    assert (np.diff(ratios) > 0).all()
+
+
+def test_leaps_need_a_measured_level(gaussian):
+    process, images, variance, network = gaussian
+    measured = exact_calibration(process, variance)
+    measured = dataclasses.replace(measured, levels=np.where(measured.levels == 3, 0, measured.levels))
+    with pytest.raises(UserError, match="not measured at level 3"):
+        leaping_and_denoising(network, process, measured, images[:20], range(1, 13), seed=0, batch_size=64)
+
+
 def test_chains_of_an_exact_network_have_the_power_of_the_closed_form(gaussian):
     """From v₀ = d²P + σ², v ← (r d_k/d_{k−1} …)² v + δ²; within four standard errors, which are below 8 %."""
     process, images, variance, network = gaussian
@@ -117,19 +160,26 @@ def test_chains_of_an_exact_network_have_the_power_of_the_closed_form(gaussian):
 
 
 def test_batches_change_nothing_and_rows_are_complete(gaussian):
-    process, images, _, network = gaussian
+    process, images, variance, network = gaussian
+    calibration = exact_calibration(process, variance)
     done: list[int] = []
     settings = {
-        "levels": [1, 6, 12], "langevin_levels": [3, 9], "delta_ratios": (1.0, np.sqrt(2)), "num_steps": 6, "seed": 1,
-        "num_draws": 1,
+        "levels": [1, 6, 12], "visited": range(1, 13), "langevin_levels": [3, 9], "delta_ratios": (1.0, np.sqrt(2)),
+        "num_steps": 6, "seed": 1, "num_draws": 1,
     }  # fmt: skip
     tables = [
-        pd.DataFrame(network_rows(network, process, images[:20], **settings, batch_size=size, report=report))
+        pd.DataFrame(
+            network_rows(network, process, calibration, images[:20], **settings, batch_size=size, report=report)
+        )
         for size, report in ((7, done.append), (20, lambda _: None))
     ]
-    assert done == [1, 2, 3, 4, 5, 6, 7]
+    assert done == list(range(1, 20))
     np.testing.assert_allclose(tables[0]["value"], tables[1]["value"], rtol=1e-4)
-    assert tables[0].groupby("part", sort=False).size().to_dict() == {"network_loss": 3, "network_langevin": 2 * 2 * 6}
+    assert tables[0].groupby("part", sort=False).size().to_dict() == {
+        "network_loss": 3,
+        "network_losses": 4,
+        "network_langevin": 2 * 2 * 6,
+    }
     losses = tables[0][tables[0]["part"] == "network_loss"]
     assert (losses["value"] >= 1).all()
     assert (tables[0]["standard_error"] > 0).all()

@@ -42,6 +42,7 @@ rule metrics_asymptotics:
     input:
         weights=f"{RESULTS}/models/{{experiment}}/diffusion_pytorch_model.safetensors",
         config=f"{RESULTS}/models/{{experiment}}/config.json",
+        calibration=f"{RESULTS}/models/{{experiment}}/calibration.npz",
         test=data_of("test"),
     output:
         table=f"{RESULTS}/metrics/asymptotics/{{experiment}}.csv",

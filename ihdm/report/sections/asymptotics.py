@@ -8,17 +8,19 @@ from ihdm.report.estimates import interval_texts, number_texts
 HEADING = "Does deblurring become denoising with many levels?"
 EXPLANATION = (
     "Ratios, whose limit for many levels is one. Losses: the error of deblurring to the next level over that of "
-    "denoising at the same one; exactly for Gaussian data, where it is all levels together, and for networks on "
-    "held-out images, level by level. Langevin: steps repeated at one level, the power that the state then has over "
-    "that of blurred and noisy data; with δ/σ = √2 it is to stay as it is where data are stronger than the noise "
-    "(live), and to be up to twice as large where they are weaker (dead); with a smaller δ it is in proportion to δ². "
-    "For networks it is told in bands of frequency, from the coarsest to the finest, after few steps, in which strong "
-    "modes hardly change. With 95 % intervals over images; Gaussian data need none."
+    "denoising at the same one; exactly for Gaussian data, where it is all levels together, and for networks on held- "
+    "out images, level by level; and for all levels together of a chain that visits only so many of the levels that "
+    "the network was trained on, with its measured gains. Langevin: steps repeated at one level, the power that the "
+    "state then has over that of blurred and noisy data; with δ/σ = √2 it is to stay as it is where data are stronger "
+    "than the noise (live), and to be up to twice as large where they are weaker (dead); with a smaller δ it is in "
+    "proportion to δ². For networks it is told in bands of frequency, from the coarsest to the finest, after few "
+    "steps, in which strong modes hardly change. With 95 % intervals over images; Gaussian data need none."
 )
 NAMES = {
     "toy_loss": "losses, Gaussian data",
     "toy_langevin": "Langevin, Gaussian data",
     "network_loss": "losses, network",
+    "network_losses": "losses of a chain of K levels, network",
     "network_langevin": "Langevin, network",
 }
 BANDS = {"": "ratio", "live": "live", "dead": "dead"}
