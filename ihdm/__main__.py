@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ihdm.commands import claims, config, data, figures, metrics, models, report, results, samples
+from ihdm.devices import claim_gpus
 from ihdm.errors import InterruptedTrainingError, UserError
 from ihdm.storage.files import NO_SPACE
 
@@ -24,11 +25,24 @@ for stage in (data, models, samples, metrics, figures, report, claims, config, r
 @app.callback()
 def configure(
     threads: Annotated[int, typer.Option(help="Threads to compute with; more than one rarely pays off.", min=1)] = 1,
+    gpus: Annotated[
+        int | None,
+        typer.Option(
+            help="GPUs to compute on, which no other job of yours on this machine uses then: 0 for the CPU, 2 or more "
+            "for a training by as many processes. By default whatever PyTorch finds.",
+            min=0,
+        ),
+    ] = None,
+    gpus_optional: Annotated[
+        bool, typer.Option("--gpus-optional", help="Compute on the CPU where these GPUs are not to be had.")
+    ] = False,
 ) -> None:
     """Set what holds for every command."""
     # The numerical libraries read these once, when they are first imported; the commands import them later.
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(threads)
+    if gpus is not None:
+        claim_gpus(gpus, is_required=not gpus_optional)
 
 
 def main() -> None:
@@ -47,6 +61,15 @@ def main() -> None:
     except InterruptedTrainingError as error:
         print(f"ihdm: {error}", file=sys.stderr)
         sys.exit(130)
+    except RuntimeError as error:
+        # By name, as PyTorch is not loaded by commands that do without it.
+        if type(error).__name__ != "OutOfMemoryError":
+            raise
+        sys.exit(
+            "ihdm: the GPU's memory is too small for so many images at a time; lower run.micro_batch of the experiment "
+            "for training, or evaluation.micro_batch for all else, or set run.gradient_checkpointing for training; "
+            f"`models plan` estimates what fits ({' '.join(str(error).split())[:200]})"
+        )
 
 
 if __name__ == "__main__":

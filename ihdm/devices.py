@@ -1,21 +1,174 @@
-"""Where networks compute: the device of this process, and its place among those of a distributed training."""
+"""Where networks compute: which GPU is this process's own, and its place among those of a distributed training."""
 
 import ctypes
+import fcntl
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from accelerate import PartialState
+from ihdm.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+    from accelerate import PartialState
+
+GPUS_VARIABLE = "CUDA_VISIBLE_DEVICES"
+"""Names the GPUs that may be used, by index or UUID, separated by commas."""
+MANAGED_VARIABLES = ("SLURM_JOB_ID", "LOCAL_RANK")
+"""Who has one of these has been given GPUs of its own, by the cluster or by the process that started this one."""
+PROCESSES_TIMEOUT = timedelta(hours=3)
+"""How long processes of one training wait for each other: one may read all images first, to tell their hash."""
+POLL_SECONDS = 2.0
 
 
-def compute_device() -> torch.device:
+def claim_gpus(count: int, *, is_required: bool) -> None:
+    """Take GPUs for this process and those that it starts, and tell on stderr what networks will run on.
+
+    Every GPU has a lock, which is free again when the last of these processes ends, so that jobs of one user on one
+    machine take different ones; if all are taken, this waits. To be called before PyTorch looks for GPUs.
+
+    Args:
+        count: how many, ≥ 0; with none, networks run on the CPU.
+        is_required: whether it is an error if there are fewer.
+
+    Raises:
+        UserError: if there are fewer, and they are required.
+    """
+    if count == 0:
+        os.environ[GPUS_VARIABLE] = ""
+        return
+    named = _named_gpus()
+    if len(named) >= count and not any(variable in os.environ for variable in MANAGED_VARIABLES):
+        os.environ[GPUS_VARIABLE] = ",".join(_claim(named, count))
+    found = _usable_gpus()
+    if found < count and is_required:
+        raise UserError(
+            f"{count} GPU{'s' * (count > 1)} asked for, and PyTorch can use {found or 'none'} of this machine"
+            + (f" ({GPUS_VARIABLE} is '{os.environ[GPUS_VARIABLE]}')" if GPUS_VARIABLE in os.environ else "")
+            + "; look at driver and installation (nvidia-smi, python -m torch.utils.collect_env), or let networks run "
+            "on the CPU: `gpus: optional` in the configuration, --gpus-optional by hand"
+        )
+    device = os.environ.get(GPUS_VARIABLE, "") if found else "none"
+    print(f"computing on {device_name(compute_device())} (GPU {device})".replace(" (GPU none)", ""), file=sys.stderr)
+
+
+def _named_gpus() -> list[str]:
+    """Return the GPUs that may be used, as the environment names them, else by index."""
+    given = os.environ.get(GPUS_VARIABLE)
+    if given is not None:
+        return [name.strip() for name in given.split(",") if name.strip()]
+    import torch
+
+    return [str(index) for index in range(torch.cuda.device_count())]
+
+
+def _usable_gpus() -> int:
+    import torch
+
+    return torch.accelerator.device_count() if torch.accelerator.is_available() else 0
+
+
+def _claim(names: Sequence[str], count: int) -> list[str]:
+    """Lock so many of these GPUs, waiting until they are free, and return them; no process waits with half of them."""
+    folder = Path(tempfile.gettempdir()) / f"ihdm-gpus-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    is_told = False
+    while True:
+        locks: dict[str, int] = {}
+        for name in names:
+            lock = os.open(folder / name.replace("/", "_"), os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(lock)
+                continue
+            locks[name] = lock
+            if len(locks) == count:
+                for kept in locks.values():
+                    os.set_inheritable(kept, True)  # so that it is held as long as any process that uses the GPU lives
+                return list(locks)
+        for lock in locks.values():
+            os.close(lock)
+        if not is_told:
+            print(f"waiting for {count} of the GPUs {', '.join(names)}: other jobs hold them", file=sys.stderr)
+            is_told = True
+        time.sleep(POLL_SECONDS)
+
+
+def start_processes(count: int) -> None:
+    """Become the launcher of ``count`` processes that run this command together; returns in each of them, or if alone.
+
+    Processes that were started so, or by `torchrun` with a rendezvous over several machines, are among them already.
+    """
+    if count < 2 or "LOCAL_RANK" in os.environ:
+        return
+    torchrun = shutil.which("torchrun", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    if torchrun is None:
+        raise UserError("torchrun, which comes with PyTorch, was not found; it starts the processes of a training")
+    own = ["--standalone", "--nproc-per-node", str(count), "--signals-to-handle", "SIGTERM,SIGINT,SIGUSR1"]
+    os.execv(torchrun, [torchrun, *own, "-m", "ihdm", *sys.argv[1:]])  # noqa: S606
+
+
+def compute_device() -> "torch.device":
     """Return where networks run: the GPU of this process if there is one, else the CPU."""
     device: torch.device = processes().device
     return device
 
 
-def processes() -> PartialState:
+def processes() -> "PartialState":
     """Return this process's place among those of a distributed training; alone, it is the main one of one."""
+    import torch
+    from accelerate import PartialState
+
     # Without a GPU, accelerate looks for further processes only if told that the CPU is meant.
-    return PartialState(cpu=not torch.accelerator.is_available())
+    return PartialState(cpu=not torch.accelerator.is_available(), timeout=PROCESSES_TIMEOUT)
+
+
+def device_name(device: "torch.device | str") -> str:
+    """Return what computes: ``cpu``, or the model of the GPU and what it may round, as the last bits depend on them."""
+    kind = str(device).partition(":")[0]
+    if kind != "cuda":
+        return kind
+    import torch
+
+    flags = {
+        "TF32 in products": torch.backends.cuda.matmul.fp32_precision == "tf32",
+        "TF32 in convolutions": torch.backends.cudnn.conv.fp32_precision != "ieee",  # type: ignore[attr-defined]
+        "cuDNN chooses by speed": torch.backends.cudnn.benchmark,
+        "cuDNN deterministic": torch.backends.cudnn.deterministic,
+    }
+    told = [f"{name}: {'yes' if flag else 'no'}" for name, flag in flags.items()]
+    return "; ".join([f"cuda, {torch.cuda.get_device_name(device)}", *told])
+
+
+@contextmanager
+def full_precision(device: "torch.device") -> Iterator[None]:
+    """Within the block, products of float32 are computed in float32, whatever is switched on elsewhere.
+
+    Neighbouring levels of blur differ by less than bfloat16 or TF32 resolve.
+    """
+    import torch
+
+    products = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # type: ignore[attr-defined]
+    before = [backend.fp32_precision for backend in products]
+    with torch.autocast(device.type, enabled=False):
+        if {*before} <= {"none", "ieee"}:
+            yield
+            return
+        try:
+            for backend in products:
+                backend.fp32_precision = "ieee"
+            yield
+        finally:
+            for backend, precision in zip(products, before, strict=True):
+                backend.fp32_precision = precision
 
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ihdm.config.settings import HeatSettings
+from ihdm.devices import full_precision
 
 SURVIVAL = 1e-9
 """Cosine coefficients that the blur leaves less of are left out on large images: no pixel of an image u changes by more
@@ -132,8 +133,8 @@ class HeatProcess:
     ) -> Float[Tensor, "batch channel height width"]:
         """Return F(t_k) u for every image u; the mean of each channel is kept.
 
-        Computed in the precision of the operators even under autocast: neighbouring levels differ by about 0.001, which
-        bfloat16 cannot resolve.
+        Computed in the precision of the operators even under autocast, or with TF32 switched on: neighbouring levels
+        differ by about 0.001, which bfloat16 cannot resolve.
 
         Args:
             images: any range, usually [0, 1].
@@ -150,11 +151,12 @@ class HeatProcess:
         levels = torch.as_tensor(levels, device=self.device)
         if levels.ndim == 1 and len(levels) != len(images):
             raise ValueError(f"{len(levels)} levels for {len(images)} images")
-        if levels.numel():
+        # On a GPU it would have to be waited for; indexing refuses there what is outside.
+        if levels.numel() and levels.device.type == "cpu":
             lowest, highest = (int(level) for level in levels.aminmax())
             if lowest < 0 or highest > self.num_levels:
                 raise IndexError(f"levels must lie in 0…{self.num_levels}, not {lowest}…{highest}")
-        with torch.autocast(images.device.type, enabled=False):
+        with full_precision(images.device):
             images = images.to(self._rows.operators.dtype)
             if levels.ndim == 0:
                 return self._blur_to_level(images, int(levels))

@@ -1,6 +1,8 @@
 """The reverse process: deblur step by step, with a little noise at each (paper, algorithm 2)."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import pairwise
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -100,3 +102,35 @@ class SeededNoise:
             for sample in self.indices
         ]
         return torch.as_tensor(np.stack(draws), device=self.device)
+
+
+class PreparedNoise:
+    """Noise that a thread draws for the next step while the network computes the present one.
+
+    For a GPU, beside which the CPU has nothing else to do; on a CPU this would take from the network what it needs.
+
+    Args:
+        noise: what is drawn.
+        order: the indices that are going to be asked for, in order; others are drawn when they are asked for.
+    """
+
+    def __init__(self, noise: NoiseSequence, order: Sequence[int]) -> None:
+        self.noise = noise
+        self._next = dict(pairwise(order))
+        self._thread = ThreadPoolExecutor(1)
+        self._prepared: dict[int, Future[Tensor]] = {}
+        if order:
+            self._prepare(order[0])
+
+    def __len__(self) -> int:
+        return len(self.noise)
+
+    def __getitem__(self, index: int) -> Float[Tensor, "batch channel height width"]:
+        prepared = self._prepared.pop(index, None)
+        found = self.noise[index] if prepared is None else prepared.result()
+        if index in self._next:
+            self._prepare(self._next[index])
+        return found
+
+    def _prepare(self, index: int) -> None:
+        self._prepared[index] = self._thread.submit(self.noise.__getitem__, index)

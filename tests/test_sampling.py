@@ -1,9 +1,11 @@
+import threading
+
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 
-from ihdm.sampling import SeededNoise, reverse_process, reverse_steps
+from ihdm.sampling import PreparedNoise, SeededNoise, reverse_process, reverse_steps
 
 
 @pytest.fixture
@@ -67,3 +69,21 @@ def test_seeded_noise_is_standard_normal():
     noise = SeededNoise(0, range(50), 4, (1, 16, 16))
     draws = np.concatenate([noise[index].numpy().ravel() for index in range(4)])
     assert stats.kstest(draws, "norm").pvalue > 1e-4
+
+
+def test_prepared_noise_is_the_same_and_drawn_before_it_is_asked_for():
+    noise, drawn = SeededNoise(3, [7, 2], 5, (2, 4, 4)), []
+
+    class Watched:
+        def __len__(self):
+            return len(noise)
+
+        def __getitem__(self, index):
+            drawn.append((index, threading.current_thread() is threading.main_thread()))
+            return noise[index]
+
+    prepared = PreparedNoise(Watched(), [4, 2, 1])
+    assert len(prepared) == 5
+    for index in (4, 2, 1, 3):
+        assert torch.equal(prepared[index], noise[index])
+    assert drawn == [(4, False), (2, False), (1, False), (3, True)]

@@ -202,6 +202,37 @@ def test_a_network_of_other_code_is_kept_and_told_of(results, checkout):
     assert "data.meta.json" not in told
 
 
+def test_no_edit_of_a_command_an_environment_or_a_default_trains_anew(results, checkout):
+    """Nor prepares data anew; what is made of both has a new default in its hash of code."""
+    rule, settings = checkout / "workflow/rules/models.smk", checkout / "ihdm/config/settings.py"
+    for path, old, new in (
+        (rule, "--previews {params.previews:q} {params.initial", "--previews  {params.previews:q} {params.initial"),
+        (checkout / "environment.yml", "dependencies:", "dependencies: # other ones"),
+        (settings, "gradient_clip: Positive = Field(default=1.0", "gradient_clip: Positive = Field(default=2.0"),
+        (
+            settings,
+            "skip_broken: bool = Field(\n        default=False",
+            "skip_broken: bool = Field(\n        default=True",
+        ),
+    ):
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+    result = snakemake(results, "--dry-run", checkout=checkout)
+    assert result.returncode == 0, result.stderr
+    assert planned(result.stdout)["metrics_errors"] > 0  # the edit is seen
+    assert not {"models", "data"} & set(planned(result.stdout))
+
+
+def test_another_number_of_parts_draws_nothing_anew(results):
+    """Sets that are there stay; a new one is drawn in parts, and joined."""
+    assert set(planned(snakemake(results, "--dry-run", evaluation__num_shards=3).stdout)) <= {"report", "claims", "all"}
+    ratios = {"digits": [0, 1.5], "photos": [0]}
+    result = snakemake(results, "--dry-run", evaluation__num_shards=3, sweeps__delta_ratio=ratios)
+    jobs = planned(result.stdout)
+    assert (jobs["samples"], jobs["samples_shard"], jobs["samples_gather"]) == (0, 3, 1)
+
+
 @pytest.mark.parametrize("name", ["figures/psd.pdf", "figures/psd.png", "metrics/sweep.parquet"])
 def test_what_was_deleted_comes_back(results, name):
     kept = (results / name).rename(results / "kept")

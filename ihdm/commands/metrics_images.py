@@ -9,6 +9,7 @@ from ihdm.commands.options import MeanPowerOption, SettingsOption, TrainOption, 
 from ihdm.commands.tables import LabelOption, OutputOption, SetsOption, named_paths, write_rows
 from ihdm.config.settings import Extractor
 from ihdm.config.stages import DistanceSettings, MemorisationSettings
+from ihdm.devices import device_name
 from ihdm.errors import UserError
 
 app = typer.Typer()
@@ -35,7 +36,7 @@ def extractor(
     from ihdm.storage.reading import open_images
 
     device, settings = extractor_device(kind), {"extractor": kind}
-    with record([output], command="metrics extractor", inputs=[train], settings=settings, device=device):
+    with record([output], command="metrics extractor", inputs=[train], settings=settings, device=device_name(device)):
         fitted = fit_extractor(kind, open_images(train), inception=inception, device=device)
         with atomic_path(output) as temporary:
             save_extractor(kind, fitted, temporary)
@@ -58,7 +59,9 @@ def features(
 
     stored = open_images(images)
     chosen, device = load_extractor(extractor, stored[:1], inception=inception)
-    with record([output], command="metrics features", inputs=[extractor, images], settings={}, device=device):
+    with record(
+        [output], command="metrics features", inputs=[extractor, images], settings={}, device=device_name(device)
+    ):
         with Progress(f"features of {images}", len(stored), unit="images") as progress:
             extracted = extract(chosen, stored, progress.update)
         with atomic_path(output) as temporary:
@@ -104,7 +107,7 @@ def samples(
         inputs=[*sets.values(), extractor, reference, moments, power],
         settings=chosen,
         seed=chosen.seed,
-        device=device,
+        device=device_name(device),
     ):
         real = MeanPower.read(power)
         real.require_same_size({str(images): stored["samples"]})

@@ -35,7 +35,7 @@ def errors(
     output: Annotated[Path, typer.Option(help="Path of the errors, .npz: draw × image × level.")],
 ) -> None:
     """Evaluate a network at every level on held-out images; likelihood and loss per level both come from this."""
-    from ihdm.devices import compute_device
+    from ihdm.devices import compute_device, device_name
     from ihdm.metrics.heldout import held_out_errors
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
     from ihdm.progress import Progress
@@ -51,9 +51,9 @@ def errors(
         inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, test],
         settings=chosen,
         seed=chosen.seed,
-        device=str(device),
+        device=device_name(device),
     ):
-        network = load_network(model, chosen.process, images, device)
+        network = load_network(model, chosen.process, images, device, chosen.compute)
         with Progress(f"evaluating {output.stem}", chosen.process.num_levels, unit="levels") as progress:
             measured = held_out_errors(network, images, chosen, device=device, report=progress.update)
         with atomic_path(output) as temporary:

@@ -98,7 +98,7 @@ def asymptotics(
     """
     from ihdm.calibration import CALIBRATION_NAME, Calibration
     from ihdm.config.processes import observed_levels
-    from ihdm.devices import compute_device
+    from ihdm.devices import compute_device, device_name
     from ihdm.metrics.asymptotics import (
         DELTA_RATIOS,
         MAX_IMAGES,
@@ -123,7 +123,7 @@ def asymptotics(
         inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, *calibrations, test],
         settings=chosen,
         seed=chosen.seed,
-        device=str(device),
+        device=device_name(device),
     ):
         rows = toy_rows()
         if chosen.process.has_delta:
@@ -133,7 +133,7 @@ def asymptotics(
             total = len(levels) + len(visited) + len(inner) * len(DELTA_RATIOS)
             with Progress(f"asymptotics {output.stem}", total, unit="levels") as progress:
                 rows += network_rows(
-                    load_network(model, chosen.process, images, device),
+                    load_network(model, chosen.process, images, device, chosen.compute),
                     build_process(chosen.process, images.shape[1], device),
                     Calibration.read(model / CALIBRATION_NAME, chosen.process),
                     dequantise(images).to(device),

@@ -7,7 +7,7 @@ import typer
 
 from ihdm.commands.options import SettingsOption, TestOption, TrainOption, first_images, read_settings
 from ihdm.commands.tables import LabelOption, OutputOption, write_rows
-from ihdm.config.stages import JointSettings, StudySettings
+from ihdm.config.stages import JointSettings, MilestoneSettings, StudySettings
 
 app = typer.Typer()
 
@@ -28,7 +28,7 @@ def joints(
     Variances were measured on training images (`models calibrate`).
     """
     from ihdm.calibration import CALIBRATION_NAME, Calibration
-    from ihdm.devices import compute_device
+    from ihdm.devices import compute_device, device_name
     from ihdm.metrics.joints import joint_rows
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
     from ihdm.progress import Progress
@@ -42,9 +42,9 @@ def joints(
         inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, model / CALIBRATION_NAME, train, test],
         settings=chosen,
         seed=chosen.seed,
-        device=str(device),
+        device=device_name(device),
     ):
-        network = load_network(model, chosen.process, images, device)
+        network = load_network(model, chosen.process, images, device, chosen.compute)
         calibration = Calibration.read(model / CALIBRATION_NAME, chosen.process)
         with Progress(f"bounds {output.stem}", len(chosen.levels), unit="levels") as progress:
             centres = first_images(train, chosen.num_train)
@@ -70,7 +70,7 @@ def evaluations(
     import numpy as np
 
     from ihdm.calibration import CALIBRATION_NAME, Calibration
-    from ihdm.devices import compute_device
+    from ihdm.devices import compute_device, device_name
     from ihdm.metrics.evaluations import Reference, count_sets, study_row, study_sets
     from ihdm.metrics.extractors import load_extractor
     from ihdm.metrics.features import StoredFeatures
@@ -90,9 +90,9 @@ def evaluations(
         inputs=[*inputs, train, extractor, reference, moments, power],
         settings=chosen,
         seed=chosen.sampling.seed,
-        device=str(device),
+        device=device_name(device),
     ):
-        network = load_network(model, chosen.sampling.process, images, device)
+        network = load_network(model, chosen.sampling.process, images, device, chosen.sampling.compute)
         calibration = Calibration.read(model / CALIBRATION_NAME, chosen.sampling.process)
         transform, _ = load_extractor(extractor, images[:1], inception=inception)
         measured_from = Reference(
@@ -110,3 +110,60 @@ def evaluations(
         write_rows(rows, label, output)
         with atomic_path(sheets) as temporary:
             np.savez(temporary, **shown)
+
+
+@app.command()
+def milestones(
+    settings: SettingsOption,
+    model: Annotated[Path, typer.Option(help="Folder of the trained network, with its milestones.")],
+    train: TrainOption,
+    extractor: Annotated[Path, typer.Option(help="The data set's extractor, .npz.")],
+    reference: Annotated[Path, typer.Option(help="Features of the reference, .npz.")],
+    moments: Annotated[Path, typer.Option(help="What distances need of the reference, .npz.")],
+    power: Annotated[Path, typer.Option(help="Mean power of the training images, .npz.")],
+    output: OutputOption,
+    inception: Annotated[Path, typer.Option(help="Folder of Inception's weights.")] = Path("data/inception"),
+    label: LabelOption = None,
+) -> None:
+    """Measure samples of the networks that a training kept on its way: quality against steps."""
+    from ihdm.devices import compute_device, device_name
+    from ihdm.metrics.evaluations import DISTANCES, Reference, measure_set
+    from ihdm.metrics.extractors import load_extractor
+    from ihdm.metrics.features import StoredFeatures
+    from ihdm.metrics.moments import Moments
+    from ihdm.metrics.spectrum import MeanPower
+    from ihdm.models.network import WEIGHTS_NAME, find_milestones, load_network
+    from ihdm.progress import Progress
+    from ihdm.storage.files import sha256
+    from ihdm.storage.provenance import record
+
+    chosen, device = read_settings(MilestoneSettings, settings), compute_device()
+    images, found = first_images(train, chosen.sampling.num_train), find_milestones(model)
+    with record(
+        [output],
+        command="metrics milestones",
+        inputs=[*(folder / WEIGHTS_NAME for folder in found.values()), train, extractor, reference, moments, power],
+        settings=chosen,
+        seed=chosen.sampling.seed,
+        device=device_name(device),
+    ):
+        transform, _ = load_extractor(extractor, images[:1], inception=inception)
+        measured_from = Reference(
+            StoredFeatures.read(reference), Moments.read(moments, sha256(reference)), MeanPower.read(power)
+        )
+        rows: list[dict[str, object]] = []
+        with Progress(f"milestones {output.stem}", len(found), unit="networks") as progress:
+            for done, (step, folder) in enumerate(found.items(), start=1):
+                network = load_network(folder, chosen.sampling.process, images, device, chosen.sampling.compute)
+                measured, _ = measure_set(
+                    network, None, images, transform, measured_from, chosen.distance, chosen.num_samples,
+                    chosen.sampling, device,
+                )  # fmt: skip
+                kept = ("metric", "value", "standard_error", "low", "high", "extractor", "extractor_sha256")
+                rows += [
+                    {"step": step, "n": chosen.num_samples, **{column: row.get(column) for column in kept}}
+                    for row in measured
+                    if row["metric"] in (*DISTANCES, "relative_power_highest")
+                ]
+                progress.update(done)
+        write_rows(rows, label, output)

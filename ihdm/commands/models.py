@@ -15,6 +15,7 @@ app = typer.Typer(help="Train networks.", no_args_is_help=True)
 
 @app.command()
 def train(
+    context: typer.Context,
     settings: SettingsOption,
     train: TrainOption,
     state: Annotated[Path, typer.Option(help="Folder of the training state, from which the same command goes on.")],
@@ -35,16 +36,17 @@ def train(
 
     The network is written in diffusers' format, with averaged weights; `UNet2DModel.from_pretrained` loads the folder.
     Its config.json tells the process that it was trained for; the other commands use it for no other.
+    Networks of the way, of every `run.milestone_every` steps, go below it, to milestones/stepN.
     Beside it go history.csv, the training loss, and held_out.csv, the losses at each level on held-out images. On
-    SIGINT, SIGTERM or SIGUSR1 the state is saved and the command ends with status 130. With `torchrun
-    --nproc-per-node N -m ihdm models train …` N processes share each batch.
+    SIGINT, SIGTERM or SIGUSR1 the state is saved and the command ends with status 130. With `ihdm --gpus N models
+    train …` N processes share each batch; over several machines, those that `torchrun` starts with a rendezvous.
     """
     from collections import deque
 
     import pandas as pd
 
-    from ihdm.devices import compute_device, processes
-    from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, save_network
+    from ihdm.devices import compute_device, device_name, processes, start_processes
+    from ihdm.models.network import CONFIG_NAME, MILESTONES_NAME, WEIGHTS_NAME, save_network
     from ihdm.models.origin import RECORD_NAME
     from ihdm.models.state import finish
     from ihdm.models.training import LOG_EVERY
@@ -56,11 +58,14 @@ def train(
 
     experiment, run = read_settings(Experiment, settings), read_settings(RunSettings, run_settings)
     require_apart(state, output)
+    start_processes(context.find_root().params["gpus"] or 1)
     images, held_out = first_images(train, experiment.num_train), open_images(test) if test else None
     if test and held_out is not None:
         require_one_shape({str(train): images, str(test): held_out})
     if not processes().is_main_process:
-        train_network(experiment, images, state, run=run, initial_weights=initial_weights)
+        train_network(
+            experiment, images, state, run=run, test=held_out, previews=previews, initial_weights=initial_weights
+        )
         return
     inputs = [train, test] if test else [train]
     if initial_weights:
@@ -74,7 +79,7 @@ def train(
         settings=experiment.model_dump(mode="json")
         | {"run": run.model_dump() | {"processes": processes().num_processes}},
         seed=experiment.seed,
-        device=str(compute_device()),
+        device=device_name(compute_device()),
     ):
         batch_size = experiment.training.batch_size
         recent: deque[float] = deque(maxlen=LOG_EVERY)
@@ -85,8 +90,8 @@ def train(
                 progress.update(step * batch_size, f"loss {sum(recent) / len(recent):.4g}")
 
             network, history = train_network(
-                experiment, images, state, run=run, test=held_out, previews=previews, initial_weights=initial_weights,
-                report=report,
+                experiment, images, state, run=run, test=held_out, previews=previews,
+                milestones=output / MILESTONES_NAME, initial_weights=initial_weights, report=report,
             )  # fmt: skip
         save_network(network, output, experiment.process)
         for name in tables:
@@ -107,7 +112,7 @@ def calibrate(
     Samplers with measured noise, those that leap over levels, and bounds with measured variances need it.
     """
     from ihdm.calibration import CALIBRATION_NAME, measure
-    from ihdm.devices import compute_device
+    from ihdm.devices import compute_device, device_name
     from ihdm.metrics.heldout import dequantise
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
     from ihdm.processes import build_process
@@ -124,9 +129,9 @@ def calibrate(
         inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, train],
         settings=chosen,
         seed=chosen.seed,
-        device=str(device),
+        device=device_name(device),
     ):
-        network = load_network(model, chosen.process, images, device)
+        network = load_network(model, chosen.process, images, device, chosen.compute)
         process = build_process(chosen.process, images.shape[1], device)
         with Progress(f"measuring {model.name}", len(chosen.levels), unit="levels") as progress:
             found = measure(

@@ -37,7 +37,7 @@ def sequence(
     """
     import numpy as np
 
-    from ihdm.devices import compute_device
+    from ihdm.devices import compute_device, device_name
     from ihdm.models.network import load_network
     from ihdm.samples.generation import forward_stages, generate
     from ihdm.samples.probes import stage_levels
@@ -56,14 +56,14 @@ def sequence(
         inputs=sampled_from(sampling, model, train),
         settings={**sampling.model_dump(), "rows": rows, "columns": columns},
         seed=sampling.seed,
-        device=str(device),
+        device=device_name(device),
     ):
-        network = load_network(model, sampling.process, images, device)
+        network = load_network(model, sampling.process, images, device, sampling.compute)
         batches = list(
             generate(
                 network,
                 images,
-                sampling,
+                sampling.model_copy(update={"micro_batch": min(sampling.micro_batch, rows)}),
                 starts=numbers,
                 noises=numbers,
                 calibration=needed_calibration(sampling, model),
@@ -104,7 +104,7 @@ def grid(
     """Cross every start with every noise: what a sample owes to the one and to the other can then be told apart."""
     import numpy as np
 
-    from ihdm.devices import compute_device
+    from ihdm.devices import compute_device, device_name
     from ihdm.models.network import load_network
     from ihdm.progress import Progress
     from ihdm.samples.generation import generate
@@ -120,9 +120,9 @@ def grid(
         inputs=sampled_from(sampling, model, train),
         settings={**sampling.model_dump(), "starts": starts, "noises": noises},
         seed=sampling.seed,
-        device=str(device),
+        device=device_name(device),
     ):
-        network = load_network(model, sampling.process, images, device)
+        network = load_network(model, sampling.process, images, device, sampling.compute)
         parts = []
         with Progress(f"sampling {output.parent.name} {output.stem}", len(pairs), unit="images") as progress:
             progress.update(0)
@@ -158,7 +158,7 @@ def probe(
     import numpy as np
 
     from ihdm.config.stages import ProbeSettings
-    from ihdm.devices import compute_device
+    from ihdm.devices import compute_device, device_name
     from ihdm.models.network import load_network
     from ihdm.progress import Progress
     from ihdm.samples.generation import Chain, forward_stages
@@ -178,10 +178,10 @@ def probe(
         inputs=sampled_from(sampling, model, train),
         settings=chosen,
         seed=sampling.seed,
-        device=str(device),
+        device=device_name(device),
         meta=output / "probes.meta.json",
     ):
-        network = load_network(model, sampling.process, images, device)
+        network = load_network(model, sampling.process, images, device, sampling.compute)
         chain = Chain.of(network, images, sampling, needed_calibration(sampling, model), device)
         done = 0
         total = counts.num_pairs * counts.num_positions + (counts.num_trees << counts.num_splits)

@@ -56,17 +56,15 @@ def draw(
     same with any number of parts and wherever a run was stopped; another device, another version of PyTorch or another
     number of `--threads` changes last bits of what is computed, and so here and there a value by one.
     """
-    import shutil
-
     import torch
 
-    from ihdm.devices import compute_device
+    from ihdm.devices import compute_device, device_name
     from ihdm.models.network import load_network
     from ihdm.progress import Progress
     from ihdm.samples.generation import shard_numbers
     from ihdm.samples.state import STATE_FILES, draw_samples, samples_table
     from ihdm.storage.code import code_sha256
-    from ihdm.storage.files import atomic_path, clear_folder, sha256
+    from ihdm.storage.files import atomic_path, clear_folder, give, sha256
     from ihdm.storage.images import save_grid
     from ihdm.storage.provenance import record, settings_hash
     from ihdm.storage.reading import open_images
@@ -90,18 +88,18 @@ def draw(
         inputs=inputs,
         settings={**sampling.model_dump(), "num_samples": num_samples, "shard": shard, "num_shards": num_shards},
         seed=sampling.seed,
-        device=str(device),
+        device=device_name(device),
     ):
         origin = {
             "code": code_sha256("samples draw"),
             "settings": sampling.model_dump(mode="json"),
             "numbers": [numbers.start, numbers.stop],
             "inputs": [sha256(path) for path in inputs],
-            "device": str(device),
+            "device": device_name(device),
             "torch": torch.__version__,
             "threads": torch.get_num_threads(),
         }
-        network = load_network(model, sampling.process, images, device)
+        network = load_network(model, sampling.process, images, device, sampling.compute)
         with Progress(f"sampling {output}", len(numbers), unit="images") as progress:
             finished = draw_samples(
                 network, images, sampling, numbers, state, calibration=calibration, origin=settings_hash(origin),
@@ -113,8 +111,7 @@ def draw(
             with atomic_path(output / "samples.csv") as temporary:
                 samples_table(finished, numbers, sampling.seed).to_csv(temporary, index=False)
             for name in names[:2]:
-                with atomic_path(output / name) as temporary:
-                    shutil.copyfile(state / name, temporary)
+                give(state / name, output / name)
             for path in grid:
                 save_grid(open_images(state / "samples.npy")[:SHEET], path)
     clear_folder(state, STATE_FILES)
@@ -137,7 +134,7 @@ def gather(
         [output / name for name in (*names[:3], "grid.png")],
         command="samples gather",
         inputs=[folder / name for folder in shards for name in names],
-        settings={},
+        settings={"num_shards": len(shards)},
     ):
         table = read_shards(shards)
         for name in names[:2]:

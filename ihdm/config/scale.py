@@ -8,14 +8,14 @@ import pkgutil
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from ihdm.config.consistency import config_mistakes
 from ihdm.config.experiments import Experiment, ExperimentSettings, NetworkSettings, Variant, resolve_variants
 from ihdm.config.folders import OwnFolder
-from ihdm.config.processes import SAMPLERS, EvaluationsSettings, SamplerSettings, observed_levels
+from ihdm.config.processes import SAMPLERS, EvaluationsSettings, SamplerSettings, default_sampler, observed_levels
 from ihdm.config.settings import (
     DatasetSettings,
     EvaluationSettings,
@@ -32,6 +32,7 @@ from ihdm.config.stages import (
     JointSettings,
     LikelihoodSettings,
     MemorisationSettings,
+    MilestoneSettings,
     ProbeSettings,
     SamplingSettings,
     StudySettings,
@@ -51,6 +52,10 @@ class Config(Settings):
     """One scale: a complete description of what is computed, from data to report."""
 
     results: OwnFolder = Field(description="folder of everything this scale produces")
+    gpus: Literal["required", "optional"] = Field(
+        default="required",
+        description="whether jobs that ask for a GPU refuse a machine that has none, or compute on its CPU",
+    )
     data: RawDataSettings = RawDataSettings()
     datasets: dict[Name, DatasetSettings] = Field(
         description="data sets by name, each images of one size from one source"
@@ -146,6 +151,7 @@ class Config(Settings):
             prior_noise=variant.prior_noise,
             rounding=variant.rounding,
             micro_batch=self.evaluation.micro_batch,
+            compute=self.evaluation.compute,
             num_train=variant.experiment.num_train,
         )
 
@@ -157,6 +163,7 @@ class Config(Settings):
             seed=variant.experiment.seed,
             num_images=self.evaluation.likelihood_images(variant.dataset),
             micro_batch=self.evaluation.micro_batch,
+            compute=self.evaluation.compute,
             num_draws=self.evaluation.likelihood_draws,
             max_levels=self.evaluation.max_levels,
             extra_draws=self.evaluation.extra_draws,
@@ -178,6 +185,7 @@ class Config(Settings):
             levels=tuple(sorted(levels - {0})),
             num_images=self.evaluation.num_calibration_images,
             micro_batch=self.evaluation.micro_batch,
+            compute=self.evaluation.compute,
         )
 
     def joints(self, name: str) -> JointSettings:
@@ -191,6 +199,7 @@ class Config(Settings):
             levels=observed_levels(process, self.evaluation.max_levels),
             num_images=self.evaluation.likelihood_images(variant.dataset),
             micro_batch=self.evaluation.micro_batch,
+            compute=self.evaluation.compute,
             num_draws=self.evaluation.likelihood_draws,
             delta_ratios=ratios or (1.0,),
             bandwidth_ratio=self.evaluation.delta_ratio or 1.0,
@@ -209,6 +218,16 @@ class Config(Settings):
             distance=self.distance,
             num_samples=self.evaluation.compared[-1],
         )
+
+    def milestones(self, name: str) -> MilestoneSettings:
+        """Return what the quality of a variant's samples on the way of its training depends on.
+
+        Its sampler is its own, or the paper's if that needs what was measured of the finished network.
+        """
+        sampling = self.sampling(name)
+        if sampling.sampler.is_calibrated(sampling.process):
+            sampling = sampling.model_copy(update={"sampler": SAMPLERS[default_sampler(sampling.process)]})
+        return MilestoneSettings(sampling=sampling, distance=self.distance, num_samples=self.evaluation.compared[0])
 
     def probe(self, name: str) -> ProbeSettings:
         """Return what a look into how a variant makes images depends on."""

@@ -109,6 +109,10 @@ class RawDataSettings(Settings):
     root: Folder = Field(default="data", description="folder of downloads and of archives put there by hand, by source")
 
 
+Precision = Literal["no", "fp16", "bf16"]
+"""Of the network alone: float32, or mixed with 16 bits. Its first convolution, blur and losses stay in float32."""
+
+
 class TrainingSettings(Settings):
     """What is learnt: Adam with linear warm-up, clipping and an average of the weights."""
 
@@ -118,7 +122,7 @@ class TrainingSettings(Settings):
     warmup_steps: CountFromZero = Field(default=5000, description="steps of linear warm-up")
     ema_decay: Fraction = Field(description="decay of the exponential moving average of the weights")
     gradient_clip: Positive = Field(default=1.0, description="largest norm of the gradient")
-    mixed_precision: Literal["no", "fp16", "bf16"] = Field(default="no", description="precision of the network alone")
+    mixed_precision: Precision = Field(default="no", description="precision of the network alone")
     levels: Levels = Field(
         default="uniform",
         description="how levels are drawn: each in 1…K, spread over each batch, or in 1…K−1 as the released code does",
@@ -135,12 +139,29 @@ class RunSettings(Settings):
     channels_last: bool = Field(
         default=False, description="channels-last memory, on a GPU; slower on a CPU and ignored there"
     )
+    gradient_checkpointing: bool = Field(
+        default=False,
+        description="compute activations anew for the gradient and keep fewer: less memory, a third more time",
+    )
     save_minutes: NotNegative = Field(default=5.0, description="minutes between two savings of the state")
+    milestone_every: Count | None = Field(
+        default=None,
+        description="steps between two milestones, at which the averaged network is kept, and samples measured; "
+        "none by default",
+    )
     evaluate_every: Count = Field(
         default=5000, description="steps between two looks at held-out losses and samples; the last step has one too"
     )
     num_held_out: AtLeastTwo = Field(default=32, description="held-out images, each at every level")
     num_previews: Few = Field(default=16, description="samples shown")
+
+
+class ComputeSettings(Settings):
+    """How trained networks compute when they are sampled and measured; all of it changes the last bits."""
+
+    precision: Precision = Field(default="no", description="of the network alone; fp16 needs a GPU")
+    compile: bool = Field(default=False, description="torch.compile, on a GPU; ignored on a CPU")
+    channels_last: bool = Field(default=False, description="channels-last memory, on a GPU; ignored on a CPU")
 
 
 class HeatSettings(Settings):
@@ -246,6 +267,7 @@ class EvaluationSettings(Settings):
         description="estimate the Fréchet distance of infinitely many images too, linear in 1/n; it is left out for n "
         "images of which a quarter is not more than the number of features",
     )
+    compute: ComputeSettings = ComputeSettings()
     disentanglement: DisentanglementSettings = DisentanglementSettings()
     probing: ProbingSettings = ProbingSettings()
 

@@ -10,6 +10,7 @@ from ihdm.config.settings import (
     AtLeastThree,
     AtLeastTwo,
     BatchSize,
+    ComputeSettings,
     Count,
     DeltaRatio,
     HeatSettings,
@@ -43,6 +44,7 @@ class SamplingSettings(Settings):
     rounding: Rounding = "nearest"
     micro_batch: BatchSize = 16
     num_train: Count | None = Field(default=None, description="training images that starts are drawn from, the first")
+    compute: ComputeSettings = ComputeSettings()
 
 
 class ErrorSettings(Settings):
@@ -58,6 +60,7 @@ class ErrorSettings(Settings):
         default=0,
         description="further draws a level on average, more where the noise matters more; needs num_draws ≥ 2",
     )
+    compute: ComputeSettings = ComputeSettings()
 
     @property
     def observed(self) -> tuple[int, ...]:
@@ -93,6 +96,7 @@ class CalibrationSettings(Settings):
     levels: tuple[Count, ...] = Field(description="where the network is measured, ascending")
     num_images: Annotated[int, Field(ge=10)] = Field(description="training images it is measured on, the first")
     micro_batch: BatchSize
+    compute: ComputeSettings = ComputeSettings()
 
 
 class JointSettings(Settings):
@@ -107,6 +111,7 @@ class JointSettings(Settings):
     delta_ratios: tuple[Positive, ...] = Field(description="δ/σ of the transitions with one variance")
     bandwidth_ratio: Positive = Field(description="of the prior, to σ, of the others")
     num_train: Count | None = Field(default=None, description="training images the prior is made of, the first")
+    compute: ComputeSettings = ComputeSettings()
 
 
 class DistanceSettings(Settings):
@@ -128,6 +133,14 @@ class StudySettings(Settings):
     counts: tuple[Count, ...] = Field(description="network evaluations for an image")
     delta_ratios: tuple[Positive, ...] = Field(description="δ/σ that a sampler with δ is tried at beside the default")
     sampling: SamplingSettings = Field(description="process, seed, starts and the δ/σ that is the default")
+    distance: DistanceSettings
+    num_samples: Annotated[int, Field(ge=2)]
+
+
+class MilestoneSettings(Settings):
+    """What the quality of samples on the way of a training depends on, beside the networks and the images."""
+
+    sampling: SamplingSettings
     distance: DistanceSettings
     num_samples: Annotated[int, Field(ge=2)]
 

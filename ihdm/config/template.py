@@ -45,6 +45,7 @@ def example_scale(results: str, dataset: DatasetSettings, num_train: int, num_te
         evaluation["num_calibration_images"] = num_train
     values = {
         "results": results,
+        "gpus": "optional",
         "datasets": {name: dataset.model_dump(exclude_unset=True)},
         "networks": {
             name: {

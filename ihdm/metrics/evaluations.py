@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 
 from ihdm.calibration import Calibration
 from ihdm.config.processes import with_evaluations
-from ihdm.config.stages import SamplingSettings, StudySettings
+from ihdm.config.stages import DistanceSettings, SamplingSettings, StudySettings
 from ihdm.metrics.distance import distance_rows
 from ihdm.metrics.features import FeatureExtractor, StoredFeatures, extract
 from ihdm.metrics.moments import Moments
@@ -89,7 +89,19 @@ def study_sets(
             tried = []
             for ratio in ratios:
                 chosen = here.model_copy(update={"delta_ratio": ratio})
-                tried.append(_measure(network, calibration, train, extractor, reference, settings, chosen, device))
+                tried.append(
+                    measure_set(
+                        network,
+                        calibration,
+                        train,
+                        extractor,
+                        reference,
+                        settings.distance,
+                        settings.num_samples,
+                        chosen,
+                        device,
+                    )
+                )
                 done += 1
                 report(done)
             for label, (rows, samples), ratio in _reported(name, tried, ratios, default):
@@ -115,18 +127,19 @@ def _reported(
         yield f"{name}_best", tried[best], ratios[best]
 
 
-def _measure(
+def measure_set(
     network: Network,
-    calibration: Calibration,
+    calibration: Calibration | None,
     train: StoredImages,
     extractor: FeatureExtractor,
     reference: Reference,
-    settings: StudySettings,
+    distance: DistanceSettings,
+    num_samples: int,
     sampling: SamplingSettings,
     device: torch.device | str,
 ) -> Measured:
     """Return the measures of one set, the Fréchet distance first, and its samples."""
-    numbers = range(settings.num_samples)
+    numbers = range(num_samples)
     needed = calibration if sampling.sampler.is_calibrated(sampling.process) else None
     begun = time.perf_counter()
     parts = []
@@ -136,7 +149,7 @@ def _measure(
     seconds = time.perf_counter() - begun
     samples = np.concatenate(parts)
     features = extract(extractor, samples)
-    distance = settings.distance.model_copy(update={"num_images": (settings.num_samples,)})
+    distance = distance.model_copy(update={"num_images": (num_samples,)})
     rows = [
         row
         for row in distance_rows({"samples": features}, reference.features, reference.moments, distance)

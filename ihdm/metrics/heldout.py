@@ -97,6 +97,7 @@ def held_out_errors(
     images: StoredImages,
     settings: ErrorSettings,
     *,
+    levels: Sequence[int] | None = None,
     device: torch.device | str = "cpu",
     report: Callable[[int], None] = lambda _done: None,
 ) -> HeldOutErrors:
@@ -106,13 +107,14 @@ def held_out_errors(
         network: f(u, levels), on ``device``.
         images: held-out images; they are dequantised first.
         settings: process, seed, batch size, and how many draws of noise.
+        levels: some of the settings' levels; all of them, unless given.
         device: where to compute.
         report: called with the number of levels done.
 
     Raises:
         UserError: if the network's errors are not finite, naming level and images.
     """
-    return errors_of(network, dequantise(images).to(device), settings, report)
+    return errors_of(network, dequantise(images).to(device), settings, report, levels)
 
 
 def errors_of(
@@ -120,6 +122,7 @@ def errors_of(
     clean: Float[Tensor, "image channel height width"],
     settings: ErrorSettings,
     report: Callable[[int], None] = lambda _done: None,
+    levels: Sequence[int] | None = None,
 ) -> HeldOutErrors:
     """Do the same for images with continuous values; see :func:`held_out_errors`.
 
@@ -127,19 +130,18 @@ def errors_of(
     first leaves the largest variance.
     """
     process = build_process(settings.process, clean.shape[-1], clean.device)
-    num_levels, num_images = len(settings.observed), len(clean)
+    levels = settings.observed if levels is None else levels
+    num_levels, num_images = len(levels), len(clean)
 
     def draw(counts: Sequence[int], first_draw: int) -> HeldOutErrors:
         found = np.full((max(counts), num_images, num_levels, 2 + 1 + len(BANDS)), np.nan)
-        for position, (level, count) in enumerate(zip(settings.observed, counts, strict=True)):
+        for position, (level, count) in enumerate(zip(levels, counts, strict=True)):
             for number in range(count):
                 errors = _level_errors(network, process, clean, settings, level, first_draw + number)
                 found[number, :, position] = errors
             if first_draw == 0:
                 report(position + 1)
-        return HeldOutErrors(
-            found[..., 0], found[..., 1], found[..., 2:], np.asarray(settings.observed), clean[0].numel()
-        )
+        return HeldOutErrors(found[..., 0], found[..., 1], found[..., 2:], np.asarray(levels), clean[0].numel())
 
     first = draw([settings.num_draws] * num_levels, 0)
     if not settings.extra_draws:
@@ -183,7 +185,7 @@ def _level_errors(
             (baseline - expected)[:, None],
             process.untrained_noise**2 * power,
         ]
-        parts.append(torch.cat([column.double().cpu() for column in columns], dim=1))
+        parts.append(torch.cat([column.cpu().double() for column in columns], dim=1))
     found = torch.cat(parts).numpy()
     _require_finite(found, level)
     return found

@@ -77,9 +77,12 @@ def draw_batch(experiment: Experiment, loader: BatchLoader, step: int, share: sl
     rng = generator(seed, "levels of a training step", step)
     levels = draw_levels(rng, experiment.training.levels, size, experiment.process.num_levels)[share]
     noise_rng = torch.Generator(device).manual_seed(torch_seed(seed, "noise of a training step", step))
+    following = None
+    if loader.prepares:
+        following = batch_indices(seed, step + 1, size, len(loader.images))[share]
     _, height, width, channels = loader.images.shape
     noise = torch.randn((size, channels, height, width), generator=noise_rng, device=device)[share]
-    return Batch(loader.batch(indices), torch.as_tensor(levels, device=device), noise)
+    return Batch(loader.batch(indices, following), torch.as_tensor(levels, device=device), noise)
 
 
 def even_slices(total: int, count: int) -> list[slice]:

@@ -1,15 +1,18 @@
 """Looks at a training while it runs: held-out loss at each level, and samples."""
 
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
-from diffusers import UNet2DModel
+from accelerate import Accelerator
+from accelerate.utils import gather_object
 
 from ihdm.config.experiments import Experiment
 from ihdm.config.processes import DDIM, PAPER
 from ihdm.config.settings import RunSettings
 from ihdm.config.stages import ErrorSettings, SamplingSettings
 from ihdm.metrics.heldout import held_out_errors, level_rows
+from ihdm.models.batches import even_slices
 from ihdm.models.network import Deblurrer
 from ihdm.samples.generation import generate
 from ihdm.storage.images import StoredImages, save_grid
@@ -22,9 +25,12 @@ MAX_EVALUATIONS = 50
 
 
 def held_out_rows(
-    unet: UNet2DModel, test: StoredImages, experiment: Experiment, run: RunSettings
+    network: Deblurrer, test: StoredImages, experiment: Experiment, run: RunSettings, accelerator: Accelerator
 ) -> list[dict[str, object]]:
-    """Return one row for each level: loss on the first held-out images, that of f = 0, and standard errors."""
+    """Return one row for each level: loss on the first held-out images, that of f = 0, and standard errors.
+
+    Every process evaluates some of the levels, and returns all rows.
+    """
     images = test[: run.num_held_out]
     settings = ErrorSettings(
         process=experiment.process,
@@ -33,11 +39,26 @@ def held_out_rows(
         micro_batch=run.micro_batch or len(images),
         max_levels=None if experiment.process.has_delta else MAX_EVALUATIONS,
     )
-    return level_rows(held_out_errors(Deblurrer(unet), images, settings, device=unet.device), experiment.process)
+    own = settings.observed[accelerator.process_index :: accelerator.num_processes]
+    rows = []
+    if own:
+        errors = held_out_errors(network, images, settings, levels=own, device=accelerator.device)
+        rows = level_rows(errors, experiment.process)
+    return sorted(gather_object(rows), key=itemgetter("level"))
 
 
-def save_preview(unet: UNet2DModel, train: StoredImages, experiment: Experiment, run: RunSettings, path: Path) -> None:
-    """Write a sheet of samples; the same starts and noises every time, so that sheets can be compared."""
+def save_preview(
+    network: Deblurrer,
+    train: StoredImages,
+    experiment: Experiment,
+    run: RunSettings,
+    accelerator: Accelerator,
+    path: Path,
+) -> None:
+    """Write a sheet of samples; the same starts and noises every time, so that sheets can be compared.
+
+    Every process makes some of the samples; the main one writes them.
+    """
     settings = SamplingSettings(
         process=experiment.process,
         seed=experiment.seed,
@@ -46,6 +67,10 @@ def save_preview(unet: UNet2DModel, train: StoredImages, experiment: Experiment,
         prior_noise="delta",
         micro_batch=run.micro_batch or run.num_previews,
     )
-    numbers = range(run.num_previews)
-    batches = generate(Deblurrer(unet), train, settings, starts=numbers, noises=numbers, device=unet.device)
-    save_grid(np.concatenate([to_uint8(batch.images) for batch in batches]), path)
+    numbers = range(run.num_previews)[
+        even_slices(run.num_previews, accelerator.num_processes)[accelerator.process_index]
+    ]
+    batches = generate(network, train, settings, starts=numbers, noises=numbers, device=accelerator.device)
+    images = gather_object([to_uint8(batch.images) for batch in batches])
+    if accelerator.is_main_process:
+        save_grid(np.concatenate(images), path)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ihdm.config.experiments import NetworkSettings
 from ihdm.config.processes import ProcessSettings
+from ihdm.config.settings import ComputeSettings, Precision
 from ihdm.devices import keep_freed_memory
 from ihdm.errors import UserError
 from ihdm.processes.settings import require_process
@@ -23,22 +24,49 @@ from ihdm.storage.images import StoredImages
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
 """The files that diffusers keeps a network in."""
+MILESTONES_NAME = "milestones"
+"""Folder beside them of the averaged networks that were kept on the way, each in a folder of its own, ``stepN``."""
 PROCESS_KEY = "_process"
 """In the configuration: the settings of the process. What starts with an underscore diffusers passes over."""
 
 
-class Deblurrer(nn.Module):
-    """A trained or training network as the plain callable f(u, levels) that the method is written in."""
+class InputConvolution(nn.Conv2d):
+    """A convolution that stays in float32 under autocast.
 
-    def __init__(self, unet: UNet2DModel) -> None:
+    In bfloat16 the values of an image near one are 1/128 apart, as coarse as the noise σ = 0.01 that a network for heat
+    is to remove.
+    """
+
+    def forward(
+        self, images: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch feature height width"]:
+        """Convolve in the precision of the weights."""
+        with torch.autocast(images.device.type, enabled=False):
+            return super().forward(images.to(self.weight.dtype))
+
+
+class Deblurrer(nn.Module):
+    """A trained or training network as the plain callable f(u, levels) that the method is written in.
+
+    Args:
+        unet: the network; its first convolution stays in float32 from now on, see :class:`InputConvolution`.
+        precision: of the rest, when it is used without an accelerator.
+    """
+
+    def __init__(self, unet: UNet2DModel, precision: Precision = "no") -> None:
         super().__init__()
+        unet.conv_in.__class__ = InputConvolution
         self.unet = unet
+        self.dtype = {"no": None, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
 
     def forward(
         self, images: Float[Tensor, "batch channel height width"], levels: Int[Tensor, "batch"]
     ) -> Float[Tensor, "batch channel height width"]:
-        """Return f(u, k), the predicted difference to the next sharper image."""
-        return self.unet(images, levels).sample
+        """Return f(u, k), the predicted difference to the next sharper image, in float32 unless autocast is on."""
+        if self.dtype is None:
+            return self.unet(images, levels).sample
+        with torch.autocast(images.device.type, self.dtype):
+            return self.unet(images, levels).sample.float()
 
 
 def build_network(preset: NetworkSettings) -> UNet2DModel:
@@ -107,7 +135,11 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, header: dict[str, st
 
 
 def load_network(
-    folder: Path, process: ProcessSettings, images: StoredImages, device: torch.device | str = "cpu"
+    folder: Path,
+    process: ProcessSettings,
+    images: StoredImages,
+    device: torch.device | str = "cpu",
+    compute: ComputeSettings | None = None,
 ) -> Deblurrer:
     """Load a trained network for evaluation, from safetensors only.
 
@@ -116,9 +148,11 @@ def load_network(
         process: what it is going to be used for: σ, K and blur widths must be those that it was trained for.
         images: images as it is going to see; only their shape counts.
         device: where it goes.
+        compute: how it computes; in float32, unless given.
 
     Raises:
-        UserError: if the folder holds no such network, or one for another process or other images.
+        UserError: if the folder holds no such network, or one for another process or other images, or the precision
+            does not exist on this device.
     """
     network, made_for = _read_network(folder)
     require_process(str(folder), json.dumps(made_for), process)
@@ -128,9 +162,42 @@ def load_network(
             f"{folder}: this network was trained on images of {'×'.join(map(str, shape))}, "
             f"not {'×'.join(map(str, images.shape[1:]))}; take the images or the network that belong together"
         )
-    if torch.device(device).type == "cpu":
+    compute, kind = compute or ComputeSettings(), torch.device(device).type
+    if kind == "cpu":
         keep_freed_memory()
-    return Deblurrer(network).to(device).eval()
+        if compute.precision == "fp16":
+            raise UserError("evaluation.compute.precision 'fp16' needs a GPU; use 'bf16' or 'no'")
+    network.to(device).eval()
+    optimise(network, compile=compute.compile, channels_last=compute.channels_last)
+    return Deblurrer(network, compute.precision)
+
+
+def optimise(network: UNet2DModel, *, compile: bool, channels_last: bool) -> None:  # noqa: A002
+    """Compile a network and change its layout in memory, on a GPU; on a CPU both are slower, and left."""
+    if network.device.type != "cuda":
+        return
+    if channels_last:
+        network.to(memory_format=torch.channels_last)
+    if compile:
+        network.compile()
+
+
+def find_milestones(folder: Path) -> dict[int, Path]:
+    """Return the networks that a training kept on its way, by their step, ascending.
+
+    Args:
+        folder: of the trained network.
+
+    Raises:
+        UserError: if there are none.
+    """
+    paths = (folder / MILESTONES_NAME).glob("step*")
+    found = sorted((int(step), path) for path in paths if (step := path.name.removeprefix("step")).isdigit())
+    if not found:
+        raise UserError(
+            f"{folder / MILESTONES_NAME}: no networks of the way lie here; train with run.milestone_every to keep some"
+        )
+    return dict(found)
 
 
 def copy_weights(folder: Path, network: UNet2DModel) -> None:

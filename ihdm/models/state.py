@@ -2,14 +2,18 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
+from ihdm.config.experiments import Experiment
 from ihdm.errors import UserError
 from ihdm.models.network import save_tensors
 from ihdm.models.trainer import Trainer
@@ -17,6 +21,10 @@ from ihdm.storage.files import atomic_path, full_disk_told, remove_leftovers
 
 STATE_NAME = "state.safetensors"
 """A training under way."""
+PREVIOUS_NAME = "previous.safetensors"
+"""What it was when it was saved the time before, in case that the last state is damaged."""
+NEW_NAME = "new.safetensors"
+"""What it is going to be, until that takes its place."""
 FINISHED_NAME = "finished.safetensors"
 """One whose network has been written: it goes on if more steps are asked for, and else begins anew."""
 HISTORY_NAME = "history.jsonl"
@@ -33,6 +41,18 @@ def _identity(trainer: Trainer) -> dict[str, Any]:
     return {"images": list(trainer.images.shape), "initial_weights": trainer.initial_weights, **settings}
 
 
+def _completed(identity: dict[str, Any]) -> dict[str, Any]:
+    """Return a stored identity with the defaults of what can be set since it was stored."""
+    ours = {name: identity[name] for name in ("images", "initial_weights") if name in identity}
+    settings = {name: value for name, value in identity.items() if name not in ours}
+    try:
+        settings["training"] = settings["training"] | {"steps": 1}
+        complete = Experiment.model_validate_json(json.dumps(settings))
+    except (KeyError, TypeError, ValueError):  # of another version: what differs is told
+        return identity
+    return ours | complete.model_dump(mode="json", exclude={"training": {"steps"}})
+
+
 def _values(settings: dict[str, Any], parents: str = "") -> Iterator[tuple[str, Any]]:
     """Give each value with its name, ``training.steps``."""
     for name, value in settings.items():
@@ -42,8 +62,41 @@ def _values(settings: dict[str, Any], parents: str = "") -> Iterator[tuple[str, 
             yield parents + name, value
 
 
-def save_state(trainer: Trainer, path: Path) -> None:
-    """Write everything that the next step depends on, atomically."""
+class StateWriter:
+    """Saves the state between two steps; on disk it comes in a thread, while the training goes on.
+
+    Args:
+        folder: of the state. The state that is there is kept as the one before.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._thread = ThreadPoolExecutor(1)
+        self._writing: Future[None] | None = None
+
+    def save(self, trainer: Trainer) -> None:
+        """Take hold of all that the next step depends on, and begin to write it; waits for what was begun before.
+
+        Raises:
+            UserError: if the disk was full, now or the time before.
+        """
+        self.wait()
+        tensors, header = _snapshot(trainer)
+        self._writing = self._thread.submit(_write, self.folder, tensors, header)
+
+    def wait(self) -> None:
+        """Wait until what was saved is on the disk.
+
+        Raises:
+            UserError: if the disk is full.
+        """
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            writing.result()
+
+
+def _snapshot(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return copies, which later steps do not change, and what is told of them."""
     tensors = {"unlogged_losses": torch.tensor(trainer.unlogged_losses, dtype=torch.float64)}
     for (name, parameter), average in zip(trainer.unet.named_parameters(), trainer.ema.shadow_params, strict=True):
         moments = trainer.optimizer.state.get(parameter, {})
@@ -60,8 +113,17 @@ def save_state(trainer: Trainer, path: Path) -> None:
         "skipped_in_a_row": trainer.skipped_in_a_row,
         "loss_scaler": scaler.state_dict() if scaler else None,
     }
+    return {name: tensor.to("cpu", copy=True) for name, tensor in tensors.items()}, header
+
+
+def _write(folder: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
+    path = folder / STATE_NAME
+    written = folder / NEW_NAME
     # One entry: the library writes several in an order that changes from process to process.
-    save_tensors(tensors, path, {"training": json.dumps(header)})
+    save_tensors(tensors, written, {"training": json.dumps(header)})
+    if path.exists():
+        os.replace(path, folder / PREVIOUS_NAME)
+    os.replace(written, path)
 
 
 @contextmanager
@@ -72,7 +134,32 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
             yield stored, json.loads((stored.metadata() or {})["training"])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"{path}: damaged training state ({reason}); delete it to start again") from None
+        raise DamagedStateError(f"{path}: damaged training state ({reason}); delete it to start again") from None
+
+
+class DamagedStateError(UserError):
+    """A state that cannot be read, as a disk that was full or a power cut leaves it."""
+
+
+def resume(trainer: Trainer, folder: Path) -> Path | None:
+    """Go on from the state in a folder, or from the one before if that is damaged; return which, None if there is none.
+
+    Raises:
+        UserError: if the state is damaged and there is none before it, or it cannot be used, see :func:`load_state`.
+    """
+    start = find_state(trainer, folder)
+    previous = folder / PREVIOUS_NAME
+    if start is None:
+        return None
+    try:
+        load_state(trainer, start)
+    except DamagedStateError as error:
+        if start.name == FINISHED_NAME or start == previous or not previous.exists():
+            raise
+        print(f"{error.args[0].partition(';')[0]}; going on from the state before, {previous}", file=sys.stderr)
+        load_state(trainer, previous)
+        return previous
+    return start
 
 
 def find_state(trainer: Trainer, folder: Path) -> Path | None:
@@ -84,26 +171,30 @@ def find_state(trainer: Trainer, folder: Path) -> Path | None:
     Raises:
         UserError: if a finished state is damaged.
     """
-    if (unfinished := folder / STATE_NAME).exists():
-        return unfinished
+    for unfinished in (folder / STATE_NAME, folder / PREVIOUS_NAME):
+        if unfinished.exists():
+            return unfinished
     if not (finished := folder / FINISHED_NAME).exists():
         return None
     with _opened(finished) as (_, header):
-        is_same, steps = header["identity"] == _identity(trainer), trainer.experiment.training.steps
+        is_same, steps = _completed(header["identity"]) == _identity(trainer), trainer.experiment.training.steps
         return finished if is_same and header["step"] != steps else None
 
 
 def begin(folder: Path, start: Path | None) -> None:
-    """Leave no finished state behind when a training begins: the one that it goes on from is one under way again."""
+    """Leave nothing of another training when one begins: the state that it goes on from is one under way again."""
     if start is not None:
         os.replace(start, folder / STATE_NAME)
     (folder / FINISHED_NAME).unlink(missing_ok=True)
-    remove_leftovers(folder / STATE_NAME)
+    (folder / NEW_NAME).unlink(missing_ok=True)
+    for name in (STATE_NAME, NEW_NAME):
+        remove_leftovers(folder / name)
 
 
 def finish(folder: Path) -> None:
     """Mark a training as finished, once its network has been written."""
     os.replace(folder / STATE_NAME, folder / FINISHED_NAME)
+    (folder / PREVIOUS_NAME).unlink(missing_ok=True)
 
 
 def load_state(trainer: Trainer, path: Path) -> None:
@@ -113,7 +204,7 @@ def load_state(trainer: Trainer, path: Path) -> None:
         UserError: if the file is damaged, belongs to another training, or has taken more steps than are asked for.
     """
     with _opened(path) as (stored, header):
-        _require_identity(dict(_values(header["identity"])), dict(_values(_identity(trainer))), path)
+        _require_identity(dict(_values(_completed(header["identity"]))), dict(_values(_identity(trainer))), path)
         steps = trainer.experiment.training.steps
         if header["step"] > steps:
             raise UserError(

@@ -15,7 +15,7 @@ from ihdm.data.loader import BatchLoader
 from ihdm.devices import keep_freed_memory
 from ihdm.errors import UserError
 from ihdm.models.batches import draw_batch, even_slices
-from ihdm.models.network import WEIGHTS_NAME, Deblurrer, build_network, copy_weights
+from ihdm.models.network import WEIGHTS_NAME, Deblurrer, build_network, copy_weights, optimise
 from ihdm.processes import build_process
 from ihdm.seeds import torch_seed
 from ihdm.storage.files import sha256
@@ -91,10 +91,9 @@ class Trainer:
             copy_weights(initial_weights, self.unet)
             self.initial_weights = sha256(initial_weights / WEIGHTS_NAME)
         self.unet.to(device)
-        if run.channels_last and device.type == "cuda":
-            self.unet.to(memory_format=torch.channels_last)
-        if run.compile and device.type == "cuda":
-            self.unet.compile()
+        if run.gradient_checkpointing:
+            self.unet.enable_gradient_checkpointing()
+        optimise(self.unet, compile=run.compile, channels_last=run.channels_last)
         self.parameters = list(self.unet.parameters())
         # The decay follows min(decay, (1 + n) / (10 + n)), one step later than in the paper's code.
         self.ema = EMAModel(self.parameters, decay=training.ema_decay, foreach=True)

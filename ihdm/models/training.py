@@ -4,6 +4,7 @@ What a step does derives from (seed, step), so a training that was stopped, or k
 more steps, ends with the same bits on one CPU as one that went straight to its end.
 """
 
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,8 @@ from ihdm.config.experiments import Experiment
 from ihdm.config.settings import RunSettings
 from ihdm.errors import InterruptedTrainingError
 from ihdm.models.monitoring import held_out_rows, save_preview
-from ihdm.models.state import HISTORY_NAME, STATE_NAME, History, Row, begin, find_state, load_state, save_state
+from ihdm.models.network import Deblurrer, save_network
+from ihdm.models.state import HISTORY_NAME, History, Row, StateWriter, begin, resume
 from ihdm.models.trainer import Trainer, make_accelerator
 from ihdm.storage.images import StoredImages
 
@@ -60,12 +62,13 @@ def train(
     run: RunSettings | None = None,
     test: StoredImages | None = None,
     previews: Path | None = None,
+    milestones: Path | None = None,
     initial_weights: Path | None = None,
     report: Callable[[int, float], None] = lambda _step, _loss: None,
 ) -> tuple[UNet2DModel, list[Row]]:
     """Train to the end, going on from ``state`` if it exists; return the averaged network and the history.
 
-    Every process of a distributed training calls this; only the main one saves, evaluates and reports.
+    Every process of a distributed training calls this; they share the looks, and only the main one saves and reports.
 
     Args:
         experiment: everything the result depends on.
@@ -74,6 +77,8 @@ def train(
             on it once the network has been written; without that, the same training goes on from there, and ends.
         run: how to compute, how often to save and to look at held-out losses and samples; the defaults unless given.
         test: held-out images; without them there are no held-out losses.
+        milestones: folder for the averaged networks of every ``run.milestone_every`` steps, each in ``stepN``; without
+            it none are kept. A training that begins anew removes those of another.
         previews: folder for sheets of samples, ``stepN.png``; without it there are none. A longer training leaves the
             sheet of an earlier end where it is.
         initial_weights: folder of a trained network of the same preset to start from; random weights, unless given.
@@ -86,19 +91,24 @@ def train(
     run = run or RunSettings()
     accelerator = make_accelerator(experiment.training.mixed_precision)
     trainer = Trainer(experiment, images, accelerator, run, initial_weights)
-    if start := find_state(trainer, state):
-        load_state(trainer, start)
+    start = resume(trainer, state)
     accelerator.wait_for_everyone()  # nobody writes before all have read
-    history = None
+    history, writer = None, StateWriter(state)
     if accelerator.is_main_process:
         begin(state, start)
+        if start is None and milestones:
+            shutil.rmtree(milestones, ignore_errors=True)
         history = History(state / HISTORY_NAME, trainer.step)
     last_saved = time.monotonic()
     with stop_requests() as stop_requested:
         while True:
             # First in the loop: one that was interrupted while it looked looks again.
-            if history and _is_look_due(trainer.step, experiment, run):
-                history.append(*_look(trainer, run, test, previews))
+            if _is_look_due(trainer.step, experiment, run):
+                rows = _look(trainer, run, test, previews)
+                if history:
+                    history.append(*rows)
+            if history and milestones and _is_milestone(trainer.step, run):
+                save_network(trainer.averaged_network(), milestones / f"step{trainer.step}", experiment.process)
             if trainer.step == experiment.training.steps:
                 break
             loss = trainer.train_step()
@@ -108,11 +118,15 @@ def train(
             stopping = _any_process(accelerator, stop_requested())
             if history:
                 late = time.monotonic() - last_saved > run.save_minutes * 60
-                if stopping or late or _is_look_due(trainer.step, experiment, run):
-                    save_state(trainer, state / STATE_NAME)
+                due = _is_look_due(trainer.step, experiment, run) or _is_milestone(trainer.step, run)
+                if stopping or late or due:
+                    writer.save(trainer)
                     last_saved = time.monotonic()
             if stopping:
+                writer.wait()
+                accelerator.wait_for_everyone()  # or the launcher would end the one that writes with the others
                 raise InterruptedTrainingError(f"stopped at step {trainer.step}; the same command goes on from there")
+        writer.wait()
     accelerator.end_training()
     return trainer.averaged_network(), [*history.rows, *_loss_rows(trainer)] if history else []
 
@@ -121,14 +135,20 @@ def _is_look_due(step: int, experiment: Experiment, run: RunSettings) -> bool:
     return step == experiment.training.steps or (step > 0 and step % run.evaluate_every == 0)
 
 
+def _is_milestone(step: int, run: RunSettings) -> bool:
+    return run.milestone_every is not None and step > 0 and step % run.milestone_every == 0
+
+
 def _look(trainer: Trainer, run: RunSettings, test: StoredImages | None, previews: Path | None) -> list[Row]:
-    """Look at held-out losses, which are returned as entries of the history, and at samples."""
-    network = trainer.averaged_network()
+    """Look at held-out losses, which are returned as entries of the history, and at samples; all processes share it."""
+    network = Deblurrer(trainer.averaged_network(), trainer.experiment.training.mixed_precision)
     if previews:
-        save_preview(network, trainer.images, trainer.experiment, run, previews / f"step{trainer.step}.png")
+        path = previews / f"step{trainer.step}.png"
+        save_preview(network, trainer.images, trainer.experiment, run, trainer.accelerator, path)
     if test is None:
         return []
-    return [{"step": trainer.step, **row} for row in held_out_rows(network, test, trainer.experiment, run)]
+    rows = held_out_rows(network, test, trainer.experiment, run, trainer.accelerator)
+    return [{"step": trainer.step, **row} for row in rows]
 
 
 def _log(trainer: Trainer, history: History) -> None:

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ihdm.devices import full_precision
 from ihdm.heat import cosine_basis
 from ihdm.objective import Network, squared_error
 from ihdm.seeds import generator
@@ -209,11 +210,13 @@ class Process(ABC):
     ) -> Float[Tensor, "batch channel height width"]:
         """Return the DCT coefficients."""
         columns, rows = self._bases
-        return columns @ images.float() @ rows.T
+        with full_precision(images.device):
+            return columns @ images.float() @ rows.T
 
     def inverse(
         self, coefficients: Float[Tensor, "batch channel height width"]
     ) -> Float[Tensor, "batch channel height width"]:
         """Return the images of DCT coefficients."""
         columns, rows = self._bases
-        return columns.T @ coefficients @ rows
+        with full_precision(coefficients.device):
+            return columns.T @ coefficients @ rows

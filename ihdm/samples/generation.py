@@ -17,7 +17,7 @@ from ihdm.prior import prior_bandwidth
 from ihdm.processes import build_process
 from ihdm.processes.process import Process
 from ihdm.samplers import Step, Visit, plan_steps, visits
-from ihdm.sampling import NoiseSequence, SeededNoise
+from ihdm.sampling import NoiseSequence, PreparedNoise, SeededNoise
 from ihdm.seeds import generator
 from ihdm.storage.images import StoredImages
 from ihdm.storage.tensors import to_uint8
@@ -133,6 +133,8 @@ class Chain:
 
     def visits(self, starts: Float[Tensor, "batch channel height width"], noise: NoiseSequence) -> Iterator[Visit]:
         """Yield every step from these starts with this noise."""
+        if self.process.device.type != "cpu":
+            noise = PreparedNoise(noise, [step.level - 1 for step in self.steps if step.next_level > 0])
         return visits(self.network, self.process, self.steps, starts, noise)
 
 

@@ -119,6 +119,8 @@ def _open(state: Path, shape: tuple[int, ...], origin: str) -> tuple[_Arrays, in
     # A mapped file grows as it is filled, and a disk that fills up meanwhile kills the process.
     require_space(state, 2 * math.prod(shape) + 8 * shape[0])
     _save_progress(state, 0, "being laid out")
+    for name in ARRAY_NAMES:
+        (state / name).unlink(missing_ok=True)  # a result that a stopped command had given away stays as it is
     arrays = _Arrays(
         *(np.lib.format.open_memmap(state / name, mode="w+", dtype=dtype, shape=size) for name, dtype, size in expected)
     )

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from ihdm.errors import UserError
@@ -84,7 +85,22 @@ def full_disk_told(path: Path) -> Iterator[None]:
         ) from None
 
 
+def give(source: Path, path: Path) -> None:
+    """Let ``path`` have the content of a file that is not written any more; no byte is copied on one disk."""
+    with atomic_path(path) as temporary:
+        try:
+            os.link(source, temporary)
+        except OSError:  # another disk, or one without links
+            shutil.copyfile(source, temporary)
+
+
 def sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file."""
+    """Return the SHA-256 of a file; one that has not changed since this process last asked is not read again."""
+    status = Path(path).stat()
+    return _sha256(str(path), status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=1000)
+def _sha256(path: str, _inode: int, _size: int, _changed: int) -> str:
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

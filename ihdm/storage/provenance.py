@@ -88,12 +88,28 @@ def is_stale(meta: Path) -> bool:
         return True
 
 
-def was_made_with(meta: Path, settings: AnySettings) -> bool:
-    """Tell whether a result is there, with a record that can be read, and was made with these settings."""
+def was_made_with(meta: Path, settings: BaseModel) -> bool:
+    """Tell whether a result is there, with a record that can be read, and was made with these settings.
+
+    Settings that came since are taken to have been at their defaults.
+    """
     try:
-        return bool(read_record(meta)["settings_sha256"] == settings_hash(settings))
-    except (KeyError, UserError):
+        return type(settings).model_validate_json(json.dumps(read_record(meta)["settings"])) == settings
+    except (ValueError, UserError):
         return False
+
+
+def drawn_parts(folder: Path, otherwise: int) -> int:
+    """Return in how many parts the samples in a folder were drawn, if there are any, so that they can stay.
+
+    Args:
+        folder: of a set of samples.
+        otherwise: in how many parts one is drawn that is not there.
+    """
+    try:
+        return int(read_record(folder / "samples.meta.json")["settings"]["num_shards"])
+    except (KeyError, TypeError, ValueError, UserError):
+        return otherwise
 
 
 def stale_notices(metas: Iterable[Path]) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from ihdm.__main__ import app
@@ -95,6 +96,16 @@ def test_a_full_disk_is_told_in_one_line(ihdm_fails, monkeypatch, tmp_path, page
     message = ihdm_fails(*page, tmp_path / "x.html")
     assert message == ("ihdm: a disk that is written to: no space is left; make room and run the same command again")
     assert not (tmp_path / "x.html").exists()
+
+
+def test_a_gpu_with_too_little_memory_is_told_in_one_line(ihdm_fails, monkeypatch, tmp_path, page):
+    def full(*_arguments):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr("ihdm.report.page.assemble.report_page", full)
+    message = ihdm_fails(*page, tmp_path / "x.html")
+    assert "lower run.micro_batch of the experiment for training, or evaluation.micro_batch for all else" in message
+    assert "run.gradient_checkpointing" in message
 
 
 def test_a_place_that_cannot_be_written_is_found_at_once(ihdm_fails, page):

@@ -38,6 +38,18 @@ def test_a_batch_is_what_indexing_gives(images, device):
         torch.testing.assert_close(batch.cpu(), to_tensor(images[indices]), rtol=0, atol=0)
 
 
+def test_the_next_batch_is_read_meanwhile(images):
+    loader, plain = BatchLoader(images, prepares=True), BatchLoader(images)
+    assert not plain.prepares  # on a CPU
+    for indices, following in zip(ORDERS, [*ORDERS[1:], None], strict=True):
+        assert torch.equal(loader.batch(indices, following), plain.batch(indices))
+    loader.batch(ORDERS[0], ORDERS[1])
+    assert torch.equal(loader.batch(ORDERS[2]), plain.batch(ORDERS[2]))  # another than was said
+    loader.batch(ORDERS[0], np.array([50]))
+    with pytest.raises(IndexError, match="of 50 images"):
+        loader.batch(np.array([50]))
+
+
 @pytest.mark.parametrize("position", [-1, 50])
 def test_positions_outside_are_refused(images, position):
     with pytest.raises(IndexError, match="of 50 images"):

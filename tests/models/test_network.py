@@ -12,7 +12,7 @@ from torch import nn
 
 from ihdm.config.experiments import NetworkSettings
 from ihdm.config.reading import read_config
-from ihdm.config.settings import HeatSettings
+from ihdm.config.settings import ComputeSettings, HeatSettings
 from ihdm.errors import UserError
 from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, Deblurrer, build_network, load_network, save_network
 
@@ -192,3 +192,28 @@ def test_a_full_disk_is_told(preset, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=f"{WEIGHTS_NAME}: no space is left on its disk"):
         save_network(build_network(preset), tmp_path, PROCESS)
     assert not (tmp_path / WEIGHTS_NAME).exists()
+
+
+def test_the_first_convolution_stays_in_float32_and_the_rest_is_lower(preset, tmp_path):
+    """In bfloat16 the image that it sees would be rounded by 0.0008, a twelfth of σ."""
+    save_network(build_network(preset), tmp_path, PROCESS)
+    images = torch.rand(64, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert 0.07 < float((images.bfloat16() - images).std()) / PROCESS.sigma < 0.1
+    network = load_network(tmp_path, PROCESS, IMAGES, compute=ComputeSettings(precision="bf16"))
+    seen = {}
+    for name in ("conv_in", "conv_out"):
+        getattr(network.unet, name).register_forward_hook(
+            lambda _module, _arguments, output, name=name: seen.update({name: output})
+        )
+    with torch.no_grad():
+        output = network(images, torch.full((64,), 3))
+        exact = nn.functional.conv2d(images, network.unet.conv_in.weight, network.unet.conv_in.bias, padding=1)
+    assert torch.equal(seen["conv_in"], exact)
+    assert seen["conv_out"].dtype == torch.bfloat16
+    assert output.dtype == torch.float32
+
+
+def test_half_precision_is_refused_on_a_cpu(preset, tmp_path):
+    save_network(build_network(preset), tmp_path, PROCESS)
+    with pytest.raises(UserError, match=r"evaluation\.compute\.precision 'fp16' needs a GPU"):
+        load_network(tmp_path, PROCESS, IMAGES, compute=ComputeSettings(precision="fp16", compile=True))

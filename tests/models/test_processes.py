@@ -9,7 +9,9 @@ import sys
 import textwrap
 
 import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
 BATCH_SIZES = (8, 7)
 PARTICIPANT = """
@@ -74,3 +76,53 @@ def test_two_processes_are_one(results):
         assert sorted(first["seen"] + second["seen"]) == sorted(one["seen"])
         assert first["losses"] == second["losses"]
         np.testing.assert_allclose(first["losses"], one["losses"], rtol=1e-5)
+
+
+@pytest.fixture
+def train_command(make_experiment, images, tmp_path):
+    """The arguments of a training into a folder of its own, and what it leaves there."""
+    np.save(tmp_path / "train.npy", images)
+    np.save(tmp_path / "test.npy", images[:5])
+    settings = make_experiment(steps=4).model_dump_json()
+
+    def arguments(name):
+        folder = tmp_path / name
+        return [
+            "models", "train", "--settings", settings, "--run-settings", '{"evaluate_every": 2, "num_previews": 5}',
+            "--train", tmp_path / "train.npy", "--test", tmp_path / "test.npy", "--state", folder / "state",
+            "--output", folder / "model", "--previews", folder / "previews",
+        ]  # fmt: skip
+
+    return arguments
+
+
+def run_together(commands, **variables):
+    """Run commands side by side; all must end well."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1"} | variables
+    processes = [subprocess.Popen(list(map(str, command)), env=environment) for command in commands]
+    try:
+        assert [process.wait(timeout=240) for process in processes] == [0] * len(commands)
+    finally:
+        for process in processes:
+            process.kill()
+
+
+def test_processes_of_one_machine_or_of_several_share_a_training_and_its_looks(train_command, tmp_path):
+    """Two that the command starts are two that find each other by a rendezvous, and one, but for rounding."""
+    python, torchrun = sys.executable, [sys.executable, "-m", "torch.distributed.run"]
+    run_together([[python, "-m", "ihdm", "--gpus", 2, "--gpus-optional", *train_command("machine")]])
+    meeting = ["--nnodes", 2, "--nproc-per-node", 1, "--rdzv-backend", "c10d"]
+    meeting += ["--rdzv-endpoint", f"127.0.0.1:{free_port()}", "--rdzv-id", "ihdm"]
+    run_together([[*torchrun, *meeting, "-m", "ihdm", *train_command("machines")] for _ in range(2)])
+    run_together([[python, "-m", "ihdm", *train_command("alone")]])
+    machine, machines, alone = (tmp_path / name for name in ("machine", "machines", "alone"))
+    for name in ("model/diffusion_pytorch_model.safetensors", "model/held_out.csv", "previews/step4.png"):
+        assert (machine / name).read_bytes() == (machines / name).read_bytes()
+    tables = [pd.read_csv(folder / "model/held_out.csv") for folder in (machine, alone)]
+    assert tables[0][["step", "level"]].equals(tables[1][["step", "level"]])
+    assert len(tables[0]) == 2 * 10
+    np.testing.assert_allclose(tables[0]["loss"], tables[1]["loss"], rtol=1e-4)
+    sheets = [np.asarray(Image.open(folder / "previews/step4.png")).astype(int) for folder in (machine, alone)]
+    assert np.abs(sheets[0] - sheets[1]).max() <= 1
+    record = json.loads((machine / "model/model.meta.json").read_text())
+    assert record["settings"]["run"]["processes"] == 2

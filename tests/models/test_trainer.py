@@ -16,9 +16,9 @@ from ihdm.seeds import torch_seed
 
 @pytest.fixture
 def make_trainer(images):
-    def make(experiment, micro_batch=None):
+    def make(experiment, **run):
         accelerator = make_accelerator(experiment.training.mixed_precision)
-        return Trainer(experiment, images, accelerator, RunSettings(micro_batch=micro_batch))
+        return Trainer(experiment, images, accelerator, RunSettings(**run))
 
     return make
 
@@ -71,7 +71,7 @@ def test_four_steps_against_plain_torch(make_experiment, make_trainer, images):
 
 @pytest.mark.parametrize("micro_batch", [1, 3, 8, 100])
 def test_micro_batches_change_nothing_but_rounding(make_experiment, make_trainer, micro_batch):
-    whole, parted = make_trainer(make_experiment()), make_trainer(make_experiment(), micro_batch)
+    whole, parted = make_trainer(make_experiment()), make_trainer(make_experiment(), micro_batch=micro_batch)
     sizes = []
     parted.unet.register_forward_hook(lambda _module, arguments, _output: sizes.append(len(arguments[0])))
     for _ in range(4):
@@ -157,10 +157,21 @@ def test_lower_precision_is_the_networks_alone(make_experiment, make_trainer):
     trainer = make_trainer(make_experiment(mixed_precision="bf16"))
     seen = []
     trainer.unet.conv_in.register_forward_hook(lambda _module, _arguments, output: seen.append(output.dtype))
+    trainer.unet.conv_out.register_forward_hook(lambda _module, _arguments, output: seen.append(output.dtype))
     trainer.unet.register_forward_hook(lambda _module, arguments, _output: seen.append(arguments[0].dtype))
     assert trainer.train_step() == pytest.approx(exact, rel=1e-5)  # f = 0 at first, so only the blur is compared
-    assert seen == [torch.bfloat16, torch.float32]
+    assert seen == [torch.float32, torch.bfloat16, torch.float32]
     assert {parameter.dtype for parameter in trainer.unet.parameters()} == {torch.float32}
+
+
+def test_checkpointed_gradients_are_the_same_with_dropout_too(make_experiment, make_trainer):
+    losses = {}
+    for checkpointing in (False, True):
+        AcceleratorState._reset_state(reset_partial_state=True)
+        trainer = make_trainer(make_experiment(dropout=0.2), gradient_checkpointing=checkpointing)
+        losses[checkpointing] = [trainer.train_step() for _ in range(4)], parameters(trainer)
+    assert losses[True][0] == losses[False][0]
+    assert torch.equal(losses[True][1], losses[False][1])
 
 
 def test_half_precision_needs_a_gpu():

@@ -4,12 +4,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 
 import numpy as np
 import pytest
 import torch
 from diffusers import UNet2DModel
-from safetensors.torch import load_file, save
+from safetensors import safe_open
+from safetensors.torch import load_file, save, save_file
 from typer.testing import CliRunner
 
 from ihdm.__main__ import app
@@ -18,8 +20,8 @@ from ihdm.config.settings import HeatSettings, RunSettings
 from ihdm.config.stages import ErrorSettings
 from ihdm.errors import InterruptedTrainingError, UserError
 from ihdm.metrics.heldout import held_out_errors
-from ihdm.models.network import WEIGHTS_NAME, Deblurrer, save_network
-from ihdm.models.state import FINISHED_NAME, HISTORY_NAME, STATE_NAME, History, finish
+from ihdm.models.network import WEIGHTS_NAME, Deblurrer, save_network, save_tensors
+from ihdm.models.state import FINISHED_NAME, HISTORY_NAME, PREVIOUS_NAME, STATE_NAME, History, finish
 from ihdm.models.training import train
 from ihdm.objective import deblurring_loss
 from ihdm.storage.files import sha256
@@ -104,7 +106,7 @@ def stopped(make_experiment, images, tmp_path):
 
     with pytest.raises(InterruptedTrainingError):
         train(make_experiment(), images, tmp_path / "state", run=RunSettings(evaluate_every=2), report=stop)
-    assert {path.name for path in (tmp_path / "state").iterdir()} == {STATE_NAME, HISTORY_NAME}
+    assert {path.name for path in (tmp_path / "state").iterdir()} == {STATE_NAME, PREVIOUS_NAME, HISTORY_NAME}
     return tmp_path / "state"
 
 
@@ -113,10 +115,87 @@ def test_truncated_state_is_named(stopped, make_experiment, images, run, share):
     path = stopped / STATE_NAME
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
+    (stopped / PREVIOUS_NAME).unlink()
     with pytest.raises(UserError) as caught:
         train(make_experiment(), images, stopped, run=run)
     assert str(caught.value).startswith(f"{path}: damaged training state")
     assert "delete it to start again" in str(caught.value)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "missing"])
+def test_a_damaged_state_gives_way_to_the_one_before(stopped, make_experiment, images, tmp_path, capfd, damage):
+    """The last one was of step 3, the one before of step 2: the end is the same, and nothing is left of them."""
+    path = stopped / STATE_NAME
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    steps = []
+    run = RunSettings(evaluate_every=2)
+    network, _ = train(make_experiment(), images, stopped, run=run, report=lambda step, _: steps.append(step))
+    assert steps == [3, 4, 5, 6]
+    straight, _ = train(make_experiment(), images, tmp_path / "straight", run=run)
+    assert weights_hash(network, tmp_path / "one") == weights_hash(straight, tmp_path / "other")
+    told = f"{path}: damaged training state"
+    assert (told in capfd.readouterr().err) == (damage == "truncated")
+    finish(stopped)
+    assert {path.name for path in stopped.iterdir()} == {FINISHED_NAME, HISTORY_NAME}
+
+
+def test_a_finished_training_that_is_damaged_is_named(ended, make_experiment, images, run):
+    (ended / FINISHED_NAME).write_bytes(b"nothing")
+    with pytest.raises(UserError, match="damaged training state"):
+        train(make_experiment(steps=9), images, ended, run=run)
+
+
+def test_a_state_of_before_a_setting_came_is_its_default(stopped, make_experiment, images, run):
+    path = stopped / STATE_NAME
+    with safe_open(path, "pt") as stored:
+        header = json.loads(stored.metadata()["training"])
+    assert header["identity"]["training"].pop("gradient_clip") == 1.0
+    assert header["identity"].pop("num_train") is None
+    save_file(load_file(path), path, {"training": json.dumps(header)})
+    steps = []
+    train(make_experiment(), images, stopped, run=run, report=lambda step, _: steps.append(step))
+    assert steps == [4, 5, 6]
+
+
+def test_milestones_are_networks_of_the_way(stopped, make_experiment, images, tmp_path):
+    """Those of a training that was stopped and went on are the same as of one that was asked for so many steps."""
+    run, folder = RunSettings(milestone_every=2), tmp_path / "milestones"
+    (folder / "step1").mkdir(parents=True)
+    train(make_experiment(), images, stopped, run=run, milestones=folder)
+    assert {path.name for path in folder.iterdir()} == {"step1", "step4", "step6"}  # from step 3 on
+    network, _ = train(make_experiment(steps=4), images, tmp_path / "four", run=run)
+    assert weights_hash(network, tmp_path / "reference") == sha256(folder / "step4" / WEIGHTS_NAME)
+    finish(stopped)
+    train(make_experiment(), images, stopped, milestones=folder)
+    assert not folder.exists()  # those of another training
+
+
+def test_saving_does_not_wait_for_the_disk(make_experiment, images, tmp_path, monkeypatch):
+    """Steps go on while a state is written, and what is written is that of its own step."""
+    step_two, release = {}, threading.Event()
+
+    def slow(tensors, path, header):
+        assert release.wait(60)
+        save_tensors(tensors, path, header)
+
+    def report(step, _loss):
+        if step == 3:
+            release.set()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("ihdm.models.state.save_tensors", slow)
+    with pytest.raises(InterruptedTrainingError):
+        train(make_experiment(), images, tmp_path / "state", run=RunSettings(evaluate_every=2), report=report)
+    with safe_open(tmp_path / "state" / PREVIOUS_NAME, "pt") as stored:
+        assert json.loads(stored.metadata()["training"])["step"] == 2
+        step_two = {name: stored.get_tensor(name) for name in [*stored.keys()] if name.startswith("weight")}
+    monkeypatch.undo()
+    train(make_experiment(steps=2), images, tmp_path / "two")
+    with safe_open(tmp_path / "two" / STATE_NAME, "pt") as stored:
+        assert all(torch.equal(stored.get_tensor(name), tensor) for name, tensor in step_two.items())
 
 
 @pytest.mark.parametrize(
@@ -145,6 +224,7 @@ def test_a_state_of_another_training_is_refused_by_what_differs(
 
 
 def test_something_else_than_a_state_is_named(stopped, make_experiment, images, run):
+    (stopped / PREVIOUS_NAME).unlink()
     for content in (b"something else altogether, long enough to hold a header", save({"a": torch.zeros(1)})):
         (stopped / STATE_NAME).write_bytes(content)
         with pytest.raises(UserError, match=f"{stopped / STATE_NAME}: damaged training state"):

@@ -8,11 +8,35 @@ from pydantic import BaseModel
 
 from ihdm.errors import UserError
 from ihdm.seeds import generator, torch_seed
-from ihdm.storage.files import atomic_path, clear_folder, require_writable, sha256
+from ihdm.storage.files import atomic_path, clear_folder, give, require_writable, sha256
 from ihdm.storage.images import tile
 from ihdm.storage.provenance import record, settings_hash
 from ihdm.storage.reading import open_images
 from ihdm.storage.tensors import to_tensor, to_uint8
+
+
+def test_a_file_is_given_without_a_copy_and_with_one_where_links_are_not_to_be_had(tmp_path, monkeypatch):
+    (tmp_path / "made").write_bytes(b"content")
+    give(tmp_path / "made", tmp_path / "linked")
+    assert (tmp_path / "linked").stat().st_ino == (tmp_path / "made").stat().st_ino
+
+    def refuse(*_arguments):
+        raise OSError("another disk")
+
+    monkeypatch.setattr("os.link", refuse)
+    give(tmp_path / "made", tmp_path / "copied")
+    assert (tmp_path / "copied").read_bytes() == b"content"
+    assert (tmp_path / "copied").stat().st_ino != (tmp_path / "made").stat().st_ino
+
+
+def test_a_hash_follows_the_file(tmp_path):
+    path = tmp_path / "file"
+    seen = []
+    for content in (b"one", b"two", b"one"):
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(content)
+        seen.append(sha256(path))
+    assert seen == [hashlib.sha256(content).hexdigest() for content in (b"one", b"two", b"one")]
 
 
 def test_nothing_is_left_of_a_failed_write(tmp_path):

@@ -21,7 +21,7 @@ from ihdm.report.page.render import assets_sha256
 from ihdm.report.sections import joint_tables
 from ihdm.report.tables import available
 from ihdm.storage.code import code_sha256
-from ihdm.storage.provenance import stale_notices, was_made_with
+from ihdm.storage.provenance import drawn_parts, stale_notices, was_made_with
 
 # A plan is made of small objects that live as long as it does: looking for garbage among them took a quarter of its time.
 gc.set_threshold(100_000)
@@ -66,6 +66,15 @@ VARIANTS = settings.variants
 
 # The spelling of each δ/σ in paths, and its value.
 RATIOS = {format_number(ratio): ratio for variant in VARIANTS.values() for ratio in variant.delta_ratios}
+
+# In how many parts each set of samples is drawn, by experiment and spelling of its δ/σ.
+PARTS = {
+    (name, format_number(ratio)): drawn_parts(
+        Path(f"{RESULTS}/samples/{name}/delta{format_number(ratio)}"), settings.evaluation.num_shards
+    )
+    for name, variant in VARIANTS.items()
+    for ratio in variant.delta_ratios
+}
 
 # Those with a network of their own; the others differ from one of these in how it is sampled.
 TRAINED = [name for name, variant in VARIANTS.items() if variant.is_trained]
@@ -174,6 +183,22 @@ def per_delta(pattern, experiment):
     return [pattern.format(experiment=experiment, ratio=ratio) for ratio in ratios]
 
 
+def sets_of_parts(is_meant):
+    """A pattern of the experiments, and the δ/σ that follow in a path, whose samples are drawn in so many parts."""
+    meant = [f"{name}(?=/delta{re.escape(ratio)}/)" for (name, ratio), parts in PARTS.items() if is_meant(parts)]
+    return "|".join(meant) or "(?!)"
+
+
+def parts_of_set(wildcards):
+    """The files of all parts of a set of samples."""
+    folder = f"{RESULTS}/samples/{wildcards.experiment}/delta{wildcards.ratio}/shards"
+    return [
+        f"{folder}/{shard}/{name}"
+        for shard in range(PARTS[wildcards.experiment, wildcards.ratio])
+        for name in ("samples.npy", "starts.npy", "samples.csv", "samples.meta.json")
+    ]
+
+
 def features_folder(dataset):
     """Where the features of a data set's images, real and generated, are stored."""
     return f"{RESULTS}/metrics/features/{settings.evaluation.extractors[dataset]}"
@@ -195,13 +220,11 @@ def inception_weights(wildcards, resources):
     return settings.inception_weights
 
 
-def launcher(wildcards, resources):
-    """What starts a training: one process for each GPU that is asked for, as by --set-resources models:gpu=4."""
+def gpus_option(wildcards, resources):
+    """The words that ask for a job's GPUs, more than one by --set-resources models:gpu=4. No rule runs anew when they change."""
     if not isinstance(resources.gpu, int):
-        raise WorkflowError(f"--set-resources models:gpu={resources.gpu}: give a whole number of GPUs")
-    if resources.gpu < 2:
-        return "python"
-    return f"torchrun --standalone --nproc-per-node {resources.gpu} --signals-to-handle SIGTERM,SIGINT,SIGUSR1"
+        raise WorkflowError(f"--set-resources RULE:gpu={resources.gpu}: give a whole number of GPUs")
+    return ["--gpus", resources.gpu] + (["--gpus-optional"] if settings.gpus == "optional" else [])
 
 
 def needed_gpus(wildcards):

@@ -17,7 +17,7 @@ rule data:
         mem_mb=4000,
         runtime=1440,
     params:
-        settings=lambda wildcards: DATASETS[wildcards.dataset].model_dump_json(),
+        settings=lambda wildcards: DATASETS[wildcards.dataset].model_dump_json(exclude_defaults=True),
         folder=subpath(output.train, parent=True),
         # Not an output: Snakemake deletes the outputs of a job that is stopped, and this must outlive it.
         state=f"{RESULTS}/state/data/{{dataset}}",

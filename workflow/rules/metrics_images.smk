@@ -64,8 +64,9 @@ rule metrics_features_real:
     params:
         code=code_sha256("metrics features"),
         inception=inception_weights,
+        gpus=gpus_option,
     shell:
-        "python -m ihdm --threads {threads} metrics features --extractor {input.extractor:q} --images {input.images:q} "
+        "python -m ihdm --threads {threads} {params.gpus} metrics features --extractor {input.extractor:q} --images {input.images:q} "
         "--inception {params.inception:q} --output {output.features:q} 2>&1 | tee -i {log:q}"
 
 
@@ -150,8 +151,9 @@ rule metrics_samples:
         reference=reference_name,
         dataset=lambda wildcards: VARIANTS[wildcards.experiment].dataset,
         starts=lambda wildcards, input: ["--starts", input.starts] if "starts" in input.keys() else [],
+        gpus=gpus_option,
     shell:
-        "python -m ihdm --threads {threads} metrics samples --settings {params.settings:q} --images {input.samples:q} "
+        "python -m ihdm --threads {threads} {params.gpus} metrics samples --settings {params.settings:q} --images {input.samples:q} "
         "{params.starts:q} --extractor {input.extractor:q} --inception {params.inception:q} --reference {input.reference:q} "
         "--moments {input.moments:q} --power {input.power:q} --label dataset={params.dataset} --label reference={params.reference} "
         "--label experiment={wildcards.experiment} --label delta_ratio={wildcards.ratio} --features {output.features:q} "

@@ -23,8 +23,9 @@ rule metrics_errors:
         code=code_sha256("metrics errors"),
         settings=lambda wildcards: settings.errors(wildcards.experiment).model_dump_json(),
         model=subpath(input.weights, parent=True),
+        gpus=gpus_option,
     shell:
-        "python -m ihdm --threads {threads} metrics errors --settings {params.settings:q} --model {params.model:q} --test {input.test:q} "
+        "python -m ihdm --threads {threads} {params.gpus} metrics errors --settings {params.settings:q} --model {params.model:q} --test {input.test:q} "
         "--output {output.errors:q} 2>&1 | tee -i {log:q}"
 
 

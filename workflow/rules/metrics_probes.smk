@@ -31,8 +31,9 @@ rule metrics_probes:
         probes=subpath(input.tree, parent=True),
         inception=inception_weights,
         resamples=settings.evaluation.num_resamples,
+        gpus=gpus_option,
     shell:
-        "python -m ihdm --threads {threads} metrics probes --probes {params.probes:q} --extractor {input.extractor:q} "
+        "python -m ihdm --threads {threads} {params.gpus} metrics probes --probes {params.probes:q} --extractor {input.extractor:q} "
         "--inception {params.inception:q} --resamples {params.resamples} --label experiment={wildcards.experiment} "
         "--interpolation {output.interpolation:q} --hierarchy {output.hierarchy:q} --generation {output.generation:q} "
         "--cumulative-sums {output.cumulative_sums:q} --input-gradients {output.input_gradients:q} 2>&1 | tee -i {log:q}"
@@ -61,8 +62,9 @@ rule metrics_asymptotics:
         code=code_sha256("metrics asymptotics"),
         settings=lambda wildcards: settings.errors(wildcards.experiment).model_dump_json(),
         model=subpath(input.weights, parent=True),
+        gpus=gpus_option,
     shell:
-        "python -m ihdm --threads {threads} metrics asymptotics --settings {params.settings:q} --model {params.model:q} "
+        "python -m ihdm --threads {threads} {params.gpus} metrics asymptotics --settings {params.settings:q} --model {params.model:q} "
         "--test {input.test:q} --label experiment={wildcards.experiment} --output {output.table:q} 2>&1 | tee -i {log:q}"
 
 

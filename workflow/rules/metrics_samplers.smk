@@ -23,8 +23,9 @@ rule models_calibration:
         code=code_sha256("models calibrate"),
         settings=lambda wildcards: settings.calibration(wildcards.experiment).model_dump_json(),
         model=subpath(input.weights, parent=True),
+        gpus=gpus_option,
     shell:
-        "python -m ihdm --threads {threads} models calibrate --settings {params.settings:q} --model {params.model:q} "
+        "python -m ihdm --threads {threads} {params.gpus} models calibrate --settings {params.settings:q} --model {params.model:q} "
         "--train {input.train:q} 2>&1 | tee -i {log:q}"
 
 
@@ -52,8 +53,9 @@ rule metrics_joints:
         code=code_sha256("metrics joints"),
         settings=lambda wildcards: settings.joints(wildcards.experiment).model_dump_json(),
         model=subpath(input.weights, parent=True),
+        gpus=gpus_option,
     shell:
-        "python -m ihdm --threads {threads} metrics joints --settings {params.settings:q} --model {params.model:q} "
+        "python -m ihdm --threads {threads} {params.gpus} metrics joints --settings {params.settings:q} --model {params.model:q} "
         "--train {input.train:q} --test {input.test:q} --label experiment={wildcards.experiment} "
         "--output {output.table:q} 2>&1 | tee -i {log:q}"
 
@@ -88,8 +90,45 @@ rule metrics_evaluations:
         model=subpath(input.weights, parent=True),
         dataset=lambda wildcards: VARIANTS[wildcards.experiment].dataset,
         inception=inception_weights,
+        gpus=gpus_option,
     shell:
-        "python -m ihdm --threads {threads} metrics evaluations --settings {params.settings:q} --model {params.model:q} "
+        "python -m ihdm --threads {threads} {params.gpus} metrics evaluations --settings {params.settings:q} --model {params.model:q} "
         "--train {input.train:q} --extractor {input.extractor:q} --inception {params.inception:q} --reference {input.reference:q} "
         "--moments {input.moments:q} --power {input.power:q} --label experiment={wildcards.experiment} "
         "--label dataset={params.dataset} --sheets {output.sheets:q} --output {output.table:q} 2>&1 | tee -i {log:q}"
+
+
+# Samples of the networks that a training kept on its way.
+rule metrics_milestones:
+    input:
+        weights=f"{RESULTS}/models/{{experiment}}/diffusion_pytorch_model.safetensors",
+        train=data_of("train"),
+        extractor=extractor_of,
+        reference=reference_file("train"),
+        moments=reference_file("moments"),
+        power=mean_power_of,
+    output:
+        table=f"{RESULTS}/metrics/milestones/{{experiment}}.csv",
+        meta=f"{RESULTS}/metrics/milestones/{{experiment}}.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/milestones/{{experiment}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/metrics/milestones/{{experiment}}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=16000,
+        runtime=1440,
+        gpu=1,
+    params:
+        code=code_sha256("metrics milestones"),
+        settings=lambda wildcards: settings.milestones(wildcards.experiment).model_dump_json(),
+        model=subpath(input.weights, parent=True),
+        dataset=lambda wildcards: VARIANTS[wildcards.experiment].dataset,
+        inception=inception_weights,
+        gpus=gpus_option,
+    shell:
+        "python -m ihdm --threads {threads} {params.gpus} metrics milestones --settings {params.settings:q} --model {params.model:q} "
+        "--train {input.train:q} --extractor {input.extractor:q} --inception {params.inception:q} --reference {input.reference:q} "
+        "--moments {input.moments:q} --power {input.power:q} --label experiment={wildcards.experiment} "
+        "--label dataset={params.dataset} --output {output.table:q} 2>&1 | tee -i {log:q}"

@@ -23,17 +23,17 @@ rule models:
         runtime=2880,
         gpu=1,
     params:
-        settings=lambda wildcards: VARIANTS[wildcards.experiment].experiment.model_dump_json(),
+        settings=lambda wildcards: VARIANTS[wildcards.experiment].experiment.model_dump_json(exclude_defaults=True),
         folder=subpath(output.weights, parent=True),
         # Not an output: Snakemake deletes the outputs of a job that is stopped, and this must outlive it.
         state=f"{RESULTS}/state/models/{{experiment}}",
         previews=f"{RESULTS}/logs/models/{{experiment}}",
         # Snakemake trains anew when params change, but not when they are functions of resources, as how a training runs is.
         run=lambda wildcards, resources: settings.run(wildcards.experiment).model_dump_json(),
-        launcher=launcher,
         # Of resources too: what counts is the input.
         initial_weights=initial_weights_option,
+        gpus=gpus_option,
     shell:
-        "{params.launcher} -m ihdm --threads {threads} models train --settings {params.settings:q} --run-settings {params.run:q} "
+        "python -m ihdm --threads {threads} {params.gpus} models train --settings {params.settings:q} --run-settings {params.run:q} "
         "--train {input.train:q} --test {input.test:q} --state {params.state:q} --output {params.folder:q} "
         "--previews {params.previews:q} {params.initial_weights:q} 2>&1 | tee -i {log:q}"
