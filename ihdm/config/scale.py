@@ -145,7 +145,7 @@ class Config(Settings):
             delta_ratio=variant.delta_ratio if delta_ratio is None else delta_ratio,
             prior_noise=variant.prior_noise,
             rounding=variant.rounding,
-            micro_batch=self.evaluation.micro_batch,
+            micro_batch=self.evaluation.micro_batch_of(variant.dataset),
             num_train=variant.experiment.num_train,
         )
 
@@ -156,7 +156,7 @@ class Config(Settings):
             process=variant.experiment.process,
             seed=variant.experiment.seed,
             num_images=self.evaluation.likelihood_images(variant.dataset),
-            micro_batch=self.evaluation.micro_batch,
+            micro_batch=self.evaluation.micro_batch_of(variant.dataset),
             num_draws=self.evaluation.likelihood_draws,
             max_levels=self.evaluation.max_levels,
             extra_draws=self.evaluation.extra_draws,
@@ -164,7 +164,7 @@ class Config(Settings):
 
     def calibration(self, name: str) -> CalibrationSettings:
         """Return what is measured of a variant's own network: wherever a bound or a sampler needs it."""
-        experiment = self.variants[name].experiment
+        variant, experiment = self.variants[name], self.variants[name].experiment
         levels = {*observed_levels(experiment.process, self.evaluation.max_levels)}
         samplers = [variant.sampling for variant in self.variants.values() if variant.model == name]
         if name in self.studies:
@@ -177,7 +177,7 @@ class Config(Settings):
             seed=experiment.seed,
             levels=tuple(sorted(levels - {0})),
             num_images=self.evaluation.num_calibration_images,
-            micro_batch=self.evaluation.micro_batch,
+            micro_batch=self.evaluation.micro_batch_of(variant.dataset),
         )
 
     def joints(self, name: str) -> JointSettings:
@@ -190,7 +190,7 @@ class Config(Settings):
             seed=variant.experiment.seed,
             levels=observed_levels(process, self.evaluation.max_levels),
             num_images=self.evaluation.likelihood_images(variant.dataset),
-            micro_batch=self.evaluation.micro_batch,
+            micro_batch=self.evaluation.micro_batch_of(variant.dataset),
             num_draws=self.evaluation.likelihood_draws,
             delta_ratios=ratios or (1.0,),
             bandwidth_ratio=self.evaluation.delta_ratio or 1.0,

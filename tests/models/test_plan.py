@@ -158,6 +158,24 @@ def test_every_network_has_a_row_with_the_samples_of_its_variants(config):
     assert rows[stages].sum(axis=1).to_numpy() == pytest.approx(rows["gpu_hours"].to_numpy())
 
 
+@pytest.fixture(scope="module")
+def largest() -> pd.DataFrame:
+    """The plan of the paper's largest networks."""
+    values = yaml.safe_load((ROOT / "config.yaml").read_text())
+    kept = ("afhq256", "ffhq256", "lsun_church128")
+    values |= {"experiments": {name: values["experiments"][name] for name in kept}, "sweeps": {}, "probes": []}
+    values["figures"] = {"teaser": ["afhq256", "lsun_church128"]}
+    return plan_rows(parse_config(values), MACHINE).set_index("experiment")
+
+
+def test_the_largest_networks_of_the_paper_fit_a_gpu_as_configured(largest):
+    assert (largest["training_micro_batch"] <= largest["training_largest"]).all()
+    assert largest["training_gb"].max() < 45
+    assert largest["sampling_gb"].max() < 10
+    # Whole batches would not fit.
+    assert largest.loc["afhq256", "saved_gb_per_image"] * 32 > 80
+
+
 def test_the_command_prints_what_it_assumes_and_writes_a_table(ihdm, tmp_path, capsys):
     output = tmp_path / "plan.csv"
     path = ROOT / "workflow/config/smoke.yaml"
