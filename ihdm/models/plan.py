@@ -121,12 +121,14 @@ def _disk(config: Config, name: str) -> dict[str, object]:
     weights = inference(variant.experiment.network).parameters * WEIGHT_BYTES
     sets = sum(len(other.delta_ratios) for other in config.variants.values() if other.model == name)
     count, dataset = config.evaluation.num_samples * sets, config.datasets[variant.dataset]
+    feature_bytes = _num_features(config, variant.dataset) * WEIGHT_BYTES
     return {
         "state_gb": COPIES_IN_STATE * weights / GB,
         "weights_gb": weights / GB,
         "samples_gb": STORED_SETS * count * _values(dataset) / GB,
-        "features_gb": count * _num_features(config, variant.dataset) * WEIGHT_BYTES / GB,
+        "features_gb": count * feature_bytes / GB,
         "data_gb": _images(dataset) * _values(dataset) / GB,
+        "data_features_gb": _images(dataset) * feature_bytes / GB,
     }
 
 
@@ -135,7 +137,7 @@ def _values(dataset: DatasetSettings) -> int:
 
 
 def _images(dataset: DatasetSettings) -> float:
-    """Return how many images a data set has; NaN where its source does not say."""
+    """Return how many images a data set has, in both splits; NaN where its source does not say."""
     return sum(find_source(dataset).counts.values()) or float("nan")
 
 
@@ -199,8 +201,9 @@ def _hours_table(rows: pd.DataFrame) -> str:
 
 def _disk_table(rows: pd.DataFrame) -> str:
     sums = dict.fromkeys(("state_gb", "weights_gb", "samples_gb", "features_gb"), "sum")
-    shown = rows.groupby("dataset", sort=False).agg({"data_gb": "first", **sums})
-    shown["all"] = shown.sum(axis=1)
+    shown = rows.groupby("dataset", sort=False).agg({"data_gb": "first", "data_features_gb": "first", **sums})
+    shown["features_gb"] += shown.pop("data_features_gb")
+    shown["all"] = shown.sum(axis=1, skipna=False)
     named = shown.rename(columns=lambda name: name.removesuffix("_gb")).reset_index()
     named = named.rename(columns={"dataset": "data set", "state": "training states"})
     return _with_total(named).to_markdown(index=False, floatfmt=".1f", missingval="unknown")

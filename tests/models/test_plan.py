@@ -21,7 +21,7 @@ from ihdm.models import work
 from ihdm.models.footprint import inference
 from ihdm.models.monitoring import held_out_rows, save_preview
 from ihdm.models.network import build_network
-from ihdm.models.plan import GB, Machine, plan_rows, seconds_of
+from ihdm.models.plan import GB, Machine, plan_rows, plan_text, seconds_of
 from ihdm.models.state import save_state
 from ihdm.models.trainer import Trainer, make_accelerator
 from ihdm.models.work import Work
@@ -156,6 +156,35 @@ def test_every_network_has_a_row_with_the_samples_of_its_variants(config):
     assert (rows["checkpointed_gb"] < rows["training_gb"]).all()
     stages = [column for column in rows if column.endswith("_hours") and column != "gpu_hours"]
     assert rows[stages].sum(axis=1).to_numpy() == pytest.approx(rows["gpu_hours"].to_numpy())
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_the_documentation_tells_what_the_command_does(largest):
+    """All but the totals, of the largest networks."""
+    told = (ROOT / "docs/cluster.md").read_text()
+    lines = [cells(line) for line in told.splitlines() if line.startswith("|")]
+    assumed, *tables = plan_text(largest.reset_index(), MACHINE).split("\n\n")
+    assert assumed in told
+    for table in (table for table in tables if table.startswith("|")):
+        heading, _, *rows = map(cells, table.splitlines())
+        assert heading in lines
+        for row in rows:
+            assert row in lines or row[0] == "all", row
+
+
+def test_totals_of_the_documentation_are_sums():
+    told = (ROOT / "docs/cluster.md").read_text()
+    table: list[list[float]] = []
+    for line in told[told.index("| data set") :].splitlines()[2:]:
+        name, *values = cells(line)
+        if name == "all":
+            assert np.sum(table, axis=0) == pytest.approx(np.array(values, dtype=float), abs=0.5)
+            return
+        table.append([float(value) for value in values])
+    pytest.fail("there is no total")
 
 
 @pytest.fixture(scope="module")
