@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "ihdm").rglob("*.py"))
@@ -129,16 +131,89 @@ def pins(requirements: list[str]) -> dict[str, str]:
     }
 
 
-def test_conda_and_pip_ask_for_the_same():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-    renamed = {"pytorch": "torch", "matplotlib-base": "matplotlib", "python-lmdb": "lmdb"}
+RENAMED = {"pytorch": "torch", "pytorch-gpu": "torch", "matplotlib-base": "matplotlib", "python-lmdb": "lmdb"}
+"""What is called otherwise on conda-forge."""
+ENVIRONMENTS = ("environment.yml", "environment-gpu.yml")
+
+
+def conda_pins(name: str) -> dict[str, str]:
+    """The versions that an environment asks for, by the names that pip knows."""
+    conda = yaml.safe_load((ROOT / name).read_text())["dependencies"]
     by_pip = conda.pop()["pip"]
     assert conda.pop() == "pip"
     found = pins([requirement.replace(" ", "") for requirement in conda + by_pip])
-    found = {renamed.get(name, name): version for name, version in found.items()}
+    return {RENAMED.get(package, package): version for package, version in found.items()}
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_conda_and_pip_ask_for_the_same(name):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    found = conda_pins(name)
+    assert ("cuda-version" in found) == (name == "environment-gpu.yml")
+    found.pop("cuda-version", None)
     assert found.pop("python") == project["requires-python"]
     assert found == pins(project["dependencies"])
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_environments_allow_what_is_locked(name):
+    locked = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text().split())
+    versions = {re.sub(r"[-_.]+", "-", package).lower(): version for package, version in locked.items()}
+    for package, version in conda_pins(name).items():
+        if package not in ("python", "cuda-version"):
+            wanted = SpecifierSet(re.sub(r"^=(?!=)", "==", version))
+            assert wanted.contains(versions[package]), package
+
+
+INSTALL = "python -m pip install --no-cache-dir --constraint requirements.lock --editable ."
+
+
+def docker_instructions() -> list[list[str]]:
+    text = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+    return [line.split(maxsplit=1) for line in text.splitlines() if line.strip() and not line.startswith("#")]
+
+
+def apptainer_sections() -> dict[str, list[str]]:
+    """The lines of each section, those of the header under an empty name."""
+    sections: dict[str, list[str]] = {"": []}
+    for line in (ROOT / "apptainer.def").read_text().splitlines():
+        if line.startswith("%"):
+            sections[line.removeprefix("%")] = []
+        elif line.strip() and not line.startswith("#"):
+            sections[list(sections)[-1]].append(line.strip())
+    return sections
+
+
+def test_the_docker_file_copies_what_is_there_and_installs_what_is_locked():
+    instructions = docker_instructions()
+    assert instructions[0] == ["FROM", "python:3.11-slim"]
+    assert {name for name, _ in instructions} == {"FROM", "WORKDIR", "COPY", "RUN", "ENTRYPOINT"}
+    assert [words for name, words in instructions if name == "RUN"] == [INSTALL]
+    entry = json.loads(instructions[-1][1])
+    assert entry == ["snakemake", "--snakefile", "/ihdm/Snakefile"]
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    for source in docker_sources():
+        assert (ROOT / source).exists(), source
+        assert source not in ignored
+
+
+def docker_sources() -> set[str]:
+    copied = [words.split() for name, words in docker_instructions() if name == "COPY"]
+    assert all(words[-1] in ("./", words[0]) for words in copied)
+    return {source for words in copied for source in words[:-1]}
+
+
+def test_both_containers_are_the_same():
+    sections = apptainer_sections()
+    assert set(sections) == {"", "files", "post", "runscript"}
+    assert sections[""] == ["Bootstrap: docker", "From: python:3.11-slim"]
+    files = [line.split() for line in sections["files"]]
+    assert {source for source, _ in files} == docker_sources()
+    assert all(target == f"/ihdm/{source}" for source, target in files)
+    assert sections["post"] == ["cd /ihdm", INSTALL]
+    assert sections["runscript"] == ['exec snakemake --snakefile /ihdm/Snakefile "$@"']
+    for name in ("Dockerfile", "apptainer.def"):
+        assert "Not built by us" in (ROOT / name).read_text()
 
 
 def test_lock_file_satisfies_the_project():

@@ -140,3 +140,30 @@ def calibrate(
             )  # fmt: skip
         with atomic_path(model / CALIBRATION_NAME) as temporary:
             found.save(temporary, chosen.process)
+
+
+@app.command()
+def plan(
+    path: Annotated[Path, typer.Argument(help="A configuration file, .yaml.")],
+    tflops: Annotated[
+        tuple[float, float],
+        typer.Option(help="TFLOP/s that a GPU reaches in float32 with TF32, and in fp16 or bf16."),
+    ] = (60.0, 120.0),
+    gpu_memory: Annotated[float, typer.Option(help="Memory of a GPU in GB.")] = 80.0,
+    output: Annotated[Path | None, typer.Option(help="Path of a table of it all, .csv.")] = None,
+) -> None:
+    """Estimate memory, GPU-hours and disk of every network of a scale, and which micro-batches fit; nothing is run."""
+    from ihdm.commands.tables import write_table
+    from ihdm.config.reading import read_config
+    from ihdm.data.sources import check_sources
+    from ihdm.errors import UserError
+    from ihdm.models.plan import GB, Machine, plan_rows, plan_text
+
+    if min(*tflops, gpu_memory) <= 0:
+        raise UserError("--tflops and --gpu-memory must be above 0")
+    config, machine = read_config(path), Machine(*tflops, gpu_memory * GB)
+    check_sources(config)
+    rows = plan_rows(config, machine)
+    typer.echo(plan_text(rows, machine))
+    if output:
+        write_table(rows, output)

@@ -150,7 +150,7 @@ class Config(Settings):
             delta_ratio=variant.delta_ratio if delta_ratio is None else delta_ratio,
             prior_noise=variant.prior_noise,
             rounding=variant.rounding,
-            micro_batch=self.evaluation.micro_batch,
+            micro_batch=self.evaluation.micro_batch_of(variant.dataset),
             compute=self.evaluation.compute,
             num_train=variant.experiment.num_train,
         )
@@ -162,7 +162,7 @@ class Config(Settings):
             process=variant.experiment.process,
             seed=variant.experiment.seed,
             num_images=self.evaluation.likelihood_images(variant.dataset),
-            micro_batch=self.evaluation.micro_batch,
+            micro_batch=self.evaluation.micro_batch_of(variant.dataset),
             compute=self.evaluation.compute,
             num_draws=self.evaluation.likelihood_draws,
             max_levels=self.evaluation.max_levels,
@@ -171,7 +171,7 @@ class Config(Settings):
 
     def calibration(self, name: str) -> CalibrationSettings:
         """Return what is measured of a variant's own network: wherever a bound or a sampler needs it."""
-        experiment = self.variants[name].experiment
+        variant, experiment = self.variants[name], self.variants[name].experiment
         levels = {*observed_levels(experiment.process, self.evaluation.max_levels)}
         samplers = [variant.sampling for variant in self.variants.values() if variant.model == name]
         if name in self.studies:
@@ -184,7 +184,7 @@ class Config(Settings):
             seed=experiment.seed,
             levels=tuple(sorted(levels - {0})),
             num_images=self.evaluation.num_calibration_images,
-            micro_batch=self.evaluation.micro_batch,
+            micro_batch=self.evaluation.micro_batch_of(variant.dataset),
             compute=self.evaluation.compute,
         )
 
@@ -198,7 +198,7 @@ class Config(Settings):
             seed=variant.experiment.seed,
             levels=observed_levels(process, self.evaluation.max_levels),
             num_images=self.evaluation.likelihood_images(variant.dataset),
-            micro_batch=self.evaluation.micro_batch,
+            micro_batch=self.evaluation.micro_batch_of(variant.dataset),
             compute=self.evaluation.compute,
             num_draws=self.evaluation.likelihood_draws,
             delta_ratios=ratios or (1.0,),

@@ -45,14 +45,14 @@ DeltaRatio = Annotated[float, Field(ge=0, le=1000)]
 NumExtraDraws = Annotated[int, Field(ge=0, le=100_000)]
 NumResamples = Annotated[int, Field(ge=20, le=100_000)]
 
+Value = TypeVar("Value")
+Values = Annotated[tuple[Value, ...], Field(max_length=100)]
+
 PerDataset = Annotated[
-    Annotated[AtLeastTwo, Tag("number")] | Annotated[dict[Name, AtLeastTwo], Tag("numbers")],
+    Annotated[Value, Tag("number")] | Annotated[dict[Name, Value], Tag("numbers")],
     Discriminator(lambda value: "numbers" if isinstance(value, dict) else "number"),
 ]
 """One number for all data sets, or one for each by name."""
-
-Value = TypeVar("Value")
-Values = Annotated[tuple[Value, ...], Field(max_length=100)]
 
 Levels = Literal["uniform", "stratified", "as_released"]
 """How the levels k of a training batch are drawn; `stratified` spreads each batch evenly over 1…K."""
@@ -230,13 +230,14 @@ class EvaluationSettings(Settings):
     num_shards: Few = Field(
         default=1, description="jobs that share the samples of each experiment and δ; their number changes no byte"
     )
-    micro_batch: BatchSize = Field(
-        description="images sampled at a time; on one CPU the bytes of a sample depend on it"
+    micro_batch: PerDataset[BatchSize] = Field(
+        description="images sampled at a time, one number for all data sets or one for each by name; on one CPU the "
+        "bytes of a sample depend on it"
     )
-    num_likelihood_images: PerDataset = Field(
+    num_likelihood_images: PerDataset[AtLeastTwo] = Field(
         description="test images of the likelihood bound, one number for all data sets or one for each by name"
     )
-    num_memorisation_images: PerDataset | None = Field(
+    num_memorisation_images: PerDataset[AtLeastTwo] | None = Field(
         default=None,
         description="samples whose nearest training images are looked for, and as many test images if there are, one "
         "number for all data sets or one for each by name; by default as many as are bounded, or num_samples if fewer",
@@ -270,6 +271,10 @@ class EvaluationSettings(Settings):
     compute: ComputeSettings = ComputeSettings()
     disentanglement: DisentanglementSettings = DisentanglementSettings()
     probing: ProbingSettings = ProbingSettings()
+
+    def micro_batch_of(self, dataset: str) -> int:
+        """Return how many images of networks trained on a data set are sampled, or evaluated, at a time."""
+        return _number_for(self.micro_batch, dataset)
 
     def likelihood_images(self, dataset: str) -> int:
         """Return how many test images of a data set are bounded on."""

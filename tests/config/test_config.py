@@ -429,6 +429,21 @@ def test_numbers_of_images_are_for_all_data_sets_or_for_each(plain):
     assert parse_config(plain).needed_images("unused") == {"train": 0, "test": 0}
 
 
+def test_images_at_a_time_are_one_number_for_all_data_sets_or_one_for_each(plain):
+    def found(name: str) -> set[int]:
+        config = parse_config(plain)
+        settings = (config.sampling(name), config.errors(name), config.calibration(name), config.joints(name))
+        return {chosen.micro_batch for chosen in (*settings, config.probe(name).sampling)}
+
+    plain["evaluation"]["micro_batch"] = 7
+    assert found("digits-sigma0.02") == found("photos") == {7}
+    plain["evaluation"]["micro_batch"] = {"digits": 50, "photos": 8}
+    assert (found("digits"), found("digits-sigma0.02"), found("photos")) == ({50}, {50}, {8})
+    plain["evaluation"]["micro_batch"] = {"digits": 50}
+    with pytest.raises(UserError, match=r"evaluation.micro_batch: 'photos' is not defined; known are digits"):
+        parse_config(plain)
+
+
 @pytest.mark.parametrize(
     ("changes", "lines"),
     [

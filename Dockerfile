@@ -1,0 +1,18 @@
+# The pipeline with the versions of requirements.lock. Not built by us: no container program was at hand; a test reads it.
+#
+#   docker build --tag ihdm .
+#   docker run --gpus all --shm-size 2g --volume "$PWD:/work" ihdm --cores 8 --configfile /ihdm/config.yaml
+#
+# Results and data go to the folder that is mounted at /work. PyTorch's wheels bring CUDA; the driver is the host's.
+FROM python:3.11-slim
+
+WORKDIR /ihdm
+COPY requirements.lock pyproject.toml README.md LICENSE ./
+COPY ihdm ihdm
+RUN python -m pip install --no-cache-dir --constraint requirements.lock --editable .
+COPY Snakefile config.yaml environment.yml ./
+COPY profiles profiles
+COPY workflow workflow
+
+WORKDIR /work
+ENTRYPOINT ["snakemake", "--snakefile", "/ihdm/Snakefile"]

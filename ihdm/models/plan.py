@@ -1,0 +1,215 @@
+"""What a scale takes, before any of it is run: memory, GPU-hours and disk of each network that is trained."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ihdm.config.scale import Config
+from ihdm.config.settings import DatasetSettings
+from ihdm.data.sources import find_source
+from ihdm.metrics.features import PrincipalFeatures
+from ihdm.models.footprint import (
+    COPIES_IN_STATE,
+    COPIES_IN_TRAINING,
+    WEIGHT_BYTES,
+    Inference,
+    activations,
+    inference,
+)
+from ihdm.models.work import Work, networks_work
+
+GB = 1e9
+HOUR = 3600.0
+MARGIN = 0.2
+"""Share of a GPU's memory that is left to CUDA itself, cuDNN's buffers and gaps between tensors."""
+THERE_AND_BACK = 3
+"""A forward and a backward pass as forward passes."""
+STORED_SETS = 2
+"""Samples, and their starts."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The GPU that is planned for.
+
+    Attributes:
+        tflops: trillions of operations a second that it reaches in float32, convolutions in TF32.
+        mixed_tflops: the same in fp16 or bf16.
+        memory: bytes.
+    """
+
+    tflops: float
+    mixed_tflops: float
+    memory: float
+
+    def seconds(self, work: Work, network: Inference, precision: str) -> float:
+        """Return how long it takes for work with a network that is trained in this precision."""
+        trained = THERE_AND_BACK * work.trained / (self.tflops if precision == "no" else self.mixed_tflops)
+        return network.flops * (work.there / self.tflops + trained) / 1e12
+
+    def largest(self, fixed: float, per_image: float, most: int) -> int:
+        """Return the largest power of two, up to ``most``, of images that fit beside the margin; 0 if none does."""
+        free = self.memory * (1 - MARGIN) - fixed
+        batch = 1 << (most.bit_length() - 1)
+        while batch and batch * per_image > free:
+            batch //= 2
+        return batch
+
+
+def seconds_of(config: Config, machine: Machine, name: str, work: Work) -> float:
+    """Return how long a GPU takes for work with the network of an experiment."""
+    experiment = config.variants[name].experiment
+    return machine.seconds(work, inference(experiment.network), experiment.training.mixed_precision)
+
+
+def plan_rows(config: Config, machine: Machine) -> pd.DataFrame:
+    """Return one row for each network that is trained; of its variants in sampling alone the row holds the samples.
+
+    Memory in GB of 10⁹ bytes, time in hours of one GPU. Micro-batches are those configured; beside them are the
+    largest powers of two that fit, 0 if none does.
+    """
+    return pd.DataFrame(
+        [
+            {"experiment": name, "base": variant.base, "dataset": variant.dataset}
+            | _memory(config, machine, name)
+            | _time(config, machine, name)
+            | _disk(config, name)
+            for name, variant in config.variants.items()
+            if variant.is_trained
+        ]
+    )
+
+
+def _memory(config: Config, machine: Machine, name: str) -> dict[str, object]:
+    experiment = config.variants[name].experiment
+    preset, training = experiment.network, experiment.training
+    network = inference(preset)
+    weights = network.parameters * WEIGHT_BYTES
+    kept, again = (activations(preset, training.mixed_precision, checkpointed) for checkpointed in (False, True))
+    trained = min(config.run(name).micro_batch or training.batch_size, training.batch_size)
+    sampled, shard = config.sampling(name).micro_batch, config.evaluation.num_samples // config.evaluation.num_shards
+    row: dict[str, object] = {
+        "precision": training.mixed_precision,
+        "parameters": network.parameters,
+        "gflop_per_image": network.flops / 1e9,
+        "saved_gb_per_image": kept.saved.per_image / GB,
+        "training_micro_batch": trained,
+    }
+    for label, found in (("training", kept), ("checkpointed", again)):
+        fixed = COPIES_IN_TRAINING * weights + found.peak.fixed
+        row[f"{label}_gb"] = (COPIES_IN_TRAINING * weights + found.peak.of(trained)) / GB
+        row[f"{label}_largest"] = machine.largest(fixed, found.peak.per_image, training.batch_size)
+    return row | {
+        "sampling_micro_batch": sampled,
+        "sampling_gb": (weights + network.peak.of(sampled)) / GB,
+        "sampling_largest": machine.largest(weights + network.peak.fixed, network.peak.per_image, shard),
+    }
+
+
+def _time(config: Config, machine: Machine, name: str) -> dict[str, object]:
+    stages = networks_work(config, name)
+    hours = {stage: seconds_of(config, machine, name, work) / HOUR for stage, work in stages.items()}
+    return {
+        **{f"{stage}_evaluations": work.there + work.trained for stage, work in stages.items()},
+        **{f"{stage}_hours": value for stage, value in hours.items()},
+        "gpu_hours": sum(hours.values()),
+    }
+
+
+def _disk(config: Config, name: str) -> dict[str, object]:
+    variant = config.variants[name]
+    weights = inference(variant.experiment.network).parameters * WEIGHT_BYTES
+    sets = sum(len(other.delta_ratios) for other in config.variants.values() if other.model == name)
+    count, dataset = config.evaluation.num_samples * sets, config.datasets[variant.dataset]
+    feature_bytes = _num_features(config, variant.dataset) * WEIGHT_BYTES
+    return {
+        "state_gb": COPIES_IN_STATE * weights / GB,
+        "weights_gb": weights / GB,
+        "samples_gb": STORED_SETS * count * _values(dataset) / GB,
+        "features_gb": count * feature_bytes / GB,
+        "data_gb": _images(dataset) * _values(dataset) / GB,
+        "data_features_gb": _images(dataset) * feature_bytes / GB,
+    }
+
+
+def _values(dataset: DatasetSettings) -> int:
+    return dataset.image_size**2 * dataset.image_channels
+
+
+def _images(dataset: DatasetSettings) -> float:
+    """Return how many images a data set has, in both splits; NaN where its source does not say."""
+    return sum(find_source(dataset).counts.values()) or float("nan")
+
+
+def _num_features(config: Config, dataset: str) -> int:
+    kinds = {"inception": 2048, "efficientnet": 1280, "pca": PrincipalFeatures.NUM_COMPONENTS}
+    return kinds.get(config.evaluation.extractors[dataset], _values(config.datasets[dataset]))
+
+
+def plan_text(rows: pd.DataFrame, machine: Machine) -> str:
+    """Return the plan as text: what is assumed, and tables of memory, GPU-hours and disk, in Markdown."""
+    return "\n\n".join(
+        [
+            f"Estimates. Assumed is a GPU with {machine.memory / GB:g} GB that reaches {machine.tflops:g} TFLOP/s in "
+            "float32 with TF32 (sampling, measuring, and training without mixed precision) and "
+            f"{machine.mixed_tflops:g} in fp16 or bf16. Memory is that of all tensors, counted in a forward pass that "
+            f"computes nothing, with {COPIES_IN_TRAINING} copies of the weights in training; “fits” leaves "
+            f"{MARGIN:.0%} of the GPU to what is not counted.",
+            "Memory in GB; variants take what their experiment takes:",
+            _memory_table(rows[rows["experiment"] == rows["base"]]),
+            "GPU-hours:",
+            _hours_table(rows),
+            "Disk in GB, once all is done; a set of samples that is drawn in parts needs its size twice for a while:",
+            _disk_table(rows),
+        ]
+    )
+
+
+def _memory_table(rows: pd.DataFrame) -> str:
+    shown = pd.DataFrame(
+        {
+            "experiment": rows["experiment"],
+            "precision": rows["precision"].replace("no", "float32"),
+            "M parameters": rows["parameters"] / 1e6,
+            "GFLOP an image": rows["gflop_per_image"],
+            "saved an image": rows["saved_gb_per_image"],
+            "micro-batch": rows["training_micro_batch"],
+            "training": rows["training_gb"],
+            "fits": rows["training_largest"],
+            "training, checkpointed": rows["checkpointed_gb"],
+            "fits, checkpointed": rows["checkpointed_largest"],
+            "samples at a time": rows["sampling_micro_batch"],
+            "sampling": rows["sampling_gb"],
+            "fits, sampling": rows["sampling_largest"],
+        }
+    )
+    places = {"saved an image": ".3f"}
+    return shown.to_markdown(index=False, floatfmt=tuple(places.get(column, ".1f") for column in shown.columns))
+
+
+def _hours_table(rows: pd.DataFrame) -> str:
+    stages = [
+        column.removesuffix("_hours") for column in rows.columns if column.endswith("_hours") and column[0] != "g"
+    ]
+    shown = rows[["experiment"]].assign(
+        **{"M evaluations": rows[[f"{stage}_evaluations" for stage in stages]].sum(axis=1) / 1e6},
+        **{stage: rows[f"{stage}_hours"] for stage in stages},
+        all=rows["gpu_hours"],
+    )
+    return _with_total(shown).to_markdown(index=False, floatfmt=".1f")
+
+
+def _disk_table(rows: pd.DataFrame) -> str:
+    sums = dict.fromkeys(("state_gb", "weights_gb", "samples_gb", "features_gb"), "sum")
+    shown = rows.groupby("dataset", sort=False).agg({"data_gb": "first", "data_features_gb": "first", **sums})
+    shown["features_gb"] += shown.pop("data_features_gb")
+    shown["all"] = shown.sum(axis=1, skipna=False)
+    named = shown.rename(columns=lambda name: name.removesuffix("_gb")).reset_index()
+    named = named.rename(columns={"dataset": "data set", "state": "training states"})
+    return _with_total(named).to_markdown(index=False, floatfmt=".1f", missingval="unknown")
+
+
+def _with_total(table: pd.DataFrame) -> pd.DataFrame:
+    total = table.sum(numeric_only=True).to_frame().T
+    total.insert(0, table.columns[0], "all")
+    return pd.concat([table, total], ignore_index=True)

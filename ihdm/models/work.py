@@ -1,0 +1,168 @@
+"""How many images the jobs of a scale send through networks."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ihdm.config.processes import DDIM, PAPER, observed_levels
+from ihdm.config.scale import Config
+from ihdm.metrics.asymptotics import DELTA_RATIOS, MAX_IMAGES, NUM_LANGEVIN_LEVELS, NUM_LOSS_LEVELS, NUM_STEPS
+from ihdm.metrics.evaluations import count_sets
+from ihdm.models.monitoring import MAX_EVALUATIONS
+from ihdm.samples.generation import shard_numbers
+from ihdm.samples.probes import GRID, NUM_STAGES_OF_GRADIENTS
+
+ROWS_OF_A_SEQUENCE = 4
+
+
+@dataclass(frozen=True)
+class Work:
+    """Images that pass a network, each time that one does.
+
+    Attributes:
+        there: forward, at the evaluation's precision.
+        trained: forward and back, at the training's.
+    """
+
+    there: int = 0
+    trained: int = 0
+
+    def __add__(self, other: "Work") -> "Work":
+        return Work(self.there + other.there, self.trained + other.trained)
+
+
+def _filled(count: int, batch: int) -> int:
+    """Return how many images are made for so many that are asked for: batches of samples are always full."""
+    return math.ceil(count / batch) * batch
+
+
+def training(config: Config, name: str) -> Work:
+    """Return the work of a training's steps."""
+    settings = config.variants[name].experiment.training
+    return Work(trained=settings.steps * settings.batch_size)
+
+
+def looks(config: Config, name: str) -> Work:
+    """Return the work of looking at held-out losses and samples on the way."""
+    experiment, run = config.variants[name].experiment, config.run(name)
+    process = experiment.process
+    levels = len(observed_levels(process, None if process.has_delta else MAX_EVALUATIONS))
+    shown = PAPER if process.has_delta else DDIM.model_copy(update={"evaluations": MAX_EVALUATIONS})
+    previews = _filled(run.num_previews, run.micro_batch or run.num_previews)
+    number = math.ceil(experiment.training.steps / run.evaluate_every)
+    return Work(number * (run.num_held_out * levels + previews * shown.num_evaluations(process.num_levels)))
+
+
+def _evaluations(config: Config, name: str) -> int:
+    variant = config.variants[name]
+    return variant.sampling.num_evaluations(variant.experiment.process.num_levels)
+
+
+def samples(config: Config, name: str) -> Work:
+    """Return the work of a set of samples at one δ."""
+    settings = config.evaluation
+    parts = [shard_numbers(settings.num_samples, part, settings.num_shards) for part in range(settings.num_shards)]
+    batch = config.sampling(name).micro_batch
+    return Work(sum(_filled(len(part), batch) for part in parts) * _evaluations(config, name))
+
+
+def samples_shard(config: Config, name: str) -> Work:
+    """Return the work of one of the jobs that share such a set."""
+    return Work(samples(config, name).there // config.evaluation.num_shards)
+
+
+def samples_sequence(config: Config, name: str) -> Work:
+    """Return the work of a few samples, as they form."""
+    return Work(_filled(ROWS_OF_A_SEQUENCE, config.sampling(name).micro_batch) * _evaluations(config, name))
+
+
+def samples_grid(config: Config, name: str) -> Work:
+    """Return the work of crossing starts with noises."""
+    grid = config.evaluation.disentanglement
+    count = _filled(grid.num_starts * grid.num_noises, config.sampling(name).micro_batch)
+    return Work(count * _evaluations(config, name))
+
+
+def samples_probe(config: Config, name: str) -> Work:
+    """Return the work of looking into how images are made."""
+    probing, batch = config.evaluation.probing, config.sampling(name).micro_batch
+    trees = probing.num_trees << probing.num_splits
+    counts = (probing.num_pairs * probing.num_positions, trees, probing.num_trajectories)
+    chains = sum(_filled(count, batch) for count in counts) + probing.num_gradients
+    # A way back costs about two there.
+    derived = probing.num_gradients * NUM_STAGES_OF_GRADIENTS * (1 + 2 * GRID**2)
+    return Work(chains * _evaluations(config, name) + derived)
+
+
+def metrics_errors(config: Config, name: str) -> Work:
+    """Return the work of the held-out errors that the paper's bound is made of."""
+    errors = config.errors(name)
+    return Work(errors.num_images * len(errors.observed) * (errors.num_draws + errors.extra_draws))
+
+
+def models_calibration(config: Config, name: str) -> Work:
+    """Return the work of measuring what a network leaves open."""
+    calibration = config.calibration(name)
+    return Work(calibration.num_images * len(calibration.levels))
+
+
+def metrics_joints(config: Config, name: str) -> Work:
+    """Return the work of the bounds by several joints."""
+    joints = config.joints(name)
+    return Work(joints.num_images * len(joints.levels) * joints.num_draws)
+
+
+def metrics_asymptotics(config: Config, name: str) -> Work:
+    """Return the work of comparing deblurring with denoising."""
+    errors = config.errors(name)
+    levels = [len(observed_levels(errors.process, most)) for most in (NUM_LOSS_LEVELS, errors.max_levels)]
+    chains = NUM_LANGEVIN_LEVELS * len(DELTA_RATIOS) * NUM_STEPS
+    return Work(min(errors.num_images, MAX_IMAGES) * (levels[0] * errors.num_draws + levels[1] + chains))
+
+
+def metrics_evaluations(config: Config, name: str) -> Work:
+    """Return the work of samples after few and many evaluations."""
+    study = config.study(name)
+    sets = count_sets(study) // len(study.counts)
+    return Work(sum(study.counts) * sets * _filled(study.num_samples, study.sampling.micro_batch))
+
+
+WORK: dict[str, Callable[[Config, str], Work]] = {
+    "models": lambda config, name: training(config, name) + looks(config, name),
+    "samples": samples,
+    "samples_shard": samples_shard,
+    "samples_sequence": samples_sequence,
+    "samples_grid": samples_grid,
+    "samples_probe": samples_probe,
+    "metrics_errors": metrics_errors,
+    "models_calibration": models_calibration,
+    "metrics_joints": metrics_joints,
+    "metrics_asymptotics": metrics_asymptotics,
+    "metrics_evaluations": metrics_evaluations,
+}
+"""By rule: what one job does, of an experiment that has it."""
+
+
+def networks_work(config: Config, name: str) -> dict[str, Work]:
+    """Return the work that is done with an experiment's own network, by stage: with its variants in sampling alone."""
+    variant, process = config.variants[name], config.variants[name].experiment.process
+    sampled = [other for other in config.variants.values() if other.model == name]
+    probed = [other.name for other in sampled if other.name in config.probes]
+    bounds = [metrics_errors, metrics_joints, models_calibration] if variant.has_levels else []
+    looked = [samples_probe(config, other) for other in probed]
+    looked += [
+        samples_sequence(config, other.name) for other in sampled if other.name in config.figures.get("teaser", ())
+    ]
+    if variant.has_disentanglement:
+        looked.append(samples_grid(config, name))
+    if name in probed and process.has_delta:
+        looked.append(metrics_asymptotics(config, name))
+    if name in config.studies:
+        looked.append(metrics_evaluations(config, name))
+    return {
+        "training": training(config, name),
+        "looks": looks(config, name),
+        "samples": sum((samples(config, other.name) for other in sampled for _ in other.delta_ratios), Work()),
+        "likelihood": sum((work(config, name) for work in bounds), Work()),
+        "probes": sum(looked, Work()),
+    }

@@ -1,0 +1,226 @@
+"""What a scale is said to take is what it takes."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from ihdm.calibration import Calibration, measure
+from ihdm.config.processes import observed_levels
+from ihdm.config.reading import parse_config
+from ihdm.config.scale import Config
+from ihdm.config.settings import RunSettings
+from ihdm.metrics.asymptotics import DELTA_RATIOS, NUM_LANGEVIN_LEVELS, NUM_LOSS_LEVELS, NUM_STEPS, network_rows
+from ihdm.metrics.heldout import held_out_errors
+from ihdm.metrics.joints import joint_rows
+from ihdm.models import work
+from ihdm.models.footprint import inference
+from ihdm.models.monitoring import held_out_rows, save_preview
+from ihdm.models.network import build_network
+from ihdm.models.plan import GB, Machine, plan_rows, plan_text, seconds_of
+from ihdm.models.state import save_state
+from ihdm.models.trainer import Trainer, make_accelerator
+from ihdm.models.work import Work
+from ihdm.processes import build_process
+from ihdm.samples.generation import Chain, generate, shard_numbers
+from ihdm.samples.probes import gradients, interpolations, trajectories, trees
+from ihdm.storage.tensors import to_tensor
+
+ROOT = Path(__file__).parents[2]
+MACHINE = Machine(60.0, 120.0, 80 * GB)
+IMAGES = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 1), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    return parse_config(yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text()))
+
+
+class Counted:
+    """A network that costs nothing and counts the images that it sees."""
+
+    def __init__(self) -> None:
+        self.images = 0
+
+    def __call__(self, images: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
+        self.images += len(images)
+        return -0.1 * images
+
+
+@pytest.fixture
+def network() -> Counted:
+    return Counted()
+
+
+def calibrated(config: Config, name: str) -> Calibration:
+    found = config.calibration(name)
+    process = build_process(found.process, 8)
+    return measure(Counted(), process, to_tensor(IMAGES), found.levels, 0, found.micro_batch)
+
+
+@pytest.mark.parametrize("name", ["digits", "digits_diffusion"])
+def test_samples_pass_the_network_as_often_as_planned(config, network, name):
+    settings, sampling = config.evaluation, config.sampling(name)
+    for part in range(settings.num_shards):
+        numbers = shard_numbers(settings.num_samples, part, settings.num_shards)
+        list(generate(network, IMAGES, sampling, starts=numbers, noises=numbers))
+    assert Work(network.images) == work.samples(config, name)
+
+
+def test_probes_pass_the_network_as_often_as_planned(config, network):
+    sampling, probing = config.sampling("digits"), config.evaluation.probing
+    chain, size = Chain.of(network, IMAGES, sampling), sampling.micro_batch
+    interpolations(chain, probing.num_pairs, probing.num_positions, size)
+    trees(chain, sampling.sampler, probing.num_trees, probing.num_splits, size)
+    trajectories(chain, sampling.sampler, probing.num_trajectories, probing.num_stages, probing.num_ranges, size)
+    gradients(chain, sampling.sampler, probing.num_gradients)
+    stages, back = work.NUM_STAGES_OF_GRADIENTS, 2 * work.GRID**2
+    assert Work(network.images + probing.num_gradients * stages * back) == work.samples_probe(config, "digits")
+
+
+def test_measures_pass_the_network_as_often_as_planned(config, network):
+    errors, calibration, joints = config.errors("digits"), config.calibration("digits"), config.joints("digits")
+    process = build_process(errors.process, 8)
+
+    def passed() -> Work:
+        count, network.images = network.images, 0
+        return Work(count)
+
+    held_out_errors(network, IMAGES[: errors.num_images], errors)
+    assert passed() == work.metrics_errors(config, "digits")
+    images = to_tensor(np.resize(IMAGES, (calibration.num_images, 8, 8, 1)))
+    measured = measure(network, process, images, calibration.levels, 0, calibration.micro_batch)
+    assert passed() == work.models_calibration(config, "digits")
+    joint_rows(network, measured, IMAGES, IMAGES, joints)
+    assert passed() == work.metrics_joints(config, "digits")
+    network_rows(
+        network, process, measured, to_tensor(IMAGES[: errors.num_images]),
+        levels=observed_levels(errors.process, NUM_LOSS_LEVELS),
+        visited=observed_levels(errors.process, errors.max_levels),
+        langevin_levels=observed_levels(errors.process, NUM_LANGEVIN_LEVELS + 1)[:NUM_LANGEVIN_LEVELS],
+        delta_ratios=DELTA_RATIOS, num_steps=NUM_STEPS, seed=0, num_draws=errors.num_draws,
+        batch_size=errors.micro_batch,
+    )  # fmt: skip
+    assert passed() == work.metrics_asymptotics(config, "digits")
+
+
+@pytest.mark.parametrize("name", ["digits", "digits_diffusion"])
+def test_looks_pass_the_network_as_often_as_planned(config, name, tmp_path):
+    experiment, run, seen = config.variants[name].experiment, config.run(name), []
+    unet = build_network(experiment.network).eval()
+    unet.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    for _ in {*range(run.evaluate_every, experiment.training.steps, run.evaluate_every), experiment.training.steps}:
+        held_out_rows(unet, np.resize(IMAGES, (run.num_held_out, 8, 8, 1)), experiment, run)
+        save_preview(unet, IMAGES, experiment, run, tmp_path / "preview.png")
+    assert Work(sum(seen)) == work.looks(config, name)
+
+
+def test_the_state_on_disk_is_of_the_size_that_is_planned(make_experiment, images, tmp_path):
+    experiment = make_experiment(dropout=0.1)
+    trainer = Trainer(experiment, images, make_accelerator("no"), RunSettings())
+    save_state(trainer, tmp_path / "state.safetensors")
+    tensors = load_file(tmp_path / "state.safetensors")
+    assert len(tensors.pop("unlogged_losses")) == 0
+    parameters = inference(experiment.network).parameters
+    assert sum(tensor.nbytes for tensor in tensors.values()) == 4 * 4 * parameters
+
+
+def test_time_is_operations_over_speed(config):
+    digits = inference(config.networks["digits"]).flops
+    assert seconds_of(config, MACHINE, "digits", Work(1000, 100)) == pytest.approx(digits * 1300 / 60e12)
+    assert MACHINE.seconds(Work(1000, 100), inference(config.networks["digits"]), "bf16") == pytest.approx(
+        digits * (1000 / 60e12 + 300 / 120e12)
+    )
+
+
+@pytest.mark.parametrize(("memory", "expected"), [(80, 8), (40, 4), (3, 0), (1000, 32)])
+def test_micro_batches_are_the_largest_powers_of_two_that_fit_beside_the_margin(memory, expected):
+    machine = Machine(60.0, 120.0, memory * GB)
+    assert machine.largest(2 * GB, 6 * GB, 32) == expected
+
+
+def test_every_network_has_a_row_with_the_samples_of_its_variants(config):
+    rows = plan_rows(config, MACHINE).set_index("experiment")
+    assert list(rows.index) == [name for name, variant in config.variants.items() if variant.is_trained]
+    sets = dict.fromkeys(rows.index, 0)
+    for variant in config.variants.values():
+        sets[variant.model] += len(variant.delta_ratios)
+    for name, count in sets.items():
+        size = config.variants[name].experiment.dataset
+        values = config.evaluation.num_samples * size.image_size**2 * size.image_channels
+        assert rows.loc[name, "samples_gb"] == pytest.approx(2 * count * values / GB)
+    assert (rows["checkpointed_gb"] < rows["training_gb"]).all()
+    stages = [column for column in rows if column.endswith("_hours") and column != "gpu_hours"]
+    assert rows[stages].sum(axis=1).to_numpy() == pytest.approx(rows["gpu_hours"].to_numpy())
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_the_documentation_tells_what_the_command_does(largest):
+    """All but the totals, of the largest networks."""
+    told = (ROOT / "docs/cluster.md").read_text()
+    lines = [cells(line) for line in told.splitlines() if line.startswith("|")]
+    assumed, *tables = plan_text(largest.reset_index(), MACHINE).split("\n\n")
+    assert assumed in told
+    for table in (table for table in tables if table.startswith("|")):
+        heading, _, *rows = map(cells, table.splitlines())
+        assert heading in lines
+        for row in rows:
+            assert row in lines or row[0] == "all", row
+
+
+def test_totals_of_the_documentation_are_sums():
+    told = (ROOT / "docs/cluster.md").read_text()
+    table: list[list[float]] = []
+    for line in told[told.index("| data set") :].splitlines()[2:]:
+        name, *values = cells(line)
+        if name == "all":
+            assert np.sum(table, axis=0) == pytest.approx(np.array(values, dtype=float), abs=0.5)
+            return
+        table.append([float(value) for value in values])
+    pytest.fail("there is no total")
+
+
+@pytest.fixture(scope="module")
+def largest() -> pd.DataFrame:
+    """The plan of the paper's largest networks."""
+    values = yaml.safe_load((ROOT / "config.yaml").read_text())
+    kept = ("afhq256", "ffhq256", "lsun_church128")
+    values |= {"experiments": {name: values["experiments"][name] for name in kept}, "sweeps": {}, "probes": []}
+    values["figures"] = {"teaser": ["afhq256", "lsun_church128"]}
+    return plan_rows(parse_config(values), MACHINE).set_index("experiment")
+
+
+def test_the_largest_networks_of_the_paper_fit_a_gpu_as_configured(largest):
+    assert (largest["training_micro_batch"] <= largest["training_largest"]).all()
+    assert largest["training_gb"].max() < 45
+    assert largest["sampling_gb"].max() < 10
+    # Whole batches would not fit.
+    assert largest.loc["afhq256", "saved_gb_per_image"] * 32 > 80
+
+
+def test_the_command_prints_what_it_assumes_and_writes_a_table(ihdm, tmp_path, capsys):
+    output = tmp_path / "plan.csv"
+    path = ROOT / "workflow/config/smoke.yaml"
+    ihdm("models", "plan", path, "--tflops", 10, 20, "--gpu-memory", 24, "--output", output)
+    told = capsys.readouterr().out
+    assert "a GPU with 24 GB that reaches 10 TFLOP/s" in told
+    assert told.count("| experiment") == 2
+    table = pd.read_csv(output)
+    assert {"digits", "photos"} <= set(table["experiment"])
+    assert "photos" not in set(table["experiment"][table["data_gb"].notna()])  # their source does not say how many
+
+
+def test_wrong_wishes_are_told_in_a_line(ihdm_fails, tmp_path):
+    path = ROOT / "workflow/config/smoke.yaml"
+    assert "must be above 0" in ihdm_fails("models", "plan", path, "--tflops", 0, 20)
+    assert "No such file" in ihdm_fails("models", "plan", tmp_path / "none.yaml")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("results: [\n")
+    assert "not valid YAML" in ihdm_fails("models", "plan", broken)
