@@ -14,8 +14,8 @@ rule data:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=4000,
-        runtime=1440,
+        mem_mb=rising(4000),
+        runtime=rising(1440),
     params:
         settings=lambda wildcards: DATASETS[wildcards.dataset].model_dump_json(),
         folder=subpath(output.train, parent=True),

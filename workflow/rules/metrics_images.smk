@@ -11,6 +11,7 @@ rule metrics_minimum_distance:
         meta=f"{RESULTS}/metrics/minimum/{{experiment}}/distance.meta.json",
     log:
         f"{RESULTS}/logs/metrics/minimum/{{experiment}}/distance.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
@@ -34,7 +35,7 @@ rule metrics_extractor:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
+        mem_mb=rising(8000),
     params:
         code=code_sha256("metrics extractor"),
         inception=inception_weights,
@@ -58,8 +59,8 @@ rule metrics_features_real:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
-        runtime=720,
+        mem_mb=rising(8000),
+        runtime=rising(720),
         gpu=needed_gpus,
     params:
         code=code_sha256("metrics features"),
@@ -83,8 +84,8 @@ rule metrics_moments:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=16000,
-        runtime=720,
+        mem_mb=rising(16000),
+        runtime=rising(720),
     params:
         code=code_sha256("metrics moments"),
     shell:
@@ -108,8 +109,8 @@ rule metrics_distance_real:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=16000,
-        runtime=720,
+        mem_mb=rising(16000),
+        runtime=rising(720),
     params:
         code=code_sha256("metrics distance-real"),
         settings=settings.distance.model_dump_json(),
@@ -140,8 +141,8 @@ rule metrics_samples:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=16000,
-        runtime=1440,
+        mem_mb=rising(16000),
+        runtime=rising(1440),
         gpu=needed_gpus,
     params:
         code=code_sha256("metrics samples"),
@@ -177,8 +178,8 @@ rule metrics_memorisation:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
-        runtime=720,
+        mem_mb=rising(8000),
+        runtime=rising(720),
     params:
         code=code_sha256("metrics memorisation"),
         settings=lambda wildcards: settings.memorisation(wildcards.experiment).model_dump_json(),
@@ -244,6 +245,7 @@ rule metrics_disentanglement:
         f"{RESULTS}/logs/metrics/disentanglement/{{experiment}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/metrics/disentanglement/{{experiment}}.tsv"
+    localrule: True
     conda:
         "../../environment.yml"
     params:

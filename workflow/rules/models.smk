@@ -19,8 +19,8 @@ rule models:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
-        runtime=2880,
+        mem_mb=training_memory,
+        runtime=1440,
         gpu=1,
     params:
         settings=lambda wildcards: VARIANTS[wildcards.experiment].experiment.model_dump_json(),

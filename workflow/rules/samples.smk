@@ -26,8 +26,8 @@ if settings.evaluation.num_shards == 1:
         conda:
             "../../environment.yml"
         resources:
-            mem_mb=8000,
-            runtime=1440,
+            mem_mb=rising(8000),
+            runtime=rising(1440),
             gpu=1,
         params:
             code=code_sha256("samples draw"),
@@ -63,8 +63,8 @@ else:
         conda:
             "../../environment.yml"
         resources:
-            mem_mb=8000,
-            runtime=1440,
+            mem_mb=rising(8000),
+            runtime=rising(1440),
             gpu=1,
         params:
             code=code_sha256("samples draw"),
@@ -132,7 +132,7 @@ rule samples_sequence:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
+        mem_mb=rising(8000),
         gpu=1,
     params:
         code=code_sha256("samples sequence"),
@@ -159,7 +159,7 @@ rule samples_grid:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
+        mem_mb=rising(8000),
         gpu=1,
     params:
         code=code_sha256("samples grid"),
@@ -194,8 +194,8 @@ rule samples_probe:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=16000,
-        runtime=1440,
+        mem_mb=rising(16000),
+        runtime=rising(1440),
         gpu=1,
     params:
         code=code_sha256("samples probe"),
