@@ -433,6 +433,14 @@ def test_a_path_that_is_not_there_is_told_before_any_job_until_its_data_are_prep
     assert message in told
 
 
+def test_downloads_are_a_step_of_their_own(tmp_path):
+    output = snakemake(tmp_path / "results", "downloads")
+    assert output.returncode == 0
+    assert planned(output.stdout + output.stderr) == {"downloads": 1}
+    assert "digits: inside a package" in output.stdout + output.stderr
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["logs"]
+
+
 def test_a_number_of_gpus_that_is_none_is_told(tmp_path):
     output = snakemake(tmp_path / "results", "-n", "--set-resources", "models:gpu=abc")
     assert output.returncode != 0
@@ -441,7 +449,7 @@ def test_a_number_of_gpus_that_is_none_is_told(tmp_path):
 
 @pytest.mark.parametrize("profile", ["workstation", "slurm"])
 def test_every_profile_can_be_planned_with(profile, tmp_path):
-    """Whether or not there is such a machine. More GPUs for a training are more memory, up to what a job may ask for."""
+    """Whether or not there is such a machine. More GPUs for a training are more memory, up to what a job may have."""
 
     def resources(gpus):
         planned = snakemake(
