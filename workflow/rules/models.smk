@@ -20,7 +20,8 @@ rule models:
         "../../environment.yml"
     resources:
         mem_mb=training_memory,
-        runtime=1440,
+        # As long as a job may be: one that is stopped goes on.
+        runtime=2880,
         gpu=1,
     params:
         settings=lambda wildcards: VARIANTS[wildcards.experiment].experiment.model_dump_json(),
