@@ -136,6 +136,15 @@ def test_nothing_is_done_twice(results):
     assert "Nothing to be done" in again.stdout + again.stderr
 
 
+@pytest.mark.parametrize("profile", ["workstation", "slurm"])
+def test_another_profile_does_nothing_anew(results, profile):
+    again = snakemake(
+        results, "-n", "--workflow-profile", f"profiles/{profile}",
+        "--set-resources", "models:runtime=100", "samples:mem_mb=1000",
+    )  # fmt: skip
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
 def test_claims_are_asked_for_by_name(tmp_path):
     jobs = planned(snakemake(tmp_path / "results", "-n", "claims").stdout)
     assert jobs["claims"] == 1

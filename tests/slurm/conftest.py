@@ -61,7 +61,7 @@ MpiDefault=none
 SlurmdParameters=config_overrides
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
-SchedulerParameters=sched_interval=2,defer_batch
+SchedulerParameters=sched_interval=2,bf_interval=2
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill
@@ -126,14 +126,14 @@ class Run:
         self.folder, self.results = folder, folder / "results"
         self.started: list[subprocess.Popen[bytes]] = []
         folder.mkdir()
-        (folder / "scale.yaml").write_text(yaml.safe_dump(config | {"results": str(self.results)}))
+        (folder / "scale.yaml").write_text(yaml.safe_dump(config | {"results": "results"}))
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start Snakemake; what it says is added to :attr:`told`."""
         with (self.folder / "told").open("ab") as told:
             process = subprocess.Popen(
                 [
-                    "timeout", "-k", "10", "600", sys.executable, "-m", "snakemake", "--nocolor",
+                    "timeout", "-k", "10", "900", sys.executable, "-m", "snakemake", "--nocolor",
                     "--snakefile", str(ROOT / "Snakefile"), *arguments, "--configfile", "scale.yaml",
                 ],
                 stdout=told, stderr=told, cwd=self.folder, env=ENVIRONMENT, start_new_session=True,
@@ -161,7 +161,7 @@ class Run:
         return (self.folder / "told").read_text()
 
     def paths(self, *names: str) -> list[str]:
-        return [str(self.results / name) for name in names]
+        return [f"results/{name}" for name in names]
 
     def hashes(self) -> dict[str, str]:
         """Of everything that must be the same wherever it is made."""

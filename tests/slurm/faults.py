@@ -27,7 +27,6 @@ def scale(smoke) -> Any:
             return {**digits, "training": {**digits["training"], "steps": round(length * speed)}}
 
         return {
-            "results": "results",
             "datasets": {"digits": smoke["datasets"]["digits"]},
             "networks": {"digits": smoke["networks"]["digits"]},
             "experiments": {name: lasting(length) for name, length in seconds.items()},
@@ -42,7 +41,7 @@ def scale(smoke) -> Any:
 def speed(scale, tmp_path_factory) -> float:
     """Steps a second."""
     times: dict[int, float] = {}
-    experiment = parse_config(scale({"digits": 0.3})).variants["digits"].experiment
+    experiment = parse_config({**scale({"digits": 0.3}), "results": "results"}).variants["digits"].experiment
     images = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1), dtype=np.uint8)
     train(
         experiment,
@@ -109,7 +108,7 @@ def test_jobs_that_are_stopped_go_on_and_the_others_are_done(cluster, slurm, new
 
 def test_a_killed_snakemake_and_a_restarted_controller(cluster, slurm, new_run, scale, speed):
     """Of a training on two GPUs, that is of two processes."""
-    config, target = scale({"killed": BRIEF}, speed), "models/killed/history.csv"
+    config, target = scale({"killed": BRIEF / 2}, speed), "models/killed/history.csv"
     two = ("--set-resources", "models:gpu=2")
     run = new_run("cluster", config)
     process = run.submit(*run.paths(target), *two)
