@@ -1,6 +1,7 @@
 # Two commands for a fresh machine with Python 3.11 or newer: each sets itself up in .venv first.
 #   make quick    the whole pipeline on embedded data, to a report page
 #   make test     formatting, lint, types, documentation, tests
+# make test-slurm starts a SLURM cluster of this machine, as root, and runs the pipeline on it, with what goes wrong on clusters.
 # make compare tells what moved in the quick run since the numbers in docs/quick_numbers.csv.
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Material for MkDocs tells of its successor at every build.
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: quick compare test docs format lock clean
+.PHONY: quick compare test test-slurm docs format lock clean
 
 quick: .venv/installed
 	@start=$$(date +%s) && \
@@ -37,6 +38,9 @@ test: .venv/installed
 	mypy
 	mkdocs build --strict
 	pytest
+
+test-slurm: .venv/installed
+	pytest -rs --durations 5 tests/slurm/faults.py tests/slurm/pipeline.py
 
 docs: .venv/installed
 	mkdocs build --strict

@@ -136,6 +136,15 @@ def test_nothing_is_done_twice(results):
     assert "Nothing to be done" in again.stdout + again.stderr
 
 
+@pytest.mark.parametrize("profile", ["workstation", "slurm"])
+def test_another_profile_does_nothing_anew(results, profile):
+    again = snakemake(
+        results, "-n", "--workflow-profile", f"profiles/{profile}",
+        "--set-resources", "models:runtime=100", "samples:mem_mb=1000",
+    )  # fmt: skip
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
 def test_claims_are_asked_for_by_name(tmp_path):
     jobs = planned(snakemake(tmp_path / "results", "-n", "claims").stdout)
     assert jobs["claims"] == 1
@@ -376,12 +385,11 @@ def test_a_killed_run_goes_on_and_ends_the_same(results, tmp_path):
     assert found == {name: expected[name] for name in found}
 
 
-def test_sigint_to_snakemake_alone_ends_its_jobs(tmp_path):
-    """Within seconds, and with the state of the training saved, as when a terminal sends it to all."""
-    folder = tmp_path / "results"
+def endless(results: Path) -> subprocess.Popen[bytes]:
+    """Snakemake at a training that does not end by itself, in a session of its own, once its first step is taken."""
     process = subprocess.Popen(
         command(
-            folder, str(folder / "models/digits/history.csv"),
+            results, str(results / "models/digits/history.csv"),
             experiments__digits__training={
                 "steps": 1_000_000, "batch_size": 8, "learning_rate": 0.001, "ema_decay": 0.9
             },
@@ -392,17 +400,39 @@ def test_sigint_to_snakemake_alone_ends_its_jobs(tmp_path):
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not list(results.glob("state/models/*/history.jsonl")) and time.monotonic() < deadline:
+        assert process.poll() is None
+        time.sleep(0.05)
+    return process
+
+
+def test_sigint_to_snakemake_alone_ends_its_jobs(tmp_path):
+    """Within seconds, and with the state of the training saved, as when a terminal sends it to all."""
+    folder = tmp_path / "results"
+    process = endless(folder)
     try:
-        deadline = time.monotonic() + 120
-        while not list(folder.glob("state/models/*/history.jsonl")) and time.monotonic() < deadline:
-            assert process.poll() is None
-            time.sleep(0.05)
         jobs = psutil.Process(process.pid).children(recursive=True)
         assert any("train" in job.cmdline() for job in jobs)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) != 0
         assert not any(job.is_running() for job in jobs)
         assert (folder / "state/models/digits/state.safetensors").exists()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_sigterm_to_all_processes_of_a_job_leaves_it_the_time_to_save(tmp_path):
+    """As a cluster sends it. What began them waits for the training, whose last line still comes into the log."""
+    folder = tmp_path / "results"
+    process = endless(folder)
+    try:
+        for job in psutil.Process(process.pid).children(recursive=True):
+            job.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) != 0
+        assert (folder / "state/models/digits/state.safetensors").exists()
+        assert "stopped at step" in (folder / "logs/models/digits.log").read_text()
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -443,10 +473,41 @@ def test_a_path_that_is_not_there_is_told_before_any_job_until_its_data_are_prep
     assert message in told
 
 
+def test_downloads_are_a_step_of_their_own(tmp_path):
+    output = snakemake(tmp_path / "results", "downloads")
+    assert output.returncode == 0
+    assert planned(output.stdout + output.stderr) == {"downloads": 1}
+    assert "digits: inside a package" in output.stdout + output.stderr
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["logs"]
+
+
 def test_a_number_of_gpus_that_is_none_is_told(tmp_path):
     output = snakemake(tmp_path / "results", "-n", "--set-resources", "models:gpu=abc")
     assert output.returncode != 0
     assert "--set-resources models:gpu=abc: give a whole number of GPUs" in output.stdout + output.stderr
+
+
+@pytest.mark.parametrize("profile", ["workstation", "slurm"])
+def test_every_profile_can_be_planned_with(profile, tmp_path):
+    """Whether or not there is such a machine. More GPUs for a training are more memory, up to what a job may have."""
+
+    def resources(gpus):
+        planned = snakemake(
+            tmp_path / "results", "-n", "--workflow-profile", f"profiles/{profile}",
+            "--set-resources", f"models:gpu={gpus}",
+        )  # fmt: skip
+        assert planned.returncode == 0, planned.stderr
+        of_trainings = re.findall(r"^rule models:$.*?^    resources: (.*?)$", planned.stdout, re.MULTILINE | re.DOTALL)
+        assert len(of_trainings) == 7
+        return dict(item.split("=", 1) for item in of_trainings[0].split(", "))
+
+    one, two, many = resources(1), resources(2), resources(1000)
+    assert (one["gpu"], two["gpu"]) == ("1", "2")
+    assert int(two["mem_mb"]) == 2 * int(one["mem_mb"])
+    limits = yaml.safe_load((ROOT / f"profiles/{profile}/config.yaml").read_text())["resources"]
+    assert int(many["mem_mb"]) == limits["mem_mb"]
+    if profile == "slurm":
+        assert (one["nodes"], one["cpus_per_gpu"], one["runtime"]) == ("1", "4", str(limits["runtime"]))
 
 
 def test_scales_are_never_merged():

@@ -7,6 +7,7 @@ import typer
 
 from ihdm.commands.options import SettingsOption, read_settings, require_apart
 from ihdm.config.settings import DatasetSettings
+from ihdm.errors import UserError
 
 app = typer.Typer(help="Prepare data sets: one uint8 array per split, with a description.", no_args_is_help=True)
 
@@ -52,6 +53,38 @@ def prepare(
         )
     for path in paths:
         print(f"{path} and its description are written")
+
+
+@app.command()
+def download(settings: SettingsOption) -> None:
+    """Fetch the raw files of a scale, and Inception's weights if it measures with them, and do nothing else.
+
+    The settings are those of a whole scale, as JSON or the path of a JSON file. What is there already is checked. What
+    cannot be had, as only a person may fetch it, is told in a line each, and is no obstacle to the rest.
+    """
+    import sys
+    from functools import partial
+
+    from ihdm.config.scale import Config
+    from ihdm.data.raw import obtain
+    from ihdm.data.sources import obtain_raw
+    from ihdm.metrics.extractors import INCEPTION
+
+    config = read_settings(Config, settings)
+    used = dict.fromkeys(variant.dataset for variant in config.variants.values())  # a set that keeps its order
+    wanted = {name: partial(obtain_raw, config.datasets[name], Path(config.data.root)) for name in used}
+    if "inception" in {config.evaluation.extractors[name] for name in used}:
+        wanted["Inception"] = partial(obtain, (INCEPTION,), Path(config.inception_weights))
+    missing = []
+    for name, bring in wanted.items():
+        try:
+            raw = bring()
+            print(f"{name}: {f'in {raw.folder}' if raw.records else 'inside a package'}", flush=True)
+        except UserError as error:
+            missing.append(name)
+            print(f"{name}: {error}", file=sys.stderr, flush=True)
+    if missing:
+        raise UserError(f"not all is there; what to do for {', '.join(missing)} is said above")
 
 
 @app.command()

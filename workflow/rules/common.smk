@@ -60,6 +60,10 @@ def interrupt(number, frame):
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, interrupt)
 
+# A cluster sends SIGTERM to every process of a job, and ends the job when its shell ends. So the shell waits for the command,
+# which saves its state, and what writes the log stays to write the last lines.
+shell.prefix("set -euo pipefail; trap : TERM; tee() {{ (trap '' TERM; exec tee \"$@\"); }}; ")
+
 RESULTS = settings.results
 DATASETS = resolve_datasets(settings)
 VARIANTS = settings.variants
@@ -225,6 +229,18 @@ def gpus_option(wildcards, resources):
     if not isinstance(resources.gpu, int):
         raise WorkflowError(f"--set-resources RULE:gpu={resources.gpu}: give a whole number of GPUs")
     return ["--gpus", resources.gpu] + (["--gpus-optional"] if settings.gpus == "optional" else [])
+
+
+def rising(value):
+    """Memory or time, as a resource: more each time that a job is tried again, up to three times as much."""
+    return lambda wildcards, attempt: value * min(attempt, 3)
+
+
+def training_memory(wildcards, attempt):
+    """The memory of a training: of each of its processes, one for each GPU that is asked for."""
+    gpu = workflow.get_rule("models").resources["gpu"]
+    processes = 1 if gpu.is_evaluable() or not isinstance(gpu.value, int) else max(gpu.value, 1)  # else launcher tells
+    return 16000 * processes * min(attempt, 2)
 
 
 def needed_gpus(wildcards):

@@ -14,8 +14,8 @@ rule data:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=4000,
-        runtime=1440,
+        mem_mb=rising(4000),
+        runtime=rising(1440),
     params:
         settings=lambda wildcards: DATASETS[wildcards.dataset].model_dump_json(exclude_defaults=True),
         folder=subpath(output.train, parent=True),
@@ -27,3 +27,16 @@ rule data:
     shell:
         "python -m ihdm data prepare --settings {params.settings:q} --output {params.folder:q} --state {params.state:q} "
         "--root {params.root:q} --workers {threads} 2>&1 | tee -i {log:q}"
+
+
+# The raw files alone, where the internet can be reached: the login node of a cluster, whose jobs then find them.
+rule downloads:
+    log:
+        f"{RESULTS}/logs/data/downloads.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        settings=settings.model_dump_json(),
+    shell:
+        "python -m ihdm data download --settings {params.settings:q} 2>&1 | tee -i {log:q}"

@@ -21,6 +21,8 @@ for figure in settings.figures:
             f"{RESULTS}/logs/figures/{figure}.log",
         benchmark:
             f"{RESULTS}/benchmarks/figures/{figure}.tsv"
+        # From tables it is a matter of seconds, less than a job of a cluster takes to begin.
+        localrule: all(path.endswith((".csv", ".npz")) for path in files.values())
         conda:
             "../../environment.yml"
         params:

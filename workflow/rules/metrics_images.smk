@@ -11,6 +11,7 @@ rule metrics_minimum_distance:
         meta=f"{RESULTS}/metrics/minimum/{{experiment}}/distance.meta.json",
     log:
         f"{RESULTS}/logs/metrics/minimum/{{experiment}}/distance.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
@@ -34,12 +35,14 @@ rule metrics_extractor:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
+        mem_mb=rising(8000),
+        gpu=needed_gpus,
     params:
         code=code_sha256("metrics extractor"),
         inception=inception_weights,
+        gpus=gpus_option,
     shell:
-        "python -m ihdm --threads {threads} metrics extractor {wildcards.extractor} --train {input.train:q} "
+        "python -m ihdm --threads {threads} {params.gpus} metrics extractor {wildcards.extractor} --train {input.train:q} "
         "--inception {params.inception:q} --output {output.extractor:q} 2>&1 | tee -i {log:q}"
 
 
@@ -58,8 +61,8 @@ rule metrics_features_real:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
-        runtime=720,
+        mem_mb=rising(8000),
+        runtime=rising(720),
         gpu=needed_gpus,
     params:
         code=code_sha256("metrics features"),
@@ -84,8 +87,8 @@ rule metrics_moments:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=16000,
-        runtime=720,
+        mem_mb=rising(16000),
+        runtime=rising(720),
     params:
         code=code_sha256("metrics moments"),
     shell:
@@ -109,8 +112,8 @@ rule metrics_distance_real:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=16000,
-        runtime=720,
+        mem_mb=rising(16000),
+        runtime=rising(720),
     params:
         code=code_sha256("metrics distance-real"),
         settings=settings.distance.model_dump_json(),
@@ -141,8 +144,8 @@ rule metrics_samples:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=16000,
-        runtime=1440,
+        mem_mb=rising(16000),
+        runtime=rising(1440),
         gpu=needed_gpus,
     params:
         code=code_sha256("metrics samples"),
@@ -179,8 +182,8 @@ rule metrics_memorisation:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
-        runtime=720,
+        mem_mb=rising(8000),
+        runtime=rising(720),
     params:
         code=code_sha256("metrics memorisation"),
         settings=lambda wildcards: settings.memorisation(wildcards.experiment).model_dump_json(),
@@ -246,6 +249,7 @@ rule metrics_disentanglement:
         f"{RESULTS}/logs/metrics/disentanglement/{{experiment}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/metrics/disentanglement/{{experiment}}.tsv"
+    localrule: True
     conda:
         "../../environment.yml"
     params:

@@ -16,8 +16,8 @@ rule metrics_errors:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
-        runtime=720,
+        mem_mb=rising(8000),
+        runtime=rising(720),
         gpu=1,
     params:
         code=code_sha256("metrics errors"),
@@ -37,6 +37,7 @@ rule metrics_levels:
         meta=f"{RESULTS}/metrics/levels/{{experiment}}.meta.json",
     log:
         f"{RESULTS}/logs/metrics/levels/{{experiment}}.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
@@ -62,7 +63,7 @@ rule metrics_likelihood:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
+        mem_mb=rising(8000),
     params:
         code=code_sha256("metrics likelihood"),
         settings=lambda wildcards: settings.likelihood(wildcards.experiment).model_dump_json(),
@@ -81,6 +82,7 @@ rule metrics_likelihood_cost:
         meta=f"{RESULTS}/metrics/likelihood_cost/{{experiment}}.meta.json",
     log:
         f"{RESULTS}/logs/metrics/likelihood_cost/{{experiment}}.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
@@ -105,7 +107,7 @@ rule metrics_minimum_likelihood:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
+        mem_mb=rising(8000),
     params:
         code=code_sha256("metrics likelihood-minimum"),
         settings=lambda wildcards: settings.likelihood(wildcards.experiment).model_dump_json(),

@@ -23,8 +23,8 @@ rule metrics_probes:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=16000,
-        runtime=720,
+        mem_mb=rising(16000),
+        runtime=rising(720),
         gpu=needed_gpus,
     params:
         code=code_sha256("metrics probes"),
@@ -55,8 +55,8 @@ rule metrics_asymptotics:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
-        runtime=720,
+        mem_mb=rising(8000),
+        runtime=rising(720),
         gpu=1,
     params:
         code=code_sha256("metrics asymptotics"),
@@ -76,6 +76,7 @@ rule metrics_paths:
         meta=f"{RESULTS}/metrics/paths/toy.meta.json",
     log:
         f"{RESULTS}/logs/metrics/paths/toy.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:

@@ -16,8 +16,8 @@ rule models_calibration:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
-        runtime=720,
+        mem_mb=rising(8000),
+        runtime=rising(720),
         gpu=1,
     params:
         code=code_sha256("models calibrate"),
@@ -46,8 +46,8 @@ rule metrics_joints:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
-        runtime=720,
+        mem_mb=rising(8000),
+        runtime=rising(720),
         gpu=1,
     params:
         code=code_sha256("metrics joints"),
@@ -81,8 +81,8 @@ rule metrics_evaluations:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=16000,
-        runtime=1440,
+        mem_mb=rising(16000),
+        runtime=rising(1440),
         gpu=1,
     params:
         code=code_sha256("metrics evaluations"),

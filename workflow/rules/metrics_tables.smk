@@ -19,6 +19,7 @@ rule metrics_table:
         meta=f"{RESULTS}/metrics/{{table}}.meta.json",
     log:
         f"{RESULTS}/logs/metrics/{{table}}.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
@@ -71,6 +72,7 @@ rule metrics_departures:
         meta=f"{RESULTS}/metrics/departures.meta.json",
     log:
         f"{RESULTS}/logs/metrics/departures.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:

@@ -19,7 +19,8 @@ rule models:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
+        mem_mb=training_memory,
+        # As long as a job may be: one that is stopped goes on.
         runtime=2880,
         gpu=1,
     params:

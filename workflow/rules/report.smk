@@ -7,6 +7,7 @@ rule report_tables:
         meta=f"{RESULTS}/tables/tables.meta.json",
     log:
         f"{RESULTS}/logs/report/tables.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
@@ -35,6 +36,7 @@ rule claims:
         meta=f"{RESULTS}/report/claims.meta.json",
     log:
         f"{RESULTS}/logs/report/claims.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:

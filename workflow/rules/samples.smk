@@ -27,8 +27,8 @@ rule samples:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
-        runtime=1440,
+        mem_mb=rising(8000),
+        runtime=rising(1440),
         gpu=1,
     params:
         code=code_sha256("samples draw"),
@@ -64,8 +64,8 @@ rule samples_shard:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
-        runtime=1440,
+        mem_mb=rising(8000),
+        runtime=rising(1440),
         gpu=1,
     params:
         code=code_sha256("samples draw"),
@@ -128,7 +128,7 @@ rule samples_sequence:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
+        mem_mb=rising(8000),
         gpu=1,
     params:
         code=code_sha256("samples sequence"),
@@ -156,7 +156,7 @@ rule samples_grid:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
+        mem_mb=rising(8000),
         gpu=1,
     params:
         code=code_sha256("samples grid"),
@@ -192,8 +192,8 @@ rule samples_probe:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=16000,
-        runtime=1440,
+        mem_mb=rising(16000),
+        runtime=rising(1440),
         gpu=1,
     params:
         code=code_sha256("samples probe"),
