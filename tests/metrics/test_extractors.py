@@ -115,6 +115,12 @@ def test_unequal_numbers_of_images_are_refused():
         join_tables({"a": rows, "b": pd.concat([rows, rows.assign(n=50)])})
 
 
+def test_tables_of_samples_alone_are_joined():
+    """As those of milestones are, which name no set."""
+    rows = pd.DataFrame({"dataset": ["d"], "metric": ["m"], "extractor": ["x"], "extractor_sha256": ["0"], "n": [100]})
+    assert len(join_tables({"a": rows, "b": rows})) == 2
+
+
 def test_mixing_references_is_refused(ihdm_fails, tmp_path):
     rows = pd.DataFrame({"dataset": ["d"], "set": ["s"], "reference": ["training"], "value": [1.0]})
     for name, table in (("a", rows), ("b", rows.assign(reference="as_released"))):
