@@ -152,9 +152,10 @@ def plan_text(rows: pd.DataFrame, machine: Machine) -> str:
         [
             f"Estimates. Assumed is a GPU with {machine.memory / GB:g} GB that reaches {machine.tflops:g} TFLOP/s in "
             "float32 with TF32 (sampling, measuring, and training without mixed precision) and "
-            f"{machine.mixed_tflops:g} in fp16 or bf16. Memory is that of all tensors, counted in a forward pass that "
-            f"computes nothing, with {COPIES_IN_TRAINING} copies of the weights in training; “fits” leaves "
-            f"{MARGIN:.0%} of the GPU to what is not counted.",
+            f"{machine.mixed_tflops:g} in fp16 or bf16; networks that are too small to fill it reach less. Memory is "
+            "that of all tensors, counted in a forward pass that computes nothing, with "
+            f"{COPIES_IN_TRAINING} copies of the weights in training; “fits” leaves {MARGIN:.0%} of the GPU to what is "
+            "not counted.",
             "Memory in GB; variants take what their experiment takes:",
             _memory_table(rows[rows["experiment"] == rows["base"]]),
             "GPU-hours:",
@@ -196,7 +197,7 @@ def _hours_table(rows: pd.DataFrame) -> str:
         **{stage: rows[f"{stage}_hours"] for stage in stages},
         all=rows["gpu_hours"],
     )
-    return _with_total(shown).to_markdown(index=False, floatfmt=".1f")
+    return _with_total(shown).to_markdown(index=False, floatfmt=".2f")
 
 
 def _disk_table(rows: pd.DataFrame) -> str:
@@ -206,10 +207,11 @@ def _disk_table(rows: pd.DataFrame) -> str:
     shown["all"] = shown.sum(axis=1, skipna=False)
     named = shown.rename(columns=lambda name: name.removesuffix("_gb")).reset_index()
     named = named.rename(columns={"dataset": "data set", "state": "training states"})
-    return _with_total(named).to_markdown(index=False, floatfmt=".1f", missingval="unknown")
+    told = _with_total(named).astype(object)
+    return told.where(told.notna(), None).to_markdown(index=False, floatfmt=".1f", missingval="unknown")
 
 
 def _with_total(table: pd.DataFrame) -> pd.DataFrame:
-    total = table.sum(numeric_only=True).to_frame().T
+    total = table.sum(numeric_only=True, skipna=False).to_frame().T
     total.insert(0, table.columns[0], "all")
     return pd.concat([table, total], ignore_index=True)
