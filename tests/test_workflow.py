@@ -484,7 +484,7 @@ def test_downloads_are_a_step_of_their_own(tmp_path):
 def test_a_number_of_gpus_that_is_none_is_told(tmp_path):
     output = snakemake(tmp_path / "results", "-n", "--set-resources", "models:gpu=abc")
     assert output.returncode != 0
-    assert "--set-resources models:gpu=abc: give a whole number of GPUs" in output.stdout + output.stderr
+    assert "--set-resources RULE:gpu=abc: give a whole number of GPUs" in output.stdout + output.stderr
 
 
 @pytest.mark.parametrize("profile", ["workstation", "slurm"])

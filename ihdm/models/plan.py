@@ -42,10 +42,14 @@ class Machine:
     mixed_tflops: float
     memory: float
 
-    def seconds(self, work: Work, network: Inference, precision: str) -> float:
-        """Return how long it takes for work with a network that is trained in this precision."""
-        trained = THERE_AND_BACK * work.trained / (self.tflops if precision == "no" else self.mixed_tflops)
-        return network.flops * (work.there / self.tflops + trained) / 1e12
+    def speed(self, precision: str) -> float:
+        """Return the TFLOP/s of a precision."""
+        return self.tflops if precision == "no" else self.mixed_tflops
+
+    def seconds(self, work: Work, network: Inference, there: str, trained: str) -> float:
+        """Return how long it takes for work with a network, in the precisions of sampling and of training."""
+        training = THERE_AND_BACK * work.trained / self.speed(trained)
+        return network.flops * (work.there / self.speed(there) + training) / 1e12
 
     def largest(self, fixed: float, per_image: float, most: int) -> int:
         """Return the largest power of two, up to ``most``, of images that fit beside the margin; 0 if none does."""
@@ -59,7 +63,8 @@ class Machine:
 def seconds_of(config: Config, machine: Machine, name: str, work: Work) -> float:
     """Return how long a GPU takes for work with the network of an experiment."""
     experiment = config.variants[name].experiment
-    return machine.seconds(work, inference(experiment.network), experiment.training.mixed_precision)
+    there, trained = config.evaluation.compute.precision, experiment.training.mixed_precision
+    return machine.seconds(work, inference(experiment.network), there, trained)
 
 
 def plan_rows(config: Config, machine: Machine) -> pd.DataFrame:
@@ -151,7 +156,7 @@ def plan_text(rows: pd.DataFrame, machine: Machine) -> str:
     return "\n\n".join(
         [
             f"Estimates. Assumed is a GPU with {machine.memory / GB:g} GB that reaches {machine.tflops:g} TFLOP/s in "
-            "float32 with TF32 (sampling, measuring, and training without mixed precision) and "
+            "float32 with TF32 and "
             f"{machine.mixed_tflops:g} in fp16 or bf16; networks that are too small to fill it reach less. Memory is "
             "that of all tensors, counted in a forward pass that computes nothing, with "
             f"{COPIES_IN_TRAINING} copies of the weights in training; “fits” leaves {MARGIN:.0%} of the GPU to what is "
@@ -160,7 +165,8 @@ def plan_text(rows: pd.DataFrame, machine: Machine) -> str:
             _memory_table(rows[rows["experiment"] == rows["base"]]),
             "GPU-hours:",
             _hours_table(rows),
-            "Disk in GB, once all is done; a set of samples that is drawn in parts needs its size twice for a while:",
+            "Disk in GB, once all is done. On the way a training keeps its state up to three times, and samples that "
+            "are drawn in parts are there twice:",
             _disk_table(rows),
         ]
     )

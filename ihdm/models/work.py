@@ -73,7 +73,8 @@ def samples_shard(config: Config, name: str) -> Work:
 
 def samples_sequence(config: Config, name: str) -> Work:
     """Return the work of a few samples, as they form."""
-    return Work(_filled(ROWS_OF_A_SEQUENCE, config.sampling(name).micro_batch) * _evaluations(config, name))
+    batch = min(ROWS_OF_A_SEQUENCE, config.sampling(name).micro_batch)
+    return Work(_filled(ROWS_OF_A_SEQUENCE, batch) * _evaluations(config, name))
 
 
 def samples_grid(config: Config, name: str) -> Work:
@@ -120,6 +121,14 @@ def metrics_asymptotics(config: Config, name: str) -> Work:
     return Work(min(errors.num_images, MAX_IMAGES) * (levels[0] * errors.num_draws + levels[1] + chains))
 
 
+def metrics_milestones(config: Config, name: str) -> Work:
+    """Return the work of samples of the networks that are kept on the way of a training."""
+    settings, steps = config.milestones(name), config.variants[name].experiment.training.steps
+    kept = steps // (config.run(name).milestone_every or steps)
+    evaluations = settings.sampling.sampler.num_evaluations(settings.sampling.process.num_levels)
+    return Work(kept * evaluations * _filled(settings.num_samples, settings.sampling.micro_batch))
+
+
 def metrics_evaluations(config: Config, name: str) -> Work:
     """Return the work of samples after few and many evaluations."""
     study = config.study(name)
@@ -139,6 +148,7 @@ WORK: dict[str, Callable[[Config, str], Work]] = {
     "metrics_joints": metrics_joints,
     "metrics_asymptotics": metrics_asymptotics,
     "metrics_evaluations": metrics_evaluations,
+    "metrics_milestones": metrics_milestones,
 }
 """By rule: what one job does, of an experiment that has it."""
 
@@ -159,6 +169,8 @@ def networks_work(config: Config, name: str) -> dict[str, Work]:
         looked.append(metrics_asymptotics(config, name))
     if name in config.studies:
         looked.append(metrics_evaluations(config, name))
+    if config.run(name).milestone_every:
+        looked.append(metrics_milestones(config, name))
     return {
         "training": training(config, name),
         "looks": looks(config, name),

@@ -20,9 +20,9 @@ from ihdm.metrics.joints import joint_rows
 from ihdm.models import work
 from ihdm.models.footprint import inference
 from ihdm.models.monitoring import held_out_rows, save_preview
-from ihdm.models.network import build_network
+from ihdm.models.network import Deblurrer, build_network
 from ihdm.models.plan import GB, Machine, plan_rows, plan_text, seconds_of
-from ihdm.models.state import save_state
+from ihdm.models.state import STATE_NAME, StateWriter
 from ihdm.models.trainer import Trainer, make_accelerator
 from ihdm.models.work import Work
 from ihdm.processes import build_process
@@ -113,17 +113,20 @@ def test_looks_pass_the_network_as_often_as_planned(config, name, tmp_path):
     experiment, run, seen = config.variants[name].experiment, config.run(name), []
     unet = build_network(experiment.network).eval()
     unet.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    network, accelerator = Deblurrer(unet), make_accelerator("no")
     for _ in {*range(run.evaluate_every, experiment.training.steps, run.evaluate_every), experiment.training.steps}:
-        held_out_rows(unet, np.resize(IMAGES, (run.num_held_out, 8, 8, 1)), experiment, run)
-        save_preview(unet, IMAGES, experiment, run, tmp_path / "preview.png")
+        held_out_rows(network, np.resize(IMAGES, (run.num_held_out, 8, 8, 1)), experiment, run, accelerator)
+        save_preview(network, IMAGES, experiment, run, accelerator, tmp_path / "preview.png")
     assert Work(sum(seen)) == work.looks(config, name)
 
 
 def test_the_state_on_disk_is_of_the_size_that_is_planned(make_experiment, images, tmp_path):
     experiment = make_experiment(dropout=0.1)
     trainer = Trainer(experiment, images, make_accelerator("no"), RunSettings())
-    save_state(trainer, tmp_path / "state.safetensors")
-    tensors = load_file(tmp_path / "state.safetensors")
+    writer = StateWriter(tmp_path)
+    writer.save(trainer)
+    writer.wait()
+    tensors = load_file(tmp_path / STATE_NAME)
     assert len(tensors.pop("unlogged_losses")) == 0
     parameters = inference(experiment.network).parameters
     assert sum(tensor.nbytes for tensor in tensors.values()) == 4 * 4 * parameters
@@ -132,7 +135,7 @@ def test_the_state_on_disk_is_of_the_size_that_is_planned(make_experiment, image
 def test_time_is_operations_over_speed(config):
     digits = inference(config.networks["digits"]).flops
     assert seconds_of(config, MACHINE, "digits", Work(1000, 100)) == pytest.approx(digits * 1300 / 60e12)
-    assert MACHINE.seconds(Work(1000, 100), inference(config.networks["digits"]), "bf16") == pytest.approx(
+    assert MACHINE.seconds(Work(1000, 100), inference(config.networks["digits"]), "no", "bf16") == pytest.approx(
         digits * (1000 / 60e12 + 300 / 120e12)
     )
 
