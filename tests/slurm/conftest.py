@@ -18,13 +18,11 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-# There are no GPUs: jobs that ask for one compute on the CPU.
 ENVIRONMENT = {
     **os.environ,
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     "PYTHONPATH": str(ROOT),
     "OMP_NUM_THREADS": "1",
-    "IHDM_DEVICE": "cpu",
 }
 SITE = (
     "--jobs", "6", "--preemptible-retries", "6",
@@ -115,7 +113,7 @@ class Cluster:
 
 
 class Run:
-    """Snakemake in a folder of its own, at a scale whose results lie there.
+    """Snakemake in a folder of its own, at a scale whose results lie there. Without GPUs it computes on the CPU.
 
     Attributes:
         folder: where it runs.
@@ -126,7 +124,7 @@ class Run:
         self.folder, self.results = folder, folder / "results"
         self.started: list[subprocess.Popen[bytes]] = []
         folder.mkdir()
-        (folder / "scale.yaml").write_text(yaml.safe_dump(config | {"results": "results"}))
+        (folder / "scale.yaml").write_text(yaml.safe_dump(config | {"results": "results", "gpus": "optional"}))
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start Snakemake; what it says is added to :attr:`told`."""

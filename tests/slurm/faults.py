@@ -24,7 +24,7 @@ def scale(smoke) -> Any:
         digits = smoke["experiments"]["digits"]
 
         def lasting(length: float) -> dict[str, Any]:
-            return {**digits, "training": {**digits["training"], "steps": round(length * speed)}}
+            return {**digits, "training": {**digits["training"], "steps": max(round(length * speed), 1)}}
 
         return {
             "datasets": {"digits": smoke["datasets"]["digits"]},

@@ -239,7 +239,8 @@ def rising(value):
 def training_memory(wildcards, attempt):
     """The memory of a training: of each of its processes, one for each GPU that is asked for."""
     gpu = workflow.get_rule("models").resources["gpu"]
-    processes = 1 if gpu.is_evaluable() or not isinstance(gpu.value, int) else max(gpu.value, 1)  # else launcher tells
+    # Whatever is no number is told by gpus_option.
+    processes = max(gpu.value, 1) if not gpu.is_evaluable() and isinstance(gpu.value, int) else 1
     return 16000 * processes * min(attempt, 2)
 
 

@@ -117,8 +117,8 @@ rule metrics_milestones:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=16000,
-        runtime=1440,
+        mem_mb=rising(16000),
+        runtime=rising(1440),
         gpu=1,
     params:
         code=code_sha256("metrics milestones"),

@@ -129,6 +129,7 @@ rule samples_sequence:
         "../../environment.yml"
     resources:
         mem_mb=rising(8000),
+        runtime=rising(720),
         gpu=1,
     params:
         code=code_sha256("samples sequence"),
@@ -157,6 +158,7 @@ rule samples_grid:
         "../../environment.yml"
     resources:
         mem_mb=rising(8000),
+        runtime=rising(720),
         gpu=1,
     params:
         code=code_sha256("samples grid"),
