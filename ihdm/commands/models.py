@@ -71,8 +71,9 @@ def train(
     if initial_weights:
         inputs += [initial_weights / WEIGHTS_NAME, initial_weights / CONFIG_NAME]
     tables = ["history.csv", "held_out.csv"] if test else ["history.csv"]
+    outputs = [output / name for name in (CONFIG_NAME, WEIGHTS_NAME, *tables)]
     with record(
-        [output / name for name in (CONFIG_NAME, WEIGHTS_NAME, *tables)],
+        outputs,
         command="models train",
         meta=output / RECORD_NAME,
         inputs=inputs,
@@ -98,6 +99,8 @@ def train(
             rows = [row for row in history if ("level" in row) == (name == "held_out.csv")]
             with atomic_path(output / name) as temporary:
                 pd.DataFrame(rows).to_csv(temporary, index=False)
+        # Which there are is known at the end alone: how often a training keeps some may change on its way.
+        outputs += sorted((output / MILESTONES_NAME).rglob("*.*"))
     finish(state)
 
 

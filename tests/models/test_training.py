@@ -387,7 +387,7 @@ def test_command(make_experiment, images, tmp_path):
     np.save(tmp_path / "test.npy", images[:4])
     arguments = {
         "--settings": make_experiment().model_dump_json(),
-        "--run-settings": '{"evaluate_every": 3}',
+        "--run-settings": '{"evaluate_every": 3, "milestone_every": 4}',
         "--train": tmp_path / "train.npy",
         "--test": tmp_path / "test.npy",
         "--state": tmp_path / "state",
@@ -401,8 +401,13 @@ def test_command(make_experiment, images, tmp_path):
         "diffusion_pytorch_model.safetensors",
         "held_out.csv",
         "history.csv",
+        "milestones",
         "model.meta.json",
     ]
+    milestone = tmp_path / "model/milestones/step4"
+    assert {str(milestone / name) for name in ("config.json", WEIGHTS_NAME)} < {
+        *read_record(tmp_path / "model/model.meta.json")["outputs"]
+    }
     assert {path.name for path in (tmp_path / "state").iterdir()} == {"notes.txt", FINISHED_NAME, HISTORY_NAME}
     assert (tmp_path / "model/history.csv").read_text().startswith("step,loss,skipped\n6,")
     assert len((tmp_path / "model/held_out.csv").read_text().splitlines()) == 1 + 2 * 10
