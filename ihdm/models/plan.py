@@ -46,9 +46,12 @@ class Machine:
         """Return the TFLOP/s of a precision."""
         return self.tflops if precision == "no" else self.mixed_tflops
 
-    def seconds(self, work: Work, network: Inference, there: str, trained: str) -> float:
-        """Return how long it takes for work with a network, in the precisions of sampling and of training."""
-        training = THERE_AND_BACK * work.trained / self.speed(trained)
+    def seconds(self, work: Work, network: Inference, there: str, trained: str, *, checkpointed: bool = False) -> float:
+        """Return how long it takes for work with a network, in the precisions of sampling and of training.
+
+        With checkpointing, training goes forward once more.
+        """
+        training = (THERE_AND_BACK + checkpointed) * work.trained / self.speed(trained)
         return network.flops * (work.there / self.speed(there) + training) / 1e12
 
     def largest(self, fixed: float, per_image: float, most: int) -> int:
@@ -64,7 +67,8 @@ def seconds_of(config: Config, machine: Machine, name: str, work: Work) -> float
     """Return how long a GPU takes for work with the network of an experiment."""
     experiment = config.variants[name].experiment
     there, trained = config.evaluation.compute.precision, experiment.training.mixed_precision
-    return machine.seconds(work, inference(experiment.network), there, trained)
+    checkpointed = config.run(name).gradient_checkpointing
+    return machine.seconds(work, inference(experiment.network), there, trained, checkpointed=checkpointed)
 
 
 def plan_rows(config: Config, machine: Machine) -> pd.DataFrame:

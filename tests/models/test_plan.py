@@ -138,6 +138,9 @@ def test_time_is_operations_over_speed(config):
     assert MACHINE.seconds(Work(1000, 100), inference(config.networks["digits"]), "no", "bf16") == pytest.approx(
         digits * (1000 / 60e12 + 300 / 120e12)
     )
+    values = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text())
+    values["experiments"]["digits"]["run"]["gradient_checkpointing"] = True  # the forward pass is made twice
+    assert seconds_of(parse_config(values), MACHINE, "digits", Work(0, 100)) == pytest.approx(digits * 400 / 60e12)
 
 
 @pytest.mark.parametrize(("memory", "expected"), [(80, 8), (40, 4), (3, 0), (1000, 32)])
