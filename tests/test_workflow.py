@@ -235,7 +235,8 @@ def test_no_edit_of_a_command_an_environment_or_a_default_trains_anew(results, c
 
 def test_another_number_of_parts_draws_nothing_anew(results):
     """Sets that are there stay; a new one is drawn in parts, and joined."""
-    assert set(planned(snakemake(results, "--dry-run", evaluation__num_shards=3).stdout)) <= {"report", "claims", "all"}
+    jobs = planned(snakemake(results, "--dry-run", evaluation__num_shards=3).stdout)
+    assert set(jobs) <= {"report_tables", "report", "claims", "all"}  # which tell the configuration
     ratios = {"digits": [0, 1.5], "photos": [0]}
     result = snakemake(results, "--dry-run", evaluation__num_shards=3, sweeps__delta_ratio=ratios)
     jobs = planned(result.stdout)
