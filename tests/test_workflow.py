@@ -237,7 +237,7 @@ def test_another_number_of_parts_draws_nothing_anew(results):
     """Sets that are there stay; a new one is drawn in parts, and joined."""
     jobs = planned(snakemake(results, "--dry-run", evaluation__num_shards=3).stdout)
     assert set(jobs) <= {"report_tables", "report", "claims", "all"}  # which tell the configuration
-    ratios = {"digits": [0, 1.5], "photos": [0]}
+    ratios = {"digits": [0, 1.5]}
     result = snakemake(results, "--dry-run", evaluation__num_shards=3, sweeps__delta_ratio=ratios)
     jobs = planned(result.stdout)
     assert (jobs["samples"], jobs["samples_shard"], jobs["samples_gather"]) == (0, 3, 1)
