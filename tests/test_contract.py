@@ -14,8 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import typer
 import yaml
 
+from ihdm.__main__ import app
 from ihdm.config.experiments import NetworkSettings
 from ihdm.heat import HeatProcess, blur_schedule
 from ihdm.likelihood import prior_kl_bound
@@ -146,3 +148,26 @@ def test_the_documentation_tells_of_every_table_and_column(smoke_results):
         known = set(re.findall(r"`(\w+)`", shared + sections[path.stem]))
         assert set(pd.read_csv(path, nrows=0).columns) <= known, path.stem
     assert {*SECTIONS, "sweep"} == set(sections)
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "options"),
+    [
+        ("models", "plan", ["path", "tflops", "gpu_memory", "output"]),
+        ("models", "train", ["settings", "train", "state", "output", "run_settings"]),
+        ("metrics", "milestones", ["settings", "model", "train", "output"]),
+        ("data", "download", ["settings"]),
+    ],
+)
+def test_commands_for_clusters_have_these_names_and_options(group, name, options):
+    command = typer.main.get_command(app)
+    assert {"threads", "gpus", "gpus_optional"} <= {parameter.name for parameter in command.params}
+    found = command.commands[group].commands[name]
+    assert {*options} <= {parameter.name for parameter in found.params}
+
+
+def test_profiles_and_targets_of_clusters_have_these_names():
+    for profile in ("default", "workstation", "slurm"):
+        assert yaml.safe_load((ROOT / f"profiles/{profile}/config.yaml").read_text())
+    assert re.search(r"^test-slurm:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert "rule downloads:" in (ROOT / "workflow/rules/data.smk").read_text()
