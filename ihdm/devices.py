@@ -45,7 +45,10 @@ def claim_gpus(count: int, *, is_required: bool) -> None:
         os.environ[GPUS_VARIABLE] = ""
         return
     named = _named_gpus()
-    if len(named) >= count and not any(variable in os.environ for variable in MANAGED_VARIABLES):
+    if len(named) < count:
+        if not is_required:
+            os.environ[GPUS_VARIABLE] = ""  # all on the CPU, and not some of it on a GPU that others may hold
+    elif not any(variable in os.environ for variable in MANAGED_VARIABLES):
         os.environ[GPUS_VARIABLE] = ",".join(_claim(named, count))
     found = _usable_gpus()
     if found < count and is_required:
@@ -55,8 +58,8 @@ def claim_gpus(count: int, *, is_required: bool) -> None:
             + "; look at driver and installation (nvidia-smi, python -m torch.utils.collect_env), or let networks run "
             "on the CPU: `gpus: optional` in the configuration, --gpus-optional by hand"
         )
-    device = os.environ.get(GPUS_VARIABLE, "") if found else "none"
-    print(f"computing on {device_name(compute_device())} (GPU {device})".replace(" (GPU none)", ""), file=sys.stderr)
+    where = f" (GPU {os.environ[GPUS_VARIABLE]})" if found and os.environ.get(GPUS_VARIABLE) else ""
+    print(f"computing on {device_name(compute_device())}{where}", file=sys.stderr)
 
 
 def _named_gpus() -> list[str]:

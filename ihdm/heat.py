@@ -151,8 +151,8 @@ class HeatProcess:
         levels = torch.as_tensor(levels, device=self.device)
         if levels.ndim == 1 and len(levels) != len(images):
             raise ValueError(f"{len(levels)} levels for {len(images)} images")
-        # On a GPU it would have to be waited for; indexing refuses there what is outside.
-        if levels.numel() and levels.device.type == "cpu":
+        # One for each image on a GPU would have to be waited for; there, PyTorch itself refuses what is outside.
+        if levels.numel() and (levels.ndim == 0 or levels.device.type == "cpu"):
             lowest, highest = (int(level) for level in levels.aminmax())
             if lowest < 0 or highest > self.num_levels:
                 raise IndexError(f"levels must lie in 0…{self.num_levels}, not {lowest}…{highest}")

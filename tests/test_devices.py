@@ -101,6 +101,12 @@ def test_gpus_that_were_given_are_not_locked(claim, variable):
     assert taken == ["GPU-abc", "GPU-abc"]
 
 
+def test_fewer_than_asked_for_are_left_alone_where_they_are_optional(claim):
+    """All processes compute on the CPU then: one GPU cannot be shared, and may be another job's."""
+    assert claim(2, "0").stdout.readline() == "\n"
+    assert claim(1, "0").stdout.readline() == "0\n"  # none waits for the other
+
+
 def test_none_means_the_cpu(claim):
     process = claim(0)
     assert process.stdout.readline() == "\n"
