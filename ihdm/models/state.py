@@ -193,8 +193,9 @@ def begin(folder: Path, start: Path | None) -> None:
 
 def finish(folder: Path) -> None:
     """Mark a training as finished, once its network has been written."""
-    os.replace(folder / STATE_NAME, folder / FINISHED_NAME)
+    # The other way round, a kill in between would leave one that seems to be under way.
     (folder / PREVIOUS_NAME).unlink(missing_ok=True)
+    os.replace(folder / STATE_NAME, folder / FINISHED_NAME)
 
 
 def load_state(trainer: Trainer, path: Path) -> None:

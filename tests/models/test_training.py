@@ -142,6 +142,18 @@ def test_a_damaged_state_gives_way_to_the_one_before(stopped, make_experiment, i
     assert {path.name for path in stopped.iterdir()} == {FINISHED_NAME, HISTORY_NAME}
 
 
+def test_a_training_that_is_killed_while_it_is_marked_as_finished_is_not_taken_back(
+    stopped, make_experiment, images, run, monkeypatch
+):
+    """No state of before its end is left that another training would go on from."""
+    train(make_experiment(), images, stopped, run=run)
+    (stopped / PREVIOUS_NAME).write_bytes(b"of before")
+    monkeypatch.setattr("os.replace", lambda *_paths: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        finish(stopped)
+    assert {path.name for path in stopped.iterdir()} == {STATE_NAME, HISTORY_NAME}
+
+
 def test_a_finished_training_that_is_damaged_is_named(ended, make_experiment, images, run):
     (ended / FINISHED_NAME).write_bytes(b"nothing")
     with pytest.raises(UserError, match="damaged training state"):
