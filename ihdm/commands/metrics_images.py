@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from ihdm.commands.options import MeanPowerOption, SettingsOption, TrainOption, first_images, read_settings
+from ihdm.commands.options import (
+    ExtractorOption,
+    InceptionOption,
+    MeanPowerOption,
+    MomentsOption,
+    ReferenceOption,
+    SettingsOption,
+    TrainOption,
+    first_images,
+    read_settings,
+)
 from ihdm.commands.tables import LabelOption, OutputOption, SetsOption, named_paths, write_rows
 from ihdm.config.settings import Extractor
 from ihdm.config.stages import DistanceSettings, MemorisationSettings
@@ -14,12 +24,7 @@ from ihdm.errors import UserError
 
 app = typer.Typer()
 
-InceptionOption = Annotated[
-    Path, typer.Option(help="Folder of Inception's weights, which are downloaded if they are not there.")
-]
-ReferenceOption = Annotated[Path, typer.Option(help="Features of the reference, .npz.")]
 TrainFeaturesOption = Annotated[Path, typer.Option(help="Features of the training images, .npz.")]
-MomentsOption = Annotated[Path, typer.Option(help="Moments of the reference, .npz.")]
 
 
 @app.command()
@@ -44,7 +49,7 @@ def extractor(
 
 @app.command()
 def features(
-    extractor: Annotated[Path, typer.Option(help="The extractor, .npz.")],
+    extractor: ExtractorOption,
     images: Annotated[Path, typer.Option(help="The images, .npy.")],
     output: Annotated[Path, typer.Option(help="Path of the features, .npz.")],
     inception: InceptionOption = Path("data/inception"),
@@ -72,7 +77,7 @@ def features(
 def samples(
     settings: SettingsOption,
     images: Annotated[Path, typer.Option(help="The samples, .npy.")],
-    extractor: Annotated[Path, typer.Option(help="The extractor, .npz.")],
+    extractor: ExtractorOption,
     reference: ReferenceOption,
     moments: MomentsOption,
     power: MeanPowerOption,

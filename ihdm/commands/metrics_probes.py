@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ihdm.commands.options import ResamplesOption, SettingsOption, TestOption, first_images, read_settings
+from ihdm.commands.options import (
+    ExtractorOption,
+    InceptionOption,
+    ResamplesOption,
+    SettingsOption,
+    TestOption,
+    first_images,
+    read_settings,
+)
 from ihdm.commands.tables import LabelOption, OutputOption, write_rows
 from ihdm.config.stages import ErrorSettings
 from ihdm.errors import UserError
@@ -29,14 +37,14 @@ PROBES = {
 @app.command()
 def probes(
     folder: Annotated[Path, typer.Option("--probes", help="Folder of an experiment's probes.")],
-    extractor: Annotated[Path, typer.Option(help="The data set's extractor, .npz.")],
+    extractor: ExtractorOption,
     resamples: ResamplesOption,
     interpolation: Annotated[Path, typer.Option(help="Path of the table of paths between samples, .csv.")],
     hierarchy: Annotated[Path, typer.Option(help="Path of the table of trees of samples, .csv.")],
     generation: Annotated[Path, typer.Option(help="Path of the table of the order of generation, .csv.")],
     cumulative_sums: Annotated[Path, typer.Option(help="Path of the table of what ranges of steps add, .csv.")],
     input_gradients: Annotated[Path, typer.Option(help="Path of the table of input gradients, .csv.")],
-    inception: Annotated[Path, typer.Option(help="Folder of Inception's weights.")] = Path("data/inception"),
+    inception: InceptionOption = Path("data/inception"),
     label: LabelOption = None,
 ) -> None:
     """Measure what was probed of an experiment: interpolations, trees, trajectories, sums of steps and gradients."""

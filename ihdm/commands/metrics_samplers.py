@@ -5,7 +5,18 @@ from typing import Annotated, Any
 
 import typer
 
-from ihdm.commands.options import SettingsOption, TestOption, TrainOption, first_images, read_settings
+from ihdm.commands.options import (
+    ExtractorOption,
+    InceptionOption,
+    MeanPowerOption,
+    MomentsOption,
+    ReferenceOption,
+    SettingsOption,
+    TestOption,
+    TrainOption,
+    first_images,
+    read_settings,
+)
 from ihdm.commands.tables import LabelOption, OutputOption, write_rows
 from ihdm.config.stages import JointSettings, MilestoneSettings, StudySettings
 
@@ -57,13 +68,13 @@ def evaluations(
     settings: SettingsOption,
     model: ModelOption,
     train: TrainOption,
-    extractor: Annotated[Path, typer.Option(help="The data set's extractor, .npz.")],
-    reference: Annotated[Path, typer.Option(help="Features of the reference, .npz.")],
-    moments: Annotated[Path, typer.Option(help="What distances need of the reference, .npz.")],
-    power: Annotated[Path, typer.Option(help="Mean power of the training images, .npz.")],
+    extractor: ExtractorOption,
+    reference: ReferenceOption,
+    moments: MomentsOption,
+    power: MeanPowerOption,
     sheets: Annotated[Path, typer.Option(help="Path of some samples of every set, .npz.")],
     output: OutputOption,
-    inception: Annotated[Path, typer.Option(help="Folder of Inception's weights.")] = Path("data/inception"),
+    inception: InceptionOption = Path("data/inception"),
     label: LabelOption = None,
 ) -> None:
     """Measure samples after few and many network evaluations, by every sampler named, with their seconds."""
@@ -73,12 +84,9 @@ def evaluations(
     from ihdm.devices import compute_device, device_name
     from ihdm.metrics.evaluations import Reference, count_sets, study_row, study_sets
     from ihdm.metrics.extractors import load_extractor
-    from ihdm.metrics.features import StoredFeatures
-    from ihdm.metrics.moments import Moments
-    from ihdm.metrics.spectrum import MeanPower
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
     from ihdm.progress import Progress
-    from ihdm.storage.files import atomic_path, sha256
+    from ihdm.storage.files import atomic_path
     from ihdm.storage.provenance import record
 
     chosen, device = read_settings(StudySettings, settings), compute_device()
@@ -95,9 +103,7 @@ def evaluations(
         network = load_network(model, chosen.sampling.process, images, device, chosen.sampling.compute)
         calibration = Calibration.read(model / CALIBRATION_NAME, chosen.sampling.process)
         transform, _ = load_extractor(extractor, images[:1], inception=inception)
-        measured_from = Reference(
-            StoredFeatures.read(reference), Moments.read(moments, sha256(reference)), MeanPower.read(power)
-        )
+        measured_from = Reference.read(reference, moments, power)
         rows: list[dict[str, object]] = []
         shown: dict[str, Any] = {}
         with Progress(f"evaluations {output.stem}", count_sets(chosen), unit="sets") as progress:
@@ -117,24 +123,20 @@ def milestones(
     settings: SettingsOption,
     model: Annotated[Path, typer.Option(help="Folder of the trained network, with its milestones.")],
     train: TrainOption,
-    extractor: Annotated[Path, typer.Option(help="The data set's extractor, .npz.")],
-    reference: Annotated[Path, typer.Option(help="Features of the reference, .npz.")],
-    moments: Annotated[Path, typer.Option(help="What distances need of the reference, .npz.")],
-    power: Annotated[Path, typer.Option(help="Mean power of the training images, .npz.")],
+    extractor: ExtractorOption,
+    reference: ReferenceOption,
+    moments: MomentsOption,
+    power: MeanPowerOption,
     output: OutputOption,
-    inception: Annotated[Path, typer.Option(help="Folder of Inception's weights.")] = Path("data/inception"),
+    inception: InceptionOption = Path("data/inception"),
     label: LabelOption = None,
 ) -> None:
     """Measure samples of the networks that a training kept on its way: quality against steps."""
     from ihdm.devices import compute_device, device_name
-    from ihdm.metrics.evaluations import DISTANCES, Reference, measure_set
+    from ihdm.metrics.evaluations import DISTANCES, Reference, measure_columns, measure_set
     from ihdm.metrics.extractors import load_extractor
-    from ihdm.metrics.features import StoredFeatures
-    from ihdm.metrics.moments import Moments
-    from ihdm.metrics.spectrum import MeanPower
     from ihdm.models.network import WEIGHTS_NAME, find_milestones, load_network
     from ihdm.progress import Progress
-    from ihdm.storage.files import sha256
     from ihdm.storage.provenance import record
 
     chosen, device = read_settings(MilestoneSettings, settings), compute_device()
@@ -148,9 +150,7 @@ def milestones(
         device=device_name(device),
     ):
         transform, _ = load_extractor(extractor, images[:1], inception=inception)
-        measured_from = Reference(
-            StoredFeatures.read(reference), Moments.read(moments, sha256(reference)), MeanPower.read(power)
-        )
+        measured_from = Reference.read(reference, moments, power)
         rows: list[dict[str, object]] = []
         with Progress(f"milestones {output.stem}", len(found), unit="networks") as progress:
             for done, (step, folder) in enumerate(found.items(), start=1):
@@ -159,9 +159,8 @@ def milestones(
                     network, None, images, transform, measured_from, chosen.distance, chosen.num_samples,
                     chosen.sampling, device,
                 )  # fmt: skip
-                kept = ("metric", "value", "standard_error", "low", "high", "extractor", "extractor_sha256")
                 rows += [
-                    {"step": step, "n": chosen.num_samples, **{column: row.get(column) for column in kept}}
+                    {"step": step, "n": chosen.num_samples, **measure_columns(row)}
                     for row in measured
                     if row["metric"] in (*DISTANCES, "relative_power_highest")
                 ]

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from ihdm.metrics.moments import Moments
 from ihdm.metrics.spectrum import MeanPower, band_rows
 from ihdm.objective import Network
 from ihdm.samples.generation import generate
+from ihdm.storage.files import sha256
 from ihdm.storage.images import StoredImages
 from ihdm.storage.tensors import to_uint8
 
@@ -33,6 +35,15 @@ class Reference:
     features: StoredFeatures
     moments: Moments
     power: MeanPower
+
+    @classmethod
+    def read(cls, features: Path, moments: Path, power: Path) -> "Reference":
+        """Read all three.
+
+        Raises:
+            UserError: if a file cannot be read, or the moments are those of other features.
+        """
+        return cls(StoredFeatures.read(features), Moments.read(moments, sha256(features)), MeanPower.read(power))
 
 
 @dataclass(frozen=True)
@@ -162,14 +173,19 @@ def measure_set(
     return rows, samples
 
 
+def measure_columns(row: dict[str, object]) -> dict[str, object]:
+    """Return what a table says of one measure of a set."""
+    kept = ("metric", "value", "standard_error", "low", "high", "extractor", "extractor_sha256")
+    return {column: row.get(column) for column in kept}
+
+
 def study_row(row: dict[str, object], found: SampledSet) -> dict[str, object]:
     """Return a row of the table of the study."""
-    kept = ("metric", "value", "standard_error", "low", "high", "extractor", "extractor_sha256")
     return {
         "sampler": found.sampler,
         "evaluations": found.evaluations,
         "delta_ratio": found.delta_ratio,
         "set": "samples",
         "n": found.num_samples,
-        **{column: row.get(column) for column in kept},
+        **measure_columns(row),
     }
