@@ -152,11 +152,11 @@ def network_rows(
         rows.append(_row("network_loss", process.num_levels, len(images), ratio, level))
         report(len(rows))
     done = len(rows)
-    for num_visited, (leaping, denoising) in leaping_and_denoising(
+    by_number = leaping_and_denoising(
         network, process, calibration, images, visited, seed, batch_size, lambda more: report(done + more)
-    ).items():
-        ratio = ratio_estimate(leaping, denoising)
-        rows.append(_row("network_losses", num_visited, len(images), ratio))
+    )
+    for num_visited, (leaping, denoising) in sorted(by_number.items()):
+        rows.append(_row("network_losses", num_visited, len(images), ratio_estimate(leaping, denoising)))
     done += len(visited)
     for level in langevin_levels:
         for delta_ratio in delta_ratios:

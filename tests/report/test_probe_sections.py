@@ -89,6 +89,15 @@ def test_gaussian_data_are_told_once_and_networks_by_band():
     assert "nan" not in shown.to_string()
 
 
+def test_rows_are_told_in_the_order_of_the_table():
+    """Also where a K came earlier, in the toy."""
+    named = {"part": "network_losses", "n": 3, "value": 2.0, "standard_error": 0.1, "low": 1.8, "high": 2.2}
+    rows = [{"experiment": "digits", **named, "num_levels": levels} for levels in (5, 10, 20, 40)]
+    rows = [*({"experiment": "digits", **row} for row in toy_rows()), *rows]
+    shown = asymptotics.summarise(pd.DataFrame(rows))
+    assert shown["K"].tolist()[-4:] == [5, 10, 20, 40]
+
+
 def test_networks_alone_are_told_by_band_too():
     """A file whose only bands are numbers has them as such."""
     row = {"num_levels": 8, "level": 4, "n": 3, "value": 1.0, "standard_error": 0.1, "low": 0.8, "high": 1.2}

@@ -54,5 +54,6 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     )
     keys = ["experiment", "what", "K", "level", "ratio"]
     wide = table.pivot_table(index=keys, columns="name", values="text", aggfunc="first", sort=False)
+    wide = wide.reindex(pd.MultiIndex.from_frame(table[keys].drop_duplicates()))  # in the order of the table
     wide.index = wide.index.set_names("δ/σ", level="ratio")
     return wide.fillna("–").reset_index().rename(columns={"what": "part"}).rename_axis(columns=None)
