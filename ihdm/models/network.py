@@ -33,8 +33,8 @@ PROCESS_KEY = "_process"
 class InputConvolution(nn.Conv2d):
     """A convolution that stays in float32 under autocast.
 
-    In bfloat16 the values of an image near one are 1/128 apart, as coarse as the noise σ = 0.01 that a network for heat
-    is to remove.
+    In bfloat16 values between a half and one are 1/256 apart, which is not far below the noise σ = 0.01 that a network
+    for heat is to remove.
     """
 
     def forward(
