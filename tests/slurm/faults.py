@@ -21,7 +21,7 @@ def scale(smoke) -> Any:
     """Small trainings: {name: seconds}."""
 
     def with_trainings(seconds: dict[str, float], speed: float = 1000.0) -> dict[str, Any]:
-        digits = smoke["experiments"]["digits"]
+        digits = {name: value for name, value in smoke["experiments"]["digits"].items() if name != "run"}
 
         def lasting(length: float) -> dict[str, Any]:
             return {**digits, "training": {**digits["training"], "steps": max(round(length * speed), 1)}}
@@ -39,9 +39,9 @@ def scale(smoke) -> Any:
 
 @pytest.fixture(scope="module")
 def speed(scale, tmp_path_factory) -> float:
-    """Steps a second."""
+    """Steps a second, of the fastest hundred: others may be using the machine."""
     times: dict[int, float] = {}
-    experiment = parse_config({**scale({"digits": 0.3}), "results": "results"}).variants["digits"].experiment
+    experiment = parse_config({**scale({"digits": 0.6}), "results": "results"}).variants["digits"].experiment
     images = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1), dtype=np.uint8)
     train(
         experiment,
@@ -49,7 +49,7 @@ def speed(scale, tmp_path_factory) -> float:
         tmp_path_factory.mktemp("speed"),
         report=lambda step, _: times.update({step: time.monotonic()}),
     )
-    return 200 / (times[300] - times[100])
+    return max(100 / (times[step] - times[step - 100]) for step in range(200, 601, 100))
 
 
 def job_of(slurm: Any, experiment: str) -> str:
@@ -84,15 +84,24 @@ def test_jobs_that_are_stopped_go_on_and_the_others_are_done(cluster, slurm, new
         "models:runtime=4 if wildcards.experiment == 'late' else 60",
         "models_calibration:mem_mb=200*attempt**3",
     )  # fmt: skip
-    for name, command in (("cancelled", ("scancel",)), ("requeued", ("scontrol", "requeue"))):
-        slurm.wait_for(lambda name=name: has_begun(run.results, name) and job_of(slurm, name), 180, process)
-        slurm.ask(*command, job := job_of(slurm, name))
-    # SLURM lets a requeued job wait for two minutes.
-    slurm.wait_for(lambda: "JobState=PENDING" in slurm.ask("scontrol", "show", "job", job), 60, process)
-    slurm.ask("scontrol", "update", f"JobId={job}", "StartTime=now")
+    commands = {"cancelled": ("scancel",), "requeued": ("scontrol", "requeue")}
+
+    def caught() -> tuple[str, str] | None:
+        """One of them that is training, whichever SLURM starts first, and its job."""
+        begun = (name for name in commands if has_begun(run.results, name))
+        return next(((name, job) for name in begun if (job := job_of(slurm, name))), None)
+
+    while commands:
+        name, job = slurm.wait_for(caught, 180, process)
+        slurm.ask(*commands.pop(name), job)
+        if name == "requeued":
+            # SLURM lets a requeued job wait for two minutes.
+            requeued = job
+            slurm.wait_for(lambda: "JobState=PENDING" in slurm.ask("scontrol", "show", "job", requeued), 60, process)
+            slurm.ask("scontrol", "update", f"JobId={requeued}", "StartTime=now")
     assert process.wait() == 1
 
-    assert "Restarts=1" in slurm.ask("scontrol", "show", "job", job)
+    assert "Restarts=1" in slurm.ask("scontrol", "show", "job", requeued)
     # The late and the cancelled one have saved their states, as the logs say that are shown.
     assert len(set(re.findall(r"stopped at step (\d+)", run.told))) >= 2
     assert "SLURM status is: 'CANCELLED'" in run.told
