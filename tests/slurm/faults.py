@@ -85,6 +85,7 @@ def test_jobs_that_are_stopped_go_on_and_the_others_are_done(cluster, slurm, new
         "models_calibration:mem_mb=200*attempt**3",
     )  # fmt: skip
     commands = {"cancelled": ("scancel",), "requeued": ("scontrol", "requeue")}
+    jobs: dict[str, str] = {}
 
     def caught() -> tuple[str, str] | None:
         """One of them that is training, whichever SLURM starts first, and its job."""
@@ -92,16 +93,17 @@ def test_jobs_that_are_stopped_go_on_and_the_others_are_done(cluster, slurm, new
         return next(((name, job) for name in begun if (job := job_of(slurm, name))), None)
 
     while commands:
-        name, job = slurm.wait_for(caught, 180, process)
-        slurm.ask(*commands.pop(name), job)
+        name, jobs[name] = slurm.wait_for(caught, 180, process)
+        slurm.ask(*commands.pop(name), jobs[name])
         if name == "requeued":
             # SLURM lets a requeued job wait for two minutes.
-            requeued = job
-            slurm.wait_for(lambda: "JobState=PENDING" in slurm.ask("scontrol", "show", "job", requeued), 60, process)
-            slurm.ask("scontrol", "update", f"JobId={requeued}", "StartTime=now")
+            slurm.wait_for(
+                lambda: "JobState=PENDING" in slurm.ask("scontrol", "show", "job", jobs["requeued"]), 60, process
+            )
+            slurm.ask("scontrol", "update", f"JobId={jobs['requeued']}", "StartTime=now")
     assert process.wait() == 1
 
-    assert "Restarts=1" in slurm.ask("scontrol", "show", "job", requeued)
+    assert "Restarts=1" in slurm.ask("scontrol", "show", "job", jobs["requeued"])
     # The late and the cancelled one have saved their states, as the logs say that are shown.
     assert len(set(re.findall(r"stopped at step (\d+)", run.told))) >= 2
     assert "SLURM status is: 'CANCELLED'" in run.told
