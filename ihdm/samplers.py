@@ -83,6 +83,11 @@ class Step:
     offset: Modes
     noise: Modes
 
+    @property
+    def is_noisy(self) -> bool:
+        """Whether anything is drawn for it."""
+        return not _is_zero(self.noise)
+
 
 def plan_step(
     process: Process,
@@ -178,14 +183,46 @@ def visits(
     for step in steps:
         with torch.no_grad():
             raw = process.raw_estimate(network, state, step.level)
-        estimate = process.clipped(raw)
-        parts = [(step.keep, state), (step.mean, estimate)]
-        if estimate is not raw:
-            parts.append((step.unclipped, estimate - raw))
-        mean = _weighted(process, parts, step.offset)
-        yield Visit(step.level, step.next_level, state, estimate, mean)
+        visit = take_step(process, step, state, raw)
+        yield visit
         if step.next_level > 0:  # the last mean is the result; no noise is drawn for it
-            state = mean if _is_zero(step.noise) else _with_noise(process, mean, step.noise, noise[step.level - 1])
+            state = visit.mean
+            if step.is_noisy:
+                state = add_noise(process, step, state, noise[step.level - 1])
+
+
+def take_step(
+    process: Process,
+    step: Step,
+    state: Float[Tensor, "batch channel height width"],
+    raw: Float[Tensor, "batch channel height width"],
+) -> Visit:
+    """Take a step up to its noise.
+
+    Args:
+        process: the process.
+        step: from level k to level j.
+        state: u_k.
+        raw: what the network says of it, :meth:`~ihdm.processes.process.Process.raw_estimate`.
+    """
+    estimate = process.clipped(raw)
+    parts = [(step.keep, state), (step.mean, estimate)]
+    if estimate is not raw:
+        parts.append((step.unclipped, estimate - raw))
+    return Visit(step.level, step.next_level, state, estimate, _weighted(process, parts, step.offset))
+
+
+def add_noise(
+    process: Process,
+    step: Step,
+    mean: Float[Tensor, "batch channel height width"],
+    noise: Float[Tensor, "batch channel height width"],
+) -> Float[Tensor, "batch channel height width"]:
+    """Return the next state, from its mean and standard normal noise."""
+    if isinstance(step.noise, float):
+        return mean + step.noise * noise
+    # White noise is white in the cosine basis too, so it needs no transform there.
+    return mean + process.inverse(_tensor(step.noise, noise) * noise)
 
 
 def sampling_steps(
@@ -201,18 +238,6 @@ def sampling_steps(
     """
     for visit in visits(network, process, steps, start, noise):
         yield visit.next_level, visit.mean
-
-
-def _with_noise(
-    process: Process,
-    mean: Float[Tensor, "batch channel height width"],
-    deviation: Modes,
-    noise: Float[Tensor, "batch channel height width"],
-) -> Float[Tensor, "batch channel height width"]:
-    if isinstance(deviation, float):
-        return mean + deviation * noise
-    # White noise is white in the cosine basis too, so it needs no transform there.
-    return mean + process.inverse(_tensor(deviation, noise) * noise)
 
 
 def _weighted(
