@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ihdm.config.processes import SamplerSettings
 from ihdm.heat import HeatProcess
 from ihdm.seeds import generator
 from ihdm.storage.images import StoredImages
@@ -19,6 +20,15 @@ from ihdm.storage.tensors import to_tensor
 def prior_bandwidth(prior_noise: str, sigma: float, delta: float) -> float:
     """Return the standard deviation of the prior's noise: ``delta``, ``sigma``, or ``none`` for 0."""
     return {"delta": delta, "sigma": sigma, "none": 0.0}[prior_noise]
+
+
+def start_bandwidth(prior_noise: str, sampler: SamplerSettings, sigma: float, delta: float) -> float:
+    """Return the standard deviation of the noise of starts for a sampler.
+
+    A coupled sampler carries on the noise of its start, which must then be that of the process itself.
+    """
+    follows_delta = prior_noise == "delta" and not sampler.uses_delta
+    return prior_bandwidth("sigma" if follows_delta else prior_noise, sigma, delta)
 
 
 def draw_starts(

@@ -34,6 +34,7 @@ LAYERS = [
     {"data"},
     {"metrics", "samples"},
     {"models"},
+    {"portable"},
     {"figures", "report"},
     {"claims"},
     {"commands"},

@@ -6,6 +6,9 @@ from typing import Annotated
 import typer
 
 from ihdm.commands.options import SettingsOption, TrainOption, first_images, read_settings, require_apart
+from ihdm.commands.sampling import ModelOption, read_sampling, sampled_from
+from ihdm.commands.sampling import SettingsOption as SamplingOption
+from ihdm.commands.sampling import TrainOption as OriginTrainOption
 from ihdm.config.experiments import Experiment
 from ihdm.config.settings import RunSettings
 from ihdm.config.stages import CalibrationSettings
@@ -143,6 +146,59 @@ def calibrate(
             )  # fmt: skip
         with atomic_path(model / CALIBRATION_NAME) as temporary:
             found.save(temporary, chosen.process)
+
+
+@app.command()
+def export(
+    model: ModelOption,
+    output: Annotated[Path, typer.Option(help="Folder of the pipeline.")],
+    settings: SamplingOption = "{}",
+    train: OriginTrainOption = None,
+    prior: Annotated[
+        str,
+        typer.Option(
+            help="What starts are made of: `coefficients`, the few of each training image that the last blur leaves, "
+            "or `mixture`, Gaussians fitted to them."
+        ),
+    ] = "coefficients",
+    distance: Annotated[Path | None, typer.Option(help="Its table of distances, for the card.")] = None,
+    likelihood: Annotated[Path | None, typer.Option(help="Its table of bounds, for the card.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the model; by default that of its folder.")] = None,
+    num_shown: Annotated[int, typer.Option(help="Samples on the sheet beside the card.", min=1)] = 64,
+) -> None:
+    """Write a trained network as a folder that `IHDMPipeline.from_pretrained` loads, complete without anything else.
+
+    It holds network, process, sampler, what starts are made of, what was measured of the network if that lies beside
+    it, a card and a sheet of samples.
+    """
+    from ihdm.models.origin import training_settings
+    from ihdm.portable.card import distance_lines, likelihood_lines
+    from ihdm.portable.folder import export, require_prior
+    from ihdm.storage.provenance import record
+    from ihdm.storage.reading import read_table
+
+    sampling, train = read_sampling(settings, model, train)
+    kind = require_prior(prior)
+    images = first_images(train, sampling.num_train)
+    measures: list[str] = []
+    if distance:
+        measures += distance_lines(read_table(distance, ("set", "metric", "value", "low", "high", "extractor", "n")))
+    if likelihood:
+        measures += likelihood_lines(read_table(likelihood, ("bits_per_dim", "standard_error", "n", "delta_ratio")))
+    inputs = [*sampled_from(sampling, model, train), *(path for path in (distance, likelihood) if path)]
+    outputs: list[Path] = []
+    with record(
+        outputs,
+        command="models export",
+        inputs=inputs,
+        settings={**sampling.model_dump(mode="json"), "prior": kind, "num_shown": num_shown},
+        seed=sampling.seed,
+        meta=output.with_name(f"{output.name}.meta.json"),
+    ):
+        outputs += export(
+            model, train, images, sampling, kind, output,
+            name=name or model.name, training=training_settings(model), measures=measures, num_shown=num_shown,
+        )  # fmt: skip
 
 
 @app.command()

@@ -65,3 +65,9 @@ def read_origin(folder: Path) -> Origin:
             f"{folder}: does not tell how its network was trained; give the folder that `models train` wrote"
         ) from None
     return Origin(folder, {"process": process, **kept}, Path(images), images_sha256)
+
+
+def training_settings(folder: Path) -> dict[str, Any]:
+    """Return the settings that the record beside a network tells; empty if there is no record."""
+    path = folder / RECORD_NAME
+    return dict(read_record(path)["settings"]) if path.exists() else {}

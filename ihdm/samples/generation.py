@@ -13,7 +13,7 @@ from ihdm.config.processes import ProcessSettings
 from ihdm.config.stages import SamplingSettings
 from ihdm.errors import UserError
 from ihdm.objective import Network
-from ihdm.prior import prior_bandwidth
+from ihdm.prior import start_bandwidth
 from ihdm.processes import build_process
 from ihdm.processes.process import Process
 from ihdm.samplers import Step, Visit, plan_steps, visits
@@ -113,10 +113,7 @@ class Chain:
         process = build_process(settings.process, train.shape[1], device)
         unit = process.deviation(process.num_levels)
         delta = settings.delta_ratio * unit
-        prior_noise = settings.prior_noise
-        if prior_noise == "delta" and not settings.sampler.uses_delta:
-            prior_noise = "sigma"  # that of the process itself, which a coupled sampler carries on
-        bandwidth = prior_bandwidth(prior_noise, unit, delta)
+        bandwidth = start_bandwidth(settings.prior_noise, settings.sampler, unit, delta)
         steps = plan_steps(process, settings.sampler, delta, calibration)
         return cls(network, process, steps, train, bandwidth, settings.seed)
 

@@ -56,7 +56,10 @@ def code_modules(command: str) -> set[str]:
 
 
 def _split(command: str) -> tuple[str, str, str]:
-    stage, action, named = (*command.split(), "", "")[:3]
+    words = command.split()
+    if len(words) == 1:  # one that belongs to no stage
+        words = ["standalone", *words]
+    stage, action, named = (*words, "", "")[:3]
     return stage, action, named
 
 

@@ -40,6 +40,27 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Give a new folder to fill; it takes the place of ``path`` and all in it only if the block ends without error.
+
+    Raises:
+        UserError: if the disk is full.
+    """
+    with full_disk_told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            filled = temporary / path.name
+            filled.mkdir()
+            yield filled
+            if path.exists():
+                os.replace(path, temporary / "previous")
+            os.replace(filled, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
 def remove_leftovers(path: Path) -> None:
     """Remove what processes that were killed within :func:`atomic_path` of ``path`` have left beside it."""
     for leftover in path.parent.glob(f".{path.name}.*"):

@@ -43,8 +43,8 @@ def join_images(parts: Sequence[StoredImages], path: Path) -> None:
             stream.write(np.ascontiguousarray(part).data)
 
 
-def save_grid(images: StoredImages, path: Path, scale: int = 4) -> None:
-    """Write images as one PNG sheet, each pixel ``scale`` pixels wide."""
-    sheet = np.kron(tile(images), np.ones((scale, scale, 1), dtype=np.uint8))
+def save_grid(images: StoredImages, path: Path, scale: int = 4, columns: int | None = None) -> None:
+    """Write images as one sheet, PNG or what the ending says, each pixel ``scale`` pixels wide; see :func:`tile`."""
+    sheet = np.kron(tile(images, columns), np.ones((scale, scale, 1), dtype=np.uint8))
     with atomic_path(path) as temporary:
         Image.fromarray(sheet.squeeze(-1) if sheet.shape[-1] == 1 else sheet).save(temporary)

@@ -1,0 +1,256 @@
+"""Commands that need no workflow: sample a model, interpolate in it, measure it, train one on pictures of one's own."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ihdm.config.settings import Precision
+from ihdm.errors import UserError
+
+if TYPE_CHECKING:
+    from ihdm.portable.pipeline import IHDMPipeline
+
+app = typer.Typer()
+
+ModelArgument = Annotated[
+    Path,
+    typer.Argument(help="Folder of a model: one that `ihdm train` or `models export` made, or of a trained network."),
+]
+SamplerOption = Annotated[
+    str | None,
+    typer.Option(
+        help="How to sample: paper, ancestral, ddim, independent or markov, or SamplerSettings as JSON; by default the "
+        "model's own.",
+        show_default=False,
+    ),
+]
+EvaluationsOption = Annotated[
+    int | None, typer.Option(help="Network evaluations for an image; by default the model's own.", min=1)
+]
+DeltaOption = Annotated[
+    float | None, typer.Option("--delta-ratio", help="Sampling noise δ/σ; by default the model's own.", min=0)
+]
+SeedOption = Annotated[int, typer.Option(help="Images are numbered from 0 for each seed.", min=0, max=2**32 - 1)]
+BatchOption = Annotated[int, typer.Option(help="Images at a time.", min=1)]
+PrecisionOption = Annotated[str, typer.Option(help="Of the network: no, bf16 or, on a GPU, fp16.")]
+
+
+@app.command()
+def sample(
+    model: ModelArgument,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="A sheet, .png or .jpg; an animation of how images form, .gif or .webp; or a folder, for a file each.",
+        ),
+    ],
+    num_samples: Annotated[int, typer.Option("--num-samples", "-n", help="Number of images.", min=1)] = 64,
+    sampler: SamplerOption = None,
+    evaluations: EvaluationsOption = None,
+    delta_ratio: DeltaOption = None,
+    seed: SeedOption = 0,
+    batch_size: BatchOption = 64,
+    precision: PrecisionOption = "no",
+) -> None:
+    """Generate images with a model."""
+    from ihdm.portable.pictures import ANIMATED, SHEETS, animate, draw, frames, require_new, with_sampler, write
+    from ihdm.progress import Progress
+
+    if output.suffix.lower() not in SHEETS + ANIMATED:
+        require_new(output)
+    pipeline = with_sampler(_open(model), sampler, delta_ratio)
+    chosen = _precision(precision)
+    if output.suffix.lower() in ANIMATED:
+        steps = evaluations or pipeline.scheduler.sampler.num_evaluations(len(pipeline.scheduler))
+        sheets = []
+        with Progress(f"sampling {output.name}", steps + 1, unit="steps") as progress:
+            for sheet in frames(pipeline, num_samples, seed, evaluations, chosen):
+                sheets.append(sheet)
+                progress.update(len(sheets))
+        animate(sheets, output)
+    else:
+        with Progress(f"sampling {output.name}", num_samples, unit="images") as progress:
+            progress.update(0)
+            images = draw(
+                pipeline, num_samples, seed, evaluations=evaluations, batch_size=batch_size, precision=chosen,
+                report=progress.update,
+            )  # fmt: skip
+        write(images, output)
+    typer.echo(f"{output} is written")
+
+
+@app.command()
+def interpolate(
+    model: ModelArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="A sheet, .png or .jpg, with a path in each row.")],
+    num_positions: Annotated[int, typer.Option(help="Images on a path, its ends included.", min=2)] = 8,
+    rows: Annotated[int, typer.Option(help="Number of paths.", min=1)] = 4,
+    sampler: SamplerOption = None,
+    evaluations: EvaluationsOption = None,
+    delta_ratio: DeltaOption = None,
+    seed: SeedOption = 0,
+    precision: PrecisionOption = "no",
+) -> None:
+    """Generate the images on paths between pairs of samples, numbers 2 i and 2 i + 1 of the seed."""
+    import numpy as np
+
+    from ihdm.portable.pictures import SHEETS, enlargement, numbered_generator, with_sampler
+    from ihdm.progress import Progress
+    from ihdm.storage.images import save_grid
+    from ihdm.storage.tensors import to_uint8
+
+    if output.suffix.lower() not in SHEETS:
+        raise UserError(f"{output}: give the name of a sheet, {', '.join(SHEETS)}")
+    pipeline, chosen = with_sampler(_open(model), sampler, delta_ratio), _precision(precision)
+    pipeline.set_progress_bar_config(disable=True)
+    parts = []
+    with Progress(f"sampling {output.name}", rows, unit="paths") as progress:
+        progress.update(0)
+        for row in range(rows):
+            first, second = (numbered_generator(seed, number) for number in (2 * row, 2 * row + 1))
+            found = pipeline.interpolate(first, second, num_positions, evaluations, chosen, output_type="pt")
+            parts.append(to_uint8(found.images))
+            progress.update(row + 1)
+    images = np.concatenate(parts)
+    save_grid(images, output, enlargement(images), columns=num_positions)
+    typer.echo(f"{output} is written")
+
+
+@app.command()
+def evaluate(
+    model: ModelArgument,
+    data: Annotated[
+        Path, typer.Option(help="What to compare with: a folder of pictures, or an array of prepared images, .npy.")
+    ],
+    num_samples: Annotated[int, typer.Option("--num-samples", "-n", help="Number of images generated.", min=3)] = 1000,
+    extractor: Annotated[
+        str,
+        typer.Option(help="Features: dct, pca, efficientnet, or inception, in which alone distances are FID and KID."),
+    ] = "pca",
+    inception: Annotated[
+        Path, typer.Option(help="Folder of Inception's weights, which are downloaded if they are not there.")
+    ] = Path("data/inception"),
+    sampler: SamplerOption = None,
+    evaluations: EvaluationsOption = None,
+    delta_ratio: DeltaOption = None,
+    seed: SeedOption = 0,
+    batch_size: BatchOption = 64,
+    precision: PrecisionOption = "no",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Path of the table, .csv.")] = None,
+    card: Annotated[bool, typer.Option("--card", help="Write it into the model's card.")] = False,
+) -> None:
+    """Measure distances of a model's samples from pictures, with 95 % intervals, and precision and recall."""
+    import pandas as pd
+
+    from ihdm.commands.tables import write_table
+    from ihdm.portable.card import distance_lines, with_evaluation
+    from ihdm.portable.evaluation import as_reference, distance_table, require_extractor
+    from ihdm.portable.folder import CARD_NAME, is_pipeline
+    from ihdm.portable.pictures import draw, with_sampler
+    from ihdm.progress import Progress
+    from ihdm.storage.files import atomic_path
+
+    if card and not is_pipeline(model):
+        raise UserError(f"{model}: has no card; give a folder that `ihdm train` or `models export` made")
+    kind, chosen = require_extractor(extractor), _precision(precision)
+    pipeline = with_sampler(_open(model), sampler, delta_ratio)
+    reference = as_reference(data, pipeline.image_shape)
+    with Progress("sampling", num_samples, unit="images") as progress:
+        progress.update(0)
+        images = draw(
+            pipeline, num_samples, seed, evaluations=evaluations, batch_size=batch_size, precision=chosen,
+            report=progress.update,
+        )  # fmt: skip
+    rows = distance_table(images, reference, kind, inception)
+    uses_delta = pipeline.scheduler.sampler.uses_delta
+    table = pd.DataFrame(rows).assign(
+        reference=data.name, delta_ratio=pipeline.scheduler.delta_ratio if uses_delta else float("nan")
+    )
+    if output:
+        write_table(table, output)
+    if card:
+        path = model / CARD_NAME
+        text = with_evaluation(path.read_text() if path.exists() else "", distance_lines(table))
+        with atomic_path(path) as temporary:
+            temporary.write_text(text)
+    typer.echo("\n".join(distance_lines(table)))
+
+
+@app.command()
+def train(
+    context: typer.Context,
+    pictures: Annotated[Path, typer.Argument(help="A folder of pictures.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the model.")],
+    preset: Annotated[
+        str,
+        typer.Option(
+            help="quick (32 px, minutes on a CPU), small (32 px, hours on a CPU), medium (64 px) or large (128 px), "
+            "for a GPU; these times are estimates."
+        ),
+    ] = "small",
+    image_size: Annotated[int | None, typer.Option(help="Other than the preset's, in pixels.", min=8)] = None,
+    grey: Annotated[bool, typer.Option("--grey", help="Grey images.")] = False,
+    steps: Annotated[int | None, typer.Option(help="Other than the preset's.", min=1)] = None,
+    prior: Annotated[
+        str, typer.Option(help="What starts are made of: coefficients of training images, or a mixture fitted to them.")
+    ] = "coefficients",
+    seed: SeedOption = 0,
+    skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave out files that are no pictures.")] = False,
+) -> None:
+    """Train a model on a folder of pictures: from nothing to a folder with model, card and sheet.
+
+    Whatever stops it, the same command goes on. What it goes on from lies beside the model, in OUTPUT.work, and may be
+    deleted when all is done; with it, a larger --steps trains on.
+    """
+    from ihdm.commands import data, models
+    from ihdm.portable import own
+    from ihdm.portable.folder import SHEET_NAME, require_prior, require_room
+    from ihdm.storage.provenance import was_made_with
+
+    kind = require_prior(prior)
+    require_room(output)
+    experiment = own.experiment_of(pictures, preset, image_size, steps, seed, grey=grey, skip_broken=skip_broken)
+    work = output.absolute().with_name(f"{output.absolute().name}.work")
+    images, network = work / "data", work / "network"
+    if not own.is_prepared(images, experiment.dataset, pictures):
+        data.prepare(experiment.dataset.model_dump_json(), images, root=Path())
+    num_images = own.require_enough(images / "train.npy")
+    settings = experiment.model_dump_json()
+    if not own.is_trained(network, experiment, images / "train.npy"):
+        models.train(
+            context, settings, images / "train.npy", state=work / "state", output=network, test=images / "test.npy"
+        )
+    calibration = own.calibration_of(experiment, num_images)
+    if not was_made_with(network / "calibration.meta.json", calibration):
+        models.calibrate(calibration.model_dump_json(), network, images / "train.npy")
+    models.export(network, output, prior=kind, name=output.absolute().name)
+    typer.echo(f"{output} is written; see {output / SHEET_NAME} and {output / 'README.md'}")
+
+
+def _open(model: Path) -> "IHDMPipeline":
+    """Return the pipeline of a model folder, on the device that there is.
+
+    Raises:
+        UserError: if the folder holds no model.
+    """
+    from ihdm.commands.options import first_images
+    from ihdm.commands.sampling import read_sampling
+    from ihdm.devices import compute_device
+    from ihdm.models.origin import RECORD_NAME
+    from ihdm.portable.folder import assemble, is_pipeline, read
+
+    if is_pipeline(model) or not (model / RECORD_NAME).exists():
+        return read(model, compute_device())
+    sampling, train = read_sampling("{}", model, None)
+    return assemble(model, first_images(train, sampling.num_train), sampling).to(compute_device())
+
+
+def _precision(text: str) -> "Precision":
+    from typing import get_args
+
+    if text not in get_args(Precision):
+        raise UserError(f"--precision {text}: there are {', '.join(get_args(Precision))}")
+    return text  # type: ignore[return-value]

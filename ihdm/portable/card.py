@@ -1,0 +1,178 @@
+"""The card of a model folder: what it was trained on, what it keeps of that, how good it is, how to load it."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from ihdm.portable.pipeline import IHDMPipeline
+from ihdm.portable.prior import CoefficientPrior, MixturePrior
+
+MEASURES = {
+    "fid": "FID",
+    "kid": "KID",
+    "frechet_distance": "Fréchet distance",
+    "kernel_distance": "kernel distance",
+    "precision": "precision",
+    "recall": "recall",
+    "density": "density",
+    "coverage": "coverage",
+}
+EVALUATION_HEADING = "## Evaluation"
+NOT_EVALUATED = "Nothing was measured. `ihdm evaluate` measures it against pictures of your own."
+
+
+def model_card(
+    name: str,
+    pipeline: IHDMPipeline,
+    description: Mapping[str, Any],
+    training: Mapping[str, Any],
+    revealed: float | None,
+    measures: Iterable[str] = (),
+    *,
+    has_sheet: bool = False,
+) -> str:
+    """Return the card as Markdown with the header that model hubs read.
+
+    Args:
+        name: of the model.
+        pipeline: what the folder holds.
+        description: of the training images: ``source``, ``licence``, ``shape``.
+        training: settings of the training; empty if they are not known.
+        revealed: share of the training images' variance that a prior of coefficients determines.
+        measures: lines of its evaluation.
+        has_sheet: whether samples.png lies beside it.
+    """
+    channels, height, width = pipeline.image_shape
+    scheduler, config = pipeline.scheduler, pipeline.scheduler.process_settings
+    parameters = sum(part.numel() for part in pipeline.unet.parameters())
+    licence = str(description.get("licence", "not told"))
+    lines = [
+        "---",
+        "library_name: diffusers",
+        "pipeline_tag: unconditional-image-generation",
+        "license: other",
+        "license_name: terms-of-the-training-images",
+        "tags: [ihdm, inverse-heat-dissipation, unconditional-image-generation]",
+        "---",
+        "",
+        f"# {name}",
+        "",
+        f"Generates {'grey' if channels == 1 else 'colour'} images of {height}×{width} pixels. "
+        f"{parameters / 1e6:.3g} million parameters, process `{config.kind}`, K = {config.num_levels}.",
+        "",
+        *(["![Samples](samples.png)", ""] if has_sheet else []),
+        "## How to load it",
+        "",
+        "```python",
+        "from ihdm import IHDMPipeline",
+        "",
+        'pipe = IHDMPipeline.from_pretrained("this folder")',
+        "images = pipe(batch_size=16).images",
+        "```",
+        "",
+        "The package `ihdm` must be installed; neither data nor configuration are needed. Weights are safetensors: "
+        "nothing is unpickled.",
+        "",
+        "## Training images",
+        "",
+        f"- Source: {description.get('source', 'not told')}",
+        f"- Licence: {licence}. It is for whoever shares this model to see whether it allows that.",
+        f"- Number: {training.get('num_train') or (description.get('shape') or ['not told'])[0]}",
+        "",
+        "## What it keeps of them",
+        "",
+        *_kept(pipeline, revealed),
+        "",
+        EVALUATION_HEADING,
+        "",
+        *(list(measures) or [NOT_EVALUATED]),
+        "",
+        "## Configuration",
+        "",
+        *_block("Process", config.model_dump(mode="json")),
+        *_block("Sampler", {**scheduler.sampler.model_dump(), "delta_ratio": scheduler.delta_ratio}),
+        *(_block("Training", dict(training["training"])) if "training" in training else []),
+        "## Limits",
+        "",
+        "- It makes images of this size alone, of the kind that it was trained on.",
+        *_limits(pipeline),
+        "- It may give back training images, the more the fewer there were; look at the nearest ones before you share "
+        "samples.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _kept(pipeline: IHDMPipeline, revealed: float | None) -> list[str]:
+    prior = pipeline.prior
+    if prior is None:
+        return ["Starts are pure noise, so nothing beyond what the network has learnt."]
+    size = sum(part.numel() * part.element_size() for part in prior.state_dict().values())
+    layout = f"{prior.config.channels}×{prior.config.rows}×{prior.config.columns}"
+    if isinstance(prior, CoefficientPrior):
+        share = "" if revealed is None else f" They determine {revealed:.0%} of the variance of the images' pixels."
+        return [
+            f"`prior/` holds {layout} cosine coefficients of each of {prior.config.num_images} training images, what "
+            f"the blur of level K leaves ({size / 1e3:.3g} kB).{share} Whoever has the folder can undo the blur of "
+            "these few, and so see each training image as a thumbnail of that many pixels, and tell whether an image "
+            "of theirs was among them. `--prior mixture` keeps a fitted Gaussian mixture in their place.",
+        ]
+    assert isinstance(prior, MixturePrior)  # noqa: S101 (there are two kinds)
+    return [
+        f"`prior/` holds a Gaussian mixture of {prior.config.num_components} components over {layout} cosine "
+        f"coefficients of the blurred training images ({size / 1e3:.3g} kB): averages of many, and no single image. It "
+        "is no proof of privacy, as nothing bounds what a component of few images tells of them.",
+    ]
+
+
+def _limits(pipeline: IHDMPipeline) -> list[str]:
+    scheduler = pipeline.scheduler
+    if not scheduler.process_settings.has_delta:
+        return []
+    if pipeline.calibration is None:
+        return [f"- The network was not measured, so all {len(scheduler)} levels must be visited for an image."]
+    levels = pipeline.calibration.levels.numel()
+    return [f"- It was measured at {levels} of {len(scheduler)} levels; fewer evaluations must visit some of these."]
+
+
+def _block(title: str, values: Mapping[str, Any]) -> list[str]:
+    return [f"{title}:", "", "```json", json.dumps(values, indent=2, ensure_ascii=False), "```", ""]
+
+
+def distance_lines(table: pd.DataFrame) -> list[str]:
+    """Return distances of samples as a Markdown table.
+
+    Args:
+        table: rows of ``metrics distance``; those of other sets than samples are left out.
+    """
+    rows = table[(table["set"] == "samples") & table["metric"].isin(MEASURES)]
+    lines = [
+        "| measure | value | 95 % interval | features | n | against | δ/σ |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows.to_dict("records"):
+        ratio = row.get("delta_ratio")
+        lines.append(
+            f"| {MEASURES[row['metric']]} | {row['value']:.4g} | {row['low']:.4g} … {row['high']:.4g} | "
+            f"{row['extractor']} | {row['n']} | {row['n_reference']} {row.get('reference', 'training')} images | "
+            f"{'' if ratio is None or pd.isna(ratio) else f'{float(ratio):g}'} |"
+        )
+    return lines
+
+
+def likelihood_lines(table: pd.DataFrame) -> list[str]:
+    """Return the best bound of a table of ``metrics likelihood``, as a line."""
+    best = table.sort_values("bits_per_dim").iloc[0]
+    return [
+        "",
+        f"Bound on test images: {best['bits_per_dim']:.3f} ± {1.96 * best['standard_error']:.3f} bits per dimension "
+        f"(n = {int(best['n'])}, δ/σ = {best['delta_ratio']:g}).",
+    ]
+
+
+def with_evaluation(card: str, lines: Iterable[str]) -> str:
+    """Return a card with another evaluation in its place."""
+    before, _, after = card.partition(EVALUATION_HEADING)
+    _, heading, rest = after.partition("\n## ")
+    return before + EVALUATION_HEADING + "\n\n" + "\n".join(lines) + "\n" + heading + rest

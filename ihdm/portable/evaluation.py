@@ -1,0 +1,87 @@
+"""How near samples come to pictures that lie in a folder, by the same measures as in the workflow."""
+
+import tempfile
+from pathlib import Path
+from typing import cast, get_args
+
+import numpy as np
+
+from ihdm.config.settings import DatasetSettings, Extractor
+from ihdm.config.stages import DistanceSettings
+from ihdm.data.sources import load_splits, obtain_raw
+from ihdm.data.writing import prepare_splits
+from ihdm.errors import UserError
+from ihdm.metrics.distance import distance_rows
+from ihdm.metrics.extractors import extractor_device, fit_extractor
+from ihdm.metrics.features import extract
+from ihdm.metrics.moments import Moments
+from ihdm.storage.images import StoredImages
+from ihdm.storage.reading import open_images
+
+NUM_RESAMPLES = 200
+NUM_NEIGHBOURS = 5
+
+
+def require_extractor(name: str) -> Extractor:
+    """Return an extractor by its name.
+
+    Raises:
+        UserError: if there is none of this name.
+    """
+    if name not in get_args(Extractor):
+        raise UserError(f"--extractor {name}: there are {', '.join(get_args(Extractor))}")
+    return cast("Extractor", name)
+
+
+def as_reference(data: Path, image_shape: tuple[int, int, int]) -> StoredImages:
+    """Return pictures as images of a model's size.
+
+    Args:
+        data: a folder of pictures, which are brought to this size, or an array of images that have it.
+        image_shape: channels, height and width.
+
+    Raises:
+        UserError: if there are none, or they have another size.
+    """
+    channels, height, width = image_shape
+    if data.suffix == ".npy":
+        images = open_images(data)
+        if images.shape[1:] != (height, width, channels):
+            found = "×".join(map(str, images.shape[1:]))
+            raise UserError(f"{data}: holds images of {found}; the model makes {height}×{width}×{channels}")
+        return images
+    settings = DatasetSettings(
+        source="folder", path=str(data.absolute()), image_size=height, image_channels=1 if channels == 1 else 3
+    )
+    splits = load_splits(settings, obtain_raw(settings, Path()))
+    with tempfile.TemporaryDirectory() as folder:
+        paths = prepare_splits(splits, settings, Path(folder, "state"), Path(folder, "images"), {})
+        return np.concatenate([np.array(open_images(path)) for path in paths])
+
+
+def distance_table(
+    samples: StoredImages, reference: StoredImages, kind: Extractor, inception: Path
+) -> list[dict[str, object]]:
+    """Return the rows of `metrics distance` for one set of samples.
+
+    Args:
+        samples: generated images.
+        reference: real ones.
+        kind: the extractor, which is fitted on the reference if it is fitted.
+        inception: folder of Inception's weights, for `inception`.
+
+    Raises:
+        UserError: if there are too few images.
+    """
+    if len(reference) < NUM_NEIGHBOURS + 1:
+        raise UserError(f"{len(reference)} pictures to compare with; {NUM_NEIGHBOURS + 1} are the fewest")
+    extractor = fit_extractor(kind, reference, inception=inception, device=extractor_device(kind))
+    real, made = extract(extractor, reference), extract(extractor, samples)
+    settings = DistanceSettings(
+        num_images=(len(samples),),
+        num_resamples=NUM_RESAMPLES,
+        num_neighbours=NUM_NEIGHBOURS,
+        extrapolate=False,
+        seed=0,
+    )
+    return distance_rows({"samples": made}, real, Moments.of(real[:]), settings)

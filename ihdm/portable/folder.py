@@ -1,0 +1,186 @@
+"""A trained network and what belongs to it, put together as a pipeline; such a pipeline as a folder, and read again."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+import torch
+from diffusers import logging as diffusers_logging
+from safetensors import SafetensorError
+
+from ihdm.calibration import CALIBRATION_NAME, Calibration
+from ihdm.config.stages import SamplingSettings
+from ihdm.errors import UserError
+from ihdm.models.network import load_network
+from ihdm.portable.card import model_card
+from ihdm.portable.pictures import draw
+from ihdm.portable.pipeline import IHDMPipeline
+from ihdm.portable.prior import Prior, StoredCalibration, fit_mixture, keep_coefficients, revealed_share
+from ihdm.portable.scheduler import IHDMScheduler
+from ihdm.processes import build_process
+from ihdm.processes.heat import HeatDissipation
+from ihdm.storage.files import atomic_folder, require_writable
+from ihdm.storage.images import StoredImages, save_grid
+
+INDEX_NAME = "model_index.json"
+CARD_NAME = "README.md"
+SHEET_NAME = "samples.png"
+
+PriorKind = Literal["coefficients", "mixture"]
+"""What starts are made of: what is left of each training image, or a mixture fitted to that."""
+
+
+def assemble(
+    network: Path, train: StoredImages, sampling: SamplingSettings, prior: PriorKind = "coefficients"
+) -> IHDMPipeline:
+    """Put a trained network together with its process, its sampler, and what starts are made of.
+
+    What was measured of the network goes along, if it lies beside it.
+
+    Args:
+        network: folder of the network.
+        train: the training images; only the first ``sampling.num_train``, if that is given.
+        sampling: process, sampler, δ, prior and seed.
+        prior: what starts are made of, where they are blurred images.
+
+    Raises:
+        UserError: if the folder holds no network of this process and of such images, or they are too few for a mixture.
+    """
+    train = train[: sampling.num_train]
+    unet = load_network(network, sampling.process, train).unet
+    process = build_process(sampling.process, train.shape[1])
+    starts: Prior | None = None
+    if isinstance(process, HeatDissipation):
+        fit_one = prior == "mixture"
+        starts = fit_mixture(process, train, sampling.seed) if fit_one else keep_coefficients(process, train)
+    measured = network / CALIBRATION_NAME
+    calibration = StoredCalibration.of(Calibration.read(measured, sampling.process)) if measured.exists() else None
+    scheduler = IHDMScheduler(
+        process=sampling.process.model_dump(mode="json"),
+        **sampling.sampler.model_dump(),
+        delta_ratio=sampling.delta_ratio,
+        prior_noise=sampling.prior_noise,
+    )
+    return IHDMPipeline(unet, scheduler, starts, calibration)
+
+
+def require_prior(kind: str) -> PriorKind:
+    """Return a kind of prior by its name.
+
+    Raises:
+        UserError: if there is none of this name.
+    """
+    if kind not in get_args(PriorKind):
+        raise UserError(f"--prior {kind}: there are {' and '.join(get_args(PriorKind))}")
+    return cast("PriorKind", kind)
+
+
+def export(
+    network: Path,
+    train: Path,
+    images: StoredImages,
+    sampling: SamplingSettings,
+    prior: PriorKind,
+    output: Path,
+    *,
+    name: str,
+    training: Mapping[str, Any],
+    measures: Iterable[str] = (),
+    num_shown: int = 64,
+) -> list[Path]:
+    """Write a trained network as a folder, with its card and a sheet of samples; return the paths of its files.
+
+    Args:
+        network: folder of the network.
+        train: path of the training images, beside which their description lies.
+        images: what is there.
+        sampling: process, sampler, δ, prior and seed.
+        prior: what starts are made of.
+        output: the folder.
+        name: of the model.
+        training: settings of the training, for the card.
+        measures: lines of its evaluation.
+        num_shown: samples on the sheet.
+    """
+    require_room(output)
+    pipeline = assemble(network, images, sampling, prior)
+    process = build_process(sampling.process, images.shape[1])
+    revealed = revealed_share(process, images) if isinstance(process, HeatDissipation) else None
+    sheet = draw(pipeline, num_shown, sampling.seed)
+    card = model_card(name, pipeline, description_of(train), training, revealed, measures, has_sheet=True)
+    return save(pipeline, output, card, sheet)
+
+
+def save(pipeline: IHDMPipeline, folder: Path, card: str, sheet: StoredImages | None = None) -> list[Path]:
+    """Write a pipeline, its card and a sheet of samples as a folder, which appears only when it is complete.
+
+    An earlier pipeline there makes room for it.
+
+    Args:
+        pipeline: what is written.
+        folder: where.
+        card: of the model, Markdown.
+        sheet: samples to show.
+
+    Returns:
+        The paths of its files.
+
+    Raises:
+        UserError: if something else is in the folder.
+    """
+    require_room(folder)
+    with atomic_folder(folder) as filled:
+        pipeline.save_pretrained(filled)
+        (filled / CARD_NAME).write_text(card)
+        if sheet is not None:
+            save_grid(sheet, filled / SHEET_NAME)
+        for path in filled.rglob("*.safetensors"):
+            path.chmod(0o644)  # its writer lets only the owner read it
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def require_room(folder: Path) -> None:
+    """Check that a pipeline can be written to a folder: that it is not there, empty, or holds a pipeline.
+
+    Raises:
+        UserError: if something else is in it.
+    """
+    require_writable(folder / INDEX_NAME)
+    if folder.is_file() or (folder.exists() and any(folder.iterdir()) and not (folder / INDEX_NAME).exists()):
+        raise UserError(f"{folder}: something else lies there already; give a folder that is empty, or new")
+
+
+def read(folder: Path, device: torch.device | str = "cpu") -> IHDMPipeline:
+    """Read a pipeline from a folder, with nothing but safetensors.
+
+    Raises:
+        UserError: if there is none, or it is damaged.
+    """
+    if not (folder / INDEX_NAME).exists():
+        raise UserError(f"{folder}: holds no {INDEX_NAME}; give a folder that `models export` or `ihdm train` has made")
+    # Its bar over three files of a local disk tells nothing.
+    diffusers_logging.disable_progress_bar()
+    try:
+        pipeline = IHDMPipeline.from_pretrained(str(folder), local_files_only=True)
+    except UserError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+        raise UserError(f"{folder}: no pipeline can be read from it: {' '.join(str(error).split())[:300]}") from None
+    finally:
+        diffusers_logging.enable_progress_bar()
+    return pipeline.to(device)
+
+
+def is_pipeline(folder: Path) -> bool:
+    """Tell whether a folder holds a pipeline."""
+    return (folder / INDEX_NAME).exists()
+
+
+def description_of(train: Path) -> Mapping[str, Any]:
+    """Return the description that lies beside prepared images; empty if there is none that can be read."""
+    try:
+        found = json.loads(train.with_suffix(".json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,153 @@
+"""Images drawn from a pipeline by their numbers, and shown: sheets, folders of files, animations."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ihdm.config.processes import ANCESTRAL, SAMPLERS, SamplerSettings
+from ihdm.config.reading import parse_settings
+from ihdm.config.settings import Precision
+from ihdm.errors import UserError
+from ihdm.portable.pipeline import IHDMPipeline, as_pictures
+from ihdm.portable.scheduler import IHDMScheduler
+from ihdm.seeds import torch_seed
+from ihdm.storage.files import atomic_folder, atomic_path
+from ihdm.storage.images import StoredImages, save_grid, tile
+from ihdm.storage.tensors import to_uint8
+
+NAMED_SAMPLERS = {
+    **SAMPLERS,
+    "independent": SamplerSettings(noise="measured"),
+    "markov": ANCESTRAL.model_copy(update={"noise": "measured"}),
+}
+"""Samplers that can be asked for by name."""
+ANIMATED = (".gif", ".webp")
+SHEETS = (".png", ".jpg", ".jpeg")
+PIXELS = 480
+"""About as wide as a sheet is shown: small images are enlarged by a whole number."""
+FRAME_MILLISECONDS = 60
+LAST_MILLISECONDS = 1500
+
+
+def numbered_generator(seed: int, number: int) -> torch.Generator:
+    """Return the generator of an image by its number: the image is the same in any batch, up to rounding errors."""
+    return torch.Generator().manual_seed(torch_seed(seed, "portable sample", number))
+
+
+def with_sampler(pipeline: IHDMPipeline, sampler: str | None, delta_ratio: float | None) -> IHDMPipeline:
+    """Return the pipeline with another sampler, and another δ/σ.
+
+    Args:
+        pipeline: is changed.
+        sampler: a name, or SamplerSettings as JSON; by default its own.
+        delta_ratio: by default its own.
+
+    Raises:
+        UserError: if there is no such sampler.
+    """
+    changes: dict[str, Any] = {} if delta_ratio is None else {"delta_ratio": delta_ratio}
+    if sampler is not None:
+        if sampler.lstrip().startswith("{"):
+            changes |= parse_settings(SamplerSettings, sampler).model_dump()
+        elif sampler in NAMED_SAMPLERS:
+            changes |= NAMED_SAMPLERS[sampler].model_dump()
+        else:
+            raise UserError(f"--sampler {sampler}: known are {', '.join(NAMED_SAMPLERS)}, or settings of one as JSON")
+    if changes:
+        pipeline.scheduler = IHDMScheduler.from_config(dict(pipeline.scheduler.config), **changes)
+    return pipeline
+
+
+def draw(
+    pipeline: IHDMPipeline,
+    count: int,
+    seed: int,
+    *,
+    evaluations: int | None = None,
+    batch_size: int = 64,
+    precision: Precision = "no",
+    report: Callable[[int], None] = lambda _done: None,
+) -> StoredImages:
+    """Return images 0…count−1 of a seed, each from its own number alone.
+
+    Args:
+        pipeline: what generates them.
+        count: how many.
+        seed: of them all.
+        evaluations: network evaluations for an image.
+        batch_size: images at a time.
+        precision: of the network.
+        report: called with how many are done.
+    """
+    pipeline.set_progress_bar_config(disable=True)
+    parts = []
+    for first in range(0, count, batch_size):
+        numbers = range(first, min(first + batch_size, count))
+        generators = [numbered_generator(seed, number) for number in numbers]
+        images = pipeline(
+            len(numbers), evaluations, generators, precision=precision, output_type="pt", return_dict=False
+        )[0]
+        parts.append(to_uint8(images))
+        report(numbers.stop)
+    return np.concatenate(parts)
+
+
+def write(images: StoredImages, output: Path) -> None:
+    """Write images: as one sheet, if ``output`` ends in .png or .jpg, otherwise as a folder of numbered PNGs.
+
+    Raises:
+        UserError: if the folder holds something already.
+    """
+    if output.suffix.lower() in SHEETS:
+        save_grid(images, output, enlargement(images))
+        return
+    require_new(output)
+    width = len(str(len(images) - 1))
+    with atomic_folder(output) as filled:
+        for number, picture in enumerate(as_pictures(images)):
+            picture.save(filled / f"{number:0{width}}.png")
+
+
+def require_new(folder: Path) -> None:
+    """Check that a folder of pictures can be written.
+
+    Raises:
+        UserError: if there is something already, or the ending is that of another kind of file.
+    """
+    if folder.suffix:
+        raise UserError(
+            f"{folder}: give the name of a sheet, {', '.join(SHEETS)}, of an animation, {', '.join(ANIMATED)}, or of a "
+            "folder, without an ending"
+        )
+    if folder.exists() and (folder.is_file() or any(folder.iterdir())):
+        raise UserError(f"{folder}: something lies there already; give a folder that is empty, or new")
+
+
+def enlargement(images: StoredImages) -> int:
+    """Return how many pixels wide a pixel is shown."""
+    return max(1, round(PIXELS / tile(images).shape[1]))
+
+
+def frames(
+    pipeline: IHDMPipeline, count: int, seed: int, evaluations: int | None, precision: Precision = "no"
+) -> Iterator[StoredImages]:
+    """Yield images as they form, the start first."""
+    pipeline.set_progress_bar_config(disable=True)
+    generators = [numbered_generator(seed, number) for number in range(count)]
+    for _, images in pipeline.trajectory(count, evaluations, generators, precision):
+        yield to_uint8(images)
+
+
+def animate(sheets: Sequence[StoredImages], output: Path) -> None:
+    """Write sheets of images one after another as an animation, .gif or .webp, that rests at its end."""
+    scale = enlargement(sheets[0])
+    pictures = [
+        as_pictures(np.kron(tile(sheet), np.ones((scale, scale, 1), dtype=np.uint8))[None])[0] for sheet in sheets
+    ]
+    times = [FRAME_MILLISECONDS] * (len(pictures) - 1) + [LAST_MILLISECONDS]
+    kept: dict[str, Any] = {"lossless": True} if output.suffix.lower() == ".webp" else {}
+    with atomic_path(output) as temporary:
+        pictures[0].save(temporary, save_all=True, append_images=pictures[1:], duration=times, loop=0, **kept)

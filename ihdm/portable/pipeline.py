@@ -1,0 +1,260 @@
+"""A trained model as a pipeline of diffusers: network, scheduler, and what starts are made of."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from os import PathLike
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from diffusers import DiffusionPipeline, UNet2DModel
+from diffusers.pipelines.pipeline_utils import ImagePipelineOutput
+from diffusers.utils.torch_utils import randn_tensor
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from ihdm.config.settings import Precision
+from ihdm.errors import UserError
+from ihdm.models.network import Deblurrer
+from ihdm.portable.prior import Prior, StoredCalibration
+from ihdm.portable.scheduler import Generators, IHDMScheduler
+from ihdm.storage.tensors import to_uint8
+
+Latents = Float[Tensor, "batch channel height width"]
+Callback = Callable[["IHDMPipeline", int, int, dict[str, Tensor]], dict[str, Tensor] | None]
+"""Is called after each step with the pipeline, the step's number, its level, and ``latents``, the state, and ``mean``;
+what it returns as ``latents`` takes the place of the state."""
+Draw = Callable[[], Latents]
+"""Draws the standard normal noise of the next step."""
+
+
+class IHDMPipeline(DiffusionPipeline):
+    """Generates images by a trained network of any process.
+
+    .. code-block:: python
+
+        from ihdm import IHDMPipeline
+        pipe = IHDMPipeline.from_pretrained(folder)
+        images = pipe(batch_size=16).images
+
+    Args:
+        unet: the network.
+        scheduler: process and sampler.
+        prior: what starts are made of; None for a process that starts from noise alone.
+        calibration: what was measured of the network; without it some samplers cannot be used.
+    """
+
+    model_cpu_offload_seq = "unet"
+    _optional_components = ["prior", "calibration"]  # noqa: RUF012 (diffusers has it so)
+
+    def __init__(
+        self,
+        unet: UNet2DModel,
+        scheduler: IHDMScheduler,
+        prior: Prior | None = None,
+        calibration: StoredCalibration | None = None,
+    ) -> None:
+        super().__init__()
+        self.register_modules(unet=unet, scheduler=scheduler, prior=prior, calibration=calibration)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | PathLike[str], **kwargs: Any) -> Self:  # noqa: ANN401
+        """Load a model folder, from safetensors only; arguments are diffusers' own.
+
+        Raises:
+            UserError: if pickled weights are asked for.
+        """
+        if not kwargs.setdefault("use_safetensors", True):
+            raise UserError("use_safetensors=False: pickled weights can hold code that runs when they are loaded")
+        loaded: Self = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
+        return loaded
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width."""
+        config = self.unet.config
+        return config.in_channels, config.sample_size, config.sample_size
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        batch_size: int = 1,
+        evaluations: int | None = None,
+        generator: Generators = None,
+        *,
+        starts: Latents | None = None,
+        shared_start: bool = False,
+        shared_noise: bool = False,
+        precision: Precision = "no",
+        output_type: Literal["pil", "np", "pt"] = "pil",
+        return_dict: bool = True,
+        callback_on_step_end: Callback | None = None,
+    ) -> ImagePipelineOutput | tuple[Any]:
+        """Generate images.
+
+        With a list of generators each image depends on its own alone, whatever the batch.
+
+        Args:
+            batch_size: how many.
+            evaluations: network evaluations for an image; by default as the scheduler is configured.
+            generator: one for all, or one for each image.
+            starts: u_K in the process's range, if they are not to be drawn.
+            shared_start: whether all begin at the first one's start.
+            shared_noise: whether all get the first one's noise.
+            precision: of the network alone.
+            output_type: a list of PIL images, or an array of the images' shape in [0, 1], channels last for ``np``.
+            return_dict: whether to return an object; a tuple otherwise.
+            callback_on_step_end: is called after each step.
+
+        Raises:
+            UserError: if there is not one generator for each image, starts are of another shape, the sampler needs what
+                was not measured, or the network gives values that are not finite.
+        """
+        own = self._generators(generator, batch_size)
+        if starts is None:
+            starts = self.draw_starts(1, own[0]) if shared_start else self.draw_starts(batch_size, generator)
+        if starts.shape[1:] != self.image_shape or len(starts) not in (1, batch_size):
+            wanted = "×".join(map(str, self.image_shape))
+            raise UserError(f"starts of shape {tuple(starts.shape)} for {batch_size} images of {wanted}")
+        starts = starts.to(self._execution_device).expand(batch_size, -1, -1, -1)
+
+        def draw() -> Latents:
+            if shared_noise:
+                return self._normal(1, own[0]).expand(batch_size, -1, -1, -1)
+            return self._normal(batch_size, generator)
+
+        *_, (_, images) = self._run(starts, draw, evaluations, precision, callback_on_step_end)
+        return self._finish(images, output_type, return_dict=return_dict)
+
+    @torch.no_grad()
+    def interpolate(
+        self,
+        first: torch.Generator,
+        second: torch.Generator,
+        num_positions: int = 8,
+        evaluations: int | None = None,
+        precision: Precision = "no",
+        output_type: Literal["pil", "np", "pt"] = "pil",
+    ) -> ImagePipelineOutput:
+        """Generate images on the path between two, that of each generator (paper, section 4.3).
+
+        Starts are blended as the process does it, along a line for heat, and the noise of every step on a sphere.
+
+        Args:
+            first: of the first image.
+            second: of the last image.
+            num_positions: images on the path, the two included, 2 or more.
+            evaluations: network evaluations for an image.
+            precision: of the network alone.
+            output_type: as for calling the pipeline.
+
+        Raises:
+            UserError: if there are fewer than two positions.
+        """
+        if num_positions < 2:
+            raise UserError(f"{num_positions} images on a path: two or more are needed, its ends")
+        device = self._execution_device
+        angles = torch.linspace(0, np.pi / 2, num_positions, device=device)
+        cosines, sines = (part[:, None, None, None] for part in (angles.cos(), angles.sin()))
+        ends = [self.draw_starts(1, generator).to(device) for generator in (first, second)]
+        process = self.scheduler.process_for(ends[0])
+        starts = process.blend_starts(*(end.expand(num_positions, -1, -1, -1) for end in ends), angles)
+
+        def draw() -> Latents:
+            return cosines * self._normal(1, first) + sines * self._normal(1, second)
+
+        *_, (_, images) = self._run(starts, draw, evaluations, precision, None)
+        return self._finish(images, output_type, return_dict=True)
+
+    @torch.no_grad()
+    def trajectory(
+        self,
+        batch_size: int = 1,
+        evaluations: int | None = None,
+        generator: Generators = None,
+        precision: Precision = "no",
+    ) -> Iterator[tuple[int, Float[Tensor, "batch channel height width"]]]:
+        """Yield images as they form, in [0, 1]: the start with level K, then the mean of each step with its level.
+
+        Arguments are those of calling the pipeline. Noise that hides the images of some processes is shown too.
+        """
+        starts = self.draw_starts(batch_size, generator).to(self._execution_device)
+        process = self.scheduler.process_for(starts)
+        yield len(self.scheduler), process.from_range(starts)
+        for level, mean in self._run(starts, lambda: self._normal(batch_size, generator), evaluations, precision, None):
+            yield level, process.from_range(mean)
+
+    def draw_starts(self, batch_size: int, generator: Generators = None) -> Latents:
+        """Draw u_K in the process's range.
+
+        Raises:
+            UserError: if they are blurred images, and the pipeline has no prior.
+        """
+        noise = self._normal(batch_size, generator)
+        if not self.scheduler.process_settings.has_delta:
+            return noise
+        if self.prior is None:
+            raise UserError("this pipeline has no prior to draw blurred images from; give starts")
+        blurred = self.prior.draw(self._generators(generator, batch_size))
+        return blurred.to(noise.device, torch.float32) + self.scheduler.bandwidth * noise
+
+    def _run(
+        self,
+        state: Latents,
+        draw: Draw,
+        evaluations: int | None,
+        precision: Precision,
+        callback: Callback | None,
+    ) -> Iterator[tuple[int, Latents]]:
+        """Yield the level and the mean after every step."""
+        if self.unet.dtype != torch.float32:
+            raise UserError(
+                f"the network is in {self.unet.dtype}, which drowns σ; keep it in float32, and give precision"
+            )
+        network = Deblurrer(self.unet.eval(), precision)
+        scheduler = self.scheduler
+        scheduler.calibration = self.calibration.table() if self.calibration is not None else None
+        scheduler.set_timesteps(evaluations, device=state.device)
+        levels = [*scheduler.timesteps.tolist(), 0]
+        with self.progress_bar(total=len(levels) - 1) as progress:
+            for number, (level, next_level) in enumerate(pairwise(levels)):
+                output = network(state, torch.full((len(state),), level, device=state.device))
+                noise = draw() if scheduler.is_noisy(level, state) else None
+                step = scheduler.step(output, level, state, noise=noise)
+                state = step.prev_sample
+                if callback:
+                    changed = callback(self, number, level, {"latents": state, "mean": step.mean}) or {}
+                    state = changed.get("latents", state)
+                progress.update()
+                yield next_level, state if next_level == 0 else step.mean
+        self.maybe_free_model_hooks()
+
+    def _normal(self, count: int, generator: Generators) -> Latents:
+        own = list(generator) if isinstance(generator, Sequence) else generator
+        return randn_tensor((count, *self.image_shape), generator=own, device=self._execution_device)
+
+    @staticmethod
+    def _generators(generator: Generators, count: int) -> list[torch.Generator | None]:
+        """Return the generator of each image."""
+        if generator is None or isinstance(generator, torch.Generator):
+            return [generator] * count
+        if len(generator) != count:
+            raise UserError(f"{len(generator)} generators for {count} images; give one, or one for each")
+        return list(generator)
+
+    def _finish(self, images: Latents, output_type: str, *, return_dict: bool) -> ImagePipelineOutput | tuple[Any]:
+        if not bool(images.isfinite().all()):
+            raise UserError("the network gives values that are not finite (NaN or infinity); train it anew")
+        shown = self.scheduler.process_for(images).from_range(images).clamp(0, 1).cpu()
+        found: Any = shown
+        if output_type == "np":
+            found = shown.permute(0, 2, 3, 1).numpy()
+        elif output_type == "pil":
+            found = as_pictures(to_uint8(shown))
+        return ImagePipelineOutput(images=found) if return_dict else (found,)
+
+
+def as_pictures(images: np.ndarray) -> list[Image.Image]:
+    """Return stored images, uint8 N×H×W×C, as PIL images."""
+    return [Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image) for image in images]

@@ -1,0 +1,220 @@
+"""What starts are made of when the training images are not at hand: the little of them that the last blur leaves.
+
+At level K most cosine coefficients have vanished, so that a kernel density estimate of blurred training images needs
+only the lowest few of each. A Gaussian mixture fitted to these is smaller still, and keeps no single image.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from ihdm.calibration import Calibration
+from ihdm.errors import UserError
+from ihdm.heat import cosine_basis, decay
+from ihdm.processes.heat import HeatDissipation
+from ihdm.seeds import torch_seed
+from ihdm.storage.images import StoredImages
+from ihdm.storage.tensors import to_tensor
+
+KEPT = 1e-4
+"""Cosine coefficients that the blur leaves less of are left out. An image in [0, 1] has them below half its side, and a
+pixel changes by less than KEPT for each, where the noise of starts is 0.01 or so."""
+BATCH = 1000
+"""Training images that are blurred at a time."""
+COMPONENTS = (1, 2, 4, 8, 16, 32, 64)
+"""Numbers of components of a mixture, the best of which is taken."""
+
+
+class Prior(ModelMixin, ConfigMixin):
+    """A distribution of the lowest cosine coefficients of F(t_K) u₀."""
+
+    def draw(self, generators: Sequence[torch.Generator | None]) -> Float[Tensor, "image channel height width"]:
+        """Draw blurred images F(t_K) u₀, without the noise of a start, one for each generator."""
+        config = self.config
+        coefficients = torch.stack([self._draw_one(generator) for generator in generators])
+        coefficients = coefficients.view(len(generators), config.channels, config.rows, config.columns)
+        vertical, horizontal = (_basis(size).to(coefficients.device) for size in (config.height, config.width))
+        return vertical[: config.rows].T @ coefficients @ horizontal[: config.columns]
+
+    def _draw_one(self, generator: torch.Generator | None) -> Tensor:
+        raise NotImplementedError
+
+
+class CoefficientPrior(Prior):
+    """The training images' own: each start is one of them, blurred.
+
+    Args:
+        num_images: how many.
+        channels: of an image.
+        rows: vertical frequencies that are kept.
+        columns: horizontal frequencies that are kept.
+        height: of an image in pixels.
+        width: of an image in pixels.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        num_images: int,
+        channels: int,
+        rows: int,
+        columns: int,
+        height: int,  # noqa: ARG002 (kept in the configuration)
+        width: int,  # noqa: ARG002
+    ) -> None:
+        super().__init__()
+        self.coefficients = nn.Buffer(torch.zeros(num_images, channels, rows, columns))
+
+    def _draw_one(self, generator: torch.Generator | None) -> Tensor:
+        return self.coefficients[_integer(len(self.coefficients), generator, self.coefficients.device)]
+
+
+class MixturePrior(Prior):
+    """A Gaussian mixture of such coefficients: small, and no single image can be read from it.
+
+    Args:
+        num_components: of the mixture.
+        channels: of an image.
+        rows: vertical frequencies that are kept.
+        columns: horizontal frequencies that are kept.
+        height: of an image in pixels.
+        width: of an image in pixels.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        num_components: int,
+        channels: int,
+        rows: int,
+        columns: int,
+        height: int,  # noqa: ARG002 (kept in the configuration)
+        width: int,  # noqa: ARG002
+    ) -> None:
+        super().__init__()
+        size = channels * rows * columns
+        self.weights = nn.Buffer(torch.zeros(num_components))
+        self.means = nn.Buffer(torch.zeros(num_components, size))
+        self.factors = nn.Buffer(torch.zeros(num_components, size, size))
+
+    def _draw_one(self, generator: torch.Generator | None) -> Tensor:
+        device = self.means.device
+        on = generator.device if generator is not None else device
+        component = int(torch.multinomial(self.weights.to(on), 1, generator=generator))
+        normal = torch.randn(self.means.shape[1], generator=generator, device=on).to(device)
+        return self.means[component] + self.factors[component] @ normal
+
+
+class StoredCalibration(ModelMixin, ConfigMixin):
+    """What was measured of a network, :class:`~ihdm.calibration.Calibration`, as diffusers stores it, in float32.
+
+    Args:
+        num_levels: at how many levels.
+        height: of an image in pixels.
+        width: of an image in pixels.
+    """
+
+    @register_to_config
+    def __init__(self, num_levels: int, height: int, width: int) -> None:
+        super().__init__()
+        self.levels = nn.Buffer(torch.zeros(num_levels))
+        self.power = nn.Buffer(torch.zeros(height, width))
+        for name in ("gain", "offset", "residual"):
+            self.register_buffer(name, torch.zeros(num_levels, height, width))
+
+    @classmethod
+    def of(cls, calibration: Calibration) -> "StoredCalibration":
+        """Return the stored form of what was measured."""
+        found = cls(*calibration.gain.shape)
+        found.load_state_dict(
+            {name: torch.as_tensor(getattr(calibration, name), dtype=torch.float32) for name in found.state_dict()}
+        )
+        return found
+
+    def table(self) -> Calibration:
+        """Return what was measured."""
+        arrays = {name: part.double().cpu().numpy() for name, part in self.state_dict().items()}
+        return Calibration(**{**arrays, "levels": arrays["levels"].astype(np.int64)})
+
+
+def surviving(process: HeatDissipation) -> tuple[int, int]:
+    """Return how many vertical and horizontal frequencies the blur of level K leaves more of than ``KEPT``."""
+    last = process.heat.blur_sigmas[-1:]
+    rows, columns = (int((decay(size, last)[0] > KEPT).sum()) for size in (process.height, process.width))
+    return rows, columns
+
+
+def blurred_coefficients(process: HeatDissipation, train: StoredImages) -> Float[Tensor, "image channel row column"]:
+    """Return the surviving cosine coefficients of the blurred training images."""
+    rows, columns = surviving(process)
+    basis = [_basis(size).to(process.device) for size in (process.height, process.width)]
+    parts = []
+    for first in range(0, len(train), BATCH):
+        blurred = process.heat.blur(to_tensor(train[first : first + BATCH], process.device), process.num_levels)
+        parts.append((basis[0][:rows] @ blurred @ basis[1][:columns].T).cpu())
+    return torch.cat(parts)
+
+
+def revealed_share(process: HeatDissipation, train: StoredImages) -> float:
+    """Return which share of the variance of training images the surviving coefficients determine, once unblurred."""
+    rows, columns = surviving(process)
+    coefficients = process.transform(to_tensor(train[: 10 * BATCH], process.device)).double()
+    power = coefficients.var(0, correction=0).sum(0)
+    return float(power[:rows, :columns].sum() / power.sum())
+
+
+def keep_coefficients(process: HeatDissipation, train: StoredImages) -> CoefficientPrior:
+    """Return the prior that keeps of each training image what survives."""
+    found = blurred_coefficients(process, train)
+    prior = CoefficientPrior(*found.shape, process.height, process.width)
+    prior.coefficients.copy_(found)
+    return prior
+
+
+def fit_mixture(process: HeatDissipation, train: StoredImages, seed: int) -> MixturePrior:
+    """Return the mixture of full Gaussians, of as many components as the Bayesian information criterion prefers.
+
+    Args:
+        process: the process.
+        train: the training images.
+        seed: of where the fit begins.
+
+    Raises:
+        UserError: if there are fewer than ten images for each coefficient.
+    """
+    from sklearn.mixture import GaussianMixture
+
+    found = blurred_coefficients(process, train)
+    points = found.flatten(1).double().numpy()
+    if len(points) < 10 * points.shape[1]:
+        raise UserError(
+            f"{len(points)} training images are too few for a mixture over {points.shape[1]} coefficients, of which "
+            f"each needs ten; keep the coefficients themselves"
+        )
+    floor = (0.01 * process.sigma) ** 2  # far below the noise of starts, so that nothing is singular
+    state = torch_seed(seed, "mixture prior") % 2**32
+    fits = [
+        GaussianMixture(count, reg_covar=floor, random_state=state).fit(points)
+        for count in COMPONENTS
+        if len(points) >= 2 * count * points.shape[1]
+    ]
+    best = min(fits, key=lambda fit: fit.bic(points))
+    prior = MixturePrior(len(best.weights_), *found.shape[1:], process.height, process.width)
+    prior.weights.copy_(torch.as_tensor(best.weights_))
+    prior.means.copy_(torch.as_tensor(best.means_))
+    prior.factors.copy_(torch.as_tensor(np.linalg.cholesky(best.covariances_)))
+    return prior
+
+
+def _integer(below: int, generator: torch.Generator | None, device: torch.device) -> Int[Tensor, ""]:
+    on = generator.device if generator is not None else device
+    return torch.randint(below, (), generator=generator, device=on).to(device)
+
+
+def _basis(size: int) -> Float[Tensor, "size size"]:
+    return torch.as_tensor(cosine_basis(size), dtype=torch.float32)

@@ -1,0 +1,247 @@
+"""The samplers of this package as a scheduler of diffusers: the network predicts, the scheduler steps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.schedulers.scheduling_utils import SchedulerMixin, SchedulerOutput
+from diffusers.utils.torch_utils import randn_tensor
+from jaxtyping import Float, Int
+from pydantic import TypeAdapter
+from torch import Tensor
+
+from ihdm.calibration import Calibration
+from ihdm.config.processes import SAMPLERS, ProcessSettings, SamplerSettings, default_sampler
+from ihdm.config.settings import PriorNoise
+from ihdm.errors import UserError
+from ihdm.prior import start_bandwidth
+from ihdm.processes import Process, build_process
+from ihdm.samplers import Step, add_noise, plan_step, take_step
+
+_PROCESS: TypeAdapter[ProcessSettings] = TypeAdapter(ProcessSettings)
+
+Generators = torch.Generator | Sequence[torch.Generator] | None
+"""One generator for a batch, one for each image of it, or PyTorch's own."""
+
+
+@dataclass
+class IHDMSchedulerOutput(SchedulerOutput):
+    """What a step gives.
+
+    Attributes:
+        prev_sample: u_j, the next state, of the shape of the present one.
+        mean: of u_j, before noise was added to it; that of level 0 is the image.
+        estimate: what the network takes the sharper image to be, at level k−1 for heat, and clean for diffusion.
+    """
+
+    mean: Tensor
+    estimate: Tensor
+
+
+class IHDMScheduler(SchedulerMixin, ConfigMixin):
+    """From level K to the image: every sampler of this package, for every process; see :mod:`ihdm.samplers`.
+
+    States and images are in the process's range: [0, 1] for heat, [−1, 1] for diffusion and blurring diffusion.
+
+    Args:
+        process: the settings of the process, as a configuration has them: ``{"kind": "heat", "sigma": 0.01, …}``.
+        coupling: what a step keeps of the present state; by default that of the process's own sampler.
+        noise: what a step adds; by default that of the process's own sampler.
+        evaluations: network evaluations for an image: ``"all"`` levels, a number, or ``"K/4"``.
+        spacing: of the levels that are visited.
+        delta_ratio: δ as a ratio to the noise of the process, for samplers that use it.
+        prior_noise: bandwidth of the starts: ``delta``, ``sigma`` or ``none``.
+
+    Attributes:
+        calibration: what was measured of the network, which samplers with measured noise need, and those for heat that
+            leap over levels. A pipeline fills it in.
+        timesteps: the levels that are visited, from K down to the last before the image.
+
+    Raises:
+        ValidationError: if the settings are not valid.
+    """
+
+    order = 1
+    init_noise_sigma = 1.0
+    has_compatibles = False
+
+    @register_to_config
+    def __init__(
+        self,
+        process: dict[str, Any],
+        coupling: str | None = None,
+        noise: str | None = None,
+        evaluations: int | str = "all",
+        spacing: str = "even",
+        delta_ratio: float = 1.25,
+        prior_noise: PriorNoise = "delta",  # noqa: ARG002 (kept in the configuration)
+    ) -> None:
+        self.process_settings = _PROCESS.validate_python(dict(process))
+        own = SAMPLERS[default_sampler(self.process_settings)]
+        self.sampler = SamplerSettings.model_validate(
+            {
+                "coupling": coupling or own.coupling,
+                "noise": noise or own.noise,
+                "evaluations": evaluations,
+                "spacing": spacing,
+            }
+        )
+        self.delta_ratio = delta_ratio
+        self.calibration: Calibration | None = None
+        self.num_inference_steps: int | None = None
+        self.timesteps: Int[Tensor, evaluation]
+        self._next: dict[int, int] = {}
+        # The operators of a size and device, and the steps there, are made once.
+        self._processes: dict[tuple[int, torch.device], Process] = {}
+        self._steps: dict[tuple[int, int, torch.device, float], Step] = {}
+        self._visit(self.sampler, torch.device("cpu"))
+
+    def __len__(self) -> int:
+        return self.process_settings.num_levels
+
+    def _visit(self, sampler: SamplerSettings, device: torch.device | str) -> None:
+        levels = sampler.levels(self.process_settings.num_levels)
+        self.visited = sampler
+        self._next = dict(pairwise(levels))
+        self._steps = {}
+        self.timesteps = torch.as_tensor(levels[:-1], device=device)
+
+    def set_timesteps(self, num_inference_steps: int | None = None, device: torch.device | str = "cpu") -> None:
+        """Choose the levels that are visited.
+
+        Args:
+            num_inference_steps: network evaluations for an image, at most K; by default as configured.
+            device: where :attr:`timesteps` are needed.
+
+        Raises:
+            UserError: if there are more than K or fewer than one, or the network was not measured and these samplers
+                need it.
+        """
+        sampler, num_levels = self.sampler, self.process_settings.num_levels
+        if num_inference_steps is not None:
+            if not 1 <= num_inference_steps <= num_levels:
+                raise UserError(f"{num_inference_steps} evaluations for an image: from 1 to {num_levels} are possible")
+            sampler = sampler.model_copy(update={"evaluations": num_inference_steps})
+        if sampler.is_calibrated(self.process_settings):
+            self._require_measured(sampler)
+        self._visit(sampler, device)
+        self.num_inference_steps = len(self.timesteps)
+
+    def _require_measured(self, sampler: SamplerSettings) -> None:
+        num_levels = self.process_settings.num_levels
+        measured = set() if self.calibration is None else set(self.calibration.levels.tolist())
+        wanted = set(sampler.levels(num_levels)) - {0}
+        if wanted <= measured:
+            return
+        counts = [
+            count
+            for count in range(1, num_levels + 1)
+            if set(sampler.model_copy(update={"evaluations": count}).levels(num_levels)) - {0} <= measured
+        ]
+        if sampler.noise != "measured":
+            counts = sorted({*counts, num_levels})
+        possible = f"take {', '.join(map(str, counts))} evaluations" if counts else "take another sampler"
+        raise UserError(
+            f"coupling '{sampler.coupling}' with noise '{sampler.noise}' and {sampler.num_evaluations(num_levels)} "
+            f"evaluations needs a network that was measured at every level it visits, which this one was not; {possible}"
+        )
+
+    @property
+    def delta(self) -> float:
+        """δ, in units of the process's range."""
+        return self.delta_ratio * self.deviation
+
+    @property
+    def deviation(self) -> float:
+        """The noise of the process at level K, s_K."""
+        return float(getattr(self.process_settings, "sigma", 1.0))
+
+    @property
+    def bandwidth(self) -> float:
+        """Standard deviation of the noise of a start that is a blurred training image."""
+        return start_bandwidth(self.config.prior_noise, self.sampler, self.deviation, self.delta)
+
+    def process_for(self, images: Float[Tensor, "batch channel height width"]) -> Process:
+        """Return the process on square images of this size, where these are."""
+        key = images.shape[-1], images.device
+        if key not in self._processes:
+            self._processes[key] = build_process(self.process_settings, *key)
+        return self._processes[key]
+
+    def _step_from(self, level: int, state: Float[Tensor, "batch channel height width"]) -> Step:
+        key = level, state.shape[-1], state.device, self.delta
+        if key not in self._steps:
+            calibration = self.calibration if self.visited.is_calibrated(self.process_settings) else None
+            self._steps[key] = plan_step(
+                self.process_for(state), self.visited, level, self._next[level], self.delta, calibration
+            )
+        return self._steps[key]
+
+    def is_noisy(self, level: int, sample: Float[Tensor, "batch channel height width"]) -> bool:
+        """Tell whether the step from a level draws noise, on states such as this."""
+        step = self._step_from(level, sample)
+        return step.next_level > 0 and step.is_noisy
+
+    def scale_model_input(
+        self,
+        sample: Float[Tensor, "batch channel height width"],
+        timestep: int | Tensor | None = None,  # noqa: ARG002 (diffusers passes it)
+    ) -> Float[Tensor, "batch channel height width"]:
+        """Return the state as it is."""
+        return sample
+
+    def add_noise(
+        self,
+        original_samples: Float[Tensor, "batch channel height width"],
+        noise: Float[Tensor, "batch channel height width"],
+        timesteps: Int[Tensor, "batch"],
+    ) -> Float[Tensor, "batch channel height width"]:
+        """Return draws of q(u_k | u₀): blurred, faded, and with this noise, as the process has it.
+
+        Args:
+            original_samples: u₀, in the process's range.
+            noise: standard normal.
+            timesteps: k of each image, in 1…K.
+        """
+        process = self.process_for(original_samples)
+        return process.pair(process.from_range(original_samples), timesteps, noise)[0]
+
+    def step(
+        self,
+        model_output: Float[Tensor, "batch channel height width"],
+        timestep: int | Tensor,
+        sample: Float[Tensor, "batch channel height width"],
+        generator: Generators = None,
+        noise: Float[Tensor, "batch channel height width"] | None = None,
+        return_dict: bool = True,
+    ) -> IHDMSchedulerOutput | tuple[Tensor, ...]:
+        """Go from a level to the next one.
+
+        Args:
+            model_output: of the network at this state and level.
+            timestep: k, one of :attr:`timesteps`.
+            sample: u_k.
+            generator: of the noise.
+            noise: standard normal, if it is not to be drawn.
+            return_dict: whether to return an object; a tuple otherwise.
+
+        Raises:
+            UserError: if this level is not visited.
+        """
+        level = int(timestep)
+        if level not in self._next:
+            raise UserError(f"level {level} is not among the {len(self._next)} that are visited; see timesteps")
+        process = self.process_for(sample)
+        step = self._step_from(level, sample)
+        visit = take_step(process, step, sample, process.raw_estimate(lambda *_: model_output, sample, level))
+        state = visit.mean
+        if self.is_noisy(level, sample):
+            if noise is None:
+                noise = randn_tensor(sample.shape, generator=generator, device=sample.device, dtype=sample.dtype)
+            state = add_noise(process, step, state, noise)
+        if not return_dict:
+            return state, visit.mean, visit.estimate
+        return IHDMSchedulerOutput(prev_sample=state, mean=visit.mean, estimate=visit.estimate)
