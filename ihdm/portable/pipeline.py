@@ -191,6 +191,7 @@ class IHDMPipeline(DiffusionPipeline):
         Raises:
             UserError: if they are blurred images, and the pipeline has no prior.
         """
+        self._require_float32()
         noise = self._normal(batch_size, generator)
         if not self.scheduler.process_settings.has_delta:
             return noise
@@ -198,6 +199,11 @@ class IHDMPipeline(DiffusionPipeline):
             raise UserError("this pipeline has no prior to draw blurred images from; give starts")
         blurred = self.prior.draw(self._generators(generator, batch_size))
         return blurred.to(noise.device, torch.float32) + self.scheduler.bandwidth * noise
+
+    def _require_float32(self) -> None:
+        """Refuse halved weights: states in half precision would drown σ."""
+        if self.unet.dtype != torch.float32:
+            raise UserError(f"the model is in {self.unet.dtype}, which drowns σ; keep it in float32 and give precision")
 
     def _run(
         self,
@@ -208,10 +214,7 @@ class IHDMPipeline(DiffusionPipeline):
         callback: Callback | None,
     ) -> Iterator[tuple[int, Latents]]:
         """Yield the level and the mean after every step."""
-        if self.unet.dtype != torch.float32:
-            raise UserError(
-                f"the network is in {self.unet.dtype}, which drowns σ; keep it in float32, and give precision"
-            )
+        self._require_float32()
         network = Deblurrer(self.unet.eval(), precision)
         scheduler = self.scheduler
         scheduler.calibration = self.calibration.table() if self.calibration is not None else None

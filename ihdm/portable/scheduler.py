@@ -146,7 +146,7 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         possible = f"take {', '.join(map(str, counts))} evaluations" if counts else "take another sampler"
         raise UserError(
             f"coupling '{sampler.coupling}' with noise '{sampler.noise}' and {sampler.num_evaluations(num_levels)} "
-            f"evaluations needs a network that was measured at every level it visits, which this one was not; {possible}"
+            f"evaluations needs a network that was measured at every level visited, which this one was not; {possible}"
         )
 
     @property

@@ -1,0 +1,82 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import UNet2DModel
+
+from ihdm.calibration import measure
+from ihdm.config.experiments import NetworkSettings
+from ihdm.config.stages import SamplingSettings
+from ihdm.models.network import Deblurrer, build_network, save_network
+from ihdm.portable.pipeline import IHDMPipeline
+from ihdm.portable.prior import StoredCalibration, keep_coefficients
+from ihdm.portable.scheduler import IHDMScheduler
+from ihdm.processes import build_process
+from ihdm.storage.tensors import to_tensor
+
+HEAT = {"kind": "heat", "sigma": 0.02, "num_levels": 6, "blur_sigma_min": 0.4, "blur_sigma_max": 6.0}
+DIFFUSION = {"kind": "diffusion", "num_levels": 25}
+BLURRING = {"kind": "blurring", "num_levels": 25, "blur_sigma_max": 3.0}
+PRESET = NetworkSettings(
+    image_size=8,
+    image_channels=3,
+    base_channels=8,
+    channel_multipliers=(1, 2),
+    blocks_per_level=1,
+    attention_levels=(),
+    dropout=0.1,
+    norm_groups=4,
+)
+
+
+@pytest.fixture
+def train() -> np.ndarray:
+    """Training images, smooth ones."""
+    rng = np.random.default_rng(0)
+    waves = np.cos(np.pi * np.arange(8) / 8 * rng.uniform(0, 2, (40, 3, 1)) + rng.uniform(0, 3, (40, 3, 1)))
+    images = waves[:, :, :, None] * waves[:, ::-1, None, :]
+    return np.rint(127 + 100 * images).astype(np.uint8).transpose(0, 2, 3, 1)
+
+
+@pytest.fixture
+def unet() -> UNet2DModel:
+    """A network whose output is not zero, as that of a fresh one is."""
+    torch.manual_seed(0)
+    network = build_network(PRESET)
+    torch.nn.init.normal_(network.conv_out.weight, std=0.02)
+    return network.eval()
+
+
+@pytest.fixture
+def make_pipeline(unet, train) -> Callable[..., IHDMPipeline]:
+    """A pipeline of any process and sampler, measured or not."""
+
+    def make(process: dict = HEAT, *, is_measured: bool = False, **options: object) -> IHDMPipeline:
+        scheduler = IHDMScheduler(process=process, **options)
+        built = build_process(scheduler.process_settings, 8)
+        prior = keep_coefficients(built, train) if process["kind"] == "heat" else None
+        calibration = None
+        if is_measured:
+            levels = range(1, process["num_levels"] + 1)
+            calibration = StoredCalibration.of(measure(Deblurrer(unet), built, to_tensor(train), list(levels), 0, 40))
+        pipeline = IHDMPipeline(unet, scheduler, prior, calibration)
+        pipeline.set_progress_bar_config(disable=True)
+        return pipeline
+
+    return make
+
+
+@pytest.fixture
+def network_folder(tmp_path, unet) -> Path:
+    """A folder of such a network, as a training leaves it, without its record."""
+    folder = tmp_path / "network"
+    folder.mkdir()
+    save_network(unet, folder, IHDMScheduler(process=HEAT).process_settings)
+    return folder
+
+
+@pytest.fixture
+def sampling() -> SamplingSettings:
+    return SamplingSettings.model_validate({"process": HEAT, "seed": 3})

@@ -1,0 +1,234 @@
+import inspect
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DiffusionPipeline
+from PIL import Image
+
+import ihdm
+from ihdm.config.processes import SAMPLERS
+from ihdm.errors import UserError
+from ihdm.models.network import Deblurrer
+from ihdm.portable.pipeline import IHDMPipeline
+from ihdm.processes import build_process
+from ihdm.samplers import plan_steps, sampling_steps
+
+HEAT = {"kind": "heat", "sigma": 0.02, "num_levels": 6, "blur_sigma_min": 0.4, "blur_sigma_max": 6.0}
+DIFFUSION = {"kind": "diffusion", "num_levels": 25}
+BLURRING = {"kind": "blurring", "num_levels": 25, "blur_sigma_max": 3.0}
+
+
+def generators(count, first=0):
+    return [torch.Generator().manual_seed(first + number) for number in range(count)]
+
+
+def images_of(pipeline, count, first=0, **options):
+    return pipeline(count, generator=generators(count, first), output_type="pt", **options).images
+
+
+def test_it_is_a_pipeline_of_diffusers(make_pipeline):
+    pipeline = make_pipeline()
+    assert isinstance(pipeline, DiffusionPipeline)
+    assert ihdm.IHDMPipeline is IHDMPipeline
+    assert {"IHDMPipeline", "IHDMScheduler"} <= set(dir(ihdm))
+    with pytest.raises(AttributeError, match="no attribute 'IHDM'"):
+        ihdm.IHDM  # noqa: B018
+    options = inspect.signature(IHDMPipeline.__call__).parameters
+    assert [*options][1:4] == ["batch_size", "evaluations", "generator"]
+
+
+@pytest.mark.parametrize("process", [HEAT, DIFFUSION, BLURRING], ids=lambda process: process["kind"])
+def test_images_are_those_of_the_workflows_sampler(process, make_pipeline):
+    """Bit for bit, from the same start and noise."""
+    pipeline = make_pipeline(process)
+    built = build_process(pipeline.scheduler.process_settings, 8)
+    draws = torch.randn((process["num_levels"], 2, 3, 8, 8), generator=torch.Generator().manual_seed(1))
+    start = torch.rand((2, 3, 8, 8), generator=torch.Generator().manual_seed(2))
+    taken = iter(range(process["num_levels"] - 1, 0, -1))
+    pipeline._normal = lambda count, generator: draws[next(taken)]
+    found = pipeline(2, starts=start, output_type="pt").images
+    sampler = pipeline.scheduler.sampler
+    delta = pipeline.scheduler.delta if sampler.uses_delta else 0.0
+    steps = plan_steps(built, sampler, delta)
+    *_, (_, expected) = sampling_steps(Deblurrer(pipeline.unet), built, steps, start, draws)
+    assert torch.equal(found, built.from_range(expected).clamp(0, 1))
+
+
+@pytest.mark.parametrize("process", [HEAT, DIFFUSION], ids=lambda process: process["kind"])
+def test_a_batch_is_its_images_one_by_one(process, make_pipeline):
+    pipeline = make_pipeline(process)
+    together = images_of(pipeline, 3)
+    for number in range(3):
+        torch.testing.assert_close(images_of(pipeline, 1, number)[0], together[number], atol=2e-5, rtol=0)
+    assert (together[0] - together[1]).abs().max() > 0.01
+
+
+def test_one_generator_serves_a_batch(make_pipeline):
+    pipeline = make_pipeline()
+    first, second = (pipeline(3, generator=torch.Generator().manual_seed(5), output_type="pt").images for _ in range(2))
+    assert torch.equal(first, second)
+    with pytest.raises(UserError, match="2 generators for 3 images"):
+        pipeline(3, generator=generators(2))
+
+
+def test_starts_are_blurred_training_images_with_noise(make_pipeline, train):
+    pipeline = make_pipeline(delta_ratio=1.5)
+    starts = pipeline.draw_starts(50, generators(50))
+    clean = pipeline.prior.coefficients
+    distances = (starts[:, None] - _images(pipeline, clean)).square().mean(dim=(2, 3, 4)).sqrt()
+    # The noise of the nearest: 192 values of standard deviation δ = 0.03.
+    assert distances.min(dim=1).values.mean().item() == pytest.approx(0.03, rel=0.1)
+
+
+def _images(pipeline, coefficients):
+    process = pipeline.scheduler.process_for(torch.zeros(1, 3, 8, 8))
+    padded = torch.zeros(len(coefficients), 3, 8, 8)
+    padded[:, :, : coefficients.shape[2], : coefficients.shape[3]] = coefficients
+    return process.inverse(padded)
+
+
+def test_what_is_shared_is_the_same_for_all(make_pipeline):
+    """Both shared: one image, four times. One of them: they differ, and less than without."""
+    pipeline = make_pipeline()
+    both = images_of(pipeline, 4, shared_start=True, shared_noise=True)
+    assert torch.equal(both, both[:1].expand_as(both))
+    spreads = {
+        name: images_of(pipeline, 32, **{name: True}).std(dim=0).mean().item()
+        for name in ("shared_start", "shared_noise")
+    }
+    free = images_of(pipeline, 32).std(dim=0).mean().item()
+    assert 0 < spreads["shared_start"] < free
+    assert 0 < spreads["shared_noise"] <= 1.05 * free
+
+
+def test_starts_can_be_given(make_pipeline):
+    pipeline = make_pipeline(coupling="deterministic", noise="none")
+    starts = pipeline.draw_starts(2, generators(2))
+    given = pipeline(2, starts=starts, output_type="pt").images
+    assert torch.equal(given, images_of(pipeline, 2))
+    alone = pipeline(3, starts=starts[:1], output_type="pt").images
+    assert torch.equal(alone, alone[:1].expand_as(alone))
+    with pytest.raises(UserError, match=r"starts of shape \(2, 3, 8, 8\) for 3 images of 3×8×8"):
+        pipeline(3, starts=starts)
+
+
+def test_a_path_goes_from_one_image_to_another(make_pipeline):
+    pipeline = make_pipeline()
+    ends = images_of(pipeline, 2)
+    path = pipeline.interpolate(*generators(2), num_positions=5, output_type="pt").images
+    assert path.shape == (5, 3, 8, 8)
+    torch.testing.assert_close(path[0], ends[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(path[-1], ends[1], atol=1e-5, rtol=0)
+    assert (path[2] - ends[0]).abs().max() > 0.01
+    with pytest.raises(UserError, match="1 images on a path"):
+        pipeline.interpolate(*generators(2), num_positions=1)
+
+
+def test_fewer_evaluations_visit_fewer_levels(make_pipeline):
+    pipeline, visited = make_pipeline(is_measured=True), []
+    images_of(
+        pipeline, 2, evaluations=3, callback_on_step_end=lambda _pipe, _number, level, _state: visited.append(level)
+    )
+    assert visited == [6, 4, 2]
+    images_of(pipeline, 2)
+    assert len(pipeline.scheduler.timesteps) == 6
+    with pytest.raises(UserError, match="take 6 evaluations"):
+        images_of(make_pipeline(), 2, evaluations=3)
+
+
+def test_a_callback_sees_and_changes_the_state(make_pipeline):
+    pipeline, seen = make_pipeline(), []
+
+    def callback(pipe, number, level, tensors):
+        seen.append((pipe is pipeline, number, level, *sorted(tensors)))
+        return {"latents": torch.zeros_like(tensors["latents"])} if level == 1 else None
+
+    images = images_of(pipeline, 2, callback_on_step_end=callback)
+    assert seen == [(True, number, 6 - number, "latents", "mean") for number in range(6)]
+    assert (images == 0).all()
+
+
+def test_the_way_can_be_watched(make_pipeline):
+    pipeline = make_pipeline()
+    steps = list(pipeline.trajectory(2, generator=generators(2)))
+    assert [level for level, _ in steps] == [6, 5, 4, 3, 2, 1, 0]
+    assert torch.equal(steps[-1][1].clamp(0, 1), images_of(pipeline, 2))
+
+
+def test_images_come_in_three_kinds(make_pipeline):
+    pipeline = make_pipeline()
+    tensor = images_of(pipeline, 2)
+    array = pipeline(2, generator=generators(2), output_type="np").images
+    pictures = pipeline(2, generator=generators(2)).images
+    (as_tuple,) = pipeline(2, generator=generators(2), return_dict=False)
+    np.testing.assert_array_equal(array, tensor.permute(0, 2, 3, 1))
+    assert all(isinstance(picture, Image.Image) for picture in pictures)
+    stored = np.stack([np.asarray(picture) for picture in pictures])
+    np.testing.assert_array_equal(stored, np.rint(array * 255))
+    np.testing.assert_array_equal(np.stack([np.asarray(picture) for picture in as_tuple]), stored)
+    assert 0 <= tensor.min() < tensor.max() <= 1
+
+
+@pytest.mark.parametrize("process", [HEAT, DIFFUSION, BLURRING], ids=lambda process: process["kind"])
+def test_it_is_saved_and_loaded_from_safetensors_alone(process, make_pipeline, tmp_path):
+    pipeline = make_pipeline(process, is_measured=process["kind"] == "heat")
+    pipeline.save_pretrained(tmp_path / "model")
+    kinds = {path.suffix for path in (tmp_path / "model").rglob("*") if path.is_file()}
+    assert kinds == {".json", ".safetensors"}
+    loaded = IHDMPipeline.from_pretrained(tmp_path / "model")
+    loaded.set_progress_bar_config(disable=True)
+    assert torch.equal(images_of(loaded, 3), images_of(pipeline, 3))
+    if process["kind"] == "heat":
+        torch.testing.assert_close(
+            images_of(loaded, 3, evaluations=2), images_of(pipeline, 3, evaluations=2), atol=1e-6, rtol=0
+        )
+
+
+def test_pickled_weights_are_not_loaded(make_pipeline, tmp_path):
+    make_pipeline().save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="pickled"):
+        IHDMPipeline.from_pretrained(tmp_path, use_safetensors=False)
+    weights = tmp_path / "unet/diffusion_pytorch_model.safetensors"
+    weights.unlink()
+    torch.save({}, weights.with_suffix(".bin"))
+    with pytest.raises(OSError, match="safetensors"):
+        IHDMPipeline.from_pretrained(tmp_path)
+
+
+def test_halved_networks_are_refused(make_pipeline):
+    """Half precision of states would drown σ; that of the network alone is to be asked for."""
+    pipeline = make_pipeline()
+    exact, rough = images_of(pipeline, 2), images_of(pipeline, 2, precision="bf16")
+    assert 0 < (exact - rough).abs().max() < 0.1
+    pipeline.to(torch.bfloat16)
+    with pytest.raises(UserError, match="keep it in float32"):
+        pipeline(2)
+
+
+def test_values_that_are_not_finite_are_told(make_pipeline):
+    pipeline = make_pipeline()
+    torch.nn.init.constant_(pipeline.unet.conv_out.bias, float("nan"))
+    with pytest.raises(UserError, match="not finite"):
+        pipeline(2)
+
+
+def test_without_a_prior_starts_must_be_given(make_pipeline):
+    pipeline = make_pipeline()
+    pipeline.prior = None
+    with pytest.raises(UserError, match="give starts"):
+        pipeline(2)
+
+
+def test_every_sampler_can_be_taken(make_pipeline):
+    for sampler in SAMPLERS.values():
+        assert images_of(make_pipeline(**sampler.model_dump()), 2).isfinite().all()
+
+
+def test_progress_is_shown(make_pipeline, capsys):
+    pipeline = make_pipeline()
+    pipeline.set_progress_bar_config(disable=False)
+    pipeline(1)
+    assert "6/6" in capsys.readouterr().err
+    assert Path(inspect.getfile(IHDMPipeline)).name == "pipeline.py"
