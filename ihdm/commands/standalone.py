@@ -192,6 +192,12 @@ def train(
         ),
     ] = "small",
     image_size: Annotated[int | None, typer.Option(help="Other than the preset's, in pixels.", min=8)] = None,
+    crops: Annotated[
+        int | None,
+        typer.Option(
+            help="Squares of random places and sizes to cut from each picture, where pictures are few and large.", min=1
+        ),
+    ] = None,
     grey: Annotated[bool, typer.Option("--grey", help="Grey images.")] = False,
     steps: Annotated[int | None, typer.Option(help="Other than the preset's.", min=1)] = None,
     prior: Annotated[
@@ -212,7 +218,9 @@ def train(
 
     kind = require_prior(prior)
     require_room(output)
-    experiment = own.experiment_of(pictures, preset, image_size, steps, seed, grey=grey, skip_broken=skip_broken)
+    experiment = own.experiment_of(
+        pictures, preset, image_size, steps, seed, crops=crops, grey=grey, skip_broken=skip_broken
+    )
     work = output.absolute().with_name(f"{output.absolute().name}.work")
     images, network = work / "data", work / "network"
     if not own.is_prepared(images, experiment.dataset, pictures):

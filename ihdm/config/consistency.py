@@ -47,6 +47,7 @@ def config_mistakes(config: "Config", figures: Collection[str]) -> Iterator[str]
             yield from _undefined(name, config.experiments, f"sweeps.{parameter}")
             yield from _unnameable(values, f"sweeps.{parameter}.{name}")
     yield from _figure_mistakes(config, figures, variants)
+    yield from _portable_mistakes(config, variants)
 
 
 def _experiment_mistakes(config: "Config", name: str) -> Iterator[str]:
@@ -139,6 +140,17 @@ def _figure_mistakes(config: "Config", figures: Collection[str], variants: dict[
             swept = [variant.swept for variant in variants.values() if variant.base == name]
             if figure == "sweep_curves" and name in variants and not set(swept) & set(NUMBERS):
                 yield f"figures.sweep_curves: nothing of '{name}' is swept; add a list under sweeps, or leave it out"
+
+
+def _portable_mistakes(config: "Config", variants: dict[str, Variant]) -> Iterator[str]:
+    """Yield what has no network to be written; of an experiment that is wrong itself nothing is said here."""
+    unknown = config.experiments.keys() - {variant.base for variant in variants.values()}
+    for name in config.portable:
+        if name.partition("-")[0] in unknown:
+            continue
+        yield from _undefined(name, variants, "portable")
+        if name in variants and not variants[name].is_trained:
+            yield f"portable: '{name}' has no network of its own; name '{variants[name].model}'"
 
 
 def _said(error: ValidationError) -> str:

@@ -78,6 +78,12 @@ class Config(Settings):
         max_length=1000,
         description="experiments, or variants of them, of which it is looked into how they make images",
     )
+    portable: tuple[str, ...] = Field(
+        default=(),
+        max_length=1000,
+        description="experiments, or variants of them with a network of their own, that are written as folders which "
+        "diffusers loads",
+    )
     figures: dict[Name, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(
         description="for each figure, the experiments it is drawn for"
     )

@@ -101,6 +101,15 @@ class DatasetSettings(Settings):
         default="crop",
         description="how a picture becomes a square: cut to its middle, or squashed whole",
     )
+    crops: Count | None = Field(
+        default=None,
+        description="squares of random places and sizes that are cut from each picture of a folder, where pictures are "
+        "few and large; by default its middle alone",
+    )
+
+    def _mistakes(self) -> Iterator[str]:
+        if self.crops and self.resize == "squash":
+            yield "crops are cut, so resize cannot be 'squash'"
 
 
 class RawDataSettings(Settings):

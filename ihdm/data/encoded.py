@@ -115,15 +115,31 @@ class ImageFiles:
 
 
 def decode_image(encoded: bytes, settings: DatasetSettings, crop: Resize) -> DecodedImage:
-    """Decode one picture and bring it to the size and channels asked for.
-
-    Colour becomes grey by its luma, grey becomes three equal channels, transparency becomes white, and a camera's note
-    on which side is up is heeded.
+    """Decode one picture and bring it to the size and channels asked for; see :func:`decode_picture`.
 
     Args:
         encoded: the picture as a file holds it.
         settings: the size and channels asked for, and whether the picture is cut or squashed.
         crop: how the source cuts it.
+
+    Raises:
+        BrokenImageError: if it cannot be decoded, or is smaller than the size asked for.
+    """
+    picture, was_transparent = decode_picture(encoded, settings)
+    resize = squash if settings.resize == "squash" else crop
+    return DecodedImage(as_pixels(resize(picture, settings.image_size)), was_transparent)
+
+
+def as_pixels(picture: Image.Image) -> UInt8[np.ndarray, "height width channel"]:
+    """Return a grey or colour picture as an array."""
+    return np.asarray(picture).reshape(picture.height, picture.width, len(picture.getbands()))
+
+
+def decode_picture(encoded: bytes, settings: DatasetSettings) -> tuple[Image.Image, bool]:
+    """Return a picture in its own size with the channels asked for, and whether parts of it were transparent.
+
+    Colour becomes grey by its luma, grey becomes three equal channels, transparency becomes white, and a camera's note
+    on which side is up is heeded.
 
     Raises:
         BrokenImageError: if it cannot be decoded, or is smaller than the size asked for.
@@ -138,11 +154,8 @@ def decode_image(encoded: bytes, settings: DatasetSettings, crop: Resize) -> Dec
         raise BrokenImageError(" ".join(str(error).split())) from None
     if min(image.size) < settings.image_size:
         raise BrokenImageError(f"only {image.width}×{image.height} pixels")
-    resize = squash if settings.resize == "squash" else crop
     flat, was_transparent = _flatten(image)
-    resized = resize(flat.convert("L" if settings.image_channels == 1 else "RGB"), settings.image_size)
-    pixels = np.asarray(resized).reshape(settings.image_size, settings.image_size, settings.image_channels)
-    return DecodedImage(pixels, was_transparent)
+    return flat.convert("L" if settings.image_channels == 1 else "RGB"), was_transparent
 
 
 def _flatten(image: Image.Image) -> tuple[Image.Image, bool]:

@@ -25,6 +25,7 @@ class Source:
         size: the only image_size there is; None if any can be asked for.
         resized: whether pictures of any size are brought to the one asked for, and can be squashed instead of cut.
         takes_path: whether the images are those that the user's ``path`` points to.
+        takes_crops: whether several squares can be cut from each picture.
         files: the raw files to find or fetch.
         counts: how many images each split must hold; empty if that is the user's affair.
         notes: what a reader must know of results with these images, a sentence each.
@@ -38,6 +39,7 @@ class Source:
     size: int | None = None
     resized: bool = False
     takes_path: bool = False
+    takes_crops: bool = False
     files: tuple[RawFile, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 
 from ihdm.calibration import CALIBRATION_NAME, Calibration
 from ihdm.config.stages import SamplingSettings
+from ihdm.devices import compute_device
 from ihdm.errors import UserError
 from ihdm.models.network import load_network
 from ihdm.portable.card import model_card
@@ -104,10 +105,10 @@ def export(
         num_shown: samples on the sheet.
     """
     require_room(output)
-    pipeline = assemble(network, images, sampling, prior)
+    pipeline = assemble(network, images, sampling, prior).to(compute_device())
     process = build_process(sampling.process, images.shape[1])
     revealed = revealed_share(process, images) if isinstance(process, HeatDissipation) else None
-    sheet = draw(pipeline, num_shown, sampling.seed)
+    sheet = draw(pipeline, num_shown, sampling.seed, batch_size=sampling.micro_batch)
     card = model_card(name, pipeline, description_of(train), training, revealed, measures, has_sheet=True)
     return save(pipeline, output, card, sheet)
 

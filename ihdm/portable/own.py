@@ -29,6 +29,7 @@ def experiment_of(
     steps: int | None,
     seed: int,
     *,
+    crops: int | None,
     grey: bool,
     skip_broken: bool,
 ) -> Experiment:
@@ -48,6 +49,7 @@ def experiment_of(
         image_size=image_size or SIZES[name],
         image_channels=1 if grey else 3,
         skip_broken=skip_broken,
+        crops=crops,
     )
     try:
         return preset_experiment(name, dataset, steps, seed)
@@ -63,7 +65,7 @@ def is_prepared(folder: Path, dataset: DatasetSettings, pictures: Path) -> bool:
     names = image_names(pictures)
     made = record.stat().st_mtime
     arrays = [open_images(folder / f"{split}.npy") for split in ("train", "test")]
-    is_whole = dataset.skip_broken or sum(map(len, arrays)) == len(names)
+    is_whole = dataset.skip_broken or sum(map(len, arrays)) == len(names) * (dataset.crops or 1)
     return is_whole and all((pictures / name).stat().st_mtime < made for name in names)
 
 

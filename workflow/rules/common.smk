@@ -136,6 +136,7 @@ def everything():
         + [f"{RESULTS}/metrics/{table}.csv" for table in TABLES]
         + [f"{RESULTS}/metrics/sweep.{ending}" for ending in ("csv", "parquet")]
         + [f"{RESULTS}/tables/{table}.{ending}" for table in PRINTED for ending in ("csv", "md", "tex")]
+        + [f"{RESULTS}/portable/{name}" for name in settings.portable]
         + [f"{RESULTS}/report/claims.{ending}" for ending in ("csv", "md", "json")]
         + [f"{RESULTS}/report/index.html"]
     )
@@ -174,6 +175,18 @@ def calibration_of(wildcards):
     """What was measured of the network that an experiment samples, if its sampler needs it."""
     variant = VARIANTS[wildcards.experiment]
     return [f"{RESULTS}/models/{variant.model}/calibration.npz"] if variant.is_calibrated else []
+
+
+def own_distance(wildcards):
+    """The distances of an experiment's samples at its own δ/σ."""
+    ratio = format_number(VARIANTS[wildcards.experiment].delta_ratio)
+    return f"{RESULTS}/metrics/distance/{wildcards.experiment}/delta{ratio}.csv"
+
+
+def own_likelihood(wildcards):
+    """The bounds of an experiment, if it has any."""
+    has_likelihood = VARIANTS[wildcards.experiment].has_likelihood
+    return [f"{RESULTS}/metrics/likelihood/{wildcards.experiment}.csv"] if has_likelihood else []
 
 
 def errors_of(wildcards):

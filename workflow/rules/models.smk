@@ -38,3 +38,39 @@ rule models:
         "python -m ihdm --threads {threads} {params.gpus} models train --settings {params.settings:q} --run-settings {params.run:q} "
         "--train {input.train:q} --test {input.test:q} --state {params.state:q} --output {params.folder:q} "
         "--previews {params.previews:q} {params.initial_weights:q} 2>&1 | tee -i {log:q}"
+
+
+# A folder that diffusers loads, complete without data, configuration or results.
+rule models_export:
+    input:
+        weights=f"{RESULTS}/models/{{experiment}}/diffusion_pytorch_model.safetensors",
+        config=f"{RESULTS}/models/{{experiment}}/config.json",
+        record=f"{RESULTS}/models/{{experiment}}/model.meta.json",
+        calibration=f"{RESULTS}/models/{{experiment}}/calibration.npz",
+        train=data_of("train"),
+        distance=own_distance,
+        likelihood=own_likelihood,
+    output:
+        folder=directory(f"{RESULTS}/portable/{{experiment}}"),
+        meta=f"{RESULTS}/portable/{{experiment}}.meta.json",
+    log:
+        f"{RESULTS}/logs/portable/{{experiment}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/portable/{{experiment}}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=rising(8000),
+        runtime=rising(240),
+        gpu=1,
+    params:
+        code=code_sha256("models export"),
+        settings=lambda wildcards: settings.sampling(wildcards.experiment).model_dump_json(),
+        model=subpath(input.weights, parent=True),
+        distance=lambda wildcards, input: ["--distance", input.distance],
+        likelihood=lambda wildcards, input: [word for path in input.likelihood for word in ("--likelihood", path)],
+        gpus=gpus_option,
+    shell:
+        "python -m ihdm --threads {threads} {params.gpus} models export --settings {params.settings:q} --model {params.model:q} "
+        "--train {input.train:q} {params.distance:q} {params.likelihood:q} --name {wildcards.experiment} "
+        "--output {output.folder:q} > {log:q} 2>&1"

@@ -61,6 +61,9 @@ def find_source(settings: DatasetSettings) -> Source:
     if settings.path is not None and not source.takes_path:
         paths = [name for name, other in SOURCES.items() if other.takes_path]
         raise UserError(f"source '{settings.source}' takes no 'path'; only {', '.join(paths)} do")
+    if settings.crops and not source.takes_crops:
+        cut = [name for name, other in SOURCES.items() if other.takes_crops]
+        raise UserError(f"source '{settings.source}' takes no 'crops'; only {', '.join(cut)} does")
     if settings.resize != "crop" and not source.resized:
         resized = [name for name, other in SOURCES.items() if other.resized]
         raise UserError(

@@ -1,6 +1,7 @@
 """Any folder of images of a user's own."""
 
 from ihdm.config.settings import DatasetSettings
+from ihdm.data.crops import cut_crops
 from ihdm.data.encoded import ImageFiles, Split, image_names
 from ihdm.data.raw import RawData
 from ihdm.data.resizing import halve_and_crop
@@ -13,7 +14,7 @@ SPLIT_SEED = 0
 
 
 def load_folder(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:
-    """Return the images below any folder, one file in ten for testing; no file is in both splits.
+    """Return the images below any folder, one file in ten for testing; no file is in both splits, nor its crops.
 
     Raises:
         UserError: if it holds fewer than two images.
@@ -26,10 +27,13 @@ def load_folder(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:
     order = generator(SPLIT_SEED, "split of a folder").permutation(len(names))
     num_test = max(1, round(TEST_FRACTION * len(names)))
     parts = {"train": order[num_test:], "test": order[:num_test]}
-    return {
+    files = {
         split: ImageFiles(raw.folder, tuple(names[i] for i in part), settings, halve_and_crop)
         for split, part in parts.items()
     }
+    if settings.crops is None:
+        return dict(files)
+    return {split: cut_crops(images, settings.crops, split) for split, images in files.items()}
 
 
 SOURCE = Source(
@@ -40,6 +44,7 @@ SOURCE = Source(
     channels=GREY + COLOUR,
     resized=True,
     takes_path=True,
+    takes_crops=True,
     notes=(
         "The test images are one file in ten at random, so where several show the same thing, test images are more "
         "like training images than new ones would be.",

@@ -1,0 +1,57 @@
+"""Many squares of few pictures: cut at random places, of random sizes, so that large pictures make a data set."""
+
+import sys
+
+import numpy as np
+from PIL import Image
+
+from ihdm.data.encoded import SPLIT_SEED, BrokenImageError, ImageFiles, as_pixels, decode_picture, fair_order
+from ihdm.data.resizing import halve_and_crop
+from ihdm.errors import UserError
+from ihdm.progress import Progress
+from ihdm.seeds import generator
+from ihdm.storage.images import StoredImages
+
+
+def cut_crops(images: ImageFiles, count: int, split: str) -> StoredImages:
+    """Return ``count`` squares of each picture, in an order of which any prefix is a fair sample.
+
+    The side of a square is between the size asked for and the picture's short side, all octaves alike; a square is
+    brought to size as a whole picture is. Those of a picture depend on its name and their number alone.
+
+    Args:
+        images: the pictures.
+        count: squares of each.
+        split: what the progress and the order are called.
+
+    Raises:
+        UserError: if a picture is broken and ``skip_broken`` is off, or if nothing is left.
+    """
+    parts, broken = [], {}
+    with Progress(f"cutting {split}", len(images), unit="pictures") as progress:
+        progress.update(0)
+        for position in range(len(images)):
+            name = images.name(position)
+            try:
+                picture, _ = decode_picture((images.folder / name).read_bytes(), images.settings)
+            except (BrokenImageError, OSError) as error:
+                broken[name] = str(error)
+            else:
+                parts += [_cut(picture, images.settings.image_size, name, number) for number in range(count)]
+            progress.update(position + 1)
+    if broken:
+        named = ", ".join(f"{name} ({reason})" for name, reason in list(broken.items())[:5])
+        message = f"{len(broken)} of {len(images)} images of split '{split}' cannot be used: {named}"
+        if not parts or not images.settings.skip_broken:
+            raise UserError(
+                f"{message}; mend or remove them" + ("" if not parts else ", or leave them out: skip_broken")
+            )
+        print(f"{message}; they are left out", file=sys.stderr)
+    return np.stack(parts)[fair_order(len(parts), split)]
+
+
+def _cut(picture: Image.Image, size: int, name: str, number: int) -> StoredImages:
+    rng = generator(SPLIT_SEED, f"crop of {name}", number)
+    side = round(size * (min(picture.size) / size) ** rng.random())
+    left, top = (int(rng.integers(length - side + 1)) for length in picture.size)
+    return as_pixels(halve_and_crop(picture.crop((left, top, left + side, top + side)), size))
