@@ -171,3 +171,45 @@ def test_profiles_and_targets_of_clusters_have_these_names():
         assert yaml.safe_load((ROOT / f"profiles/{profile}/config.yaml").read_text())
     assert re.search(r"^test-slurm:", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert "rule downloads:" in (ROOT / "workflow/rules/data.smk").read_text()
+
+
+def test_models_are_loaded_and_sampled_by_these_names():
+    package = importlib.import_module("ihdm")
+    options = inspect.signature(package.IHDMPipeline.__call__).parameters
+    wanted = ["batch_size", "evaluations", "generator", "output_type", "shared_start", "shared_noise"]
+    assert {*wanted, "callback_on_step_end"} <= set(options)
+    assert [*options][1:4] == wanted[:3]
+    assert hasattr(package.IHDMPipeline, "from_pretrained")
+    assert hasattr(package.IHDMPipeline, "interpolate")
+    for name in ("set_timesteps", "add_noise", "step", "scale_model_input", "from_pretrained", "save_pretrained"):
+        assert hasattr(package.IHDMScheduler, name)
+    steps = inspect.signature(package.IHDMScheduler.step).parameters
+    assert [*steps][1:5] == ["model_output", "timestep", "sample", "generator"]
+    settings = inspect.signature(package.IHDMScheduler.__init__).parameters
+    assert {"process", "coupling", "noise", "evaluations", "spacing", "delta_ratio"} <= set(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("sample", ["model", "num_samples", "sampler", "evaluations", "output", "seed"]),
+        ("interpolate", ["model", "output", "sampler"]),
+        ("evaluate", ["model", "data", "num_samples", "output", "card"]),
+        ("train", ["pictures", "preset", "output", "image_size", "steps"]),
+    ],
+)
+def test_commands_without_a_workflow_have_these_names_and_options(name, options):
+    found = typer.main.get_command(app).commands[name]
+    assert {*options} <= {parameter.name for parameter in found.params}
+    short = {text for parameter in found.params for text in parameter.opts}
+    assert "-o" in short
+    assert ("-n" in short) == ("num_samples" in options)
+
+
+def test_the_workflow_writes_models_here(smoke_results):
+    folder = smoke_results / "portable/digits"
+    index = json.loads((folder / "model_index.json").read_text())
+    assert index["_class_name"] == "IHDMPipeline"
+    assert index["scheduler"] == ["ihdm.portable.scheduler", "IHDMScheduler"]
+    assert index["prior"] == ["ihdm.portable.prior", "CoefficientPrior"]
+    assert index["unet"] == ["diffusers", "UNet2DModel"]

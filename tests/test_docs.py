@@ -43,7 +43,7 @@ def commands(path: Path) -> list[str]:
 
 def parts(command: str) -> list[str]:
     """The words of a command, without where its output goes."""
-    words = shlex.split(command)
+    words = shlex.split(command, comments=True)
     return words[: words.index(">")] if ">" in words else words
 
 
@@ -80,7 +80,7 @@ def check(command: str) -> None:
             check_make(words)
         case ["snakemake", *words]:
             check_snakemake(words)
-        case ["python", "-m", "ihdm", *words]:
+        case ["python", "-m", "ihdm", *words] | ["ihdm", *words]:
             check_ihdm(words)
         case _:
             pytest.fail(f"{command}: no test knows it; put <!-- not run: why --> before its block")
@@ -101,6 +101,8 @@ def test_commands_are_such_as_their_programs_take(path, command):
         "python -m ihdm samples drow",
         "python -m ihdm samples draw --model results/quick/models/digits --cuont 16 --output digits.png",
         "python -m ihdm samples draw --count 16",
+        "ihdm smaple birds --output sheet.png",
+        "ihdm sample birds --sheet sheet.png",
         "curl example.com",
     ],
 )

@@ -581,3 +581,15 @@ def test_a_network_is_measured_wherever_it_is_needed(quick):
     del quick["sweeps"]["sampler"]["digits"]
     quick["studies"] = {"digits": {"samplers": ["paper"], "counts": [10]}}
     assert set(parse_config(quick).calibration("digits").levels) == visited | {10, 20, 30, 40}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("digit", "portable: 'digit' is not defined; known are"),
+        ("digits_diffusion-sampler_ddim50", "has no network of its own; name 'digits_diffusion'"),
+    ],
+)
+def test_what_has_no_network_cannot_be_exported(quick, name, said):
+    with pytest.raises(UserError, match=said):
+        parse_config(change(quick, "portable", [name]))

@@ -1,0 +1,268 @@
+"""Commands without a workflow, as someone with a folder of pictures would use them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from ihdm.__main__ import app
+from ihdm.portable.folder import read
+from ihdm.portable.pictures import draw
+from ihdm.storage.files import sha256
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory) -> Path:
+    """Thirty pictures of two colours."""
+    folder: Path = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for number in range(30):
+        pixels = np.full((40, 50, 3), rng.integers(0, 256, 3), dtype=np.uint8)
+        pixels[: rng.integers(5, 35)] = rng.integers(0, 256, 3)
+        Image.fromarray(pixels).save(folder / f"{number:02}.png")
+    return folder
+
+
+OPTIONS = ["--preset", "quick", "--image-size", "8", "--steps", "3"]
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory, pictures) -> Path:
+    """A model that `ihdm train` made in a process of its own, which no test may change."""
+    folder: Path = tmp_path_factory.mktemp("mine") / "model"
+    command = [sys.executable, "-m", "ihdm", "train", str(pictures), "-o", str(folder), *OPTIONS]
+    finished = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert finished.returncode == 0, finished.stderr
+    assert f"{folder} is written" in finished.stdout
+    return folder
+
+
+def test_training_goes_from_pictures_to_a_folder_with_card_and_sheet(model):
+    files = {path.relative_to(model).as_posix() for path in model.rglob("*") if path.is_file()}
+    assert files == {
+        *("README.md", "model_index.json", "samples.png", "scheduler/scheduler_config.json"),
+        *(f"{part}/config.json" for part in ("unet", "prior", "calibration")),
+        *(f"{part}/diffusion_pytorch_model.safetensors" for part in ("unet", "prior", "calibration")),
+    }
+    card = (model / "README.md").read_text()
+    assert card.startswith("---\nlibrary_name: diffusers\n")
+    for said in ("# model", "8×8 pixels", "K = 40", "a folder of images given by the user", "the user's affair", "27"):
+        assert said in card
+    with Image.open(model / "samples.png") as sheet:
+        assert sheet.size == (4 * (8 * 9 + 1),) * 2
+
+
+def test_three_lines_load_it_anywhere(model, tmp_path):
+    """In a fresh process and folder, outside the repository; nothing of what it was made from is there."""
+    moved = tmp_path / "elsewhere/model"
+    moved.parent.mkdir()
+    moved.symlink_to(model)
+    lines = (
+        "from ihdm import IHDMPipeline",
+        f"pipe = IHDMPipeline.from_pretrained({str(moved)!r})",
+        "images = pipe(batch_size=3, evaluations=20).images",
+        "print(len(images), images[0].size)",
+    )
+    finished = subprocess.run([sys.executable, "-c", "; ".join(lines)], capture_output=True, text=True, cwd=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.split() == ["3", "(8,", "8)"]
+
+
+def test_training_goes_on_where_it_was_stopped_and_ends_in_the_same_bytes(model, pictures, tmp_path, ihdm):
+    ihdm("train", pictures, "-o", tmp_path / "model", *OPTIONS[:-1], 2)
+    first = sha256(tmp_path / "model/unet/diffusion_pytorch_model.safetensors")
+    prepared = (tmp_path / "model.work/data/train.npy").stat().st_mtime_ns
+    ihdm("train", pictures, "-o", tmp_path / "model", *OPTIONS)
+    weights = tmp_path / "model/unet/diffusion_pytorch_model.safetensors"
+    assert first != sha256(weights) == sha256(model / "unet/diffusion_pytorch_model.safetensors")
+    assert (tmp_path / "model.work/data/train.npy").stat().st_mtime_ns == prepared
+    changed = weights.stat().st_mtime_ns
+    trained = (tmp_path / "model.work/network/history.csv").stat().st_mtime_ns
+    ihdm("train", pictures, "-o", tmp_path / "model", *OPTIONS)
+    assert (tmp_path / "model.work/network/history.csv").stat().st_mtime_ns == trained
+    assert weights.stat().st_mtime_ns != changed  # the folder is written anew, from what is there
+
+
+def test_a_picture_more_is_noticed(pictures, tmp_path, ihdm):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for path in pictures.iterdir():
+        (mine / path.name).write_bytes(path.read_bytes())
+    ihdm("train", mine, "-o", tmp_path / "model", *OPTIONS[:-1], 1)
+    (mine / "more.png").write_bytes((mine / "00.png").read_bytes())
+    ihdm("train", mine, "-o", tmp_path / "model", *OPTIONS[:-1], 1)
+    assert json.loads((tmp_path / "model.work/data/train.json").read_text())["shape"][0] == 28
+
+
+def test_mixtures_and_crops_are_made_from_few_large_pictures(pictures, tmp_path, ihdm):
+    ihdm("train", pictures, "-o", tmp_path / "model", *OPTIONS, "--crops", 20, "--prior", "mixture", "--grey")
+    pipeline = read(tmp_path / "model")
+    assert type(pipeline.prior).__name__ == "MixturePrior"
+    assert pipeline.image_shape == (1, 8, 8)
+    assert "Gaussian mixture of" in (tmp_path / "model/README.md").read_text()
+    assert json.loads((tmp_path / "model.work/data/train.json").read_text())["shape"] == [540, 8, 8, 1]
+
+
+def test_samples_come_as_sheet_folder_and_animation(model, tmp_path, ihdm):
+    ihdm("sample", model, "-n", 5, "-o", tmp_path / "sheet.png", "--seed", 4)
+    ihdm("sample", model, "-n", 5, "-o", tmp_path / "folder", "--seed", 4, "--batch-size", 2)
+    ihdm("sample", model, "-n", 4, "-o", tmp_path / "way.gif", "--evaluations", 8)
+    ihdm("sample", model, "-n", 4, "-o", tmp_path / "way.webp", "--evaluations", 8)
+    names = sorted(path.name for path in (tmp_path / "folder").iterdir())
+    assert names == [f"{number}.png" for number in range(5)]
+    expected = draw(read(model), 5, 4)
+    for number, name in enumerate(names):
+        with Image.open(tmp_path / "folder" / name) as picture:
+            found = np.asarray(picture).astype(int)
+        assert np.abs(found - expected[number]).max() <= 1
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        scale = sheet.width // (3 * 9 + 1)
+        first = np.asarray(sheet)[scale * 1 : scale * 9 : scale, scale * 1 : scale * 9 : scale]
+    np.testing.assert_array_equal(first, expected[0])
+    for ending in ("gif", "webp"):
+        with Image.open(tmp_path / f"way.{ending}") as film:
+            assert film.n_frames == 9
+
+
+@pytest.mark.parametrize("sampler", ["paper", "ancestral", "ddim", "independent", "markov", '{"noise": "none"}'])
+def test_every_sampler_can_be_asked_for(model, tmp_path, ihdm, sampler):
+    ihdm("sample", model, "-n", 2, "-o", tmp_path / "sheet.png", "--sampler", sampler, "--evaluations", 4)
+    assert (tmp_path / "sheet.png").exists()
+
+
+def test_paths_between_samples_lie_in_rows(model, tmp_path, ihdm):
+    ihdm("interpolate", model, "-o", tmp_path / "paths.png", "--rows", 2, "--num-positions", 5, "--seed", 1)
+    ends = draw(read(model), 4, 1).astype(int)
+    with Image.open(tmp_path / "paths.png") as sheet:
+        pixels = np.asarray(sheet).astype(int)
+    scale = pixels.shape[1] // (5 * 9 + 1)
+    assert pixels.shape[:2] == (scale * (2 * 9 + 1), scale * (5 * 9 + 1))
+    for row in range(2):
+        for column, number in ((0, 2 * row), (4, 2 * row + 1)):
+            top, left = (scale * (1 + 9 * place) for place in (row, column))
+            found = pixels[top : top + 8 * scale : scale, left : left + 8 * scale : scale]
+            assert np.abs(found - ends[number]).max() <= 1
+
+
+def test_a_model_is_measured_against_pictures(model, pictures, tmp_path, ihdm, capsys):
+    copy = tmp_path / "model"
+    for path in model.rglob("*"):
+        if path.is_file():
+            (copy / path.relative_to(model)).parent.mkdir(parents=True, exist_ok=True)
+            (copy / path.relative_to(model)).write_bytes(path.read_bytes())
+    ihdm(
+        "evaluate", copy, "--data", pictures, "-n", 20, "--extractor", "dct", "--evaluations", 8,
+        "-o", tmp_path / "table.csv", "--card",
+    )  # fmt: skip
+    table = pd.read_csv(tmp_path / "table.csv")
+    assert {"metric", "value", "low", "high", "extractor", "n", "n_reference", "reference", "delta_ratio"} <= {*table}
+    assert {"frechet_distance", "kernel_distance", "precision", "recall"} <= {*table["metric"]}
+    assert set(table["n"]) == {20}
+    assert set(table["n_reference"]) == {30}
+    (distance,) = table.loc[table["metric"] == "frechet_distance", "value"]
+    printed = capsys.readouterr().out
+    card = (copy / "README.md").read_text()
+    assert f"| Fréchet distance | {distance:.4g} |" in printed
+    assert f"| Fréchet distance | {distance:.4g} |" in card
+    assert "Nothing was measured" not in card
+    assert "## Configuration" in card
+    assert "FID" not in card
+    ihdm("evaluate", copy, "--data", pictures, "-n", 20, "--extractor", "dct", "--evaluations", 4, "--card")
+    assert (copy / "README.md").read_text().count("| Fréchet distance |") == 1
+
+
+def test_what_cannot_be_done_is_told_in_one_line(model, pictures, tmp_path, ihdm_fails):
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken/file").write_text("mine")
+    sheet = tmp_path / "sheet.png"
+    for arguments, said in (
+        (("sample", tmp_path, "-o", sheet), "holds no model_index.json"),
+        (("sample", model, "-o", tmp_path / "taken"), "something lies there already"),
+        (("sample", model, "-o", tmp_path / "sheet.tiff"), "give the name of a sheet"),
+        (("sample", model, "-o", sheet, "--sampler", "best"), "known are paper, ancestral"),
+        (("sample", model, "-o", sheet, "--sampler", '{"noise": "loud"}'), "noise"),
+        (("sample", model, "-o", sheet, "--precision", "fp8"), "there are no, fp16, bf16"),
+        (("sample", model, "-o", sheet, "--evaluations", 41), "from 1 to 40"),
+        (("interpolate", model, "-o", tmp_path / "paths.gif"), "give the name of a sheet"),
+        (("evaluate", model, "--data", tmp_path / "gone"), "there is no such folder"),
+        (("evaluate", model, "--data", pictures, "--extractor", "vgg"), "there are dct, pca"),
+        (("train", tmp_path / "gone", "-o", tmp_path / "model"), "there is no such folder"),
+        (("train", pictures, "-o", tmp_path / "model", "--preset", "huge"), "there are quick, small"),
+        (("train", pictures, "-o", tmp_path / "taken"), "something else lies there already"),
+        (("train", pictures, "-o", tmp_path / "model", "--prior", "nothing"), "there are coefficients and mixture"),
+        (("train", pictures, "-o", tmp_path / "model", "--preset", "quick", "--image-size", 9), "cannot be halved"),
+        (("train", tmp_path / "taken", "-o", tmp_path / "model"), "holds 0 image files"),
+    ):
+        assert said in ihdm_fails(*arguments), arguments
+    assert not (tmp_path / "model").exists()
+    assert (tmp_path / "taken/file").read_text() == "mine"
+
+
+def test_damaged_models_are_told_in_one_line(model, tmp_path, ihdm_fails):
+    for name, content in (
+        ("model_index.json", b"{"),
+        ("unet/diffusion_pytorch_model.safetensors", b"nothing"),
+        ("prior/config.json", b"{}"),
+        ("scheduler/scheduler_config.json", b'{"process": {"kind": "heat"}}'),
+    ):
+        copy = tmp_path / name.replace("/", "_")
+        for path in model.rglob("*"):
+            if path.is_file():
+                (copy / path.relative_to(model)).parent.mkdir(parents=True, exist_ok=True)
+                (copy / path.relative_to(model)).write_bytes(path.read_bytes())
+        (copy / name).write_bytes(content)
+        assert str(copy) in ihdm_fails("sample", copy, "-o", tmp_path / "sheet.png"), name
+
+
+def test_a_network_of_the_workflow_can_be_sampled_as_it_is(smoke_results, tmp_path, ihdm):
+    ihdm("sample", smoke_results / "models/digits", "-n", 4, "-o", tmp_path / "sheet.png")
+    ihdm("sample", smoke_results / "models/digits_diffusion", "-n", 4, "-o", tmp_path / "other.png")
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.mode == "L"
+
+
+def test_the_workflow_exports_its_networks(smoke_results):
+    folder = smoke_results / "portable/digits"
+    pipeline = read(folder)
+    record = json.loads(folder.with_suffix(".meta.json").read_text())
+    assert record["command"] == "models export"
+    exported = {Path(path).name for path in record["outputs"]}
+    assert {"model_index.json", "README.md", "samples.png"} <= exported
+    weights = load_file(smoke_results / "models/digits/diffusion_pytorch_model.safetensors")
+    assert all(torch.equal(part, weights[name]) for name, part in pipeline.unet.state_dict().items())
+    distances = pd.read_csv(smoke_results / "metrics/distance/digits/delta1.25.csv")
+    (value,) = distances.loc[
+        (distances["set"] == "samples") & (distances["metric"] == "frechet_distance") & (distances["n"] == 20), "value"
+    ]
+    likelihood = pd.read_csv(smoke_results / "metrics/likelihood/digits.csv")["bits_per_dim"].min()
+    card = (folder / "README.md").read_text()
+    assert f"| Fréchet distance | {value:.4g} |" in card
+    assert f"{likelihood:.3f} ±" in card
+    assert "CC BY 4.0" in card
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_commands(shell, tmp_path):
+    environment = {**os.environ, "_IHDM_COMPLETE": f"source_{shell}", "HOME": str(tmp_path)}
+    command = Path(sys.executable).with_name("ihdm")
+    finished = subprocess.run([command], capture_output=True, text=True, env=environment)
+    assert "ihdm" in finished.stdout
+    assert finished.returncode == 0
+    completing = {**environment, "_IHDM_COMPLETE": f"complete_{shell}", "COMP_WORDS": "ihdm inter", "COMP_CWORD": "1"}
+    completing |= {"_TYPER_COMPLETE_ARGS": "ihdm inter", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    completed = subprocess.run([command], capture_output=True, text=True, env=completing)
+    assert "interpolate" in completed.stdout
+
+
+def test_help_names_them():
+    result = CliRunner().invoke(app, ["--help"])
+    assert all(name in result.output for name in ("train", "sample", "interpolate", "evaluate"))
