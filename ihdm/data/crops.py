@@ -17,7 +17,8 @@ def cut_crops(images: ImageFiles, count: int, split: str) -> StoredImages:
     """Return ``count`` squares of each picture, in an order of which any prefix is a fair sample.
 
     The side of a square is between the size asked for and the picture's short side, all octaves alike; a square is
-    brought to size as a whole picture is. Those of a picture depend on its name and their number alone.
+    brought to size as a whole picture is, halved and then resized. Those of a picture depend on its name and their
+    number alone.
 
     Args:
         images: the pictures.
@@ -37,7 +38,8 @@ def cut_crops(images: ImageFiles, count: int, split: str) -> StoredImages:
             except (BrokenImageError, OSError) as error:
                 broken[name] = str(error)
             else:
-                parts += [_cut(picture, images.settings.image_size, name, number) for number in range(count)]
+                halvings = _halvings(picture, images.settings.image_size)
+                parts += [_cut(halvings, images.settings.image_size, name, number) for number in range(count)]
             progress.update(position + 1)
     if broken:
         named = ", ".join(f"{name} ({reason})" for name, reason in list(broken.items())[:5])
@@ -50,8 +52,19 @@ def cut_crops(images: ImageFiles, count: int, split: str) -> StoredImages:
     return np.stack(parts)[fair_order(len(parts), split)]
 
 
-def _cut(picture: Image.Image, size: int, name: str, number: int) -> StoredImages:
+def _halvings(picture: Image.Image, size: int) -> list[Image.Image]:
+    """Return a picture, its half, its quarter and so on, while squares of twice the size asked for fit."""
+    found = [picture]
+    while min(found[-1].size) >= 2 * size:
+        found.append(found[-1].resize((found[-1].width // 2, found[-1].height // 2), Image.Resampling.BOX))
+    return found
+
+
+def _cut(halvings: list[Image.Image], size: int, name: str, number: int) -> StoredImages:
+    """Return a square, cut from the smallest of a picture's halvings that is fine enough for it."""
     rng = generator(SPLIT_SEED, f"crop of {name}", number)
-    side = round(size * (min(picture.size) / size) ** rng.random())
+    octave = np.log2(min(halvings[0].size) / size) * rng.random()
+    picture = halvings[int(octave)]
+    side = min(round(size * 2 ** (octave % 1)), *picture.size)
     left, top = (int(rng.integers(length - side + 1)) for length in picture.size)
     return as_pixels(halve_and_crop(picture.crop((left, top, left + side, top + side)), size))
