@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from ihdm.config.experiments import NUMBERS, NetworkSettings, Parameter, Variant, format_number
 from ihdm.config.processes import SAMPLERS
+from ihdm.config.restoration import LARGEST_RESTORED, problem_mistakes
 from ihdm.config.settings import SweepSettings
 from ihdm.errors import shown
 
@@ -36,6 +37,18 @@ def config_mistakes(config: "Config", figures: Collection[str]) -> Iterator[str]
         yield from mistakes
     for name in config.studies:
         yield from _undefined(name, config.experiments, "studies")
+    for name, study in config.restoration.items():
+        yield from _undefined(name, config.experiments, "restoration")
+        if study.sampler:
+            yield from _undefined(study.sampler, config.all_samplers, f"restoration.{name}.sampler")
+        experiment = config.experiments.get(name)
+        if experiment and experiment.dataset in config.datasets:
+            size = config.datasets[experiment.dataset].image_size
+            for problem, chosen in study.problems.items():
+                for mistake in problem_mistakes(chosen, size):
+                    yield f"restoration.{name}.problems.{problem}: {mistake}"
+            if size > LARGEST_RESTORED:
+                yield f"restoration.{name}: images of {size} pixels are too large; {LARGEST_RESTORED} are the most"
     for name in config.samplers.keys() & SAMPLERS.keys():
         yield f"samplers.{name}: this name is given to a sampler that is always there; take another"
     yield from _unnameable((config.evaluation.delta_ratio,), "evaluation.delta_ratio")

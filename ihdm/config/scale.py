@@ -15,7 +15,15 @@ from pydantic import Field
 from ihdm.config.consistency import config_mistakes
 from ihdm.config.experiments import Experiment, ExperimentSettings, NetworkSettings, Variant, resolve_variants
 from ihdm.config.folders import OwnFolder
-from ihdm.config.processes import SAMPLERS, EvaluationsSettings, SamplerSettings, default_sampler, observed_levels
+from ihdm.config.processes import (
+    SAMPLERS,
+    EvaluationsSettings,
+    SamplerSettings,
+    default_sampler,
+    observed_levels,
+    with_evaluations,
+)
+from ihdm.config.restoration import POSTERIOR_SAMPLER, RestorationSettings, RestorationStudy
 from ihdm.config.settings import (
     DatasetSettings,
     EvaluationSettings,
@@ -72,6 +80,11 @@ class Config(Settings):
     studies: dict[Name, EvaluationsSettings] = Field(
         default_factory=dict,
         description="for each experiment named, the study of how good samples are after how many network evaluations",
+    )
+    restoration: dict[Name, RestorationSettings] = Field(
+        default_factory=dict,
+        description="for each experiment named, the study of restoration: measurements of test images, undone by its "
+        "network and otherwise",
     )
     probes: tuple[str, ...] = Field(
         default=(),
@@ -138,8 +151,11 @@ class Config(Settings):
             if variant.dataset == dataset and variant.experiment.num_train
         ]
         is_used = any(experiment.dataset == dataset for experiment in self.experiments.values())
-        num_test = self.evaluation.likelihood_images(dataset) if is_used else 0
-        return {"train": max(numbers, default=0), "test": num_test}
+        tested = [self.evaluation.likelihood_images(dataset) if is_used else 0]
+        for name, study in self.restoration.items():
+            if name in self.experiments and self.experiments[name].dataset == dataset:
+                tested.append(study.num_images + study.num_validation)
+        return {"train": max(numbers, default=0), "test": max(tested)}
 
     @property
     def inception_weights(self) -> str:
@@ -182,6 +198,8 @@ class Config(Settings):
         samplers = [variant.sampling for variant in self.variants.values() if variant.model == name]
         if name in self.studies:
             samplers += self.studies[name].resolve(self.all_samplers)
+        if name in self.restoration:
+            levels |= {*self.restoration_sampler(name).levels(experiment.process.num_levels)}
         for sampler in samplers:
             if sampler.is_calibrated(experiment.process):
                 levels |= {*sampler.levels(experiment.process.num_levels)}
@@ -223,6 +241,31 @@ class Config(Settings):
             sampling=self.sampling(name, self.evaluation.delta_ratio),
             distance=self.distance,
             num_samples=self.evaluation.compared[-1],
+        )
+
+    def restoration_sampler(self, name: str) -> SamplerSettings:
+        """Return what restoration samples a posterior by: of the levels that the network is measured at, by default."""
+        chosen = self.restoration[name].sampler
+        if chosen is not None:
+            return self.all_samplers[chosen]
+        levels = observed_levels(self.variants[name].experiment.process, self.evaluation.max_levels)
+        return with_evaluations(POSTERIOR_SAMPLER, len(levels))
+
+    def restoration_study(self, name: str) -> RestorationStudy:
+        """Return what the study of restoration by a variant's own network depends on."""
+        variant, chosen = self.variants[name], self.restoration[name]
+        return RestorationStudy(
+            process=variant.experiment.process,
+            problems=chosen.problems,
+            sampler=self.restoration_sampler(name),
+            seed=variant.experiment.seed,
+            num_images=chosen.num_images,
+            num_validation=chosen.num_validation,
+            num_draws=chosen.num_draws,
+            num_resamples=self.evaluation.num_resamples,
+            micro_batch=self.evaluation.micro_batch_of(variant.dataset),
+            num_train=variant.experiment.num_train,
+            compute=self.evaluation.compute,
         )
 
     def milestones(self, name: str) -> MilestoneSettings:

@@ -33,6 +33,7 @@ from ihdm.report.sections import (
     milestones,
     minimum,
     paths,
+    restoration,
     spectrum,
 )
 
@@ -58,6 +59,7 @@ SECTIONS: dict[str, Section] = {
     "likelihood_cost": likelihood_cost,
     "minimum": minimum,
     "evaluations": evaluations,
+    "restoration": restoration,
     "milestones": milestones,
     "departures": departures,
     "disentanglement": disentanglement,

@@ -1,0 +1,126 @@
+"""Measurements y = A u₀ + n with n ~ N(0, σ_y² I), as a matrix that acts on every channel alike."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ihdm.config.restoration import (
+    LARGEST_RESTORED,
+    AnyProblem,
+    BlurProblem,
+    MaskProblem,
+    PoolingProblem,
+    problem_mistakes,
+)
+from ihdm.errors import UserError
+from ihdm.heat import cosine_basis, decay
+from ihdm.seeds import generator
+
+GREY = 0.5
+"""What is shown where nothing was measured."""
+
+Measured = Float[Tensor, "batch channel value"]
+"""What was measured of images."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How pictures were measured.
+
+    Attributes:
+        matrix: A, on the pixels of a channel, row by row.
+        noise: σ_y.
+        height: of what was measured, to show it.
+        width: the same.
+        pixels: which pixels were measured; None if that is no choice of pixels.
+        transfer: what is left of each cosine mode, where A is diagonal in the cosine basis; otherwise None.
+        image_size: side of the images.
+    """
+
+    matrix: Float[Tensor, "value pixel"]
+    noise: float
+    height: int
+    width: int
+    pixels: Int[Tensor, "value"] | None
+    transfer: Float[Tensor, "size size"] | None
+    image_size: int
+
+    def apply(self, images: Float[Tensor, "batch channel height width"]) -> Measured:
+        """Return A u₀."""
+        return images.flatten(2).to(self.matrix.dtype) @ self.matrix.T
+
+    def adjoint(self, measured: Measured) -> Float[Tensor, "batch channel height width"]:
+        """Return Aᵀ y as images."""
+        return (measured.to(self.matrix.dtype) @ self.matrix).unflatten(2, (self.image_size, self.image_size))
+
+    def measure(self, images: Float[Tensor, "batch channel height width"], seed: int, first: int = 0) -> Measured:
+        """Return y: A u₀ and noise, which depends on the image's number alone.
+
+        Args:
+            images: in [0, 1].
+            seed: of the noise.
+            first: number of the first image.
+        """
+        clean = self.apply(images)
+        draws = [
+            generator(seed, "measurement noise", first + place).standard_normal(tuple(clean.shape[1:]))
+            for place in range(len(clean))
+        ]
+        return clean + self.noise * torch.as_tensor(np.stack(draws), dtype=clean.dtype)
+
+    def shown(self, measured: Measured, hidden: float = GREY) -> Float[Tensor, "batch channel height width"]:
+        """Return what was measured as pictures, with a value where it was hidden."""
+        if self.pixels is None:
+            return measured.unflatten(2, (self.height, self.width))
+        picture = torch.full((*measured.shape[:2], self.image_size**2), hidden, dtype=measured.dtype)
+        picture[:, :, self.pixels] = measured
+        return picture.unflatten(2, (self.image_size, self.image_size))
+
+
+def measurement(problem: AnyProblem, image_size: int) -> Measurement:
+    """Return how pictures of a size were measured.
+
+    Args:
+        problem: what was done to them.
+        image_size: side of the pictures, which are square, in pixels.
+
+    Raises:
+        UserError: if that cannot be done to pictures of this size, or they are too large for matrices.
+    """
+    if mistakes := list(problem_mistakes(problem, image_size)):
+        raise UserError("; ".join(mistakes))
+    if image_size > LARGEST_RESTORED:
+        raise UserError(
+            f"images of {image_size} pixels: restoration works with matrices, on at most {LARGEST_RESTORED} pixels"
+        )
+    line, pixels, transfer = torch.eye(image_size, dtype=torch.float64), None, None
+    if isinstance(problem, BlurProblem):
+        basis = torch.as_tensor(cosine_basis(image_size))
+        left = torch.as_tensor(decay(image_size, np.array([problem.width]))[0])
+        line, transfer = basis.T @ (left[:, None] * basis), torch.outer(left, left)
+    elif isinstance(problem, PoolingProblem):
+        line = line.unflatten(0, (-1, problem.factor)).mean(dim=1)
+    elif not isinstance(problem, MaskProblem):
+        transfer = torch.ones(image_size, image_size, dtype=torch.float64)
+    matrix, side = torch.kron(line, line), len(line)
+    if isinstance(problem, MaskProblem):
+        pixels = torch.as_tensor(_measured_pixels(problem, image_size))
+        matrix = matrix[pixels]
+    return Measurement(matrix, problem.noise, side, side, pixels, transfer, image_size)
+
+
+def _measured_pixels(problem: MaskProblem, size: int) -> Int[np.ndarray, "value"]:
+    """Return the pixels that are not hidden."""
+    hidden = np.zeros((size, size), dtype=bool)
+    if problem.shape == "hole":
+        side = max(1, min(size - 1, round(math.sqrt(problem.hidden) * size)))
+        first = (size - side) // 2
+        hidden[first : first + side, first : first + side] = True
+    else:
+        order = generator(0, "hidden pixels").permutation(size * size)
+        hidden.flat[order[: round(problem.hidden * size * size)]] = True
+    return np.flatnonzero(~hidden)

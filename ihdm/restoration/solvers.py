@@ -1,0 +1,249 @@
+"""Restoration by a trained network: samples of the posterior for any measurement, and two ways for blur alone.
+
+| solver | measurements | what it does |
+|---|---|---|
+| `posterior` | any | at each level, draws the image given state and measurement, and steps with it |
+| `start` | blur, noise; heat | begins at the level that is as blurred, and lets the sampler run |
+| `map` | blur, noise; heat | no noise: at each level, the mode of what step and blurred measurement say together |
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ihdm.calibration import Calibration
+from ihdm.config.processes import PAPER, SamplerSettings
+from ihdm.objective import Network
+from ihdm.processes.heat import HeatDissipation
+from ihdm.processes.process import Process
+from ihdm.restoration.conditioning import Conditioner
+from ihdm.restoration.problems import Measured, Measurement
+from ihdm.samplers import Step, clean_weight, coupling, open_variance, plan_steps, visits
+from ihdm.seeds import generator
+
+DELTA_RATIO = 1.25
+"""δ/σ of the solvers for blur, the paper's."""
+
+Images = Float[Tensor, "batch channel height width"]
+
+
+@dataclass(frozen=True)
+class Restorer:
+    """A network, and what is known of it and of its images.
+
+    Attributes:
+        network: of the process.
+        process: the process, on square images.
+        calibration: what was measured of the network, at every level that the sampler visits.
+        mean: of the training images, in [0, 1].
+        power: variance of each cosine mode of the training images.
+        sampler: what samples of the posterior are drawn by: its levels and its coupling.
+        seed: of all noise.
+    """
+
+    network: Network
+    process: Process
+    calibration: Calibration
+    mean: Float[Tensor, "channel height width"]
+    power: Float[Tensor, "height width"]
+    sampler: SamplerSettings
+    seed: int
+
+    @property
+    def unit(self) -> float:
+        """Width of the process's range for images in [0, 1]."""
+        return float(2**self.process.bits_of_range)
+
+    def conditioners(self, measurement: Measurement, trust: float) -> dict[int, Conditioner]:
+        """Return what a measurement says at each level visited, and under 0 what it says before any.
+
+        Args:
+            measurement: how it was made.
+            trust: factor on the variances that the network was measured to leave; above 1 the measurement counts more.
+        """
+        found = {0: Conditioner(measurement, self.power)}
+        for level in self.sampler.levels(self.process.num_levels)[:-1]:
+            variances = trust * torch.as_tensor(self.calibration.at(level).residual) / self.unit**2
+            found[level] = Conditioner(measurement, variances)
+        return found
+
+    def posterior(
+        self,
+        conditioners: dict[int, Conditioner],
+        trust: float,
+        measured: Measured,
+        numbers: Sequence[tuple[int, int]],
+        *,
+        is_end_noisy: bool = False,
+    ) -> Images:
+        """Return a sample of the posterior for each measurement, of its last mean as for all samples.
+
+        Given u_k and y, the image is N(û₀, C) corrected by y, where û₀ is the network's estimate, scaled as it was
+        measured, and C what it was measured to leave. A draw of it takes the place of u₀ in the step from k to j:
+        u_j = c u_k + (a_j − c a_k) u₀ + noise. For Gaussian images and an exact network this is exact.
+
+        Args:
+            conditioners: what :meth:`conditioners` returned.
+            trust: the factor that they were made with.
+            measured: y of each image.
+            numbers: of each image, and which of its samples this is; its noise depends on these alone.
+            is_end_noisy: whether what is left open at the last level is drawn, too.
+        """
+        process, (height, width) = self.process, self.mean.shape[1:]
+        shape, size = (len(self.mean), height, width), measured.shape[1] * measured.shape[2]
+        levels = self.sampler.levels(process.num_levels)
+        noise = conditioners[0].measurement.noise
+
+        def draws(level: int) -> tuple[Images, Measured, Images]:
+            rngs = [generator(self.seed, "posterior noise", *number, level) for number in numbers]
+            flat = np.stack([rng.standard_normal(2 * self.mean.numel() + size) for rng in rngs])
+            image, other, rest = np.split(flat, [self.mean.numel(), 2 * self.mean.numel()], axis=1)
+            first, second = (torch.as_tensor(part, dtype=torch.float32).view(-1, *shape) for part in (image, other))
+            return first, torch.as_tensor(rest).view(measured.shape), second
+
+        def drawn(level: int, mean: Images, spread: Tensor) -> tuple[Images, Images]:
+            first, misread, second = draws(level)
+            believed = mean + process.inverse(spread.float() * first)
+            return conditioners[0 if level == 0 else level].correct(believed, measured + noise * misread), second
+
+        image, other = drawn(0, self.mean.float().expand(len(numbers), *shape), self.power.sqrt())
+        top = process.num_levels
+        state = process.inverse(_modes(np.exp(process.log_scale(top))) * process.transform(process.to_range(image)))
+        state = state + process.deviation(top) * other
+        for level, after in pairwise(levels):
+            known = self.calibration.at(level)
+            with torch.no_grad():
+                estimate = process.estimate(self.network, state, level)
+            coefficients = _modes(known.gain) * process.transform(estimate) + _modes(known.offset)
+            mean = process.from_range(process.inverse(coefficients))
+            if after == 0 and not is_end_noisy:
+                return conditioners[level].correct(mean, measured)
+            spread = (trust * torch.as_tensor(known.residual)).sqrt() / self.unit
+            image, other = drawn(level, mean, spread)
+            kept = coupling(process, self.sampler.coupling, level, after)
+            weight, variance = (part(process, kept, level, after) for part in (clean_weight, open_variance))
+            modes = _modes(kept) * process.transform(state) + _modes(np.sqrt(variance)) * process.transform(other)
+            state = process.inverse(modes + _modes(weight) * process.transform(process.to_range(image)))
+        return process.from_range(state)
+
+    def start(
+        self, measurement: Measurement, width: float, shift: int, measured: Measured, numbers: Sequence[tuple[int, int]]
+    ) -> Images:
+        """Return samples that begin where the measurement is one of the process's own latents, or nearly.
+
+        A measurement blurred by σ_B and with noise σ_y is blurred on to the next level k, where its noise is filled up
+        to σ in each mode that has less. Where σ_B is that of a level and σ_y = σ, it is u_k itself, and what follows
+        samples the posterior without more ado.
+
+        Args:
+            measurement: how it was made; A is a Gaussian blur.
+            width: its σ_B, 0 for none.
+            shift: levels to begin later, for measurements with more noise than σ.
+            measured: y of each image.
+            numbers: of each image, and which of its samples this is.
+        """
+        process = self._heat()
+        level, state, steps = self._latent(measurement, width, shift, measured, numbers)
+        remaining = [step for step in steps if step.level <= level]
+        noise = PairedNoise(self.seed, numbers, process.num_levels, tuple(state.shape[1:]))
+        *_, last = visits(self.network, process, remaining, state, noise)
+        return last.mean
+
+    def one_shot(
+        self, measurement: Measurement, width: float, shift: int, measured: Measured, numbers: Sequence[tuple[int, int]]
+    ) -> Images:
+        """Return what the network says of the image at the level where :meth:`start` begins; no sample, a mean."""
+        process = self._heat()
+        level, state, _ = self._latent(measurement, width, shift, measured, numbers)
+        nearest = min(self.calibration.levels.tolist(), key=lambda known: abs(known - level))
+        known = self.calibration.at(nearest)
+        with torch.no_grad():
+            estimate = process.estimate(self.network, state, nearest)
+        return process.inverse(_modes(known.gain) * process.transform(estimate) + _modes(known.offset))
+
+    def map(self, measurement: Measurement, weight: float, measured: Measured) -> Images:
+        """Return the mode, level by level: (m/δ² + w h b/σ_y²) / (1/δ² + w h²/σ_y²) per cosine mode.
+
+        The blur of level k−1 makes of the measurement a likelihood of the state there: b = F(t_{k−1}) y, as A and F are
+        both diagonal in the cosine basis.
+
+        Args:
+            measurement: how it was made; h = ``measurement.transfer``.
+            weight: w, how much the measurement counts.
+            measured: y of each image.
+        """
+        process, transfer = self._heat(), measurement.transfer
+        if transfer is None:
+            raise ValueError("this measurement is not diagonal in the cosine basis")
+        seen = process.transform(measurement.shown(measured).float())
+        state = process.inverse(_modes(np.exp(process.log_scale(process.num_levels))) * seen)
+        precision = 1 / (DELTA_RATIO * process.sigma) ** 2
+        data = weight * transfer.float() / measurement.noise**2
+        for level in range(process.num_levels, 0, -1):
+            with torch.no_grad():
+                mean = process.estimate(self.network, state, level)
+            blurred = _modes(np.exp(process.log_scale(level - 1))) * seen
+            coefficients = precision * process.transform(mean) + data * blurred
+            state = process.inverse(coefficients / (precision + data * transfer.float()))
+        return state
+
+    def _heat(self) -> HeatDissipation:
+        if not isinstance(self.process, HeatDissipation):
+            raise TypeError("this solver is for heat alone")
+        return self.process
+
+    def _latent(
+        self, measurement: Measurement, width: float, shift: int, measured: Measured, numbers: Sequence[tuple[int, int]]
+    ) -> tuple[int, Images, list[Step]]:
+        process = self._heat()
+        level = first_level(process, width, shift)
+        left = process.log_scale(level) + process._eigenvalues * width**2 / 2
+        missing = np.sqrt(np.maximum(process.sigma**2 - measurement.noise**2 * np.exp(2 * left), 0))
+        seen = process.transform(measurement.shown(measured).float())
+        rngs = [generator(self.seed, "filled up", *number) for number in numbers]
+        filling = torch.as_tensor(np.stack([rng.standard_normal(tuple(seen.shape[1:])) for rng in rngs])).float()
+        state = process.inverse(_modes(np.exp(left)) * seen + _modes(missing) * filling)
+        return level, state, plan_steps(process, PAPER, DELTA_RATIO * process.sigma)
+
+
+@dataclass(frozen=True)
+class PairedNoise:
+    """The noise of samples that have two numbers, that of their image and theirs among its samples."""
+
+    seed: int
+    numbers: Sequence[tuple[int, int]]
+    num_levels: int
+    shape: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return self.num_levels
+
+    def __getitem__(self, index: int) -> Images:
+        draws = [
+            generator(self.seed, "restoration noise", *pair, index + 1).standard_normal(self.shape, dtype=np.float32)
+            for pair in self.numbers
+        ]
+        return torch.as_tensor(np.stack(draws))
+
+
+def first_level(process: HeatDissipation, width: float, shift: int = 0) -> int:
+    """Return the first level that is at least as blurred as σ_B = ``width``, and so many further."""
+    at_least = np.flatnonzero(process.heat.blur_sigmas[1:] >= width * (1 - 1e-9))
+    first = int(at_least[0]) + 1 if len(at_least) else process.num_levels
+    return min(first + shift, process.num_levels)
+
+
+def _modes(values: object) -> Tensor:
+    return torch.as_tensor(values, dtype=torch.float32)
+
+
+def pairs(num_images: int, num_draws: int, first: int = 0) -> Iterator[tuple[int, int]]:
+    """Yield the numbers of every sample of so many images: all draws of the first, then those of the next."""
+    for image in range(first, first + num_images):
+        for draw in range(num_draws):
+            yield image, draw

@@ -1,0 +1,262 @@
+"""Every method on every measurement of test images: tuned alike, then scored."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ihdm.config.restoration import AnyProblem, BlurProblem, RestorationStudy
+from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, jackknife, mean_estimate
+from ihdm.metrics.features import FeatureExtractor, extract
+from ihdm.metrics.frechet import FrechetDistance
+from ihdm.metrics.moments import Moments
+from ihdm.processes.heat import HeatDissipation
+from ihdm.restoration import baselines
+from ihdm.restoration.problems import Measured, Measurement, measurement
+from ihdm.restoration.scores import psnr, spread, ssim
+from ihdm.restoration.solvers import Restorer, pairs
+from ihdm.samples.generation import filled_batches
+from ihdm.storage.images import StoredImages
+from ihdm.storage.tensors import to_tensor, to_uint8
+
+Draws = Float[Tensor, "image draw channel height width"]
+Parameter = float | int | None
+
+SHOWN = 3
+"""Test images of which pictures are kept."""
+FRECHET_NAMES = {"inception": "fid"}
+TRUST = (0.25, 1.0, 4.0)
+SHIFTS = (0, 2, 4, 8)
+WEIGHTS = (1.0, 8.0, 64.0, 512.0)
+POWERS = (0.25, 1.0, 4.0)
+LUCY_STEPS = (3, 10, 30)
+TV_WEIGHTS = (0.003, 0.01, 0.03, 0.1)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to restore pictures.
+
+    Attributes:
+        name: what it is called.
+        values: of its one parameter, from which validation chooses; (None,) if it has none.
+        draws: whether it gives samples, which differ.
+        restore: from the parameter, what was measured, the number of the first image and how many samples, to pictures.
+    """
+
+    name: str
+    values: tuple[Parameter, ...]
+    draws: bool
+    restore: Callable[[Any, Measured, int, int], Draws]
+
+
+def methods(restorer: Restorer, problem: AnyProblem, how: Measurement, micro_batch: int) -> list[Method]:
+    """Return the methods that a measurement can be undone by, baselines first.
+
+    Args:
+        restorer: the network, for those that use one.
+        problem: what was done to the pictures.
+        how: the same as a matrix.
+        micro_batch: pictures that pass the network at a time.
+    """
+
+    def once(restore: Callable[..., Tensor], *fixed: object) -> Callable[[Any, Measured, int, int], Draws]:
+        def run(value: Parameter, measured: Measured, _first: int, _count: int) -> Draws:
+            chosen = () if value is None else (value,)
+            return restore(how, measured, *fixed, *chosen)[:, None]
+
+        return run
+
+    found = [Method("measurement", (None,), False, once(baselines.plain))]
+    if problem.kind == "pooling":
+        found.append(Method("bicubic", (None,), False, once(baselines.bicubic)))
+    if problem.kind == "mask":
+        found.append(Method("biharmonic", (None,), False, once(baselines.biharmonic)))
+    if problem.kind == "blur":
+        found.append(Method("richardson_lucy", LUCY_STEPS, False, once(baselines.richardson_lucy)))
+    if problem.kind in ("blur", "noise"):
+        found.append(Method("total_variation", TV_WEIGHTS, False, once(baselines.total_variation)))
+    found.append(Method("wiener", POWERS, False, once(baselines.wiener, restorer.mean, restorer.power)))
+    sampled = partial(_sampled, micro_batch)
+    if problem.kind in ("blur", "noise") and isinstance(restorer.process, HeatDissipation):
+        width = problem.width if isinstance(problem, BlurProblem) else 0.0
+
+        def start(shift: int, measured: Measured, first: int, count: int) -> Draws:
+            return sampled(partial(restorer.start, how, width, shift), measured, first, count)
+
+        def one_shot(shift: int, measured: Measured, first: int, _count: int) -> Draws:
+            return sampled(partial(restorer.one_shot, how, width, shift), measured, first, 1)
+
+        def mode(weight: float, measured: Measured, first: int, _count: int) -> Draws:
+            return sampled(lambda part, _: restorer.map(how, weight, part), measured, first, 1)
+
+        found += [
+            Method("one_shot", SHIFTS, False, one_shot),
+            Method("map", WEIGHTS, False, mode),
+            Method("start", SHIFTS, True, start),
+        ]
+
+    def posterior(trust: float, measured: Measured, first: int, count: int) -> Draws:
+        known = restorer.conditioners(how, trust)
+        return sampled(partial(restorer.posterior, known, trust), measured, first, count)
+
+    return [*found, Method("posterior", TRUST, True, posterior)]
+
+
+def _sampled(micro_batch: int, restore: Callable[..., Tensor], measured: Measured, first: int, count: int) -> Draws:
+    """Restore every measurement so many times, in batches of one size, as a network's last bits depend on it."""
+    numbers = list(pairs(len(measured), count, first))
+    parts = []
+    for here, filled in filled_batches(len(numbers), min(micro_batch, len(numbers))):
+        batch = torch.stack([measured[place // count] for place in filled])
+        parts.append(restore(batch, [numbers[place] for place in filled])[:here])
+    return torch.cat(parts).unflatten(0, (len(measured), count))
+
+
+@dataclass(frozen=True)
+class Restored:
+    """One method's pictures of one measurement.
+
+    Attributes:
+        problem: its name.
+        method: its name.
+        parameter: what validation chose; NaN if there was nothing to choose.
+        rows: its scores.
+        pictures: of the first images: one sample, the mean of all and, of samples, their spread.
+    """
+
+    problem: str
+    method: str
+    parameter: float
+    rows: list[dict[str, object]]
+    pictures: dict[str, np.ndarray]
+
+
+def study(
+    restorer: Restorer,
+    test: StoredImages,
+    settings: RestorationStudy,
+    extractor: FeatureExtractor,
+    report: Callable[[int], None] = lambda _done: None,
+) -> Iterator[Restored]:
+    """Restore test images by every method, and score them.
+
+    The first test images are scored; each method's parameter is the one of best PSNR on the images after those, which
+    neither the network nor the scores have seen.
+
+    Args:
+        restorer: the network and what is known of it.
+        test: test images, ``num_images + num_validation`` at least.
+        settings: measurements and numbers.
+        extractor: whose features the Fréchet distance from the test images is measured in.
+        report: called with how many methods are done.
+    """
+    scored, count = test[: settings.num_images], settings.num_images
+    held_out = test[count : count + settings.num_validation]
+    real = extract(extractor, np.asarray(test))
+    distances = _Distances(extractor, Moments.of(real[:]), settings)
+    done = 0
+    for name, problem in settings.problems.items():
+        how = measurement(problem, test.shape[1])
+        measured, tried = (
+            how.measure(to_tensor(part), settings.seed, first) for part, first in ((scored, 0), (held_out, count))
+        )
+        yield _truth(name, how, measured, scored, distances)
+        for method in methods(restorer, problem, how, settings.micro_batch):
+            value = _tuned(method, tried, held_out, count)
+            draws = method.restore(value, measured, 0, settings.num_draws if method.draws else 1)
+            rows = list(_rows(method, draws, how, measured, scored, distances))
+            done += 1
+            report(done)
+            yield Restored(
+                name,
+                method.name,
+                float("nan") if value is None else float(value),
+                rows,
+                _pictures(draws[:SHOWN]),
+            )
+
+
+def num_methods(restorer: Restorer, settings: RestorationStudy, image_size: int) -> int:
+    """Return how many methods a study tries, over all measurements."""
+    problems = settings.problems.values()
+    return sum(len(methods(restorer, one, measurement(one, image_size), 1)) for one in problems)
+
+
+def _tuned(method: Method, measured: Measured, truth: StoredImages, first: int) -> Parameter:
+    """Return the value of best PSNR on validation images, of one sample each."""
+    if len(method.values) == 1:
+        return method.values[0]
+
+    def quality(value: Parameter) -> float:
+        return float(psnr(_arrays(method.restore(value, measured, first, 1)[:, 0]), truth / 255).mean())
+
+    return max(method.values, key=quality)
+
+
+class _Distances:
+    """Fréchet distances from the test images."""
+
+    def __init__(self, extractor: FeatureExtractor, real: Moments, settings: RestorationStudy) -> None:
+        self.extractor, self.real, self.settings = extractor, real, settings
+
+    def row(self, pictures: Float[Tensor, "image channel height width"]) -> dict[str, object]:
+        features = extract(self.extractor, to_uint8(pictures))
+        distance = FrechetDistance(features[:], self.real.gaussian)
+        found = jackknife(distance.value, len(features), self.settings.num_resamples, self.settings.seed, NOT_NEGATIVE)
+        name = FRECHET_NAMES.get(self.extractor.name, "frechet_distance")
+        return _row(name, len(features), found, self.extractor.name)
+
+
+def _row(metric: str, count: int, estimate: Estimate, extractor: str = "") -> dict[str, object]:
+    return {"metric": metric, "extractor": extractor, "n": count, **estimate.columns()}
+
+
+def _rows(
+    method: Method, draws: Draws, how: Measurement, measured: Measured, truth: StoredImages, distances: _Distances
+) -> Iterator[dict[str, object]]:
+    """Yield the scores of one sample, and of the mean of all if there are several."""
+    true = truth / 255
+    results = {"sample": draws[:, 0], "mean": draws.mean(dim=1)} if method.draws else {"estimate": draws[:, 0]}
+    for result, pictures in results.items():
+        arrays = _arrays(pictures)
+        ratios = how.apply(pictures) - measured
+        scores: Mapping[str, np.ndarray] = {
+            "psnr": psnr(arrays, true),
+            "ssim": ssim(arrays, true),
+            "consistency": ratios.flatten(1).square().mean(dim=1).sqrt().numpy() / how.noise,
+        }
+        for metric, values in scores.items():
+            yield {"result": result, **_row(metric, len(values), mean_estimate(values))}
+        yield {"result": result, **distances.row(pictures)}
+    if method.draws:
+        values = spread(_arrays(draws.flatten(0, 1)).reshape(*draws.shape[:2], *true.shape[1:]), true)
+        yield {"result": "mean", **_row("spread", len(values), mean_estimate(values))}
+
+
+def _truth(name: str, how: Measurement, measured: Measured, truth: StoredImages, distances: _Distances) -> Restored:
+    """Return what the true images score, and the pictures of truth and measurement."""
+    images = to_tensor(truth)
+    misfit = (how.apply(images) - measured).flatten(1).square().mean(dim=1).sqrt().numpy() / how.noise
+    rows = [
+        {"result": "truth", **_row("consistency", len(misfit), mean_estimate(misfit))},
+        {"result": "truth", **distances.row(images)},
+    ]
+    shown = baselines.plain(how, measured[:SHOWN]) if how.pixels is None else how.shown(measured[:SHOWN]).float()
+    return Restored(name, "truth", float("nan"), rows, {"truth": truth[:SHOWN] / 255, "measurement": _arrays(shown)})
+
+
+def _pictures(draws: Draws) -> dict[str, np.ndarray]:
+    found = {"sample": _arrays(draws[:, 0])}
+    if draws.shape[1] > 1:
+        found |= {"mean": _arrays(draws.mean(dim=1)), "deviation": _arrays(draws.std(dim=1))}
+    return found
+
+
+def _arrays(images: Float[Tensor, "image channel height width"]) -> np.ndarray:
+    return images.permute(0, 2, 3, 1).double().clamp(0, 1).numpy()
