@@ -10,7 +10,7 @@ from ihdm.storage.reading import read_archive, read_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 INPUTS = {
     "table": Input("metrics/restoration/{experiment}.csv"),
@@ -38,14 +38,14 @@ def draw(inputs: Inputs) -> "Figure":
     tables = {name: read_table(inputs["table"][name][""]) for name in experiments}
     problems = {name: list(dict.fromkeys(table["problem"])) for name, table in tables.items()}
     rows = [len(problems[name]) for name in experiments]
-    figure = plt.figure(figsize=(WIDTH, 0.78 * sum(rows) + 0.5 * len(rows)), layout="constrained")
+    figure = plt.figure(figsize=(WIDTH, 0.7 * sum(rows) + 0.4 * len(rows) + 0.3), layout="constrained")
     parts = figure.subfigures(len(experiments), 1, height_ratios=rows, squeeze=False).flat
     panels: list[Axes] = []
     for part, name in zip(parts, experiments, strict=True):
         part.suptitle(name, x=0.01, ha="left", fontsize="medium")
         left, right = part.subfigures(1, 2, width_ratios=(1.55, 1))
         _draw_pictures(left.subplots(), inputs, name, tables[name], problems[name])
-        panels += _draw_scores(np.atleast_1d(right.subplots(len(problems[name]), 1, sharex=True)), tables[name])
+        panels += _draw_scores(right, tables[name])
     shared_legend(figure, panels, "outside lower center")
     return figure
 
@@ -57,7 +57,7 @@ def best_baseline(table: pd.DataFrame) -> str:
 
 
 def _draw_pictures(axes: "Axes", inputs: Inputs, name: str, table: pd.DataFrame, problems: list[str]) -> None:
-    """Draw a row for each measurement: truth, measurement, the best without a network, samples, their mean and spread."""
+    """Draw a row for each measurement: truth, measurement, the best without a network, a sample, mean and spread."""
     from ihdm.figures.style import SMALLEST, label_columns, label_rows, show_images, to_stored
 
     images, labels = [], []
@@ -85,14 +85,16 @@ def _as_large(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return picture.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
-def _draw_scores(panels: np.ndarray, table: pd.DataFrame) -> "list[Axes]":
+def _draw_scores(part: "SubFigure", table: pd.DataFrame) -> "list[Axes]":
     """Draw, for each measurement, the PSNR of every method with its interval."""
     from ihdm.figures.style import HEAT, SMALLEST
 
-    scores = table[table["metric"] == "psnr"]
-    for axes, (_, rows) in zip(panels, scores.groupby("problem", sort=False), strict=True):
-        shown = {**{"measurement": "measured"}, **BASELINES, **NETWORKS}
-        order = [method for method in shown if method in set(rows["method"])]
+    shown = {"measurement": "measured", **BASELINES, **NETWORKS}
+    problems = [rows for _, rows in table[table["metric"] == "psnr"].groupby("problem", sort=False)]
+    orders = [[method for method in shown if method in set(rows["method"])] for rows in problems]
+    ratios = [len(order) + 0.5 for order in orders]
+    panels = part.subplots(len(problems), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
+    for axes, rows, order in zip(panels, problems, orders, strict=True):
         for row in rows.to_dict("records"):
             is_network = row["method"] in NETWORKS
             filled = row["result"] != "sample"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ihdm.config.restoration import AnyProblem, BlurProblem, RestorationStudy
@@ -28,10 +28,11 @@ Draws = Float[Tensor, "image draw channel height width"]
 Parameter = float | int | None
 
 SHOWN = 3
-"""Test images of which pictures are kept."""
+"""Test images of which pictures are kept, those of most contrast: of an even surface there is nothing to see."""
 FRECHET_NAMES = {"inception": "fid"}
 TRUST = (0.25, 1.0, 4.0)
-SHIFTS = (0, 2, 4, 8)
+SHIFTS = (0.0, 0.1, 0.25, 0.5)
+"""Of the solvers for blur, as shares of K: how many levels later they begin than the measurement's blur asks for."""
 WEIGHTS = (1.0, 8.0, 64.0, 512.0)
 POWERS = (0.25, 1.0, 4.0)
 LUCY_STEPS = (3, 10, 30)
@@ -84,13 +85,14 @@ def methods(restorer: Restorer, problem: AnyProblem, how: Measurement, micro_bat
     found.append(Method("wiener", POWERS, False, once(baselines.wiener, restorer.mean, restorer.power)))
     sampled = partial(_sampled, micro_batch)
     if problem.kind in ("blur", "noise") and isinstance(restorer.process, HeatDissipation):
+        num_levels = restorer.process.num_levels
         width = problem.width if isinstance(problem, BlurProblem) else 0.0
 
-        def start(shift: int, measured: Measured, first: int, count: int) -> Draws:
-            return sampled(partial(restorer.start, how, width, shift), measured, first, count)
+        def start(shift: float, measured: Measured, first: int, count: int) -> Draws:
+            return sampled(partial(restorer.start, how, width, round(shift * num_levels)), measured, first, count)
 
-        def one_shot(shift: int, measured: Measured, first: int, _count: int) -> Draws:
-            return sampled(partial(restorer.one_shot, how, width, shift), measured, first, 1)
+        def one_shot(shift: float, measured: Measured, first: int, _count: int) -> Draws:
+            return sampled(partial(restorer.one_shot, how, width, round(shift * num_levels)), measured, first, 1)
 
         def mode(weight: float, measured: Measured, first: int, _count: int) -> Draws:
             return sampled(lambda part, _: restorer.map(how, weight, part), measured, first, 1)
@@ -158,6 +160,7 @@ def study(
     """
     scored, count = test[: settings.num_images], settings.num_images
     held_out = test[count : count + settings.num_validation]
+    shown = np.argsort(-(scored / 255).std(axis=(1, 2)).mean(axis=1), kind="stable")[:SHOWN]
     real = extract(extractor, np.asarray(test))
     distances = _Distances(extractor, Moments.of(real[:]), settings)
     done = 0
@@ -166,7 +169,7 @@ def study(
         measured, tried = (
             how.measure(to_tensor(part), settings.seed, first) for part, first in ((scored, 0), (held_out, count))
         )
-        yield _truth(name, how, measured, scored, distances)
+        yield _truth(name, how, measured, scored, shown, distances)
         for method in methods(restorer, problem, how, settings.micro_batch):
             value = _tuned(method, tried, held_out, count)
             draws = method.restore(value, measured, 0, settings.num_draws if method.draws else 1)
@@ -178,7 +181,7 @@ def study(
                 method.name,
                 float("nan") if value is None else float(value),
                 rows,
-                _pictures(draws[:SHOWN]),
+                _pictures(draws[shown.tolist()]),
             )
 
 
@@ -239,7 +242,14 @@ def _rows(
         yield {"result": "mean", **_row("spread", len(values), mean_estimate(values))}
 
 
-def _truth(name: str, how: Measurement, measured: Measured, truth: StoredImages, distances: _Distances) -> Restored:
+def _truth(
+    name: str,
+    how: Measurement,
+    measured: Measured,
+    truth: StoredImages,
+    shown: Int[np.ndarray, "_"],
+    distances: _Distances,
+) -> Restored:
     """Return what the true images score, and the pictures of truth and measurement."""
     images = to_tensor(truth)
     misfit = (how.apply(images) - measured).flatten(1).square().mean(dim=1).sqrt().numpy() / how.noise
@@ -247,8 +257,10 @@ def _truth(name: str, how: Measurement, measured: Measured, truth: StoredImages,
         {"result": "truth", **_row("consistency", len(misfit), mean_estimate(misfit))},
         {"result": "truth", **distances.row(images)},
     ]
-    shown = baselines.plain(how, measured[:SHOWN]) if how.pixels is None else how.shown(measured[:SHOWN]).float()
-    return Restored(name, "truth", float("nan"), rows, {"truth": truth[:SHOWN] / 255, "measurement": _arrays(shown)})
+    seen = measured[shown.tolist()]
+    picture = baselines.plain(how, seen) if how.pixels is None else how.shown(seen).float()
+    pictures = {"truth": truth[shown] / 255, "measurement": _arrays(picture)}
+    return Restored(name, "truth", float("nan"), rows, pictures)
 
 
 def _pictures(draws: Draws) -> dict[str, np.ndarray]:

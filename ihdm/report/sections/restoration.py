@@ -7,13 +7,13 @@ from ihdm.report.estimates import interval_texts
 
 HEADING = "How well are pictures restored?"
 EXPLANATION = (
-    "Test images that were blurred, made smaller, hidden in parts or covered with noise, restored by the network and "
-    "by methods without one, each tuned on other images: one sample of the posterior, the mean of several, or an estimate "
-    "that comes without samples. PSNR and SSIM: the higher, the nearer the truth; the mean of samples is nearer than "
-    "one of them, without looking better. Consistency: how far from the measurement, one if as far as its noise asks for. "
-    "Spread: error of the mean over what samples differ by, one if they are as unsure as they should be. Fréchet "
-    "distance from the test images, that of the truth being the floor. With 95 % intervals over images. Ours, not the "
-    "paper's."
+    "Test images that were blurred, made smaller, hidden in parts or covered with noise, restored by the network "
+    "and by methods without one, each tuned on other images: one sample of the posterior, the mean of several, or "
+    "an estimate that comes without samples. PSNR and SSIM: the higher, the nearer the truth; the mean of samples "
+    "is nearer than one of them, without looking better. Consistency: how far from the measurement, one if as far "
+    "as its noise asks for. Spread: error of the mean over what samples differ by, one if they are as unsure as "
+    "they should be. Fréchet distance from the test images, that of the truth being the floor. With 95 % intervals "
+    "over images. Ours, not the paper's."
 )
 NAMES = {
     "psnr": "PSNR, dB",
