@@ -17,17 +17,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ihdm.calibration import Calibration
-from ihdm.config.processes import PAPER, SamplerSettings
+from ihdm.config.processes import SamplerSettings
+from ihdm.heat import eigenvalues
 from ihdm.objective import Network
 from ihdm.processes.heat import HeatDissipation
 from ihdm.processes.process import Process
 from ihdm.restoration.conditioning import Conditioner
 from ihdm.restoration.problems import Measured, Measurement
-from ihdm.samplers import Step, clean_weight, coupling, open_variance, plan_steps, visits
+from ihdm.samplers import clean_weight, coupling, open_variance, plan_steps, visits
 from ihdm.seeds import generator
 
 DELTA_RATIO = 1.25
-"""δ/σ of the solvers for blur, the paper's."""
+"""δ/σ behind the solver `map`: what a step is trusted to."""
 
 Images = Float[Tensor, "batch channel height width"]
 
@@ -143,15 +144,15 @@ class Restorer:
         Args:
             measurement: how it was made; A is a Gaussian blur.
             width: its σ_B, 0 for none.
-            shift: levels to begin later, for measurements with more noise than σ.
+            shift: steps to begin earlier, for measurements with more noise than σ.
             measured: y of each image.
             numbers: of each image, and which of its samples this is.
         """
         process = self._heat()
-        level, state, steps = self._latent(measurement, width, shift, measured, numbers)
-        remaining = [step for step in steps if step.level <= level]
+        level, state = self._latent(measurement, width, shift, measured, numbers)
+        steps = plan_steps(process, self.sampler, calibration=self.calibration)
         noise = PairedNoise(self.seed, numbers, process.num_levels, tuple(state.shape[1:]))
-        *_, last = visits(self.network, process, remaining, state, noise)
+        *_, last = visits(self.network, process, [step for step in steps if step.level <= level], state, noise)
         return last.mean
 
     def one_shot(
@@ -159,11 +160,10 @@ class Restorer:
     ) -> Images:
         """Return what the network says of the image at the level where :meth:`start` begins; no sample, a mean."""
         process = self._heat()
-        level, state, _ = self._latent(measurement, width, shift, measured, numbers)
-        nearest = min(self.calibration.levels.tolist(), key=lambda known: abs(known - level))
-        known = self.calibration.at(nearest)
+        level, state = self._latent(measurement, width, shift, measured, numbers)
+        known = self.calibration.at(level)
         with torch.no_grad():
-            estimate = process.estimate(self.network, state, nearest)
+            estimate = process.estimate(self.network, state, level)
         return process.inverse(_modes(known.gain) * process.transform(estimate) + _modes(known.offset))
 
     def map(self, measurement: Measurement, weight: float, measured: Measured) -> Images:
@@ -199,16 +199,16 @@ class Restorer:
 
     def _latent(
         self, measurement: Measurement, width: float, shift: int, measured: Measured, numbers: Sequence[tuple[int, int]]
-    ) -> tuple[int, Images, list[Step]]:
+    ) -> tuple[int, Images]:
+        """Return a level, and the state there that the measurement is nearest to."""
         process = self._heat()
-        level = first_level(process, width, shift)
-        left = process.log_scale(level) + process._eigenvalues * width**2 / 2
+        level = first_level(process, self.sampler, width, shift)
+        left = process.log_scale(level) + eigenvalues(process.height, process.width) * width**2 / 2
         missing = np.sqrt(np.maximum(process.sigma**2 - measurement.noise**2 * np.exp(2 * left), 0))
         seen = process.transform(measurement.shown(measured).float())
         rngs = [generator(self.seed, "filled up", *number) for number in numbers]
         filling = torch.as_tensor(np.stack([rng.standard_normal(tuple(seen.shape[1:])) for rng in rngs])).float()
-        state = process.inverse(_modes(np.exp(left)) * seen + _modes(missing) * filling)
-        return level, state, plan_steps(process, PAPER, DELTA_RATIO * process.sigma)
+        return level, process.inverse(_modes(np.exp(left)) * seen + _modes(missing) * filling)
 
 
 @dataclass(frozen=True)
@@ -231,11 +231,18 @@ class PairedNoise:
         return torch.as_tensor(np.stack(draws))
 
 
-def first_level(process: HeatDissipation, width: float, shift: int = 0) -> int:
-    """Return the first level that is at least as blurred as σ_B = ``width``, and so many further."""
-    at_least = np.flatnonzero(process.heat.blur_sigmas[1:] >= width * (1 - 1e-9))
-    first = int(at_least[0]) + 1 if len(at_least) else process.num_levels
-    return min(first + shift, process.num_levels)
+def first_level(process: HeatDissipation, sampler: SamplerSettings, width: float, shift: int = 0) -> int:
+    """Return the first level that a sampler visits and that is at least as blurred as σ_B = ``width``.
+
+    Args:
+        process: the process.
+        sampler: the sampler.
+        width: σ_B in pixels, 0 for none.
+        shift: so many visited levels further, K at most.
+    """
+    visited = sorted(sampler.levels(process.num_levels))[1:]
+    place = next((at for at, level in enumerate(visited) if process.blur_sigma(level) >= width * (1 - 1e-9)), -1)
+    return visited[-1] if place < 0 else visited[min(place + shift, len(visited) - 1)]
 
 
 def _modes(values: object) -> Tensor:

@@ -32,7 +32,7 @@ SHOWN = 3
 FRECHET_NAMES = {"inception": "fid"}
 TRUST = (0.25, 1.0, 4.0)
 SHIFTS = (0.0, 0.1, 0.25, 0.5)
-"""Of the solvers for blur, as shares of K: how many levels later they begin than the measurement's blur asks for."""
+"""Of the solvers for blur, as shares of all steps: how many more they take than the measurement's blur asks for."""
 WEIGHTS = (1.0, 8.0, 64.0, 512.0)
 POWERS = (0.25, 1.0, 4.0)
 LUCY_STEPS = (3, 10, 30)
@@ -85,7 +85,7 @@ def methods(restorer: Restorer, problem: AnyProblem, how: Measurement, micro_bat
     found.append(Method("wiener", POWERS, False, once(baselines.wiener, restorer.mean, restorer.power)))
     sampled = partial(_sampled, micro_batch)
     if problem.kind in ("blur", "noise") and isinstance(restorer.process, HeatDissipation):
-        num_levels = restorer.process.num_levels
+        num_levels = restorer.sampler.num_evaluations(restorer.process.num_levels)
         width = problem.width if isinstance(problem, BlurProblem) else 0.0
 
         def start(shift: float, measured: Measured, first: int, count: int) -> Draws:
