@@ -59,6 +59,10 @@ COLUMNS = {
         "nats_best_levels",
     ],
     "evaluations": ["experiment", "sampler", "evaluations", "metric", "value", "standard_error", "low", "high"],
+    "restoration": [
+        *("experiment", "problem", "method", "parameter", "result", "metric", "extractor", "n"),
+        *("value", "standard_error", "low", "high"),
+    ],
     "disentanglement": ["experiment", "quantity", "num_starts", "num_noises", "start", "noise", "interaction"],
     "data_spectrum": ["dataset", "quantity", "low_frequency", "high_frequency", "n", "value", "standard_error"],
     "forward": ["dataset", "quantity", "process", "strength", "frequency", "n", "value", "standard_error"],
@@ -196,6 +200,7 @@ def test_models_are_loaded_and_sampled_by_these_names():
         ("interpolate", ["model", "output", "sampler"]),
         ("evaluate", ["model", "data", "num_samples", "output", "card"]),
         ("train", ["pictures", "preset", "output", "image_size", "steps"]),
+        ("restore", ["model", "pictures", "problem", "output", "measured", "num_draws"]),
     ],
 )
 def test_commands_without_a_workflow_have_these_names_and_options(name, options):
@@ -203,7 +208,7 @@ def test_commands_without_a_workflow_have_these_names_and_options(name, options)
     assert {*options} <= {parameter.name for parameter in found.params}
     short = {text for parameter in found.params for text in parameter.opts}
     assert "-o" in short
-    assert ("-n" in short) == ("num_samples" in options)
+    assert ("-n" in short) == (name in ("sample", "evaluate", "restore"))
 
 
 def test_the_workflow_writes_models_here(smoke_results):
@@ -213,3 +218,13 @@ def test_the_workflow_writes_models_here(smoke_results):
     assert index["scheduler"] == ["ihdm.portable.scheduler", "IHDMScheduler"]
     assert index["prior"] == ["ihdm.portable.prior", "CoefficientPrior"]
     assert index["unet"] == ["diffusers", "UNet2DModel"]
+
+
+def test_restoration_is_asked_for_and_told_so(smoke_results):
+    table = pd.read_csv(smoke_results / "metrics/restoration.csv")
+    assert {"psnr", "ssim", "consistency", "spread", "frechet_distance"} == set(table["metric"])
+    assert {"truth", "estimate", "sample", "mean"} == set(table["result"])
+    methods = {"wiener", "richardson_lucy", "total_variation", "bicubic", "biharmonic", "start", "map", "posterior"}
+    assert methods <= set(table["method"])
+    problems = yaml.safe_load((ROOT / "workflow/config/quick.yaml").read_text())["restoration"]["digits"]["problems"]
+    assert {problem["kind"] for problem in problems.values()} == {"blur", "pooling", "mask", "noise"}

@@ -33,6 +33,7 @@ LAYERS = [
     {"joints"},
     {"data"},
     {"metrics", "samples"},
+    {"restoration"},
     {"models"},
     {"portable"},
     {"figures", "report"},

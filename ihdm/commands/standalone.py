@@ -238,6 +238,55 @@ def train(
     typer.echo(f"{output} is written; see {output / SHEET_NAME} and {output / 'README.md'}")
 
 
+@app.command()
+def restore(
+    model: ModelArgument,
+    pictures: Annotated[Path, typer.Argument(help="A folder of pictures.")],
+    problem: Annotated[
+        str,
+        typer.Option(
+            help='What was done to them, as JSON: {"kind": "blur", "width": 2}, {"kind": "pooling", "factor": 2}, '
+            '{"kind": "mask", "hidden": 0.5} or {"kind": "noise", "noise": 0.1}; "noise" is of all, by default 0.01.'
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A sheet, .png or .jpg, or a folder.")],
+    measured: Annotated[
+        bool,
+        typer.Option("--measured", help="It was done to them already; by default it is done now, as a test."),
+    ] = False,
+    num_pictures: Annotated[int, typer.Option("--num-pictures", "-n", help="Pictures, the first by name.", min=1)] = 8,
+    num_draws: Annotated[int, typer.Option(help="Samples of the posterior for each.", min=2)] = 4,
+    trust: Annotated[
+        float, typer.Option(help="Above 1 the measurement counts more, below 1 the network.", min=0.01, max=100)
+    ] = 1.0,
+    evaluations: EvaluationsOption = None,
+    seed: SeedOption = 0,
+    precision: PrecisionOption = "no",
+) -> None:
+    """Restore pictures that were blurred, made smaller, hidden in parts or covered with noise.
+
+    A sheet has a row for each: the picture if it was whole, what was measured, a sample, the mean of all samples and how
+    much they differ. A folder gets the means, and a sample of each.
+    """
+    from ihdm.portable.pictures import SHEETS, require_new
+    from ihdm.portable.restoring import read_pictures, read_problem, restore_pictures, write_restored
+    from ihdm.progress import Progress
+
+    if output.suffix.lower() not in SHEETS:
+        require_new(output)
+    pipeline, chosen = _open(model), _precision(precision)
+    how = read_problem(problem, pipeline.image_shape[1])
+    names, images = read_pictures(pictures, pipeline.image_shape, how if measured else None, num_pictures)
+    with Progress(f"restoring {output.name}", len(images) * num_draws, unit="samples") as progress:
+        progress.update(0)
+        found = restore_pictures(
+            pipeline, images, how, is_measured=measured, num_draws=num_draws, trust=trust, evaluations=evaluations,
+            seed=seed, precision=chosen, report=progress.update,
+        )  # fmt: skip
+    write_restored(found, names, output)
+    typer.echo(f"{output} is written")
+
+
 def _open(model: Path) -> "IHDMPipeline":
     """Return the pipeline of a model folder, on the device that there is.
 

@@ -41,7 +41,17 @@ class Prior(ModelMixin, ConfigMixin):
         vertical, horizontal = (_basis(size).to(coefficients.device) for size in (config.height, config.width))
         return vertical[: config.rows].T @ coefficients @ horizontal[: config.columns]
 
+    def mean(self) -> Float[Tensor, "channel height width"]:
+        """Return the mean of blurred images."""
+        config, coefficients = self.config, self._mean_coefficients()
+        coefficients = coefficients.view(config.channels, config.rows, config.columns)
+        vertical, horizontal = (_basis(size).to(coefficients.device) for size in (config.height, config.width))
+        return vertical[: config.rows].T @ coefficients @ horizontal[: config.columns]
+
     def _draw_one(self, generator: torch.Generator | None) -> Tensor:
+        raise NotImplementedError
+
+    def _mean_coefficients(self) -> Tensor:
         raise NotImplementedError
 
 
@@ -72,6 +82,9 @@ class CoefficientPrior(Prior):
 
     def _draw_one(self, generator: torch.Generator | None) -> Tensor:
         return self.coefficients[_integer(len(self.coefficients), generator, self.coefficients.device)]
+
+    def _mean_coefficients(self) -> Tensor:
+        return self.coefficients.mean(dim=0)
 
 
 class MixturePrior(Prior):
@@ -108,6 +121,9 @@ class MixturePrior(Prior):
         component = int(torch.multinomial(self.weights.to(on), 1, generator=generator))
         normal = torch.randn(self.means.shape[1], generator=generator, device=on).to(device)
         return self.means[component] + self.factors[component] @ normal
+
+    def _mean_coefficients(self) -> Tensor:
+        return self.weights @ self.means
 
 
 class StoredCalibration(ModelMixin, ConfigMixin):
@@ -158,6 +174,18 @@ def blurred_coefficients(process: HeatDissipation, train: StoredImages) -> Float
         blurred = process.heat.blur(to_tensor(train[first : first + BATCH], process.device), process.num_levels)
         parts.append((basis[0][:rows] @ blurred @ basis[1][:columns].T).cpu())
     return torch.cat(parts)
+
+
+def unblurred(
+    process: HeatDissipation, blurred: Float[Tensor, "channel height width"]
+) -> Float[Tensor, "channel height width"]:
+    """Return what was blurred to level K, of the frequencies that survive; others are left out."""
+    rows, columns = surviving(process)
+    coefficients = process.transform(blurred[None])[0]
+    left = torch.as_tensor(np.exp(process.log_scale(process.num_levels)), dtype=torch.float32)
+    found = torch.zeros_like(coefficients)
+    found[:, :rows, :columns] = coefficients[:, :rows, :columns] / left[:rows, :columns]
+    return process.inverse(found[None])[0]
 
 
 def revealed_share(process: HeatDissipation, train: StoredImages) -> float:

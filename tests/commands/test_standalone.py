@@ -180,6 +180,52 @@ def test_a_model_is_measured_against_pictures(model, pictures, tmp_path, ihdm, c
     assert (copy / "README.md").read_text().count("| Fréchet distance |") == 1
 
 
+@pytest.mark.parametrize(
+    "problem",
+    [
+        '{"kind": "blur", "width": 1}',
+        '{"kind": "pooling", "factor": 2}',
+        '{"kind": "mask", "hidden": 0.3}',
+        '{"kind": "noise"}',
+    ],
+)
+def test_pictures_are_measured_and_restored(model, pictures, tmp_path, ihdm, problem):
+    ihdm(
+        "restore", model, pictures, "--problem", problem, "-n", 3, "--num-draws", 2, "--evaluations", 8,
+        "-o", tmp_path / "sheet.png",
+    )  # fmt: skip
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        pixels = np.asarray(sheet)
+    scale = pixels.shape[1] // (5 * 9 + 1)
+    assert pixels.shape == (scale * (3 * 9 + 1), scale * (5 * 9 + 1), 3)
+    truth = pixels[scale : 9 * scale : scale, scale : 9 * scale : scale]
+    with Image.open(pictures / "00.png") as picture:
+        colours = np.unique(np.asarray(picture).reshape(-1, 3), axis=0)
+    assert np.abs(truth[0, 0].astype(int) - colours).max(axis=1).min() < 8
+
+
+def test_measured_pictures_are_restored_to_a_folder(model, pictures, tmp_path, ihdm):
+    """Small ones, which come back at the model's size and agree with what was measured; the same again from the seed."""
+    small = tmp_path / "small"
+    small.mkdir()
+    for name in ("00.png", "01.png"):
+        with Image.open(pictures / name) as picture:
+            picture.crop((0, 0, 40, 40)).resize((4, 4), Image.Resampling.BOX).save(small / name)
+    for folder in ("first", "second"):
+        ihdm(
+            "restore", model, small, "--problem", '{"kind": "pooling", "factor": 2}', "--measured", "--evaluations", 20,
+            "-o", tmp_path / folder, "--trust", 10,
+        )  # fmt: skip
+    files = sorted(path.relative_to(tmp_path / "first").as_posix() for path in (tmp_path / "first").rglob("*.png"))
+    assert files == ["mean/00.png", "mean/01.png", "sample/00.png", "sample/01.png"]
+    for name in files:
+        assert sha256(tmp_path / "first" / name) == sha256(tmp_path / "second" / name)
+    with Image.open(tmp_path / "first/mean/00.png") as restored, Image.open(small / "00.png") as measured:
+        assert restored.size == (8, 8)
+        means = np.asarray(restored).astype(float).reshape(4, 2, 4, 2, 3).mean(axis=(1, 3))
+        assert np.abs(means - np.asarray(measured)).mean() < 10
+
+
 def test_what_cannot_be_done_is_told_in_one_line(model, pictures, tmp_path, ihdm_fails):
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken/file").write_text("mine")
@@ -201,6 +247,17 @@ def test_what_cannot_be_done_is_told_in_one_line(model, pictures, tmp_path, ihdm
         (("train", pictures, "-o", tmp_path / "model", "--prior", "nothing"), "there are coefficients and mixture"),
         (("train", pictures, "-o", tmp_path / "model", "--preset", "quick", "--image-size", 9), "cannot be halved"),
         (("train", tmp_path / "taken", "-o", tmp_path / "model"), "holds 0 image files"),
+        (("restore", model, tmp_path / "gone", "-o", sheet, "--problem", '{"kind": "noise"}'), "there are no pictures"),
+        (
+            ("restore", model, pictures, "-o", sheet, "--problem", '{"kind": "pooling", "factor": 3}'),
+            "does not divide 8",
+        ),
+        (("restore", model, pictures, "-o", sheet, "--problem", '{"kind": "fog"}'), "problem"),
+        (("restore", model, pictures, "-o", sheet, "--problem", "fog"), "configuration"),
+        (
+            ("restore", model, pictures, "-o", sheet, "--problem", '{"kind": "mask", "hidden": 0.5}', "--measured"),
+            "which pixels were hidden cannot be seen",
+        ),
     ):
         assert said in ihdm_fails(*arguments), arguments
     assert not (tmp_path / "model").exists()
@@ -265,4 +322,4 @@ def test_shells_complete_commands(shell, tmp_path):
 
 def test_help_names_them():
     result = CliRunner().invoke(app, ["--help"])
-    assert all(name in result.output for name in ("train", "sample", "interpolate", "evaluate"))
+    assert all(name in result.output for name in ("train", "sample", "interpolate", "evaluate", "restore"))

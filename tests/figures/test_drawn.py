@@ -34,6 +34,7 @@ FIGURES = (
     "paths",
     "prior_samples",
     "processes",
+    "restoration",
     "shared_start",
     "trajectories",
     "uncurated_samples",
@@ -289,3 +290,18 @@ def test_limits_of_the_toy_and_of_the_network(made_up, draw):
 def assert_line(line, table, column):
     assert line.get_xdata().tolist() == table[column].tolist()
     assert line.get_ydata().tolist() == pytest.approx(table["value"].tolist())
+
+
+def test_restoration_shows_the_best_method_without_a_network(draw, made_up):
+    figure = draw("restoration", made_up("restoration", "digits", "photos"))
+    texts = {text.get_text() for axes in figure.axes for text in axes.get_yticklabels()}
+    assert "deblurring\n(Wiener)" in texts
+    assert "super\nresolution\n(Wiener)" in texts
+    panels = [axes for axes in figure.axes if "posterior" in {text.get_text() for text in axes.get_yticklabels()}]
+    assert len(panels) == 4
+    for axes in panels:
+        points = sorted(float(line.get_xdata()[0]) for line in axes.lines if len(line.get_xdata()) == 1)
+        assert points[-1] == 30.0
+    blues = [line for axes in panels for line in axes.lines if to_rgb(line.get_color()) == to_rgb(HEAT)]
+    hollow = [line for line in blues if line.get_markerfacecolor() == "white"]
+    assert 0 < len(hollow) < len(blues)

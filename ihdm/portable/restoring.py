@@ -1,0 +1,198 @@
+"""Pictures of one's own, restored with a model folder alone."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from ihdm.config.reading import parse_settings
+from ihdm.config.restoration import POSTERIOR_SAMPLER, ProblemSettings
+from ihdm.config.settings import DatasetSettings, Precision, Settings
+from ihdm.data.encoded import BrokenImageError, decode_image, image_names
+from ihdm.data.resizing import halve_and_crop
+from ihdm.errors import UserError
+from ihdm.models.network import Deblurrer
+from ihdm.portable.pictures import SHEETS, enlargement
+from ihdm.portable.pipeline import IHDMPipeline, as_pictures
+from ihdm.portable.prior import CoefficientPrior, MixturePrior, unblurred
+from ihdm.processes.heat import HeatDissipation
+from ihdm.restoration.problems import Measurement, measurement
+from ihdm.restoration.solvers import Restorer, pairs
+from ihdm.storage.files import atomic_folder
+from ihdm.storage.images import StoredImages, save_grid
+from ihdm.storage.tensors import to_tensor, to_uint8
+
+BATCH = 16
+"""Samples at a time."""
+MOST_DEVIATION = 0.25
+"""Standard deviation that is shown white."""
+
+
+class _Problem(Settings):
+    problem: ProblemSettings = Field(description="what was done to the pictures")
+
+
+@dataclass(frozen=True)
+class Restored:
+    """Pictures and what became of them, each image × channel × height × width in [0, 1].
+
+    Attributes:
+        truth: the whole pictures; None if they were measured already.
+        measured: what was measured, of any size.
+        draws: image × draw × channel × height × width.
+    """
+
+    truth: Float[Tensor, "image channel height width"] | None
+    measured: Float[Tensor, "image channel _ _"]
+    draws: Float[Tensor, "image draw channel height width"]
+
+
+def read_problem(text: str, image_size: int) -> Measurement:
+    """Return what JSON says was done to pictures.
+
+    Raises:
+        UserError: if it says nothing that can be done to pictures of this size.
+    """
+    return measurement(parse_settings(_Problem, f'{{"problem": {text}}}').problem, image_size)
+
+
+def read_pictures(
+    folder: Path, image_shape: tuple[int, int, int], measured_by: Measurement | None, count: int
+) -> tuple[list[str], StoredImages]:
+    """Return the first pictures of a folder by name, brought to a model's size, or to that of a measurement.
+
+    Raises:
+        UserError: if there are none, one is broken, or these can be no measurements.
+    """
+    channels, size, _ = image_shape
+    if measured_by is not None:
+        if measured_by.pixels is not None:
+            raise UserError("--measured: which pixels were hidden cannot be seen; give whole pictures")
+        size = measured_by.height
+    if not folder.is_dir() or not (names := image_names(folder)[:count]):
+        raise UserError(f"{folder}: there are no pictures; give a folder that holds some")
+    settings = DatasetSettings(
+        source="folder", path=str(folder.absolute()), image_size=size, image_channels=1 if channels == 1 else 3
+    )
+    found = []
+    for name in names:
+        try:
+            found.append(decode_image((folder / name).read_bytes(), settings, halve_and_crop).pixels)
+        except BrokenImageError as error:
+            raise UserError(f"{folder / name}: {error}; remove it, or mend it") from None
+    return names, np.stack(found)
+
+
+def restorer_of(pipeline: IHDMPipeline, evaluations: int | None, seed: int, precision: Precision = "no") -> Restorer:
+    """Return what restores with a pipeline.
+
+    The mean of images is taken from what starts are made of, of which the lowest frequencies are known; of processes
+    that start from noise it is grey.
+
+    Args:
+        pipeline: with what was measured of its network.
+        evaluations: network evaluations for a sample; by default at all levels that were measured.
+        seed: of all noise.
+        precision: of the network.
+
+    Raises:
+        UserError: if the network was not measured, or not at the levels of so many evaluations.
+    """
+    if pipeline.calibration is None:
+        raise UserError("this model's network was not measured, which restoration needs; see `models calibrate`")
+    calibration, scheduler = pipeline.calibration.table(), pipeline.scheduler
+    channels, size, _ = pipeline.image_shape
+    process = scheduler.process_for(torch.zeros(1, channels, size, size, device=pipeline.device))
+    count = evaluations or len(calibration.levels)
+    sampler = POSTERIOR_SAMPLER.model_copy(update={"evaluations": count})
+    missing = set(sampler.levels(len(scheduler))) - {0, *calibration.levels.tolist()}
+    if missing:
+        raise UserError(
+            f"{count} evaluations visit levels at which the network was not measured; take {len(calibration.levels)}"
+        )
+    mean = torch.full((channels, size, size), 0.5, dtype=torch.float64)
+    if isinstance(process, HeatDissipation) and isinstance(pipeline.prior, CoefficientPrior | MixturePrior):
+        mean = unblurred(process, pipeline.prior.mean()).double()
+    power = torch.as_tensor(calibration.power) / 4**process.bits_of_range
+    return Restorer(Deblurrer(pipeline.unet.eval(), precision), process, calibration, mean, power, sampler, seed)
+
+
+def restore_pictures(
+    pipeline: IHDMPipeline,
+    images: StoredImages,
+    how: Measurement,
+    *,
+    is_measured: bool = False,
+    num_draws: int = 4,
+    trust: float = 1.0,
+    evaluations: int | None = None,
+    seed: int = 0,
+    precision: Precision = "no",
+    report: Callable[[int], None] = lambda _done: None,
+) -> Restored:
+    """Measure pictures, or take them as measured, and draw samples of the posterior of each.
+
+    Args:
+        pipeline: with what was measured of its network.
+        images: whole pictures of the model's size, or measurements.
+        how: what was done to them.
+        is_measured: whether it was already.
+        num_draws: samples for each.
+        trust: above 1 the measurement counts more, below 1 the network.
+        evaluations: network evaluations for a sample.
+        seed: of all noise.
+        precision: of the network.
+        report: called with how many samples are done.
+
+    Raises:
+        UserError: see :func:`restorer_of`.
+    """
+    restorer = restorer_of(pipeline, evaluations, seed, precision)
+    whole = to_tensor(images)
+    measured = whole.flatten(2).double() if is_measured else how.measure(whole, seed)
+    known = restorer.conditioners(how, trust)
+    numbers = list(pairs(len(images), num_draws))
+    parts = []
+    for first in range(0, len(numbers), BATCH):
+        here = numbers[first : first + BATCH]
+        batch = measured[[image for image, _ in here]]
+        parts.append(restorer.posterior(known, trust, batch, here))
+        report(first + len(here))
+    draws = torch.cat(parts).unflatten(0, (len(images), num_draws))
+    return Restored(None if is_measured else whole, how.shown(measured).float(), draws)
+
+
+def write_restored(found: Restored, names: Sequence[str], output: Path) -> None:
+    """Write a sheet with a row for each picture, or a folder with the mean and a sample of each.
+
+    Args:
+        found: what was restored.
+        names: of the pictures.
+        output: a file that ends as sheets do, or a folder.
+    """
+    means, samples = (to_uint8(part) for part in (found.draws.mean(dim=1), found.draws[:, 0]))
+    if output.suffix.lower() not in SHEETS:
+        with atomic_folder(output) as filled:
+            for kind, pictures in (("mean", means), ("sample", samples)):
+                for name, picture in zip(names, as_pictures(pictures), strict=True):
+                    path = filled / kind / Path(name).with_suffix(".png")
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    picture.save(path)
+        return
+    deviations = to_uint8(found.draws.std(dim=1) / MOST_DEVIATION)
+    columns = [_as_large(to_uint8(found.measured), means.shape[1]), samples, means, deviations]
+    if found.truth is not None:
+        columns.insert(0, to_uint8(found.truth))
+    rows = np.stack(columns, axis=1).reshape(-1, *means.shape[1:])
+    save_grid(rows, output, enlargement(rows), columns=len(columns))
+
+
+def _as_large(images: StoredImages, size: int) -> StoredImages:
+    """Return images with each pixel repeated, until they are as large as others."""
+    factor = size // images.shape[1]
+    return images.repeat(factor, axis=1).repeat(factor, axis=2)
