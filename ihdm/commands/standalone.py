@@ -265,8 +265,8 @@ def restore(
 ) -> None:
     """Restore pictures that were blurred, made smaller, hidden in parts or covered with noise.
 
-    A sheet has a row for each: the picture if it was whole, what was measured, a sample, the mean of all samples and how
-    much they differ. A folder gets the means, and a sample of each.
+    A sheet has a row for each: the picture if it was whole, what was measured, a sample, the mean of all samples and
+    how much they differ. A folder gets the means, and a sample of each.
     """
     from ihdm.portable.pictures import SHEETS, require_new
     from ihdm.portable.restoring import read_pictures, read_problem, restore_pictures, write_restored

@@ -205,7 +205,7 @@ def test_pictures_are_measured_and_restored(model, pictures, tmp_path, ihdm, pro
 
 
 def test_measured_pictures_are_restored_to_a_folder(model, pictures, tmp_path, ihdm):
-    """Small ones, which come back at the model's size and agree with what was measured; the same again from the seed."""
+    """Small ones, which come back at the model's size and agree with the measurement; the same again from the seed."""
     small = tmp_path / "small"
     small.mkdir()
     for name in ("00.png", "01.png"):
