@@ -24,6 +24,7 @@ LAYERS = [
     {"__init__", "errors"},
     {"config", "seeds", "progress"},
     {"storage", "devices"},
+    {"results"},
     {"heat"},
     {"objective", "prior"},
     {"sampling", "likelihood"},
