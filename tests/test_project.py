@@ -36,7 +36,7 @@ LAYERS = [
     {"metrics", "samples"},
     {"models"},
     {"figures", "report"},
-    {"claims"},
+    {"claims", "crate"},
     {"commands"},
     {"__main__"},
 ]
