@@ -61,8 +61,8 @@ def crate(
 
     Every table, figure, network, set of samples and record is described, with its SHA-256 and with what made it. The
     pipeline's own files and the configuration are put beside them. Images that networks were trained on are left out,
-    as they may have a licence of their own; logs and what is unfinished too. In the folder of results itself, only these
-    few files are added; what is left out stays there, but is not described.
+    as they may have a licence of their own; logs and what is unfinished too. In the folder of results itself, only
+    these few files are added; what is left out stays there, but is not described.
     """
     from ihdm.crate.contents import PIPELINE, pipeline_files, result_files
     from ihdm.crate.graph import metadata
@@ -80,4 +80,5 @@ def crate(
         if scale:
             files[PIPELINE / SCALE_NAME] = scale
         write_crate(files, metadata(files, results, checkout, license_name), target)
-    typer.echo(f"{target}: {len(files)} files, {sum(path.stat().st_size for path in files.values()) / 1e6:.1f} MB")
+        size = sum(path.stat().st_size for path in files.values())
+    typer.echo(f"{target}: {len(files)} files, {size / 1e6:.1f} MB")

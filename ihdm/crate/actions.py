@@ -52,12 +52,14 @@ class Actions:
             "instrument": reference(self._instrument(origin)),
             "object": [self._read(origin, path, known) for path, known in origin.inputs.items()],
             "result": list(self._written(origin)),
-            "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
+            "actionStatus": "http://schema.org/CompletedActionStatus",
         }
         if origin.finished:
             action["endTime"] = origin.finished.isoformat()
             if origin.seconds is not None:
-                action["startTime"] = (origin.finished - timedelta(seconds=origin.seconds)).isoformat()
+                action["startTime"] = (origin.finished - timedelta(seconds=origin.seconds)).isoformat(
+                    timespec="seconds"
+                )
         action = {key: value for key, value in action.items() if value not in (None, [])}
         self.found.append(action)
         return action
@@ -99,7 +101,6 @@ class Actions:
         told: dict[str, Any] = {
             "@type": "SoftwareApplication",
             "name": self.software["name"],
-            "version": version,
             "softwareVersion": f"{version} ({origin.commit or 'no commit'})",
             "description": f"{self.software['name']} {version}, commit {origin.commit or 'not known'}",
             "isBasedOn": reference(self.software),
@@ -120,15 +121,12 @@ class Actions:
 
 
 def _package(name: str, version: str) -> Entity:
-    address = "https://www.python.org/" if name == "python" else f"https://pypi.org/project/{name}/{version}/"
-    return {
-        "@id": f"#{name}-{version}",
-        "@type": "SoftwareApplication",
-        "name": name,
-        "version": version,
-        "softwareVersion": version,
-        "url": address,
-    }
+    address = (
+        f"https://docs.python.org/release/{version}/"
+        if name == "python"
+        else f"https://pypi.org/project/{name}/{version}/"
+    )
+    return {"@id": address, "@type": "SoftwareApplication", "name": name, "softwareVersion": version, "url": address}
 
 
 def _told(origin: Origin) -> str:

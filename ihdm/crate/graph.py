@@ -7,7 +7,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from rocrate.model import ContextEntity, DataEntity
-from rocrate.model.computerlanguage import get_lang
 from rocrate.rocrate import ROCrate
 
 from ihdm.crate.actions import Actions, identifier
@@ -26,6 +25,12 @@ PROCESS_RUN = "https://w3id.org/ro/wfrun/process/0.5"
 PROFILES = {WORKFLOW_CRATE: ("Workflow RO-Crate", "1.0"), PROCESS_RUN: ("Process Run Crate", "0.5")}
 TERMS = {"sha256": "https://w3id.org/ro/terms/workflow-run#sha256"}
 """Terms that this version of RO-Crate does not have."""
+SNAKEMAKE: Entity = {
+    "@id": "https://w3id.org/workflowhub/workflow-ro-crate#snakemake",
+    "@type": "ComputerLanguage",
+    "name": "Snakemake",
+    "url": "https://snakemake.readthedocs.io",
+}
 
 
 def metadata(
@@ -63,7 +68,7 @@ def metadata(
         {"@id": place, "@type": "CreativeWork", "name": name, "version": version}
         for place, (name, version) in PROFILES.items()
     ]
-    contexts += [{"@id": place, "@type": "WebPage", "name": name} for place, name in SPECIFICATIONS.items()]
+    contexts += [{"@id": place, "@type": "WebSite", "name": name} for place, name in SPECIFICATIONS.items()]
     for entity in contexts:
         _add(crate, ContextEntity, entity)
     _describe_root(crate, results, origins, {
@@ -96,8 +101,7 @@ def _add_files(
     """Add every file and every folder above one."""
     captions = project.captions
     parts: dict[PurePosixPath, list[dict[str, str]]] = defaultdict(list)
-    language = get_lang(crate, "snakemake")
-    crate.add(language)
+    _add(crate, ContextEntity, SNAKEMAKE)
     for name, path in files.items():
         entity: Entity = {
             "@id": identifier(name),
@@ -113,7 +117,7 @@ def _add_files(
         if name == PIPELINE / "Snakefile":
             entity |= {
                 "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
-                "programmingLanguage": {"@id": language.id},
+                "programmingLanguage": reference(SNAKEMAKE),
                 "version": str(project.citation["version"]),
                 "license": reference(licence),
                 "author": [reference(one) for one in people],
@@ -178,7 +182,11 @@ def _sorted(content: dict[str, Any]) -> dict[str, Any]:
     graph = sorted(
         content["@graph"], key=lambda one: (one["@id"] not in first, one["@id"] != METADATA_NAME, one["@id"])
     )
-    for entity in graph:
-        if entity["@id"] == "./":
-            entity["hasPart"] = sorted(entity["hasPart"], key=lambda part: part["@id"])
-    return content | {"@graph": graph}
+    root = next(entity for entity in graph if entity["@id"] == "./")
+    root["hasPart"] = sorted(root["hasPart"], key=lambda part: part["@id"])
+    return content | {"@graph": [{key: _single(value) for key, value in entity.items()} for entity in graph]}
+
+
+def _single(value: Any) -> Any:  # noqa: ANN401 (of JSON)
+    """Return what is alone in a list without the list, as RO-Crate wants it."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value

@@ -61,7 +61,6 @@ def software(citation: Mapping[str, Any], people: list[Entity], licence: Entity)
         "@id": f"#{citation['title']}",
         "@type": "SoftwareApplication",
         "name": citation["title"],
-        "version": str(citation["version"]),
         "softwareVersion": str(citation["version"]),
         "license": reference(licence),
         "author": [reference(one) for one in people],
