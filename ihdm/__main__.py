@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ihdm.commands import claims, config, data, figures, metrics, models, report, results, samples
+from ihdm.commands import claims, config, data, figures, metrics, models, models_convert, report, results, samples
 from ihdm.devices import claim_gpus
 from ihdm.errors import InterruptedTrainingError, UserError
 from ihdm.storage.files import NO_SPACE
@@ -20,6 +20,9 @@ app = typer.Typer(
 )
 for stage in (data, models, samples, metrics, figures, report, claims, config, results):
     app.add_typer(stage.app, name=stage.__name__.rpartition(".")[2])
+
+# Not within the module of the group: the code behind a training would be that of a conversion too.
+models.app.add_typer(models_convert.app)
 
 
 @app.callback()
