@@ -5,20 +5,19 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_PLACES = {
+_MODULES = {
     "IHDMPipeline": "ihdm.portable.pipeline",
     "IHDMScheduler": "ihdm.portable.scheduler",
+    "load_results": "ihdm.results.folder",
 }
-"""Where what is offered here lies; it is imported when it is asked for, as PyTorch takes seconds to."""
-
-__all__ = ["__version__", *_PLACES]
+"""What can be taken from the package itself, by name, and where it is; that is imported when it is asked for."""
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 (as Python has it)
-    if name not in _PLACES:
-        raise AttributeError(f"module 'ihdm' has no attribute '{name}'")
-    return getattr(import_module(_PLACES[name]), name)
+def __getattr__(name: str) -> Any:  # noqa: ANN401 (of whatever type it has there)
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_PLACES})
+    return sorted({*globals(), *_MODULES})

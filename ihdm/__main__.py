@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from ihdm.commands import claims, config, data, figures, metrics, models, report, results, samples, standalone
+from ihdm.commands import (
+    claims,
+    config,
+    data,
+    figures,
+    metrics,
+    models,
+    report,
+    results,
+    samples,
+    standalone,
+    standalone_convert,
+)
 from ihdm.devices import claim_gpus
 from ihdm.errors import InterruptedTrainingError, UserError
 from ihdm.storage.files import NO_SPACE
@@ -14,13 +26,14 @@ from ihdm.storage.files import NO_SPACE
 app = typer.Typer(
     help="Inverse heat dissipation, stage by stage: data → models → samples → metrics → figures → report. "
     "Snakemake runs these commands in order; each can also be run by hand. And, without any of that: train, sample, "
-    "interpolate, evaluate.",
+    "interpolate, evaluate, restore, convert.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 for stage in (data, models, samples, metrics, figures, report, claims, config, results):
     app.add_typer(stage.app, name=stage.__name__.rpartition(".")[2])
-app.add_typer(standalone.app)
+for without_stage in (standalone, standalone_convert):
+    app.add_typer(without_stage.app)
 
 
 @app.callback()

@@ -17,6 +17,7 @@ import torch
 import typer
 import yaml
 
+from ihdm import load_results
 from ihdm.__main__ import app
 from ihdm.config.experiments import NetworkSettings
 from ihdm.heat import HeatProcess, blur_schedule
@@ -105,6 +106,23 @@ def test_a_network_is_built_from_a_preset_of_the_configuration():
     assert network(torch.zeros(2, 1, 8, 8), torch.tensor([1, 2])).sample.shape == (2, 1, 8, 8)
 
 
+def test_results_are_objects_with_these_names(smoke_results):
+    results = load_results(smoke_results)
+    assert {"distance", "likelihood"} <= set(results.tables)
+    samples = results.samples["digits", 1.25]
+    assert len(samples.images) == len(samples.starts) == len(samples.table)
+    assert results.figures["psd"].is_file()
+    assert (results.models["digits"] / "config.json").is_file()
+    assert results.data["digits"].train.dtype == np.uint8
+    assert "verdict" in results.claims
+    for path in (results.figures["psd"], results.models["digits"], samples.folder, results.tables.path("distance")):
+        origin = results.origin(path)
+        for name in ("command", "settings", "seed", "inputs", "outputs", "code_sha256", "commit", "versions", "device"):
+            assert hasattr(origin, name)
+        assert origin.finished.tzinfo is not None
+        assert origin.seconds > 0
+
+
 @pytest.mark.parametrize("table", COLUMNS)
 def test_tables_have_these_columns(smoke_results, table):
     assert set(COLUMNS[table]) <= set(pd.read_csv(smoke_results / f"metrics/{table}.csv").columns)
@@ -161,6 +179,8 @@ def test_the_documentation_tells_of_every_table_and_column(smoke_results):
         ("models", "train", ["settings", "train", "state", "output", "run_settings"]),
         ("metrics", "milestones", ["settings", "model", "train", "output"]),
         ("data", "download", ["settings"]),
+        ("results", "crate", ["folder", "output", "license_name", "include_data", "project"]),
+        ("results", "show", ["folder"]),
     ],
 )
 def test_commands_for_clusters_have_these_names_and_options(group, name, options):

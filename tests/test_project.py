@@ -24,6 +24,7 @@ LAYERS = [
     {"__init__", "errors"},
     {"config", "seeds", "progress"},
     {"storage", "devices"},
+    {"results"},
     {"heat"},
     {"objective", "prior"},
     {"sampling", "likelihood"},
@@ -37,7 +38,7 @@ LAYERS = [
     {"models"},
     {"portable"},
     {"figures", "report"},
-    {"claims"},
+    {"claims", "crate"},
     {"commands"},
     {"__main__"},
 ]

@@ -1,4 +1,4 @@
-"""Looking at results: not a stage, but how one finds out what made them."""
+"""Looking at results: not a stage, but how one finds out what made them, and hands them on."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,16 +7,13 @@ import typer
 
 from ihdm.errors import UserError
 
-app = typer.Typer(help="Look at results.", no_args_is_help=True)
+app = typer.Typer(help="Look at results, and hand them on.", no_args_is_help=True)
 
-
-@app.callback()
-def group() -> None:
-    """Keep this a group, though it has one command."""
+FolderArgument = Annotated[Path, typer.Argument(help="A folder of results.")]
 
 
 @app.command()
-def stale(folder: Annotated[Path, typer.Argument(help="A folder of results.")]) -> None:
+def stale(folder: FolderArgument) -> None:
     """Name every result whose record tells of other code than the present, and nothing if there is none."""
     from ihdm.storage.provenance import stale_notices
 
@@ -25,3 +22,63 @@ def stale(folder: Annotated[Path, typer.Argument(help="A folder of results.")]) 
         raise UserError(f"{folder}: holds no result with a record, .meta.json")
     for notice in stale_notices(metas):
         typer.echo(notice)
+
+
+@app.command()
+def show(folder: FolderArgument) -> None:
+    """Tell what there is in a folder of results, by kind."""
+    from ihdm.results.folder import load_results
+
+    typer.echo(repr(load_results(folder)))
+
+
+@app.command()
+def crate(
+    folder: FolderArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="A path that ends in .zip, or a new folder; by default the folder of results itself."),
+    ] = None,
+    license_name: Annotated[
+        str | None,
+        typer.Option(
+            "--license",
+            help="Licence of the results: an SPDX identifier such as CC-BY-4.0, or an address; by default that of the "
+            "software.",
+            show_default=False,
+        ),
+    ] = None,
+    include_data: Annotated[
+        bool,
+        typer.Option("--include-data", help="Take in the images that networks were trained on; see to their licence."),
+    ] = False,
+    project: Annotated[
+        Path | None,
+        typer.Option(help="Checkout of the project; by default the one that this command lies in.", show_default=False),
+    ] = None,
+) -> None:
+    """Make an RO-Crate of results, ready for an archive such as Zenodo.
+
+    Every table, figure, network, set of samples and record is described, with its SHA-256 and with what made it. The
+    pipeline's own files and the configuration are put beside them. Images that networks were trained on are left out,
+    as they may have a licence of their own; logs and what is unfinished too. In the folder of results itself, only
+    these few files are added; what is left out stays there, but is not described.
+    """
+    from ihdm.crate.contents import PIPELINE, pipeline_files, result_files
+    from ihdm.crate.graph import metadata
+    from ihdm.crate.project import Project
+    from ihdm.crate.scale import SCALE_NAME, scale_file
+    from ihdm.crate.writing import require_free, write_crate
+    from ihdm.results.folder import load_results
+
+    results = load_results(folder).folder
+    target = output or results
+    require_free(target, results)
+    checkout = Project.read(project)
+    files = result_files(results, with_data=include_data) | pipeline_files(checkout)
+    with scale_file(results) as scale:
+        if scale:
+            files[PIPELINE / SCALE_NAME] = scale
+        write_crate(files, metadata(files, results, checkout, license_name), target)
+        size = sum(path.stat().st_size for path in files.values())
+    typer.echo(f"{target}: {len(files)} files, {size / 1e6:.1f} MB")

@@ -21,21 +21,25 @@ class Origin:
     Attributes:
         folder: where the network lies.
         settings: what sampling takes over from training: ``process``, ``seed`` and ``num_train``.
-        images: path of the training images.
+        images: path of the training images; None if the record does not tell.
         images_sha256: the hash of what was there.
     """
 
     folder: Path
     settings: dict[str, Any]
-    images: Path
+    images: Path | None
     images_sha256: str
 
     def training_images(self) -> Path:
         """Return the path of the training images.
 
         Raises:
-            UserError: if they are not there any more.
+            UserError: if they are not there any more, or it is not known which they are.
         """
+        if self.images is None:
+            raise UserError(
+                f"{self.folder}: does not tell which images its network was trained on; name them with --train"
+            )
         if not self.images.exists():
             raise UserError(
                 f"{self.images}: the images that {self.folder} was trained on are not there any more; make them again, "
@@ -58,13 +62,14 @@ def read_origin(folder: Path) -> Origin:
     training = read_record(folder / RECORD_NAME)
     try:
         process = json.loads((folder / CONFIG_NAME).read_text())[PROCESS_KEY]
-        images, images_sha256 = next(iter(training["inputs"].items()))
+        arrays = ((path, known) for path, known in training["inputs"].items() if path.endswith(".npy"))
+        images, images_sha256 = next(arrays, (None, ""))
         kept = {name: training["settings"][name] for name in ("seed", "num_train")}
-    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(
             f"{folder}: does not tell how its network was trained; give the folder that `models train` wrote"
         ) from None
-    return Origin(folder, {"process": process, **kept}, Path(images), images_sha256)
+    return Origin(folder, {"process": process, **kept}, Path(images) if images else None, images_sha256)
 
 
 def training_settings(folder: Path) -> dict[str, Any]:

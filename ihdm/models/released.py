@@ -1,0 +1,257 @@
+"""The authors' checkpoints, read into the same network as diffusers has it.
+
+Their U-Net is that of the improved diffusion models' code. It has the layers of ``UNet2DModel`` under other names; of
+an attention, query, key and value are one convolution of width 1, in this order. A checkpoint is what ``torch.save``
+made of ``optimizer``, ``model`` (as ``DataParallel`` names it), ``ema`` and ``step``.
+"""
+
+import pickle
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from diffusers import UNet2DModel
+from torch import Tensor
+
+from ihdm.config.experiments import NetworkSettings
+from ihdm.errors import UserError
+from ihdm.models.network import build_network
+
+Weights = Literal["averaged", "last"]
+GROUPS = 32
+"""Of every group normalisation in their code; no tensor tells it."""
+WRAPPER = "module."
+"""What ``DataParallel`` puts before every name."""
+UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, UnicodeError)
+"""What ``torch.load`` raises for a file that is damaged, cut short or something else altogether."""
+
+RESIDUAL = (
+    ("in_layers.0", "norm1"),
+    ("in_layers.2", "conv1"),
+    ("emb_layers.1", "time_emb_proj"),
+    ("out_layers.0", "norm2"),
+    ("out_layers.3", "conv2"),
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A layer, its weight and its bias, under both names.
+
+    Attributes:
+        theirs: in their code.
+        ours: in diffusers; three for query, key and value, which are one layer there.
+        is_narrow: whether it is a convolution of width 1 over pixels in a row there, and linear here.
+    """
+
+    theirs: str
+    ours: tuple[str, ...]
+    is_narrow: bool = False
+
+    def shape(self, shape: torch.Size, kind: str) -> tuple[int, ...]:
+        """Return the shape of a tensor in their code, from that of one of ours."""
+        ending = (1,) if self.is_narrow and kind == "weight" else ()
+        return (len(self.ours) * shape[0], *shape[1:], *ending)
+
+
+def layout(preset: NetworkSettings) -> list[Part]:
+    """Return the layers of their network, in the order in which it has its parameters."""
+    with torch.device("meta"):
+        network = build_network(preset)
+    return list(_parts(preset, network))
+
+
+def _parts(preset: NetworkSettings, network: UNet2DModel) -> Iterator[Part]:
+    last, blocks = len(preset.channel_multipliers) - 1, preset.blocks_per_level
+    names = network.state_dict().keys()
+    yield Part("time_embed.0", ("time_embedding.linear_1",))
+    yield Part("time_embed.2", ("time_embedding.linear_2",))
+    yield Part("input_blocks.0.0", ("conv_in",))
+    number = 1
+    for level in range(last + 1):
+        ours = f"down_blocks.{level}"
+        for block in range(blocks):
+            yield from _residual(f"input_blocks.{number}.0", f"{ours}.resnets.{block}", names)
+            if level in preset.attention_levels:
+                yield from _attention(f"input_blocks.{number}.1", f"{ours}.attentions.{block}")
+            number += 1
+        if level < last:
+            yield Part(f"input_blocks.{number}.0.op", (f"{ours}.downsamplers.0.conv",))
+            number += 1
+    yield from _residual("middle_block.0", "mid_block.resnets.0", names)
+    yield from _attention("middle_block.1", "mid_block.attentions.0")
+    yield from _residual("middle_block.2", "mid_block.resnets.1", names)
+    number = 0
+    for level in range(last, -1, -1):
+        ours, has_attention = f"up_blocks.{last - level}", level in preset.attention_levels
+        for block in range(blocks + 1):
+            yield from _residual(f"output_blocks.{number}.0", f"{ours}.resnets.{block}", names)
+            if has_attention:
+                yield from _attention(f"output_blocks.{number}.1", f"{ours}.attentions.{block}")
+            if level > 0 and block == blocks:
+                place = 1 + has_attention
+                yield Part(f"output_blocks.{number}.{place}.conv", (f"{ours}.upsamplers.0.conv",))
+            number += 1
+    yield Part("out.0", ("conv_norm_out",))
+    yield Part("out.2", ("conv_out",))
+
+
+def _residual(theirs: str, ours: str, names: Any) -> Iterator[Part]:  # noqa: ANN401 (the keys of a dictionary)
+    for there, here in RESIDUAL:
+        yield Part(f"{theirs}.{there}", (f"{ours}.{here}",))
+    if f"{ours}.conv_shortcut.weight" in names:  # where the number of channels changes
+        yield Part(f"{theirs}.skip_connection", (f"{ours}.conv_shortcut",))
+
+
+def _attention(theirs: str, ours: str) -> Iterator[Part]:
+    yield Part(f"{theirs}.norm", (f"{ours}.group_norm",))
+    yield Part(f"{theirs}.qkv", (f"{ours}.to_q", f"{ours}.to_k", f"{ours}.to_v"), is_narrow=True)
+    yield Part(f"{theirs}.proj_out", (f"{ours}.to_out.0",), is_narrow=True)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint holds, but the state of its optimiser.
+
+    Attributes:
+        path: of the file.
+        model: the weights of the last step, by name, in order.
+        averages: the averaged weights in the same order; None if there are none.
+        step: steps of its training; None if it does not tell.
+    """
+
+    path: Path
+    model: Mapping[str, Tensor]
+    averages: list[Tensor] | None
+    step: int | None
+
+    @classmethod
+    def read(cls, path: Path) -> "Checkpoint":
+        """Read a checkpoint: tensors and plain values alone, so that nothing in the file is run.
+
+        Raises:
+            UserError: if the file is damaged, holds anything else, or is no such checkpoint.
+        """
+        content = _load(path)
+        model = content.get("model") if isinstance(content, dict) else None
+        if not isinstance(model, dict) or not _are_tensors(model):
+            raise UserError(f"{path}: is no checkpoint of the released code, for it holds no weights under 'model'")
+        ema = content.get("ema")
+        averages = ema.get("shadow_params") if isinstance(ema, dict) else None
+        if averages is not None and not all(isinstance(one, Tensor) for one in averages):
+            raise UserError(f"{path}: its averaged weights, 'ema', are no tensors; the file is damaged")
+        if all(name.startswith(WRAPPER) for name in model):
+            model = {name.removeprefix(WRAPPER): tensor for name, tensor in model.items()}
+        step = content.get("step")
+        return cls(path, model, averages, int(step) if isinstance(step, int | float) else None)
+
+    def weights(self, kind: Weights) -> dict[str, Tensor]:
+        """Return the averaged weights or those of the last step, by name in order.
+
+        Raises:
+            UserError: if there are no averaged ones, or not as many as names.
+        """
+        if kind == "last":
+            return dict(self.model)
+        if self.averages is None:
+            raise UserError(
+                f"{self.path}: holds no averaged weights, 'ema'; take those of the last step, --weights last"
+            )
+        if len(self.averages) != len(self.model):
+            raise UserError(
+                f"{self.path}: holds {len(self.averages)} averaged tensors for {len(self.model)} of the network; "
+                "it is damaged, or of other code"
+            )
+        return dict(zip(self.model, self.averages, strict=True))
+
+
+def _load(path: Path) -> Any:  # noqa: ANN401 (whatever is in the file)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a pickle that it may not understand; then it raises
+            # What is not taken, the state of the optimiser, is not read either, where the file is such as allows that.
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except pickle.UnpicklingError as error:
+        if found := re.search(r"GLOBAL (\S+)", str(error)):
+            raise UserError(
+                f"{path}: holds {found[1]} beside tensors and plain values, which could run code; nothing was loaded"
+            ) from None
+        raise _unreadable(path, error) from None
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())[:120]
+    return UserError(f"{path}: no checkpoint can be read from it ({reason}); get the file anew")
+
+
+def _are_tensors(content: dict[Any, Any]) -> bool:
+    named = (isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items())
+    return len(content) > 0 and all(named)
+
+
+def convert(checkpoint: Checkpoint, preset: NetworkSettings, weights: Weights = "averaged") -> UNet2DModel:
+    """Return the network of a checkpoint, in float32.
+
+    Every tensor is used, once.
+
+    Args:
+        checkpoint: of the released code.
+        preset: the network that it was made for.
+        weights: the averaged ones, which the paper's samples are made by, or those of the last step.
+
+    Raises:
+        UserError: if names or shapes are not those of the preset, or values are not finite; it tells which.
+    """
+    if preset.norm_groups != GROUPS:
+        raise UserError(f"norm_groups is {preset.norm_groups} in the preset; the released code has {GROUPS} everywhere")
+    with torch.device("meta"):
+        network = build_network(preset)
+    shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    expected: dict[str, tuple[Part, str]] = {
+        f"{part.theirs}.{kind}": (part, kind) for part in _parts(preset, network) for kind in ("weight", "bias")
+    }
+    found = checkpoint.weights(weights)
+    _require_names(checkpoint.path, list(found), list(expected))
+    converted: dict[str, Tensor] = {}
+    for name, (part, kind) in expected.items():
+        ours = [f"{one}.{kind}" for one in part.ours]
+        tensor, shape = found[name], part.shape(shapes[ours[0]], kind)
+        if tuple(tensor.shape) != shape:
+            raise UserError(
+                f"{checkpoint.path}: {name} is of shape {_size(tensor.shape)}, but {_size(shape)} in the preset; give "
+                "the preset that it was trained with"
+            )
+        if not tensor.is_floating_point() or not tensor.isfinite().all():
+            raise UserError(f"{checkpoint.path}: {name} holds values that are not finite numbers; get the file anew")
+        for one, piece in zip(ours, tensor.float().chunk(len(ours)), strict=True):
+            converted[one] = piece.reshape(shapes[one]).clone()
+    network.load_state_dict(converted, strict=True, assign=True)
+    return network.eval()
+
+
+def _require_names(path: Path, found: list[str], expected: list[str]) -> None:
+    missing, unknown = (
+        [name for name in one if name not in {*other}] for one, other in ((expected, found), (found, expected))
+    )
+    if missing or unknown:
+        told = [f"{_several(names)} {what}" for names, what in ((missing, "missing"), (unknown, "unknown")) if names]
+        raise UserError(f"{path}: does not fit the preset: {'; '.join(told)}; give the preset that it was trained with")
+    if found != expected:
+        # Averaged weights have no names, and take those of their place.
+        first = next(name for name, other in zip(found, expected, strict=True) if name != other)
+        raise UserError(f"{path}: its tensors are in another order than the released code's, from {first} on")
+
+
+def _several(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape))

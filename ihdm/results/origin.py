@@ -1,0 +1,180 @@
+"""Which record tells of a result, and what it says.
+
+Records name files as the pipeline did that made them, relative to where it ran; a results folder may have moved since.
+So a file is known by where it lies below the results.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ihdm.errors import UserError
+from ihdm.storage.provenance import read_record
+
+ENDING = ".meta.json"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What made a result: the content of its record.
+
+    Attributes:
+        results: the folder of results.
+        record: path of the record.
+        content: all that it says.
+    """
+
+    results: Path
+    record: Path
+    content: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, results: Path, record: Path) -> "Origin":
+        """Read a record.
+
+        Raises:
+            UserError: if it is missing or damaged.
+        """
+        content = read_record(record)
+        if not all(isinstance(content.get(key, {}), dict) for key in ("inputs", "outputs", "settings", "versions")):
+            raise UserError(f"{record}: is no record, but something else; run the stage that makes it again")
+        return cls(results, record, content)
+
+    @property
+    def command(self) -> str | None:
+        """The command, as it is typed after ``python -m ihdm``."""
+        return self.content.get("command")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The complete settings that the result depends on."""
+        return self.content["settings"]
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of what was drawn; None if nothing was, or the settings hold it."""
+        return self.content.get("seed")
+
+    @property
+    def code_sha256(self) -> str | None:
+        """The hash of the code behind the command."""
+        return self.content.get("code_sha256")
+
+    @property
+    def commit(self) -> str | None:
+        """The git commit, marked ``-dirty`` if files differed from it; None outside a checkout."""
+        return self.content.get("commit")
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The versions of Python and of packages, by name."""
+        return self.content.get("versions", {})
+
+    @property
+    def device(self) -> str | None:
+        """Where it was computed."""
+        return self.content.get("device")
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took."""
+        return self.content.get("seconds")
+
+    @property
+    def finished(self) -> datetime | None:
+        """When it was finished."""
+        try:
+            return datetime.fromisoformat(self.content["finished"])
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """The SHA-256 of what was read, by path as it was called then."""
+        return self.content["inputs"]
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The SHA-256 of what was written, by path as it was called then."""
+        return self.content.get("outputs", {})
+
+    @cached_property
+    def root(self) -> Path | None:
+        """What the folder of results was called then; None if the record is of files that lay elsewhere."""
+        place = self.record.parent.relative_to(self.results).parts
+        for output in map(Path, self.outputs):
+            parts = output.parts[:-1]
+            # From the right: the name of a stage may be in the path of the folder too.
+            for start in range(len(parts) - len(place), -1, -1):
+                inside = output.parts[start:]
+                if inside[: len(place)] == place and (self.results / Path(*inside)).exists():
+                    return Path(*parts[:start])
+        return None
+
+    def local(self, path: str | Path) -> Path | None:
+        """Return where a file that the record names lies below the results now; None if it lay elsewhere.
+
+        It may have been removed since.
+        """
+        if self.root is None or not Path(path).is_relative_to(self.root):
+            return None
+        return self.results / Path(path).relative_to(self.root)
+
+    def made(self, path: Path) -> bool:
+        """Tell whether this is the record of a file below the results."""
+        return any(self.local(output) == path for output in self.outputs)
+
+    def __repr__(self) -> str:
+        """Say what made the result, in a line for each fact."""
+        facts = {
+            "command": self.command,
+            "seed": self.seed,
+            "commit": self.commit,
+            "code": self.code_sha256,
+            "device": self.device,
+            "finished": self.content.get("finished"),
+            "seconds": self.seconds,
+            "settings": ", ".join(self.settings) or None,
+            "inputs": ", ".join(self.inputs) or None,
+            "outputs": ", ".join(self.outputs) or None,
+            "versions": ", ".join(f"{name} {version}" for name, version in self.versions.items()) or None,
+        }
+        lines = [f"  {name:<9} {value}" for name, value in facts.items() if value is not None]
+        return "\n".join([f"{self.record}", *lines])
+
+
+def find_origin(results: Path, path: Path) -> Origin:
+    """Return what made a file below the results; of a folder, what made the files in it, if one command did.
+
+    Only records that lie beside it or above it are read.
+
+    Raises:
+        UserError: if no record tells of it, or one of those is damaged.
+    """
+    wanted = _wanted(path)
+    for record in _near(results, path):
+        origin = Origin.read(results, record)
+        if any(origin.made(one) for one in wanted):
+            return origin
+    raise UserError(f"{path}: no record beside it or above it tells what made it; run the stage that makes it again")
+
+
+def _wanted(path: Path) -> list[Path]:
+    if path.is_dir():
+        return [file for file in sorted(path.iterdir()) if file.is_file() and not file.name.endswith(ENDING)]
+    # The description of an array is written with it.
+    return [path, path.with_suffix(".npy")] if path.suffix == ".json" else [path]
+
+
+def _near(results: Path, path: Path) -> Iterator[Path]:
+    folder = path if path.is_dir() else path.parent
+    own = path.with_name(f"{path.stem}{ENDING}")
+    if own.exists():
+        yield own
+    for place in (folder, *folder.parents):
+        yield from (record for record in sorted(place.glob(f"*{ENDING}")) if record != own)
+        if place == results:
+            return
