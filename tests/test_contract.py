@@ -181,6 +181,7 @@ def test_the_documentation_tells_of_every_table_and_column(smoke_results):
         ("data", "download", ["settings"]),
         ("results", "crate", ["folder", "output", "license_name", "include_data", "project"]),
         ("results", "show", ["folder"]),
+        ("models", "convert", ["checkpoint", "preset", "output", "config", "weights"]),
     ],
 )
 def test_commands_for_clusters_have_these_names_and_options(group, name, options):

@@ -163,6 +163,11 @@ class RunSettings(Settings):
     )
     num_held_out: AtLeastTwo = Field(default=32, description="held-out images, each at every level")
     num_previews: Few = Field(default=16, description="samples shown")
+    tracker: Literal["none", "tensorboard", "wandb"] = Field(
+        default="none",
+        description="what shows losses, learning rate and samples while it trains; its files lie in the folder of the "
+        "state, in tracking",
+    )
 
 
 class ComputeSettings(Settings):

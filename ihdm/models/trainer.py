@@ -10,7 +10,7 @@ from diffusers import UNet2DModel
 from diffusers.training_utils import EMAModel
 
 from ihdm.config.experiments import Experiment
-from ihdm.config.settings import RunSettings
+from ihdm.config.settings import RunSettings, TrainingSettings
 from ihdm.data.loader import BatchLoader
 from ihdm.devices import keep_freed_memory
 from ihdm.errors import UserError
@@ -36,6 +36,11 @@ def make_accelerator(mixed_precision: str) -> Accelerator:
     if mixed_precision == "fp16" and accelerator.device.type == "cpu":
         raise UserError("training.mixed_precision 'fp16' needs a GPU; use 'bf16' or 'no'")
     return accelerator
+
+
+def learning_rate(training: TrainingSettings, step: int) -> float:
+    """Return the learning rate of the step after ``step`` others: linear warm-up, then constant."""
+    return training.learning_rate * min(1.0, (step + 1) / max(training.warmup_steps, 1))
 
 
 class Trainer:
@@ -108,9 +113,8 @@ class Trainer:
         self.unlogged_losses: list[float] = []
 
     def learning_rate(self) -> float:
-        """Return the learning rate of the next step: linear warm-up, then constant."""
-        training = self.experiment.training
-        return training.learning_rate * min(1.0, (self.step + 1) / max(training.warmup_steps, 1))
+        """Return the learning rate of the next step."""
+        return learning_rate(self.experiment.training, self.step)
 
     def train_step(self) -> float:
         """Take one optimiser step; return the mean loss of the whole batch, over all processes.

@@ -8,7 +8,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 
@@ -22,6 +22,7 @@ from ihdm.errors import InterruptedTrainingError
 from ihdm.models.monitoring import held_out_rows, save_preview
 from ihdm.models.network import Deblurrer, save_network
 from ihdm.models.state import HISTORY_NAME, History, Row, StateWriter, begin, resume
+from ihdm.models.tracking import Tracking, require_tracker
 from ihdm.models.trainer import Trainer, make_accelerator
 from ihdm.storage.images import StoredImages
 
@@ -86,34 +87,42 @@ def train(
 
     Raises:
         InterruptedTrainingError: if a signal asked to stop; the state is saved.
-        UserError: if the state cannot be used, images or initial weights do not fit, or the loss stays not finite.
+        UserError: if the state cannot be used, images or initial weights do not fit, or the loss stays not finite,
+            or the tracker of the run is not installed.
     """
     run = run or RunSettings()
+    require_tracker(run)
     accelerator = make_accelerator(experiment.training.mixed_precision)
     trainer = Trainer(experiment, images, accelerator, run, initial_weights)
     start = resume(trainer, state)
     accelerator.wait_for_everyone()  # nobody writes before all have read
-    history, writer = None, StateWriter(state)
+    history, tracking, writer = None, None, StateWriter(state)
     if accelerator.is_main_process:
         begin(state, start)
         if start is None and milestones:
             shutil.rmtree(milestones, ignore_errors=True)
         history = History(state / HISTORY_NAME, trainer.step)
+        tracking = Tracking(experiment, run, state, history.rows, previews, trainer.step if start else None)
     last_saved = time.monotonic()
-    with stop_requests() as stop_requested:
+    with stop_requests() as stop_requested, closing(tracking) if tracking else nullcontext():
         while True:
             # First in the loop: one that was interrupted while it looked looks again.
             if _is_look_due(trainer.step, experiment, run):
                 rows = _look(trainer, run, test, previews)
                 if history:
                     history.append(*rows)
+                if tracking:
+                    tracking.log(rows)
+                    tracking.show(trainer.step)
             if history and milestones and _is_milestone(trainer.step, run):
                 save_network(trainer.averaged_network(), milestones / f"step{trainer.step}", experiment.process)
             if trainer.step == experiment.training.steps:
                 break
             loss = trainer.train_step()
             if history:
-                _log(trainer, history)
+                rows = _log(trainer, history)
+                if tracking:
+                    tracking.log(rows)
                 report(trainer.step, loss)
             stopping = _any_process(accelerator, stop_requested())
             if history:
@@ -151,11 +160,14 @@ def _look(trainer: Trainer, run: RunSettings, test: StoredImages | None, preview
     return [{"step": trainer.step, **row} for row in rows]
 
 
-def _log(trainer: Trainer, history: History) -> None:
-    """Add an entry to the history if one is due."""
-    if trainer.step % LOG_EVERY == 0:
-        history.append(*_loss_rows(trainer))
-        trainer.unlogged_losses.clear()
+def _log(trainer: Trainer, history: History) -> list[Row]:
+    """Add an entry to the history if one is due, and return it."""
+    if trainer.step % LOG_EVERY != 0:
+        return []
+    rows = _loss_rows(trainer)
+    history.append(*rows)
+    trainer.unlogged_losses.clear()
+    return rows
 
 
 def _loss_rows(trainer: Trainer) -> list[Row]:

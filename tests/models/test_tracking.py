@@ -1,0 +1,165 @@
+import json
+import os
+import signal
+import sys
+import types
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from ihdm.config.settings import RunSettings
+from ihdm.errors import InterruptedTrainingError, UserError
+from ihdm.models import training
+from ihdm.models.state import HISTORY_NAME, finish
+from ihdm.models.training import train
+
+
+@pytest.fixture(autouse=True)
+def log_often(monkeypatch):
+    monkeypatch.setattr(training, "LOG_EVERY", 2)
+
+
+@pytest.fixture
+def run() -> RunSettings:
+    return RunSettings(tracker="tensorboard", evaluate_every=4, num_previews=4, num_held_out=4)
+
+
+@pytest.fixture
+def train_on(make_experiment, images, run, tmp_path):
+    """Train with looks on the way; stop after a step if one is given."""
+
+    def start(stop_at: int | None = None, run: RunSettings = run, **changes: object) -> None:
+        def report(step: int, _loss: float) -> None:
+            if step == stop_at:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        train(
+            make_experiment(**changes), images, tmp_path / "state", run=run, test=images[:4],
+            previews=tmp_path / "previews", report=report,
+        )  # fmt: skip
+
+    return start
+
+
+def shown(folder) -> tuple[dict[str, list[tuple[int, float]]], list[int]]:
+    """The values that TensorBoard shows by name, with their steps, and the steps of images."""
+    events = EventAccumulator(str(folder / "state/tracking"))
+    events.Reload()
+    values = {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+    return values, [event.step for event in events.Images("samples")]
+
+
+def test_tensorboard_shows_the_history_the_learning_rate_and_samples(train_on, tmp_path):
+    train_on()
+    values, images = shown(tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "state" / HISTORY_NAME).read_text().splitlines()]
+    losses = [(row["step"], row["loss"]) for row in rows if "level" not in row]
+    assert [step for step, _ in losses] == [2, 4, 6]
+    np.testing.assert_allclose(values["train/loss"], losses, rtol=1e-5)
+    np.testing.assert_allclose(
+        values["train/learning_rate"], [(2, 0.0005), (4, 0.001), (6, 0.001)], rtol=1e-5
+    )  # 4 steps of warm-up
+    looks = {
+        step: {row["level"]: row["loss"] for row in rows if "level" in row and row["step"] == step} for step in (4, 6)
+    }
+    np.testing.assert_allclose(
+        values["held_out/mean"], [(step, np.mean(list(by.values()))) for step, by in looks.items()], rtol=1e-5
+    )
+    assert {tag for tag in values if tag.startswith("held_out/level")} == {
+        f"held_out/level{level}" for level in (1, 3, 5, 8, 10)
+    }
+    np.testing.assert_allclose(values["held_out/level8"], [(step, by[8]) for step, by in looks.items()], rtol=1e-5)
+    assert images == [4, 6]
+
+
+@pytest.mark.parametrize("stop_at", [3, 5])
+def test_a_training_that_goes_on_shows_each_step_once(train_on, tmp_path, stop_at):
+    with pytest.raises(InterruptedTrainingError):
+        train_on(stop_at)
+    train_on()
+    interrupted = shown(tmp_path)
+    for tag, values in interrupted[0].items():
+        steps = [step for step, _ in values]
+        assert steps == sorted(set(steps)), tag
+    assert [step for step, _ in interrupted[0]["train/loss"]] == [2, 4, 6]
+    assert interrupted[1] == [4, 6]
+    assert len(list((tmp_path / "state/tracking").glob("events*"))) == 1
+
+
+def test_a_training_that_begins_anew_shows_nothing_of_the_one_before(train_on, tmp_path):
+    train_on()
+    finish(tmp_path / "state")
+    train_on(steps=6, learning_rate=0.5)
+    values, _ = shown(tmp_path)
+    np.testing.assert_allclose(values["train/learning_rate"], [(2, 0.25), (4, 0.5), (6, 0.5)], rtol=1e-5)
+
+
+def test_no_tracker_writes_nothing_and_none_changes_the_training(train_on, tmp_path):
+    histories = []
+    for tracker in ("none", "tensorboard"):
+        train_on(run=RunSettings(tracker=tracker, evaluate_every=4, num_previews=4, num_held_out=4))
+        histories.append((tmp_path / "state" / HISTORY_NAME).read_text())
+        assert (tmp_path / "state/tracking").exists() == (tracker != "none")
+        finish(tmp_path / "state")
+    assert histories[0] == histories[1]
+
+
+class FakeRun:
+    """Takes what Weights & Biases would, and refuses what it does: a step before the last."""
+
+    def __init__(self, **settings: object) -> None:
+        self.settings, self.logged, self.is_finished = settings, [], False
+
+    def log(self, values: dict, step: int) -> None:
+        self.logged.append((step, values))
+
+    def finish(self) -> None:
+        self.is_finished = True
+
+
+@pytest.fixture
+def wandb(monkeypatch) -> list[FakeRun]:
+    runs: list[FakeRun] = []
+    module = types.ModuleType("wandb")
+    module.init = lambda **settings: runs.append(FakeRun(**settings)) or runs[-1]
+    module.Image = lambda pixels: pixels.shape
+    monkeypatch.setitem(sys.modules, "wandb", module)
+    return runs
+
+
+def test_weights_and_biases_goes_on_with_the_same_run(train_on, tmp_path, wandb):
+    """By the calls that its package would get; the package itself and its server are not tested."""
+    run = RunSettings(tracker="wandb", evaluate_every=4, num_previews=4, num_held_out=4)
+    with pytest.raises(InterruptedTrainingError):
+        train_on(3, run=run)
+    train_on(run=run)
+    first, second = wandb
+    assert first.settings == second.settings
+    assert first.settings["project"] == "ihdm"
+    assert first.settings["name"] == "state"
+    assert first.settings["resume"] == "allow"
+    assert first.is_finished
+    assert second.is_finished
+    losses = [[step for step, values in one.logged if "train/loss" in values] for one in wandb]
+    assert losses == [[2], [4, 6]]
+    assert [step for step, values in second.logged if "samples" in values] == [4, 6]
+    finish(tmp_path / "state")
+    train_on(run=run)
+    assert wandb[2].settings["id"] != first.settings["id"]
+
+
+@pytest.mark.parametrize(
+    ("tracker", "module", "advice"),
+    [
+        ("tensorboard", "torch.utils.tensorboard", r"pip install 'ihdm\[trackers\]'"),
+        ("wandb", "wandb", "pip install wandb"),
+    ],
+)
+def test_a_tracker_that_is_not_installed_is_told_before_anything_is_written(
+    train_on, tmp_path, monkeypatch, tracker, module, advice
+):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(UserError, match=advice):
+        train_on(run=RunSettings(tracker=tracker))
+    assert list(tmp_path.iterdir()) == []
