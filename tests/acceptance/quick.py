@@ -225,3 +225,38 @@ def test_the_more_blur_the_less_a_start_hands_over():
     rows = table("disentanglement").query("quantity == 'structure'").set_index("experiment")["start"]
     names = ["digits_brief-blur_sigma_max1", "digits_brief-blur_sigma_max2", "digits_brief"]
     assert rows[names].is_monotonic_decreasing
+
+
+@pytest.mark.parametrize("experiment", ["digits", "photos"])
+def test_networks_are_written_so_that_others_can_load_them(experiment):
+    """Complete by themselves, with our measures on the card, and samples as they come from the workflow."""
+    from ihdm import IHDMPipeline
+
+    folder = RESULTS / f"portable/{experiment}"
+    pipeline = IHDMPipeline.from_pretrained(folder)
+    pipeline.set_progress_bar_config(disable=True)
+    images = pipeline(64, output_type="np").images
+    train = np.load(RESULTS / f"data/{experiment}/train.npy") / 255
+    assert images.mean() == pytest.approx(train.mean(), abs=0.08)
+    assert images.std() == pytest.approx(train.std(), rel=0.25)
+    card = (folder / "README.md").read_text()
+    assert f"| Fréchet distance | {distance(experiment, 'samples', 1.25)['value']:.4g} |" in card
+    assert "bits per dimension" in card
+
+
+def test_restoration_by_the_digits_networks_beats_every_method_without_one():
+    """Deblurring and super-resolution, in PSNR of the mean, with intervals apart; of heat and of diffusion."""
+    rows = table("restoration").query("metric == 'psnr' and experiment in ('digits', 'digits_diffusion')")
+    for (_, problem), part in rows.groupby(["experiment", "problem"]):
+        if problem in ("deblurring", "super_resolution"):
+            ours = part.query("method == 'posterior' and result == 'mean'").iloc[0]
+            others = part[~part["method"].isin(("posterior", "start", "map", "one_shot"))]
+            assert ours["low"] > others["high"].max(), problem
+
+
+def test_restored_pictures_agree_with_what_was_measured():
+    """Within a few times the noise, where the truth is at once."""
+    rows = table("restoration").query("metric == 'consistency'")
+    truth = rows.query("result == 'truth'")["value"]
+    assert truth.to_numpy() == pytest.approx(np.ones(len(truth)), abs=0.1)
+    assert (rows.query("method == 'posterior' and result == 'mean'")["value"] < 3).all()
