@@ -11,7 +11,7 @@ from ihdm.commands.sampling import SettingsOption as SamplingOption
 from ihdm.commands.sampling import TrainOption as OriginTrainOption
 from ihdm.config.experiments import Experiment
 from ihdm.config.settings import RunSettings
-from ihdm.config.stages import CalibrationSettings
+from ihdm.config.stages import NUM_SHOWN, CalibrationSettings
 
 app = typer.Typer(help="Train networks.", no_args_is_help=True)
 
@@ -164,7 +164,7 @@ def export(
     distance: Annotated[Path | None, typer.Option(help="Its table of distances, for the card.")] = None,
     likelihood: Annotated[Path | None, typer.Option(help="Its table of bounds, for the card.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the model; by default that of its folder.")] = None,
-    num_shown: Annotated[int, typer.Option(help="Samples on the sheet beside the card.", min=1)] = 64,
+    num_shown: Annotated[int, typer.Option(help="Samples on the sheet beside the card.", min=1)] = NUM_SHOWN,
 ) -> None:
     """Write a trained network as a folder that `IHDMPipeline.from_pretrained` loads, complete without anything else.
 

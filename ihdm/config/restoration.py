@@ -55,6 +55,10 @@ POSTERIOR_SAMPLER = ANCESTRAL.model_copy(update={"noise": "measured"})
 """What restoration samples by unless told otherwise: part of the state is kept, and noise is as it was measured."""
 
 
+MOST_STEPS = 250
+"""By which restoration samples unless told otherwise; each has a matrix of its own to be inverted."""
+
+
 class RestorationSettings(Settings):
     """A study of restoration: which measurements of test images are undone, and how many of them."""
 

@@ -23,7 +23,7 @@ from ihdm.config.processes import (
     observed_levels,
     with_evaluations,
 )
-from ihdm.config.restoration import POSTERIOR_SAMPLER, RestorationSettings, RestorationStudy
+from ihdm.config.restoration import MOST_STEPS, POSTERIOR_SAMPLER, RestorationSettings, RestorationStudy
 from ihdm.config.settings import (
     DatasetSettings,
     EvaluationSettings,
@@ -244,12 +244,12 @@ class Config(Settings):
         )
 
     def restoration_sampler(self, name: str) -> SamplerSettings:
-        """Return what restoration samples a posterior by: of the levels that the network is measured at, by default."""
+        """Return what restoration samples a posterior by: by default at the levels that networks are evaluated at."""
         chosen = self.restoration[name].sampler
         if chosen is not None:
             return self.all_samplers[chosen]
-        levels = observed_levels(self.variants[name].experiment.process, self.evaluation.max_levels)
-        return with_evaluations(POSTERIOR_SAMPLER, len(levels))
+        most = min(self.evaluation.max_levels or MOST_STEPS, MOST_STEPS)
+        return with_evaluations(POSTERIOR_SAMPLER, min(most, self.variants[name].experiment.process.num_levels))
 
     def restoration_study(self, name: str) -> RestorationStudy:
         """Return what the study of restoration by a variant's own network depends on."""

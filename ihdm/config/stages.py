@@ -29,6 +29,9 @@ from ihdm.config.settings import (
     Settings,
 )
 
+NUM_SHOWN = 64
+"""Samples on the sheet beside an exported network."""
+
 
 class SamplingSettings(Settings):
     """What a generated image depends on beside the trained network, the training images and its own numbers."""

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from ihdm.config.processes import DDIM, PAPER, observed_levels
 from ihdm.config.scale import Config
+from ihdm.config.stages import NUM_SHOWN
 from ihdm.metrics.asymptotics import DELTA_RATIOS, MAX_IMAGES, NUM_LANGEVIN_LEVELS, NUM_LOSS_LEVELS, NUM_STEPS
 from ihdm.metrics.evaluations import count_sets
 from ihdm.models.monitoring import MAX_EVALUATIONS
+from ihdm.restoration.study import SHIFTS, TRUST, WEIGHTS
 from ihdm.samples.generation import shard_numbers
 from ihdm.samples.probes import GRID, NUM_STAGES_OF_GRADIENTS
 
@@ -136,6 +138,25 @@ def metrics_evaluations(config: Config, name: str) -> Work:
     return Work(sum(study.counts) * sets * _filled(study.num_samples, study.sampling.micro_batch))
 
 
+def metrics_restoration(config: Config, name: str) -> Work:
+    """Return the work of restoring test images by every method that uses the network."""
+    study = config.restoration_study(name)
+    steps = study.sampler.num_evaluations(study.process.num_levels)
+    drawn = study.num_images * study.num_draws
+    evaluations = 0
+    for problem in study.problems.values():
+        evaluations += steps * (drawn + len(TRUST) * study.num_validation)
+        if problem.kind in ("blur", "noise") and study.process.kind == "heat":
+            evaluations += study.process.num_levels * (study.num_images + len(WEIGHTS) * study.num_validation)
+            evaluations += steps * (drawn + len(SHIFTS) * study.num_validation)
+    return Work(evaluations)
+
+
+def models_export(config: Config, name: str) -> Work:
+    """Return the work of the sheet of samples beside an exported network."""
+    return Work(NUM_SHOWN * _evaluations(config, name))
+
+
 WORK: dict[str, Callable[[Config, str], Work]] = {
     "models": lambda config, name: training(config, name) + looks(config, name),
     "samples": samples,
@@ -149,6 +170,8 @@ WORK: dict[str, Callable[[Config, str], Work]] = {
     "metrics_asymptotics": metrics_asymptotics,
     "metrics_evaluations": metrics_evaluations,
     "metrics_milestones": metrics_milestones,
+    "metrics_restoration": metrics_restoration,
+    "models_export": models_export,
 }
 """By rule: what one job does, of an experiment that has it."""
 
@@ -171,6 +194,10 @@ def networks_work(config: Config, name: str) -> dict[str, Work]:
         looked.append(metrics_evaluations(config, name))
     if config.run(name).milestone_every:
         looked.append(metrics_milestones(config, name))
+    if name in config.restoration:
+        looked.append(metrics_restoration(config, name))
+    if name in config.portable:
+        looked.append(models_export(config, name))
     return {
         "training": training(config, name),
         "looks": looks(config, name),

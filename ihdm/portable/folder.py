@@ -10,7 +10,7 @@ from diffusers import logging as diffusers_logging
 from safetensors import SafetensorError
 
 from ihdm.calibration import CALIBRATION_NAME, Calibration
-from ihdm.config.stages import SamplingSettings
+from ihdm.config.stages import NUM_SHOWN, SamplingSettings
 from ihdm.devices import compute_device
 from ihdm.errors import UserError
 from ihdm.models.network import load_network
@@ -88,7 +88,7 @@ def export(
     name: str,
     training: Mapping[str, Any],
     measures: Iterable[str] = (),
-    num_shown: int = 64,
+    num_shown: int = NUM_SHOWN,
 ) -> list[Path]:
     """Write a trained network as a folder, with its card and a sheet of samples; return the paths of its files.
 

@@ -15,6 +15,9 @@ from torch import Tensor
 from ihdm.heat import cosine_basis
 from ihdm.restoration.problems import Measured, Measurement
 
+MEMORY = 2e9
+"""Bytes that the matrices of all levels may take."""
+
 
 class Conditioner:
     """What a measurement says of images that are N(m, V diag(S) Vᵀ) before it.
@@ -22,19 +25,23 @@ class Conditioner:
     Args:
         measurement: how it was made.
         variances: S of each cosine mode, ≥ 0.
+        in_modes: A in the cosine basis, if it is at hand.
     """
 
-    def __init__(self, measurement: Measurement, variances: Float[Tensor, "size size"]) -> None:
-        matrix, variances = measurement.matrix, variances.double()
-        basis = torch.as_tensor(cosine_basis(measurement.image_size), dtype=torch.float64)
+    def __init__(
+        self,
+        measurement: Measurement,
+        variances: Float[Tensor, "size size"],
+        in_modes: Float[Tensor, "value mode"] | None = None,
+    ) -> None:
         self.measurement = measurement
-        # A in the cosine basis, each column scaled by its variance: A C Aᵀ and C Aᵀ come from it.
-        in_modes = (basis @ matrix.unflatten(1, (measurement.image_size,) * 2) @ basis.T).flatten(1)
-        scaled = in_modes * variances.flatten()
+        basis = torch.as_tensor(cosine_basis(measurement.image_size), dtype=torch.float64)
+        in_modes = modes_of(measurement) if in_modes is None else in_modes
+        # A C Aᵀ and C Aᵀ come from this, the latter back on pixels.
+        scaled = in_modes * variances.double().flatten()
         covariance = scaled @ in_modes.T
         covariance.diagonal().add_(measurement.noise**2)
         self._factor = torch.linalg.cholesky(covariance)
-        # C Aᵀ, back on pixels.
         self._gain = (basis.T @ scaled.unflatten(1, (measurement.image_size,) * 2) @ basis).flatten(1)
 
     def correct(
@@ -46,6 +53,37 @@ class Conditioner:
         weights = torch.cholesky_solve(rows.T, self._factor).T
         moved = (weights @ self._gain).unflatten(0, misfit.shape[:2])
         return images + moved.view_as(images).to(images.dtype)
+
+
+def modes_of(measurement: Measurement) -> Float[Tensor, "value mode"]:
+    """Return A in the cosine basis."""
+    basis = torch.as_tensor(cosine_basis(measurement.image_size), dtype=torch.float64)
+    return (basis @ measurement.matrix.unflatten(1, (measurement.image_size,) * 2) @ basis.T).flatten(1)
+
+
+class Conditioners:
+    """What a measurement says at each of many levels; kept where all of them fit into ``MEMORY``, else made anew.
+
+    Args:
+        measurement: how it was made.
+        variances: of each cosine mode, by level.
+    """
+
+    def __init__(self, measurement: Measurement, variances: dict[int, Float[Tensor, "size size"]]) -> None:
+        self.measurement = measurement
+        self._variances = variances
+        self._in_modes = modes_of(measurement)
+        values, pixels = measurement.matrix.shape
+        self._is_kept = 8 * values * (values + pixels) * len(variances) < MEMORY
+        self._kept: dict[int, Conditioner] = {}
+
+    def __getitem__(self, level: int) -> Conditioner:
+        if level in self._kept:
+            return self._kept[level]
+        found = Conditioner(self.measurement, self._variances[level], self._in_modes)
+        if self._is_kept:
+            self._kept[level] = found
+        return found
 
 
 def prior_moments(

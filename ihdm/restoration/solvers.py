@@ -22,7 +22,7 @@ from ihdm.heat import eigenvalues
 from ihdm.objective import Network
 from ihdm.processes.heat import HeatDissipation
 from ihdm.processes.process import Process
-from ihdm.restoration.conditioning import Conditioner
+from ihdm.restoration.conditioning import Conditioners
 from ihdm.restoration.problems import Measured, Measurement
 from ihdm.samplers import clean_weight, coupling, open_variance, plan_steps, visits
 from ihdm.seeds import generator
@@ -60,22 +60,21 @@ class Restorer:
         """Width of the process's range for images in [0, 1]."""
         return float(2**self.process.bits_of_range)
 
-    def conditioners(self, measurement: Measurement, trust: float) -> dict[int, Conditioner]:
+    def conditioners(self, measurement: Measurement, trust: float) -> Conditioners:
         """Return what a measurement says at each level visited, and under 0 what it says before any.
 
         Args:
             measurement: how it was made.
             trust: factor on the variances that the network was measured to leave; above 1 the measurement counts more.
         """
-        found = {0: Conditioner(measurement, self.power)}
+        variances = {0: self.power}
         for level in self.sampler.levels(self.process.num_levels)[:-1]:
-            variances = trust * torch.as_tensor(self.calibration.at(level).residual) / self.unit**2
-            found[level] = Conditioner(measurement, variances)
-        return found
+            variances[level] = trust * torch.as_tensor(self.calibration.at(level).residual) / self.unit**2
+        return Conditioners(measurement, variances)
 
     def posterior(
         self,
-        conditioners: dict[int, Conditioner],
+        conditioners: Conditioners,
         trust: float,
         measured: Measured,
         numbers: Sequence[tuple[int, int]],
@@ -98,7 +97,7 @@ class Restorer:
         process, (height, width) = self.process, self.mean.shape[1:]
         shape, size = (len(self.mean), height, width), measured.shape[1] * measured.shape[2]
         levels = self.sampler.levels(process.num_levels)
-        noise = conditioners[0].measurement.noise
+        noise = conditioners.measurement.noise
 
         def draws(level: int) -> tuple[Images, Measured, Images]:
             rngs = [generator(self.seed, "posterior noise", *number, level) for number in numbers]
@@ -110,7 +109,7 @@ class Restorer:
         def drawn(level: int, mean: Images, spread: Tensor) -> tuple[Images, Images]:
             first, misread, second = draws(level)
             believed = mean + process.inverse(spread.float() * first)
-            return conditioners[0 if level == 0 else level].correct(believed, measured + noise * misread), second
+            return conditioners[level].correct(believed, measured + noise * misread), second
 
         image, other = drawn(0, self.mean.float().expand(len(numbers), *shape), self.power.sqrt())
         top = process.num_levels

@@ -6,6 +6,7 @@ from scipy import stats
 from ihdm.config.processes import SamplerSettings
 from ihdm.config.restoration import BlurProblem, MaskProblem, NoiseProblem, PoolingProblem
 from ihdm.heat import cosine_basis
+from ihdm.restoration import conditioning
 from ihdm.restoration.conditioning import Conditioner, prior_moments
 from ihdm.restoration.problems import measurement
 from ihdm.restoration.solvers import first_level, pairs
@@ -177,3 +178,14 @@ def test_the_moments_of_training_images(images):
     np.testing.assert_allclose(mean.numpy(), images.double().mean(dim=0).numpy())
     centred = images.double().numpy()[:, 0] - mean.numpy()
     np.testing.assert_allclose(power.numpy(), np.square(basis @ centred @ basis.T).mean(axis=0))
+
+
+def test_what_does_not_fit_into_memory_is_made_anew(restorer, images, monkeypatch):
+    """With the same samples."""
+    restoring, how = restorer("heat", "markov", 5), measurement(PROBLEMS["mask"], SIZE)
+    measured, numbers = how.measure(images[:2], 0), list(pairs(2, 1))
+    kept = restoring.posterior(restoring.conditioners(how, 1.0), 1.0, measured, numbers)
+    monkeypatch.setattr(conditioning, "MEMORY", 0)
+    known = restoring.conditioners(how, 1.0)
+    assert torch.equal(restoring.posterior(known, 1.0, measured, numbers), kept)
+    assert known[25] is not known[25]
