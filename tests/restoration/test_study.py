@@ -77,17 +77,20 @@ def test_every_method_is_scored_on_every_measurement(restorer, test_images):
     assert len([one for one in found if one.method != "truth"]) == num_methods(restoring, settings(restoring), 8)
 
 
-def test_an_exact_network_restores_gaussian_images_as_theory_has_it(restorer, test_images):
+def test_an_exact_network_restores_gaussian_images_as_theory_has_it(restorer, test_images, monkeypatch):
     """The mean of n samples errs (1 + 1/n) times what the posterior mean does, Wiener's. One sample errs twice as much,
     less what the last level leaves open, which is not drawn."""
-    rows = table(run(restorer("heat", "markov", 12), test_images, num_draws=8))
+    monkeypatch.setattr(module, "TRUST", (1.0,))  # what is right for such images, however few there are to tune on
+    rows = table(run(restorer("heat", "markov"), test_images, num_draws=8))
     scores = rows[rows["metric"] == "psnr"].set_index(["problem", "method", "result"])["value"]
     for problem in ("super_resolution", "denoising"):
         wiener = scores[problem, "wiener", "estimate"]
         assert scores[problem, "posterior", "mean"] == pytest.approx(wiener - 10 * np.log10(1 + 1 / 8), abs=0.5)
         assert wiener - 10 * np.log10(2) - 0.5 < scores[problem, "posterior", "sample"] < wiener - 0.8
-    spreads = rows[(rows["metric"] == "spread") & (rows["method"] == "posterior")]
-    assert spreads["value"].to_numpy() == pytest.approx(np.ones(len(spreads)), abs=0.35)
+    spreads = rows[(rows["metric"] == "spread") & (rows["method"] == "posterior")].set_index("problem")["value"]
+    # Where the noise is far above σ, what the last level leaves open hardly counts; elsewhere samples are too sure by it.
+    assert spreads["denoising"] == pytest.approx(1, abs=0.35)
+    assert (spreads > 0.8).all()
     truth = rows[(rows["method"] == "truth") & (rows["metric"] == "consistency")]
     assert truth["value"].to_numpy() == pytest.approx(np.ones(4), abs=0.05)
 
