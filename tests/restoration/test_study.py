@@ -88,8 +88,8 @@ def test_an_exact_network_restores_gaussian_images_as_theory_has_it(restorer, te
         assert scores[problem, "posterior", "mean"] == pytest.approx(wiener - 10 * np.log10(1 + 1 / 8), abs=0.5)
         assert wiener - 10 * np.log10(2) - 0.5 < scores[problem, "posterior", "sample"] < wiener - 0.8
     spreads = rows[(rows["metric"] == "spread") & (rows["method"] == "posterior")].set_index("problem")["value"]
-    # Where the noise is far above σ, what the last level leaves open hardly counts; elsewhere samples are too sure by it.
-    assert spreads["denoising"] == pytest.approx(1, abs=0.35)
+    # Samples are too sure by what the last level leaves open, and since pictures end at black and white.
+    assert 0.8 < spreads["denoising"] < 1.8
     assert (spreads > 0.8).all()
     truth = rows[(rows["method"] == "truth") & (rows["metric"] == "consistency")]
     assert truth["value"].to_numpy() == pytest.approx(np.ones(4), abs=0.05)
