@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import cast, get_args
 
+from pydantic import ValidationError
+
 from ihdm.config.experiments import Experiment
 from ihdm.config.settings import DatasetSettings
 from ihdm.config.stages import CalibrationSettings
@@ -53,8 +55,9 @@ def experiment_of(
     )
     try:
         return preset_experiment(name, dataset, steps, seed)
-    except ValueError as error:
-        raise UserError(f"--image-size {image_size}: {error}".split("\n")[0]) from None
+    except ValidationError as error:
+        said = "; ".join(detail["msg"].removeprefix("Value error, ") for detail in error.errors())
+        raise UserError(f"--image-size {image_size}: {said}") from None
 
 
 def is_prepared(folder: Path, dataset: DatasetSettings, pictures: Path) -> bool:
