@@ -122,7 +122,11 @@ def _message(detail: "ErrorDetails") -> str:
     if kind == "extra_forbidden":
         return "no setting has this name; "
     if kind.startswith("union_tag"):
-        return f"there is no such process; known are {', '.join(PROCESS_KINDS)}"
+        if "process" in detail["loc"]:
+            return f"there is no such process; known are {', '.join(PROCESS_KINDS)}"
+        if kind == "union_tag_not_found":
+            return "a kind is needed"
+        return f"there is no such kind; known are {detail['ctx']['expected_tags']}"
     if isinstance(given, str) and kind in ("float_type", "int_type"):
         return f"{shown(given)} is text where a number belongs (YAML reads 1e-4 as text; write 1.0e-4)"
     if kind in ("model_type", "dict_type"):
