@@ -94,9 +94,7 @@ class DatasetSettings(Settings):
         description="where the images lie, for a source that `ihdm data sources` says to take it: absolute, or "
         "relative to data.root",
     )
-    skip_broken: bool = Field(
-        default=False, description="leave out images that cannot be decoded; the description names them"
-    )
+    skip_broken: bool = Field(default=False, description="leave out images that cannot be decoded, and name them")
     resize: Literal["crop", "squash"] = Field(
         default="crop",
         description="how a picture becomes a square: cut to its middle, or squashed whole",

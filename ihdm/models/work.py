@@ -139,7 +139,7 @@ def metrics_evaluations(config: Config, name: str) -> Work:
 
 
 def metrics_restoration(config: Config, name: str) -> Work:
-    """Return the work of restoring test images by every method that uses the network."""
+    """Return the work of restoring test images by every method that uses the network, at most."""
     study = config.restoration_study(name)
     steps = study.sampler.num_evaluations(study.process.num_levels)
     drawn = study.num_images * study.num_draws
@@ -149,6 +149,7 @@ def metrics_restoration(config: Config, name: str) -> Work:
         if problem.kind in ("blur", "noise") and study.process.kind == "heat":
             evaluations += study.process.num_levels * (study.num_images + len(WEIGHTS) * study.num_validation)
             evaluations += steps * (drawn + len(SHIFTS) * study.num_validation)
+            evaluations += study.num_images + len(SHIFTS) * study.num_validation
     return Work(evaluations)
 
 

@@ -33,7 +33,7 @@ def quick() -> dict:
 def plain(quick) -> dict:
     """The same of the paper's process and sampler alone, with other sweeps."""
     quick["experiments"] = {name: quick["experiments"][name] for name in ("digits", "photos")}
-    del quick["samplers"], quick["studies"], quick["probes"], quick["figures"]["evaluations"]
+    del quick["samplers"], quick["studies"], quick["probes"], quick["restoration"], quick["figures"]["evaluations"]
     ratios = quick["sweeps"]["delta_ratio"]
     quick["sweeps"] = {"delta_ratio": ratios, "sigma": {"digits": [0.02]}, "levels": {"digits": ["as_released"]}}
     quick["figures"] |= {"sweep_curves": ["digits"], "delta_curve": ["digits", "digits-sigma0.02", "photos"]}

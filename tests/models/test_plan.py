@@ -15,6 +15,7 @@ from ihdm.config.reading import parse_config
 from ihdm.config.scale import Config
 from ihdm.config.settings import RunSettings
 from ihdm.metrics.asymptotics import DELTA_RATIOS, NUM_LANGEVIN_LEVELS, NUM_LOSS_LEVELS, NUM_STEPS, network_rows
+from ihdm.metrics.features import CosineFeatures
 from ihdm.metrics.heldout import held_out_errors
 from ihdm.metrics.joints import joint_rows
 from ihdm.models import work
@@ -26,6 +27,9 @@ from ihdm.models.state import STATE_NAME, StateWriter
 from ihdm.models.trainer import Trainer, make_accelerator
 from ihdm.models.work import Work
 from ihdm.processes import build_process
+from ihdm.restoration.conditioning import prior_moments
+from ihdm.restoration.solvers import Restorer
+from ihdm.restoration.study import study
 from ihdm.samples.generation import Chain, generate, shard_numbers
 from ihdm.samples.probes import gradients, interpolations, trajectories, trees
 from ihdm.storage.tensors import to_tensor
@@ -69,6 +73,17 @@ def test_samples_pass_the_network_as_often_as_planned(config, network, name):
         numbers = shard_numbers(settings.num_samples, part, settings.num_shards)
         list(generate(network, IMAGES, sampling, starts=numbers, noises=numbers))
     assert Work(network.images) == work.samples(config, name)
+
+
+def test_restoration_passes_the_network_as_often_as_planned(config, network):
+    """At most: one that starts half-way takes fewer steps."""
+    settings = config.restoration_study("digits")
+    mean, power = prior_moments(to_tensor(IMAGES))
+    process = build_process(settings.process, 8)
+    restorer = Restorer(network, process, calibrated(config, "digits"), mean, power, settings.sampler, 0)
+    assert list(study(restorer, IMAGES, settings, CosineFeatures(64)))
+    planned = work.metrics_restoration(config, "digits").there
+    assert planned / 2 < network.images <= planned
 
 
 def test_probes_pass_the_network_as_often_as_planned(config, network):
@@ -199,6 +214,7 @@ def largest() -> pd.DataFrame:
     values = yaml.safe_load((ROOT / "config.yaml").read_text())
     kept = ("afhq256", "ffhq256", "lsun_church128")
     values |= {"experiments": {name: values["experiments"][name] for name in kept}, "sweeps": {}, "probes": []}
+    values |= {"restoration": {}, "portable": list(kept)}
     values["figures"] = {"teaser": ["afhq256", "lsun_church128"]}
     return plan_rows(parse_config(values), MACHINE).set_index("experiment")
 
