@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ihdm.config.processes import ANCESTRAL, ProcessSettings, SamplerSettings
+from ihdm.config.processes import SAMPLERS, AnyProcess, ProcessSettings, SamplerSettings, default_sampler
 from ihdm.config.settings import BatchSize, ComputeSettings, Count, Name, NumResamples, Seed, Settings
 
 LARGEST_RESTORED = 96
@@ -51,8 +51,15 @@ class NoiseProblem(Settings):
 AnyProblem = BlurProblem | PoolingProblem | MaskProblem | NoiseProblem
 ProblemSettings = Annotated[AnyProblem, Field(discriminator="kind")]
 
-POSTERIOR_SAMPLER = ANCESTRAL.model_copy(update={"noise": "measured"})
-"""What restoration samples by unless told otherwise: part of the state is kept, and noise is as it was measured."""
+
+def posterior_sampler(process: AnyProcess, evaluations: int) -> SamplerSettings:
+    """Return what restoration samples by unless told otherwise: as the process itself, with noise as it was measured.
+
+    Heat keeps nothing of a state, others part of it. On the quick run's digits, heat restored worse by 0.4 to 1.5 dB
+    when it did.
+    """
+    own = SAMPLERS[default_sampler(process)]
+    return own.model_copy(update={"noise": "measured", "evaluations": evaluations})
 
 
 MOST_STEPS = 250
@@ -66,7 +73,8 @@ class RestorationSettings(Settings):
         description="by name, what was done to the pictures"
     )
     sampler: Name | None = Field(
-        default=None, description="what samples of the posterior are drawn by; by default Markov with measured noise"
+        default=None,
+        description="what samples of the posterior are drawn by; by default the process's own steps with measured noise",
     )
     num_images: Annotated[int, Field(ge=4, le=10**6)] = Field(default=64, description="test images that are scored")
     num_validation: Annotated[int, Field(ge=2, le=10**6)] = Field(

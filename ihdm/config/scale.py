@@ -21,9 +21,8 @@ from ihdm.config.processes import (
     SamplerSettings,
     default_sampler,
     observed_levels,
-    with_evaluations,
 )
-from ihdm.config.restoration import MOST_STEPS, POSTERIOR_SAMPLER, RestorationSettings, RestorationStudy
+from ihdm.config.restoration import MOST_STEPS, RestorationSettings, RestorationStudy, posterior_sampler
 from ihdm.config.settings import (
     DatasetSettings,
     EvaluationSettings,
@@ -249,7 +248,8 @@ class Config(Settings):
         if chosen is not None:
             return self.all_samplers[chosen]
         most = min(self.evaluation.max_levels or MOST_STEPS, MOST_STEPS)
-        return with_evaluations(POSTERIOR_SAMPLER, min(most, self.variants[name].experiment.process.num_levels))
+        process = self.variants[name].experiment.process
+        return posterior_sampler(process, min(most, process.num_levels))
 
     def restoration_study(self, name: str) -> RestorationStudy:
         """Return what the study of restoration by a variant's own network depends on."""

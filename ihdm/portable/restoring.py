@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ihdm.config.reading import parse_settings
-from ihdm.config.restoration import POSTERIOR_SAMPLER, ProblemSettings
+from ihdm.config.restoration import ProblemSettings, posterior_sampler
 from ihdm.config.settings import DatasetSettings, Precision, Settings
 from ihdm.data.encoded import BrokenImageError, decode_image, image_names
 from ihdm.data.resizing import halve_and_crop
@@ -109,7 +109,7 @@ def restorer_of(pipeline: IHDMPipeline, evaluations: int | None, seed: int, prec
     channels, size, _ = pipeline.image_shape
     process = scheduler.process_for(torch.zeros(1, channels, size, size, device=pipeline.device))
     count = evaluations or len(calibration.levels)
-    sampler = POSTERIOR_SAMPLER.model_copy(update={"evaluations": count})
+    sampler = posterior_sampler(scheduler.process_settings, count)
     missing = set(sampler.levels(len(scheduler))) - {0, *calibration.levels.tolist()}
     if missing:
         raise UserError(

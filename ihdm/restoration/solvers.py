@@ -149,7 +149,9 @@ class Restorer:
         """
         process = self._heat()
         level, state = self._latent(measurement, width, shift, measured, numbers)
-        steps = plan_steps(process, self.sampler, calibration=self.calibration)
+        # What was measured is worth keeping: Markov steps, whatever the posterior is sampled by.
+        sampler = self.sampler.model_copy(update={"coupling": "markov"})
+        steps = plan_steps(process, sampler, calibration=self.calibration)
         noise = PairedNoise(self.seed, numbers, process.num_levels, tuple(state.shape[1:]))
         *_, last = visits(self.network, process, [step for step in steps if step.level <= level], state, noise)
         return last.mean
