@@ -181,7 +181,6 @@ def test_the_documentation_tells_of_every_table_and_column(smoke_results):
         ("data", "download", ["settings"]),
         ("results", "crate", ["folder", "output", "license_name", "include_data", "project"]),
         ("results", "show", ["folder"]),
-        ("models", "convert", ["checkpoint", "preset", "output", "config", "weights"]),
     ],
 )
 def test_commands_for_clusters_have_these_names_and_options(group, name, options):
@@ -221,6 +220,7 @@ def test_models_are_loaded_and_sampled_by_these_names():
         ("interpolate", ["model", "output", "sampler"]),
         ("evaluate", ["model", "data", "num_samples", "output", "card"]),
         ("train", ["pictures", "preset", "output", "image_size", "steps"]),
+        ("convert", ["checkpoint", "preset", "output", "config", "weights"]),
         ("restore", ["model", "pictures", "problem", "output", "measured", "num_draws"]),
     ],
 )
