@@ -21,7 +21,7 @@ NUM_TRAIN = {"digits": 1297, "photos": 5000}
 def config():
     values = yaml.safe_load((ROOT / "workflow/config/quick.yaml").read_text())
     values["experiments"] = {name: values["experiments"][name] for name in ("digits", "photos")}
-    values["figures"] = values["studies"] = {}
+    values["figures"] = values["studies"] = values["restoration"] = {}
     values["sweeps"] = {"sigma": {"digits": [0.02]}, "delta_ratio": {"digits": [0, 1]}} | {
         "num_levels": {"digits": [20, 40]},
         "num_train": {"digits": [100]},
