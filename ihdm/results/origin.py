@@ -147,19 +147,26 @@ class Origin:
 
 
 def find_origin(results: Path, path: Path) -> Origin:
-    """Return what made a file below the results; of a folder, what made the files in it, if one command did.
+    """Return what made a file below the results; of a folder, what made most of the files in it.
 
-    Only records that lie beside it or above it are read.
+    Records that lie beside it or above it are read first, and others only if none of these tells.
 
     Raises:
-        UserError: if no record tells of it, or one of those is damaged.
+        UserError: if no record tells of it, or one that is read is damaged.
     """
     wanted = _wanted(path)
-    for record in _near(results, path):
-        origin = Origin.read(results, record)
-        if any(origin.made(one) for one in wanted):
-            return origin
-    raise UserError(f"{path}: no record beside it or above it tells what made it; run the stage that makes it again")
+    for records in (_near(results, path), results.rglob(f"*{ENDING}")):
+        best: tuple[int, Origin] | None = None
+        for record in records:
+            origin = Origin.read(results, record)
+            count = sum(origin.made(one) for one in wanted)
+            if count and not path.is_dir():
+                return origin
+            if count > (best[0] if best else 0):
+                best = count, origin
+        if best:
+            return best[1]
+    raise UserError(f"{path}: no record tells what made it; run the stage that makes it again")
 
 
 def _wanted(path: Path) -> list[Path]:

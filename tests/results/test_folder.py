@@ -71,6 +71,8 @@ def test_data_models_figures_and_arrays(results, folder):
         ("models/digits/config.json", "models train"),
         ("models/digits/milestones/step50/config.json", "models train"),
         ("models/digits", "models train"),
+        ("models/digits/calibration.npz", "models calibrate"),
+        ("metrics/distance/digits/delta1.csv", "metrics spectrum"),
         ("data/digits/test.json", "data prepare"),
         ("samples/digits/delta1/starts.npy", "samples draw"),
         ("samples/digits/sequence.npz", "samples sequence"),
@@ -106,7 +108,7 @@ def test_an_origin_tells_all_that_the_record_does(results, folder):
 
 
 def test_what_no_record_tells_of_is_said(results, built):
-    with pytest.raises(UserError, match=r"index\.html: no record beside it"):
+    with pytest.raises(UserError, match=r"index\.html: no record tells"):
         results.origin("report/index.html")
     for path in ("metrics/none.csv", built / "metrics/spectrum.csv", "/etc/hosts"):
         with pytest.raises(UserError, match="is not there, or not below"):
