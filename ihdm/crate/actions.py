@@ -121,12 +121,8 @@ class Actions:
 
 
 def _package(name: str, version: str) -> Entity:
-    address = (
-        f"https://docs.python.org/release/{version}/"
-        if name == "python"
-        else f"https://pypi.org/project/{name}/{version}/"
-    )
-    return {"@id": address, "@type": "SoftwareApplication", "name": name, "softwareVersion": version, "url": address}
+    address = f"https://docs.python.org/release/{version}/" if name == "python" else f"pkg:pypi/{name}@{version}"
+    return {"@id": address, "@type": "SoftwareApplication", "name": name, "softwareVersion": version}
 
 
 def _told(origin: Origin) -> str:
