@@ -4,6 +4,7 @@ At level K most cosine coefficients have vanished, so that a kernel density esti
 only the lowest few of each. A Gaussian mixture fitted to these is smaller still, and keeps no single image.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -30,29 +31,30 @@ COMPONENTS = (1, 2, 4, 8, 16, 32, 64)
 """Numbers of components of a mixture, the best of which is taken."""
 
 
-class Prior(ModelMixin, ConfigMixin):
+class Prior(ModelMixin, ConfigMixin, ABC):
     """A distribution of the lowest cosine coefficients of F(t_K) u₀."""
 
     def draw(self, generators: Sequence[torch.Generator | None]) -> Float[Tensor, "image channel height width"]:
         """Draw blurred images F(t_K) u₀, without the noise of a start, one for each generator."""
-        config = self.config
-        coefficients = torch.stack([self._draw_one(generator) for generator in generators])
-        coefficients = coefficients.view(len(generators), config.channels, config.rows, config.columns)
-        vertical, horizontal = (_basis(size).to(coefficients.device) for size in (config.height, config.width))
-        return vertical[: config.rows].T @ coefficients @ horizontal[: config.columns]
+        return self._images(torch.stack([self._draw_one(generator).flatten() for generator in generators]))
 
     def mean(self) -> Float[Tensor, "channel height width"]:
         """Return the mean of blurred images."""
-        config, coefficients = self.config, self._mean_coefficients()
-        coefficients = coefficients.view(config.channels, config.rows, config.columns)
+        return self._images(self._mean_coefficients().flatten()[None])[0]
+
+    def _images(self, coefficients: Float[Tensor, "image value"]) -> Float[Tensor, "image channel height width"]:
+        config = self.config
         vertical, horizontal = (_basis(size).to(coefficients.device) for size in (config.height, config.width))
-        return vertical[: config.rows].T @ coefficients @ horizontal[: config.columns]
+        low = coefficients.view(-1, config.channels, config.rows, config.columns)
+        return vertical[: config.rows].T @ low @ horizontal[: config.columns]
 
+    @abstractmethod
     def _draw_one(self, generator: torch.Generator | None) -> Tensor:
-        raise NotImplementedError
+        """Draw the coefficients of one image, in any shape."""
 
+    @abstractmethod
     def _mean_coefficients(self) -> Tensor:
-        raise NotImplementedError
+        """Return the mean of the coefficients, in any shape."""
 
 
 class CoefficientPrior(Prior):
