@@ -64,7 +64,10 @@ COLUMNS = {
         *("experiment", "problem", "method", "parameter", "result", "metric", "extractor", "n"),
         *("value", "standard_error", "low", "high"),
     ],
-    "disentanglement": ["experiment", "quantity", "num_starts", "num_noises", "start", "noise", "interaction"],
+    "disentanglement": [
+        *("experiment", "quantity", "num_starts", "num_noises", "start", "noise", "interaction"),
+        *("start_error", "noise_error", "interaction_error"),
+    ],
     "data_spectrum": ["dataset", "quantity", "low_frequency", "high_frequency", "n", "value", "standard_error"],
     "forward": ["dataset", "quantity", "process", "strength", "frequency", "n", "value", "standard_error"],
     "sweep": [

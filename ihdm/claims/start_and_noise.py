@@ -1,7 +1,5 @@
 """What of a sample comes from its start, and what from the noise of the steps."""
 
-import math
-
 from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import Above, Measured
 from ihdm.claims.evidence import Evidence, Subject, experiments
@@ -13,16 +11,9 @@ def _heat(config: Config) -> list[Subject]:
 
 
 def _share(evidence: Evidence, experiment: str, quantity: str, source: str) -> Measured:
-    """Return a share of the variance with the error that so few starts and noises leave.
-
-    A variance from n independent values has a relative error of √(2 / (n − 1)); to first order, the share s of one of
-    two such variances has s (1 − s) √(2 / (a − 1) + 2 / (b − 1)). What varies in many directions is known better.
-    """
+    """Return a share of the variance with the error that so few starts and noises leave."""
     row = evidence.rows("disentanglement", experiment=experiment, quantity=quantity).iloc[0]
-    share = float(row[source])
-    inside = min(max(share, 0.0), 1.0)  # an unbiased share may lie slightly outside
-    relative = math.sqrt(2 / (row["num_starts"] - 1) + 2 / (row["num_noises"] - 1))
-    return Measured.of(share, inside * (1 - inside) * relative)
+    return Measured.of(float(row[source]), float(row[f"{source}_error"]))
 
 
 def _colour(evidence: Evidence, subject: Subject) -> list[Measured]:

@@ -54,8 +54,8 @@ def draw(inputs: Inputs) -> "Figure":
             label=dataset,
         )  # fmt: skip
         for quantity, line, colour in (("mean colour", "-", "0.1"), ("structure", "--", "0.5")):
-            share.plot(rows["blur"], rows[quantity], f"{marker}{line}", color=colour, ms=4, lw=1.2,
-                       label=f"{quantity}{of_set}")  # fmt: skip
+            share.errorbar(rows["blur"], rows[quantity], 1.96 * rows[f"{quantity} error"], fmt=f"{marker}{line}",
+                           color=colour, ms=4, lw=1.2, capsize=2, label=f"{quantity}{of_set}")  # fmt: skip
     distance.set(yscale="log", ylabel="Fréchet distance")
     share.set(ylim=(-0.05, 1.05), ylabel="variance explained by the start")
     label_log(distance.yaxis)
@@ -78,7 +78,7 @@ def _measures(inputs: Inputs, name: str) -> dict[str, object]:
     row = with_most_images(rows).iloc[0]
     if np.isnan(row["blur_sigma_max"]):
         raise UserError(f"figures.blur_max: '{name}' has no largest blur; leave it out")
-    shares = read_table(inputs["shares"][name][""]).set_index("quantity")["start"]
+    shares = read_table(inputs["shares"][name][""]).set_index("quantity")
     return {
         "experiment": name,
         "base": row["base"],
@@ -86,5 +86,6 @@ def _measures(inputs: Inputs, name: str) -> dict[str, object]:
         "blur": row["blur_sigma_max"],
         "distance": row["value"],
         "error": row["standard_error"],
-        **shares[["mean colour", "structure"]],
+        **shares["start"],
+        **shares["start_error"].add_suffix(" error"),
     }

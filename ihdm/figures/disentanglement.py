@@ -20,7 +20,7 @@ SHOWN_NOISES = 5
 
 
 def draw(inputs: Inputs) -> "Figure":
-    """Draw for each experiment a grid of starts × noises, and the shares of variance that each explains."""
+    """Draw for each experiment a grid of starts × noises, and the shares of variance that each explains, with errors."""
     import matplotlib.pyplot as plt
 
     from ihdm.figures.style import WIDTH, show_images, to_stored
@@ -36,11 +36,16 @@ def draw(inputs: Inputs) -> "Figure":
         row[0].set_xlabel("one start in each column")
         row[0].set_ylabel("one noise in each row")
 
-        shares = read_table(inputs["shares"][name][""]).set_index("quantity")[["start", "noise", "interaction"]]
+        shares = read_table(inputs["shares"][name][""]).set_index("quantity")
         left = np.zeros(len(shares))
-        for source in shares.columns:
+        for source in ("start", "noise", "interaction"):
             row[1].barh(shares.index, shares[source], left=left, label=source)
             left += shares[source].to_numpy()
+        # Where the start's part ends, and where the interaction's begins, one above the other as they may overlap.
+        place = np.arange(len(shares))
+        for end, source, above in ((shares["start"], "start", 0.2), (1 - shares["interaction"], "interaction", -0.2)):
+            error = 1.96 * shares[f"{source}_error"]
+            row[1].errorbar(end, place - above, xerr=error, fmt="none", ecolor="0.1", elinewidth=1, capsize=2)
         row[1].set_xlim(0, 1)
         row[1].invert_yaxis()
         row[1].set_xlabel("share of variance")

@@ -4,6 +4,7 @@ Every start is crossed with every noise, once. The variance of a quantity then s
 their interaction explain. Sampling is deterministic given both, so there is no further residual.
 """
 
+import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -48,17 +49,25 @@ def variance_shares(values: Float[np.ndarray, "start noise *dims"]) -> VarianceS
     return VarianceShares(start / total, noise / total, interaction / total)
 
 
+def share_error(share: float, num_starts: int, num_noises: int) -> float:
+    """Return the standard error that so few starts and noises leave a share with.
+
+    A variance from n independent values has a relative error of √(2 / (n − 1)); to first order, the share s of one of
+    two such variances has s (1 − s) √(2 / (a − 1) + 2 / (b − 1)). What varies in many directions is known better.
+    """
+    inside = min(max(share, 0.0), 1.0)  # an unbiased share may lie slightly outside
+    return inside * (1 - inside) * math.sqrt(2 / (num_starts - 1) + 2 / (num_noises - 1))
+
+
 def share_rows(images: Float[np.ndarray, "start noise height width channel"]) -> list[dict[str, object]]:
-    """Return one row for the mean colour and one for the structure."""
-    return [
-        {
-            "quantity": quantity,
-            "num_starts": images.shape[0],
-            "num_noises": images.shape[1],
-            **asdict(variance_shares(values)),
-        }
-        for quantity, values in colour_and_structure(images).items()
-    ]
+    """Return one row for the mean colour and one for the structure, each share with its standard error."""
+    size = images.shape[:2]
+    rows: list[dict[str, object]] = []
+    for quantity, values in colour_and_structure(images).items():
+        shares = asdict(variance_shares(values))
+        errors = {f"{source}_error": share_error(share, *size) for source, share in shares.items()}
+        rows.append({"quantity": quantity, "num_starts": size[0], "num_noises": size[1], **shares, **errors})
+    return rows
 
 
 def colour_and_structure(

@@ -59,14 +59,8 @@ def spectrum(ratio: float) -> Callable[[float, float], Tables]:
 
 
 def disentanglement(quantity: str, source: str) -> Callable[[float, float], Tables]:
-    """The error comes from how many starts and noises there are: with an error of 5 three of each, else many."""
-
-    def build(value: float, error: float) -> Tables:
-        count = 3 if error > 1 else 1000
-        row = {"experiment": "digits", "quantity": quantity, source: value, "num_starts": count, "num_noises": count}
-        return {"disentanglement": pd.DataFrame([row])}
-
-    return build
+    named = {"experiment": "digits", "quantity": quantity}
+    return lambda value, error: {"disentanglement": pd.DataFrame([{**named, source: value, f"{source}_error": error}])}
 
 
 def compared(name: str, **columns: Any) -> Callable[[float, float], Tables]:

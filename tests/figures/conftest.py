@@ -203,7 +203,9 @@ def disentanglement(path: Path, _images: Images, variants: list[Variant]) -> Non
     blur = getattr(variants[0].experiment.process, "blur_sigma_max", 4.0)
     start = np.array([0.95, 1 / blur])
     rest = (1 - start) / 2
-    table(path, quantity=["mean colour", "structure"], start=start, noise=rest, interaction=rest)
+    shares = {"start": start, "noise": rest, "interaction": rest}
+    errors = {f"{source}_error": 0.3 * share * (1 - share) for source, share in shares.items()}
+    table(path, quantity=["mean colour", "structure"], **shares, **errors)
 
 
 def sweep(path: Path, _images: Images, variants: list[Variant]) -> None:
