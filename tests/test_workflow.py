@@ -508,6 +508,43 @@ def test_every_profile_can_be_planned_with(profile, tmp_path):
         assert (one["nodes"], one["cpus_per_gpu"], one["runtime"]) == ("1", "4", str(limits["runtime"]))
 
 
+RETRIED = """
+rule all:
+    input: "own", "default"
+rule own:
+    output: "own"
+    retries: 3
+    resources: mem_mb=rising(100), runtime=rising(10)
+    shell:
+        "echo {resources.mem_mb} {resources.runtime} >> {output}.tries; "
+        "test $(wc -l < {output}.tries) = 4 && touch {output}"
+rule default:
+    output: "default"
+    retries: 2
+    shell:
+        "echo {resources.mem_mb} {resources.runtime} >> {output}.tries; "
+        "test $(wc -l < {output}.tries) = 3 && touch {output}"
+"""
+
+
+def test_jobs_that_are_tried_again_ask_for_more(tmp_path):
+    """Rules that say what they take, up to three times as much, and those that take the SLURM profile's default."""
+    rules = (ROOT / "workflow/rules/common.smk").read_text()
+    rising = re.search(r"^def rising.*?\n\n\n", rules, re.MULTILINE | re.DOTALL)
+    (tmp_path / "Snakefile").write_text(rising[0] + RETRIED)
+    default = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())["default-resources"]
+    subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "1", "--default-resources",
+         *(f"{name}={default[name]}" for name in ("mem_mb", "runtime"))],
+        check=True, capture_output=True, cwd=tmp_path, env=ENVIRONMENT, timeout=120,
+    )  # fmt: skip
+    tries = {name: (tmp_path / f"{name}.tries").read_text().splitlines() for name in ("own", "default")}
+    assert tries == {
+        "own": ["100 10", "200 20", "300 30", "300 30"],
+        "default": ["4000 60", "8000 120", "12000 180"],
+    }
+
+
 def test_scales_are_never_merged():
     output = subprocess.run(
         [sys.executable, "-m", "snakemake", "-n", "--configfile", "workflow/config/quick.yaml", "config.yaml"],
@@ -533,4 +570,4 @@ def test_every_scale_can_be_planned(config):
     )
     assert output.returncode == 0, output.stderr
     jobs = planned(output.stdout + output.stderr)
-    assert jobs["models"] == {"config": 17, "desk": 14, "quick": 17}[Path(config).stem]
+    assert jobs["models"] == {"config": 18, "desk": 14, "quick": 17}[Path(config).stem]

@@ -123,7 +123,7 @@ def gather(
     output: Annotated[Path, typer.Option(help="Folder for samples.npy, starts.npy, samples.csv and grid.png.")],
 ) -> None:
     """Join the parts of a set of images, reading a few at a time."""
-    from ihdm.samples.state import RECORD_NAME, read_shards
+    from ihdm.samples.state import RECORD_NAME, read_shards, shard_devices
     from ihdm.storage.files import atomic_path
     from ihdm.storage.images import join_images, save_grid
     from ihdm.storage.provenance import record
@@ -135,6 +135,7 @@ def gather(
         command="samples gather",
         inputs=[folder / name for folder in shards for name in names],
         settings={"num_shards": len(shards)},
+        device=shard_devices(shards),
     ):
         table = read_shards(shards)
         for name in names[:2]:

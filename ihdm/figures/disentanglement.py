@@ -20,7 +20,7 @@ SHOWN_NOISES = 5
 
 
 def draw(inputs: Inputs) -> "Figure":
-    """Draw for each experiment a grid of starts × noises, and the shares of variance that each explains, with errors."""
+    """Draw for each experiment a grid of starts × noises, and the shares of variance each explains, with errors."""
     import matplotlib.pyplot as plt
 
     from ihdm.figures.style import WIDTH, show_images, to_stored

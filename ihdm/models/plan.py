@@ -51,8 +51,8 @@ class Machine:
 
         With checkpointing, training goes forward once more.
         """
-        training = (THERE_AND_BACK + checkpointed) * work.trained / self.speed(trained)
-        return network.flops * (work.there / self.speed(there) + training) / 1e12
+        training = (THERE_AND_BACK + checkpointed) * work.trained + work.looked
+        return network.flops * (work.there / self.speed(there) + training / self.speed(trained)) / 1e12
 
     def largest(self, fixed: float, per_image: float, most: int) -> int:
         """Return the largest power of two, up to ``most``, of images that fit beside the margin; 0 if none does."""
@@ -119,7 +119,7 @@ def _time(config: Config, machine: Machine, name: str) -> dict[str, object]:
     stages = networks_work(config, name)
     hours = {stage: seconds_of(config, machine, name, work) / HOUR for stage, work in stages.items()}
     return {
-        **{f"{stage}_evaluations": work.there + work.trained for stage, work in stages.items()},
+        **{f"{stage}_evaluations": work.images for stage, work in stages.items()},
         **{f"{stage}_hours": value for stage, value in hours.items()},
         "gpu_hours": sum(hours.values()),
     }

@@ -24,13 +24,20 @@ class Work:
     Attributes:
         there: forward, at the evaluation's precision.
         trained: forward and back, at the training's.
+        looked: forward, at the training's too.
     """
 
     there: int = 0
     trained: int = 0
+    looked: int = 0
 
     def __add__(self, other: "Work") -> "Work":
-        return Work(self.there + other.there, self.trained + other.trained)
+        return Work(self.there + other.there, self.trained + other.trained, self.looked + other.looked)
+
+    @property
+    def images(self) -> int:
+        """All of them."""
+        return self.there + self.trained + self.looked
 
 
 def _filled(count: int, batch: int) -> int:
@@ -52,7 +59,7 @@ def looks(config: Config, name: str) -> Work:
     shown = PAPER if process.has_delta else DDIM.model_copy(update={"evaluations": MAX_EVALUATIONS})
     previews = _filled(run.num_previews, run.micro_batch or run.num_previews)
     number = math.ceil(experiment.training.steps / run.evaluate_every)
-    return Work(number * (run.num_held_out * levels + previews * shown.num_evaluations(process.num_levels)))
+    return Work(looked=number * (run.num_held_out * levels + previews * shown.num_evaluations(process.num_levels)))
 
 
 def _evaluations(config: Config, name: str) -> int:

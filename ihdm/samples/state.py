@@ -142,6 +142,15 @@ def _save_progress(state: Path, done: int, origin: str) -> None:
         temporary.write_text(json.dumps({"done": done, "origin": origin}))
 
 
+def shard_devices(shards: Sequence[Path]) -> str:
+    """Return what the parts of a set of samples were computed on, as a record names it: the same for all, or each once.
+
+    Raises:
+        UserError: if a part has no record.
+    """
+    return ", ".join(dict.fromkeys(str(read_record(folder / RECORD_NAME).get("device")) for folder in shards))
+
+
 def read_shards(shards: Sequence[Path]) -> "pd.DataFrame":
     """Return the joint table of the parts of a set of samples, which must be all its parts, in order.
 

@@ -132,7 +132,7 @@ def test_looks_pass_the_network_as_often_as_planned(config, name, tmp_path):
     for _ in {*range(run.evaluate_every, experiment.training.steps, run.evaluate_every), experiment.training.steps}:
         held_out_rows(network, np.resize(IMAGES, (run.num_held_out, 8, 8, 1)), experiment, run, accelerator)
         save_preview(network, IMAGES, experiment, run, accelerator, tmp_path / "preview.png")
-    assert Work(sum(seen)) == work.looks(config, name)
+    assert Work(looked=sum(seen)) == work.looks(config, name)
 
 
 def test_the_state_on_disk_is_of_the_size_that_is_planned(make_experiment, images, tmp_path):
@@ -153,6 +153,9 @@ def test_time_is_operations_over_speed(config):
     assert MACHINE.seconds(Work(1000, 100), inference(config.networks["digits"]), "no", "bf16") == pytest.approx(
         digits * (1000 / 60e12 + 300 / 120e12)
     )
+    # Looks are of the training's precision.
+    looked = MACHINE.seconds(Work(looked=1000), inference(config.networks["digits"]), "no", "bf16")
+    assert looked == pytest.approx(digits * 1000 / 120e12)
     values = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text())
     values["experiments"]["digits"]["run"]["gradient_checkpointing"] = True  # the forward pass is made twice
     assert seconds_of(parse_config(values), MACHINE, "digits", Work(0, 100)) == pytest.approx(digits * 400 / 60e12)
@@ -214,7 +217,7 @@ def largest() -> pd.DataFrame:
     values = yaml.safe_load((ROOT / "config.yaml").read_text())
     kept = ("afhq256", "ffhq256", "lsun_church128")
     values |= {"experiments": {name: values["experiments"][name] for name in kept}, "sweeps": {}, "probes": []}
-    values |= {"restoration": {}, "portable": list(kept)}
+    values |= {"studies": {}, "restoration": {}, "portable": list(kept)}
     values["figures"] = {"teaser": ["afhq256", "lsun_church128"]}
     return plan_rows(parse_config(values), MACHINE).set_index("experiment")
 

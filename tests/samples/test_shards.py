@@ -80,6 +80,17 @@ def test_any_number_of_shards_in_any_order_gives_the_same_bytes(folder, tmp_path
     assert table["train_image"].between(0, 19).all()
 
 
+def test_a_gathered_set_names_what_its_parts_were_computed_on(folder, tmp_path, ihdm):
+    for shard in range(2):
+        draw(ihdm, folder, tmp_path / f"{shard}", shard, 2)
+    for devices, expected in ((("cuda: A", "cuda: A"), "cuda: A"), (("cuda: A", "cuda: B"), "cuda: A, cuda: B")):
+        for shard, device in enumerate(devices):
+            record = tmp_path / f"{shard}/samples.meta.json"
+            record.write_text(json.dumps(json.loads(record.read_text()) | {"device": device}))
+        ihdm("samples", "gather", tmp_path / "0", tmp_path / "1", "--output", tmp_path / "all")
+        assert json.loads((tmp_path / "all/samples.meta.json").read_text())["device"] == expected
+
+
 def network(images: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
     return -0.05 * images
 

@@ -7,8 +7,8 @@ from ihdm.config.scale import Config
 HEADING = "What comes from the start, what from the noise?"
 EXPLANATION = (
     "Every start is sampled with every noise. Shares of the variance of the mean colour, and of the structure "
-    "that remains without it, from a two-way analysis of variance corrected for degrees of freedom; ± one standard error, "
-    "on the wide side for structure, which varies in many directions."
+    "that remains without it, from a two-way analysis of variance corrected for degrees of freedom; ± one standard "
+    "error, on the wide side for structure, which varies in many directions."
 )
 
 
