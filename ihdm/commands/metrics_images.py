@@ -233,8 +233,10 @@ def memorisation(
 ) -> None:
     """Compare how near samples come to training images with how near held-out images come, in pixels and features.
 
-    Of held-out images as many count as of samples, or all where there are fewer.
+    Of held-out images as many count as of samples, or all where there are fewer. The Fréchet distance of all samples
+    from all held-out images stands beside.
     """
+    from ihdm.metrics.distance import held_out_rows
     from ihdm.metrics.features import StoredFeatures, require_one_extractor, weights_sha256
     from ihdm.metrics.memorisation import memorisation_rows
     from ihdm.progress import Progress
@@ -271,6 +273,7 @@ def memorisation(
         with Progress(f"memorisation {output.parent.name} {output.stem}", len(spaces), unit="spaces") as progress:
             progress.update(0)
             rows = memorisation_rows(spaces, progress.update)
+            rows += held_out_rows({"samples": stored["samples"]}, stored["test"], chosen.num_resamples, chosen.seed)
         write_rows(rows, label, output)
 
 

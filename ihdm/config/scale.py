@@ -311,6 +311,8 @@ class Config(Settings):
         return MemorisationSettings(
             num_images=self.evaluation.memorisation_images(variant.dataset),
             num_train=variant.experiment.num_train,
+            num_resamples=self.evaluation.num_resamples,
+            seed=0,
         )
 
     @property

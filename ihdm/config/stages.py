@@ -158,8 +158,10 @@ class ProbeSettings(Settings):
 class MemorisationSettings(Settings):
     """What the distance to the nearest training image depends on beside the images."""
 
-    num_images: AtLeastTwo
-    num_train: Count | None = None
+    num_images: AtLeastTwo = Field(description="samples, and held-out images, whose nearest training image is found")
+    num_train: Count | None = Field(default=None, description="first training images that the network saw; null: all")
+    num_resamples: NumResamples
+    seed: Seed
 
 
 class SweptExperiment(Settings):

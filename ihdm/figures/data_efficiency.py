@@ -10,7 +10,6 @@ from ihdm.errors import UserError
 from ihdm.figures import Input, Inputs
 from ihdm.metrics.memorisation import NEAR
 from ihdm.metrics.sweep import swept_parameters
-from ihdm.metrics.tables import with_most_images
 from ihdm.storage.reading import read_table
 
 if TYPE_CHECKING:
@@ -19,12 +18,12 @@ if TYPE_CHECKING:
 
 INPUTS = {"sweep": Input("metrics/sweep.csv")}
 
-FRECHET = ("frechet_distance", "fid")
+FRECHET = ("frechet_distance_held_out", "fid_held_out")
 MARKERS = "osD^v"
 
 
 def draw(inputs: Inputs) -> "Figure":
-    """Draw a row for each data set: distance, and the share of samples near training images in pixels and features.
+    """Draw a row for each data set: distance from held-out images, and the share near training images by two measures.
 
     Experiments of one kind of process, as those that differ in their seed, have one colour.
 
@@ -81,13 +80,13 @@ def _draw_dataset(
             rows = families[name]
             near = rows[rows["metric"] == "share_near"]
             label = None if number else name
-            _draw_points(row[0], with_most_images(rows[rows["metric"].isin(FRECHET)]), colour, marker, label)
+            _draw_points(row[0], rows[rows["metric"].isin(FRECHET)], colour, marker, label)
             _draw_points(row[1], near[near["extractor"] == "pixels"], colour, marker, label)
             _draw_points(row[2], near[near["extractor"] != "pixels"], colour, marker, label)
     counts = sorted({int(count) for names in kinds.values() for name in names for count in families[name]["num_train"]})
     row[0].set(yscale="log")
     label_log(row[0].yaxis)
-    for axes, title in zip(row, ("Fréchet distance", "near, pixels", "near, features"), strict=True):
+    for axes, title in zip(row, ("Fréchet distance, held out", "near, pixels", "near, features"), strict=True):
         axes.set_title(f"{dataset}: {title}")
         axes.set_xscale("log")
         axes.set_xticks(counts, [str(count) for count in counts])

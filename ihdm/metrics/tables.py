@@ -7,8 +7,9 @@ import pandas as pd
 from ihdm.errors import UserError
 from ihdm.metrics.features import require_one_extractor
 
-ANY_NUMBER = ("nearest_distance", "share_near")
-"""Means over images: n changes their errors and not their values, so that any n may be compared with any other."""
+ANY_NUMBER = ("nearest_distance", "share_near", "frechet_distance_held_out", "fid_held_out")
+"""Means over images: n changes their errors and not their values, so that any n may be compared with any other. And
+distances from held-out images, which are measured once: of all samples, and by as many for each network."""
 
 
 def join_tables(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

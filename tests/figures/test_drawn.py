@@ -207,7 +207,7 @@ def test_largest_blurs_ascend_and_each_has_its_measures(made_up, draw):
     chosen = sweep[sweep["experiment"].isin(names) & (sweep["metric"] == "frechet_distance")]
     chosen = chosen[chosen["delta_ratio"] == 1.25].sort_values("blur_sigma_max")
     assert_line(distance.containers[0].lines[0], chosen, "blur_sigma_max")
-    assert shares.lines[1].get_ydata().tolist() == [1 / 2, 1 / 4, 1 / 8]
+    assert shares.containers[1].lines[0].get_ydata().tolist() == [1 / 2, 1 / 4, 1 / 8]
 
 
 def test_what_does_not_blur_has_no_largest_blur(made_up, draw):
@@ -222,7 +222,7 @@ def test_quality_and_repeats_against_the_number_of_training_images(made_up, draw
     family = sweep[(sweep["base"] == "digits") & sweep["swept"].isin([np.nan, "num_train"])].sort_values("num_train")
     family = family[family["delta_ratio"] == 1.25]
     near = family[family["metric"] == "share_near"]
-    assert_line(distance.containers[0].lines[0], family[family["metric"] == "frechet_distance"], "num_train")
+    assert_line(distance.containers[0].lines[0], family[family["metric"] == "frechet_distance_held_out"], "num_train")
     assert_line(pixels.containers[0].lines[0], near[near["extractor"] == "pixels"], "num_train")
     assert_line(features.containers[0].lines[0], near[near["extractor"] == "dct"], "num_train")
     heat, rival = (to_rgb(bars.lines[0].get_color()) for bars in distance.containers)

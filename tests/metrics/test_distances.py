@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import linalg
 
 from ihdm.config.stages import DistanceSettings
 from ihdm.errors import UserError
 from ihdm.metrics import features as features_module
-from ihdm.metrics.distance import distance_rows, measure_distances, real_rows
+from ihdm.metrics.distance import distance_rows, held_out_rows, measure_distances, real_rows
 from ihdm.metrics.estimates import Estimate, jackknife, mean_estimate
 from ihdm.metrics.extrapolation import can_extrapolate, extrapolate
 from ihdm.metrics.features import CosineFeatures, PrincipalFeatures, StoredFeatures, extract
@@ -325,3 +326,19 @@ def test_principal_features_of_the_reference_are_white():
     images = np.random.default_rng(0).integers(0, 256, (400, 6, 6, 3), dtype=np.uint8)
     features = PrincipalFeatures.fit(images).transform(images)
     np.testing.assert_allclose(np.cov(features, rowvar=False), np.eye(64), atol=1e-8)
+
+
+def test_distance_from_held_out_images_is_that_of_their_gaussians():
+    """By definition, from moments; copies of training images are as near as these are."""
+    rng = np.random.default_rng(0)
+    samples, held_out = (rng.standard_normal((count, 3), np.float32) for count in (80, 60))
+    stored = {name: StoredFeatures(values, "dct", "0") for name, values in (("samples", samples), ("test", held_out))}
+    (row,) = held_out_rows({"samples": stored["samples"]}, stored["test"], 20, 0)
+    first, second = np.cov(samples, rowvar=False), np.cov(held_out, rowvar=False)
+    expected = np.square(samples.mean(axis=0) - held_out.mean(axis=0)).sum()
+    expected += np.trace(first + second - 2 * linalg.sqrtm(first @ second).real)
+    assert row["value"] == pytest.approx(expected, rel=1e-5)
+    assert (row["set"], row["metric"], row["n"], row["n_reference"]) == ("samples", "frechet_distance_held_out", 80, 60)
+    assert row["standard_error"] > 0
+    inception = {name: StoredFeatures(part.values, "inception", "0") for name, part in stored.items()}
+    assert held_out_rows({"samples": inception["samples"]}, inception["test"], 2, 0)[0]["metric"] == "fid_held_out"

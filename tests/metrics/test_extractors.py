@@ -22,6 +22,7 @@ from ihdm.metrics.tables import join_tables
 from ihdm.storage.files import sha256
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 1), dtype=np.uint8)
+MEMORISATION = '{"num_images": %s, "num_resamples": 20, "seed": 0}'
 SETTINGS = DistanceSettings(num_images=(100,), num_resamples=20, num_neighbours=3, extrapolate=False, seed=0)
 
 
@@ -145,7 +146,7 @@ def test_memorisation_has_its_own_numbers_of_images(folder, ihdm, ihdm_fails):
 
     def measure(count: int) -> pd.DataFrame:
         output = folder / f"{count}.csv"
-        ihdm("metrics", "memorisation", "--settings", f'{{"num_images": {count}}}', *given, "--label", "dataset=d",
+        ihdm("metrics", "memorisation", "--settings", MEMORISATION % count, *given, "--label", "dataset=d",
             "--output", output)  # fmt: skip
         return pd.read_csv(output)
 
@@ -153,13 +154,12 @@ def test_memorisation_has_its_own_numbers_of_images(folder, ihdm, ihdm_fails):
     assert set(zip(rows["set"], rows["n"], rows["n_reference"], strict=True)) == {
         ("samples", 60, 300),
         ("test", 40, 300),
+        ("samples", 300, 40),  # all from all held-out images
     }
     measure(30)
     ihdm("metrics", "table", folder / "60.csv", folder / "30.csv", "--output", folder / "both.csv")
-    assert set(pd.read_csv(folder / "both.csv")["n"]) == {60, 40, 30}
-    message = ihdm_fails(
-        "metrics", "memorisation", "--settings", '{"num_images": 101}', *given, "--output", folder / "x"
-    )
+    assert set(pd.read_csv(folder / "both.csv")["n"]) == {60, 40, 30, 300}
+    message = ihdm_fails("metrics", "memorisation", "--settings", MEMORISATION % 101, *given, "--output", folder / "x")
     assert "samples.npy: 101 images are asked for but it holds 100" in message
 
 

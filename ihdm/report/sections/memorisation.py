@@ -9,7 +9,8 @@ from ihdm.report.estimates import estimates
 HEADING = "Are training images repeated?"
 EXPLANATION = (
     "Distance to the nearest training image, in pixels and in features. Near one: nearer than 95 % of held-out "
-    "images come, so 5 % of these are by definition. A model that repeats training images has far more."
+    "images come, so 5 % of these are by definition. A model that repeats training images has far more. Beside: the "
+    "Fréchet distance of samples from held-out images, which no training saw."
 )
 
 
@@ -24,5 +25,11 @@ def parts(config: Config) -> list[str]:
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each set of images and space: distance to the nearest training image, and share near one."""
-    names = {"extractor": "space", "nearest_distance": "nearest training image", "share_near": "share near one"}
+    names = {
+        "extractor": "space",
+        "nearest_distance": "nearest training image",
+        "share_near": "share near one",
+        "frechet_distance_held_out": "distance from held-out",
+        "fid_held_out": "FID from held-out",
+    }
     return estimates(table, ["extractor"], "metric").rename(columns=names)
