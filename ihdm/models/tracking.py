@@ -6,6 +6,7 @@ it, and Weights & Biases, which takes no step twice, goes on with the same run.
 
 import secrets
 import shutil
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -80,11 +81,15 @@ class Tracking:
         is_known = (folder / RUN_NAME).exists()
         self.tracker = _started(run.tracker, folder, state.name)
         if not is_known:  # and else it has been shown
-            rows = list(history)
-            for step in sorted({row["step"] for row in rows}):
-                self.log([row for row in rows if row["step"] == step])
-            for step in range(run.evaluate_every, begun_at or 0, run.evaluate_every):
-                self.show(step)
+            rows = defaultdict(list)
+            for row in history:
+                rows[row["step"]].append(row)
+            looks = range(run.evaluate_every, begun_at or 0, run.evaluate_every)
+            # Losses and sheets in one order of steps: Weights & Biases drops what is of a step before the last.
+            for step in sorted({*rows, *looks}):
+                self.log(rows[step])
+                if step in looks:
+                    self.show(step)
 
     def log(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Show entries of the history, all of one step."""

@@ -106,12 +106,16 @@ def test_no_tracker_writes_nothing_and_none_changes_the_training(train_on, tmp_p
 
 
 class FakeRun:
-    """Takes what Weights & Biases would, and refuses what it does: a step before the last."""
+    """Takes what Weights & Biases would, and refuses what it drops: a step before the last of the same run."""
 
-    def __init__(self, **settings: object) -> None:
-        self.settings, self.logged, self.is_finished = settings, [], False
+    def __init__(self, last: dict[str, int], **settings: object) -> None:
+        self.last, self.settings, self.logged, self.is_finished = last, settings, [], False
 
     def log(self, values: dict, step: int) -> None:
+        name = self.settings["id"]
+        if step < self.last.get(name, 0):
+            raise ValueError(f"step {step} comes after step {self.last[name]}")
+        self.last[name] = step
         self.logged.append((step, values))
 
     def finish(self) -> None:
@@ -121,8 +125,9 @@ class FakeRun:
 @pytest.fixture
 def wandb(monkeypatch) -> list[FakeRun]:
     runs: list[FakeRun] = []
+    last: dict[str, int] = {}
     module = types.ModuleType("wandb")
-    module.init = lambda **settings: runs.append(FakeRun(**settings)) or runs[-1]
+    module.init = lambda **settings: runs.append(FakeRun(last, **settings)) or runs[-1]
     module.Image = lambda pixels: pixels.shape
     monkeypatch.setitem(sys.modules, "wandb", module)
     return runs
@@ -147,6 +152,17 @@ def test_weights_and_biases_goes_on_with_the_same_run(train_on, tmp_path, wandb)
     finish(tmp_path / "state")
     train_on(run=run)
     assert wandb[2].settings["id"] != first.settings["id"]
+
+
+def test_a_tracker_that_is_switched_on_midway_shows_what_was_before_in_order(train_on, wandb):
+    settings = {"evaluate_every": 2, "num_previews": 4, "num_held_out": 4}
+    with pytest.raises(InterruptedTrainingError):
+        train_on(5, run=RunSettings(tracker="none", **settings))
+    assert not wandb
+    train_on(run=RunSettings(tracker="wandb", **settings))
+    (shown_by,) = wandb
+    for name in ("train/loss", "held_out/mean", "samples"):
+        assert [step for step, values in shown_by.logged if name in values] == [2, 4, 6], name
 
 
 @pytest.mark.parametrize(
