@@ -7,6 +7,11 @@ from ihdm.crate.project import Project
 from ihdm.results.folder import STAGES
 
 FOLDERS = (*STAGES, "benchmarks")
+WITH_DATA = ("data", "portable")
+"""Those that hold images that networks were trained on, or what a prior keeps of each: their coefficients.
+
+Without its prior a portable model does not load, and the network itself is among the models.
+"""
 PIPELINE = PurePosixPath("pipeline")
 """Folder of the crate that holds the project's own files."""
 
@@ -16,9 +21,9 @@ def result_files(results: Path, *, with_data: bool) -> dict[PurePosixPath, Path]
 
     Args:
         results: the folder of results.
-        with_data: whether the images that networks were trained on are among them.
+        with_data: whether the images that networks were trained on are among them, and what keeps something of each.
     """
-    folders = [name for name in FOLDERS if with_data or name != "data"]
+    folders = [name for name in FOLDERS if with_data or name not in WITH_DATA]
     return {
         PurePosixPath(path.relative_to(results).as_posix()): path
         for folder in folders

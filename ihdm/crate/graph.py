@@ -156,11 +156,15 @@ def _describe_root(crate: ROCrate, results: Path, origins: list[Origin], told: M
     root = crate.root_dataset
     finished = max((origin.finished for origin in origins if origin.finished), default=None)
     names = ", ".join(dict.fromkeys(path.parts[1] for path in _models(origins)))
+    folders = (
+        " and the portable models, which may keep coefficients of each," if (results / "portable").is_dir() else ""
+    )
     root["name"] = f"{results.resolve().name}: inverse heat dissipation, reproduced"
     root["description"] = (
         "Results of the pipeline that reproduces “Generative Modelling with Inverse Heat Dissipation”: trained "
         "networks, samples, measurements, figures, tables and the claims of the paper with verdicts, each with a "
-        f"record of what made it.{f' Networks: {names}.' if names else ''} Images that networks were trained on are "
+        f"record of what made it.{f' Networks: {names}.' if names else ''} "
+        f"Images that networks were trained on{folders} are "
         + ("included." if "data/" in crate else "left out, as they may have a licence of their own.")
     )
     root["conformsTo"] = [{"@id": place} for place in PROFILES]

@@ -16,7 +16,7 @@ from ihdm.storage.reading import DAMAGED, read_archive, read_array, read_table
 if TYPE_CHECKING:
     import pandas as pd
 
-STAGES = ("data", "models", "samples", "metrics", "figures", "tables", "report")
+STAGES = ("data", "models", "samples", "metrics", "portable", "figures", "tables", "report")
 """The folders of results, in the order in which they are made."""
 
 
@@ -50,11 +50,12 @@ class Results:
         folder: of the results.
         data: data sets.
         models: folders of trained networks, which ``UNet2DModel.from_pretrained`` loads.
+        portable: the networks that are written as folders for ``IHDMPipeline.from_pretrained``, with card and prior.
         history: the training losses of each, as data frames.
         held_out: the held-out losses of each.
         samples: sets of samples by experiment and δ/σ.
-        arrays: all other arrays, by path without its ending: ``arrays["samples/digits/sequence"]``. An archive is a
-            dictionary of arrays.
+        arrays: all arrays, those of samples and data too, by path without its ending:
+            ``arrays["samples/digits/sequence"]``. An archive is a dictionary of arrays.
         tables: joint tables, as data frames.
         parts: the tables that these are joined from, by path: ``parts["spectrum/data/digits"]``.
         printed: tables as a paper prints them.
@@ -67,6 +68,7 @@ class Results:
             "data set", folder, "data/*/train.npy", lambda path: DataSet(path.parts[-2], path.parent, folder)
         )
         self.models = Shelf("network", folder, "models/*/config.json", lambda path: path.parent)
+        self.portable = Shelf("portable model", folder, "portable/*/model_index.json", lambda path: path.parent)
         self.history = Shelf("training history", folder, "models/*/history.csv", read_table)
         self.held_out = Shelf("table of held-out losses", folder, "models/*/held_out.csv", read_table)
         self.samples = Samples(folder)
@@ -120,6 +122,7 @@ class Results:
         kinds = {
             "data": list(self.data),
             "models": list(self.models),
+            "portable": list(self.portable),
             "samples": samples,
             "tables": list(self.tables),
             "printed": list(self.printed),

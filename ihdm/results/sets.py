@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,17 +104,25 @@ class Samples(Mapping[Key, SampleSet]):
         return self[experiment, delta_ratio].origin
 
     def __getitem__(self, key: Key | str) -> SampleSet:
-        """Return a set; nothing of it is read."""
-        experiment, ratio = (key, None) if isinstance(key, str) else key
-        found = self.of(experiment)
-        if ratio is None and len(found) == 1:
-            return next(iter(found.values()))
-        known = [format_number(one) for one in found]
-        if ratio is None:
-            raise UnknownNameError(f"{self.results}: holds samples of {experiment} at δ/σ {', '.join(known)}; name one")
-        if ratio not in found:
-            raise unknown(f"samples of {experiment} at δ/σ", format_number(ratio), self.results, known)
-        return found[ratio]
+        """Return a set; nothing of it is read.
+
+        Raises:
+            UnknownNameError: if there is none, or the key is something else.
+        """
+        match key:
+            case str(experiment):
+                found = self.of(experiment)
+                if len(found) == 1:
+                    return next(iter(found.values()))
+                known = ", ".join(map(format_number, found))
+                raise UnknownNameError(f"{self.results}: holds samples of {experiment} at δ/σ {known}; name one")
+            case (str(experiment), Real() as ratio):
+                found = self.of(experiment)
+                if ratio in found:
+                    return found[ratio]
+                known = [format_number(one) for one in found]
+                raise unknown(f"samples of {experiment} at δ/σ", format_number(ratio), self.results, known)
+        raise UnknownNameError(f'{self.results}: name an experiment and δ/σ, such as samples["digits", 1.25]')
 
     def __iter__(self) -> Iterator[Key]:
         """Go through experiments and δ/σ; nothing is read."""

@@ -61,6 +61,18 @@ def model(root: Path) -> None:
         np.savez(calibration, levels=np.arange(2))
 
 
+def portable(root: Path) -> None:
+    folder = root / "portable/digits"
+    names = ("README.md", "model_index.json", "unet/diffusion_pytorch_model.safetensors", "prior/config.json")
+    outputs = [folder / name for name in names]
+    inputs = [root / "models/digits/config.json", root / "data/digits/train.npy"]
+    meta = root / "portable/digits.meta.json"
+    with record(outputs, command="models export", inputs=inputs, settings={}, meta=meta):
+        for path in outputs:
+            write(path, "{}")
+    write(folder / ".snakemake_timestamp", "")
+
+
 def samples(root: Path) -> None:
     for ratio, count in (("1", 5), ("1.25", 6)):
         folder = root / f"samples/digits/delta{ratio}"
@@ -119,7 +131,7 @@ def built(tmp_path_factory) -> Path:
     before, here = tmp_path_factory.mktemp("before"), Path.cwd()
     os.chdir(before)
     try:
-        for make in (data, model, samples, tables, pictures):
+        for make in (data, model, portable, samples, tables, pictures):
             make(Path("metrics/run"))
     finally:
         os.chdir(here)

@@ -124,9 +124,8 @@ def test_it_conforms_to_the_profile_of_workflows(crated):
 def test_every_record_is_an_action_by_a_version_of_the_software(crated, folder):
     entities = graph(crated)
     actions = {name: entity for name, entity in entities.items() if kinds(entity) == {"CreateAction"}}
-    records = [
-        path.relative_to(folder) for path in folder.rglob("*.meta.json") if path.relative_to(folder).parts[0] != "data"
-    ]
+    paths = [path.relative_to(folder) for path in folder.rglob("*.meta.json")]
+    records = [path for path in paths if path.parts[0] not in ("data", "portable")]
     assert len(actions) == len(records)
     assert {reference["@id"] for reference in entities["./"]["mentions"]} == set(actions)
     for path in records:
@@ -181,6 +180,22 @@ def test_training_images_are_left_out_unless_asked_for(crated, folder, tmp_path,
     assert "licence: CC BY 4.0" in entities["data/digits/train.npy"]["description"]
     assert "included." in entities["./"]["description"]
     assert entities["./"]["license"] == {"@id": f"https://spdx.org/licenses/{CITATION['license']}"}
+
+
+def test_portable_models_are_left_out_with_the_images_that_they_keep_something_of(crated, folder, tmp_path, ihdm):
+    told = graph(crated)["./"]["description"]
+    assert not (crated / "portable").exists()
+    assert "and the portable models, which may keep coefficients of each, are left out" in told
+    ihdm("results", "crate", folder, "--output", tmp_path / "all", "--include-data")
+    entities = require_crate(tmp_path / "all")
+    made = entities["#made-portable/digits.meta.json"]
+    assert made["name"] == "python -m ihdm models export"
+    assert {"@id": "portable/digits/prior/config.json"} in made["result"]
+    assert entities["portable/digits/prior/config.json"]["description"].startswith("What starts of model digits")
+    assert "and the portable models, which may keep coefficients of each, are included" in entities["./"]["description"]
+    shutil.rmtree(folder / "portable")
+    ihdm("results", "crate", folder, "--output", tmp_path / "none")
+    assert "portable" not in graph(tmp_path / "none")["./"]["description"]
 
 
 def test_what_is_unfinished_and_logs_are_left_out(crated):

@@ -58,11 +58,14 @@ def test_data_models_figures_and_arrays(results, folder):
     assert results.data.digits.description()["licence"] == "CC BY 4.0"
     assert results.data.digits.origin.command == "data prepare"
     assert results.models["digits"] == folder / "models/digits"
+    assert results.portable["digits"] == folder / "portable/digits"
+    assert results.portable.origin("digits").command == "models export"
     assert results.figures["psd"] == folder / "figures/psd.png"
     assert results.figures["psd"].with_suffix(".pdf").exists()
     assert results.page.exists()
     assert results.arrays["samples/digits/sequence"]["levels"].tolist() == [0, 1, 2]
     assert results.arrays["data/digits/test"].shape == (4, 8, 8, 1)
+    assert results.arrays["samples/digits/delta1/samples"].shape == (5, 8, 8, 1)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +75,8 @@ def test_data_models_figures_and_arrays(results, folder):
         ("models/digits/milestones/step50/config.json", "models train"),
         ("models/digits", "models train"),
         ("models/digits/calibration.npz", "models calibrate"),
+        ("portable/digits", "models export"),
+        ("portable/digits/unet/diffusion_pytorch_model.safetensors", "models export"),
         ("metrics/distance/digits/delta1.csv", "metrics spectrum"),
         ("data/digits/test.json", "data prepare"),
         ("samples/digits/delta1/starts.npy", "samples draw"),
@@ -104,7 +109,12 @@ def test_an_origin_tells_all_that_the_record_does(results, folder):
     assert origin.inputs[trained_on] == sha256(folder / "data/digits/train.npy")
     assert origin.local("elsewhere/train.npy") is None
     assert "models train" in repr(origin)
-    assert {one.command for one in results.origins()} > {"data prepare", "models train", "claims check"}
+    assert {one.command for one in results.origins()} > {
+        "data prepare",
+        "models train",
+        "models export",
+        "claims check",
+    }
 
 
 def test_what_no_record_tells_of_is_said(results, built):
@@ -124,6 +134,9 @@ def test_what_no_record_tells_of_is_said(results, built):
         (lambda results: results.samples["digts", 1], "no samples of digts; near it are digits"),
         (lambda results: results.samples["digits", 2], "at δ/σ 2; there are 1, 1.25"),
         (lambda results: results.samples["digits"], "at δ/σ 1, 1.25; name one"),
+        (lambda results: results.samples["digits", "1"], "name an experiment and δ/σ"),
+        (lambda results: results.samples["digits", 1, 1], "name an experiment and δ/σ"),
+        (lambda results: results.samples[1.25], "name an experiment and δ/σ"),
         (lambda results: results.models.path("photos"), "no network photos; there are digits"),
     ],
 )
@@ -139,6 +152,7 @@ def test_names_behave_as_those_of_a_mapping(results):
     assert not hasattr(results.tables, "none")
     assert ("digits", 1.0) in results.samples
     assert ("digits", 9.0) not in results.samples
+    assert ("digits", "1") not in results.samples
     with pytest.raises(UnknownNameError, match="there is no table at all"):
         Results(results.folder / "figures").tables["spectrum"]
 
@@ -180,6 +194,7 @@ def test_it_shows_what_there_is(results):
     assert repr(results).splitlines()[1:] == [
         "  data     1: digits",
         "  models   1: digits",
+        "  portable 1: digits",
         "  samples  1: digits",
         "  tables   1: spectrum",
         "  printed  1: quality",
