@@ -85,8 +85,9 @@ def _draw_dataset(
             _draw_points(row[2], near[near["extractor"] != "pixels"], colour, marker, label)
     counts = sorted({int(count) for names in kinds.values() for name in names for count in families[name]["num_train"]})
     row[0].set(yscale="log")
+    row[0].set_ylabel("Fréchet distance to held-out images", fontsize=SMALL)
     label_log(row[0].yaxis)
-    for axes, title in zip(row, ("Fréchet distance, held out", "near, pixels", "near, features"), strict=True):
+    for axes, title in zip(row, ("distance", "near, pixels", "near, features"), strict=True):
         axes.set_title(f"{dataset}: {title}")
         axes.set_xscale("log")
         axes.set_xticks(counts, [str(count) for count in counts])
