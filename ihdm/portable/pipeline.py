@@ -1,5 +1,6 @@
 """A trained model as a pipeline of diffusers: network, scheduler, and what starts are made of."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from os import PathLike
@@ -124,7 +125,7 @@ class IHDMPipeline(DiffusionPipeline):
                 return self._normal(1, own[0]).expand(batch_size, -1, -1, -1)
             return self._normal(batch_size, generator)
 
-        *_, (_, images) = self._run(starts, draw, evaluations, precision, callback_on_step_end)
+        images = _last(self._run(starts, draw, evaluations, precision, callback_on_step_end))
         return self._finish(images, output_type, return_dict=return_dict)
 
     @torch.no_grad()
@@ -164,7 +165,7 @@ class IHDMPipeline(DiffusionPipeline):
         def draw() -> Latents:
             return cosines * self._normal(1, first) + sines * self._normal(1, second)
 
-        *_, (_, images) = self._run(starts, draw, evaluations, precision, None)
+        images = _last(self._run(starts, draw, evaluations, precision, None))
         return self._finish(images, output_type, return_dict=True)
 
     @torch.no_grad()
@@ -189,15 +190,16 @@ class IHDMPipeline(DiffusionPipeline):
         """Draw u_K in the process's range.
 
         Raises:
-            UserError: if they are blurred images, and the pipeline has no prior.
+            UserError: if there is not one generator for each, or they are blurred images and the pipeline has no prior.
         """
+        own = self._generators(generator, batch_size)
         self._require_float32()
         noise = self._normal(batch_size, generator)
         if not self.scheduler.process_settings.has_delta:
             return noise
         if self.prior is None:
             raise UserError("this pipeline has no prior to draw blurred images from; give starts")
-        blurred = self.prior.draw(self._generators(generator, batch_size))
+        blurred = self.prior.draw(own)
         return blurred.to(noise.device, torch.float32) + self.scheduler.bandwidth * noise
 
     def _require_float32(self) -> None:
@@ -256,6 +258,12 @@ class IHDMPipeline(DiffusionPipeline):
         elif output_type == "pil":
             found = as_pictures(to_uint8(shown))
         return ImagePipelineOutput(images=found) if return_dict else (found,)
+
+
+def _last(steps: Iterator[tuple[int, Latents]]) -> Latents:
+    """Return what the last step gives; those before are let go at once, for there may be hundreds."""
+    ((_, images),) = deque(steps, maxlen=1)
+    return images
 
 
 def as_pictures(images: np.ndarray) -> list[Image.Image]:

@@ -22,6 +22,7 @@ from ihdm.processes import Process, build_process
 from ihdm.samplers import Step, add_noise, plan_step, take_step
 
 _PROCESS: TypeAdapter[ProcessSettings] = TypeAdapter(ProcessSettings)
+_PRIOR_NOISE: TypeAdapter[PriorNoise] = TypeAdapter(PriorNoise)
 
 Generators = torch.Generator | Sequence[torch.Generator] | None
 """One generator for a batch, one for each image of it, or PyTorch's own."""
@@ -77,8 +78,9 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         evaluations: int | str = "all",
         spacing: str = "even",
         delta_ratio: float = 1.25,
-        prior_noise: PriorNoise = "delta",  # noqa: ARG002 (kept in the configuration)
+        prior_noise: PriorNoise = "delta",
     ) -> None:
+        _PRIOR_NOISE.validate_python(prior_noise)  # it is kept in the configuration
         self.process_settings = _PROCESS.validate_python(dict(process))
         own = SAMPLERS[default_sampler(self.process_settings)]
         self.sampler = SamplerSettings.model_validate(

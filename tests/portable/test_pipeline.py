@@ -1,4 +1,5 @@
 import inspect
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,28 @@ def test_the_way_can_be_watched(make_pipeline):
     steps = list(pipeline.trajectory(2, generator=generators(2)))
     assert [level for level, _ in steps] == [6, 5, 4, 3, 2, 1, 0]
     assert torch.equal(steps[-1][1].clamp(0, 1), images_of(pipeline, 2))
+
+
+def test_only_the_last_step_is_kept(make_pipeline):
+    """Means of hundreds of levels would fill the memory."""
+    pipeline, means, alive = make_pipeline(), [], []
+
+    def callback(_pipe, _number, _level, tensors):
+        means.append(weakref.ref(tensors["mean"]))
+        alive.append(sum(mean() is not None for mean in means))
+
+    images_of(pipeline, 2, callback_on_step_end=callback)
+    assert len(means) == 6
+    assert max(alive) <= 2
+
+
+def test_as_many_generators_as_images_are_needed_everywhere(make_pipeline):
+    for process in (HEAT, DIFFUSION):
+        pipeline = make_pipeline(process)
+        for draw in (pipeline, pipeline.draw_starts, lambda *given, own=pipeline: next(own.trajectory(*given))):
+            given = (3, generators(2)) if draw == pipeline.draw_starts else (3, None, generators(2))
+            with pytest.raises(UserError, match="2 generators for 3 images"):
+                draw(*given)
 
 
 def test_images_come_in_three_kinds(make_pipeline):

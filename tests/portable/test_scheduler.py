@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import ConfigMixin, DDIMScheduler, DDPMScheduler, SchedulerMixin
+from pydantic import ValidationError
 
 from ihdm.calibration import Calibration
 from ihdm.config.processes import SAMPLERS, SamplerSettings
@@ -38,6 +39,11 @@ def test_it_is_a_scheduler_of_diffusers():
     assert scheduler.order == 1
     images = torch.rand(2, 1, 8, 8)
     assert scheduler.scale_model_input(images, 3) is images
+
+
+def test_unknown_noise_of_starts_is_refused_at_once():
+    with pytest.raises(ValidationError, match="'delta', 'sigma' or 'none'"):
+        IHDMScheduler(process=HEAT, prior_noise="dleta")
 
 
 def test_the_papers_sampler_has_the_reference_values(golden, linear_network):
