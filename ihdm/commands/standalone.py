@@ -1,7 +1,7 @@
 """Commands that need no workflow: sample a model, interpolate in it, measure it, train one on pictures of one's own."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -56,18 +56,17 @@ def sample(
     precision: PrecisionOption = "no",
 ) -> None:
     """Generate images with a model."""
-    from ihdm.portable.pictures import ANIMATED, SHEETS, animate, draw, frames, require_new, with_sampler, write
+    from ihdm.portable.pictures import ANIMATED, SHEETS, animate, draw, frames, require_output, with_sampler, write
     from ihdm.progress import Progress
 
-    if output.suffix.lower() not in SHEETS + ANIMATED:
-        require_new(output)
+    require_output(output, SHEETS + ANIMATED)
     pipeline = with_sampler(_open(model), sampler, delta_ratio)
     chosen = _precision(precision)
     if output.suffix.lower() in ANIMATED:
         steps = evaluations or pipeline.scheduler.sampler.num_evaluations(len(pipeline.scheduler))
         sheets = []
         with Progress(f"sampling {output.name}", steps + 1, unit="steps") as progress:
-            for sheet in frames(pipeline, num_samples, seed, evaluations, chosen):
+            for sheet in frames(pipeline, num_samples, seed, evaluations, chosen, batch_size):
                 sheets.append(sheet)
                 progress.update(len(sheets))
         animate(sheets, output)
@@ -99,11 +98,13 @@ def interpolate(
 
     from ihdm.portable.pictures import SHEETS, enlargement, numbered_generator, with_sampler
     from ihdm.progress import Progress
+    from ihdm.storage.files import require_writable
     from ihdm.storage.images import save_grid
     from ihdm.storage.tensors import to_uint8
 
     if output.suffix.lower() not in SHEETS:
         raise UserError(f"{output}: give the name of a sheet, {', '.join(SHEETS)}")
+    require_writable(output)
     pipeline, chosen = with_sampler(_open(model), sampler, delta_ratio), _precision(precision)
     pipeline.set_progress_bar_config(disable=True)
     parts = []
@@ -125,7 +126,7 @@ def evaluate(
     data: Annotated[
         Path, typer.Option(help="What to compare with: a folder of pictures, or an array of prepared images, .npy.")
     ],
-    num_samples: Annotated[int, typer.Option("--num-samples", "-n", help="Number of images generated.", min=3)] = 1000,
+    num_samples: Annotated[int, typer.Option("--num-samples", "-n", help="Number of images generated.", min=6)] = 1000,
     extractor: Annotated[
         str,
         typer.Option(help="Features: dct, pca, efficientnet, or inception, in which alone distances are FID and KID."),
@@ -141,23 +142,32 @@ def evaluate(
     precision: PrecisionOption = "no",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Path of the table, .csv.")] = None,
     card: Annotated[bool, typer.Option("--card", help="Write it into the model's card.")] = False,
+    skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave out files that are no pictures.")] = False,
 ) -> None:
-    """Measure distances of a model's samples from pictures, with 95 % intervals, and precision and recall."""
+    """Measure distances of a model's samples from pictures, with 95 % intervals, and precision and recall.
+
+    Pictures in a folder are cut to their middle squares. A model of `--crops` is compared with crops by
+    `--data OUTPUT.work/data/train.npy`.
+    """
     import pandas as pd
 
     from ihdm.commands.tables import write_table
     from ihdm.portable.card import distance_lines, with_evaluation
     from ihdm.portable.evaluation import as_reference, distance_table, require_extractor
     from ihdm.portable.folder import CARD_NAME, is_pipeline
+    from ihdm.portable.own import broken_told
     from ihdm.portable.pictures import draw, with_sampler
     from ihdm.progress import Progress
-    from ihdm.storage.files import atomic_path
+    from ihdm.storage.files import atomic_path, require_writable
 
     if card and not is_pipeline(model):
         raise UserError(f"{model}: has no card; give a folder that `ihdm train` or `models export` made")
+    for path in (*([output] if output else []), *([model / CARD_NAME] if card else [])):
+        require_writable(path)
     kind, chosen = require_extractor(extractor), _precision(precision)
     pipeline = with_sampler(_open(model), sampler, delta_ratio)
-    reference = as_reference(data, pipeline.image_shape)
+    with broken_told():
+        reference = as_reference(data, pipeline.image_shape, skip_broken=skip_broken)
     with Progress("sampling", num_samples, unit="images") as progress:
         progress.update(0)
         images = draw(
@@ -205,6 +215,10 @@ def train(
     ] = "coefficients",
     seed: SeedOption = 0,
     skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave out files that are no pictures.")] = False,
+    tracker: Annotated[
+        Literal["none", "tensorboard", "wandb"],
+        typer.Option(help="What shows losses and samples meanwhile; its files lie in OUTPUT.work/state."),
+    ] = "none",
 ) -> None:
     """Train a model on a folder of pictures: from nothing to a folder with model, card and sheet.
 
@@ -212,9 +226,10 @@ def train(
     deleted when all is done; with it, a larger --steps trains on.
     """
     from ihdm.commands import data, models
+    from ihdm.config.settings import RunSettings
+    from ihdm.devices import processes
     from ihdm.portable import own
-    from ihdm.portable.folder import SHEET_NAME, require_prior, require_room
-    from ihdm.storage.provenance import was_made_with
+    from ihdm.portable.folder import CARD_NAME, SHEET_NAME, require_prior, require_room
 
     kind = require_prior(prior)
     require_room(output)
@@ -223,19 +238,26 @@ def train(
     )
     work = output.absolute().with_name(f"{output.absolute().name}.work")
     images, network = work / "data", work / "network"
-    if not own.is_prepared(images, experiment.dataset, pictures):
-        data.prepare(experiment.dataset.model_dump_json(), images, root=Path())
-    num_images = own.require_enough(images / "train.npy")
+    version = own.version_of(experiment.dataset, pictures)
+    if not own.is_prepared(images, experiment.dataset, version):
+        own.forget_version(images)
+        with own.broken_told():
+            data.prepare(experiment.dataset.model_dump_json(), images, root=Path())
+        own.keep_version(images, version)
+    num_images = own.require_enough(images / "train.npy", experiment, kind)
     settings = experiment.model_dump_json()
     if not own.is_trained(network, experiment, images / "train.npy"):
         models.train(
-            context, settings, images / "train.npy", state=work / "state", output=network, test=images / "test.npy"
-        )
+            context, settings, images / "train.npy", state=work / "state", output=network, test=images / "test.npy",
+            run_settings=RunSettings(tracker=tracker).model_dump_json(),
+        )  # fmt: skip
+        if not processes().is_main_process:  # of several, one writes what follows
+            return
     calibration = own.calibration_of(experiment, num_images)
-    if not was_made_with(network / "calibration.meta.json", calibration):
+    if not own.is_measured(network, calibration):
         models.calibrate(calibration.model_dump_json(), network, images / "train.npy")
     models.export(network, output, prior=kind, name=output.absolute().name)
-    typer.echo(f"{output} is written; see {output / SHEET_NAME} and {output / 'README.md'}")
+    typer.echo(f"{output} is written; see {output / SHEET_NAME} and {output / CARD_NAME}")
 
 
 @app.command()
@@ -268,12 +290,11 @@ def restore(
     A sheet has a row for each: the picture if it was whole, what was measured, a sample, the mean of all samples and
     how much they differ. A folder gets the means, and a sample of each.
     """
-    from ihdm.portable.pictures import SHEETS, require_new
+    from ihdm.portable.pictures import SHEETS, require_output
     from ihdm.portable.restoring import read_pictures, read_problem, restore_pictures, write_restored
     from ihdm.progress import Progress
 
-    if output.suffix.lower() not in SHEETS:
-        require_new(output)
+    require_output(output, SHEETS)
     pipeline, chosen = _open(model), _precision(precision)
     how = read_problem(problem, pipeline.image_shape[1])
     names, images = read_pictures(pictures, pipeline.image_shape, how if measured else None, num_pictures)
@@ -291,16 +312,25 @@ def _open(model: Path) -> "IHDMPipeline":
     """Return the pipeline of a model folder, on the device that there is.
 
     Raises:
-        UserError: if the folder holds no model.
+        UserError: if the folder holds no model, or a network of which it is not known what starts are made of.
     """
     from ihdm.commands.options import first_images
     from ihdm.commands.sampling import read_sampling
     from ihdm.devices import compute_device
-    from ihdm.models.origin import RECORD_NAME
+    from ihdm.models.origin import RECORD_NAME, read_origin
     from ihdm.portable.folder import assemble, is_pipeline, read
 
     if is_pipeline(model) or not (model / RECORD_NAME).exists():
         return read(model, compute_device())
+    origin = read_origin(model)
+    try:
+        origin.training_images()
+    except UserError as error:
+        reason = str(error).rpartition(";")[0]
+        raise UserError(
+            f"{reason}; make a folder of it that needs them no more, `python -m ihdm models export --model {model} "
+            "--train TRAIN.npy --output FOLDER`, and give that"
+        ) from None
     sampling, train = read_sampling("{}", model, None)
     return assemble(model, first_images(train, sampling.num_train), sampling).to(compute_device())
 

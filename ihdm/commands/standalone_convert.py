@@ -31,8 +31,8 @@ def convert(
     """Convert a checkpoint that the paper's authors have released, so that it is sampled and measured as our own.
 
     Network and process are those of the experiment. The checkpoint is read as tensors and plain values alone: a file
-    with anything else is refused, and nothing in it is run. Every tensor must fit. To sample the network, name its
-    training images with `--train`.
+    with anything else is refused, and nothing in it is run. Every tensor must fit. To sample the network, make a folder
+    of it with its training images: `python -m ihdm models export --model OUTPUT --train TRAIN.npy --output FOLDER`.
     """
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, save_network
     from ihdm.models.origin import RECORD_NAME

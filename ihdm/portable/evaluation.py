@@ -33,12 +33,13 @@ def require_extractor(name: str) -> Extractor:
     return cast("Extractor", name)
 
 
-def as_reference(data: Path, image_shape: tuple[int, int, int]) -> StoredImages:
+def as_reference(data: Path, image_shape: tuple[int, int, int], *, skip_broken: bool = False) -> StoredImages:
     """Return pictures as images of a model's size.
 
     Args:
         data: a folder of pictures, which are brought to this size, or an array of images that have it.
         image_shape: channels, height and width.
+        skip_broken: leave out files that are no pictures.
 
     Raises:
         UserError: if there are none, or they have another size.
@@ -51,7 +52,11 @@ def as_reference(data: Path, image_shape: tuple[int, int, int]) -> StoredImages:
             raise UserError(f"{data}: holds images of {found}; the model makes {height}×{width}×{channels}")
         return images
     settings = DatasetSettings(
-        source="folder", path=str(data.absolute()), image_size=height, image_channels=1 if channels == 1 else 3
+        source="folder",
+        path=str(data.absolute()),
+        image_size=height,
+        image_channels=1 if channels == 1 else 3,
+        skip_broken=skip_broken,
     )
     splits = load_splits(settings, obtain_raw(settings, Path()))
     with tempfile.TemporaryDirectory() as folder:

@@ -21,12 +21,16 @@ from ihdm.portable.prior import Prior, StoredCalibration, fit_mixture, keep_coef
 from ihdm.portable.scheduler import IHDMScheduler
 from ihdm.processes import build_process
 from ihdm.processes.heat import HeatDissipation
-from ihdm.storage.files import atomic_folder, require_writable
+from ihdm.storage.files import atomic_folder, require_replaceable
 from ihdm.storage.images import StoredImages, save_grid
 
 INDEX_NAME = "model_index.json"
 CARD_NAME = "README.md"
 SHEET_NAME = "samples.png"
+MARK_NAME = ".snakemake_timestamp"
+"""What the workflow puts into every folder that a rule writes."""
+PARTS = ("unet", "scheduler", "prior", "calibration")
+PART_ENDINGS = (".json", ".safetensors")
 
 PriorKind = Literal["coefficients", "mixture"]
 """What starts are made of: what is left of each training image, or a mixture fitted to that."""
@@ -116,7 +120,7 @@ def export(
 def save(pipeline: IHDMPipeline, folder: Path, card: str, sheet: StoredImages | None = None) -> list[Path]:
     """Write a pipeline, its card and a sheet of samples as a folder, which appears only when it is complete.
 
-    An earlier pipeline there makes room for it.
+    An earlier pipeline there makes room for it. What is written here, :func:`require_room` knows by name.
 
     Args:
         pipeline: what is written.
@@ -142,14 +146,38 @@ def save(pipeline: IHDMPipeline, folder: Path, card: str, sheet: StoredImages | 
 
 
 def require_room(folder: Path) -> None:
-    """Check that a pipeline can be written to a folder: that it is not there, empty, or holds a pipeline.
+    """Check that a pipeline can be written to a folder: that it is not there, empty, or holds one and nothing else.
 
     Raises:
-        UserError: if something else is in it.
+        UserError: if something else is in it, or nothing can be written there.
     """
-    require_writable(folder / INDEX_NAME)
-    if folder.is_file() or (folder.exists() and any(folder.iterdir()) and not (folder / INDEX_NAME).exists()):
-        raise UserError(f"{folder}: something else lies there already; give a folder that is empty, or new")
+    require_replaceable(folder)
+    if not folder.exists():
+        return
+    foreign = folder.name if folder.is_file() else _foreign_name(folder)
+    if foreign:
+        raise UserError(f"{folder}: something else lies there already ({foreign}); give a folder that is empty, or new")
+
+
+def _foreign_name(folder: Path) -> str | None:
+    """Return the name of something in a folder that :func:`save` does not write; None if there is nothing such."""
+    if not _is_our_index(folder / INDEX_NAME):
+        return min((path.name for path in folder.iterdir()), default=None)
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        is_part = len(name.parts) == 2 and name.parts[0] in PARTS and name.suffix in PART_ENDINGS
+        is_known = is_part or str(name) in (INDEX_NAME, CARD_NAME, SHEET_NAME, MARK_NAME)
+        if not is_known and (path.is_symlink() or not path.is_dir()):
+            return str(name)
+    return None
+
+
+def _is_our_index(path: Path) -> bool:
+    """Tell whether an index is that of our pipeline; diffusers has many, whose folders look the same."""
+    try:
+        return bool(json.loads(path.read_text())["_class_name"] == IHDMPipeline.__name__)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def read(folder: Path, device: torch.device | str = "cpu") -> IHDMPipeline:

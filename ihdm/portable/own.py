@@ -1,18 +1,28 @@
 """From a folder of one's own pictures to a model: which experiment that is, and what of it is done already."""
 
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast, get_args
 
 from pydantic import ValidationError
 
+from ihdm.calibration import CALIBRATION_NAME
 from ihdm.config.experiments import Experiment
 from ihdm.config.settings import DatasetSettings
 from ihdm.config.stages import CalibrationSettings
-from ihdm.data.encoded import image_names
+from ihdm.data.encoded import ImageFiles, image_names
+from ihdm.data.resizing import halve_and_crop
 from ihdm.errors import UserError
+from ihdm.models.network import WEIGHTS_NAME
 from ihdm.models.origin import RECORD_NAME
+from ihdm.portable.folder import PriorKind
 from ihdm.portable.presets import SIZES, Preset, preset_experiment
-from ihdm.storage.files import sha256
+from ihdm.portable.prior import require_enough_for_mixture
+from ihdm.processes import build_process
+from ihdm.processes.heat import HeatDissipation
+from ihdm.storage.files import atomic_path, sha256
 from ihdm.storage.provenance import read_record, was_made_with
 from ihdm.storage.reading import open_images
 
@@ -22,6 +32,8 @@ NUM_CALIBRATION = 512
 """Training images on which the network is measured."""
 MAX_CALIBRATED = 50
 """Levels at which it is."""
+VERSION_NAME = "pictures.sha256"
+"""Tells, beside prepared images, which pictures they were made of."""
 
 
 def experiment_of(
@@ -38,42 +50,74 @@ def experiment_of(
     """Return the experiment of a preset on a folder of pictures.
 
     Raises:
-        UserError: if there is no such preset or folder, or its network cannot have images of this size.
+        UserError: if there is no such preset or folder, a number is out of bounds, or its network cannot have images of
+            this size.
     """
     if preset not in get_args(Preset):
         raise UserError(f"--preset {preset}: there are {', '.join(get_args(Preset))}")
     if not pictures.is_dir():
         raise UserError(f"{pictures}: there is no such folder; give one with pictures in it")
     name = cast("Preset", preset)
-    dataset = DatasetSettings(
-        source="folder",
-        path=str(pictures.absolute()),
-        image_size=image_size or SIZES[name],
-        image_channels=1 if grey else 3,
-        skip_broken=skip_broken,
-        crops=crops,
-    )
     try:
+        dataset = DatasetSettings(
+            source="folder",
+            path=str(pictures.absolute()),
+            image_size=image_size or SIZES[name],
+            image_channels=1 if grey else 3,
+            skip_broken=skip_broken,
+            crops=crops,
+        )
         return preset_experiment(name, dataset, steps, seed)
     except ValidationError as error:
-        said = "; ".join(detail["msg"].removeprefix("Value error, ") for detail in error.errors())
-        raise UserError(f"--image-size {image_size}: {said}") from None
+        options = {"path": f"{pictures}", "crops": f"--crops {crops}", "steps": f"--steps {steps}"}
+        said = []
+        for detail in error.errors():
+            # Whatever else does not fit follows from the size.
+            option = next((options[key] for key in map(str, detail["loc"]) if key in options), None)
+            message = "; ".join(detail["msg"].removeprefix("Value error, ").splitlines())
+            said.append(f"{option or f'--image-size {image_size}'}: {message}")
+        raise UserError("; ".join(said)) from None
 
 
-def is_prepared(folder: Path, dataset: DatasetSettings, pictures: Path) -> bool:
-    """Tell whether the images are prepared as they are to be, and no picture has come, gone or changed since."""
-    record = folder / "data.meta.json"
-    if not was_made_with(record, dataset) or not all((folder / f"{split}.npy").exists() for split in ("train", "test")):
-        return False
-    names = image_names(pictures)
-    made = record.stat().st_mtime
-    arrays = [open_images(folder / f"{split}.npy") for split in ("train", "test")]
-    is_whole = dataset.skip_broken or sum(map(len, arrays)) == len(names) * (dataset.crops or 1)
-    return is_whole and all((pictures / name).stat().st_mtime < made for name in names)
+def version_of(dataset: DatasetSettings, pictures: Path) -> str:
+    """Return a hash of the pictures' names, sizes and times of change: another if one has come, gone or changed."""
+    files = ImageFiles(pictures, tuple(image_names(pictures)), dataset, halve_and_crop)
+    return hashlib.sha256("\n".join(map(files.version, range(len(files)))).encode()).hexdigest()
 
 
-def require_enough(train: Path) -> int:
-    """Return how many training images there are.
+def keep_version(folder: Path, version: str) -> None:
+    """Write beside prepared images which pictures they were made of."""
+    with atomic_path(folder / VERSION_NAME) as temporary:
+        temporary.write_text(version)
+
+
+def forget_version(folder: Path) -> None:
+    """Let images that are about to be prepared anew count as none until they are complete."""
+    (folder / VERSION_NAME).unlink(missing_ok=True)
+
+
+def is_prepared(folder: Path, dataset: DatasetSettings, version: str) -> bool:
+    """Tell whether the images are prepared as they are to be, from these very pictures."""
+    kept = folder / VERSION_NAME
+    is_whole = all((folder / f"{split}.npy").exists() for split in ("train", "test"))
+    is_as_asked = was_made_with(folder / "data.meta.json", dataset)
+    return is_whole and is_as_asked and kept.exists() and kept.read_text() == version
+
+
+@contextmanager
+def broken_told() -> Iterator[None]:
+    """Within the block, an error about broken pictures names the option, and not the key of a configuration."""
+    try:
+        yield
+    except UserError as error:
+        told, advice, other = str(error).partition("; mend or remove them")
+        if not advice or "skip_broken" not in other:
+            raise
+        raise UserError(f"{told}{advice}, or leave them out: --skip-broken") from None
+
+
+def require_enough(train: Path, experiment: Experiment, prior: PriorKind) -> int:
+    """Return how many training images there are, enough to train on and to make this prior of.
 
     Raises:
         UserError: if they are too few.
@@ -84,6 +128,9 @@ def require_enough(train: Path) -> int:
             f"{count} training images are there, and {FEWEST} are the fewest that anything can be learnt from; give "
             "some hundreds of pictures"
         )
+    process = build_process(experiment.process, experiment.dataset.image_size)
+    if prior == "mixture" and isinstance(process, HeatDissipation):
+        require_enough_for_mixture(process, count, experiment.dataset.image_channels)
     return count
 
 
@@ -93,8 +140,20 @@ def is_trained(folder: Path, experiment: Experiment, train: Path) -> bool:
         record = read_record(folder / RECORD_NAME)
     except UserError:
         return False
+    if not (folder / WEIGHTS_NAME).exists():
+        return False
     known = {name: value for name, value in record["settings"].items() if name != "run"}
     return known == experiment.model_dump(mode="json") and sha256(train) in record["inputs"].values()
+
+
+def is_measured(folder: Path, calibration: CalibrationSettings) -> bool:
+    """Tell whether the network in a folder, with its present weights, was measured so."""
+    measured = folder / CALIBRATION_NAME
+    record = measured.with_suffix(".meta.json")
+    if not measured.exists() or not was_made_with(record, calibration):
+        return False
+    # The settings are the same after further training, but the network is another.
+    return sha256(folder / WEIGHTS_NAME) in read_record(record)["inputs"].values()
 
 
 def calibration_of(experiment: Experiment, num_images: int) -> CalibrationSettings:

@@ -14,7 +14,7 @@ from ihdm.errors import UserError
 from ihdm.portable.pipeline import IHDMPipeline, as_pictures
 from ihdm.portable.scheduler import IHDMScheduler
 from ihdm.seeds import torch_seed
-from ihdm.storage.files import atomic_folder, atomic_path
+from ihdm.storage.files import atomic_folder, atomic_path, require_replaceable, require_writable
 from ihdm.storage.images import StoredImages, save_grid, tile
 from ihdm.storage.tensors import to_uint8
 
@@ -42,7 +42,8 @@ def with_sampler(pipeline: IHDMPipeline, sampler: str | None, delta_ratio: float
 
     Args:
         pipeline: is changed.
-        sampler: a name, or SamplerSettings as JSON; by default its own.
+        sampler: a name, which leaves evaluations and spacing as they are, or SamplerSettings as JSON; by default its
+            own.
         delta_ratio: by default its own.
 
     Raises:
@@ -53,7 +54,7 @@ def with_sampler(pipeline: IHDMPipeline, sampler: str | None, delta_ratio: float
         if sampler.lstrip().startswith("{"):
             changes |= parse_settings(SamplerSettings, sampler).model_dump()
         elif sampler in NAMED_SAMPLERS:
-            changes |= NAMED_SAMPLERS[sampler].model_dump()
+            changes |= NAMED_SAMPLERS[sampler].model_dump(include={"coupling", "noise"})
         else:
             raise UserError(f"--sampler {sampler}: known are {', '.join(NAMED_SAMPLERS)}, or settings of one as JSON")
     if changes:
@@ -111,17 +112,30 @@ def write(images: StoredImages, output: Path) -> None:
             picture.save(filled / f"{number:0{width}}.png")
 
 
+def require_output(output: Path, endings: Sequence[str]) -> None:
+    """Check, before the work, that a file of one of these endings, or else a folder of pictures, can be written.
+
+    Raises:
+        UserError: if it cannot.
+    """
+    if output.suffix.lower() in endings:
+        require_writable(output)
+    else:
+        require_new(output)
+
+
 def require_new(folder: Path) -> None:
     """Check that a folder of pictures can be written.
 
     Raises:
-        UserError: if there is something already, or the ending is that of another kind of file.
+        UserError: if there is something already, the ending is that of another kind of file, or nothing can be written.
     """
     if folder.suffix:
         raise UserError(
             f"{folder}: give the name of a sheet, {', '.join(SHEETS)}, of an animation, {', '.join(ANIMATED)}, or of a "
             "folder, without an ending"
         )
+    require_replaceable(folder)
     if folder.exists() and (folder.is_file() or any(folder.iterdir())):
         raise UserError(f"{folder}: something lies there already; give a folder that is empty, or new")
 
@@ -132,13 +146,21 @@ def enlargement(images: StoredImages) -> int:
 
 
 def frames(
-    pipeline: IHDMPipeline, count: int, seed: int, evaluations: int | None, precision: Precision = "no"
+    pipeline: IHDMPipeline,
+    count: int,
+    seed: int,
+    evaluations: int | None,
+    precision: Precision = "no",
+    batch_size: int = 64,
 ) -> Iterator[StoredImages]:
-    """Yield images as they form, the start first."""
+    """Yield images as they form, the start first; so many at a time go through the network."""
     pipeline.set_progress_bar_config(disable=True)
-    generators = [numbered_generator(seed, number) for number in range(count)]
-    for _, images in pipeline.trajectory(count, evaluations, generators, precision):
-        yield to_uint8(images)
+    ways = []
+    for first in range(0, count, batch_size):
+        generators = [numbered_generator(seed, number) for number in range(first, min(first + batch_size, count))]
+        ways.append(pipeline.trajectory(len(generators), evaluations, generators, precision))
+    for parts in zip(*ways, strict=True):
+        yield np.concatenate([to_uint8(images) for _, images in parts])
 
 
 def animate(sheets: Sequence[StoredImages], output: Path) -> None:

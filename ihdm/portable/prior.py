@@ -206,6 +206,21 @@ def keep_coefficients(process: HeatDissipation, train: StoredImages) -> Coeffici
     return prior
 
 
+def require_enough_for_mixture(process: HeatDissipation, num_images: int, channels: int) -> None:
+    """Check that a mixture can be fitted to so many images.
+
+    Raises:
+        UserError: if there are fewer than ten for each coefficient.
+    """
+    rows, columns = surviving(process)
+    num_coefficients = channels * rows * columns
+    if num_images < 10 * num_coefficients:
+        raise UserError(
+            f"{num_images} training images are too few for a mixture over {num_coefficients} coefficients, of which "
+            "each needs ten; keep the coefficients themselves: --prior coefficients"
+        )
+
+
 def fit_mixture(process: HeatDissipation, train: StoredImages, seed: int) -> MixturePrior:
     """Return the mixture of full Gaussians, of as many components as the Bayesian information criterion prefers.
 
@@ -219,13 +234,9 @@ def fit_mixture(process: HeatDissipation, train: StoredImages, seed: int) -> Mix
     """
     from sklearn.mixture import GaussianMixture
 
+    require_enough_for_mixture(process, len(train), train.shape[-1])
     found = blurred_coefficients(process, train)
     points = found.flatten(1).double().numpy()
-    if len(points) < 10 * points.shape[1]:
-        raise UserError(
-            f"{len(points)} training images are too few for a mixture over {points.shape[1]} coefficients, of which "
-            f"each needs ten; keep the coefficients themselves"
-        )
     floor = (0.01 * process.sigma) ** 2  # far below the noise of starts, so that nothing is singular
     state = torch_seed(seed, "mixture prior") % 2**32
     fits = [

@@ -47,17 +47,20 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     Raises:
         UserError: if the disk is full.
     """
+    path = path.absolute()
     with full_disk_told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        filled, previous = temporary / "new", temporary / "previous"
         try:
-            filled = temporary / path.name
             filled.mkdir()
             yield filled
             if path.exists():
-                os.replace(path, temporary / "previous")
+                os.replace(path, previous)
             os.replace(filled, path)
         finally:
+            if previous.exists() and not path.exists():  # stopped between the two
+                os.replace(previous, path)
             shutil.rmtree(temporary, ignore_errors=True)
 
 
@@ -85,6 +88,22 @@ def require_writable(path: Path) -> None:
     """
     if path.is_dir():
         raise UserError(f"{path}: is a folder; the output is to be a file there")
+    _require_takes_files(path)
+
+
+def require_replaceable(folder: Path) -> None:
+    """Check that :func:`atomic_folder` can put a folder at ``folder``; nothing is left of the trial.
+
+    Raises:
+        UserError: if it cannot, or the command was started in this folder.
+    """
+    if folder.resolve() == Path.cwd():
+        raise UserError(f"{folder}: is the folder you are in, and a new one would take its place; give another name")
+    _require_takes_files(folder)
+
+
+def _require_takes_files(path: Path) -> None:
+    """Check that files can be made beside ``path``, or where its folder is going to be."""
     folder = next(folder for folder in path.absolute().parents if folder.exists())
     try:
         with tempfile.TemporaryFile(dir=folder):

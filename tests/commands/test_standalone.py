@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,9 +17,13 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from ihdm.__main__ import app
-from ihdm.portable.folder import read
-from ihdm.portable.pictures import draw
-from ihdm.storage.files import sha256
+from ihdm.config.settings import DatasetSettings
+from ihdm.errors import UserError
+from ihdm.portable.folder import read, require_room
+from ihdm.portable.own import version_of
+from ihdm.portable.pictures import draw, frames, with_sampler
+from ihdm.portable.scheduler import IHDMScheduler
+from ihdm.storage.files import atomic_folder, sha256
 
 
 @pytest.fixture(scope="session")
@@ -80,16 +86,162 @@ def test_three_lines_load_it_anywhere(model, tmp_path):
 def test_training_goes_on_where_it_was_stopped_and_ends_in_the_same_bytes(model, pictures, tmp_path, ihdm):
     ihdm("train", pictures, "-o", tmp_path / "model", *OPTIONS[:-1], 2)
     first = sha256(tmp_path / "model/unet/diffusion_pytorch_model.safetensors")
+    measured = sha256(tmp_path / "model/calibration/diffusion_pytorch_model.safetensors")
     prepared = (tmp_path / "model.work/data/train.npy").stat().st_mtime_ns
     ihdm("train", pictures, "-o", tmp_path / "model", *OPTIONS)
     weights = tmp_path / "model/unet/diffusion_pytorch_model.safetensors"
     assert first != sha256(weights) == sha256(model / "unet/diffusion_pytorch_model.safetensors")
     assert (tmp_path / "model.work/data/train.npy").stat().st_mtime_ns == prepared
+    # The network is another, and so is what was measured of it.
+    assert measured != sha256(tmp_path / "model/calibration/diffusion_pytorch_model.safetensors")
+    record = json.loads((tmp_path / "model.work/network/calibration.meta.json").read_text())
+    assert sha256(weights) in record["inputs"].values()
     changed = weights.stat().st_mtime_ns
-    trained = (tmp_path / "model.work/network/history.csv").stat().st_mtime_ns
+    trained, calibrated = (
+        (tmp_path / "model.work/network" / name).stat().st_mtime_ns for name in ("history.csv", "calibration.npz")
+    )
     ihdm("train", pictures, "-o", tmp_path / "model", *OPTIONS)
+    assert (tmp_path / "model.work/network/calibration.npz").stat().st_mtime_ns == calibrated
     assert (tmp_path / "model.work/network/history.csv").stat().st_mtime_ns == trained
     assert weights.stat().st_mtime_ns != changed  # the folder is written anew, from what is there
+
+
+def test_of_several_processes_one_writes_the_model(model, pictures, tmp_path, ihdm, monkeypatch):
+    """In the others training leaves nothing, and so they could not go on."""
+    monkeypatch.setattr("ihdm.commands.models.train", lambda *_arguments, **_options: None)
+    monkeypatch.setattr("ihdm.devices.processes", lambda: SimpleNamespace(is_main_process=False))
+    ihdm("train", pictures, "-o", tmp_path / "model", *OPTIONS)
+    assert not (tmp_path / "model").exists()
+
+
+def test_pictures_that_are_swapped_or_gone_are_noticed(pictures, tmp_path):
+    mine = tmp_path / "mine"
+    shutil.copytree(pictures, mine)
+    dataset = DatasetSettings(source="folder", path=str(mine), image_size=8, image_channels=3)
+    before = version_of(dataset, mine)
+    assert version_of(dataset, mine) == before
+    (mine / "00.png").rename(mine / "other")
+    (mine / "01.png").rename(mine / "00.png")
+    (mine / "other").rename(mine / "01.png")
+    swapped = version_of(dataset, mine)
+    (mine / "29.png").unlink()
+    gone = version_of(dataset, mine)
+    shutil.copy2(pictures / "00.png", mine / "29.png")  # with its own time, older than all that was made
+    assert len({before, swapped, gone, version_of(dataset, mine)}) == 4
+
+
+def test_too_few_pictures_for_a_mixture_are_told_before_training(pictures, tmp_path, ihdm_fails):
+    said = ihdm_fails("train", pictures, "-o", tmp_path / "model", *OPTIONS, "--prior", "mixture")
+    assert "27 training images are too few for a mixture" in said
+    assert not (tmp_path / "model.work/network").exists()
+
+
+def test_only_what_a_model_is_made_of_makes_room_for_another(model, tmp_path):
+    copy = tmp_path / "model"
+    shutil.copytree(model, copy)
+    require_room(copy)
+    (copy / ".snakemake_timestamp").touch()  # of a rule that wrote it
+    require_room(copy)
+    for mine in ("notes.txt", "unet/notes.txt", "unet/more/config.json"):
+        (copy / mine).parent.mkdir(exist_ok=True)
+        (copy / mine).touch()
+        with pytest.raises(UserError, match=f"something else lies there already .{mine}"):
+            require_room(copy)
+        (copy / mine).unlink()
+    index = json.loads((copy / "model_index.json").read_text())
+    (copy / "model_index.json").write_text(json.dumps({**index, "_class_name": "DDPMPipeline"}))
+    with pytest.raises(UserError, match="something else lies there already"):
+        require_room(copy)
+
+
+def test_a_folder_is_never_lost_when_another_takes_its_place(tmp_path, monkeypatch):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/file").write_text("old")
+    replace, asked = os.replace, []
+
+    def interrupted(source, target):
+        asked.append(target)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    monkeypatch.setattr("os.replace", interrupted)
+    with pytest.raises(KeyboardInterrupt), atomic_folder(tmp_path / "model") as filled:
+        (filled / "file").write_text("new")
+    assert len(asked) == 3
+    assert (tmp_path / "model/file").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_the_folder_one_is_in_is_not_replaced(model, pictures, tmp_path, monkeypatch, ihdm_fails):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    problem = ("--problem", '{"kind": "noise"}')
+    for command in (("train", pictures), ("sample", model), ("restore", model, pictures, *problem)):
+        assert "is the folder you are in" in ihdm_fails(*command, "-o", ".")
+    assert Path.cwd().exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+def test_outputs_are_looked_at_before_the_work(model, pictures, tmp_path, ihdm_fails):
+    (tmp_path / "file").touch()
+    sheet, table = tmp_path / "file/sheet.png", tmp_path / "file/table.csv"
+    for command in (
+        ("sample", model, "-o", sheet),
+        ("sample", model, "-o", sheet.with_suffix(".gif")),
+        ("sample", model, "-o", sheet.with_suffix("")),
+        ("interpolate", model, "-o", sheet),
+        ("evaluate", model, "--data", tmp_path / "gone", "-o", table),
+        ("restore", model, tmp_path / "gone", "--problem", '{"kind": "noise"}', "-o", sheet),
+        ("train", tmp_path / "gone", "-o", tmp_path / "file/model"),
+    ):
+        assert "cannot be written" in ihdm_fails(*command), command
+
+
+def test_numbers_out_of_bounds_name_their_option(pictures, tmp_path, ihdm_fails):
+    for option, value in (("--image-size", 5000), ("--crops", 10**12), ("--steps", 10**12)):
+        assert f"{option} {value}: Input should be less" in ihdm_fails(
+            "train", pictures, "-o", tmp_path / "model", option, value
+        )
+
+
+def test_broken_pictures_are_left_out_by_an_option(model, pictures, tmp_path, ihdm, ihdm_fails):
+    mine = tmp_path / "mine"
+    shutil.copytree(pictures, mine)
+    (mine / "broken.png").write_text("nothing")
+    compared = ("evaluate", model, "--data", mine, "-n", 6, "--extractor", "dct", "--evaluations", 4)
+    for command in (compared, ("train", mine, "-o", tmp_path / "model", *OPTIONS)):
+        assert "broken.png (not an image of any known kind); mend or remove them, or leave them out: --skip-broken" in (
+            ihdm_fails(*command)
+        )
+    ihdm(*compared, "--skip-broken", "-o", tmp_path / "table.csv")
+    assert set(pd.read_csv(tmp_path / "table.csv")["n_reference"]) == {30}
+
+
+def test_a_network_without_training_images_is_told_how_to_get_some(model, tmp_path, ihdm_fails):
+    """As `ihdm convert` makes them."""
+    network = tmp_path / "network"
+    shutil.copytree(model.with_name("model.work") / "network", network)
+    record = json.loads((network / "model.meta.json").read_text())
+    record["inputs"] = {}
+    (network / "model.meta.json").write_text(json.dumps(record))
+    said = ihdm_fails("sample", network, "-o", tmp_path / "sheet.png")
+    assert "does not tell which images its network was trained on; make a folder of it" in said
+    assert f"python -m ihdm models export --model {network} --train" in said
+
+
+def test_batches_change_no_animation(model):
+    pipeline = read(model)
+    whole, parts = (np.stack([*frames(pipeline, 5, 3, 4, batch_size=size)]).astype(int) for size in (5, 2))
+    assert whole.shape == parts.shape == (5, 5, 8, 8, 3)
+    assert np.abs(whole - parts).max() <= 1
+
+
+def test_samplers_by_name_leave_evaluations_as_they_are(model):
+    pipeline = read(model)
+    pipeline.scheduler = IHDMScheduler.from_config(dict(pipeline.scheduler.config), evaluations=8)
+    found = with_sampler(pipeline, "markov", None).scheduler.sampler
+    assert (found.noise, found.evaluations) == ("measured", 8)
 
 
 def test_a_picture_more_is_noticed(pictures, tmp_path, ihdm):
