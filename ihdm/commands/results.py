@@ -50,7 +50,11 @@ def crate(
     ] = None,
     include_data: Annotated[
         bool,
-        typer.Option("--include-data", help="Take in the images that networks were trained on; see to their licence."),
+        typer.Option(
+            "--include-data",
+            help="Take in the images that networks were trained on, and the models for others, which hold blurred ones; "
+            "see to their licence.",
+        ),
     ] = False,
     project: Annotated[
         Path | None,
