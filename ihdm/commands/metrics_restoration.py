@@ -44,7 +44,7 @@ def restoration(
     from ihdm.processes import build_process
     from ihdm.progress import Progress
     from ihdm.restoration.conditioning import prior_moments
-    from ihdm.restoration.solvers import Restorer
+    from ihdm.restoration.solvers import Restorer, from_cpu
     from ihdm.restoration.study import num_methods, study
     from ihdm.storage.files import atomic_path
     from ihdm.storage.provenance import record
@@ -67,8 +67,8 @@ def restoration(
         transform, _ = load_extractor(extractor, unseen[:1], inception=inception)
         mean, power = prior_moments(to_tensor(seen[: chosen.num_moments]))
         restorer = Restorer(
-            load_network(model, chosen.process, seen, device, chosen.compute),
-            build_process(chosen.process, seen.shape[1], device),
+            from_cpu(load_network(model, chosen.process, seen, device, chosen.compute), device),
+            build_process(chosen.process, seen.shape[1]),
             Calibration.read(model / CALIBRATION_NAME, chosen.process),
             mean,
             power,

@@ -74,7 +74,8 @@ class RestorationSettings(Settings):
     )
     sampler: Name | None = Field(
         default=None,
-        description="what samples of the posterior are drawn by; by default the process's own, with measured noise",
+        description="what samples of the posterior are drawn by, of which the levels and the coupling count alone, as "
+        "noise is what was measured; by default the process's own",
     )
     num_images: Annotated[int, Field(ge=4, le=10**6)] = Field(default=64, description="test images that are scored")
     num_validation: Annotated[int, Field(ge=2, le=10**6)] = Field(

@@ -1,5 +1,6 @@
 """Pictures of one's own, restored with a model folder alone."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from ihdm.portable.pipeline import IHDMPipeline, as_pictures
 from ihdm.portable.prior import CoefficientPrior, MixturePrior, unblurred
 from ihdm.processes.heat import HeatDissipation
 from ihdm.restoration.problems import Measurement, measurement
-from ihdm.restoration.solvers import Restorer, pairs
+from ihdm.restoration.solvers import Restorer, from_cpu, pairs
 from ihdm.storage.files import atomic_folder
 from ihdm.storage.images import StoredImages, save_grid
 from ihdm.storage.tensors import to_tensor, to_uint8
@@ -107,7 +108,7 @@ def restorer_of(pipeline: IHDMPipeline, evaluations: int | None, seed: int, prec
         raise UserError("this model's network was not measured, which restoration needs; see `models calibrate`")
     calibration, scheduler = pipeline.calibration.table(), pipeline.scheduler
     channels, size, _ = pipeline.image_shape
-    process = scheduler.process_for(torch.zeros(1, channels, size, size, device=pipeline.device))
+    process = scheduler.process_for(torch.zeros(1, channels, size, size))
     count = evaluations or len(calibration.levels)
     sampler = posterior_sampler(scheduler.process_settings, count)
     missing = set(sampler.levels(len(scheduler))) - {0, *calibration.levels.tolist()}
@@ -117,9 +118,10 @@ def restorer_of(pipeline: IHDMPipeline, evaluations: int | None, seed: int, prec
         )
     mean = torch.full((channels, size, size), 0.5, dtype=torch.float64)
     if isinstance(process, HeatDissipation) and isinstance(pipeline.prior, CoefficientPrior | MixturePrior):
-        mean = unblurred(process, pipeline.prior.mean()).double()
+        mean = unblurred(process, pipeline.prior.mean().cpu()).double()
     power = torch.as_tensor(calibration.power) / 4**process.bits_of_range
-    return Restorer(Deblurrer(pipeline.unet.eval(), precision), process, calibration, mean, power, sampler, seed)
+    network = from_cpu(Deblurrer(pipeline.unet.eval(), precision), pipeline.device)
+    return Restorer(network, process, calibration, mean, power, sampler, seed)
 
 
 def restore_pictures(
@@ -179,8 +181,8 @@ def write_restored(found: Restored, names: Sequence[str], output: Path) -> None:
     if output.suffix.lower() not in SHEETS:
         with atomic_folder(output) as filled:
             for kind, pictures in (("mean", means), ("sample", samples)):
-                for name, picture in zip(names, as_pictures(pictures), strict=True):
-                    path = filled / kind / Path(name).with_suffix(".png")
+                for name, picture in zip(_as_png(names), as_pictures(pictures), strict=True):
+                    path = filled / kind / name
                     path.parent.mkdir(parents=True, exist_ok=True)
                     picture.save(path)
         return
@@ -190,6 +192,13 @@ def write_restored(found: Restored, names: Sequence[str], output: Path) -> None:
         columns.insert(0, to_uint8(found.truth))
     rows = np.stack(columns, axis=1).reshape(-1, *means.shape[1:])
     save_grid(rows, output, enlargement(rows), columns=len(columns))
+
+
+def _as_png(names: Sequence[str]) -> list[str]:
+    """Return a name of its own for each picture: ``a.png`` for ``a.jpg``, but ``a.jpg.png`` beside an ``a.bmp``."""
+    short, whole = [str(Path(name).with_suffix(".png")) for name in names], [f"{name}.png" for name in names]
+    counts = Counter([*short, *whole])
+    return [brief if counts[brief] == 1 else full for brief, full in zip(short, whole, strict=True)]
 
 
 def _as_large(images: StoredImages, size: int) -> StoredImages:

@@ -5,6 +5,8 @@
 | `posterior` | any | at each level, draws the image given state and measurement, and steps with it |
 | `start` | blur, noise; heat | begins at the level that is as blurred, and lets the sampler run |
 | `map` | blur, noise; heat | no noise: at each level, the mode of what step and blurred measurement say together |
+
+All of it is computed on the CPU but the network, which is the cost: see :func:`from_cpu`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,11 +15,12 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ihdm.calibration import Calibration
 from ihdm.config.processes import SamplerSettings
+from ihdm.errors import UserError
 from ihdm.heat import eigenvalues
 from ihdm.objective import Network
 from ihdm.processes.heat import HeatDissipation
@@ -38,8 +41,8 @@ class Restorer:
     """A network, and what is known of it and of its images.
 
     Attributes:
-        network: of the process.
-        process: the process, on square images.
+        network: of the process, called with images and levels on the CPU.
+        process: the process, on square images, on the CPU.
         calibration: what was measured of the network, at every level that the sampler visits.
         mean: of the training images, in [0, 1].
         power: variance of each cosine mode of the training images.
@@ -85,7 +88,8 @@ class Restorer:
 
         Given u_k and y, the image is N(û₀, C) corrected by y, where û₀ is the network's estimate, scaled as it was
         measured, and C what it was measured to leave. A draw of it takes the place of u₀ in the step from k to j:
-        u_j = c u_k + (a_j − c a_k) u₀ + noise. For Gaussian images and an exact network this is exact.
+        u_j = c u_k + (a_j − c a_k) u₀ + noise. For Gaussian images and an exact network this is exact if the end is
+        noisy; otherwise samples lack what is left open at the last level.
 
         Args:
             conditioners: what :meth:`conditioners` returned.
@@ -146,11 +150,14 @@ class Restorer:
             shift: steps to begin earlier, for measurements with more noise than σ.
             measured: y of each image.
             numbers: of each image, and which of its samples this is.
+
+        Raises:
+            UserError: if it is more blurred than every level.
         """
         process = self._heat()
         level, state = self._latent(measurement, width, shift, measured, numbers)
-        # What was measured is worth keeping: Markov steps, whatever the posterior is sampled by.
-        sampler = self.sampler.model_copy(update={"coupling": "markov"})
+        # What was measured is worth keeping, and samples are to differ: whatever the posterior is sampled by.
+        sampler = self.sampler.model_copy(update={"coupling": "markov", "noise": "measured"})
         steps = plan_steps(process, sampler, calibration=self.calibration)
         noise = PairedNoise(self.seed, numbers, process.num_levels, tuple(state.shape[1:]))
         *_, last = visits(self.network, process, [step for step in steps if step.level <= level], state, noise)
@@ -235,15 +242,43 @@ class PairedNoise:
 def first_level(process: HeatDissipation, sampler: SamplerSettings, width: float, shift: int = 0) -> int:
     """Return the first level that a sampler visits and that is at least as blurred as σ_B = ``width``.
 
+    On to a level that is less blurred, a measurement would have to be sharpened, which makes too much of its noise.
+
     Args:
         process: the process.
         sampler: the sampler.
         width: σ_B in pixels, 0 for none.
         shift: so many visited levels further, K at most.
+
+    Raises:
+        UserError: if no level is.
     """
+    if not is_reached(process, width):
+        raise UserError(
+            f"a blur of {width:g} pixels is wider than the process's own, {process.blur_sigma(process.num_levels):g}, "
+            "so that no state is as blurred; take the posterior"
+        )
     visited = sorted(sampler.levels(process.num_levels))[1:]
-    place = next((at for at, level in enumerate(visited) if process.blur_sigma(level) >= width * (1 - 1e-9)), -1)
-    return visited[-1] if place < 0 else visited[min(place + shift, len(visited) - 1)]
+    place = next(at for at, level in enumerate(visited) if _is_as_blurred(process, level, width))
+    return visited[min(place + shift, len(visited) - 1)]
+
+
+def is_reached(process: Process, width: float) -> bool:
+    """Return whether a process blurs as much as σ_B = ``width`` at some level."""
+    return _is_as_blurred(process, process.num_levels, width)
+
+
+def _is_as_blurred(process: Process, level: int, width: float) -> bool:
+    return process.blur_sigma(level) >= width * (1 - 1e-9)
+
+
+def from_cpu(network: Network, device: torch.device | str) -> Network:
+    """Return a network on some device as a function of images and levels on the CPU, to images there."""
+
+    def there_and_back(images: Images, levels: Int[Tensor, "batch"]) -> Images:
+        return network(images.to(device), levels.to(device)).cpu()
+
+    return there_and_back
 
 
 def _modes(values: object) -> Tensor:

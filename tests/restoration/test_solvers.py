@@ -1,15 +1,19 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from scipy import stats
+from torch._subclasses.fake_tensor import FakeTensorMode
 
-from ihdm.config.processes import SamplerSettings
+from ihdm.config.processes import DDIM, PAPER, SamplerSettings
 from ihdm.config.restoration import BlurProblem, MaskProblem, NoiseProblem, PoolingProblem
+from ihdm.errors import UserError
 from ihdm.heat import cosine_basis
 from ihdm.restoration import conditioning
 from ihdm.restoration.conditioning import Conditioner, prior_moments
 from ihdm.restoration.problems import measurement
-from ihdm.restoration.solvers import first_level, pairs
+from ihdm.restoration.solvers import first_level, from_cpu, pairs
 
 SIZE, COUNT = 8, 1500
 PROBLEMS = {
@@ -94,9 +98,64 @@ def test_more_noise_begins_later(restorer):
     process, sampler = restorer().process, SamplerSettings()
     assert first_level(process, sampler, 0.0) == 1
     assert first_level(process, sampler, 0.0, 5) == 6
-    assert first_level(process, sampler, 100.0) == process.num_levels
+    assert first_level(process, sampler, process.blur_sigma(process.num_levels)) == process.num_levels
     assert first_level(process, sampler, 0.0, 100) == process.num_levels
     assert first_level(process, SamplerSettings(evaluations=5), 0.0) == 5
+
+
+@pytest.mark.parametrize("name", ["start", "one_shot"])
+def test_what_is_more_blurred_than_every_level_is_refused(name, restorer, images):
+    """It would have to be sharpened: only the posterior is for that."""
+    restoring, how = restorer("heat"), measurement(BlurProblem(kind="blur", width=4.5, noise=0.05), SIZE)
+    measured = how.measure(images[:1], 0)
+    with pytest.raises(UserError, match="pixels is wider than the process's own, 4, so"):
+        getattr(restoring, name)(how, 4.5, 0, measured, [(0, 0)])
+    assert restoring.posterior(restoring.conditioners(how, 1.0), 1.0, measured, [(0, 0)]).isfinite().all()
+
+
+@pytest.mark.parametrize("sampler", [PAPER, DDIM])
+def test_samples_from_a_start_differ_whatever_the_posterior_is_sampled_by(sampler, restorer, images):
+    how = measurement(BlurProblem(kind="blur", width=1.0, noise=0.05), SIZE)
+    numbers, measured = list(pairs(1, 2)), how.measure(images[:1], 0).expand(2, -1, -1)
+    expected = restorer("heat", "markov").start(how, 1.0, 0, measured, numbers)
+    assert (expected[0] - expected[1]).abs().max() > 0.01
+    assert torch.equal(replace(restorer("heat"), sampler=sampler).start(how, 1.0, 0, measured, numbers), expected)
+
+
+def solve(restoring, name, how, measured, numbers):
+    return {
+        "posterior": lambda: restoring.posterior(restoring.conditioners(how, 1.0), 1.0, measured, numbers),
+        "start": lambda: restoring.start(how, 1.0, 0, measured, numbers),
+        "one_shot": lambda: restoring.one_shot(how, 1.0, 0, measured, numbers),
+        "map": lambda: restoring.map(how, 1.0, measured),
+    }[name]()
+
+
+@pytest.mark.parametrize("name", ["posterior", "start", "one_shot", "map"])
+def test_the_network_alone_is_on_its_device(name, restorer, images):
+    """Tensors on ``meta`` hold nothing: what came from there, or met what is there, would fail."""
+    restoring, how = restorer("heat", "markov", 5), measurement(BlurProblem(kind="blur", width=1.0, noise=0.05), SIZE)
+    seen, measured, numbers = [], how.measure(images[:2], 0), list(pairs(2, 1))
+
+    def remote(states, levels):
+        seen.append((states.device.type, levels.device.type))
+        return torch.zeros(states.shape)
+
+    found = solve(replace(restoring, network=from_cpu(remote, "meta")), name, how, measured, numbers)
+    assert found.device.type == "cpu"
+    assert set(seen) == {("meta", "meta")}
+    still = replace(restoring, network=lambda states, _: torch.zeros_like(states))
+    assert torch.equal(found, solve(still, name, how, measured, numbers))
+
+
+def test_what_a_network_returns_is_brought_back():
+    def remote(states, levels):
+        assert {states.device.type, levels.device.type} == {"cuda"}
+        return states + levels[:, None, None, None]
+
+    with FakeTensorMode():
+        found = from_cpu(remote, "cuda")(torch.zeros(2, 1, SIZE, SIZE), torch.ones(2))
+    assert found.device.type == "cpu"
 
 
 def test_one_shot_is_the_posterior_mean_of_a_latent(restorer, images):
