@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ihdm.config.processes import DDIM, PAPER, observed_levels
+from ihdm.config.restoration import BlurProblem, NoiseProblem
 from ihdm.config.scale import Config
 from ihdm.config.stages import NUM_SHOWN
 from ihdm.metrics.asymptotics import DELTA_RATIOS, MAX_IMAGES, NUM_LANGEVIN_LEVELS, NUM_LOSS_LEVELS, NUM_STEPS
@@ -149,14 +150,19 @@ def metrics_restoration(config: Config, name: str) -> Work:
     """Return the work of restoring test images by every method that uses the network, at most."""
     study = config.restoration_study(name)
     steps = study.sampler.num_evaluations(study.process.num_levels)
-    drawn = study.num_images * study.num_draws
+
+    def made(num_values: int, num_draws: int = 1) -> int:
+        scored, tried = (count * num_draws for count in (study.num_images, study.num_validation))
+        return sum(_filled(count, min(study.micro_batch, count)) for count in (scored, *[tried] * num_values))
+
     evaluations = 0
     for problem in study.problems.values():
-        evaluations += steps * (drawn + len(TRUST) * study.num_validation)
-        if problem.kind in ("blur", "noise") and study.process.kind == "heat":
-            evaluations += study.process.num_levels * (study.num_images + len(WEIGHTS) * study.num_validation)
-            evaluations += steps * (drawn + len(SHIFTS) * study.num_validation)
-            evaluations += study.num_images + len(SHIFTS) * study.num_validation
+        evaluations += steps * made(len(TRUST), study.num_draws)
+        if isinstance(problem, BlurProblem | NoiseProblem) and study.process.kind == "heat":
+            evaluations += study.process.num_levels * made(len(WEIGHTS))
+            width = problem.width if isinstance(problem, BlurProblem) else 0.0
+            if width <= study.process.blur_sigma_max:
+                evaluations += steps * made(len(SHIFTS), study.num_draws) + made(len(SHIFTS))
     return Work(evaluations)
 
 

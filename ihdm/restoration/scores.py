@@ -28,13 +28,23 @@ def ssim(found: Pictures, truth: Pictures) -> Float[np.ndarray, "image"]:
     )
 
 
-def spread(draws: Float[np.ndarray, "image draw height width channel"], truth: Pictures) -> Float[np.ndarray, "image"]:
-    """Return how unsure samples are beside how wrong their mean is: 1 if they are as unsure as they should be.
+def errors_and_expected(
+    draws: Float[np.ndarray, "image draw height width channel"], truth: Pictures
+) -> tuple[Float[np.ndarray, "image"], Float[np.ndarray, "image"]]:
+    """Return how wrong the mean of samples is, and how wrong it should be by how they differ.
 
-    The squared error of the mean of n samples over (1 + 1/n) times their variance. Of samples of the true posterior,
-    the truth is one more sample, so that both are the same on average. Above 1 samples are too sure.
+    The squared error of the mean of n samples, and (1 + 1/n) times their variance, as means over a picture. Of samples
+    of the true posterior, the truth is one more sample, so that both are the same on average.
     """
     count = draws.shape[1]
     error = np.square(draws.mean(axis=1) - truth).mean(axis=(1, 2, 3))
-    variance = draws.var(axis=1, ddof=1).mean(axis=(1, 2, 3))
-    return error / np.maximum((1 + 1 / count) * variance, 1e-12)
+    return error, (1 + 1 / count) * draws.var(axis=1, ddof=1).mean(axis=(1, 2, 3))
+
+
+def spread(errors: Float[np.ndarray, "image"], expected: Float[np.ndarray, "image"]) -> float:
+    """Return the ratio of sums of both over images: 1 if samples are as unsure as they should be, above it if too sure.
+
+    A mean of ratios would be above 1 for samples of the true posterior, too, as few samples do not tell the variance of
+    an image well.
+    """
+    return float(errors.sum() / max(expected.sum(), 1e-12))

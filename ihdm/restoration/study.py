@@ -18,8 +18,8 @@ from ihdm.metrics.moments import Moments
 from ihdm.processes.heat import HeatDissipation
 from ihdm.restoration import baselines
 from ihdm.restoration.problems import Measured, Measurement, measurement
-from ihdm.restoration.scores import psnr, spread, ssim
-from ihdm.restoration.solvers import Restorer, pairs
+from ihdm.restoration.scores import errors_and_expected, psnr, spread, ssim
+from ihdm.restoration.solvers import Restorer, is_reached, pairs
 from ihdm.samples.generation import filled_batches
 from ihdm.storage.images import StoredImages
 from ihdm.storage.tensors import to_tensor, to_uint8
@@ -35,8 +35,8 @@ SHIFTS = (0.0, 0.1, 0.25, 0.5)
 """Of the solvers for blur, as shares of all steps: how many more they take than the measurement's blur asks for."""
 WEIGHTS = (1.0, 8.0, 64.0, 512.0)
 POWERS = (0.25, 1.0, 4.0)
-LUCY_STEPS = (3, 10, 30)
-TV_WEIGHTS = (0.003, 0.01, 0.03, 0.1)
+LUCY_STEPS = (3, 10, 30, 100)
+TV_WEIGHTS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2)
 
 
 @dataclass(frozen=True)
@@ -97,11 +97,9 @@ def methods(restorer: Restorer, problem: AnyProblem, how: Measurement, micro_bat
         def mode(weight: float, measured: Measured, first: int, _count: int) -> Draws:
             return sampled(lambda part, _: restorer.map(how, weight, part), measured, first, 1)
 
-        found += [
-            Method("one_shot", SHIFTS, False, one_shot),
-            Method("map", WEIGHTS, False, mode),
-            Method("start", SHIFTS, True, start),
-        ]
+        found.append(Method("map", WEIGHTS, False, mode))
+        if is_reached(restorer.process, width):
+            found += [Method("one_shot", SHIFTS, False, one_shot), Method("start", SHIFTS, True, start)]
 
     def posterior(trust: float, measured: Measured, first: int, count: int) -> Draws:
         known = restorer.conditioners(how, trust)
@@ -149,7 +147,8 @@ def study(
     """Restore test images by every method, and score them.
 
     The first test images are scored; each method's parameter is the one of best PSNR on the images after those, which
-    neither the network nor the scores have seen.
+    neither the network nor the scores have seen. Of methods that draw, it is that of the mean of as many samples as are
+    drawn in the end: that of one sample would punish what is unsure, and choose samples that are too sure.
 
     Args:
         restorer: the network and what is known of it.
@@ -171,8 +170,9 @@ def study(
         )
         yield _truth(name, how, measured, scored, shown, distances)
         for method in methods(restorer, problem, how, settings.micro_batch):
-            value = _tuned(method, tried, held_out, count)
-            draws = method.restore(value, measured, 0, settings.num_draws if method.draws else 1)
+            num_draws = settings.num_draws if method.draws else 1
+            value = _tuned(method, tried, held_out, count, num_draws)
+            draws = method.restore(value, measured, 0, num_draws)
             rows = list(_rows(method, draws, how, measured, scored, distances))
             done += 1
             report(done)
@@ -191,15 +191,21 @@ def num_methods(restorer: Restorer, settings: RestorationStudy, image_size: int)
     return sum(len(methods(restorer, one, measurement(one, image_size), 1)) for one in problems)
 
 
-def _tuned(method: Method, measured: Measured, truth: StoredImages, first: int) -> Parameter:
-    """Return the value of best PSNR on validation images, of one sample each."""
+def _tuned(method: Method, measured: Measured, truth: StoredImages, first: int, num_draws: int) -> Parameter:
+    """Return the value of best PSNR on validation images, of the mean of so many samples each."""
     if len(method.values) == 1:
         return method.values[0]
 
     def quality(value: Parameter) -> float:
-        return float(psnr(_arrays(method.restore(value, measured, first, 1)[:, 0]), truth / 255).mean())
+        return float(psnr(_arrays(method.restore(value, measured, first, num_draws).mean(dim=1)), truth / 255).mean())
 
     return max(method.values, key=quality)
+
+
+def _resampled(
+    statistic: Callable[[Int[np.ndarray, "part"]], float], num_images: int, settings: RestorationStudy
+) -> Estimate:
+    return jackknife(statistic, num_images, settings.num_resamples, settings.seed, NOT_NEGATIVE)
 
 
 class _Distances:
@@ -211,7 +217,7 @@ class _Distances:
     def row(self, pictures: Float[Tensor, "image channel height width"]) -> dict[str, object]:
         features = extract(self.extractor, to_uint8(pictures))
         distance = FrechetDistance(features[:], self.real.gaussian)
-        found = jackknife(distance.value, len(features), self.settings.num_resamples, self.settings.seed, NOT_NEGATIVE)
+        found = _resampled(distance.value, len(features), self.settings)
         name = FRECHET_NAMES.get(self.extractor.name, "frechet_distance")
         return _row(name, len(features), found, self.extractor.name)
 
@@ -238,8 +244,9 @@ def _rows(
             yield {"result": result, **_row(metric, len(values), mean_estimate(values))}
         yield {"result": result, **distances.row(pictures)}
     if method.draws:
-        values = spread(_arrays(draws.flatten(0, 1)).reshape(*draws.shape[:2], *true.shape[1:]), true)
-        yield {"result": "mean", **_row("spread", len(values), mean_estimate(values))}
+        parts = errors_and_expected(_arrays(draws.flatten(0, 1)).reshape(*draws.shape[:2], *true.shape[1:]), true)
+        found = _resampled(lambda part: spread(*(values[part] for values in parts)), len(true), distances.settings)
+        yield {"result": "mean", **_row("spread", len(true), found)}
 
 
 def _truth(
