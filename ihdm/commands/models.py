@@ -173,10 +173,11 @@ def export(
     """
     from ihdm.models.origin import training_settings
     from ihdm.portable.card import distance_lines, likelihood_lines
-    from ihdm.portable.folder import export, require_prior
+    from ihdm.portable.folder import export, require_prior, require_room
     from ihdm.storage.provenance import record
     from ihdm.storage.reading import read_table
 
+    require_room(output)
     sampling, train = read_sampling(settings, model, train)
     kind = require_prior(prior)
     images = first_images(train, sampling.num_train)

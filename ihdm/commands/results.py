@@ -52,8 +52,8 @@ def crate(
         bool,
         typer.Option(
             "--include-data",
-            help="Take in the images that networks were trained on, and the models for others, which hold blurred ones; "
-            "see to their licence.",
+            help="Take in the images that networks were trained on, and the models for others, which hold blurred "
+            "ones; see to their licence.",
         ),
     ] = False,
     project: Annotated[
