@@ -19,7 +19,7 @@ export NO_MKDOCS_2_WARNING := 1
 
 quick: .venv/installed
 	@start=$$(date +%s) && \
-	$(SNAKEMAKE) --unlock --quiet all && \
+	if ls .snakemake/locks/* >/dev/null 2>&1; then $(SNAKEMAKE) --unlock --quiet all; fi && \
 	$(SNAKEMAKE) && \
 	$(SNAKEMAKE) --report $(dir $(REPORT))report.html && \
 	echo && echo "Elapsed: $$(( $$(date +%s) - start )) s" && echo "Open: file://$(CURDIR)/$(REPORT)"

@@ -39,7 +39,7 @@ def sequence(
 
     from ihdm.devices import compute_device, device_name
     from ihdm.models.network import load_network
-    from ihdm.samples.generation import forward_stages, generate
+    from ihdm.samples.generation import even_size, forward_stages, generate
     from ihdm.samples.probes import stage_levels
     from ihdm.storage.files import atomic_path
     from ihdm.storage.provenance import record
@@ -63,7 +63,7 @@ def sequence(
             generate(
                 network,
                 images,
-                sampling.model_copy(update={"micro_batch": min(sampling.micro_batch, rows)}),
+                sampling.model_copy(update={"micro_batch": even_size(rows, sampling.micro_batch)}),
                 starts=numbers,
                 noises=numbers,
                 calibration=needed_calibration(sampling, model),
@@ -107,13 +107,14 @@ def grid(
     from ihdm.devices import compute_device, device_name
     from ihdm.models.network import load_network
     from ihdm.progress import Progress
-    from ihdm.samples.generation import generate
+    from ihdm.samples.generation import even_size, generate
     from ihdm.storage.files import atomic_path
     from ihdm.storage.provenance import record
 
     sampling, train = read_sampling(settings, model, train)
     images, device = first_images(train, sampling.num_train), compute_device()
     pairs = [(start, noise) for start in range(starts) for noise in range(noises)]
+    size = even_size(len(pairs), sampling.micro_batch)
     with record(
         [output],
         command="samples grid",
@@ -129,7 +130,7 @@ def grid(
             for batch in generate(
                 network,
                 images,
-                sampling,
+                sampling.model_copy(update={"micro_batch": size}),
                 starts=[start for start, _ in pairs],
                 noises=[noise for _, noise in pairs],
                 calibration=needed_calibration(sampling, model),

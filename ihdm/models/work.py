@@ -12,7 +12,7 @@ from ihdm.metrics.asymptotics import DELTA_RATIOS, MAX_IMAGES, NUM_LANGEVIN_LEVE
 from ihdm.metrics.evaluations import count_sets
 from ihdm.models.monitoring import MAX_EVALUATIONS
 from ihdm.restoration.study import SHIFTS, TRUST, WEIGHTS
-from ihdm.samples.generation import shard_numbers
+from ihdm.samples.generation import even_size, shard_numbers
 from ihdm.samples.probes import GRID, NUM_STAGES_OF_GRADIENTS
 
 ROWS_OF_A_SEQUENCE = 4
@@ -44,6 +44,11 @@ class Work:
 def _filled(count: int, batch: int) -> int:
     """Return how many images are made for so many that are asked for: batches of samples are always full."""
     return math.ceil(count / batch) * batch
+
+
+def _evenly(count: int, most: int) -> int:
+    """Return the same for what one job makes as a whole."""
+    return _filled(count, even_size(count, most))
 
 
 def training(config: Config, name: str) -> Work:
@@ -83,14 +88,14 @@ def samples_shard(config: Config, name: str) -> Work:
 
 def samples_sequence(config: Config, name: str) -> Work:
     """Return the work of a few samples, as they form."""
-    batch = min(ROWS_OF_A_SEQUENCE, config.sampling(name).micro_batch)
-    return Work(_filled(ROWS_OF_A_SEQUENCE, batch) * _evaluations(config, name))
+    count = _evenly(ROWS_OF_A_SEQUENCE, config.sampling(name).micro_batch)
+    return Work(count * _evaluations(config, name))
 
 
 def samples_grid(config: Config, name: str) -> Work:
     """Return the work of crossing starts with noises."""
     grid = config.evaluation.disentanglement
-    count = _filled(grid.num_starts * grid.num_noises, config.sampling(name).micro_batch)
+    count = _evenly(grid.num_starts * grid.num_noises, config.sampling(name).micro_batch)
     return Work(count * _evaluations(config, name))
 
 
@@ -99,7 +104,7 @@ def samples_probe(config: Config, name: str) -> Work:
     probing, batch = config.evaluation.probing, config.sampling(name).micro_batch
     trees = probing.num_trees << probing.num_splits
     counts = (probing.num_pairs * probing.num_positions, trees, probing.num_trajectories)
-    chains = sum(_filled(count, batch) for count in counts) + probing.num_gradients
+    chains = sum(_evenly(count, batch) for count in counts) + probing.num_gradients
     # A way back costs about two there.
     derived = probing.num_gradients * NUM_STAGES_OF_GRADIENTS * (1 + 2 * GRID**2)
     return Work(chains * _evaluations(config, name) + derived)
@@ -153,7 +158,7 @@ def metrics_restoration(config: Config, name: str) -> Work:
 
     def made(num_values: int, num_draws: int = 1) -> int:
         scored, tried = (count * num_draws for count in (study.num_images, study.num_validation))
-        return sum(_filled(count, min(study.micro_batch, count)) for count in (scored, *[tried] * num_values))
+        return sum(_evenly(count, study.micro_batch) for count in (scored, *[tried] * num_values))
 
     evaluations = 0
     for problem in study.problems.values():

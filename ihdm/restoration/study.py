@@ -20,7 +20,7 @@ from ihdm.restoration import baselines
 from ihdm.restoration.problems import Measured, Measurement, measurement
 from ihdm.restoration.scores import errors_and_expected, psnr, spread, ssim
 from ihdm.restoration.solvers import Restorer, is_reached, pairs
-from ihdm.samples.generation import filled_batches
+from ihdm.samples.generation import even_size, filled_batches
 from ihdm.storage.images import StoredImages
 from ihdm.storage.tensors import to_tensor, to_uint8
 
@@ -112,7 +112,7 @@ def _sampled(micro_batch: int, restore: Callable[..., Tensor], measured: Measure
     """Restore every measurement so many times, in batches of one size, as a network's last bits depend on it."""
     numbers = list(pairs(len(measured), count, first))
     parts = []
-    for here, filled in filled_batches(len(numbers), min(micro_batch, len(numbers))):
+    for here, filled in filled_batches(len(numbers), even_size(len(numbers), micro_batch)):
         batch = torch.stack([measured[place // count] for place in filled])
         parts.append(restore(batch, [numbers[place] for place in filled])[:here])
     return torch.cat(parts).unflatten(0, (len(measured), count))

@@ -1,5 +1,6 @@
 """Sets of generated images: each from its own start and its own noise, whatever is generated beside it."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -66,6 +67,14 @@ class GeneratedBatch:
 def shard_numbers(num_samples: int, shard: int, num_shards: int) -> range:
     """Return the numbers of the samples of one part of a set; the parts' sizes differ by one at most."""
     return range(shard * num_samples // num_shards, (shard + 1) * num_samples // num_shards)
+
+
+def even_size(count: int, most: int) -> int:
+    """Return the size of the fewest batches of at most ``most`` that hold ``count`` things, with the least to fill up.
+
+    For what one job makes as a whole. The parts of a set are made in batches of one size, however many parts.
+    """
+    return math.ceil(count / math.ceil(count / most))
 
 
 def filled_batches(count: int, size: int) -> Iterator[tuple[int, list[int]]]:

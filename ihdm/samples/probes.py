@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ihdm.config.processes import SamplerSettings
 from ihdm.samplers import Visit
-from ihdm.samples.generation import Chain, filled_batches
+from ihdm.samples.generation import Chain, even_size, filled_batches
 from ihdm.sampling import NoiseSequence, SeededNoise
 
 Images = Float[np.ndarray, "... height width channel"]
@@ -60,7 +60,7 @@ def interpolations(
     """
     angles = np.linspace(0, np.pi / 2, num_positions)
     parts = []
-    for count, filled in filled_batches(num_pairs * num_positions, batch_size):
+    for count, filled in filled_batches(num_pairs * num_positions, even_size(num_pairs * num_positions, batch_size)):
         pairs = [place // num_positions for place in filled]
         theta = torch.as_tensor([angles[place % num_positions] for place in filled], dtype=torch.float32)
         theta = theta.to(chain.process.device)
@@ -129,7 +129,7 @@ def trees(
     size = 1 << len(levels)
     parts: list[Images] = []
     shown: dict[int, list[Images]] = {level: [] for level in levels}
-    for count, filled in filled_batches(num_trees * size, batch_size):
+    for count, filled in filled_batches(num_trees * size, even_size(num_trees * size, batch_size)):
         owners, leaves = [place // size for place in filled], [place % size for place in filled]
         noise = BranchingNoise(chain, owners, leaves, levels)
         for visit in chain.visits(chain.starts(owners)[0], noise):
@@ -178,7 +178,7 @@ def trajectories(
     states: dict[int, list[Images]] = {level: [] for level in levels}
     estimates: dict[int, list[Images]] = {level: [] for level in levels[:-1]}
     sums: list[list[Images]] = [[] for _ in edges[1:]]
-    for count, filled in filled_batches(num_images, batch_size):
+    for count, filled in filled_batches(num_images, even_size(num_images, batch_size)):
         start = chain.starts(filled)[0]
         states[levels[0]].append(_pixels(chain, start[:count]))
         changes = [torch.zeros_like(start) for _ in edges[1:]]

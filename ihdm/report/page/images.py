@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-FIGURE_WIDTH = 1350
-"""Widest picture of a figure, in pixels: the text width at 200 dots an inch."""
+FIGURE_WIDTH = 1400
+"""Widest picture of a figure, in pixels: the text width at 200 dots an inch, with the margin that figures have."""
 THUMBNAIL_WIDTH = 320
 """Of a figure that stands beside a claim, in pixels."""
 LARGEST_TILE = 64
@@ -59,12 +59,17 @@ def _encode(image: Image.Image, lossless: bool) -> bytes:
 
 
 def figure_picture(path: Path, most: int = FIGURE_WIDTH) -> Picture:
-    """Return the picture of a figure, with or without loss, whichever is shorter; at most so many pixels wide."""
+    """Return the picture of a figure, with or without loss, whichever is shorter; at most so many pixels wide.
+
+    One that is made smaller is smooth everywhere, which is long without loss: it is kept with loss.
+    """
     with Image.open(path) as opened:
         image = opened.convert("RGB")
     if image.width > most:
         image = image.resize((most, round(image.height * most / image.width)), Image.Resampling.LANCZOS)
-    content = min((_encode(image, lossless) for lossless in (True, False)), key=len)
+        content = _encode(image, lossless=False)
+    else:
+        content = min((_encode(image, lossless) for lossless in (True, False)), key=len)
     return Picture(as_uri(content), image.width, image.height)
 
 
