@@ -2,7 +2,7 @@
 
 from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import Above, Below, Measured, mean
-from ihdm.claims.evidence import Evidence, NotRunError, Subject, frechet, rivals
+from ihdm.claims.evidence import HELD_OUT, Evidence, NotRunError, Subject, frechet, rivals
 from ihdm.config.scale import Config
 
 
@@ -43,7 +43,10 @@ def _losses(evidence: Evidence, subject: Subject) -> list[Measured]:
 
 
 def _log_loss(evidence: Evidence, pair: Subject, base: str) -> Measured:
-    """Return the log of the factor by which the fewest images that both were trained on raise the distance."""
+    """Return the log of the factor by which the fewest images that both were trained on raise the distance.
+
+    It is that from held-out images: samples that repeat the few would be near the training images.
+    """
     variants = evidence.config.variants
     swept = [variant for variant in variants.values() if variant.swept == "num_train"]
     counts = [{variant.experiment.num_train or 0 for variant in swept if variant.base == name} for name in pair]
@@ -53,7 +56,7 @@ def _log_loss(evidence: Evidence, pair: Subject, base: str) -> Measured:
     ratio = variants[base].delta_ratio
     few = evidence.rows("sweep", base=base, swept="num_train", num_train=min(both), set="samples", delta_ratio=ratio)
     every = evidence.rows("sweep", experiment=base, set="samples", delta_ratio=ratio)
-    return frechet(few).log().minus(frechet(every).log())
+    return frechet(few, HELD_OUT).log().minus(frechet(every, HELD_OUT).log())
 
 
 CLAIMS = (
@@ -84,7 +87,7 @@ CLAIMS = (
         text="Trained on few images, heat loses less quality than diffusion.",
         paper="the figure of data efficiency, of which we know no numbers",
         table="sweep",
-        quantity="factor by which the fewest images raise the Fréchet distance, heat's over diffusion's",
+        quantity="factor by which the fewest images raise the distance from held-out ones, heat's over diffusion's",
         subjects=_trained_on_few,
         measure=_losses,
         decision=Below(1.0),

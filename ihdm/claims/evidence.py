@@ -13,6 +13,8 @@ from ihdm.metrics.tables import with_most_images
 
 FRECHET = ("fid", "frechet_distance")
 """The distances that quality is told by, the first that was measured."""
+HELD_OUT = ("fid_held_out", "frechet_distance_held_out")
+"""The same from held-out images."""
 
 Subject = tuple[str, ...]
 """What a claim is checked on: an experiment, a data set, or two experiments that are compared."""
@@ -74,13 +76,13 @@ def measured(row: "pd.Series[Any]") -> Measured:
     return Measured.of(float(row["value"]), float(row["standard_error"]))
 
 
-def frechet(rows: pd.DataFrame) -> Measured:
-    """Return the Fréchet distance among these rows, of the most images.
+def frechet(rows: pd.DataFrame, metrics: tuple[str, ...] = FRECHET) -> Measured:
+    """Return the Fréchet distance among these rows, by the first of its names that is there, of the most images.
 
     Raises:
         NotRunError: if there is none.
     """
-    for metric in FRECHET:
+    for metric in metrics:
         found = rows[rows["metric"] == metric]
         if len(found):
             return measured(with_most_images(found).iloc[0])

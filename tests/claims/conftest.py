@@ -89,7 +89,8 @@ def sweep(value: float, error: float) -> Tables:
     """Few images make heat worse by this factor, and leave diffusion as it is."""
     rows = []
     for base, ratio, factor in (("digits_brief", 1.25, value), ("digits_diffusion_brief", 0.0, 1.0)):
-        named = {"base": base, "delta_ratio": ratio, "set": "samples", "metric": "frechet_distance", "n": 500}
+        named = {"base": base, "delta_ratio": ratio, "set": "samples", "n": 500}
+        named["metric"] = "frechet_distance_held_out"
         rows.append({**named, "experiment": base, "swept": None, "num_train": 1297, "value": 1.0})
         for count, worse in ((50, factor), (450, 3.0)):
             few = {"experiment": f"{base}-num_train{count}", "swept": "num_train", "num_train": count, "value": worse}

@@ -53,8 +53,9 @@ def as_uri(content: bytes) -> str:
 
 
 def _encode(image: Image.Image, lossless: bool) -> bytes:
+    """Return the picture as WebP; without loss, more effort makes it hardly shorter."""
     stream = BytesIO()
-    image.save(stream, "WEBP", lossless=lossless, quality=80 if lossless else 86, method=4)
+    image.save(stream, "WEBP", lossless=lossless, quality=25 if lossless else 86, method=4)
     return stream.getvalue()
 
 
