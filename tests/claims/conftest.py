@@ -159,7 +159,16 @@ def paths(value: float, error: float) -> Tables:
 def departures(setting: str) -> Callable[[float, float], Tables]:
     base = "digits_brief" if setting == "levels" else "digits"
     named = {"experiment": base, "setting": setting, "metric": "frechet_distance", "value_described": 2.0}
-    return lambda value, error: table("departures", error, [{**named, "difference": 2 * value}])
+    row = {"base": base, "set": "samples", "metric": "frechet_distance", "delta_ratio": 1.25, "n": 500}
+    row["num_train"] = 1297
+    trained = [
+        {**row, "experiment": base, "swept": None, "value": 2.0},
+        {**row, "experiment": f"{base}-seed1", "swept": "seed", "value": 2.001},
+    ]
+    return lambda value, error: {
+        **table("departures", error, [{**named, "difference": 2 * value}]),
+        **table("sweep", error, trained),
+    }
 
 
 def likelihood(value: float, error: float) -> Tables:

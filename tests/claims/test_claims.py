@@ -166,3 +166,14 @@ def test_scales_without_some_tables_are_checked_on_the_others():
     assert set(available_tables(QUICK)) == needed_tables()
     none = QUICK.model_copy(update={"probes": ()})
     assert needed_tables() - set(available_tables(none)) >= {"generation", "paths", "asymptotics"}
+
+
+def test_what_trainings_differ_in_anyway_is_in_the_interval_of_a_departure_of_training(cases):
+    """Seeds apart by as much as the departure leave it open; without seeds there is no verdict."""
+    claim = "departure_of_levels_changes_nothing"
+    tables = cases[claim].build(0.3, 0.001)
+    assert verdicts(claim, tables) == {"not reproduced"}
+    sweep = tables["sweep"]
+    apart = sweep.assign(value=sweep["value"].where(sweep["swept"].isna(), 2.6))
+    assert verdicts(claim, tables | {"sweep": apart}) == {"inconclusive"}
+    assert verdicts(claim, tables | {"sweep": sweep[sweep["swept"].isna()]}) == set()
