@@ -54,8 +54,9 @@ def draw(inputs: Inputs) -> "Figure":
             axes.xaxis.label.set_size(SMALL)
             axes.tick_params(labelsize=SMALL)
         row[0].set_ylabel(f"{name}\nratio", fontsize=SMALL)
-        for axes in (row[0], *row[2:]):
+        for axes in (row[0], row[2]):
             axes.legend(fontsize=SMALLEST, framealpha=0.85, edgecolor="none", handlelength=1.4)
+        row[3].legend(fontsize=SMALLEST, frameon=False, handlelength=1.4, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 

@@ -37,7 +37,7 @@ def draw(inputs: Inputs) -> "Figure":
     """
     import matplotlib.pyplot as plt
 
-    from ihdm.figures.style import WIDTH, share_limits, shared_legend
+    from ihdm.figures.style import WIDTH, label_log, share_limits, shared_legend
 
     names, bounds = list(inputs["distance"]), inputs.get("likelihood", {})
     num_rows = 1 + bool(bounds)
@@ -64,6 +64,8 @@ def draw(inputs: Inputs) -> "Figure":
         share_limits([axes for axes in row if axes.has_data()], [
             dataset for axes, dataset in zip(row, datasets, strict=True) if axes.has_data()
         ])  # fmt: skip
+    for axes in grid[0]:
+        label_log(axes.yaxis)
     grid[0, 0].set_ylabel("Fréchet distance")
     if bounds:
         grid[1, 0].set_ylabel("bound, bits/dim")

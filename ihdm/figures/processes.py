@@ -75,14 +75,14 @@ def _draw_row(
     rows, columns = np.mgrid[tuple(slice(0, size, stride) for size in surfaces[0].shape)]
     for place, (surface, label) in enumerate(zip(surfaces, labels, strict=True)):
         left, width = 0.02 + place * 0.96 / number, 0.96 / number
-        axes: Any = part.add_axes((left - 0.03, 0.33, width + 0.06, 0.58), projection="3d")
+        axes: Any = part.add_axes((left - 0.03, 0.34, width + 0.06, 0.6), projection="3d")
         axes.plot_surface(
             columns, rows, np.clip(surface[::stride, ::stride], *CUT), rstride=1, cstride=1, cmap=cmap, vmin=CUT[0],
             vmax=CUT[1], lw=0.15, edgecolor="0.3",
         )  # fmt: skip
         axes.set(zlim=CUT, xlim=(0, columns.max()), ylim=(rows.max(), 0))
         axes.view_init(elev=38, azim=-62)
-        axes.set_box_aspect((1, 1, 0.75), zoom=1.15)
+        axes.set_box_aspect((1, 1, 0.75), zoom=1.05)
         axes.set_axis_off()
         flat = part.add_axes((left + 0.25 * width, 0.14, 0.5 * width, 0.23))
         flat.imshow(surface, cmap="gray", vmin=0, vmax=1, interpolation="none")

@@ -40,7 +40,7 @@ def draw(inputs: Inputs) -> "Figure":
     import matplotlib.pyplot as plt
     import seaborn as sns
 
-    from ihdm.figures.style import WIDTH, label_log
+    from ihdm.figures.style import WIDTH, label_log, shared_legend
 
     columns: list[tuple[str, str, pd.DataFrame]] = []
     for name, files in inputs["sweep"].items():
@@ -53,12 +53,17 @@ def draw(inputs: Inputs) -> "Figure":
     width = WIDTH * max(2, len(columns)) / MAX_COLUMNS
     bounded = any((rows["metric"] == "bits_per_dim").any() for _, _, rows in columns)
     figure, grid = plt.subplots(
-        1 + bounded, len(columns), figsize=(width, 2.2 * (1 + bounded)), sharex="col", squeeze=False
+        1 + bounded,
+        len(columns),
+        figsize=(width, 2.2 * (1 + bounded)),
+        sharex="col",
+        squeeze=False,
+        layout="constrained",
     )
+    ratios = sorted({float(ratio) for _, _, rows in columns for ratio in rows["delta_ratio"].dropna().unique()})
+    colours = dict(zip(ratios, sns.color_palette("viridis", len(ratios)), strict=True))
     for axes, (name, parameter, rows) in zip(grid.T, columns, strict=True):
         samples = with_most_images(rows[(rows["set"] == "samples") & rows["metric"].isin(("frechet_distance", "fid"))])
-        ratios = sorted(samples["delta_ratio"].unique())
-        colours = dict(zip(ratios, sns.color_palette("viridis", len(ratios)), strict=True))
         _draw_lines(axes[0], samples, parameter, colours)
         if bounded:
             _draw_lines(axes[1], rows[rows["metric"] == "bits_per_dim"], parameter, colours)
@@ -70,13 +75,10 @@ def draw(inputs: Inputs) -> "Figure":
             axes[-1].set_xscale("log")
         axes[-1].set_xticks(values, [f"{value:g}" for value in values])
         axes[-1].set_xticks([], minor=True)
-        axes[0].legend(
-            title=r"$\delta/\sigma$", frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5)
-        )
     grid[0, 0].set_ylabel("Fréchet distance")
     if bounded:
         grid[1, 0].set_ylabel("bound, bits/dim")
-    figure.tight_layout()
+    shared_legend(figure, grid.flat)
     return figure
 
 
@@ -92,5 +94,5 @@ def _draw_lines(axes: "Axes", rows: pd.DataFrame, parameter: str, colours: Mappi
             ms=4,
             capsize=2,
             color=colours[ratio],
-            label=f"{ratio:g}",
+            label=rf"$\delta/\sigma={ratio:g}$",
         )
