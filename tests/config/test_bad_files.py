@@ -1,6 +1,7 @@
 """Whatever a configuration file holds, it is refused in a moment, in one line that says what is wrong."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -46,7 +47,10 @@ FILES = {
     "a picture": (b"\x89PNG\r\n\x1a\n", "not a text file in UTF-8"),
     "half a character": ('results: "a\\ud800"\n', "line 1: 'a\\ud800' cannot be read as str"),
     "5000 digits": (f"results: {'9' * 5000}\n", "line 1: '9999999999"),
-    "4000 digits": (QUICK.replace("num_samples: 400", f"num_samples: {'9' * 4000}"), "evaluation.num_samples: "),
+    "4000 digits": (
+        re.sub(r"num_samples: \d+", f"num_samples: {'9' * 4000}", QUICK),
+        "evaluation.num_samples: ",
+    ),
     "13th month": ("results: 2026-13-01\n", "line 1: '2026-13-01' cannot be read as timestamp"),
     "wrong tag": ("results: !!bool perhaps\n", "line 1: 'perhaps' cannot be read as bool"),
     "Python's tag": ("results: !!python/name:os.system\n", "not valid YAML: could not determine a constructor"),

@@ -129,7 +129,7 @@ def test_figure_has_a_column_for_each_parameter(config, tmp_path):
     assert len(figure.axes) == 6
     assert [axes.get_xlabel() for axes in figure.axes[3:]] == [r"$\sigma$", "$K$", "training images"]
     lines = figure.axes[1].get_legend_handles_labels()[1]
-    assert lines == ["1", "1.25"]
+    assert lines == [r"$\delta/\sigma=1$", r"$\delta/\sigma=1.25$"]
     upper, lower = ([line.get_color() for line in figure.axes[i].get_lines()[::3]] for i in (0, 3))
     assert upper == lower  # one colour for one δ
     save_figure(figure, tmp_path / "sweep_curves.png")
@@ -209,7 +209,7 @@ def test_what_the_released_code_does_not_do_is_no_departure():
 )
 def test_mistakes_in_the_evaluation_are_named(key, value, message):
     values = yaml.safe_load((ROOT / "workflow/config/quick.yaml").read_text())
-    values["evaluation"][key] = value
+    values["evaluation"] |= {"num_samples": 400, key: value}
     if message is None:
         parse_config(values)
         values["evaluation"]["likelihood_draws"] = 1
