@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from ihdm.config.experiments import NetworkSettings
@@ -10,7 +12,7 @@ from ihdm.config.stages import SamplingSettings
 from ihdm.heat import HeatProcess
 from ihdm.models.network import Deblurrer, build_network
 from ihdm.prior import draw_starts, prior_bandwidth
-from ihdm.samples.generation import generate
+from ihdm.samples.generation import even_size, filled_batches, generate
 
 TRAIN = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 3), dtype=np.uint8)
 
@@ -110,3 +112,13 @@ def test_without_delta_starts_have_the_noise_of_the_process(network, prior_noise
     heat = HeatProcess([0.0, 4.0], 8, 8)
     expected, _ = draw_starts(TRAIN, heat, bandwidth, settings.seed, range(4))
     torch.testing.assert_close(batch.starts, expected)
+
+
+@given(count=st.integers(1, 2000), most=st.integers(1, 600))
+def test_even_batches_are_as_few_as_can_be_and_need_less_filling_than_there_are_batches(count, most):
+    size = even_size(count, most)
+    batches = list(filled_batches(count, size))
+    assert size <= most
+    assert len(batches) == -(-count // most)
+    assert sum(here for here, _ in batches) == count
+    assert size * len(batches) - count < len(batches)
