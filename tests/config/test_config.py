@@ -411,6 +411,7 @@ def test_numbers_of_images_are_for_all_data_sets_or_for_each(plain):
         }
 
     evaluation = plain["evaluation"]
+    evaluation |= {"num_samples": 400, "num_likelihood_images": 200}
     assert found() == {"digits": (200,) * 3, "digits-sigma0.02": (200,) * 3, "photos": (200,) * 3}
     evaluation["num_likelihood_images"] = {"digits": 500, "photos": 1000}
     # Samples are no more than there are.
@@ -477,7 +478,7 @@ def test_images_at_a_time_are_one_number_for_all_data_sets_or_one_for_each(plain
     ],
 )
 def test_wrong_numbers_of_images_are_named(plain, changes, lines):
-    plain["evaluation"].update(changes)
+    plain["evaluation"] |= {"num_samples": 400, **changes}
     with pytest.raises(UserError) as caught:
         parse_config(plain)
     heading = [f"configuration: {len(lines)} mistakes"] if len(lines) > 1 else []
