@@ -251,14 +251,13 @@ def test_networks_are_written_so_that_others_can_load_them(experiment):
 
 
 def test_restoration_by_the_digits_networks_beats_every_method_without_one():
-    """Deblurring and super-resolution, in PSNR of the mean; by heat with intervals apart."""
+    """Deblurring and super-resolution, in PSNR of the mean, with intervals apart; of heat and of diffusion."""
     rows = table("restoration").query("metric == 'psnr' and experiment in ('digits', 'digits_diffusion')")
-    for (experiment, problem), part in rows.groupby(["experiment", "problem"]):
+    for (_, problem), part in rows.groupby(["experiment", "problem"]):
         if problem in ("deblurring", "super_resolution"):
             ours = part.query("method == 'posterior' and result == 'mean'").iloc[0]
             others = part[~part["method"].isin(("posterior", "start", "map", "one_shot"))]
-            assert ours["value"] > others["value"].max(), (experiment, problem)
-            assert ours["low"] > others["high"].max() or experiment == "digits_diffusion", problem
+            assert ours["low"] > others["high"].max(), problem
 
 
 def test_restored_pictures_agree_with_what_was_measured():
