@@ -11,6 +11,7 @@ from ihdm.claims.decisions import Equivalent, Measured
 from ihdm.claims.evidence import FRECHET, Evidence, NotRunError, Subject
 from ihdm.config.scale import Config
 from ihdm.metrics.estimates import NORMAL_95
+from ihdm.metrics.tables import with_most_images
 
 MARGIN = 0.1
 TRAINED = ("levels",)
@@ -58,7 +59,7 @@ def _spread(evidence: Evidence, base: str, metric: str) -> float:
     ratio = evidence.config.variants[base].delta_ratio
     found = [evidence.rows("sweep", experiment=base, delta_ratio=ratio, **known)]
     found.append(evidence.rows("sweep", swept="seed", delta_ratio=ratio, **known))
-    values = [float(one["value"].iloc[0]) for rows in found for _, one in rows.groupby("experiment")]
+    values = [float(with_most_images(one)["value"].iloc[0]) for rows in found for _, one in rows.groupby("experiment")]
     return float(np.std(values, ddof=1) * t.ppf(0.975, len(values) - 1) / NORMAL_95)
 
 

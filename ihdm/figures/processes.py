@@ -84,7 +84,7 @@ def _draw_row(
         axes.view_init(elev=38, azim=-62)
         axes.set_box_aspect((1, 1, 0.75), zoom=1.05)
         axes.set_axis_off()
-        flat = part.add_axes((left + 0.25 * width, 0.14, 0.5 * width, 0.23))
+        flat = part.add_axes((left + 0.25 * width, 0.13, 0.5 * width, 0.21))
         flat.imshow(surface, cmap="gray", vmin=0, vmax=1, interpolation="none")
         flat.set_axis_off()
         flat.text(0.5, -0.06, label, transform=flat.transAxes, ha="center", va="top", fontsize=SMALL)
