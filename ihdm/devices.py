@@ -121,8 +121,10 @@ def start_processes(count: int) -> None:
 
 def compute_device() -> "torch.device":
     """Return where networks run: the GPU of this process if there is one, else the CPU."""
-    device: torch.device = processes().device
-    return device
+    import torch
+
+    kind = torch.accelerator.current_accelerator(check_available=True)
+    return torch.device("cpu") if kind is None else torch.device(kind.type, int(os.environ.get("LOCAL_RANK", "0")))
 
 
 def processes() -> "PartialState":

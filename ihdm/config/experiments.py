@@ -58,6 +58,11 @@ class NetworkSettings(Settings):
     dropout: Fraction = Field(description="share of values that each residual block drops in training")
     norm_groups: Count = Field(default=32, description="groups of every group normalisation")
 
+    @property
+    def widths(self) -> list[int]:
+        """Channels at each resolution, the largest resolution first."""
+        return [self.base_channels * multiplier for multiplier in self.channel_multipliers]
+
     def _mistakes(self) -> Iterator[str]:
         halvings = len(self.channel_multipliers) - 1
         if self.image_size % 2**halvings:
@@ -65,10 +70,10 @@ class NetworkSettings(Settings):
                 f"image_size {self.image_size} cannot be halved {halvings} times, "
                 f"as the {halvings + 1} channel_multipliers need; use a multiple of {2**halvings}"
             )
-        for multiplier in self.channel_multipliers:
-            if self.base_channels * multiplier % self.norm_groups:
+        for width in self.widths:
+            if width % self.norm_groups:
                 yield (
-                    f"norm_groups {self.norm_groups} does not divide the width {self.base_channels * multiplier} "
+                    f"norm_groups {self.norm_groups} does not divide the width {width} "
                     "(base_channels times a channel multiplier)"
                 )
         if any(level > halvings for level in self.attention_levels):

@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from diffusers import UNet2DModel
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
@@ -24,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ihdm.config.experiments import NetworkSettings
 from ihdm.models.network import Deblurrer, build_network
+from ihdm.models.unet import UNet
 
 WEIGHT_BYTES = 4
 COPIES_IN_TRAINING = 5
@@ -137,11 +137,11 @@ def _autocast(device: str, precision: str) -> Iterator[None]:
         torch.set_autocast_dtype(device, before[1])
 
 
-def _pass(network: UNet2DModel, batch: int, precision: str) -> tuple[int, int]:
+def _pass(network: UNet, batch: int, precision: str) -> tuple[int, int]:
     """Return the bytes that a forward pass leaves behind, and the most that there are at a time."""
-    device, size = network.device, network.config.sample_size
+    device, preset = network.conv_in.weight.device, network.preset
     with _Living(network.parameters()) as living, _EfficientAttention(), _autocast(device.type, precision):
-        images = torch.empty(batch, network.config.in_channels, size, size, device=device)
+        images = torch.empty(batch, preset.image_channels, preset.image_size, preset.image_size, device=device)
         levels = torch.ones(batch, dtype=torch.long, device=device)
         output = Deblurrer(network)(images, levels)
         return living.now - output.untyped_storage().nbytes(), living.peak

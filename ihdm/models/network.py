@@ -1,15 +1,17 @@
-"""The paper's U-Net, expressed by diffusers' ``UNet2DModel`` (paper, appendix B)."""
+"""Trained networks: as a plain callable f(u, k), and as files that diffusers' ``UNet2DModel`` reads and writes too."""
 
 import json
+import math
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import UNet2DModel
 from jaxtyping import Float, Int
+from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ihdm.config.experiments import NetworkSettings
@@ -17,6 +19,7 @@ from ihdm.config.processes import ProcessSettings
 from ihdm.config.settings import ComputeSettings, Precision
 from ihdm.devices import keep_freed_memory
 from ihdm.errors import UserError
+from ihdm.models.unet import EPSILON, UNet
 from ihdm.processes.settings import require_process
 from ihdm.storage.files import NO_SPACE, atomic_path
 from ihdm.storage.images import StoredImages
@@ -28,34 +31,41 @@ MILESTONES_NAME = "milestones"
 """Folder beside them of the averaged networks that were kept on the way, each in a folder of its own, ``stepN``."""
 PROCESS_KEY = "_process"
 """In the configuration: the settings of the process. What starts with an underscore diffusers passes over."""
-
-
-class InputConvolution(nn.Conv2d):
-    """A convolution that stays in float32 under autocast.
-
-    In bfloat16 values between a half and one are 1/256 apart, which is not far below the noise σ = 0.01 that a network
-    for heat is to remove.
-    """
-
-    def forward(
-        self, images: Float[Tensor, "batch channel height width"]
-    ) -> Float[Tensor, "batch feature height width"]:
-        """Convolve in the precision of the weights."""
-        with torch.autocast(images.device.type, enabled=False):
-            return super().forward(images.to(self.weight.dtype))
+FIXED = {
+    "_class_name": "UNet2DModel",
+    "act_fn": "silu",
+    "add_attention": True,
+    "attention_head_dim": None,  # one head
+    "attn_norm_num_groups": None,
+    "center_input_sample": False,
+    "class_embed_type": None,
+    "downsample_padding": 1,
+    "downsample_type": "conv",
+    "flip_sin_to_cos": True,
+    "freq_shift": 0,
+    "mid_block_scale_factor": 1,
+    "mid_block_type": "UNetMidBlock2D",
+    "norm_eps": EPSILON,
+    "num_class_embeds": None,
+    "num_train_timesteps": None,
+    "resnet_time_scale_shift": "default",
+    "time_embedding_dim": None,
+    "time_embedding_type": "positional",
+    "upsample_type": "conv",
+}
+"""What diffusers can vary and the paper's networks have in common."""
 
 
 class Deblurrer(nn.Module):
-    """A trained or training network as the plain callable f(u, levels) that the method is written in.
+    """A network as the plain callable f(u, k) that the method is written in.
 
     Args:
-        unet: the network; its first convolution stays in float32 from now on, see :class:`InputConvolution`.
-        precision: of the rest, when it is used without an accelerator.
+        unet: the network.
+        precision: in which it computes if autocast is not switched on elsewhere.
     """
 
-    def __init__(self, unet: UNet2DModel, precision: Precision = "no") -> None:
+    def __init__(self, unet: nn.Module, precision: Precision = "no") -> None:
         super().__init__()
-        unet.conv_in.__class__ = InputConvolution
         self.unet = unet
         self.dtype = {"no": None, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
 
@@ -64,55 +74,72 @@ class Deblurrer(nn.Module):
     ) -> Float[Tensor, "batch channel height width"]:
         """Return f(u, k), the predicted difference to the next sharper image, in float32 unless autocast is on."""
         if self.dtype is None:
-            return self.unet(images, levels).sample
+            return self.unet(images, levels)
         with torch.autocast(images.device.type, self.dtype):
-            return self.unet(images, levels).sample.float()
+            return self.unet(images, levels).float()
 
 
-def build_network(preset: NetworkSettings) -> UNet2DModel:
+def build_network(preset: NetworkSettings) -> UNet:
     """Build the network of a preset with fresh weights from torch's current random state.
 
     The last convolution of every residual block, the output of every attention and the last convolution of the network
-    start at zero, so that each block starts as the identity and the network as f = 0; diffusers leaves that out.
+    start at zero, so that each block starts as the identity and the network as f = 0.
     """
-    levels = range(len(preset.channel_multipliers))
-    network = UNet2DModel(
-        sample_size=preset.image_size,
-        in_channels=preset.image_channels,
-        out_channels=preset.image_channels,
-        block_out_channels=tuple(preset.base_channels * multiplier for multiplier in preset.channel_multipliers),
-        layers_per_block=preset.blocks_per_level,
-        down_block_types=tuple(
-            "AttnDownBlock2D" if level in preset.attention_levels else "DownBlock2D" for level in levels
+    return UNet(preset)
+
+
+def to_diffusers(preset: NetworkSettings) -> dict[str, Any]:
+    """Return the configuration with which diffusers builds the network of a preset, as its ``config.json`` has it."""
+    kinds = ["Attn" * (number in preset.attention_levels) for number in range(len(preset.widths))]
+    return FIXED | {
+        "_diffusers_version": version("diffusers"),
+        "block_out_channels": preset.widths,
+        "down_block_types": [f"{kind}DownBlock2D" for kind in kinds],
+        "dropout": preset.dropout,
+        "in_channels": preset.image_channels,
+        "layers_per_block": preset.blocks_per_level,
+        "norm_num_groups": preset.norm_groups,
+        "out_channels": preset.image_channels,
+        "sample_size": preset.image_size,
+        "up_block_types": [f"{kind}UpBlock2D" for kind in reversed(kinds)],
+    }
+
+
+def from_diffusers(config: Mapping[str, Any]) -> NetworkSettings:
+    """Return the preset of a network that diffusers describes.
+
+    Raises:
+        KeyError: if the description is not complete.
+        ValueError: if it is of a network that the paper's presets cannot express.
+    """
+    widths = config["block_out_channels"]
+    base = math.gcd(*widths)
+    preset = NetworkSettings(
+        image_size=config["sample_size"],
+        image_channels=config["in_channels"],
+        base_channels=base,
+        channel_multipliers=tuple(width // base for width in widths),
+        blocks_per_level=config["layers_per_block"],
+        attention_levels=tuple(
+            number for number, kind in enumerate(config["down_block_types"]) if kind == "AttnDownBlock2D"
         ),
-        up_block_types=tuple(
-            "AttnUpBlock2D" if level in preset.attention_levels else "UpBlock2D" for level in reversed(levels)
-        ),
-        dropout=preset.dropout,
-        norm_num_groups=preset.norm_groups,
-        norm_eps=1e-5,
-        attention_head_dim=None,  # one head
-        downsample_padding=1,
-        time_embedding_type="positional",
-        flip_sin_to_cos=True,
-        freq_shift=0,
+        dropout=config["dropout"],
+        norm_groups=config["norm_num_groups"],
     )
-    for name, module in network.named_modules():
-        if name.endswith(("conv2", "to_out.0", "conv_out")) and isinstance(module, nn.Conv2d | nn.Linear):
-            nn.init.zeros_(module.weight)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-    return network
+    for key, value in to_diffusers(preset).items():
+        if key != "_diffusers_version" and config.get(key, value) != value:
+            raise ValueError(f"{key} is {config[key]!r}, and the paper's U-Net has {value!r}")
+    return preset
 
 
-def save_network(network: UNet2DModel, folder: Path, process: ProcessSettings) -> None:
+def save_network(network: UNet, folder: Path, process: ProcessSettings) -> None:
     """Write a network as ``UNet2DModel.from_pretrained`` reads it, each of the two files atomically.
 
     The configuration tells the process that the network was trained for.
     """
     config, weights = folder / CONFIG_NAME, folder / WEIGHTS_NAME
     with atomic_path(config) as temporary:
-        content = json.loads(network.to_json_string()) | {PROCESS_KEY: process.model_dump(mode="json")}
+        content = to_diffusers(network.preset) | {PROCESS_KEY: process.model_dump(mode="json")}
         temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
     save_tensors(network.state_dict(), weights, {"format": "pt"})
 
@@ -156,7 +183,7 @@ def load_network(
     """
     network, made_for = _read_network(folder)
     require_process(str(folder), json.dumps(made_for), process)
-    shape = (network.config.sample_size, network.config.sample_size, network.config.in_channels)
+    shape = (network.preset.image_size, network.preset.image_size, network.preset.image_channels)
     if images.shape[1:] != shape:
         raise UserError(
             f"{folder}: this network was trained on images of {'×'.join(map(str, shape))}, "
@@ -172,9 +199,9 @@ def load_network(
     return Deblurrer(network, compute.precision)
 
 
-def optimise(network: UNet2DModel, *, compile: bool, channels_last: bool) -> None:  # noqa: A002
+def optimise(network: UNet, *, compile: bool, channels_last: bool) -> None:  # noqa: A002
     """Compile a network and change its layout in memory, on a GPU; on a CPU both are slower, and left."""
-    if network.device.type != "cuda":
+    if network.conv_in.weight.device.type != "cuda":
         return
     if channels_last:
         network.to(memory_format=torch.channels_last)
@@ -200,27 +227,34 @@ def find_milestones(folder: Path) -> dict[int, Path]:
     return dict(found)
 
 
-def copy_weights(folder: Path, network: UNet2DModel) -> None:
+def copy_weights(folder: Path, network: UNet) -> None:
     """Give a network the weights of a stored one, whatever process that was trained for.
 
     Raises:
         UserError: if the folder holds no network, or one of another preset.
     """
     source, _ = _read_network(folder)
-    theirs, ours = (json.loads(one.to_json_string()) for one in (source, network))
+    theirs, ours = to_diffusers(source.preset), to_diffusers(network.preset)
     for key, value in ours.items():
-        if not key.startswith("_") and theirs.get(key) != value:
+        if theirs[key] != value:
             raise UserError(
-                f"{folder}: its weights do not fit, for {key} is {theirs.get(key)} in that network and {value} in the "
+                f"{folder}: its weights do not fit, for {key} is {theirs[key]} in that network and {value} in the "
                 "one to be trained; give a network of the same preset"
             )
     network.load_state_dict(source.state_dict())
 
 
-def _read_network(folder: Path) -> tuple[UNet2DModel, Any]:
+def _read_network(folder: Path) -> tuple[UNet, Any]:
     """Return a stored network, and the settings of the process that it was trained for, None if it does not tell."""
     try:
-        network = UNet2DModel.from_pretrained(str(folder), use_safetensors=True, local_files_only=True)
-        return network, json.loads((folder / CONFIG_NAME).read_text()).get(PROCESS_KEY)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        raise UserError(f"{folder}: no network can be loaded from it: {' '.join(str(error).split())}") from None
+        config = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
+        with torch.device("meta"):
+            network = UNet(from_diffusers(config))
+        network.to_empty(device="cpu").load_state_dict(load_file(folder / WEIGHTS_NAME))
+    except ValidationError as error:
+        reason = "; ".join(str(mistake["msg"]) for mistake in error.errors())
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())
+    else:
+        return network, config.get(PROCESS_KEY)
+    raise UserError(f"{folder}: no network can be loaded from it: {reason}")

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from diffusers import UNet2DModel
 from torch import Tensor
 
 from ihdm.config.experiments import NetworkSettings
 from ihdm.errors import UserError
 from ihdm.models.network import build_network
+from ihdm.models.unet import UNet
 
 Weights = Literal["averaged", "last"]
 GROUPS = 32
@@ -66,7 +66,7 @@ def layout(preset: NetworkSettings) -> list[Part]:
     return list(_parts(preset, network))
 
 
-def _parts(preset: NetworkSettings, network: UNet2DModel) -> Iterator[Part]:
+def _parts(preset: NetworkSettings, network: UNet) -> Iterator[Part]:
     last, blocks = len(preset.channel_multipliers) - 1, preset.blocks_per_level
     names = network.state_dict().keys()
     yield Part("time_embed.0", ("time_embedding.linear_1",))
@@ -196,7 +196,7 @@ def _are_tensors(content: dict[Any, Any]) -> bool:
     return len(content) > 0 and all(named)
 
 
-def convert(checkpoint: Checkpoint, preset: NetworkSettings, weights: Weights = "averaged") -> UNet2DModel:
+def convert(checkpoint: Checkpoint, preset: NetworkSettings, weights: Weights = "averaged") -> UNet:
     """Return the network of a checkpoint, in float32.
 
     Every tensor is used, once.

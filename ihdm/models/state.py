@@ -98,7 +98,7 @@ class StateWriter:
 def _snapshot(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return copies, which later steps do not change, and what is told of them."""
     tensors = {"unlogged_losses": torch.tensor(trainer.unlogged_losses, dtype=torch.float64)}
-    for (name, parameter), average in zip(trainer.unet.named_parameters(), trainer.ema.shadow_params, strict=True):
+    for (name, parameter), average in zip(trainer.unet.named_parameters(), trainer.average.weights, strict=True):
         moments = trainer.optimizer.state.get(parameter, {})
         tensors[f"weight.{name}"] = parameter.detach()
         tensors[f"average.{name}"] = average
@@ -217,7 +217,7 @@ def load_state(trainer: Trainer, path: Path) -> None:
         )
         trainer.unlogged_losses = stored.get_tensor("unlogged_losses").tolist()
         updates = trainer.step - trainer.skipped
-        for (name, parameter), average in zip(trainer.unet.named_parameters(), trainer.ema.shadow_params, strict=True):
+        for (name, parameter), average in zip(trainer.unet.named_parameters(), trainer.average.weights, strict=True):
             parameter.data.copy_(stored.get_tensor(f"weight.{name}"))
             average.copy_(stored.get_tensor(f"average.{name}"))
             trainer.optimizer.state[parameter] = {
@@ -225,7 +225,7 @@ def load_state(trainer: Trainer, path: Path) -> None:
                 "exp_avg": torch.empty_like(parameter).copy_(stored.get_tensor(f"moment1.{name}")),
                 "exp_avg_sq": torch.empty_like(parameter).copy_(stored.get_tensor(f"moment2.{name}")),
             }
-    trainer.ema.optimization_step = updates
+    trainer.average.updates = updates
     if trainer.accelerator.scaler and header["loss_scaler"]:
         trainer.accelerator.scaler.load_state_dict(header["loss_scaler"])
 

@@ -1,13 +1,13 @@
 """One step of training: the network, its optimiser, its averaged weights, and how they change (paper, algorithm 1)."""
 
 import math
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from diffusers import UNet2DModel
-from diffusers.training_utils import EMAModel
+from torch import Tensor
 
 from ihdm.config.experiments import Experiment
 from ihdm.config.settings import RunSettings, TrainingSettings
@@ -16,6 +16,7 @@ from ihdm.devices import keep_freed_memory
 from ihdm.errors import UserError
 from ihdm.models.batches import draw_batch, even_slices
 from ihdm.models.network import WEIGHTS_NAME, Deblurrer, build_network, copy_weights, optimise
+from ihdm.models.unet import UNet
 from ihdm.processes import build_process
 from ihdm.seeds import torch_seed
 from ihdm.storage.files import sha256
@@ -41,6 +42,33 @@ def make_accelerator(mixed_precision: str) -> Accelerator:
 def learning_rate(training: TrainingSettings, step: int) -> float:
     """Return the learning rate of the step after ``step`` others: linear warm-up, then constant."""
     return training.learning_rate * min(1.0, (step + 1) / max(training.warmup_steps, 1))
+
+
+class WeightAverage:
+    """Exponential moving average of weights; its decay rises as min(decay, (1 + n) / (10 + n)) after n updates.
+
+    The first update copies the weights, so n is one less than in the paper's code.
+
+    Args:
+        weights: of the network; the average starts as their copy.
+        decay: the largest decay.
+
+    Attributes:
+        weights: the averages, in the same order.
+        updates: how many there were.
+    """
+
+    def __init__(self, weights: Iterable[Tensor], decay: float) -> None:
+        self.weights = [weight.detach().clone() for weight in weights]
+        self.decay = decay
+        self.updates = 0
+
+    @torch.no_grad()
+    def update(self, weights: Sequence[Tensor]) -> None:
+        """Take a step towards the present weights."""
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates)) if self.updates else 0.0
+        torch._foreach_lerp_(self.weights, weights, 1 - decay)
+        self.updates += 1
 
 
 class Trainer:
@@ -100,8 +128,7 @@ class Trainer:
             self.unet.enable_gradient_checkpointing()
         optimise(self.unet, compile=run.compile, channels_last=run.channels_last)
         self.parameters = list(self.unet.parameters())
-        # The decay follows min(decay, (1 + n) / (10 + n)), one step later than in the paper's code.
-        self.ema = EMAModel(self.parameters, decay=training.ema_decay, foreach=True)
+        self.average = WeightAverage(self.parameters, training.ema_decay)
         optimizer = torch.optim.Adam(
             self.parameters, lr=training.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True
         )
@@ -134,7 +161,7 @@ class Trainer:
         self.optimizer.zero_grad()
         self.step += 1
         if finite:
-            self.ema.step(self.parameters)
+            self.average.update(self.parameters)
             self.unlogged_losses.append(loss)
             self.skipped_in_a_row = 0
         else:
@@ -178,8 +205,11 @@ class Trainer:
         else:
             torch.manual_seed(seed)
 
-    def averaged_network(self) -> UNet2DModel:
+    def averaged_network(self) -> UNet:
         """Return the network with its averaged weights, for evaluation."""
-        network = build_network(self.experiment.network).to(self.accelerator.device)
-        self.ema.copy_to(network.parameters())
+        with torch.device("meta"):
+            network = build_network(self.experiment.network)
+        network.to_empty(device=self.accelerator.device)
+        with torch.no_grad():
+            torch._foreach_copy_([*network.parameters()], self.average.weights)
         return network.eval()

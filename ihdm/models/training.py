@@ -14,7 +14,6 @@ from types import FrameType
 
 import torch
 from accelerate import Accelerator
-from diffusers import UNet2DModel
 
 from ihdm.config.experiments import Experiment
 from ihdm.config.settings import RunSettings
@@ -24,6 +23,7 @@ from ihdm.models.network import Deblurrer, save_network
 from ihdm.models.state import HISTORY_NAME, History, Row, StateWriter, begin, resume
 from ihdm.models.tracking import Tracking, require_tracker
 from ihdm.models.trainer import Trainer, make_accelerator
+from ihdm.models.unet import UNet
 from ihdm.storage.images import StoredImages
 
 LOG_EVERY = 50
@@ -66,7 +66,7 @@ def train(
     milestones: Path | None = None,
     initial_weights: Path | None = None,
     report: Callable[[int, float], None] = lambda _step, _loss: None,
-) -> tuple[UNet2DModel, list[Row]]:
+) -> tuple[UNet, list[Row]]:
     """Train to the end, going on from ``state`` if it exists; return the averaged network and the history.
 
     Every process of a distributed training calls this; they share the looks, and only the main one saves and reports.

@@ -13,8 +13,8 @@ from ihdm.calibration import CALIBRATION_NAME, Calibration
 from ihdm.config.stages import NUM_SHOWN, SamplingSettings
 from ihdm.devices import compute_device
 from ihdm.errors import UserError
-from ihdm.models.network import load_network
 from ihdm.portable.card import model_card
+from ihdm.portable.network import load_unet
 from ihdm.portable.pictures import draw
 from ihdm.portable.pipeline import IHDMPipeline
 from ihdm.portable.prior import Prior, StoredCalibration, fit_mixture, keep_coefficients, revealed_share
@@ -53,7 +53,7 @@ def assemble(
         UserError: if the folder holds no network of this process and of such images, or they are too few for a mixture.
     """
     train = train[: sampling.num_train]
-    unet = load_network(network, sampling.process, train).unet
+    unet = load_unet(network, sampling.process, train)
     process = build_process(sampling.process, train.shape[1])
     starts: Prior | None = None
     if isinstance(process, HeatDissipation):

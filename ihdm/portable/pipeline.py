@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ihdm.config.settings import Precision
 from ihdm.errors import UserError
-from ihdm.models.network import Deblurrer
+from ihdm.portable.network import as_deblurrer
 from ihdm.portable.prior import Prior, StoredCalibration
 from ihdm.portable.scheduler import Generators, IHDMScheduler
 from ihdm.storage.tensors import to_uint8
@@ -217,7 +217,7 @@ class IHDMPipeline(DiffusionPipeline):
     ) -> Iterator[tuple[int, Latents]]:
         """Yield the level and the mean after every step."""
         self._require_float32()
-        network = Deblurrer(self.unet.eval(), precision)
+        network = as_deblurrer(self.unet, precision)
         scheduler = self.scheduler
         scheduler.calibration = self.calibration.table() if self.calibration is not None else None
         scheduler.set_timesteps(evaluations, device=state.device)

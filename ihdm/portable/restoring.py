@@ -17,7 +17,7 @@ from ihdm.config.settings import DatasetSettings, Precision, Settings
 from ihdm.data.encoded import BrokenImageError, decode_image, image_names
 from ihdm.data.resizing import halve_and_crop
 from ihdm.errors import UserError
-from ihdm.models.network import Deblurrer
+from ihdm.portable.network import as_deblurrer
 from ihdm.portable.pictures import SHEETS, enlargement
 from ihdm.portable.pipeline import IHDMPipeline, as_pictures
 from ihdm.portable.prior import CoefficientPrior, MixturePrior, unblurred
@@ -120,7 +120,7 @@ def restorer_of(pipeline: IHDMPipeline, evaluations: int | None, seed: int, prec
     if isinstance(process, HeatDissipation) and isinstance(pipeline.prior, CoefficientPrior | MixturePrior):
         mean = unblurred(process, pipeline.prior.mean().cpu()).double()
     power = torch.as_tensor(calibration.power) / 4**process.bits_of_range
-    network = from_cpu(Deblurrer(pipeline.unet.eval(), precision), pipeline.device)
+    network = from_cpu(as_deblurrer(pipeline.unet, precision), pipeline.device)
     return Restorer(network, process, calibration, mean, power, sampler, seed)
 
 

@@ -1,11 +1,10 @@
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from diffusers import UNet2DModel
-from diffusers.models.attention_processor import Attention
-from diffusers.models.resnet import ResnetBlock2D
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
@@ -14,10 +13,25 @@ from ihdm.config.experiments import NetworkSettings
 from ihdm.config.reading import read_config
 from ihdm.config.settings import ComputeSettings, HeatSettings
 from ihdm.errors import UserError
-from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, Deblurrer, build_network, load_network, save_network
+from ihdm.models.network import (
+    CONFIG_NAME,
+    PROCESS_KEY,
+    WEIGHTS_NAME,
+    Deblurrer,
+    build_network,
+    from_diffusers,
+    load_network,
+    save_network,
+    to_diffusers,
+)
+from ihdm.models.unet import Attention, ResidualBlock
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden"
+SCALES = {
+    file: read_config(ROOT / file)
+    for file in ("config.yaml", *(f"workflow/config/{scale}.yaml" for scale in ("desk", "quick", "smoke")))
+}
 
 MILLIONS_OF_PARAMETERS = {
     "mnist": "42.08",
@@ -79,7 +93,7 @@ def test_golden(golden):
 
 @pytest.mark.parametrize("name", MILLIONS_OF_PARAMETERS)
 def test_parameter_counts_of_the_released_settings(name):
-    presets = {**read_config(ROOT / "config.yaml").networks, "mnist_small": MNIST_SMALL}
+    presets = {**SCALES["config.yaml"].networks, "mnist_small": MNIST_SMALL}
     with torch.device("meta"):
         network = build_network(presets[name])
     count = sum(parameter.numel() for parameter in network.parameters())
@@ -91,7 +105,7 @@ def test_exactly_the_papers_modules_start_at_zero(preset):
     network = build_network(preset)
     expected = {network.conv_out}
     for module in network.modules():
-        if isinstance(module, ResnetBlock2D):
+        if isinstance(module, ResidualBlock):
             expected.add(module.conv2)
         elif isinstance(module, Attention):
             expected.add(module.to_out[0])
@@ -121,15 +135,96 @@ PROCESS = HeatSettings(kind="heat", sigma=0.01, num_levels=6, blur_sigma_max=4.0
 IMAGES = np.zeros((1, 8, 8, 1), dtype=np.uint8)
 
 
-def test_folder_is_loaded_by_diffusers_and_by_us(preset, tmp_path):
+def diffusers_network(network: nn.Module) -> UNet2DModel:
+    """The same network with the same weights, as diffusers builds it."""
+    theirs = UNet2DModel.from_config(to_diffusers(network.preset))
+    theirs.load_state_dict(network.state_dict())
+    return theirs
+
+
+@pytest.mark.parametrize(("file", "name"), [(file, name) for file, config in SCALES.items() for name in config.networks])
+def test_every_preset_is_the_network_that_diffusers_builds(file, name):
+    """The same parameters in the same order, and the same configuration in both directions."""
+    preset = SCALES[file].networks[name]
+    with torch.device("meta"):
+        ours, theirs = build_network(preset), UNet2DModel.from_config(to_diffusers(preset))
+    shapes = [[(key, tensor.shape) for key, tensor in one.state_dict().items()] for one in (ours, theirs)]
+    assert shapes[0] == shapes[1]
+    assert to_diffusers(preset) == json.loads(theirs.to_json_string())
+    assert to_diffusers(from_diffusers(json.loads(theirs.to_json_string()))) == to_diffusers(preset)
+
+
+@pytest.mark.parametrize("name", [*SCALES["config.yaml"].networks, "mnist_small", "smoke", "quick"])
+def test_outputs_and_gradients_are_those_of_diffusers(name, preset):
+    """For every layout of the paper, at a quarter of its width, and for the small networks as they are."""
+    quick = SCALES["workflow/config/quick.yaml"].networks["photos"]
+    known = {**SCALES["config.yaml"].networks, "mnist_small": MNIST_SMALL, "smoke": preset, "quick": quick}
+    narrow = {"dropout": 0.0} | ({"base_channels": 32, "norm_groups": 8} if known[name].base_channels > 32 else {})
+    size = min(known[name].image_size, 2 ** len(known[name].channel_multipliers))
+    ours = build_network(known[name].model_copy(update={**narrow, "image_size": size}))
+    generator = torch.Generator().manual_seed(0)
+    for parameter in ours.parameters():
+        nn.init.normal_(parameter, std=0.05, generator=generator)
+    theirs = diffusers_network(ours)
+    images = torch.rand(2, known[name].image_channels, size, size, generator=generator)
+    levels = torch.tensor([1, 97])
+    found, expected = ours(images, levels), theirs(images, levels).sample
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    with torch.no_grad():  # where activations are computed in place
+        torch.testing.assert_close(ours(images, levels), expected, atol=1e-5, rtol=1e-5)
+    for output in (found, expected):
+        output.square().sum().backward()
+    for (name, own), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        if not name.endswith("to_k.bias"):  # softmax does not depend on it, so that its gradient is rounding alone
+            assert (own.grad - other.grad).norm() <= 1e-4 * other.grad.norm(), name
+
+
+def test_initial_weights_are_drawn_as_diffusers_draws_them(preset):
+    """Networks of the same seed start as they did when diffusers built them."""
+    torch.manual_seed(5)
+    ours = build_network(preset)
+    torch.manual_seed(5)
+    theirs = UNet2DModel.from_config(to_diffusers(preset))
+    for (name, drawn), expected in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(drawn, expected) or not drawn.any(), name
+
+
+def test_gradient_checkpointing_changes_no_gradient(preset):
+    network = build_network(preset.model_copy(update={"dropout": 0.0}))
+    gradients = []
+    for _ in range(2):
+        network.zero_grad()
+        for seed, parameter in enumerate(network.parameters()):
+            nn.init.normal_(parameter, std=0.1, generator=torch.Generator().manual_seed(seed))
+        images = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+        network(images, torch.tensor([1, 7])).square().sum().backward()
+        gradients.append([parameter.grad.clone() for parameter in network.parameters()])
+        network.enable_gradient_checkpointing()
+    assert all(torch.equal(*pair) for pair in zip(*gradients, strict=True))
+
+
+def test_folders_are_read_by_diffusers_and_by_us_whoever_wrote_them(preset, tmp_path):
     network = build_network(preset).eval()
     nn.init.normal_(network.conv_out.weight)
-    save_network(network, tmp_path, PROCESS)
     images, levels = torch.rand(2, 1, 8, 8), torch.tensor([3, 4])
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    ours.mkdir()
+    save_network(network, ours, PROCESS)
+    read = UNet2DModel.from_pretrained(ours).eval()
+    read.save_pretrained(theirs)
+    config = json.loads((theirs / CONFIG_NAME).read_text()) | {PROCESS_KEY: PROCESS.model_dump(mode="json")}
+    (theirs / CONFIG_NAME).write_text(json.dumps(config))
     with torch.no_grad():
-        expected = network(images, levels).sample
-        assert torch.equal(UNet2DModel.from_pretrained(tmp_path).eval()(images, levels).sample, expected)
-        assert torch.equal(load_network(tmp_path, PROCESS, IMAGES)(images, levels), expected)
+        expected = network(images, levels)
+        torch.testing.assert_close(read(images, levels).sample, expected, atol=1e-5, rtol=1e-5)
+        for folder in (ours, theirs):
+            assert torch.equal(load_network(folder, PROCESS, IMAGES)(images, levels), expected)
+
+
+def test_a_network_of_another_kind_is_refused(preset, tmp_path):
+    UNet2DModel.from_config(to_diffusers(preset) | {"act_fn": "gelu"}).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="act_fn is 'gelu', and the paper's U-Net has 'silu'"):
+        load_network(tmp_path, PROCESS, IMAGES)
 
 
 def test_evaluation_on_a_cpu_keeps_freed_memory(preset, tmp_path, monkeypatch):
@@ -172,7 +267,7 @@ def test_another_process_is_refused(preset, tmp_path, change, message):
 
 
 def test_a_network_that_does_not_tell_its_process_is_refused(preset, tmp_path):
-    build_network(preset).save_pretrained(tmp_path)
+    diffusers_network(build_network(preset)).save_pretrained(tmp_path)
     with pytest.raises(UserError, match=f"{tmp_path}: does not tell which process it was made for"):
         load_network(tmp_path, PROCESS, IMAGES)
 

@@ -28,14 +28,14 @@ def parameters(trainer):
 
 
 def averages(trainer):
-    return torch.cat([average.flatten().clone() for average in trainer.ema.shadow_params])
+    return torch.cat([average.flatten().clone() for average in trainer.average.weights])
 
 
 def poison(trainer, steps, value=float("nan")):
     """Let the network give ``value`` at the given steps."""
 
     def spoil(_module, _arguments, output):
-        return type(output)(sample=output.sample * value) if trainer.step in steps else output
+        return output * value if trainer.step in steps else output
 
     trainer.unet.register_forward_hook(spoil)
 
@@ -49,11 +49,11 @@ def test_four_steps_against_plain_torch(make_experiment, make_trainer, images):
     optimizer = torch.optim.Adam(network.parameters(), betas=(0.9, 0.999), eps=1e-8, weight_decay=0)
     heat = heat_process(experiment.process, 8)
     norms = []
-    # The average starts one step later than (1 + n) / (10 + n) says, as diffusers has it.
+    # The first update copies the weights, one step later than (1 + n) / (10 + n) says.
     for step, decay in enumerate([0, 2 / 11, 3 / 12, 4 / 13]):
         batch = draw_batch(experiment, BatchLoader(images), step, slice(0, 8))
         noisy = heat.blur(batch.images, batch.levels) + 0.01 * batch.noise
-        error = noisy + network(noisy, batch.levels).sample - heat.blur(batch.images, batch.levels - 1)
+        error = noisy + network(noisy, batch.levels) - heat.blur(batch.images, batch.levels - 1)
         loss = (error**2).sum((1, 2, 3)).mean()
         optimizer.zero_grad()
         loss.backward()
@@ -110,7 +110,7 @@ def test_a_step_that_is_not_finite_changes_nothing(make_experiment, make_trainer
     trainer.train_step()
     assert (trainer.step, trainer.skipped, trainer.skipped_in_a_row) == (5, 2, 0)
     assert not torch.equal(parameters(trainer), before)
-    assert trainer.ema.optimization_step == 3
+    assert trainer.average.updates == 3
 
 
 def test_a_gradient_that_is_not_finite_is_skipped_too(make_experiment, make_trainer):

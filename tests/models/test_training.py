@@ -23,12 +23,13 @@ from ihdm.metrics.heldout import held_out_errors
 from ihdm.models.network import WEIGHTS_NAME, Deblurrer, save_network, save_tensors
 from ihdm.models.state import FINISHED_NAME, HISTORY_NAME, PREVIOUS_NAME, STATE_NAME, History, finish
 from ihdm.models.training import train
+from ihdm.models.unet import UNet
 from ihdm.objective import deblurring_loss
 from ihdm.storage.files import sha256
 from ihdm.storage.provenance import read_record
 
 
-def weights_hash(network: UNet2DModel, folder) -> str:
+def weights_hash(network: UNet, folder) -> str:
     save_network(network, folder, HeatSettings(kind="heat", sigma=0.01, num_levels=10, blur_sigma_max=4.0))
     return sha256(folder / WEIGHTS_NAME)
 
@@ -64,6 +65,7 @@ KILLED = """
     from ihdm.config.experiments import Experiment
     from ihdm.config.settings import RunSettings
     from ihdm.models.training import train
+from ihdm.models.unet import UNet
 
     torch.set_num_threads(1)
     settings, images, state = sys.argv[1:]

@@ -9,7 +9,9 @@ from diffusers import UNet2DModel
 from ihdm.calibration import measure
 from ihdm.config.experiments import NetworkSettings
 from ihdm.config.stages import SamplingSettings
-from ihdm.models.network import Deblurrer, build_network, save_network
+from ihdm.models.network import build_network, save_network, to_diffusers
+from ihdm.models.unet import UNet
+from ihdm.portable.network import as_deblurrer
 from ihdm.portable.pipeline import IHDMPipeline
 from ihdm.portable.prior import StoredCalibration, keep_coefficients
 from ihdm.portable.scheduler import IHDMScheduler
@@ -41,12 +43,20 @@ def train() -> np.ndarray:
 
 
 @pytest.fixture
-def unet() -> UNet2DModel:
+def network() -> UNet:
     """A network whose output is not zero, as that of a fresh one is."""
     torch.manual_seed(0)
     network = build_network(PRESET)
     torch.nn.init.normal_(network.conv_out.weight, std=0.02)
     return network.eval()
+
+
+@pytest.fixture
+def unet(network) -> UNet2DModel:
+    """The same network as diffusers builds it."""
+    unet = UNet2DModel.from_config(to_diffusers(PRESET))
+    unet.load_state_dict(network.state_dict())
+    return unet.eval()
 
 
 @pytest.fixture
@@ -60,7 +70,7 @@ def make_pipeline(unet, train) -> Callable[..., IHDMPipeline]:
         calibration = None
         if is_measured:
             levels = range(1, process["num_levels"] + 1)
-            calibration = StoredCalibration.of(measure(Deblurrer(unet), built, to_tensor(train), list(levels), 0, 40))
+            calibration = StoredCalibration.of(measure(as_deblurrer(unet, "no"), built, to_tensor(train), list(levels), 0, 40))
         pipeline = IHDMPipeline(unet, scheduler, prior, calibration)
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
@@ -69,11 +79,11 @@ def make_pipeline(unet, train) -> Callable[..., IHDMPipeline]:
 
 
 @pytest.fixture
-def network_folder(tmp_path, unet) -> Path:
+def network_folder(tmp_path, network) -> Path:
     """A folder of such a network, as a training leaves it, without its record."""
     folder = tmp_path / "network"
     folder.mkdir()
-    save_network(unet, folder, IHDMScheduler(process=HEAT).process_settings)
+    save_network(network, folder, IHDMScheduler(process=HEAT).process_settings)
     return folder
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 import ihdm
 from ihdm.config.processes import SAMPLERS
 from ihdm.errors import UserError
-from ihdm.models.network import Deblurrer
+from ihdm.portable.network import as_deblurrer
 from ihdm.portable.pipeline import IHDMPipeline
 from ihdm.processes import build_process
 from ihdm.samplers import plan_steps, sampling_steps
@@ -53,7 +53,7 @@ def test_images_are_those_of_the_workflows_sampler(process, make_pipeline):
     sampler = pipeline.scheduler.sampler
     delta = pipeline.scheduler.delta if sampler.uses_delta else 0.0
     steps = plan_steps(built, sampler, delta)
-    *_, (_, expected) = sampling_steps(Deblurrer(pipeline.unet), built, steps, start, draws)
+    *_, (_, expected) = sampling_steps(as_deblurrer(pipeline.unet, "no"), built, steps, start, draws)
     assert torch.equal(found, built.from_range(expected).clamp(0, 1))
 
 

@@ -5,7 +5,6 @@ import torch
 from ihdm.calibration import Calibration, measure
 from ihdm.config.settings import HeatSettings
 from ihdm.errors import UserError
-from ihdm.models.network import Deblurrer
 from ihdm.portable import prior as priors
 from ihdm.portable.prior import (
     CoefficientPrior,
@@ -125,8 +124,8 @@ def test_batches_of_training_images_change_nothing(process, train, monkeypatch):
     torch.testing.assert_close(blurred_coefficients(process, train), whole, atol=1e-6, rtol=0)
 
 
-def test_a_calibration_is_saved_and_loaded(process, train, unet, tmp_path):
-    found = measure(Deblurrer(unet), process, to_tensor(train), [2, 4, 6], 0, 40)
+def test_a_calibration_is_saved_and_loaded(process, train, network, tmp_path):
+    found = measure(network, process, to_tensor(train), [2, 4, 6], 0, 40)
     StoredCalibration.of(found).save_pretrained(tmp_path)
     loaded = StoredCalibration.from_pretrained(tmp_path, use_safetensors=True).table()
     assert isinstance(loaded, Calibration)

@@ -1,0 +1,257 @@
+"""The paper's U-Net (appendix B) in one file.
+
+An image passes residual blocks at falling and then at rising resolution; each block on the way up also sees what the
+matching block on the way down returned. Every block is told the level k by an embedding. Some stages attend over pixels.
+The network is that of the released code. Its parameters have the names that diffusers gives them, so that diffusers'
+``UNet2DModel`` and this module load each other's weights.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import zip_longest
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from ihdm.config.experiments import NetworkSettings
+
+Images = Float[Tensor, "batch channel height width"]
+Features = Float[Tensor, "batch feature height width"]
+Embedding = Float[Tensor, "batch embedding"]
+
+MAX_PERIOD = 10_000
+"""Longest period of the sinusoidal embedding, in levels."""
+EPSILON = 1e-5
+"""Added to the variance by every group normalization."""
+
+
+def silu(values: Tensor) -> Tensor:
+    """Return x · sigmoid(x), in place where no gradient needs the argument."""
+    return F.silu(values, inplace=not torch.is_grad_enabled())
+
+
+def embed_levels(levels: Int[Tensor, "batch"], size: int) -> Embedding:
+    """Return the sinusoidal embedding of the levels: cosines, then sines, of geometric frequencies from 1 downwards."""
+    half = size // 2
+    exponents = -math.log(MAX_PERIOD) * torch.arange(half, dtype=torch.float32, device=levels.device) / half
+    angles = levels[:, None].float() * exponents.exp()
+    return F.pad(torch.cat([angles.cos(), angles.sin()], dim=1), (0, size % 2))
+
+
+class InputConvolution(nn.Conv2d):
+    """A convolution that stays in float32 under autocast.
+
+    In bfloat16, values between 0.5 and 1 are 1/256 apart, which is not far below the noise σ = 0.01 that a network for
+    heat has to remove.
+    """
+
+    def forward(self, images: Images) -> Features:
+        """Convolve in the precision of the weights."""
+        with torch.autocast(images.device.type, enabled=False):
+            return super().forward(images.to(self.weight.dtype))
+
+
+class LevelEmbedding(nn.Module):
+    """Two linear layers on the sinusoidal embedding of the level."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.linear_1 = nn.Linear(channels, 4 * channels)
+        self.linear_2 = nn.Linear(4 * channels, 4 * channels)
+
+    def forward(self, levels: Int[Tensor, "batch"]) -> Embedding:
+        """Return silu(embedding): every block uses the embedding through this activation."""
+        embedded = embed_levels(levels, self.channels).to(self.linear_1.weight.dtype)
+        return silu(self.linear_2(silu(self.linear_1(embedded))))
+
+
+class ResidualBlock(nn.Module):
+    """Two normalized convolutions with the embedding of the level added in between, beside a shortcut."""
+
+    def __init__(self, channels_in: int, channels_out: int, preset: NetworkSettings) -> None:
+        super().__init__()
+        self.norm1 = nn.GroupNorm(preset.norm_groups, channels_in, EPSILON)
+        self.conv1 = nn.Conv2d(channels_in, channels_out, 3, padding=1)
+        self.time_emb_proj = nn.Linear(4 * preset.widths[0], channels_out)
+        self.norm2 = nn.GroupNorm(preset.norm_groups, channels_out, EPSILON)
+        self.dropout = nn.Dropout(preset.dropout)
+        self.conv2 = nn.Conv2d(channels_out, channels_out, 3, padding=1)
+        if channels_in != channels_out:
+            self.conv_shortcut = nn.Conv2d(channels_in, channels_out, 1)
+
+    def forward(self, features: Features, embedding: Embedding) -> Features:
+        """Return features of the same height and width."""
+        hidden = self.conv1(silu(self.norm1(features)))
+        hidden = hidden + self.time_emb_proj(embedding)[:, :, None, None]
+        hidden = self.conv2(self.dropout(silu(self.norm2(hidden))))
+        if hasattr(self, "conv_shortcut"):
+            features = self.conv_shortcut(features)
+        return features + hidden
+
+
+class Attention(nn.Module):
+    """Self-attention with one head over all pixels, added to its input."""
+
+    def __init__(self, channels: int, preset: NetworkSettings) -> None:
+        super().__init__()
+        self.group_norm = nn.GroupNorm(preset.norm_groups, channels, EPSILON)
+        self.to_q = nn.Linear(channels, channels)
+        self.to_k = nn.Linear(channels, channels)
+        self.to_v = nn.Linear(channels, channels)
+        self.to_out = nn.ModuleList([nn.Linear(channels, channels)])  # a list, for diffusers' name: to_out.0
+
+    def forward(self, features: Features) -> Features:
+        """Return features of the same shape."""
+        pixels = self.group_norm(features).flatten(2).transpose(1, 2)
+        query, key, value = (project(pixels)[:, None] for project in (self.to_q, self.to_k, self.to_v))
+        attended = self.to_out[0](F.scaled_dot_product_attention(query, key, value)[:, 0])
+        return features + attended.transpose(1, 2).reshape(features.shape)
+
+
+class Downsample(nn.Module):
+    """Halve height and width by a strided convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+
+    def forward(self, features: Features) -> Features:
+        """Return features of half the height and width."""
+        return self.conv(features)
+
+
+class Upsample(nn.Module):
+    """Double height and width by repeating pixels, then convolve."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, features: Features) -> Features:
+        """Return features of twice the height and width."""
+        return self.conv(F.interpolate(features, scale_factor=2.0, mode="nearest"))
+
+
+class Stage(nn.Module):
+    """The residual blocks of one resolution. Attention follows the first ``num_attentions`` of them.
+
+    What changes the size after the last block is added by the network, as ``downsamplers`` or ``upsamplers``.
+    """
+
+    def __init__(
+        self, channels_in: Sequence[int], channels_out: int, preset: NetworkSettings, num_attentions: int
+    ) -> None:
+        super().__init__()
+        resnets, attentions = [], []
+        for number, channels in enumerate(channels_in):
+            resnets.append(ResidualBlock(channels, channels_out, preset))
+            if number < num_attentions:
+                attentions.append(Attention(channels_out, preset))
+        if attentions:
+            self.attentions = nn.ModuleList(attentions)
+        self.resnets = nn.ModuleList(resnets)
+
+    def blocks(self) -> Iterator[tuple[nn.Module, nn.Module | None]]:
+        """Yield every residual block with the attention that follows it, if any."""
+        return zip_longest(self.resnets, getattr(self, "attentions", ()))
+
+
+class UNet(nn.Module):
+    """The network f(u, k).
+
+    Args:
+        preset: size of the images, widths, blocks, attention and dropout.
+
+    Attributes:
+        preset: the same.
+
+    The weights are drawn from torch's current random state. The last convolution of every residual block, the output
+    of every attention and the last convolution of the network start at zero: each block starts as the identity and the
+    network as f = 0.
+    """
+
+    def __init__(self, preset: NetworkSettings) -> None:
+        super().__init__()
+        self.preset = preset
+        self.run_block: Callable[..., Tensor] = _call
+        widths, last, num_blocks = preset.widths, len(preset.widths) - 1, preset.blocks_per_level
+
+        def attentions(resolution: int, blocks: int) -> int:
+            return blocks if resolution in preset.attention_levels else 0
+
+        self.conv_in = InputConvolution(preset.image_channels, widths[0], 3, padding=1)
+        self.time_embedding = LevelEmbedding(widths[0])
+        self.down_blocks, self.up_blocks = nn.ModuleList(), nn.ModuleList()
+        skips = [widths[0]]
+        for resolution, width in enumerate(widths):
+            channels_in = [skips[-1], *[width] * (num_blocks - 1)]
+            stage = Stage(channels_in, width, preset, attentions(resolution, num_blocks))
+            skips += [width] * num_blocks
+            if resolution < last:
+                stage.downsamplers = nn.ModuleList([Downsample(width)])  # a list, for diffusers' names
+                skips.append(width)
+            self.down_blocks.append(stage)
+        self.mid_block = Stage([widths[-1]] * 2, widths[-1], preset, num_attentions=1)
+        channels = widths[-1]
+        for resolution, width in reversed([*enumerate(widths)]):
+            channels_in = [before + skips.pop() for before in (channels, *[width] * num_blocks)]
+            stage = Stage(channels_in, width, preset, attentions(resolution, num_blocks + 1))
+            if resolution > 0:
+                stage.upsamplers = nn.ModuleList([Upsample(width)])
+            self.up_blocks.append(stage)
+            channels = width
+        self.conv_norm_out = nn.GroupNorm(preset.norm_groups, widths[0], EPSILON)
+        self.conv_out = nn.Conv2d(widths[0], preset.image_channels, 3, padding=1)
+        for name, module in self.named_modules():
+            if name.endswith(("conv2", "to_out.0", "conv_out")):
+                nn.init.zeros_(module.weight)
+                nn.init.zeros_(module.bias)
+
+    def forward(self, images: Images, levels: Int[Tensor, "batch"]) -> Images:
+        """Return f(u, k).
+
+        Args:
+            images: u.
+            levels: k, from 1 to K.
+        """
+        embedding = self.time_embedding(levels)
+        features = self.conv_in(images)
+        skips = [features]
+        for stage in self.down_blocks:
+            for block, attention in stage.blocks():
+                features = self._block(block, attention, features, embedding)
+                skips.append(features)
+            if hasattr(stage, "downsamplers"):
+                features = stage.downsamplers[0](features)
+                skips.append(features)
+        for block, attention in self.mid_block.blocks():
+            features = self._block(block, attention, features, embedding)
+        for stage in self.up_blocks:
+            for block, attention in stage.blocks():
+                features = self._block(block, attention, torch.cat([features, skips.pop()], dim=1), embedding)
+            if hasattr(stage, "upsamplers"):
+                features = stage.upsamplers[0](features)
+        return self.conv_out(silu(self.conv_norm_out(features)))
+
+    def _block(
+        self, block: nn.Module, attention: nn.Module | None, features: Features, embedding: Embedding
+    ) -> Features:
+        features = self.run_block(block, features, embedding)
+        return features if attention is None else attention(features)
+
+    def enable_gradient_checkpointing(self, run_block: Callable[..., Tensor] | None = None) -> None:
+        """Compute every residual block again in the backward pass, instead of keeping what it computes.
+
+        Args:
+            run_block: how a block is called with its inputs; by default torch's ``checkpoint``.
+        """
+        self.run_block = run_block or partial(checkpoint, use_reentrant=False)
+
+
+def _call(block: nn.Module, *inputs: Tensor) -> Tensor:
+    return block(*inputs)
