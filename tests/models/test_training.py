@@ -65,7 +65,6 @@ KILLED = """
     from ihdm.config.experiments import Experiment
     from ihdm.config.settings import RunSettings
     from ihdm.models.training import train
-from ihdm.models.unet import UNet
 
     torch.set_num_threads(1)
     settings, images, state = sys.argv[1:]
