@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy.stats import t
+from scipy.special import stdtrit
 
 from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import Equivalent, Measured
@@ -60,7 +60,7 @@ def _spread(evidence: Evidence, base: str, metric: str) -> float:
     found = [evidence.rows("sweep", experiment=base, delta_ratio=ratio, **known)]
     found.append(evidence.rows("sweep", swept="seed", delta_ratio=ratio, **known))
     values = [float(with_most_images(one)["value"].iloc[0]) for rows in found for _, one in rows.groupby("experiment")]
-    return float(np.std(values, ddof=1) * t.ppf(0.975, len(values) - 1) / NORMAL_95)
+    return float(np.std(values, ddof=1) * stdtrit(len(values) - 1, 0.975) / NORMAL_95)
 
 
 CLAIMS = tuple(

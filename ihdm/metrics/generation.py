@@ -5,8 +5,8 @@ last: before a network has made up its mind, what it says of fine detail may be 
 """
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Int
-from scipy.stats import rankdata
 
 from ihdm.errors import UserError
 from ihdm.metrics.estimates import SHARE, Bounds, Estimate
@@ -98,7 +98,7 @@ def reached(
 
 def rank_correlation(first: Float[np.ndarray, "band"], second: Float[np.ndarray, "band"]) -> float:
     """Return Spearman's rank correlation; 0 where one of the two does not vary."""
-    ranks = np.stack([rankdata(first), rankdata(second)])
+    ranks = pd.DataFrame([first, second]).rank(axis=1).to_numpy()
     ranks -= ranks.mean(axis=1, keepdims=True)
     scale = np.sqrt(np.square(ranks).sum(axis=1).prod())
     return float(ranks.prod(axis=0).sum() / scale) if scale > 0 else 0.0
