@@ -69,8 +69,8 @@ def speed() -> None:
     torch.set_num_threads(1)
     print("| size | way | images/s | map is faster by |\n|---|---|---|---|")
     for size in SIZES:
-        crops = load_splits(DatasetSettings(source="photos", image_size=size, image_channels=3))["train"]
-        images = np.resize(crops, (NUM_IMAGES, *crops.shape[1:]))  # there are fewer large crops: they come repeatedly
+        splits = load_splits(DatasetSettings(source="photos", image_size=size, image_channels=3))
+        images = np.asarray(splits["train"])[:NUM_IMAGES]
         with tempfile.TemporaryDirectory() as folder:
             np.save(f"{folder}/train.npy", images)
             loader = BatchLoader(open_images(Path(f"{folder}/train.npy")))

@@ -65,6 +65,10 @@ def _cut(halvings: list[Image.Image], size: int, name: str, number: int) -> Stor
     rng = generator(SPLIT_SEED, f"crop of {name}", number)
     octave = np.log2(min(halvings[0].size) / size) * rng.random()
     picture = halvings[int(octave)]
-    side = min(round(size * 2 ** (octave % 1)), *picture.size)
+    return cut_square(picture, min(round(size * 2 ** (octave % 1)), *picture.size), size, rng)
+
+
+def cut_square(picture: Image.Image, side: int, size: int, rng: np.random.Generator) -> StoredImages:
+    """Cut a square of ``side`` pixels at a random place of an image and resize it to ``size`` pixels."""
     left, top = (int(rng.integers(length - side + 1)) for length in picture.size)
     return as_pixels(halve_and_crop(picture.crop((left, top, left + side, top + side)), size))

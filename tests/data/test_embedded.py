@@ -1,10 +1,14 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.copies import find_copies
+from ihdm.data.raw import RawData
 from ihdm.data.sources import load_splits
-from ihdm.data.sources.photos import TEST_FRACTION, cut_crops, embedded_photos
+from ihdm.data.sources.photos import NUM_SQUARES, embedded_photos, load_photos
+from ihdm.errors import UserError
 
 
 def settings(source: str, size: int, channels: int) -> DatasetSettings:
@@ -22,35 +26,127 @@ def test_digits_use_seventeen_levels():
     assert (levels[0], levels[-1]) == (0, 255)
 
 
-@pytest.mark.parametrize("size", [16, 32])
-def test_no_photo_pixel_is_in_both_splits(size, monkeypatch):
-    """Photos whose every pixel has a value of its own in the image: the splits must share no value and keep a gap."""
-    height, width = 120, 320
-    columns = np.arange(width)
-    photo = np.zeros((height, width, 3), dtype=np.uint8)
-    photo[..., 0], photo[..., 1] = columns % 256, columns // 256
-    monkeypatch.setattr("ihdm.data.sources.photos.embedded_photos", lambda: {"ramp": photo})
-    splits = load_splits(settings("photos", size, 3))
-    seen = {name: images[..., 0].astype(int) + 256 * images[..., 1].astype(int) for name, images in splits.items()}
-    assert seen["train"].max() + size < seen["test"].min()
-    assert seen["test"].min() == round(width * (1 - TEST_FRACTION))
+@pytest.fixture(scope="module")
+def photos():
+    return load_splits(settings("photos", 16, 3))
 
 
-def test_photos_are_crops_of_the_seven():
-    splits = load_splits(settings("photos", 16, 3))
-    assert len(embedded_photos()) == 7
-    crops = {crop.tobytes() for photo in embedded_photos().values() for crop in cut_crops(photo, 16)[:50]}
-    found = {image.tobytes() for image in splits["train"]}
-    assert len(crops & found) > 0.9 * len(crops)  # identical crops of flat sky count once
+@pytest.fixture
+def painted(monkeypatch):
+    """Return a function that replaces the photographs with ones of the given pixels."""
+
+    def paint(**given):
+        monkeypatch.setattr("ihdm.data.sources.photos.embedded_photos", lambda: given)
+
+    return paint
 
 
-def test_only_black_photos_are_in_both_splits():
-    """What the notes of the photos say."""
-    for size, expected in ((16, {"train": 46, "test": 87}), (32, {"train": 0, "test": 0})):
-        splits = load_splits(settings("photos", size, 3))
-        copies = find_copies(splits["train"], splits["test"])
-        assert {split: len(positions) for split, positions in copies.items()} == expected
-        assert not any(splits[split][position].any() for split in copies for position in copies[split])
+@pytest.fixture
+def sides(monkeypatch):
+    """The width of the region, the side and the size of every square that is cut, in order; nothing is resized."""
+    found = []
+
+    def record(region, side, size, rng):
+        found.append((region.width, side, size))
+        return np.zeros((size, size, 3), dtype=np.uint8)
+
+    monkeypatch.setattr("ihdm.data.sources.photos.cut_square", record)
+    return found
+
+
+@pytest.mark.parametrize(("size", "gap"), [(16, 72), (33, 72), (64, 96)])
+@pytest.mark.parametrize("width", [451, 512, 640])
+def test_no_photo_pixel_is_in_both_splits(painted, size, gap, width):
+    """Test strip and gap are marked: training sees neither, and testing sees the strip alone."""
+    strip_left = width - round(width / 3)
+    photo = np.full((300, width, 3), 10, dtype=np.uint8)
+    photo[:, strip_left - gap : strip_left] = 128
+    photo[:, strip_left:] = 250
+    painted(marked=photo)
+    splits = load_photos(settings("photos", size, 3), RawData(Path()))
+    assert set(np.unique(splits["train"])) == {10}
+    assert set(np.unique(splits["test"])) == {250}
+
+
+def test_squares_reach_the_ends_of_both_regions(painted):
+    """The first and last column of both regions are marked, and come through where squares are not resized."""
+    width, gap = 640, 72
+    strip_left = width - round(width / 3)
+    photo = np.zeros((48, width, 3), dtype=np.uint8)
+    ends = {"train": (0, strip_left - gap - 1), "test": (strip_left, width - 1)}
+    for split, columns in ends.items():
+        for number, column in enumerate(columns):
+            photo[:, column] = {"train": 50, "test": 150}[split] + 50 * number
+    painted(marked=photo)
+    splits = load_photos(settings("photos", 48, 3), RawData(Path()))
+    assert {split: set(np.unique(images)) for split, images in splits.items()} == {
+        "train": {0, 50, 100},
+        "test": {0, 150, 200},
+    }
+
+
+@pytest.mark.parametrize(("size", "smallest", "largest"), [(8, 48, 144), (16, 48, 144), (48, 48, 144), (64, 64, 192)])
+def test_sides_are_the_same_mix_in_both_splits(sides, size, smallest, largest):
+    load_photos(settings("photos", size, 3), RawData(Path()))
+    widths = np.array([width for width, _, _ in sides])
+    every = np.array([side for _, side, _ in sides])
+    assert len(every) == 7 * sum(NUM_SQUARES.values())
+    assert (every.min(), every.max()) == (smallest, largest)
+    assert {size for _, _, size in sides} == {size}
+    for photo in np.split(np.arange(len(every)), 7):
+        train, test = np.split(photo, [NUM_SQUARES["train"]])
+        assert (every[photo] <= widths[photo]).all()
+        shares = [np.quantile(every[part], np.linspace(0, 1, 9)) for part in (train, test)]
+        np.testing.assert_allclose(*shares, atol=1)
+        # Evenly spaced on a logarithmic scale; small photographs hold no squares of the largest sides.
+        edges = np.geomspace(smallest, min(largest, widths[photo].min()), 9)
+        np.testing.assert_allclose(shares[0], edges, atol=1)
+
+
+def test_all_photos_give_equally_many_squares(painted):
+    shapes = {name: photo.shape for name, photo in embedded_photos().items()}
+    assert len(shapes) == 7
+    painted(**{name: np.full(shape, 30 * i, np.uint8) for i, (name, shape) in enumerate(shapes.items())})
+    for split, images in load_splits(settings("photos", 16, 3)).items():
+        shades, counts = np.unique(images.mean(axis=(1, 2, 3)), return_counts=True)
+        assert shades.tolist() == [0, 30, 60, 90, 120, 150, 180]
+        assert set(counts) == {NUM_SQUARES[split]}
+
+
+def test_the_same_photos_every_time(photos):
+    np.random.seed(1)  # noqa: NPY002 (global state, which must not matter)
+    again = load_splits(settings("photos", 16, 3))
+    assert {split: images.tobytes() for split, images in again.items()} == {
+        split: images.tobytes() for split, images in photos.items()
+    }
+
+
+def test_photos_show_detail(photos):
+    """What the notes of the photos state; hardly any two images are equal."""
+    shares = {}
+    for split, images in photos.items():
+        assert images.shape == (7 * NUM_SQUARES[split], 16, 16, 3)
+        assert len({image.tobytes() for image in images}) >= len(images) - 1
+        shares[split] = (images.mean(axis=-1).std(axis=(1, 2)) / 255 < 0.02).mean()
+    assert {split: round(100 * share) for split, share in shares.items()} == {"train": 5, "test": 12}
+    assert {split: (images.max(axis=(1, 2, 3)) == 0).sum() for split, images in photos.items()} == {
+        "train": 0,
+        "test": 1,
+    }
+    assert find_copies(photos["train"], photos["test"]) == {"train": [], "test": []}
+
+
+def test_photos_too_large_for_a_region(sides):
+    load_photos(settings("photos", 120, 3), RawData(Path()))
+    message = (
+        "source 'photos': squares of 121 pixels do not fit both the training region and the test strip of 'chelsea'; "
+        "reduce image_size (all photos fit up to 120)"
+    )
+    with pytest.raises(UserError) as error:
+        load_photos(settings("photos", 121, 3), RawData(Path()))
+    assert str(error.value) == message
+    with pytest.raises(UserError, match="reduce image_size"):
+        load_photos(settings("photos", 4096, 3), RawData(Path()))
 
 
 def test_any_prefix_is_a_fair_sample():
@@ -60,10 +156,3 @@ def test_any_prefix_is_a_fair_sample():
             means = images.mean(axis=(1, 2, 3))
             error = means.std() / np.sqrt(300)
             assert abs(means[:300].mean() - means.mean()) < 4 * error
-
-
-def test_crops_lie_on_a_lattice():
-    photo = np.arange(10 * 12 * 3, dtype=np.uint8).reshape(10, 12, 3)
-    crops = cut_crops(photo, 4)
-    assert crops.shape == (4 * 5, 4, 4, 3)
-    np.testing.assert_array_equal(crops[6], photo[2:6, 2:6])

@@ -239,7 +239,10 @@ def test_the_largest_networks_of_the_paper_fit_a_gpu_as_configured(largest):
 
 def test_the_command_prints_what_it_assumes_and_writes_a_table(ihdm, tmp_path, capsys):
     output = tmp_path / "plan.csv"
-    path = ROOT / "workflow/config/smoke.yaml"
+    values = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text())
+    values["datasets"]["photos"] |= {"source": "folder", "path": str(tmp_path)}
+    path = tmp_path / "folder.yaml"
+    path.write_text(yaml.safe_dump(values))
     ihdm("models", "plan", path, "--tflops", 10, 20, "--gpu-memory", 24, "--output", output)
     told = capsys.readouterr().out
     assert "a GPU with 24 GB that reaches 10 TFLOP/s" in told
