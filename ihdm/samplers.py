@@ -225,21 +225,6 @@ def add_noise(
     return mean + process.inverse(_tensor(step.noise, noise) * noise)
 
 
-def sampling_steps(
-    network: Network,
-    process: Process,
-    steps: Sequence[Step],
-    start: Float[Tensor, "batch channel height width"],
-    noise: NoiseSequence,
-) -> Iterator[tuple[int, Float[Tensor, "batch channel height width"]]]:
-    """Yield (j, mean of u_j) for every step, before noise is added to it; the last is the image.
-
-    Arguments are those of :func:`visits`.
-    """
-    for visit in visits(network, process, steps, start, noise):
-        yield visit.next_level, visit.mean
-
-
 def _weighted(
     process: Process, parts: list[tuple[Modes, Float[Tensor, "batch channel height width"]]], offset: Modes
 ) -> Float[Tensor, "batch channel height width"]:
