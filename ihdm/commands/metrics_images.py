@@ -16,7 +16,7 @@ from ihdm.commands.options import (
     first_images,
     read_settings,
 )
-from ihdm.commands.tables import LabelOption, OutputOption, SetsOption, named_paths, write_rows
+from ihdm.commands.tables import LabelOption, OutputOption, named_paths, write_rows
 from ihdm.config.settings import Extractor
 from ihdm.config.stages import DistanceSettings, MemorisationSettings
 from ihdm.devices import device_name
@@ -90,7 +90,7 @@ def samples(
 ) -> None:
     """Measure a set of samples: its features, which are stored, their distances from the reference, and its power.
 
-    What `features`, `distance` and `spectrum` do apart, of images that are read once.
+    In Inception's features the distances are called fid and kid, in no others.
     """
     from ihdm.metrics.distance import distance_rows
     from ihdm.metrics.extractors import load_extractor
@@ -146,35 +146,6 @@ def moments(
         found = Moments.of(StoredFeatures.read(features)[:])
         with atomic_path(output) as temporary:
             found.save(temporary, sha256(features))
-
-
-@app.command()
-def distance(
-    settings: SettingsOption, reference: ReferenceOption, moments: MomentsOption, sets: SetsOption,
-    output: OutputOption, label: LabelOption = None,
-) -> None:  # fmt: skip
-    """Compare sets of images with the reference, in features whose extractor is named in every row.
-
-    In Inception's features the distances are called fid and kid, in no others.
-    """
-    from ihdm.metrics.distance import distance_rows
-    from ihdm.metrics.features import StoredFeatures
-    from ihdm.metrics.moments import Moments
-    from ihdm.progress import Progress
-    from ihdm.storage.files import sha256
-    from ihdm.storage.provenance import record
-
-    chosen = read_settings(DistanceSettings, settings)
-    paths = named_paths("--sets", sets)
-    inputs = [reference, moments, *paths.values()]
-    with record([output], command="metrics distance", inputs=inputs, settings=chosen, seed=chosen.seed):
-        compared = {name: StoredFeatures.read(path) for name, path in paths.items()}
-        real, total = StoredFeatures.read(reference), len(compared) * len(chosen.num_images)
-        known = Moments.read(moments, sha256(reference))
-        with Progress(f"distances {output.parent.name} {output.stem}", total, unit="sets") as progress:
-            progress.update(0)
-            rows = distance_rows(compared, real, known, chosen, progress.update)
-        write_rows(rows, label, output)
 
 
 @app.command()

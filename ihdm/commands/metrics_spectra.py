@@ -11,10 +11,9 @@ from ihdm.commands.options import (
     SettingsOption,
     TestOption,
     TrainOption,
-    first_images,
     read_settings,
 )
-from ihdm.commands.tables import LabelOption, OutputOption, SetsOption, named_paths, write_rows
+from ihdm.commands.tables import LabelOption, OutputOption, write_rows
 from ihdm.config.settings import HeatSettings
 
 app = typer.Typer()
@@ -34,24 +33,6 @@ def mean_power(train: TrainOption, output: Annotated[Path, typer.Option(help="Pa
         found = MeanPower.of(open_images(train))
         with atomic_path(output) as temporary:
             found.save(temporary)
-
-
-@app.command()
-def spectrum(
-    reference: MeanPowerOption, sets: SetsOption, num_images: CountOption, resamples: ResamplesOption,
-    output: OutputOption, label: LabelOption = None,
-) -> None:  # fmt: skip
-    """Compare the power in bands of frequency, and over all of them, with that of the training images."""
-    from ihdm.metrics.spectrum import MeanPower, band_rows
-    from ihdm.storage.provenance import record
-
-    paths = named_paths("--sets", sets)
-    settings = {"num_images": num_images, "resamples": resamples}
-    with record([output], command="metrics spectrum", inputs=[reference, *paths.values()], settings=settings, seed=0):
-        taken = {name: first_images(path, num_images) for name, path in paths.items()}
-        real = MeanPower.read(reference)
-        real.require_same_size({str(paths[name]): images for name, images in taken.items()})
-        write_rows(band_rows(taken, real, resamples), label, output)
 
 
 @app.command()
