@@ -7,9 +7,9 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
+from ihdm.heat import Images
 from ihdm.objective import Network
 from ihdm.seeds import generator
 
@@ -22,14 +22,12 @@ class NoiseSequence(Protocol):
         """Return K."""
         ...
 
-    def __getitem__(self, index: int, /) -> Float[Tensor, "batch channel height width"]:
+    def __getitem__(self, index: int, /) -> Images:
         """Return the noise of level ``index + 1``."""
         ...
 
 
-def reverse_process(
-    network: Network, start: Float[Tensor, "batch channel height width"], noise: NoiseSequence, delta: float
-) -> Float[Tensor, "batch channel height width"]:
+def reverse_process(network: Network, start: Images, noise: NoiseSequence, delta: float) -> Images:
     """Return the generated images: the mean μ(u_1, 1) of the last step, to which no noise is added.
 
     Args:
@@ -82,7 +80,7 @@ class SeededNoise:
     def __len__(self) -> int:
         return self.num_levels
 
-    def __getitem__(self, index: int) -> Float[Tensor, "batch channel height width"]:
+    def __getitem__(self, index: int) -> Images:
         if not 0 <= index < self.num_levels:
             raise IndexError(f"noise of level {index + 1} asked for; levels are 1…{self.num_levels}")
         level = index + 1
@@ -114,7 +112,7 @@ class PreparedNoise:
     def __len__(self) -> int:
         return len(self.noise)
 
-    def __getitem__(self, index: int) -> Float[Tensor, "batch channel height width"]:
+    def __getitem__(self, index: int) -> Images:
         prepared = self._prepared.pop(index, None)
         found = self.noise[index] if prepared is None else prepared.result()
         if index in self._next:
