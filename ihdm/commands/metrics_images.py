@@ -21,6 +21,8 @@ from ihdm.config.settings import Extractor
 from ihdm.config.stages import DistanceSettings, MemorisationSettings
 from ihdm.devices import device_name
 from ihdm.errors import UserError
+from ihdm.storage.files import atomic_path, sha256
+from ihdm.storage.provenance import record
 
 app = typer.Typer()
 
@@ -36,8 +38,6 @@ def extractor(
 ) -> None:
     """Fit or check what turns a data set's images into features; its name and the hash of its weights are kept."""
     from ihdm.metrics.extractors import extractor_device, fit_extractor, save_extractor
-    from ihdm.storage.files import atomic_path
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images
 
     device, settings = extractor_device(kind), {"extractor": kind}
@@ -58,8 +58,6 @@ def features(
     from ihdm.metrics.extractors import load_extractor
     from ihdm.metrics.features import extract
     from ihdm.progress import Progress
-    from ihdm.storage.files import atomic_path
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images
 
     stored = open_images(images)
@@ -98,8 +96,6 @@ def samples(
     from ihdm.metrics.moments import Moments
     from ihdm.metrics.spectrum import MeanPower, band_rows
     from ihdm.progress import Progress
-    from ihdm.storage.files import atomic_path, sha256
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images
 
     chosen = read_settings(DistanceSettings, settings)
@@ -139,8 +135,6 @@ def moments(
     """Find what distances need of a reference whatever is compared with it, once for all of them."""
     from ihdm.metrics.features import StoredFeatures
     from ihdm.metrics.moments import Moments
-    from ihdm.storage.files import atomic_path, sha256
-    from ihdm.storage.provenance import record
 
     with record([output], command="metrics moments", inputs=[features], settings={}):
         found = Moments.of(StoredFeatures.read(features)[:])
@@ -162,8 +156,6 @@ def distance_real(
     from ihdm.metrics.features import StoredFeatures
     from ihdm.metrics.moments import Moments
     from ihdm.progress import Progress
-    from ihdm.storage.files import sha256
-    from ihdm.storage.provenance import record
 
     chosen = read_settings(DistanceSettings, settings)
     inputs = [train, test, reference, moments]
@@ -185,7 +177,6 @@ def distance_minimum(
     """Tell at which δ the distances of samples are lowest, and how surely."""
     from ihdm.metrics.minimum import distance_minimum as minimum_of
     from ihdm.metrics.tables import join_tables
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import read_table
 
     with record([output], command="metrics distance-minimum", inputs=distances, settings={}, seed=0):
@@ -211,7 +202,6 @@ def memorisation(
     from ihdm.metrics.features import StoredFeatures, require_one_extractor, weights_sha256
     from ihdm.metrics.memorisation import memorisation_rows
     from ihdm.progress import Progress
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images, require_one_shape
 
     chosen = read_settings(MemorisationSettings, settings)
@@ -258,7 +248,6 @@ def disentanglement(
     import numpy as np
 
     from ihdm.metrics.disentanglement import share_rows
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import read_array
 
     with record([output], command="metrics disentanglement", inputs=[grid], settings={}):

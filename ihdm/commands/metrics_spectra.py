@@ -15,6 +15,7 @@ from ihdm.commands.options import (
 )
 from ihdm.commands.tables import LabelOption, OutputOption, write_rows
 from ihdm.config.settings import HeatSettings
+from ihdm.storage.provenance import record
 
 app = typer.Typer()
 
@@ -26,7 +27,6 @@ def mean_power(train: TrainOption, output: Annotated[Path, typer.Option(help="Pa
     """Average the power of all training images in bands of frequency, once for all that is compared with it."""
     from ihdm.metrics.spectrum import MeanPower
     from ihdm.storage.files import atomic_path
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images
 
     with record([output], command="metrics mean-power", inputs=[train], settings={}):
@@ -42,7 +42,6 @@ def spectrum_real(
 ) -> None:  # fmt: skip
     """Compare the power of real images with that of others: of held-out ones, and of training images with the rest."""
     from ihdm.metrics.spectrum import MeanPower, real_band_rows
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images
 
     settings = {"num_images": num_images, "resamples": resamples}
@@ -56,7 +55,6 @@ def spectrum_real(
 def psd(settings: SettingsOption, train: TrainOption, output: OutputOption, label: LabelOption = None) -> None:
     """Tabulate the power spectral density of images under growing noise and under growing heat (figure 4)."""
     from ihdm.metrics.forward_spectra import SEED, forward_spectra
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images
 
     process = read_settings(HeatSettings, settings)
@@ -73,7 +71,6 @@ def data_spectrum(
 ) -> None:
     """Tabulate the power spectral density of a data set, and α of the power law 1/f^α fitted to it."""
     from ihdm.metrics.power_law import power_law_rows
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images
 
     with record([output], command="metrics data-spectrum", inputs=[train], settings={"resamples": resamples}, seed=0):
@@ -89,7 +86,6 @@ def forward(
 ) -> None:
     """Compare heat with a Gaussian filter and noise with a flat spectrum, and tell which detail each takes first."""
     from ihdm.metrics.forward import forward_rows
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images
 
     with record([output], command="metrics forward", inputs=[train], settings={"resamples": resamples}, seed=0):
