@@ -1,9 +1,9 @@
 """A training step and a sampling step of the authors' released code against ours: the same network, in turns.
 
 Their small MNIST: 28×28, width 64, K 50, batch 128, dropout 0.1. Theirs gets its batch ready-made, ours gathers it from
-a stored array. Each has a process of its own, as the C library's way with memory, which costs more than the two differ
-otherwise, is one for a process. Only one of them works at a time. Times are processor seconds, the system's included:
-other work on the machine disturbs them less than it does the clock.
+a stored array. Our sampling step is one of `samples draw`, its noise included. Each code runs in a separate process,
+because how the C library manages memory costs more than the two otherwise differ. Only one of them works at a time.
+Times are processor seconds, the system's included: other work on the machine disturbs them less than it does the clock.
 
 Usage: git clone https://github.com/AaltoML/generative-inverse-heat-dissipation RELEASED
        python benchmarks/released.py RELEASED [--steps N]
@@ -15,7 +15,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from itertools import chain, repeat
+from itertools import repeat
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -28,9 +28,10 @@ import torch
 
 from ihdm.config.experiments import Experiment
 from ihdm.config.settings import RunSettings
+from ihdm.config.stages import SamplingSettings
 from ihdm.models.network import Deblurrer
 from ihdm.models.trainer import Trainer, make_accelerator
-from ihdm.sampling import SeededNoise, reverse_steps
+from ihdm.samples.generation import Chain
 from ihdm.storage.tensors import to_tensor
 
 BATCH, SIGMA, NUM_LEVELS = 128, 0.01, 50
@@ -96,9 +97,12 @@ def released_steps(folder: Path) -> tuple[int, Steps]:
 def our_steps() -> tuple[int, Steps]:
     """Return the same of ours."""
     trainer = Trainer(Experiment.model_validate(EXPERIMENT), STORED, make_accelerator("no"), RunSettings())
-    network, noise = Deblurrer(trainer.averaged_network()), SeededNoise(0, range(BATCH), NUM_LEVELS, (1, 28, 28))
-    means = chain.from_iterable(reverse_steps(network, start, noise, DELTA) for start in repeat(to_tensor(STORED)))
-    steps: Steps = {"training": trainer.train_step, "sampling": lambda: next(means)}
+    sampling = {"process": EXPERIMENT["process"], "seed": 0, "delta_ratio": DELTA / SIGMA}
+    settings = SamplingSettings.model_validate(sampling)
+    chain = Chain.of(Deblurrer(trainer.averaged_network()), STORED, settings)
+    start, noise = to_tensor(STORED), chain.noise(range(BATCH))
+    visits = (visit for _ in repeat(None) for visit in chain.visits(start, noise))
+    steps: Steps = {"training": trainer.train_step, "sampling": lambda: next(visits)}
     return sum(parameter.numel() for parameter in trainer.parameters), steps
 
 

@@ -18,8 +18,8 @@ from ihdm.config.reading import read_config
 from ihdm.models.network import Deblurrer, build_network
 from ihdm.objective import Network
 from ihdm.processes import build_process
-from ihdm.samplers import plan_steps, sampling_steps
-from ihdm.sampling import reverse_steps
+from ihdm.samplers import plan_steps, visits
+from ihdm.sampling import reverse_process
 
 BATCH, ROUNDS = 50, 200
 STEPS = 3
@@ -72,10 +72,10 @@ def main() -> None:
     }
 
     def family(name: str, network: Network, count: int) -> None:
-        finish(sampling_steps(network, process, plans[name][-count:], start, noise))
+        finish(visits(network, process, plans[name][-count:], start, noise))
 
     def written_out(network: Network, count: int) -> None:
-        finish(reverse_steps(network, start, noise[:count], delta))
+        reverse_process(network, start, noise[:count], delta)
 
     def evaluations() -> None:
         with torch.no_grad():

@@ -16,6 +16,8 @@ from torch import Tensor
 from ihdm.config.settings import HeatSettings
 from ihdm.devices import full_precision
 
+Images = Float[Tensor, "batch channel height width"]
+"""Images, or noise and DCT coefficients of their shape."""
 SURVIVAL = 1e-9
 """Cosine coefficients that the blur leaves less of are left out on large images: no pixel of an image u changes by more
 than 2 SURVIVAL ‖u‖, which is 5e-7 for a 256×256 image in [0, 1] and far less for one that is not white noise."""
@@ -128,9 +130,7 @@ class HeatProcess:
         """Where the operators live."""
         return self._rows.operators.device
 
-    def blur(
-        self, images: Float[Tensor, "batch channel height width"], levels: int | Int[Tensor, "_"]
-    ) -> Float[Tensor, "batch channel height width"]:
+    def blur(self, images: Images, levels: int | Int[Tensor, "_"]) -> Images:
         """Return F(t_k) u for every image u; the mean of each channel is kept.
 
         Computed in the precision of the operators even under autocast, or with TF32 switched on: neighbouring levels

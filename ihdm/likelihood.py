@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ihdm.heat import HeatProcess, cosine_basis, decay
+from ihdm.heat import HeatProcess, Images, cosine_basis, decay
 
 Nats = TypeVar("Nats", float, Float[np.ndarray, "deltas image"])
 
@@ -24,7 +24,7 @@ def _require_noise(sigma: float, delta: float) -> None:
 
 
 def blurred_coefficients(
-    images: Float[Tensor, "batch channel height width"], heat: HeatProcess, level: int, tolerance: float
+    images: Images, heat: HeatProcess, level: int, tolerance: float
 ) -> Float[Tensor, "batch coefficients"]:
     """Return the DCT coefficients of F(t_k) u that survive the blur, in float64.
 

@@ -6,21 +6,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ihdm.heat import HeatProcess
+from ihdm.heat import HeatProcess, Images
 
-Network = Callable[
-    [Float[Tensor, "batch channel height width"], Int[Tensor, "batch"]], Float[Tensor, "batch channel height width"]
-]
+Network = Callable[[Images, Int[Tensor, "batch"]], Images]
 """f(u, levels): any callable that predicts the difference between the next sharper image and ``u``."""
 
 
 def deblurring_pair(
-    heat: HeatProcess,
-    images: Float[Tensor, "batch channel height width"],
-    levels: Int[Tensor, "batch"],
-    noise: Float[Tensor, "batch channel height width"],
-    sigma: float,
-) -> tuple[Float[Tensor, "batch channel height width"], Float[Tensor, "batch channel height width"]]:
+    heat: HeatProcess, images: Images, levels: Int[Tensor, "batch"], noise: Images, sigma: float
+) -> tuple[Images, Images]:
     """Return the network's input û = F(t_k) u₀ + σ ε and its target F(t_{k−1}) u₀, which carries no noise.
 
     Args:
@@ -39,21 +33,14 @@ def deblurring_pair(
     return noisy, target
 
 
-def squared_error(
-    mean: Float[Tensor, "batch channel height width"], target: Float[Tensor, "batch channel height width"]
-) -> Float[Tensor, "batch"]:
+def squared_error(mean: Images, target: Images) -> Float[Tensor, "batch"]:
     """Return ‖mean − target‖² of each image, summed over channels and pixels, in at least float32."""
     with torch.autocast(target.device.type, enabled=False):
         return (mean - target).square().flatten(1).sum(1)
 
 
 def deblurring_loss(
-    network: Network,
-    heat: HeatProcess,
-    images: Float[Tensor, "batch channel height width"],
-    levels: Int[Tensor, "batch"],
-    noise: Float[Tensor, "batch channel height width"],
-    sigma: float,
+    network: Network, heat: HeatProcess, images: Images, levels: Int[Tensor, "batch"], noise: Images, sigma: float
 ) -> Float[Tensor, "batch"]:
     """Return ‖û + f(û, k) − F(t_{k−1}) u₀‖² of each image, summed over channels and pixels.
 

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor
+from jaxtyping import Int
 
 from ihdm.config.processes import SamplerSettings
-from ihdm.heat import HeatProcess
+from ihdm.heat import HeatProcess, Images
 from ihdm.seeds import generator
 from ihdm.storage.images import StoredImages
 from ihdm.storage.tensors import to_tensor
@@ -33,7 +32,7 @@ def start_bandwidth(prior_noise: str, sampler: SamplerSettings, sigma: float, de
 
 def draw_starts(
     train: StoredImages, heat: HeatProcess, bandwidth: float, seed: int, indices: Sequence[int]
-) -> tuple[Float[Tensor, "batch channel height width"], Int[np.ndarray, "batch"]]:
+) -> tuple[Images, Int[np.ndarray, "batch"]]:
     """Draw u_K of the given samples, with the training images they come from.
 
     Args:

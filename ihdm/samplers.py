@@ -28,6 +28,7 @@ from torch import Tensor
 
 from ihdm.calibration import Calibration
 from ihdm.config.processes import Coupling, SamplerSettings
+from ihdm.heat import Images
 from ihdm.objective import Network
 from ihdm.processes.process import Process
 from ihdm.sampling import NoiseSequence
@@ -158,17 +159,13 @@ class Visit(NamedTuple):
 
     level: int
     next_level: int
-    state: Float[Tensor, "batch channel height width"]
-    estimate: Float[Tensor, "batch channel height width"]
-    mean: Float[Tensor, "batch channel height width"]
+    state: Images
+    estimate: Images
+    mean: Images
 
 
 def visits(
-    network: Network,
-    process: Process,
-    steps: Sequence[Step],
-    start: Float[Tensor, "batch channel height width"],
-    noise: NoiseSequence,
+    network: Network, process: Process, steps: Sequence[Step], start: Images, noise: NoiseSequence
 ) -> Iterator[Visit]:
     """Take every step, and yield it.
 
@@ -191,12 +188,7 @@ def visits(
                 state = add_noise(process, step, state, noise[step.level - 1])
 
 
-def take_step(
-    process: Process,
-    step: Step,
-    state: Float[Tensor, "batch channel height width"],
-    raw: Float[Tensor, "batch channel height width"],
-) -> Visit:
+def take_step(process: Process, step: Step, state: Images, raw: Images) -> Visit:
     """Take a step up to its noise.
 
     Args:
@@ -212,12 +204,7 @@ def take_step(
     return Visit(step.level, step.next_level, state, estimate, _weighted(process, parts, step.offset))
 
 
-def add_noise(
-    process: Process,
-    step: Step,
-    mean: Float[Tensor, "batch channel height width"],
-    noise: Float[Tensor, "batch channel height width"],
-) -> Float[Tensor, "batch channel height width"]:
+def add_noise(process: Process, step: Step, mean: Images, noise: Images) -> Images:
     """Return the next state, from its mean and standard normal noise."""
     if isinstance(step.noise, float):
         return mean + step.noise * noise
@@ -225,24 +212,7 @@ def add_noise(
     return mean + process.inverse(_tensor(step.noise, noise) * noise)
 
 
-def sampling_steps(
-    network: Network,
-    process: Process,
-    steps: Sequence[Step],
-    start: Float[Tensor, "batch channel height width"],
-    noise: NoiseSequence,
-) -> Iterator[tuple[int, Float[Tensor, "batch channel height width"]]]:
-    """Yield (j, mean of u_j) for every step, before noise is added to it; the last is the image.
-
-    Arguments are those of :func:`visits`.
-    """
-    for visit in visits(network, process, steps, start, noise):
-        yield visit.next_level, visit.mean
-
-
-def _weighted(
-    process: Process, parts: list[tuple[Modes, Float[Tensor, "batch channel height width"]]], offset: Modes
-) -> Float[Tensor, "batch channel height width"]:
+def _weighted(process: Process, parts: list[tuple[Modes, Images]], offset: Modes) -> Images:
     """Return the sum of images, each with its weight per mode; what needs no transform gets none."""
     plain = [(weight, images) for weight, images in parts if isinstance(weight, float) and weight]
     by_mode = [(weight, images) for weight, images in parts if not isinstance(weight, float)]

@@ -1,15 +1,15 @@
 """The reverse process: deblur step by step, with a little noise at each (paper, algorithm 2)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
+from ihdm.heat import Images
 from ihdm.objective import Network
 from ihdm.seeds import generator
 
@@ -22,45 +22,32 @@ class NoiseSequence(Protocol):
         """Return K."""
         ...
 
-    def __getitem__(self, index: int, /) -> Float[Tensor, "batch channel height width"]:
+    def __getitem__(self, index: int, /) -> Images:
         """Return the noise of level ``index + 1``."""
         ...
 
 
-def reverse_steps(
-    network: Network, start: Float[Tensor, "batch channel height width"], noise: NoiseSequence, delta: float
-) -> Iterator[tuple[int, Float[Tensor, "batch channel height width"]]]:
-    """Yield (k−1, μ(u_k, k)) for k = K…1: the mean of each step, before noise is added to it.
+def reverse_process(network: Network, start: Images, noise: NoiseSequence, delta: float) -> Images:
+    """Return the generated images: the mean μ(u_1, 1) of the last step, to which no noise is added.
 
     Args:
         network: f(u, levels).
         start: u_K, a draw from the prior.
         noise: standard normal; its length is K, and ``noise[k-1]`` is added, times δ, after the step from level k.
         delta: sampling noise δ ≥ 0.
-    """
-    images = start
-    for level in range(len(noise), 0, -1):
-        with torch.no_grad():
-            mean = images + network(images, torch.full((len(images),), level, device=images.device))
-        yield level - 1, mean
-        if level > 1:  # the last mean is the result; no noise is drawn for it
-            images = mean + delta * noise[level - 1]
-
-
-def reverse_process(
-    network: Network, start: Float[Tensor, "batch channel height width"], noise: NoiseSequence, delta: float
-) -> Float[Tensor, "batch channel height width"]:
-    """Return the generated images: the mean of the last step. Arguments are those of :func:`reverse_steps`.
 
     Raises:
         ValueError: if ``noise`` is empty.
     """
     if len(noise) == 0:
         raise ValueError("the noise holds no level, so there is no step to take")
-    result = start
-    for _, mean in reverse_steps(network, start, noise, delta):
-        result = mean
-    return result
+    images = start
+    for level in range(len(noise), 0, -1):
+        with torch.no_grad():
+            images = images + network(images, torch.full((len(images),), level, device=images.device))
+        if level > 1:
+            images = images + delta * noise[level - 1]
+    return images
 
 
 class SeededNoise:
@@ -93,7 +80,7 @@ class SeededNoise:
     def __len__(self) -> int:
         return self.num_levels
 
-    def __getitem__(self, index: int) -> Float[Tensor, "batch channel height width"]:
+    def __getitem__(self, index: int) -> Images:
         if not 0 <= index < self.num_levels:
             raise IndexError(f"noise of level {index + 1} asked for; levels are 1…{self.num_levels}")
         level = index + 1
@@ -125,7 +112,7 @@ class PreparedNoise:
     def __len__(self) -> int:
         return len(self.noise)
 
-    def __getitem__(self, index: int) -> Float[Tensor, "batch channel height width"]:
+    def __getitem__(self, index: int) -> Images:
         prepared = self._prepared.pop(index, None)
         found = self.noise[index] if prepared is None else prepared.result()
         if index in self._next:

@@ -2,7 +2,6 @@
 
 import ast
 import importlib
-import json
 import re
 import subprocess
 import sys
@@ -166,57 +165,6 @@ def test_environments_allow_what_is_locked(name):
         if package not in ("python", "cuda-version"):
             wanted = SpecifierSet(re.sub(r"^=(?!=)", "==", version))
             assert wanted.contains(versions[package]), package
-
-
-INSTALL = "python -m pip install --no-cache-dir --constraint requirements.lock --editable ."
-
-
-def docker_instructions() -> list[list[str]]:
-    text = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
-    return [line.split(maxsplit=1) for line in text.splitlines() if line.strip() and not line.startswith("#")]
-
-
-def apptainer_sections() -> dict[str, list[str]]:
-    """The lines of each section, those of the header under an empty name."""
-    sections: dict[str, list[str]] = {"": []}
-    for line in (ROOT / "apptainer.def").read_text().splitlines():
-        if line.startswith("%"):
-            sections[line.removeprefix("%")] = []
-        elif line.strip() and not line.startswith("#"):
-            sections[list(sections)[-1]].append(line.strip())
-    return sections
-
-
-def test_the_docker_file_copies_what_is_there_and_installs_what_is_locked():
-    instructions = docker_instructions()
-    assert instructions[0] == ["FROM", "python:3.11-slim"]
-    assert {name for name, _ in instructions} == {"FROM", "WORKDIR", "COPY", "RUN", "ENTRYPOINT"}
-    assert [words for name, words in instructions if name == "RUN"] == [INSTALL]
-    entry = json.loads(instructions[-1][1])
-    assert entry == ["snakemake", "--snakefile", "/ihdm/Snakefile"]
-    ignored = (ROOT / ".dockerignore").read_text().split()
-    for source in docker_sources():
-        assert (ROOT / source).exists(), source
-        assert source not in ignored
-
-
-def docker_sources() -> set[str]:
-    copied = [words.split() for name, words in docker_instructions() if name == "COPY"]
-    assert all(words[-1] in ("./", words[0]) for words in copied)
-    return {source for words in copied for source in words[:-1]}
-
-
-def test_both_containers_are_the_same():
-    sections = apptainer_sections()
-    assert set(sections) == {"", "files", "post", "runscript"}
-    assert sections[""] == ["Bootstrap: docker", "From: python:3.11-slim"]
-    files = [line.split() for line in sections["files"]]
-    assert {source for source, _ in files} == docker_sources()
-    assert all(target == f"/ihdm/{source}" for source, target in files)
-    assert sections["post"] == ["cd /ihdm", INSTALL]
-    assert sections["runscript"] == ['exec snakemake --snakefile /ihdm/Snakefile "$@"']
-    for name in ("Dockerfile", "apptainer.def"):
-        assert "Not built by us" in (ROOT / name).read_text()
 
 
 def test_lock_file_satisfies_the_project():

@@ -11,8 +11,8 @@ from ihdm.config.processes import ANCESTRAL, DDIM, PAPER, BlurringSettings, Diff
 from ihdm.config.settings import HeatSettings
 from ihdm.errors import UserError
 from ihdm.processes import build_process
-from ihdm.samplers import plan_steps, sampling_steps
-from ihdm.sampling import SeededNoise, reverse_process, reverse_steps
+from ihdm.samplers import plan_steps, visits
+from ihdm.sampling import SeededNoise, reverse_process
 
 
 def heat(size, num_levels, sigma=0.01, blur_sigma_max=4.0, blur_sigma_min=0.3):
@@ -27,29 +27,30 @@ def test_the_papers_sampler_has_the_reference_values(golden, linear_network):
     num_levels = int(case["num_levels"])
     process = heat(case["init"].shape[-1], num_levels)
     steps = plan_steps(process, PAPER, float(case["delta"]))
-    *_, (level, image) = sampling_steps(linear_network(num_levels), process, steps, case["init"], case["noise"])
-    assert level == 0
-    torch.testing.assert_close(image, case["final_mean"], atol=2e-6, rtol=0)
+    *_, last = visits(linear_network(num_levels), process, steps, case["init"], case["noise"])
+    assert last.next_level == 0
+    torch.testing.assert_close(last.mean, case["final_mean"], atol=2e-6, rtol=0)
 
 
 @pytest.mark.parametrize("delta", [0.0, 0.01, 0.0125])
 def test_the_papers_sampler_is_algorithm_2_bit_for_bit(delta):
-    """With a network that mixes pixels and levels; every mean on the way is the same, too."""
+    """With a network that mixes pixels and levels; it also sees the same images at every level."""
     torch.manual_seed(0)
-    convolution = torch.nn.Conv2d(3, 3, 3, padding=1)
+    convolution, seen = torch.nn.Conv2d(3, 3, 3, padding=1), []
 
     def network(images, levels):
+        seen.append((int(levels[0]), images))
         return 0.1 * torch.tanh(convolution(images) + 0.02 * levels.view(-1, 1, 1, 1))
 
     process, num_levels = heat(16, 50), 50
     start = torch.rand((5, 3, 16, 16), generator=torch.Generator().manual_seed(1))
     noise = SeededNoise(0, range(5), num_levels, (3, 16, 16))
-    expected = list(reverse_steps(network, start, noise, delta))
-    found = list(sampling_steps(network, process, plan_steps(process, PAPER, delta), start, noise))
-    assert [level for level, _ in found] == [level for level, _ in expected]
-    for (_, mean), (_, reference) in zip(found, expected, strict=True):
-        assert torch.equal(mean, reference)
-    assert torch.equal(found[-1][1], reverse_process(network, start, noise, delta))
+    expected = reverse_process(network, start, noise, delta)
+    *_, last = visits(network, process, plan_steps(process, PAPER, delta), start, noise)
+    assert torch.equal(last.mean, expected)
+    assert [level for level, _ in seen] == 2 * list(range(num_levels, 0, -1))
+    for (_, images), (_, reference) in zip(seen[num_levels:], seen[:num_levels], strict=True):
+        assert torch.equal(images, reference)
 
 
 def test_noise_is_drawn_where_it_is_used():
@@ -67,7 +68,7 @@ def test_noise_is_drawn_where_it_is_used():
     def sample(delta):
         asked.clear()
         start = torch.zeros(1, 1, 4, 4)
-        list(sampling_steps(lambda u, _: 0.1 * u, process, plan_steps(process, PAPER, delta), start, Recorded()))
+        list(visits(lambda u, _: 0.1 * u, process, plan_steps(process, PAPER, delta), start, Recorded()))
         return list(asked)
 
     assert sample(0.01) == [5, 4, 3, 2, 1]
@@ -248,7 +249,7 @@ def test_samples_of_gaussian_images_have_their_variance(kind, coupling, exact_ne
     deviation = torch.as_tensor(np.sqrt(marginal_variance(process, power, process.num_levels))).float()
     start = process.inverse(deviation * torch.randn((count, 1, SIZE, SIZE), generator=rng))
     noise = torch.randn((process.num_levels, count, 1, SIZE, SIZE), generator=rng)
-    means = dict(sampling_steps(network, process, steps, start, noise))
+    means = {visit.next_level: visit.mean for visit in visits(network, process, steps, start, noise)}
     added = {step.next_level: np.square(step.noise) for step in steps}
     expected = {
         20: marginal_variance(process, power, 20) - added[20],  # the mean, before noise is added
@@ -338,7 +339,8 @@ def test_a_network_of_no_use_draws_the_mean_image(kind, coupling, exact_network)
     found = measure(network, process, images, sampler.levels(40)[:-1], 0, 50)
     rng = torch.Generator().manual_seed(1)
     start, noise = torch.randn((20, 1, SIZE, SIZE), generator=rng), torch.randn((40, 20, 1, SIZE, SIZE), generator=rng)
-    means = dict(sampling_steps(network, process, plan_steps(process, sampler, 0.0, found), start, noise))
+    steps = plan_steps(process, sampler, 0.0, found)
+    means = {visit.next_level: visit.mean for visit in visits(network, process, steps, start, noise)}
     assert max(float(mean.abs().max()) for mean in means.values()) < 10
     expected = images.mean(dim=0, keepdim=True).expand(20, -1, -1, -1)
     torch.testing.assert_close(process.from_range(means[0]), expected, atol=2e-3, rtol=0)
@@ -385,8 +387,8 @@ def drawn_counts(process, sampler, delta_ratio, images, network):
     if sampler.noise == "measured":
         calibration = measure(network, process, images.repeat(20, 1, 1, 1), sampler.levels(num_levels)[:-1], 0, 100)
     steps = plan_steps(process, sampler, process.deviation(num_levels) * delta_ratio, calibration)
-    *_, (_, result) = sampling_steps(network, process, steps, start, noise[:-1])
-    differences = (process.from_range(result)[:, None] - images).abs().amax(dim=(2, 3, 4))
+    *_, last = visits(network, process, steps, start, noise[:-1])
+    differences = (process.from_range(last.mean)[:, None] - images).abs().amax(dim=(2, 3, 4))
     assert float(differences.min(dim=1).values.max()) < 1e-3
     return np.bincount(differences.argmin(dim=1).numpy(), minlength=len(images))
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from ihdm.sampling import PreparedNoise, SeededNoise, reverse_process, reverse_steps
+from ihdm.sampling import PreparedNoise, SeededNoise, reverse_process
 
 
 @pytest.fixture
@@ -34,12 +34,6 @@ def test_noise_need_not_be_stored(case, linear_network):
     stored = reverse_process(network, case["init"], case["noise"], 0.0125)
     assert torch.equal(reverse_process(network, case["init"], lazy, 0.0125), stored)
     assert asked == list(range(11, 0, -1))  # the result is a mean: the noise of level 1 is never drawn
-
-
-def test_steps_report_the_level_reached(case, linear_network):
-    steps = list(reverse_steps(linear_network(12), case["init"], case["noise"], 0.0125))
-    assert [level for level, _ in steps] == list(range(11, -1, -1))
-    assert torch.equal(steps[-1][1], reverse_process(linear_network(12), case["init"], case["noise"], 0.0125))
 
 
 def test_no_noise_makes_sampling_deterministic(case, linear_network):

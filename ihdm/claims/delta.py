@@ -4,17 +4,12 @@ import math
 
 from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import Above, Below, Measured, MinimumBetween
-from ihdm.claims.evidence import FRECHET, Evidence, NotRunError, Subject, experiments
-from ihdm.config.scale import Config
+from ihdm.claims.evidence import FRECHET, Evidence, NotRunError, Subject, heat_experiments
 
 BETWEEN = (1 + 1.25) / 2
 """Halfway between σ and what the paper samples with."""
 GRAINY = 1.4
 """δ/σ from which on the paper shows grain: the largest that it shows samples of."""
-
-
-def _heat(config: Config) -> list[Subject]:
-    return list(experiments(config, "heat"))
 
 
 def _place(evidence: Evidence, experiment: str, *metrics: str) -> Measured:
@@ -72,7 +67,7 @@ CLAIMS = (
         paper="the figures of samples, and of FID, at several δ",
         table="minimum",
         quantity="δ/σ of the smallest Fréchet distance",
-        subjects=_heat,
+        subjects=heat_experiments,
         measure=_samples,
         decision=MinimumBetween(1.0, math.inf),
         reason="The interval ends at values that were ruled out.",
@@ -84,7 +79,7 @@ CLAIMS = (
         paper="the figure of FID against δ, and the default of the released code",
         table="minimum",
         quantity="δ/σ of the smallest Fréchet distance",
-        subjects=_heat,
+        subjects=heat_experiments,
         measure=_samples,
         decision=MinimumBetween(1.0, 1.5),
         reason="Nearer to 1.25 than σ itself is.",
@@ -96,7 +91,7 @@ CLAIMS = (
         paper="the figure of FID and NLL against δ",
         table="minimum",
         quantity="δ/σ of the lowest bound",
-        subjects=_heat,
+        subjects=heat_experiments,
         measure=_bound,
         decision=MinimumBetween(1.0, BETWEEN),
         reason="Just above: nearer to σ than to the 1.25 σ of the best samples.",
@@ -107,7 +102,7 @@ CLAIMS = (
         paper="the figure of FID and NLL against δ",
         table="minimum",
         quantity="δ/σ of the smallest Fréchet distance less that of the lowest bound",
-        subjects=_heat,
+        subjects=heat_experiments,
         measure=_gap,
         decision=Above(0.0),
         reason="The interval is from the nearest to the farthest places that both intervals allow.",
@@ -118,7 +113,7 @@ CLAIMS = (
         paper="the figure of samples at several δ",
         table="spectrum",
         quantity="power of samples in the finest band over that of training images, at the smallest δ below σ",
-        subjects=_heat,
+        subjects=heat_experiments,
         measure=_power_at_least,
         decision=Below(1.0),
         reason="Smooth is less power than real images have.",
@@ -129,7 +124,7 @@ CLAIMS = (
         paper="the figure of samples at several δ",
         table="spectrum",
         quantity="power of samples in the finest band over that of training images, at the largest δ of 1.4 σ or more",
-        subjects=_heat,
+        subjects=heat_experiments,
         measure=_power_at_most,
         decision=Above(1.0),
         reason="Grain is more power than real images have.",

@@ -103,9 +103,14 @@ def experiments(config: Config, *kinds: str) -> Iterator[Subject]:
             yield (name,)
 
 
+def heat_experiments(config: Config) -> Iterator[Subject]:
+    """Yield the experiments of heat, without what is swept of them."""
+    return experiments(config, "heat")
+
+
 def rivals(config: Config) -> Iterator[Subject]:
     """Yield each heat experiment with each diffusion of equal data, network and training, by each of its samplers."""
-    for (heat,) in experiments(config, "heat"):
+    for (heat,) in heat_experiments(config):
         for name, variant in config.variants.items():
             if variant.swept in (None, "sampler") and are_rivals(config.variants[heat], variant):
                 yield heat, name

@@ -2,13 +2,9 @@
 
 from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import Above, Below, Measured, Rising
-from ihdm.claims.evidence import Evidence, Subject, experiments, measured
+from ihdm.claims.evidence import Evidence, Subject, experiments, heat_experiments, measured
 from ihdm.claims.forward import ORDER
 from ihdm.config.scale import Config
-
-
-def _heat(config: Config) -> list[Subject]:
-    return list(experiments(config, "heat"))
 
 
 def _both(config: Config) -> list[Subject]:
@@ -62,7 +58,7 @@ CLAIMS = (
         paper="figure 7",
         table="hierarchy",
         quantity="distance of samples that split at a level, from the last level to the first",
-        subjects=_heat,
+        subjects=heat_experiments,
         measure=_splits,
         decision=Rising(),
         reason="Every split must change more than the one after it. Distances of one set of trees are taken for "
@@ -74,7 +70,7 @@ CLAIMS = (
         paper="the figures of input gradients",
         table="input_gradients",
         quantity="gradient of what is added at the four neighbours, less that at the pixel itself, over the largest",
-        subjects=_heat,
+        subjects=heat_experiments,
         measure=_laplacian,
         decision=Above(0.0),
         reason="The published figure has the pixel at −1 and its four neighbours positive, late in generation; of the "
@@ -87,7 +83,7 @@ CLAIMS = (
         paper="the figure of nearest training images",
         table="memorisation",
         quantity="share of samples nearer to a training image, in pixels, than 95 % of held-out images are",
-        subjects=_heat,
+        subjects=heat_experiments,
         measure=_copies,
         decision=Below(0.15),
         reason="A model that repeats training images has nearly all of its samples there; held-out images have 5 % by "

@@ -6,7 +6,7 @@ import pandas as pd
 
 from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import Equivalent, Every, Measured, Rising, Within, mean
-from ihdm.claims.evidence import TOY, Evidence, NotRunError, Subject, experiments, measured
+from ihdm.claims.evidence import TOY, Evidence, NotRunError, Subject, heat_experiments, measured
 from ihdm.config.scale import Config
 
 LANGEVIN = math.sqrt(2)
@@ -14,10 +14,6 @@ LANGEVIN = math.sqrt(2)
 
 def _toy(_: Config) -> list[Subject]:
     return [TOY]
-
-
-def _heat(config: Config) -> list[Subject]:
-    return list(experiments(config, "heat"))
 
 
 def _at_langevin(rows: pd.DataFrame) -> pd.DataFrame:
@@ -103,7 +99,7 @@ CLAIMS = (
         paper="appendix A.4",
         table="asymptotics",
         quantity="nearness to one of the loss of deblurring over that of denoising, over all visited levels",
-        subjects=_heat,
+        subjects=heat_experiments,
         measure=_approach_of_networks,
         decision=Rising(),
         reason="A limit is approached also by what a network has learned; its levels are halved, not trained anew.",
@@ -125,7 +121,7 @@ CLAIMS = (
         paper="appendix A.4",
         table="asymptotics",
         quantity="power after repeated steps with δ = √2 σ over that of the state, at each level and band",
-        subjects=_heat,
+        subjects=heat_experiments,
         measure=_network_chain,
         decision=Every(Within(0.75, 2.5)),
         reason="An exact network gives one where data are stronger than the noise and two where they are weaker; a "

@@ -2,16 +2,12 @@
 
 from ihdm.claims.claim import REPOSITORY, Claim
 from ihdm.claims.decisions import Below, Measured
-from ihdm.claims.evidence import Evidence, NotRunError, Subject, experiments, frechet
+from ihdm.claims.evidence import Evidence, NotRunError, Subject, frechet, heat_experiments
 from ihdm.config.scale import Config
 
 
-def _heat(config: Config) -> list[Subject]:
-    return list(experiments(config, "heat"))
-
-
 def _studied(config: Config) -> list[Subject]:
-    return [subject for subject in _heat(config) if subject[0] in config.studies]
+    return [subject for subject in heat_experiments(config) if subject[0] in config.studies]
 
 
 def _bits(evidence: Evidence, experiment: str, joint: str, variance: str) -> Measured:
@@ -47,7 +43,7 @@ CLAIMS = (
         paper=REPOSITORY,
         table="likelihood",
         quantity="Markov bound less the paper's with the best δ of those tried, in bits per dimension",
-        subjects=_heat,
+        subjects=heat_experiments,
         measure=_bounds,
         decision=Below(0.0),
         reason="Tighter is lower. Both bounds are of the same images and taken for independent: on the wide side.",

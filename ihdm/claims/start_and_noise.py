@@ -2,12 +2,7 @@
 
 from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import Above, Measured
-from ihdm.claims.evidence import Evidence, Subject, experiments
-from ihdm.config.scale import Config
-
-
-def _heat(config: Config) -> list[Subject]:
-    return list(experiments(config, "heat"))
+from ihdm.claims.evidence import Evidence, Subject, heat_experiments
 
 
 def _share(evidence: Evidence, experiment: str, quantity: str, source: str) -> Measured:
@@ -31,7 +26,7 @@ CLAIMS = (
         paper="figure 8",
         table="disentanglement",
         quantity="share of the start in the variance of the mean colour",
-        subjects=_heat,
+        subjects=heat_experiments,
         measure=_colour,
         decision=Above(0.5),
         reason="More than half: more than noise and both together.",
@@ -42,7 +37,7 @@ CLAIMS = (
         paper="figure 8",
         table="disentanglement",
         quantity="share of the noise alone in the variance of what remains without the mean colour",
-        subjects=_heat,
+        subjects=heat_experiments,
         measure=_structure,
         decision=Above(0.5),
         reason="More than half: more than start and both together. What start and noise do together is no shape that "

@@ -7,6 +7,7 @@ import typer
 
 from ihdm.commands.options import read_settings
 from ihdm.errors import UserError
+from ihdm.storage.provenance import read_record, record
 
 if TYPE_CHECKING:
     from ihdm.config.scale import Config
@@ -37,7 +38,6 @@ def check(
     from ihdm.claims.ledger import as_json, as_markdown, needed_tables
     from ihdm.claims.ledger import check as checked
     from ihdm.storage.files import atomic_path
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import missing_columns_told, read_table
 
     if output is None and results is None:
@@ -65,7 +65,6 @@ def _scale(settings: str | None, results: Path | None) -> "Config":
     """
     from ihdm.config.reading import parse_config, read_config
     from ihdm.config.scale import Config
-    from ihdm.storage.provenance import read_record
 
     if settings is None:
         if results is None:

@@ -16,11 +16,13 @@ from ihdm.commands.options import (
     first_images,
     read_settings,
 )
-from ihdm.commands.tables import LabelOption, OutputOption, SetsOption, named_paths, write_rows
+from ihdm.commands.tables import LabelOption, OutputOption, named_paths, write_rows
 from ihdm.config.settings import Extractor
 from ihdm.config.stages import DistanceSettings, MemorisationSettings
 from ihdm.devices import device_name
 from ihdm.errors import UserError
+from ihdm.storage.files import atomic_path, sha256
+from ihdm.storage.provenance import record
 
 app = typer.Typer()
 
@@ -36,8 +38,6 @@ def extractor(
 ) -> None:
     """Fit or check what turns a data set's images into features; its name and the hash of its weights are kept."""
     from ihdm.metrics.extractors import extractor_device, fit_extractor, save_extractor
-    from ihdm.storage.files import atomic_path
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images
 
     device, settings = extractor_device(kind), {"extractor": kind}
@@ -58,8 +58,6 @@ def features(
     from ihdm.metrics.extractors import load_extractor
     from ihdm.metrics.features import extract
     from ihdm.progress import Progress
-    from ihdm.storage.files import atomic_path
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images
 
     stored = open_images(images)
@@ -90,7 +88,7 @@ def samples(
 ) -> None:
     """Measure a set of samples: its features, which are stored, their distances from the reference, and its power.
 
-    What `features`, `distance` and `spectrum` do apart, of images that are read once.
+    In Inception's features the distances are called fid and kid, in no others.
     """
     from ihdm.metrics.distance import distance_rows
     from ihdm.metrics.extractors import load_extractor
@@ -98,8 +96,6 @@ def samples(
     from ihdm.metrics.moments import Moments
     from ihdm.metrics.spectrum import MeanPower, band_rows
     from ihdm.progress import Progress
-    from ihdm.storage.files import atomic_path, sha256
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images
 
     chosen = read_settings(DistanceSettings, settings)
@@ -139,42 +135,11 @@ def moments(
     """Find what distances need of a reference whatever is compared with it, once for all of them."""
     from ihdm.metrics.features import StoredFeatures
     from ihdm.metrics.moments import Moments
-    from ihdm.storage.files import atomic_path, sha256
-    from ihdm.storage.provenance import record
 
     with record([output], command="metrics moments", inputs=[features], settings={}):
         found = Moments.of(StoredFeatures.read(features)[:])
         with atomic_path(output) as temporary:
             found.save(temporary, sha256(features))
-
-
-@app.command()
-def distance(
-    settings: SettingsOption, reference: ReferenceOption, moments: MomentsOption, sets: SetsOption,
-    output: OutputOption, label: LabelOption = None,
-) -> None:  # fmt: skip
-    """Compare sets of images with the reference, in features whose extractor is named in every row.
-
-    In Inception's features the distances are called fid and kid, in no others.
-    """
-    from ihdm.metrics.distance import distance_rows
-    from ihdm.metrics.features import StoredFeatures
-    from ihdm.metrics.moments import Moments
-    from ihdm.progress import Progress
-    from ihdm.storage.files import sha256
-    from ihdm.storage.provenance import record
-
-    chosen = read_settings(DistanceSettings, settings)
-    paths = named_paths("--sets", sets)
-    inputs = [reference, moments, *paths.values()]
-    with record([output], command="metrics distance", inputs=inputs, settings=chosen, seed=chosen.seed):
-        compared = {name: StoredFeatures.read(path) for name, path in paths.items()}
-        real, total = StoredFeatures.read(reference), len(compared) * len(chosen.num_images)
-        known = Moments.read(moments, sha256(reference))
-        with Progress(f"distances {output.parent.name} {output.stem}", total, unit="sets") as progress:
-            progress.update(0)
-            rows = distance_rows(compared, real, known, chosen, progress.update)
-        write_rows(rows, label, output)
 
 
 @app.command()
@@ -191,8 +156,6 @@ def distance_real(
     from ihdm.metrics.features import StoredFeatures
     from ihdm.metrics.moments import Moments
     from ihdm.progress import Progress
-    from ihdm.storage.files import sha256
-    from ihdm.storage.provenance import record
 
     chosen = read_settings(DistanceSettings, settings)
     inputs = [train, test, reference, moments]
@@ -214,7 +177,6 @@ def distance_minimum(
     """Tell at which δ the distances of samples are lowest, and how surely."""
     from ihdm.metrics.minimum import distance_minimum as minimum_of
     from ihdm.metrics.tables import join_tables
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import read_table
 
     with record([output], command="metrics distance-minimum", inputs=distances, settings={}, seed=0):
@@ -240,7 +202,6 @@ def memorisation(
     from ihdm.metrics.features import StoredFeatures, require_one_extractor, weights_sha256
     from ihdm.metrics.memorisation import memorisation_rows
     from ihdm.progress import Progress
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images, require_one_shape
 
     chosen = read_settings(MemorisationSettings, settings)
@@ -287,7 +248,6 @@ def disentanglement(
     import numpy as np
 
     from ihdm.metrics.disentanglement import share_rows
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import read_array
 
     with record([output], command="metrics disentanglement", inputs=[grid], settings={}):

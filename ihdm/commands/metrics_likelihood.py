@@ -17,6 +17,7 @@ from ihdm.commands.options import (
 from ihdm.commands.tables import LabelOption, OutputOption, write_rows
 from ihdm.config.stages import ErrorSettings, LikelihoodSettings
 from ihdm.errors import UserError
+from ihdm.storage.provenance import record
 
 if TYPE_CHECKING:
     from ihdm.metrics.heldout import HeldOutErrors
@@ -40,7 +41,6 @@ def errors(
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
     from ihdm.progress import Progress
     from ihdm.storage.files import atomic_path
-    from ihdm.storage.provenance import record
 
     chosen = read_settings(ErrorSettings, settings)
     device = compute_device()
@@ -67,7 +67,6 @@ def levels(settings: SettingsOption, errors: ErrorsOption, output: OutputOption,
     from ihdm.metrics.heldout import HeldOutErrors, level_rows
     from ihdm.processes import build_process
     from ihdm.processes.settings import read_process
-    from ihdm.storage.provenance import record
 
     process = read_process("--settings", settings_text(settings))
     with record([output], command="metrics levels", inputs=[errors], settings=process):
@@ -92,7 +91,6 @@ def likelihood(
     """Bound −log p of the test images, for every δ from the same errors, with its terms apart."""
     from ihdm.metrics.heldout import HeldOutErrors
     from ihdm.metrics.likelihood import likelihood_rows
-    from ihdm.storage.provenance import record
 
     chosen = read_settings(LikelihoodSettings, settings)
     with record([output], command="metrics likelihood", inputs=[errors, train, test], settings=chosen):
@@ -109,7 +107,6 @@ def likelihood_cost(
     """Compare ways to spend network evaluations: how many bring the error from noise to 0.01 bits per dimension."""
     from ihdm.metrics.heldout import HeldOutErrors
     from ihdm.metrics.likelihood import cost_rows
-    from ihdm.storage.provenance import record
 
     chosen = read_settings(LikelihoodSettings, settings)
     with record([output], command="metrics likelihood-cost", inputs=[errors], settings=chosen):
@@ -136,7 +133,6 @@ def likelihood_minimum(
     from ihdm.metrics.heldout import HeldOutErrors
     from ihdm.metrics.likelihood import bound_images
     from ihdm.metrics.minimum import fine_ratios, likelihood_minimum
-    from ihdm.storage.provenance import record
 
     chosen = read_settings(LikelihoodSettings, settings)
     recorded = chosen.model_dump(mode="json") | {"resamples": resamples}

@@ -18,6 +18,7 @@ from ihdm.commands.options import (
 from ihdm.commands.tables import LabelOption, OutputOption, write_rows
 from ihdm.config.stages import ErrorSettings
 from ihdm.errors import UserError
+from ihdm.storage.provenance import record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +58,6 @@ def probes(
     from ihdm.metrics.hierarchy import hierarchy_rows
     from ihdm.metrics.input_gradients import input_gradient_rows
     from ihdm.metrics.interpolation import interpolation_rows
-    from ihdm.storage.provenance import record
 
     seed = 0
     with record(
@@ -120,7 +120,6 @@ def asymptotics(
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
     from ihdm.processes import build_process
     from ihdm.progress import Progress
-    from ihdm.storage.provenance import record
 
     chosen, device = read_settings(ErrorSettings, settings), compute_device()
     images = first_images(test, min(chosen.num_images, MAX_IMAGES))
@@ -168,7 +167,6 @@ def paths(
 
     from ihdm.metrics.paths import SEED, path_rows, shown_paths
     from ihdm.storage.files import atomic_path
-    from ihdm.storage.provenance import record
 
     with record([output, arrays], command="metrics paths", settings={}, seed=SEED):
         write_rows(path_rows(), None, output)

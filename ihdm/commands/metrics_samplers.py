@@ -19,6 +19,7 @@ from ihdm.commands.options import (
 )
 from ihdm.commands.tables import LabelOption, OutputOption, write_rows
 from ihdm.config.stages import JointSettings, MilestoneSettings, StudySettings
+from ihdm.storage.provenance import record
 
 app = typer.Typer()
 
@@ -43,7 +44,6 @@ def joints(
     from ihdm.metrics.joints import joint_rows
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
     from ihdm.progress import Progress
-    from ihdm.storage.provenance import record
 
     chosen, device = read_settings(JointSettings, settings), compute_device()
     images = first_images(test, chosen.num_images)
@@ -87,7 +87,6 @@ def evaluations(
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
     from ihdm.progress import Progress
     from ihdm.storage.files import atomic_path
-    from ihdm.storage.provenance import record
 
     chosen, device = read_settings(StudySettings, settings), compute_device()
     images = first_images(train, chosen.sampling.num_train)
@@ -137,7 +136,6 @@ def milestones(
     from ihdm.metrics.extractors import load_extractor
     from ihdm.models.network import WEIGHTS_NAME, find_milestones, load_network
     from ihdm.progress import Progress
-    from ihdm.storage.provenance import record
 
     chosen, device = read_settings(MilestoneSettings, settings), compute_device()
     images, found = first_images(train, chosen.sampling.num_train), find_milestones(model)

@@ -11,11 +11,11 @@ from ihdm.commands.options import (
     SettingsOption,
     TestOption,
     TrainOption,
-    first_images,
     read_settings,
 )
-from ihdm.commands.tables import LabelOption, OutputOption, SetsOption, named_paths, write_rows
+from ihdm.commands.tables import LabelOption, OutputOption, write_rows
 from ihdm.config.settings import HeatSettings
+from ihdm.storage.provenance import record
 
 app = typer.Typer()
 
@@ -27,7 +27,6 @@ def mean_power(train: TrainOption, output: Annotated[Path, typer.Option(help="Pa
     """Average the power of all training images in bands of frequency, once for all that is compared with it."""
     from ihdm.metrics.spectrum import MeanPower
     from ihdm.storage.files import atomic_path
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images
 
     with record([output], command="metrics mean-power", inputs=[train], settings={}):
@@ -37,31 +36,12 @@ def mean_power(train: TrainOption, output: Annotated[Path, typer.Option(help="Pa
 
 
 @app.command()
-def spectrum(
-    reference: MeanPowerOption, sets: SetsOption, num_images: CountOption, resamples: ResamplesOption,
-    output: OutputOption, label: LabelOption = None,
-) -> None:  # fmt: skip
-    """Compare the power in bands of frequency, and over all of them, with that of the training images."""
-    from ihdm.metrics.spectrum import MeanPower, band_rows
-    from ihdm.storage.provenance import record
-
-    paths = named_paths("--sets", sets)
-    settings = {"num_images": num_images, "resamples": resamples}
-    with record([output], command="metrics spectrum", inputs=[reference, *paths.values()], settings=settings, seed=0):
-        taken = {name: first_images(path, num_images) for name, path in paths.items()}
-        real = MeanPower.read(reference)
-        real.require_same_size({str(paths[name]): images for name, images in taken.items()})
-        write_rows(band_rows(taken, real, resamples), label, output)
-
-
-@app.command()
 def spectrum_real(
     reference: MeanPowerOption, train: TrainOption, test: TestOption, num_images: CountOption,
     resamples: ResamplesOption, output: OutputOption, label: LabelOption = None,
 ) -> None:  # fmt: skip
     """Compare the power of real images with that of others: of held-out ones, and of training images with the rest."""
     from ihdm.metrics.spectrum import MeanPower, real_band_rows
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images
 
     settings = {"num_images": num_images, "resamples": resamples}
@@ -75,7 +55,6 @@ def spectrum_real(
 def psd(settings: SettingsOption, train: TrainOption, output: OutputOption, label: LabelOption = None) -> None:
     """Tabulate the power spectral density of images under growing noise and under growing heat (figure 4)."""
     from ihdm.metrics.forward_spectra import SEED, forward_spectra
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images
 
     process = read_settings(HeatSettings, settings)
@@ -92,7 +71,6 @@ def data_spectrum(
 ) -> None:
     """Tabulate the power spectral density of a data set, and α of the power law 1/f^α fitted to it."""
     from ihdm.metrics.power_law import power_law_rows
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images
 
     with record([output], command="metrics data-spectrum", inputs=[train], settings={"resamples": resamples}, seed=0):
@@ -108,7 +86,6 @@ def forward(
 ) -> None:
     """Compare heat with a Gaussian filter and noise with a flat spectrum, and tell which detail each takes first."""
     from ihdm.metrics.forward import forward_rows
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images
 
     with record([output], command="metrics forward", inputs=[train], settings={"resamples": resamples}, seed=0):

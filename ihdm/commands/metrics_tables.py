@@ -8,6 +8,7 @@ import typer
 from ihdm.commands.options import SettingsOption, read_settings
 from ihdm.commands.tables import OutputOption, named_paths, write_table
 from ihdm.config.stages import SweptExperiments
+from ihdm.storage.provenance import record
 
 app = typer.Typer()
 
@@ -19,7 +20,6 @@ def table(
 ) -> None:
     """Join tables of one kind, one after another; rows of one data set must be of one extractor and reference."""
     from ihdm.metrics.tables import join_tables
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import missing_columns_told, read_table
 
     with record([output], command="metrics table", inputs=parts, settings={}):
@@ -38,7 +38,6 @@ def sweep(
     """Put every measure of every experiment into one tidy table, as .csv and, beside it, as .parquet."""
     from ihdm.metrics.sweep import tidy_table
     from ihdm.storage.files import atomic_path
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images, read_table
 
     chosen = read_settings(SweptExperiments, settings)
@@ -60,7 +59,6 @@ def departures(
     """Tabulate what each departure of the released code from the description does."""
     from ihdm.metrics.departures import departure_table
     from ihdm.metrics.sweep import COLUMNS
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import read_table
 
     with record([output], command="metrics departures", inputs=[table], settings={}):

@@ -12,6 +12,8 @@ from ihdm.commands.sampling import TrainOption as OriginTrainOption
 from ihdm.config.experiments import Experiment
 from ihdm.config.settings import RunSettings
 from ihdm.config.stages import NUM_SHOWN, CalibrationSettings
+from ihdm.storage.files import atomic_path
+from ihdm.storage.provenance import record
 
 app = typer.Typer(help="Train networks.", no_args_is_help=True)
 
@@ -55,8 +57,6 @@ def train(
     from ihdm.models.training import LOG_EVERY
     from ihdm.models.training import train as train_network
     from ihdm.progress import Progress
-    from ihdm.storage.files import atomic_path
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images, require_one_shape
 
     experiment, run = read_settings(Experiment, settings), read_settings(RunSettings, run_settings)
@@ -123,8 +123,6 @@ def calibrate(
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
     from ihdm.processes import build_process
     from ihdm.progress import Progress
-    from ihdm.storage.files import atomic_path
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images
 
     chosen, device = read_settings(CalibrationSettings, settings), compute_device()
@@ -174,7 +172,6 @@ def export(
     from ihdm.models.origin import training_settings
     from ihdm.portable.card import distance_lines, likelihood_lines
     from ihdm.portable.folder import export, require_prior, require_room
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import read_table
 
     require_room(output)

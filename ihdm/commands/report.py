@@ -7,6 +7,8 @@ import typer
 
 from ihdm.commands.options import SettingsOption, read_settings
 from ihdm.errors import UserError
+from ihdm.storage.files import atomic_path
+from ihdm.storage.provenance import record, stale_notices
 
 app = typer.Typer(help="Sum up the results.", no_args_is_help=True)
 
@@ -30,8 +32,6 @@ def page(
     from ihdm.config.scale import Config
     from ihdm.report.page.assemble import report_page
     from ihdm.report.page.results import Results
-    from ihdm.storage.files import atomic_path
-    from ihdm.storage.provenance import record, stale_notices
     from ihdm.storage.reading import missing_columns_told
 
     if not results.is_dir():
@@ -58,8 +58,6 @@ def compare(
     """Tell what moved between runs beyond its uncertainty: every run is compared with the first."""
     from ihdm.report.comparison import as_rows, comparison_page, numbers_file, read_numbers
     from ihdm.report.comparison import compare as compared
-    from ihdm.storage.files import atomic_path
-    from ihdm.storage.provenance import record
 
     if len(runs) < 2:
         raise UserError(f"{runs[0]}: is one run; give another to compare it with")
@@ -92,7 +90,6 @@ def tables(
     """
     from ihdm.config.scale import Config
     from ihdm.report.tables import ENDINGS, PAPER_TABLES, available, write_table
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import missing_columns_told, read_table
 
     scale = read_settings(Config, settings)

@@ -15,6 +15,8 @@ from ihdm.commands.sampling import (
     sampled_from,
 )
 from ihdm.config.reading import parse_settings
+from ihdm.storage.files import atomic_path
+from ihdm.storage.provenance import record
 
 app = typer.Typer()
 
@@ -41,8 +43,6 @@ def sequence(
     from ihdm.models.network import load_network
     from ihdm.samples.generation import even_size, forward_stages, generate
     from ihdm.samples.probes import stage_levels
-    from ihdm.storage.files import atomic_path
-    from ihdm.storage.provenance import record
     from ihdm.storage.tensors import to_tensor, to_uint8
 
     sampling, train = read_sampling(settings, model, train)
@@ -108,8 +108,6 @@ def grid(
     from ihdm.models.network import load_network
     from ihdm.progress import Progress
     from ihdm.samples.generation import even_size, generate
-    from ihdm.storage.files import atomic_path
-    from ihdm.storage.provenance import record
 
     sampling, train = read_sampling(settings, model, train)
     images, device = first_images(train, sampling.num_train), compute_device()
@@ -164,8 +162,6 @@ def probe(
     from ihdm.progress import Progress
     from ihdm.samples.generation import Chain, forward_stages
     from ihdm.samples.probes import gradients, interpolations, trajectories, trees
-    from ihdm.storage.files import atomic_path
-    from ihdm.storage.provenance import record
     from ihdm.storage.tensors import to_tensor
 
     chosen = parse_settings(ProbeSettings, settings_text(settings))

@@ -18,6 +18,8 @@ from ihdm.commands.sampling import (
     sampled_from,
 )
 from ihdm.errors import UserError
+from ihdm.storage.files import atomic_path, clear_folder, give, sha256
+from ihdm.storage.provenance import record, settings_hash
 
 app = typer.Typer()
 
@@ -64,9 +66,7 @@ def draw(
     from ihdm.samples.generation import shard_numbers
     from ihdm.samples.state import STATE_FILES, draw_samples, samples_table
     from ihdm.storage.code import code_sha256
-    from ihdm.storage.files import atomic_path, clear_folder, give, sha256
     from ihdm.storage.images import save_grid
-    from ihdm.storage.provenance import record, settings_hash
     from ihdm.storage.reading import open_images
 
     state = state or output.absolute().with_name(f"{output.absolute().name}.state")
@@ -124,9 +124,7 @@ def gather(
 ) -> None:
     """Join the parts of a set of images, reading a few at a time."""
     from ihdm.samples.state import RECORD_NAME, read_shards, shard_devices
-    from ihdm.storage.files import atomic_path
     from ihdm.storage.images import join_images, save_grid
-    from ihdm.storage.provenance import record
     from ihdm.storage.reading import open_images
 
     names = ("samples.npy", "starts.npy", "samples.csv", RECORD_NAME)

@@ -7,6 +7,7 @@ import typer
 
 from ihdm.config.settings import Precision
 from ihdm.errors import UserError
+from ihdm.storage.files import atomic_path, require_writable
 
 if TYPE_CHECKING:
     from ihdm.portable.pipeline import IHDMPipeline
@@ -98,7 +99,6 @@ def interpolate(
 
     from ihdm.portable.pictures import SHEETS, enlargement, numbered_generator, with_sampler
     from ihdm.progress import Progress
-    from ihdm.storage.files import require_writable
     from ihdm.storage.images import save_grid
     from ihdm.storage.tensors import to_uint8
 
@@ -158,7 +158,6 @@ def evaluate(
     from ihdm.portable.own import broken_told
     from ihdm.portable.pictures import draw, with_sampler
     from ihdm.progress import Progress
-    from ihdm.storage.files import atomic_path, require_writable
 
     if card and not is_pipeline(model):
         raise UserError(f"{model}: has no card; give a folder that `ihdm train` or `models export` made")

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OutputOption = Annotated[Path, typer.Option(help="Path of the table, .csv.")]
-SetsOption = Annotated[list[str], typer.Option(help="NAME=PATH of a set to compare; may be repeated.")]
 LabelOption = Annotated[
     list[str] | None,
     typer.Option("--label", help="COLUMN=VALUE for every row, e.g. experiment=digits; may be repeated."),

@@ -1,10 +1,7 @@
-"""YAML files into plain values; what is given twice, repeated without end or cannot be read is named.
-
-A file of some hundred bytes can stand for more than any memory holds, by aliases that repeat aliases, or for what never
-ends, by an alias within what it repeats. Both are found while the file is parsed, before anything is made of it.
-"""
+"""YAML files into plain values, within limits; a key that is given twice or a value that cannot be read is an error."""
 
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,46 +12,24 @@ from ihdm.errors import UserError, shown
 MAX_BYTES = 2**18
 """Of a file; the paper's scale has 6000."""
 MAX_VALUES = 50_000
-"""In a file, those counted that aliases repeat."""
-MAX_DEPTH = 30
-"""Blocks within blocks; a scale needs six."""
+"""In a file, including the values that aliases repeat: aliases of aliases could stand for more than fits in memory."""
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as usual, but within limits, and a key given twice is an error; PyYAML would silently keep the last.
+    """YAML as usual, but a key given twice is an error, where PyYAML silently keeps the last.
 
     Attributes:
         path: of the file, for messages.
-        values: how many values are there so far, those counted that aliases repeat.
-        depth: of the value that is being read.
-        repeated: by anchor, how many values an alias of it repeats; of anchors whose value is complete.
     """
 
     def __init__(self, text: str, path: str | Path) -> None:
         super().__init__(text)
         self.path = path
-        self.values = self.depth = 0
-        self.repeated: dict[str, int] = {}
 
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event = self.peek_event()
-        where = f"{self.path}: line {event.start_mark.line + 1}"
-        before = self.values
-        if isinstance(event, yaml.AliasEvent):
-            if event.anchor in self.anchors and event.anchor not in self.repeated:
-                raise UserError(f"{where}: '*{event.anchor}' stands within what it repeats, which would never end")
-            self.values += self.repeated.get(str(event.anchor), 0)
-        self.values += 1
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise UserError(f"{where}: more than {MAX_DEPTH} blocks lie within each other")
-        if self.values > MAX_VALUES:
-            raise UserError(f"{where}: there are more than {MAX_VALUES} values, those counted that aliases repeat")
-        node = super().compose_node(parent, index)
-        self.depth -= 1
-        if isinstance(event, yaml.NodeEvent) and event.anchor is not None:
-            self.repeated[event.anchor] = self.values - before
-        return node
+    def construct_document(self, node: yaml.Node) -> object:
+        if _num_values(node, {}) > MAX_VALUES:
+            raise UserError(f"{self.path}: more than {MAX_VALUES} values, counting those of aliases; use fewer aliases")
+        return super().construct_document(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         self.flatten_mapping(node)  # `<<: *name` first
@@ -100,9 +75,20 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
         raise UserError(f"{path}: not a text file in UTF-8; if it is text, save it as UTF-8") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML: {_problem(error)}") from None
+    except RecursionError:
+        raise UserError(f"{path}: blocks are nested too deeply, or an alias is within the block it repeats") from None
     if not isinstance(values, dict):
         raise UserError(f"{path}: holds no settings")
     return values
+
+
+def _num_values(node: yaml.Node, known: dict[int, int]) -> int:
+    """Return how many values a node stands for; ``known`` holds the counts so far, by identity."""
+    if id(node) not in known:
+        parts = node.value if isinstance(node, yaml.CollectionNode) else []
+        inner = chain.from_iterable(parts) if isinstance(node, yaml.MappingNode) else parts
+        known[id(node)] = 1 + sum(_num_values(child, known) for child in inner)
+    return known[id(node)]
 
 
 def _problem(error: yaml.YAMLError) -> str:

@@ -9,10 +9,18 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from ihdm.config.experiments import Variant, format_number
 from ihdm.config.scale import Config
 
+if TYPE_CHECKING:
+    import matplotlib.axes
+    import matplotlib.figure
+
+Axes: TypeAlias = "matplotlib.axes.Axes"
+Figure: TypeAlias = "matplotlib.figure.Figure"
+SubFigure: TypeAlias = "matplotlib.figure.SubFigure"
 Inputs = dict[str, dict[str, dict[str, Path]]]
 """What a figure is drawn from: kind of file → experiment → δ/σ as text, ``""`` if none concerns it → file."""
 

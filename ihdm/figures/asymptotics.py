@@ -1,16 +1,10 @@
 """What becomes of the method with ever more levels: denoising, and Langevin dynamics (paper, on asymptotics)."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
-from ihdm.figures import Input, Inputs
+from ihdm.figures import Axes, Figure, Input, Inputs
 from ihdm.storage.reading import read_table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 INPUTS = {
     "asymptotics": Input("metrics/asymptotics/{experiment}.csv", lambda variant: variant.experiment.process.has_delta)
@@ -19,16 +13,12 @@ INPUTS = {
 TITLES = ("loss, all levels", "network: loss", "toy: power", "network: power")
 
 
-def draw(inputs: Inputs) -> "Figure":
+def draw(inputs: Inputs) -> Figure:
     """Draw four panels for each experiment: ratios of losses, then of power, of the toy and of the network."""
-    import matplotlib.pyplot as plt
-
-    from ihdm.figures.style import SMALL, SMALLEST, WIDTH, label_log
+    from ihdm.figures.style import SMALL, SMALLEST, label_log, panels
 
     names = list(inputs["asymptotics"])
-    figure, grid = plt.subplots(
-        len(names), 4, figsize=(WIDTH, 1.9 * len(names) + 0.2), squeeze=False, layout="constrained"
-    )
+    figure, grid = panels(len(names), 4, 1.9 * len(names) + 0.2)
     for row, name in zip(grid, names, strict=True):
         table = read_table(inputs["asymptotics"][name][""])
         parts = dict(iter(table.groupby("part")))
@@ -60,14 +50,14 @@ def draw(inputs: Inputs) -> "Figure":
     return figure
 
 
-def _draw_ratio(axes: "Axes", rows: pd.DataFrame, column: str, colour: object, line: str, label: str = "") -> None:
+def _draw_ratio(axes: Axes, rows: pd.DataFrame, column: str, colour: object, line: str, label: str = "") -> None:
     errors = [rows["value"] - rows["low"], rows["high"] - rows["value"]]
     axes.errorbar(
         rows[column], rows["value"], errors, fmt=line, color=colour, ms=3.5, lw=1.2, capsize=2, label=label or None
     )
 
 
-def _draw_network_power(axes: "Axes", table: pd.DataFrame) -> None:
+def _draw_network_power(axes: Axes, table: pd.DataFrame) -> None:
     """Draw the power of chains by band, a line for each level and δ/σ: dashed but for the largest δ/σ."""
     import seaborn as sns
 

@@ -1,17 +1,12 @@
 """What the largest blur changes: samples, their quality, and what is left to the start (paper, figure on σ_B,max)."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
 from ihdm.errors import UserError
-from ihdm.figures import Input, Inputs
+from ihdm.figures import Figure, Input, Inputs
 from ihdm.metrics.tables import with_most_images
 from ihdm.storage.reading import open_images, read_table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 INPUTS = {
     "sweep": Input("metrics/sweep.csv"),
@@ -22,7 +17,7 @@ INPUTS = {
 COLUMNS = 12
 
 
-def draw(inputs: Inputs) -> "Figure":
+def draw(inputs: Inputs) -> Figure:
     """Draw a row of samples for each experiment; below, distance and shares of variance against the largest blur.
 
     Raises:

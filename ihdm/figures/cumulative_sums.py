@@ -1,18 +1,13 @@
 """What the network adds over ranges of levels (paper, figure of cumulative sums), and in which frequencies it lies."""
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from ihdm.figures import Input, Inputs
+from ihdm.figures import Axes, Figure, Input, Inputs
 from ihdm.storage.images import StoredImages
 from ihdm.storage.reading import read_archive, read_table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 INPUTS = {
     "sums": Input("samples/{experiment}/probes/sums.npz"),
@@ -22,16 +17,12 @@ INPUTS = {
 SHOWN = 3
 
 
-def draw(inputs: Inputs) -> "Figure":
+def draw(inputs: Inputs) -> Figure:
     """Draw for each experiment rows of sums, a column for each range, and each range's share of power by frequency."""
-    import matplotlib.pyplot as plt
-
-    from ihdm.figures.style import SMALL, WIDTH, label_columns, show_images
+    from ihdm.figures.style import SMALL, label_columns, panels, show_images
 
     names = list(inputs["sums"])
-    figure, grid = plt.subplots(
-        len(names), 2, figsize=(WIDTH, 2.2 * len(names)), width_ratios=(1.2, 1), squeeze=False, layout="constrained"
-    )
+    figure, grid = panels(len(names), 2, 2.2 * len(names), width_ratios=(1.2, 1))
     for row, name in zip(grid, names, strict=True):
         stored = read_archive(inputs["sums"][name][""], ("edges", "sums"))
         edges, sums = stored["edges"], stored["sums"][:, :SHOWN].swapaxes(0, 1)
@@ -54,7 +45,7 @@ def _contrast(sums: np.ndarray) -> StoredImages:
     return to_stored(0.5 + 0.5 * sums / np.maximum(largest, np.finfo(np.float32).tiny))
 
 
-def _draw_shares(axes: "Axes", table: pd.DataFrame) -> None:
+def _draw_shares(axes: Axes, table: pd.DataFrame) -> None:
     import seaborn as sns
 
     from ihdm.figures.style import SMALL, SMALLEST

@@ -1,17 +1,12 @@
 """What the data sets look like: images, their mean, their colours and their spectrum."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ihdm.figures import Input, Inputs
+from ihdm.figures import Axes, Figure, Input, Inputs
 from ihdm.storage.images import StoredImages
 from ihdm.storage.reading import open_images, read_table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 INPUTS = {
     "train": Input("data/{dataset}/train.npy"),
@@ -30,17 +25,13 @@ SMALL = 7
 COLOURS = {1: ["0.3"], 3: ["#c44e52", "#55a868", "#4c72b0"]}
 
 
-def draw(inputs: Inputs) -> "Figure":
+def draw(inputs: Inputs) -> Figure:
     """Draw a row for each data set: some images, the mean image, the histogram of each channel, the spectrum with α."""
-    import matplotlib.pyplot as plt
-
-    from ihdm.figures.style import WIDTH, show_images
+    from ihdm.figures.style import panels, show_images
 
     # Experiments may share a data set; its folder is its name.
     sets = {files[""].parent.name: experiment for experiment, files in inputs["train"].items()}
-    figure, grid = plt.subplots(
-        len(sets), 4, figsize=(WIDTH, 1.6 * len(sets) + 0.4), squeeze=False, layout="constrained"
-    )
+    figure, grid = panels(len(sets), 4, 1.6 * len(sets) + 0.4)
     for row, (name, experiment) in zip(grid, sets.items(), strict=True):
         train = open_images(inputs["train"][experiment][""])
         num_test = len(open_images(inputs["test"][experiment][""]))
@@ -62,7 +53,7 @@ def draw(inputs: Inputs) -> "Figure":
     return figure
 
 
-def _draw_histogram(axes: "Axes", images: StoredImages) -> None:
+def _draw_histogram(axes: Axes, images: StoredImages) -> None:
     edges = np.linspace(0, 256, HISTOGRAM_BINS + 1)
     for channel, colour in enumerate(COLOURS[images.shape[-1]]):
         counts, _ = np.histogram(images[..., channel], edges)
@@ -70,7 +61,7 @@ def _draw_histogram(axes: "Axes", images: StoredImages) -> None:
     axes.set(yscale="log", xlim=(0, 1), xticks=(0, 0.5, 1), ylim=(1e-3, 1))
 
 
-def _draw_spectrum(axes: "Axes", path: Path) -> None:
+def _draw_spectrum(axes: Axes, path: Path) -> None:
     from matplotlib.ticker import NullFormatter
 
     table = read_table(path)

@@ -1,20 +1,15 @@
 """Quality, and what is repeated, when a network is trained on few images (paper, on data efficiency)."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from ihdm.errors import UserError
-from ihdm.figures import Input, Inputs
+from ihdm.figures import Axes, Figure, Input, Inputs
 from ihdm.metrics.memorisation import NEAR
 from ihdm.metrics.sweep import swept_parameters
 from ihdm.storage.reading import read_table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 INPUTS = {"sweep": Input("metrics/sweep.csv")}
 
@@ -22,7 +17,7 @@ FRECHET = ("frechet_distance_held_out", "fid_held_out")
 MARKERS = "osD^v"
 
 
-def draw(inputs: Inputs) -> "Figure":
+def draw(inputs: Inputs) -> Figure:
     """Draw a row for each data set: distance from held-out images, and the share near training images by two measures.
 
     Experiments of one kind of process, as those that differ in their seed, have one colour.
@@ -30,9 +25,7 @@ def draw(inputs: Inputs) -> "Figure":
     Raises:
         UserError: if the number of training images is not swept.
     """
-    import matplotlib.pyplot as plt
-
-    from ihdm.figures.style import WIDTH, shared_legend
+    from ihdm.figures.style import panels, shared_legend
 
     families = {name: _family(read_table(files[""]), name) for name, files in inputs["sweep"].items()}
     datasets: dict[str, dict[tuple[bool, bool], list[str]]] = {}
@@ -46,9 +39,7 @@ def draw(inputs: Inputs) -> "Figure":
                 f"figures.data_efficiency: nothing on '{dataset}' is trained on different numbers of images; add "
                 "a list under sweeps.num_train, or leave it out"
             )
-    figure, grid = plt.subplots(
-        len(datasets), 3, figsize=(WIDTH, 2.1 * len(datasets) + 0.3), squeeze=False, layout="constrained"
-    )
+    figure, grid = panels(len(datasets), 3, 2.1 * len(datasets) + 0.3)
     for row, (dataset, kinds) in zip(grid, datasets.items(), strict=True):
         _draw_dataset(row, dataset, kinds, families)
     shared_legend(figure, grid[:, 0])
@@ -100,7 +91,7 @@ def _draw_dataset(
         axes.set_ylabel("share near a training image", fontsize=SMALL)
 
 
-def _draw_points(axes: "Axes", rows: pd.DataFrame, colour: str, marker: str, label: str | None) -> None:
+def _draw_points(axes: Axes, rows: pd.DataFrame, colour: str, marker: str, label: str | None) -> None:
     """Draw an experiment's points with 95 % intervals, which end where a measure cannot lie."""
     rows = rows.sort_values("num_train")
     half = 1.96 * rows["standard_error"]

@@ -1,18 +1,13 @@
 """Quality and likelihood against sampling noise (paper, figure on δ)."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from ihdm.figures import Input, Inputs
+from ihdm.figures import Axes, Figure, Input, Inputs
 from ihdm.metrics.tables import with_most_images
 from ihdm.storage.reading import read_table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 INPUTS = {
     "distance": Input("metrics/distance/{experiment}/delta{ratio}.csv"),
@@ -29,21 +24,17 @@ BITS_OF_A_VALUE = 8
 """What a pixel's value takes when it is stored as it is."""
 
 
-def draw(inputs: Inputs) -> "Figure":
+def draw(inputs: Inputs) -> Figure:
     """Draw one column for each experiment: Fréchet distance above, bits per dimension below, with 95 % intervals.
 
     A shaded range of δ/σ is the 95 % interval of a curve's minimum, hatched where the minimum may lie beyond what was
     tried; a curve that is flat within its error has none. Panels of one data set share their axes.
     """
-    import matplotlib.pyplot as plt
-
-    from ihdm.figures.style import WIDTH, label_log, share_limits, shared_legend
+    from ihdm.figures.style import label_log, panels, share_limits, shared_legend
 
     names, bounds = list(inputs["distance"]), inputs.get("likelihood", {})
     num_rows = 1 + bool(bounds)
-    figure, grid = plt.subplots(
-        num_rows, len(names), figsize=(WIDTH, 2.2 * num_rows), sharex="col", squeeze=False, layout="constrained"
-    )
+    figure, grid = panels(num_rows, len(names), 2.2 * num_rows, sharex="col")
     datasets = []
     for column, name in zip(grid.T, names, strict=True):
         tables = pd.concat([read_table(path) for path in inputs["distance"][name].values()])
@@ -73,7 +64,7 @@ def draw(inputs: Inputs) -> "Figure":
     return figure
 
 
-def _draw_distance(axes: "Axes", table: pd.DataFrame, real: pd.DataFrame) -> None:
+def _draw_distance(axes: Axes, table: pd.DataFrame, real: pd.DataFrame) -> None:
     table = with_most_images(table[table["metric"].isin(FRECHET)])
     samples = table[table["set"] == "samples"].sort_values("delta_ratio")
     errors = np.stack([samples["value"] - samples["low"], samples["high"] - samples["value"]])
@@ -92,7 +83,7 @@ def _draw_distance(axes: "Axes", table: pd.DataFrame, real: pd.DataFrame) -> Non
     axes.set_title(f"{samples['extractor'].iloc[0]}, n = {number}")
 
 
-def _draw_bound(axes: "Axes", bound: pd.DataFrame, curve: pd.DataFrame | None) -> None:
+def _draw_bound(axes: Axes, bound: pd.DataFrame, curve: pd.DataFrame | None) -> None:
     """Draw the bound where there are samples as well, and between these the curve that costs nothing more."""
     axes.axhline(BITS_OF_A_VALUE, color="0.4", lw=1, ls=":", label=f"{BITS_OF_A_VALUE} bits, as stored")
     axes.errorbar(
@@ -103,7 +94,7 @@ def _draw_bound(axes: "Axes", bound: pd.DataFrame, curve: pd.DataFrame | None) -
         axes.plot(curve["delta_ratio"], curve["value"], color="C1")
 
 
-def _shade_minimum(axes: "Axes", path: Path, experiment: str, metrics: tuple[str, ...]) -> None:
+def _shade_minimum(axes: Axes, path: Path, experiment: str, metrics: tuple[str, ...]) -> None:
     table = read_table(path)
     rows = table[(table["experiment"] == experiment) & table["metric"].isin(metrics)]
     for row in rows.to_dict("records"):

@@ -1,37 +1,26 @@
 """The same samples at growing sampling noise δ (paper, figure on the effect of δ)."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from ihdm.figures import Input, Inputs
+from ihdm.figures import Figure, Input, Inputs
 from ihdm.storage.reading import open_images
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 INPUTS = {"samples": Input("samples/{experiment}/delta{ratio}/samples.npy")}
 
 COLUMNS = 12
 
 
-def draw(inputs: Inputs) -> "Figure":
+def draw(inputs: Inputs) -> Figure:
     """Draw one block for each experiment: a row for each δ/σ, a column for each start."""
-    import matplotlib.pyplot as plt
-
-    from ihdm.figures.style import WIDTH, label_rows, show_images
+    from ihdm.figures.style import WIDTH, label_rows, panels, show_images
 
     blocks = {
         name: {ratio: open_images(path)[:COLUMNS] for ratio, path in files.items()}
         for name, files in inputs["samples"].items()
     }
     heights = [len(block) for block in blocks.values()]
-    figure, grid = plt.subplots(
-        len(blocks),
-        1,
-        figsize=(WIDTH, WIDTH / COLUMNS * sum(heights) + 0.3 * len(blocks)),
-        height_ratios=heights,
-        squeeze=False,
+    figure, grid = panels(
+        len(blocks), 1, WIDTH / COLUMNS * sum(heights) + 0.3 * len(blocks), height_ratios=heights, layout=None
     )
     for axes, (name, block) in zip(grid[:, 0], blocks.items(), strict=True):
         show_images(axes, np.concatenate(list(block.values())), COLUMNS)

@@ -1,14 +1,9 @@
 """The start gives the colour, the noise part of the structure (paper, figure 8)."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from ihdm.figures import Input, Inputs
+from ihdm.figures import Figure, Input, Inputs
 from ihdm.storage.reading import read_array, read_table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 INPUTS = {
     "grid": Input("samples/{experiment}/starts_noises.npy"),
@@ -19,16 +14,12 @@ SHOWN_STARTS = 8
 SHOWN_NOISES = 5
 
 
-def draw(inputs: Inputs) -> "Figure":
+def draw(inputs: Inputs) -> Figure:
     """Draw for each experiment a grid of starts × noises, and the shares of variance each explains, with errors."""
-    import matplotlib.pyplot as plt
-
-    from ihdm.figures.style import WIDTH, show_images, to_stored
+    from ihdm.figures.style import panels, show_images, to_stored
 
     names = list(inputs["grid"])
-    figure, grid = plt.subplots(
-        len(names), 2, figsize=(WIDTH, 2.4 * len(names)), width_ratios=(SHOWN_STARTS / SHOWN_NOISES, 1), squeeze=False
-    )
+    figure, grid = panels(len(names), 2, 2.4 * len(names), width_ratios=(SHOWN_STARTS / SHOWN_NOISES, 1), layout=None)
     for row, name in zip(grid, names, strict=True):
         images = read_array(inputs["grid"][name][""])[:SHOWN_STARTS, :SHOWN_NOISES].swapaxes(0, 1)
         show_images(row[0], to_stored(images.reshape(-1, *images.shape[2:])), images.shape[1])

@@ -1,16 +1,10 @@
 """Quality against network evaluations, for every sampler that was tried."""
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 
-from ihdm.figures import Input, Inputs
+from ihdm.figures import Axes, Figure, Input, Inputs
 from ihdm.metrics.tables import with_most_images
 from ihdm.storage.reading import read_table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 INPUTS = {
     "evaluations": Input("metrics/evaluations/{experiment}.csv"),
@@ -25,12 +19,11 @@ NAMES = {"paper": "paper, default δ", "paper_best": "paper, best δ"}
 MARKERS = "osD^vP*X"
 
 
-def draw(inputs: Inputs) -> "Figure":
+def draw(inputs: Inputs) -> Figure:
     """Draw one row for each data set and one column for each measure, with 95 % intervals and the floor."""
-    import matplotlib.pyplot as plt
     import seaborn as sns
 
-    from ihdm.figures.style import WIDTH, label_log, shared_legend
+    from ihdm.figures.style import label_log, panels, shared_legend
 
     tables: dict[str, list[pd.DataFrame]] = {}
     floors = {}
@@ -43,9 +36,7 @@ def draw(inputs: Inputs) -> "Figure":
     names = list(dict.fromkeys(name for found in curves.values() for name in found))
     colours = dict(zip(names, sns.color_palette("colorblind", len(names)), strict=True))
     markers = {name: MARKERS[place % len(MARKERS)] for place, name in enumerate(names)}
-    figure, grid = plt.subplots(
-        len(curves), len(PANELS), figsize=(WIDTH, 2.1 * len(curves) + 0.4), squeeze=False, layout="constrained"
-    )
+    figure, grid = panels(len(curves), len(PANELS), 2.1 * len(curves) + 0.4)
     for row, (dataset, found) in zip(grid, curves.items(), strict=True):
         for axes, (metrics, title) in zip(row, PANELS.items(), strict=True):
             for name, table in found.items():
@@ -75,7 +66,7 @@ def _curves(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return found
 
 
-def _draw_curve(axes: "Axes", table: pd.DataFrame, colour: tuple[float, float, float], marker: str, label: str) -> None:
+def _draw_curve(axes: Axes, table: pd.DataFrame, colour: tuple[float, float, float], marker: str, label: str) -> None:
     errors = [table["value"] - table["low"], table["high"] - table["value"]]
     axes.errorbar(
         table["evaluations"],
@@ -90,7 +81,7 @@ def _draw_curve(axes: "Axes", table: pd.DataFrame, colour: tuple[float, float, f
     )
 
 
-def _draw_floor(axes: "Axes", real: pd.DataFrame, metrics: tuple[str, ...]) -> None:
+def _draw_floor(axes: Axes, real: pd.DataFrame, metrics: tuple[str, ...]) -> None:
     if metrics == ("relative_power_highest",):
         axes.axhline(1, color="0.4", lw=1)
         return

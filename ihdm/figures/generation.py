@@ -1,16 +1,10 @@
 """In what order frequencies come to be while a sample is generated: coarse before fine, or otherwise."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
-from ihdm.figures import Input, Inputs
+from ihdm.figures import Axes, Figure, Input, Inputs
 from ihdm.storage.reading import read_archive, read_table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 INPUTS = {
     "trajectories": Input("samples/{experiment}/probes/trajectories.npz"),
@@ -22,18 +16,13 @@ MAX_STAGES = 8
 SHOWN = 3
 
 
-def draw(inputs: Inputs) -> "Figure":
+def draw(inputs: Inputs) -> Figure:
     """Draw for each experiment what the network takes images to be at some levels, and when each frequency is there."""
-    import matplotlib.pyplot as plt
-
-    from ihdm.figures.style import HEAT, RIVAL, SMALL, WIDTH, label_columns, show_images, to_stored
+    from ihdm.figures.style import HEAT, RIVAL, SMALL, label_columns, panels, show_images, to_stored
 
     names = list(inputs["trajectories"])
     tables = {**inputs.get("heat", {}), **inputs.get("rivals", {})}
-    figure, grid = plt.subplots(
-        len(names), 2, figsize=(WIDTH, 1.9 * len(names) + 0.2), width_ratios=(1.9, 1), squeeze=False,
-        layout="constrained",
-    )  # fmt: skip
+    figure, grid = panels(len(names), 2, 1.9 * len(names) + 0.2, width_ratios=(1.9, 1))
     for row, name in zip(grid, names, strict=True):
         stored = read_archive(inputs["trajectories"][name][""], ("levels", "estimates"))
         estimates = stored["estimates"]
@@ -49,7 +38,7 @@ def draw(inputs: Inputs) -> "Figure":
     return figure
 
 
-def _draw_order(axes: "Axes", table: pd.DataFrame, colour: str, line: str) -> None:
+def _draw_order(axes: Axes, table: pd.DataFrame, colour: str, line: str) -> None:
     from ihdm.figures.style import SMALL
 
     is_order = table["band"].astype(str) == "order"

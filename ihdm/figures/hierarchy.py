@@ -1,17 +1,11 @@
 """Paths that share their noise down to a level and then split: a tree of samples of one start (paper, figure 7)."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
-from ihdm.figures import Input, Inputs
+from ihdm.figures import Axes, Figure, Input, Inputs
 from ihdm.storage.images import StoredImages
 from ihdm.storage.reading import read_archive, read_table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 INPUTS = {
     "tree": Input("samples/{experiment}/probes/tree.npz"),
@@ -24,19 +18,14 @@ ROW = 1.3
 """From one row of images to the next."""
 
 
-def draw(inputs: Inputs) -> "Figure":
+def draw(inputs: Inputs) -> Figure:
     """Draw for each experiment its first tree, and how far leaves lie apart against the level where they split."""
-    import matplotlib.pyplot as plt
-
-    from ihdm.figures.style import WIDTH
+    from ihdm.figures.style import WIDTH, panels
 
     names = list(inputs["tree"])
     trees = {name: read_archive(inputs["tree"][name][""], ("levels", "shown")) for name in names}
     heights = [WIDTH * 0.6 * len(tree["shown"]) * ROW / tree["shown"].shape[1] + 0.3 for tree in trees.values()]
-    figure, grid = plt.subplots(
-        len(names), 2, figsize=(WIDTH, sum(heights)), height_ratios=heights, width_ratios=(2.1, 1), squeeze=False,
-        layout="constrained",
-    )  # fmt: skip
+    figure, grid = panels(len(names), 2, sum(heights), height_ratios=heights, width_ratios=(2.1, 1))
     for row, (name, tree) in zip(grid, trees.items(), strict=True):
         _draw_tree(row[0], tree["shown"], [f"$k={level}$" for level in tree["levels"]])
         _draw_distances(row[1], read_table(inputs["hierarchy"][name][""]))
@@ -44,7 +33,7 @@ def draw(inputs: Inputs) -> "Figure":
     return figure
 
 
-def _draw_tree(axes: "Axes", shown: StoredImages, labels: list[str]) -> None:
+def _draw_tree(axes: Axes, shown: StoredImages, labels: list[str]) -> None:
     """Draw what is made of each state once, with lines to the two that come of it, and leaves in the last row."""
     from ihdm.figures.style import SMALL, place_image
 
@@ -61,7 +50,7 @@ def _draw_tree(axes: "Axes", shown: StoredImages, labels: list[str]) -> None:
     axes.set_frame_on(False)
 
 
-def _draw_distances(axes: "Axes", table: pd.DataFrame) -> None:
+def _draw_distances(axes: Axes, table: pd.DataFrame) -> None:
     from ihdm.figures.style import SMALL
 
     table = table.sort_values("level")

@@ -1,16 +1,10 @@
 """From which pixels of its input a network makes a pixel of its output (paper, figures of input gradients)."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
-from ihdm.figures import Input, Inputs
+from ihdm.figures import Axes, Figure, Input, Inputs, SubFigure
 from ihdm.storage.reading import read_archive, read_table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
 
 INPUTS = {
     "gradients": Input("samples/{experiment}/probes/gradients.npz"),
@@ -24,7 +18,7 @@ WINDOW = 32
 RADII = {"within_1": ("0.65", "1 pixel"), "within_2": ("0.4", "2 pixels"), "within_3": ("0", "3 pixels")}
 
 
-def draw(inputs: Inputs) -> "Figure":
+def draw(inputs: Inputs) -> Figure:
     """Draw for each experiment nine gradients at the middle stage, the centre's at all, and how near they lie."""
     import matplotlib.pyplot as plt
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -50,11 +44,11 @@ def draw(inputs: Inputs) -> "Figure":
     return figure
 
 
-def _panels(part: "SubFigure", rows: int, columns: int) -> "list[Axes]":
+def _panels(part: SubFigure, rows: int, columns: int) -> list[Axes]:
     return list(part.subplots(rows, columns, squeeze=False).ravel())
 
 
-def _show_gradient(axes: "Axes", gradient: np.ndarray, pixel: np.ndarray) -> None:
+def _show_gradient(axes: Axes, gradient: np.ndarray, pixel: np.ndarray) -> None:
     """Show a gradient around its output pixel, which is framed; red is positive, blue negative, white none.
 
     Colours go by the square root, or the pixel itself would leave the others none.
@@ -74,7 +68,7 @@ def _show_gradient(axes: "Axes", gradient: np.ndarray, pixel: np.ndarray) -> Non
         side.set(linewidth=0.5, color="0.7")
 
 
-def _draw_shares(axes: "Axes", table: pd.DataFrame) -> None:
+def _draw_shares(axes: Axes, table: pd.DataFrame) -> None:
     from ihdm.figures.style import SMALL, SMALLEST
 
     table = table[table["output"] == "residual"]

@@ -1,16 +1,10 @@
 """On the way from one sample to another (paper, figure of interpolations), and how evenly the way goes."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
-from ihdm.figures import Input, Inputs
+from ihdm.figures import Axes, Figure, Input, Inputs
 from ihdm.storage.reading import read_array, read_table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 INPUTS = {
     "images": Input("samples/{experiment}/probes/interpolations.npy"),
@@ -27,17 +21,12 @@ MEASURES = {
 }
 
 
-def draw(inputs: Inputs) -> "Figure":
+def draw(inputs: Inputs) -> Figure:
     """Draw for each experiment two rows of images, from one sample to another, and the measures of all such rows."""
-    import matplotlib.pyplot as plt
-
-    from ihdm.figures.style import WIDTH, show_images, to_stored
+    from ihdm.figures.style import panels, show_images, to_stored
 
     names = list(inputs["images"])
-    figure, grid = plt.subplots(
-        len(names), 2, figsize=(WIDTH, 1.25 * len(names) + 0.35), width_ratios=(3.2, 1), squeeze=False,
-        layout="constrained",
-    )  # fmt: skip
+    figure, grid = panels(len(names), 2, 1.25 * len(names) + 0.35, width_ratios=(3.2, 1))
     for row, name in zip(grid, names, strict=True):
         images = read_array(inputs["images"][name][""])[:SHOWN]
         kept = np.linspace(0, images.shape[1] - 1, min(COLUMNS, images.shape[1])).round().astype(int)
@@ -49,7 +38,7 @@ def draw(inputs: Inputs) -> "Figure":
     return figure
 
 
-def _draw_measures(axes: "Axes", table: pd.DataFrame) -> None:
+def _draw_measures(axes: Axes, table: pd.DataFrame) -> None:
     from ihdm.figures.style import SMALL, label_log
 
     rows = table.set_index(["quantity", "space"]).reindex(list(MEASURES))

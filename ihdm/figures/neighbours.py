@@ -1,18 +1,13 @@
 """Samples beside the training images nearest to them (paper, figure of nearest neighbours)."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ihdm.figures import Input, Inputs
+from ihdm.figures import Axes, Figure, Input, Inputs
 from ihdm.metrics.features import StoredFeatures
 from ihdm.metrics.neighbours import nearest
 from ihdm.storage.reading import open_images, read_table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 INPUTS = {
     "samples": Input("samples/{experiment}/delta{default_ratio}/samples.npy"),
@@ -34,17 +29,13 @@ IMAGE, ROW = 0.94, 1.2
 """Width of an image and height of a row, where images stand one apart."""
 
 
-def draw(inputs: Inputs) -> "Figure":
+def draw(inputs: Inputs) -> Figure:
     """Draw for each experiment a row for each sample: itself, its nearest training images in pixels and in features."""
-    import matplotlib.pyplot as plt
-
-    from ihdm.figures.style import WIDTH
+    from ihdm.figures.style import WIDTH, panels
 
     names = list(inputs["samples"])
     width, height = BLOCKS[1] + NEIGHBOURS, SHOWN * ROW + 0.5
-    figure, grid = plt.subplots(
-        len(names), 1, figsize=(WIDTH, (WIDTH * height / width + 0.3) * len(names)), squeeze=False, layout="constrained"
-    )
+    figure, grid = panels(len(names), 1, (WIDTH * height / width + 0.3) * len(names))
     for axes, name in zip(grid[:, 0], names, strict=True):
         _draw_block(axes, {kind: by_experiment[name][""] for kind, by_experiment in inputs.items()})
         axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 1.0, -1.0), title=name)
@@ -52,7 +43,7 @@ def draw(inputs: Inputs) -> "Figure":
     return figure
 
 
-def _draw_block(axes: "Axes", files: dict[str, Path]) -> None:
+def _draw_block(axes: Axes, files: dict[str, Path]) -> None:
     from ihdm.figures.style import SMALL, place_image
 
     samples, train = open_images(files["samples"])[:SHOWN], open_images(files["train"])

@@ -1,25 +1,18 @@
 """How σ lets forward paths merge and reverse paths branch, for one mode of a few data points (paper, figure 3)."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from ihdm.figures import Input, Inputs
+from ihdm.figures import Figure, Input, Inputs
 from ihdm.storage.reading import read_archive, read_table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 INPUTS = {"paths": Input("metrics/paths/toy.npz"), "measures": Input("metrics/paths/toy.csv")}
 
 PANELS = {"merged": "forward paths merge", "branched": "reverse paths branch"}
 
 
-def draw(inputs: Inputs) -> "Figure":
+def draw(inputs: Inputs) -> Figure:
     """Draw forward paths above and reverse paths below, a column for each σ, and beside them how far they merge."""
-    import matplotlib.pyplot as plt
-
-    from ihdm.figures.style import SMALL, SMALLEST, WIDTH, process_colours
+    from ihdm.figures.style import SMALL, SMALLEST, panels, process_colours
 
     # One toy for all experiments.
     stored = read_archive(
@@ -28,10 +21,7 @@ def draw(inputs: Inputs) -> "Figure":
     table = read_table(next(iter(inputs["measures"].values()))[""])
     sigmas, levels = stored["sigmas"], stored["levels"] / stored["levels"].max()
     colours = process_colours([True] * len(sigmas))[::-1]
-    figure, grid = plt.subplots(
-        2, len(sigmas) + 1, figsize=(WIDTH, 3.4), width_ratios=(*[1] * len(sigmas), 1.4), sharex=True, squeeze=False,
-        layout="constrained",
-    )  # fmt: skip
+    figure, grid = panels(2, len(sigmas) + 1, 3.4, width_ratios=(*[1] * len(sigmas), 1.4), sharex=True)
     for place, (sigma, colour, paths) in enumerate(zip(sigmas, colours, stored["reverse"], strict=True)):
         column = grid[:, place]
         for mean in stored["forward"]:

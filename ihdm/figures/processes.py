@@ -1,18 +1,15 @@
 """An image as a surface, under noise and under heat (paper, figure 2)."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from scipy.fft import dctn, idctn
 
-from ihdm.figures import Input, Inputs
+from ihdm.figures import Figure, Input, Inputs, SubFigure
 from ihdm.seeds import generator
 from ihdm.storage.reading import open_images
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure, SubFigure
 
 INPUTS = {"train": Input("data/{dataset}/train.npy")}
 
@@ -28,7 +25,7 @@ MAX_LINES = 32
 """Most lines of a surface in either direction."""
 
 
-def draw(inputs: Inputs) -> "Figure":
+def draw(inputs: Inputs) -> Figure:
     """Draw two rows of surfaces for each data set, noise above heat, an image beneath each surface."""
     import matplotlib.pyplot as plt
 
@@ -66,7 +63,7 @@ def heat(image: Float[np.ndarray, "height width"], blur_sigma: float) -> Float[n
 
 
 def _draw_row(
-    part: "SubFigure", surfaces: list[np.ndarray], labels: list[str], cmap: str, colour: str, process: str
+    part: SubFigure, surfaces: list[np.ndarray], labels: list[str], cmap: str, colour: str, process: str
 ) -> None:
     """Draw surfaces, their images beneath, and arrows for the two directions."""
     from ihdm.figures.style import SMALL

@@ -1,30 +1,23 @@
 """Power spectral density under noise and under heat (paper, figure 4)."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from ihdm.figures import Input, Inputs
+from ihdm.figures import Figure, Input, Inputs
 from ihdm.storage.reading import read_table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 INPUTS = {"psd": Input("metrics/psd/{experiment}.csv", lambda variant: variant.experiment.process.has_delta)}
 
 
-def draw(inputs: Inputs) -> "Figure":
+def draw(inputs: Inputs) -> Figure:
     """Draw two panels for each experiment: noise drowns high frequencies first, heat removes them first."""
     import matplotlib.pyplot as plt
     from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
-    from ihdm.figures.style import WIDTH
+    from ihdm.figures.style import panels
     from ihdm.metrics.spectrum import fit_alpha
 
     names = list(inputs["psd"])
-    figure, grid = plt.subplots(
-        len(names), 2, figsize=(WIDTH, 2.7 * len(names)), sharex="row", sharey="row", squeeze=False
-    )
+    figure, grid = panels(len(names), 2, 2.7 * len(names), sharex="row", sharey="row", layout=None)
     for row, name in zip(grid, names, strict=True):
         table = read_table(inputs["psd"][name][""])
         clean = table[table["process"] == "none"]

@@ -1,16 +1,10 @@
 """Pictures from measurements of them, and how near the truth each method comes."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
-from ihdm.figures import Input, Inputs
+from ihdm.figures import Axes, Figure, Input, Inputs, SubFigure
 from ihdm.storage.reading import read_archive, read_table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
 
 INPUTS = {
     "table": Input("metrics/restoration/{experiment}.csv"),
@@ -28,7 +22,7 @@ MOST_DEVIATION = 0.25
 """Standard deviation that is shown white."""
 
 
-def draw(inputs: Inputs) -> "Figure":
+def draw(inputs: Inputs) -> Figure:
     """Draw pictures of each measurement on the left, and the PSNR of each method on the right, for each experiment."""
     import matplotlib.pyplot as plt
 
@@ -56,7 +50,7 @@ def best_baseline(table: pd.DataFrame) -> str:
     return str(rows.sort_values("value")["method"].iloc[-1])
 
 
-def _draw_pictures(axes: "Axes", inputs: Inputs, name: str, table: pd.DataFrame, problems: list[str]) -> None:
+def _draw_pictures(axes: Axes, inputs: Inputs, name: str, table: pd.DataFrame, problems: list[str]) -> None:
     """Draw a row for each measurement: truth, measurement, the best without a network, a sample, mean and spread."""
     from ihdm.figures.style import SMALLEST, label_columns, label_rows, show_images, to_stored
 
@@ -85,7 +79,7 @@ def _as_large(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return picture.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
-def _draw_scores(part: "SubFigure", table: pd.DataFrame) -> "list[Axes]":
+def _draw_scores(part: SubFigure, table: pd.DataFrame) -> list[Axes]:
     """Draw, for each measurement, the PSNR of every method with its interval."""
     from ihdm.figures.style import HEAT, SMALLEST
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -41,6 +42,12 @@ def set_style() -> None:
     plt.switch_backend("agg")
     sns.set_theme(context="paper", style="ticks", palette="deep")
     plt.rcParams.update({"figure.dpi": 150, "savefig.dpi": 200, "axes.titlesize": "medium", "pdf.fonttype": 42})
+
+
+def panels(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, np.ndarray]:  # noqa: ANN401
+    """Make a figure of the full width with a grid of panels, its height in inches; options are those of Matplotlib."""
+    chosen = {"layout": "constrained", **options}
+    return plt.subplots(rows, columns, figsize=(WIDTH, height), squeeze=False, **chosen)
 
 
 def show_images(axes: Axes, images: StoredImages, columns: int) -> None:

@@ -1,19 +1,14 @@
 """Quality and likelihood against what is fixed before training: σ, K, the largest blur, the number of images."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from ihdm.errors import UserError
-from ihdm.figures import Input, Inputs
+from ihdm.figures import Axes, Figure, Input, Inputs
 from ihdm.metrics.sweep import swept_parameters
 from ihdm.metrics.tables import with_most_images
 from ihdm.storage.reading import read_table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 INPUTS = {"sweep": Input("metrics/sweep.csv")}
 
@@ -31,7 +26,7 @@ MAX_COLUMNS = 3
 """Of the width of a page; more make the figure wider, fewer narrower."""
 
 
-def draw(inputs: Inputs) -> "Figure":
+def draw(inputs: Inputs) -> Figure:
     """Draw one column for each experiment and swept parameter: distance above, bound below, a line for each δ/σ.
 
     Raises:
@@ -82,7 +77,7 @@ def draw(inputs: Inputs) -> "Figure":
     return figure
 
 
-def _draw_lines(axes: "Axes", rows: pd.DataFrame, parameter: str, colours: Mapping[float, Colour]) -> None:
+def _draw_lines(axes: Axes, rows: pd.DataFrame, parameter: str, colours: Mapping[float, Colour]) -> None:
     """Draw a line for each δ/σ, in the same colour above and below; the bound has none at δ = 0."""
     for ratio in rows["delta_ratio"].sort_values().unique():
         line = rows[rows["delta_ratio"] == ratio].sort_values(parameter)

@@ -1,26 +1,19 @@
 """Images as their process destroys them, and samples as they form (paper, figure 1)."""
 
-from typing import TYPE_CHECKING
-
-from ihdm.figures import Input, Inputs
+from ihdm.figures import Figure, Input, Inputs
 from ihdm.storage.reading import read_archive
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 INPUTS = {"sequence": Input("samples/{experiment}/sequence.npz")}
 
 
-def draw(inputs: Inputs) -> "Figure":
+def draw(inputs: Inputs) -> Figure:
     """Draw two rows for each experiment: forward on the left, reverse on the right."""
-    import matplotlib.pyplot as plt
-
-    from ihdm.figures.style import SMALLEST, WIDTH, label_columns, show_images
+    from ihdm.figures.style import SMALLEST, label_columns, panels, show_images
 
     sequences = {
         name: read_archive(files[""], ("levels", "forward", "reverse")) for name, files in inputs["sequence"].items()
     }
-    figure, grid = plt.subplots(len(sequences), 2, figsize=(WIDTH, 1.35 * len(sequences)), squeeze=False)
+    figure, grid = panels(len(sequences), 2, 1.35 * len(sequences), layout=None)
     for row, (name, sequence) in zip(grid, sequences.items(), strict=True):
         levels, forward, reverse = sequence["levels"], sequence["forward"][:2, ::-1], sequence["reverse"][:2]
         for axes, images, labels in ((row[0], forward, levels[::-1]), (row[1], reverse, levels)):

@@ -1,13 +1,9 @@
 """Training loss and held-out loss on the way, and held-out loss at each level against that of predicting nothing."""
 
 import math
-from typing import TYPE_CHECKING
 
-from ihdm.figures import Input, Inputs
+from ihdm.figures import Figure, Input, Inputs
 from ihdm.storage.reading import read_table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 INPUTS = {
     "history": Input("models/{model}/history.csv"),
@@ -19,15 +15,14 @@ MAX_CURVES = 5
 """Most looks on the way whose levels are drawn."""
 
 
-def draw(inputs: Inputs) -> "Figure":
+def draw(inputs: Inputs) -> Figure:
     """Draw one column for each experiment: losses against steps above, held-out losses against levels below."""
-    import matplotlib.pyplot as plt
     import seaborn as sns
 
-    from ihdm.figures.style import WIDTH, label_log, shared_legend
+    from ihdm.figures.style import label_log, panels, shared_legend
 
     names = list(inputs["history"])
-    figure, grid = plt.subplots(2, len(names), figsize=(WIDTH, 4.4), squeeze=False, layout="constrained")
+    figure, grid = panels(2, len(names), 4.4)
     for column, name in enumerate(names):
         history = read_table(inputs["history"][name][""])
         looks = read_table(inputs["held_out"][name][""])

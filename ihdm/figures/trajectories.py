@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ihdm.figures import Input, Inputs
+from ihdm.figures import Figure, Input, Inputs
 from ihdm.storage.images import StoredImages, tile
 from ihdm.storage.reading import read_archive
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from PIL.Image import Image
 
 INPUTS = {"trajectories": Input("samples/{experiment}/probes/trajectories.npz")}
@@ -33,21 +32,13 @@ CAPTION_HEIGHT = 36
 """Pixels above each, for its name and level."""
 
 
-def draw(inputs: Inputs) -> "Figure":
+def draw(inputs: Inputs) -> Figure:
     """Draw a block for each experiment: a row for each of a few samples, a column for each stage."""
-    import matplotlib.pyplot as plt
-
-    from ihdm.figures.style import SMALL, WIDTH, label_columns, show_images
+    from ihdm.figures.style import SMALL, WIDTH, label_columns, panels, show_images
 
     blocks = {name: _read(files[""], MAX_STAGES) for name, files in inputs["trajectories"].items()}
     columns = max(len(levels) for levels, _ in blocks.values())
-    figure, grid = plt.subplots(
-        len(blocks),
-        1,
-        figsize=(WIDTH, (WIDTH / columns * SHOWN + 0.5) * len(blocks)),
-        squeeze=False,
-        layout="constrained",
-    )
+    figure, grid = panels(len(blocks), 1, (WIDTH / columns * SHOWN + 0.5) * len(blocks))
     for axes, (name, (levels, stages)) in zip(grid[:, 0], blocks.items(), strict=True):
         shown = stages[:, :SHOWN].swapaxes(0, 1)
         show_images(axes, shown.reshape(-1, *shown.shape[2:]), len(levels))

@@ -1,12 +1,7 @@
 """The first samples of each experiment, as they come (paper, figures of uncurated samples)."""
 
-from typing import TYPE_CHECKING
-
-from ihdm.figures import Input, Inputs
+from ihdm.figures import Figure, Input, Inputs
 from ihdm.storage.reading import open_images
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 INPUTS = {"samples": Input("samples/{experiment}/delta{default_ratio}/samples.npy")}
 
@@ -17,23 +12,14 @@ FEWER = 10
 LARGE = 32
 
 
-def draw(inputs: Inputs) -> "Figure":
+def draw(inputs: Inputs) -> Figure:
     """Draw a sheet of the first samples for each experiment."""
-    import matplotlib.pyplot as plt
-
-    from ihdm.figures.style import WIDTH, show_images
+    from ihdm.figures.style import WIDTH, panels, show_images
 
     sheets = {name: open_images(files[""])[:SHOWN] for name, files in inputs["samples"].items()}
     columns = {name: FEWER if images.shape[2] > LARGE else COLUMNS for name, images in sheets.items()}
     heights = [WIDTH / columns[name] * -(-len(images) // columns[name]) for name, images in sheets.items()]
-    figure, grid = plt.subplots(
-        len(sheets),
-        1,
-        figsize=(WIDTH, sum(heights) + 0.25 * len(heights)),
-        height_ratios=heights,
-        squeeze=False,
-        layout="constrained",
-    )
+    figure, grid = panels(len(sheets), 1, sum(heights) + 0.25 * len(heights), height_ratios=heights)
     for axes, (name, images) in zip(grid[:, 0], sheets.items(), strict=True):
         show_images(axes, images, columns[name])
         axes.set_title(name)

@@ -12,7 +12,7 @@ from torch import Tensor
 from ihdm.config.processes import ProcessSettings
 from ihdm.config.stages import ErrorSettings
 from ihdm.errors import UserError
-from ihdm.heat import cosine_basis
+from ihdm.heat import Images, cosine_basis
 from ihdm.metrics.estimates import mean_estimate
 from ihdm.metrics.monte_carlo import allocate, draw_variance, remove_noise
 from ihdm.metrics.spectrum import BANDS, radial_frequencies
@@ -27,7 +27,7 @@ DEQUANTISATION_SEED = 0
 """Of no experiment: the test set is one for all."""
 
 
-def dequantise(images: StoredImages) -> Float[Tensor, "batch channel height width"]:
+def dequantise(images: StoredImages) -> Images:
     """Return (255 u + U[0, 1)) / 256: images with continuous values, whose density can be compared with bits.
 
     Args:

@@ -6,12 +6,13 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from ihdm.config.experiments import Experiment
 from ihdm.config.settings import Levels
 from ihdm.data.loader import BatchLoader
+from ihdm.heat import Images
 from ihdm.seeds import generator, torch_seed
 
 
@@ -49,9 +50,9 @@ def draw_levels(rng: np.random.Generator, choice: Levels, batch_size: int, num_l
 class Batch:
     """Some of the images of a step, each with its level and its noise."""
 
-    images: Float[Tensor, "batch channel height width"]
+    images: Images
     levels: Int[Tensor, "batch"]
-    noise: Float[Tensor, "batch channel height width"]
+    noise: Images
 
     def __len__(self) -> int:
         return len(self.levels)

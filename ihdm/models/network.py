@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -19,6 +19,7 @@ from ihdm.config.processes import ProcessSettings
 from ihdm.config.settings import ComputeSettings, Precision
 from ihdm.devices import keep_freed_memory
 from ihdm.errors import UserError
+from ihdm.heat import Images
 from ihdm.models.unet import EPSILON, UNet
 from ihdm.processes.settings import require_process
 from ihdm.storage.files import NO_SPACE, atomic_path
@@ -69,9 +70,7 @@ class Deblurrer(nn.Module):
         self.unet = unet
         self.dtype = {"no": None, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
 
-    def forward(
-        self, images: Float[Tensor, "batch channel height width"], levels: Int[Tensor, "batch"]
-    ) -> Float[Tensor, "batch channel height width"]:
+    def forward(self, images: Images, levels: Int[Tensor, "batch"]) -> Images:
         """Return f(u, k), the predicted difference to the next sharper image, in float32 unless autocast is on."""
         if self.dtype is None:
             return self.unet(images, levels)

@@ -1,7 +1,7 @@
 """One step of training: the network, its optimiser, its averaged weights, and how they change (paper, algorithm 1)."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -64,7 +64,7 @@ class WeightAverage:
         self.updates = 0
 
     @torch.no_grad()
-    def update(self, weights: Sequence[Tensor]) -> None:
+    def update(self, weights: list[Tensor]) -> None:
         """Take a step towards the present weights."""
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates)) if self.updates else 0.0
         torch._foreach_lerp_(self.weights, weights, 1 - decay)
@@ -127,7 +127,7 @@ class Trainer:
         if run.gradient_checkpointing:
             self.unet.enable_gradient_checkpointing()
         optimise(self.unet, compile=run.compile, channels_last=run.channels_last)
-        self.parameters = list(self.unet.parameters())
+        self.parameters: list[Tensor] = list(self.unet.parameters())
         self.average = WeightAverage(self.parameters, training.ema_decay)
         optimizer = torch.optim.Adam(
             self.parameters, lr=training.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True

@@ -1,15 +1,16 @@
 """The paper's U-Net (appendix B) in one file.
 
-An image passes residual blocks at falling and then at rising resolution; each block on the way up also sees what the
-matching block on the way down returned. Every block is told the level k by an embedding. Some stages attend over pixels.
-The network is that of the released code. Its parameters have the names that diffusers gives them, so that diffusers'
-``UNet2DModel`` and this module load each other's weights.
+An image passes residual blocks at falling and then at rising resolution; each block on the way up also receives what the
+matching block on the way down returned. Every block receives an embedding of the level k, and some resolutions have
+self-attention. The network is that of the released code. Its parameters have the names that diffusers gives them, so
+diffusers' ``UNet2DModel`` and this module load each other's weights.
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import zip_longest
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -18,8 +19,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ihdm.config.experiments import NetworkSettings
+from ihdm.heat import Images
 
-Images = Float[Tensor, "batch channel height width"]
 Features = Float[Tensor, "batch feature height width"]
 Embedding = Float[Tensor, "batch embedding"]
 
@@ -138,13 +139,26 @@ class Upsample(nn.Module):
 
 
 class Stage(nn.Module):
-    """The residual blocks of one resolution. Attention follows the first ``num_attentions`` of them.
+    """The residual blocks of one resolution, attention after the first few of them, and a change of size at the end.
 
-    What changes the size after the last block is added by the network, as ``downsamplers`` or ``upsamplers``.
+    Args:
+        channels_in: channels that each block receives; on the way up, those of the skip connection included.
+        channels_out: channels that each block returns.
+        preset: of the whole network.
+        num_attentions: how many of the blocks attention follows.
+        downsample: whether height and width are halved at the end.
+        upsample: whether they are doubled.
     """
 
     def __init__(
-        self, channels_in: Sequence[int], channels_out: int, preset: NetworkSettings, num_attentions: int
+        self,
+        channels_in: Sequence[int],
+        channels_out: int,
+        preset: NetworkSettings,
+        num_attentions: int,
+        *,
+        downsample: bool = False,
+        upsample: bool = False,
     ) -> None:
         super().__init__()
         resnets, attentions = [], []
@@ -152,13 +166,15 @@ class Stage(nn.Module):
             resnets.append(ResidualBlock(channels, channels_out, preset))
             if number < num_attentions:
                 attentions.append(Attention(channels_out, preset))
-        if attentions:
-            self.attentions = nn.ModuleList(attentions)
+        # Lists, of one member or none too, so that parameters have diffusers' names.
+        self.attentions = nn.ModuleList(attentions)
         self.resnets = nn.ModuleList(resnets)
+        self.downsamplers = nn.ModuleList([Downsample(channels_out)] if downsample else [])
+        self.upsamplers = nn.ModuleList([Upsample(channels_out)] if upsample else [])
 
     def blocks(self) -> Iterator[tuple[nn.Module, nn.Module | None]]:
         """Yield every residual block with the attention that follows it, if any."""
-        return zip_longest(self.resnets, getattr(self, "attentions", ()))
+        return zip_longest(self.resnets, self.attentions)
 
 
 class UNet(nn.Module):
@@ -178,7 +194,7 @@ class UNet(nn.Module):
     def __init__(self, preset: NetworkSettings) -> None:
         super().__init__()
         self.preset = preset
-        self.run_block: Callable[..., Tensor] = _call
+        self.run_block: Callable[..., Any] = _call
         widths, last, num_blocks = preset.widths, len(preset.widths) - 1, preset.blocks_per_level
 
         def attentions(resolution: int, blocks: int) -> int:
@@ -190,20 +206,18 @@ class UNet(nn.Module):
         skips = [widths[0]]
         for resolution, width in enumerate(widths):
             channels_in = [skips[-1], *[width] * (num_blocks - 1)]
-            stage = Stage(channels_in, width, preset, attentions(resolution, num_blocks))
-            skips += [width] * num_blocks
-            if resolution < last:
-                stage.downsamplers = nn.ModuleList([Downsample(width)])  # a list, for diffusers' names
-                skips.append(width)
-            self.down_blocks.append(stage)
+            shrinks = resolution < last
+            self.down_blocks.append(
+                Stage(channels_in, width, preset, attentions(resolution, num_blocks), downsample=shrinks)
+            )
+            skips += [width] * (num_blocks + shrinks)
         self.mid_block = Stage([widths[-1]] * 2, widths[-1], preset, num_attentions=1)
         channels = widths[-1]
         for resolution, width in reversed([*enumerate(widths)]):
             channels_in = [before + skips.pop() for before in (channels, *[width] * num_blocks)]
-            stage = Stage(channels_in, width, preset, attentions(resolution, num_blocks + 1))
-            if resolution > 0:
-                stage.upsamplers = nn.ModuleList([Upsample(width)])
-            self.up_blocks.append(stage)
+            self.up_blocks.append(
+                Stage(channels_in, width, preset, attentions(resolution, num_blocks + 1), upsample=resolution > 0)
+            )
             channels = width
         self.conv_norm_out = nn.GroupNorm(preset.norm_groups, widths[0], EPSILON)
         self.conv_out = nn.Conv2d(widths[0], preset.image_channels, 3, padding=1)
@@ -222,20 +236,20 @@ class UNet(nn.Module):
         embedding = self.time_embedding(levels)
         features = self.conv_in(images)
         skips = [features]
-        for stage in self.down_blocks:
+        for stage in cast("list[Stage]", self.down_blocks):
             for block, attention in stage.blocks():
                 features = self._block(block, attention, features, embedding)
                 skips.append(features)
-            if hasattr(stage, "downsamplers"):
-                features = stage.downsamplers[0](features)
+            for downsample in stage.downsamplers:
+                features = downsample(features)
                 skips.append(features)
         for block, attention in self.mid_block.blocks():
             features = self._block(block, attention, features, embedding)
-        for stage in self.up_blocks:
+        for stage in cast("list[Stage]", self.up_blocks):
             for block, attention in stage.blocks():
                 features = self._block(block, attention, torch.cat([features, skips.pop()], dim=1), embedding)
-            if hasattr(stage, "upsamplers"):
-                features = stage.upsamplers[0](features)
+            for upsample in stage.upsamplers:
+                features = upsample(features)
         return self.conv_out(silu(self.conv_norm_out(features)))
 
     def _block(
@@ -244,7 +258,7 @@ class UNet(nn.Module):
         features = self.run_block(block, features, embedding)
         return features if attention is None else attention(features)
 
-    def enable_gradient_checkpointing(self, run_block: Callable[..., Tensor] | None = None) -> None:
+    def enable_gradient_checkpointing(self, run_block: Callable[..., Any] | None = None) -> None:
         """Compute every residual block again in the backward pass, instead of keeping what it computes.
 
         Args:

@@ -144,7 +144,7 @@ def distance_lines(table: pd.DataFrame) -> list[str]:
     """Return distances of samples as a Markdown table.
 
     Args:
-        table: rows of ``metrics distance``; those of other sets than samples are left out.
+        table: distances from ``metrics samples``; those of other sets than samples are left out.
     """
     rows = table[(table["set"] == "samples") & table["metric"].isin(MEASURES)]
     lines = [

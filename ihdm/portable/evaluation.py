@@ -67,7 +67,7 @@ def as_reference(data: Path, image_shape: tuple[int, int, int], *, skip_broken: 
 def distance_table(
     samples: StoredImages, reference: StoredImages, kind: Extractor, inception: Path
 ) -> list[dict[str, object]]:
-    """Return the rows of `metrics distance` for one set of samples.
+    """Return the distances of `metrics samples` for one set of samples.
 
     Args:
         samples: generated images.

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from diffusers import UNet2DModel
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from ihdm.config.processes import ProcessSettings
 from ihdm.config.settings import Precision
+from ihdm.heat import Images
 from ihdm.models.network import Deblurrer, load_network
 from ihdm.models.unet import InputConvolution
 from ihdm.storage.images import StoredImages
@@ -21,9 +22,7 @@ class _Sample(nn.Module):
         unet.conv_in.__class__ = InputConvolution
         self.unet = unet
 
-    def forward(
-        self, images: Float[Tensor, "batch channel height width"], levels: Int[Tensor, "batch"]
-    ) -> Float[Tensor, "batch channel height width"]:
+    def forward(self, images: Images, levels: Int[Tensor, "batch"]) -> Images:
         return self.unet(images, levels, return_dict=False)[0]
 
 

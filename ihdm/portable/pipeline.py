@@ -11,22 +11,21 @@ import torch
 from diffusers import DiffusionPipeline, UNet2DModel
 from diffusers.pipelines.pipeline_utils import ImagePipelineOutput
 from diffusers.utils.torch_utils import randn_tensor
-from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
 from ihdm.config.settings import Precision
 from ihdm.errors import UserError
+from ihdm.heat import Images
 from ihdm.portable.network import as_deblurrer
 from ihdm.portable.prior import Prior, StoredCalibration
 from ihdm.portable.scheduler import Generators, IHDMScheduler
 from ihdm.storage.tensors import to_uint8
 
-Latents = Float[Tensor, "batch channel height width"]
 Callback = Callable[["IHDMPipeline", int, int, dict[str, Tensor]], dict[str, Tensor] | None]
 """Is called after each step with the pipeline, the step's number, its level, and ``latents``, the state, and ``mean``;
 what it returns as ``latents`` takes the place of the state."""
-Draw = Callable[[], Latents]
+Draw = Callable[[], Images]
 """Draws the standard normal noise of the next step."""
 
 
@@ -84,7 +83,7 @@ class IHDMPipeline(DiffusionPipeline):
         evaluations: int | None = None,
         generator: Generators = None,
         *,
-        starts: Latents | None = None,
+        starts: Images | None = None,
         shared_start: bool = False,
         shared_noise: bool = False,
         precision: Precision = "no",
@@ -120,7 +119,7 @@ class IHDMPipeline(DiffusionPipeline):
             raise UserError(f"starts of shape {tuple(starts.shape)} for {batch_size} images of {wanted}")
         starts = starts.to(self._execution_device).expand(batch_size, -1, -1, -1)
 
-        def draw() -> Latents:
+        def draw() -> Images:
             if shared_noise:
                 return self._normal(1, own[0]).expand(batch_size, -1, -1, -1)
             return self._normal(batch_size, generator)
@@ -162,7 +161,7 @@ class IHDMPipeline(DiffusionPipeline):
         process = self.scheduler.process_for(ends[0])
         starts = process.blend_starts(*(end.expand(num_positions, -1, -1, -1) for end in ends), angles)
 
-        def draw() -> Latents:
+        def draw() -> Images:
             return cosines * self._normal(1, first) + sines * self._normal(1, second)
 
         images = _last(self._run(starts, draw, evaluations, precision, None))
@@ -175,7 +174,7 @@ class IHDMPipeline(DiffusionPipeline):
         evaluations: int | None = None,
         generator: Generators = None,
         precision: Precision = "no",
-    ) -> Iterator[tuple[int, Float[Tensor, "batch channel height width"]]]:
+    ) -> Iterator[tuple[int, Images]]:
         """Yield images as they form, in [0, 1]: the start with level K, then the mean of each step with its level.
 
         Arguments are those of calling the pipeline. Noise that hides the images of some processes is shown too.
@@ -186,7 +185,7 @@ class IHDMPipeline(DiffusionPipeline):
         for level, mean in self._run(starts, lambda: self._normal(batch_size, generator), evaluations, precision, None):
             yield level, process.from_range(mean)
 
-    def draw_starts(self, batch_size: int, generator: Generators = None) -> Latents:
+    def draw_starts(self, batch_size: int, generator: Generators = None) -> Images:
         """Draw u_K in the process's range.
 
         Raises:
@@ -209,12 +208,12 @@ class IHDMPipeline(DiffusionPipeline):
 
     def _run(
         self,
-        state: Latents,
+        state: Images,
         draw: Draw,
         evaluations: int | None,
         precision: Precision,
         callback: Callback | None,
-    ) -> Iterator[tuple[int, Latents]]:
+    ) -> Iterator[tuple[int, Images]]:
         """Yield the level and the mean after every step."""
         self._require_float32()
         network = as_deblurrer(self.unet, precision)
@@ -235,7 +234,7 @@ class IHDMPipeline(DiffusionPipeline):
                 yield next_level, state if next_level == 0 else step.mean
         self.maybe_free_model_hooks()
 
-    def _normal(self, count: int, generator: Generators) -> Latents:
+    def _normal(self, count: int, generator: Generators) -> Images:
         own = list(generator) if isinstance(generator, Sequence) else generator
         return randn_tensor((count, *self.image_shape), generator=own, device=self._execution_device)
 
@@ -248,7 +247,7 @@ class IHDMPipeline(DiffusionPipeline):
             raise UserError(f"{len(generator)} generators for {count} images; give one, or one for each")
         return list(generator)
 
-    def _finish(self, images: Latents, output_type: str, *, return_dict: bool) -> ImagePipelineOutput | tuple[Any]:
+    def _finish(self, images: Images, output_type: str, *, return_dict: bool) -> ImagePipelineOutput | tuple[Any]:
         if not bool(images.isfinite().all()):
             raise UserError("the network gives values that are not finite (NaN or infinity); train it anew")
         shown = self.scheduler.process_for(images).from_range(images).clamp(0, 1).cpu()
@@ -260,7 +259,7 @@ class IHDMPipeline(DiffusionPipeline):
         return ImagePipelineOutput(images=found) if return_dict else (found,)
 
 
-def _last(steps: Iterator[tuple[int, Latents]]) -> Latents:
+def _last(steps: Iterator[tuple[int, Images]]) -> Images:
     """Return what the last step gives; those before are let go at once, for there may be hundreds."""
     ((_, images),) = deque(steps, maxlen=1)
     return images

@@ -9,7 +9,7 @@ import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.schedulers.scheduling_utils import SchedulerMixin, SchedulerOutput
 from diffusers.utils.torch_utils import randn_tensor
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from pydantic import TypeAdapter
 from torch import Tensor
 
@@ -17,6 +17,7 @@ from ihdm.calibration import Calibration
 from ihdm.config.processes import SAMPLERS, ProcessSettings, SamplerSettings, default_sampler
 from ihdm.config.settings import PriorNoise
 from ihdm.errors import UserError
+from ihdm.heat import Images
 from ihdm.prior import start_bandwidth
 from ihdm.processes import Process, build_process
 from ihdm.samplers import Step, add_noise, plan_step, take_step
@@ -166,14 +167,14 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         """Standard deviation of the noise of a start that is a blurred training image."""
         return start_bandwidth(self.config.prior_noise, self.sampler, self.deviation, self.delta)
 
-    def process_for(self, images: Float[Tensor, "batch channel height width"]) -> Process:
+    def process_for(self, images: Images) -> Process:
         """Return the process on square images of this size, where these are."""
         key = images.shape[-1], images.device
         if key not in self._processes:
             self._processes[key] = build_process(self.process_settings, *key)
         return self._processes[key]
 
-    def _step_from(self, level: int, state: Float[Tensor, "batch channel height width"]) -> Step:
+    def _step_from(self, level: int, state: Images) -> Step:
         key = level, state.shape[-1], state.device, self.delta
         if key not in self._steps:
             calibration = self.calibration if self.visited.is_calibrated(self.process_settings) else None
@@ -182,25 +183,20 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
             )
         return self._steps[key]
 
-    def is_noisy(self, level: int, sample: Float[Tensor, "batch channel height width"]) -> bool:
+    def is_noisy(self, level: int, sample: Images) -> bool:
         """Tell whether the step from a level draws noise, on states such as this."""
         step = self._step_from(level, sample)
         return step.next_level > 0 and step.is_noisy
 
     def scale_model_input(
         self,
-        sample: Float[Tensor, "batch channel height width"],
+        sample: Images,
         timestep: int | Tensor | None = None,  # noqa: ARG002 (diffusers passes it)
-    ) -> Float[Tensor, "batch channel height width"]:
+    ) -> Images:
         """Return the state as it is."""
         return sample
 
-    def add_noise(
-        self,
-        original_samples: Float[Tensor, "batch channel height width"],
-        noise: Float[Tensor, "batch channel height width"],
-        timesteps: Int[Tensor, "batch"],
-    ) -> Float[Tensor, "batch channel height width"]:
+    def add_noise(self, original_samples: Images, noise: Images, timesteps: Int[Tensor, "batch"]) -> Images:
         """Return draws of q(u_k | u₀): blurred, faded, and with this noise, as the process has it.
 
         Args:
@@ -213,11 +209,11 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
 
     def step(
         self,
-        model_output: Float[Tensor, "batch channel height width"],
+        model_output: Images,
         timestep: int | Tensor,
-        sample: Float[Tensor, "batch channel height width"],
+        sample: Images,
         generator: Generators = None,
-        noise: Float[Tensor, "batch channel height width"] | None = None,
+        noise: Images | None = None,
         return_dict: bool = True,
     ) -> IHDMSchedulerOutput | tuple[Tensor, ...]:
         """Go from a level to the next one.

@@ -6,7 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ihdm.config.processes import BlurringSettings
-from ihdm.heat import HeatProcess, eigenvalues
+from ihdm.heat import HeatProcess, Images, eigenvalues
 from ihdm.objective import Network
 from ihdm.processes.diffusion import VariancePreserving
 
@@ -25,9 +25,7 @@ class Blurring(VariancePreserving):
         blur = np.exp(-self._eigenvalues * float(self.heat.blur_sigmas[level]) ** 2 / 2)
         return np.log(blur * (1 - self.floor) + self.floor) + self.log_signal[level] / 2
 
-    def blurred(
-        self, images: Float[Tensor, "batch channel height width"], levels: Int[Tensor, "batch"]
-    ) -> Float[Tensor, "batch channel height width"]:
+    def blurred(self, images: Images, levels: Int[Tensor, "batch"]) -> Images:
         return (1 - self.floor) * self.heat.blur(images, levels) + self.floor * images
 
     def blur_sigma(self, level: int) -> float:
@@ -36,7 +34,5 @@ class Blurring(VariancePreserving):
     def reference(self, level: int) -> int:
         return level
 
-    def raw_estimate(
-        self, network: Network, noisy: Float[Tensor, "batch channel height width"], level: int
-    ) -> Float[Tensor, "batch channel height width"]:
+    def raw_estimate(self, network: Network, noisy: Images, level: int) -> Images:
         return self.without_noise(network, noisy, level)

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ihdm.config.processes import DiffusionSettings, Schedule
+from ihdm.heat import Images
 from ihdm.objective import Network
 from ihdm.processes.process import Process
 
@@ -65,36 +66,25 @@ class VariancePreserving(Process):
     def deviation(self, level: int) -> float:
         return math.sqrt(-math.expm1(self.log_signal[level]))
 
-    def to_range(
-        self, images: Float[Tensor, "batch channel height width"]
-    ) -> Float[Tensor, "batch channel height width"]:
+    def to_range(self, images: Images) -> Images:
         return 2 * images - 1
 
-    def from_range(
-        self, images: Float[Tensor, "batch channel height width"]
-    ) -> Float[Tensor, "batch channel height width"]:
+    def from_range(self, images: Images) -> Images:
         return (images + 1) / 2
 
     def blurred(
         self,
-        images: Float[Tensor, "batch channel height width"],
+        images: Images,
         levels: Int[Tensor, "batch"],  # noqa: ARG002
-    ) -> Float[Tensor, "batch channel height width"]:
+    ) -> Images:
         """Return the images as each level blurs them: here, not at all."""
         return images
 
-    def pair(
-        self,
-        images: Float[Tensor, "batch channel height width"],
-        levels: Int[Tensor, "batch"],
-        noise: Float[Tensor, "batch channel height width"],
-    ) -> tuple[Float[Tensor, "batch channel height width"], Float[Tensor, "batch channel height width"]]:
+    def pair(self, images: Images, levels: Int[Tensor, "batch"], noise: Images) -> tuple[Images, Images]:
         scales, deviations = (values[levels].view(-1, 1, 1, 1) for values in (self._scales, self._deviations))
         return scales * self.blurred(self.to_range(images), levels) + deviations * noise, noise
 
-    def without_noise(
-        self, network: Network, noisy: Float[Tensor, "batch channel height width"], level: int
-    ) -> Float[Tensor, "batch channel height width"]:
+    def without_noise(self, network: Network, noisy: Images, level: int) -> Images:
         """Return u_k − s_k ε̂, with the noise that the network predicts."""
         noise = network(noisy, torch.full((len(noisy),), level, device=noisy.device))
         return noisy - self.deviation(level) * noise
@@ -115,12 +105,8 @@ class Diffusion(VariancePreserving):
     def reference(self, level: int) -> int:  # noqa: ARG002 (the image itself at every level)
         return 0
 
-    def raw_estimate(
-        self, network: Network, noisy: Float[Tensor, "batch channel height width"], level: int
-    ) -> Float[Tensor, "batch channel height width"]:
+    def raw_estimate(self, network: Network, noisy: Images, level: int) -> Images:
         return self.without_noise(network, noisy, level) / math.exp(self.log_scale(level))
 
-    def clipped(
-        self, estimate: Float[Tensor, "batch channel height width"]
-    ) -> Float[Tensor, "batch channel height width"]:
+    def clipped(self, estimate: Images) -> Images:
         return estimate.clamp(-1, 1) if self.clip else estimate

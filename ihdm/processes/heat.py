@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ihdm.config.settings import HeatSettings
-from ihdm.heat import eigenvalues, heat_process
+from ihdm.heat import Images, eigenvalues, heat_process
 from ihdm.likelihood import prior_kl_bounds
 from ihdm.objective import Network, deblurring_loss, deblurring_pair, squared_error
 from ihdm.prior import draw_starts
@@ -33,34 +33,18 @@ class HeatDissipation(Process):
     def deviation(self, level: int) -> float:
         return self.sigma if level else 0.0
 
-    def pair(
-        self,
-        images: Float[Tensor, "batch channel height width"],
-        levels: Int[Tensor, "batch"],
-        noise: Float[Tensor, "batch channel height width"],
-    ) -> tuple[Float[Tensor, "batch channel height width"], Float[Tensor, "batch channel height width"]]:
+    def pair(self, images: Images, levels: Int[Tensor, "batch"], noise: Images) -> tuple[Images, Images]:
         return deblurring_pair(self.heat, images, levels, noise, self.sigma)
 
-    def prediction(
-        self, output: Float[Tensor, "batch channel height width"], noisy: Float[Tensor, "batch channel height width"]
-    ) -> Float[Tensor, "batch channel height width"]:
+    def prediction(self, output: Images, noisy: Images) -> Images:
         return noisy + output
 
     def loss(
-        self,
-        network: Network,
-        images: Float[Tensor, "batch channel height width"],
-        levels: Int[Tensor, "batch"],
-        noise: Float[Tensor, "batch channel height width"],
+        self, network: Network, images: Images, levels: Int[Tensor, "batch"], noise: Images
     ) -> Float[Tensor, "batch"]:
         return deblurring_loss(network, self.heat, images, levels, noise, self.sigma)
 
-    def untrained_error(
-        self,
-        images: Float[Tensor, "batch channel height width"],
-        levels: Int[Tensor, "batch"],
-        target: Float[Tensor, "batch channel height width"],
-    ) -> Float[Tensor, "batch"]:
+    def untrained_error(self, images: Images, levels: Int[Tensor, "batch"], target: Images) -> Float[Tensor, "batch"]:
         return squared_error(self.heat.blur(images, levels), target) + images[0].numel() * self.sigma**2
 
     @property
@@ -73,26 +57,15 @@ class HeatDissipation(Process):
     def reference(self, level: int) -> int:
         return level - 1
 
-    def raw_estimate(
-        self, network: Network, noisy: Float[Tensor, "batch channel height width"], level: int
-    ) -> Float[Tensor, "batch channel height width"]:
+    def raw_estimate(self, network: Network, noisy: Images, level: int) -> Images:
         return noisy + network(noisy, torch.full((len(noisy),), level, device=noisy.device))
 
     def draw_starts(
-        self,
-        train: StoredImages,
-        bandwidth: float,
-        seed: int,
-        indices: Sequence[int],
-    ) -> tuple[Float[Tensor, "batch channel height width"], Int[np.ndarray, "batch"]]:
+        self, train: StoredImages, bandwidth: float, seed: int, indices: Sequence[int]
+    ) -> tuple[Images, Int[np.ndarray, "batch"]]:
         return draw_starts(train, self.heat, bandwidth, seed, indices)
 
-    def blend_starts(
-        self,
-        first: Float[Tensor, "batch channel height width"],
-        second: Float[Tensor, "batch channel height width"],
-        angles: Float[Tensor, "batch"],
-    ) -> Float[Tensor, "batch channel height width"]:
+    def blend_starts(self, first: Images, second: Images, angles: Float[Tensor, "batch"]) -> Images:
         """Return starts on the straight line between two, as the paper takes them: these are images."""
         return torch.lerp(first, second, (2 / np.pi * angles)[:, None, None, None])
 

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ihdm.devices import full_precision
-from ihdm.heat import cosine_basis
+from ihdm.heat import Images, cosine_basis
 from ihdm.objective import Network, squared_error
 from ihdm.seeds import generator
 from ihdm.storage.images import StoredImages
@@ -56,27 +56,18 @@ class Process(ABC):
     def deviation(self, level: int) -> float:
         """Return s_k, in units of the process's range."""
 
-    def to_range(
-        self, images: Float[Tensor, "batch channel height width"]
-    ) -> Float[Tensor, "batch channel height width"]:
+    def to_range(self, images: Images) -> Images:
         """Return r(u) of images in [0, 1]."""
         return images
 
-    def from_range(
-        self, images: Float[Tensor, "batch channel height width"]
-    ) -> Float[Tensor, "batch channel height width"]:
+    def from_range(self, images: Images) -> Images:
         """Return images in [0, 1] again: the inverse of :meth:`to_range`."""
         return images
 
     # What is learnt.
 
     @abstractmethod
-    def pair(
-        self,
-        images: Float[Tensor, "batch channel height width"],
-        levels: Int[Tensor, "batch"],
-        noise: Float[Tensor, "batch channel height width"],
-    ) -> tuple[Float[Tensor, "batch channel height width"], Float[Tensor, "batch channel height width"]]:
+    def pair(self, images: Images, levels: Int[Tensor, "batch"], noise: Images) -> tuple[Images, Images]:
         """Return a draw u_k of q and the target of the prediction.
 
         Args:
@@ -87,18 +78,14 @@ class Process(ABC):
 
     def prediction(
         self,
-        output: Float[Tensor, "batch channel height width"],
-        noisy: Float[Tensor, "batch channel height width"],  # noqa: ARG002 (some processes add it)
-    ) -> Float[Tensor, "batch channel height width"]:
+        output: Images,
+        noisy: Images,  # noqa: ARG002 (some processes add it)
+    ) -> Images:
         """Return what is compared with the target, from the network's output."""
         return output
 
     def loss(
-        self,
-        network: Network,
-        images: Float[Tensor, "batch channel height width"],
-        levels: Int[Tensor, "batch"],
-        noise: Float[Tensor, "batch channel height width"],
+        self, network: Network, images: Images, levels: Int[Tensor, "batch"], noise: Images
     ) -> Float[Tensor, "batch"]:
         """Return the loss of each image: by default the mean squared error of the prediction."""
         noisy, target = self.pair(images, levels, noise)
@@ -106,9 +93,9 @@ class Process(ABC):
 
     def untrained_error(
         self,
-        images: Float[Tensor, "batch channel height width"],
+        images: Images,
         levels: Int[Tensor, "batch"],  # noqa: ARG002 (some processes need them)
-        target: Float[Tensor, "batch channel height width"],  # noqa: ARG002
+        target: Images,  # noqa: ARG002
     ) -> Float[Tensor, "batch"]:
         """Return the expected squared error of an output of zero: by default that of predicting no noise."""
         return torch.full((len(images),), float(images[0].numel()), device=images.device)
@@ -128,21 +115,15 @@ class Process(ABC):
     def reference(self, level: int) -> int:
         """Return the level r whose a_r ⊙ r(u₀) is estimated at level k, in 0…k."""
 
-    def estimate(
-        self, network: Network, noisy: Float[Tensor, "batch channel height width"], level: int
-    ) -> Float[Tensor, "batch channel height width"]:
+    def estimate(self, network: Network, noisy: Images, level: int) -> Images:
         """Return the estimate of a_r ⊙ r(u₀) given u_k, in the process's range."""
         return self.clipped(self.raw_estimate(network, noisy, level))
 
     @abstractmethod
-    def raw_estimate(
-        self, network: Network, noisy: Float[Tensor, "batch channel height width"], level: int
-    ) -> Float[Tensor, "batch channel height width"]:
+    def raw_estimate(self, network: Network, noisy: Images, level: int) -> Images:
         """Return the same before it is clipped: what the network says of image and noise together."""
 
-    def clipped(
-        self, estimate: Float[Tensor, "batch channel height width"]
-    ) -> Float[Tensor, "batch channel height width"]:
+    def clipped(self, estimate: Images) -> Images:
         """Return an estimate without what no image can be: by default as it is."""
         return estimate
 
@@ -152,7 +133,7 @@ class Process(ABC):
         bandwidth: float,  # noqa: ARG002
         seed: int,
         indices: Sequence[int],
-    ) -> tuple[Float[Tensor, "batch channel height width"], Int[np.ndarray, "batch"]]:
+    ) -> tuple[Images, Int[np.ndarray, "batch"]]:
         """Draw u_K of the given samples, and tell the training image behind each, −1 for none.
 
         By default it is standard normal. A start depends on its own number alone.
@@ -168,12 +149,7 @@ class Process(ABC):
         noise = [rng.standard_normal(shape, dtype=np.float32) for rng in draws]
         return torch.as_tensor(np.stack(noise), device=self.device), np.full(len(indices), -1)
 
-    def blend_starts(
-        self,
-        first: Float[Tensor, "batch channel height width"],
-        second: Float[Tensor, "batch channel height width"],
-        angles: Float[Tensor, "batch"],
-    ) -> Float[Tensor, "batch channel height width"]:
+    def blend_starts(self, first: Images, second: Images, angles: Float[Tensor, "batch"]) -> Images:
         """Return starts between two: by default on a sphere, cos θ u + sin θ v, so that white noise stays white.
 
         Args:
@@ -205,17 +181,13 @@ class Process(ABC):
 
     # The cosine basis.
 
-    def transform(
-        self, images: Float[Tensor, "batch channel height width"]
-    ) -> Float[Tensor, "batch channel height width"]:
+    def transform(self, images: Images) -> Images:
         """Return the DCT coefficients."""
         columns, rows = self._bases
         with full_precision(images.device):
             return columns @ images.float() @ rows.T
 
-    def inverse(
-        self, coefficients: Float[Tensor, "batch channel height width"]
-    ) -> Float[Tensor, "batch channel height width"]:
+    def inverse(self, coefficients: Images) -> Images:
         """Return the images of DCT coefficients."""
         columns, rows = self._bases
         with full_precision(coefficients.device):

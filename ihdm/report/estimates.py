@@ -50,6 +50,11 @@ def estimates(table: pd.DataFrame, keys: list[str], columns: str) -> pd.DataFram
         ratio=number_texts(table["delta_ratio"], "{:g}"),
         text=interval_texts(table),
     )
-    keys = ["dataset", "experiment", "images", "ratio", *keys, "n"]
-    wide = table.pivot_table(index=keys, columns=columns, values="text", aggfunc="first", sort=False).reset_index()
-    return wide.rename(columns={"images": "set", "ratio": "δ/σ"}).rename_axis(columns=None)
+    wide = widen(table, ["dataset", "experiment", "images", "ratio", *keys, "n"], columns)
+    return wide.rename(columns={"images": "set", "ratio": "δ/σ"})
+
+
+def widen(table: pd.DataFrame, keys: str | list[str], columns: str) -> pd.DataFrame:
+    """Return a row for each of the keys, in their order, with its ``text`` for each value of ``columns``."""
+    wide = table.pivot_table(index=keys, columns=columns, values="text", aggfunc="first", sort=False)
+    return wide.reset_index().rename_axis(columns=None)

@@ -7,10 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ihdm.heat import Images
 from ihdm.restoration.conditioning import Conditioner
 from ihdm.restoration.problems import Measured, Measurement
-
-Images = Float[Tensor, "batch channel height width"]
 
 TV_STEPS = 200
 """Proximal steps of total variation, at most, each with some of the inner ones."""

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ihdm.heat import cosine_basis
+from ihdm.heat import Images, cosine_basis
 from ihdm.restoration.problems import Measured, Measurement
 
 MEMORY = 2e9
@@ -44,9 +44,7 @@ class Conditioner:
         self._factor = torch.linalg.cholesky(covariance)
         self._gain = (basis.T @ scaled.unflatten(1, (measurement.image_size,) * 2) @ basis).flatten(1)
 
-    def correct(
-        self, images: Float[Tensor, "batch channel height width"], measured: Measured
-    ) -> Float[Tensor, "batch channel height width"]:
+    def correct(self, images: Images, measured: Measured) -> Images:
         """Return images moved to where the measurement and they are as likely together as can be."""
         misfit = measured - self.measurement.apply(images)
         rows = misfit.flatten(0, 1)

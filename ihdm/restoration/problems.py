@@ -17,7 +17,7 @@ from ihdm.config.restoration import (
     problem_mistakes,
 )
 from ihdm.errors import UserError
-from ihdm.heat import cosine_basis, decay
+from ihdm.heat import Images, cosine_basis, decay
 from ihdm.seeds import generator
 
 GREY = 0.5
@@ -49,15 +49,15 @@ class Measurement:
     transfer: Float[Tensor, "size size"] | None
     image_size: int
 
-    def apply(self, images: Float[Tensor, "batch channel height width"]) -> Measured:
+    def apply(self, images: Images) -> Measured:
         """Return A u₀."""
         return images.flatten(2).to(self.matrix.dtype) @ self.matrix.T
 
-    def adjoint(self, measured: Measured) -> Float[Tensor, "batch channel height width"]:
+    def adjoint(self, measured: Measured) -> Images:
         """Return Aᵀ y as images."""
         return (measured.to(self.matrix.dtype) @ self.matrix).unflatten(2, (self.image_size, self.image_size))
 
-    def measure(self, images: Float[Tensor, "batch channel height width"], seed: int, first: int = 0) -> Measured:
+    def measure(self, images: Images, seed: int, first: int = 0) -> Measured:
         """Return y: A u₀ and noise, which depends on the image's number alone.
 
         Args:
@@ -72,7 +72,7 @@ class Measurement:
         ]
         return clean + self.noise * torch.as_tensor(np.stack(draws), dtype=clean.dtype)
 
-    def shown(self, measured: Measured, hidden: float = GREY) -> Float[Tensor, "batch channel height width"]:
+    def shown(self, measured: Measured, hidden: float = GREY) -> Images:
         """Return what was measured as pictures, with a value where it was hidden."""
         if self.pixels is None:
             return measured.unflatten(2, (self.height, self.width))

@@ -21,7 +21,7 @@ from torch import Tensor
 from ihdm.calibration import Calibration
 from ihdm.config.processes import SamplerSettings
 from ihdm.errors import UserError
-from ihdm.heat import eigenvalues
+from ihdm.heat import Images, eigenvalues
 from ihdm.objective import Network
 from ihdm.processes.heat import HeatDissipation
 from ihdm.processes.process import Process
@@ -32,8 +32,6 @@ from ihdm.seeds import generator
 
 DELTA_RATIO = 1.25
 """δ/σ behind the solver `map`: what a step is trusted to."""
-
-Images = Float[Tensor, "batch channel height width"]
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor
+from jaxtyping import Int
 
 from ihdm.calibration import Calibration
 from ihdm.config.processes import ProcessSettings
 from ihdm.config.stages import SamplingSettings
 from ihdm.errors import UserError
+from ihdm.heat import Images
 from ihdm.objective import Network
 from ihdm.prior import start_bandwidth
 from ihdm.processes import build_process
@@ -36,12 +36,12 @@ class GeneratedBatch:
     """
 
     first: int
-    starts: Float[Tensor, "batch channel height width"]
-    means: dict[int, Float[Tensor, "batch channel height width"]]
+    starts: Images
+    means: dict[int, Images]
     train_images: Int[np.ndarray, "batch"]
 
     @property
-    def images(self) -> Float[Tensor, "batch channel height width"]:
+    def images(self) -> Images:
         """The finished images, roughly in [0, 1]."""
         return self.means[0]
 
@@ -126,9 +126,7 @@ class Chain:
         steps = plan_steps(process, settings.sampler, delta, calibration)
         return cls(network, process, steps, train, bandwidth, settings.seed)
 
-    def starts(
-        self, numbers: Sequence[int]
-    ) -> tuple[Float[Tensor, "batch channel height width"], Int[np.ndarray, "batch"]]:
+    def starts(self, numbers: Sequence[int]) -> tuple[Images, Int[np.ndarray, "batch"]]:
         """Return u_K of these numbers, and the training image behind each, −1 for none."""
         return self.process.draw_starts(self.train, self.bandwidth, self.seed, numbers)
 
@@ -137,7 +135,7 @@ class Chain:
         shape = (self.train.shape[3], self.train.shape[1], self.train.shape[2])
         return SeededNoise(self.seed, numbers, self.process.num_levels, shape, self.process.device)
 
-    def visits(self, starts: Float[Tensor, "batch channel height width"], noise: NoiseSequence) -> Iterator[Visit]:
+    def visits(self, starts: Images, noise: NoiseSequence) -> Iterator[Visit]:
         """Yield every step from these starts with this noise."""
         if self.process.device.type != "cpu":
             noise = PreparedNoise(noise, [step.level - 1 for step in self.steps if step.next_level > 0])
@@ -181,9 +179,7 @@ def generate(
         yield GeneratedBatch(filled[0], shown, means, train_images[:count])
 
 
-def forward_stages(
-    settings: ProcessSettings, images: Float[Tensor, "batch channel height width"], levels: Sequence[int], seed: int
-) -> list[StoredImages]:
+def forward_stages(settings: ProcessSettings, images: Images, levels: Sequence[int], seed: int) -> list[StoredImages]:
     """Return images at each level of the forward process, as stored ones; noise that hides them is shown.
 
     Args:

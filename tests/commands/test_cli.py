@@ -144,7 +144,7 @@ def test_sets_of_images_of_other_sizes_are_refused(ihdm, ihdm_fails, tmp_path):
     np.save(other, np.zeros((4, 16, 16, 3), dtype=np.uint8))
     ihdm("metrics", "mean-power", "--train", train, "--output", power)
     message = ihdm_fails(
-        "metrics", "spectrum", "--reference", power, "--sets", f"samples={other}", "--num-images", 2,
+        "metrics", "spectrum-real", "--reference", power, "--train", train, "--test", other, "--num-images", 2,
         "--resamples", 20, "--output", tmp_path / "x.csv",
     )  # fmt: skip
     assert f"{other} holds images of 16×16×3 but the power to compare with is of 8×8×1" in message

@@ -18,6 +18,7 @@ from ihdm.metrics.extractors import Inception, fit_extractor, in_colour, load_ex
 from ihdm.metrics.features import PrincipalFeatures, StoredFeatures, extract
 from ihdm.metrics.kernel import kernel_distance, mean_over_pairs
 from ihdm.metrics.moments import Moments
+from ihdm.metrics.spectrum import MeanPower, band_rows
 from ihdm.metrics.tables import join_tables
 from ihdm.storage.files import sha256
 
@@ -28,7 +29,7 @@ SETTINGS = DistanceSettings(num_images=(100,), num_resamples=20, num_neighbours=
 
 @pytest.fixture
 def folder(tmp_path, ihdm) -> Path:
-    """Images, their features in two extractors, and the moments of these."""
+    """Images and their mean power, their features in two extractors, and the moments of these."""
     np.save(tmp_path / "train.npy", IMAGES)
     np.save(tmp_path / "test.npy", IMAGES[:40])
     for kind in ("dct", "pca"):
@@ -41,36 +42,43 @@ def folder(tmp_path, ihdm) -> Path:
         ihdm("metrics", "moments", "--features", tmp_path / f"train_{kind}.npz",
             "--output", tmp_path / f"moments_{kind}.npz",
         )  # fmt: skip
+    ihdm("metrics", "mean-power", "--train", tmp_path / "train.npy", "--output", tmp_path / "power.npz")
     return tmp_path
 
 
-def distance(reference: Path, sets: dict[str, Path], output: Path, *more: str) -> list[str]:
-    named = [word for name, path in sets.items() for word in ("--sets", f"{name}={path}")]
+def distance(reference: Path, images: Path, output: Path, *more: str, extractor: str = "dct") -> list[str]:
+    """Return the command that measures a set of images; its features and spectrum go beside the distances."""
     known = reference.with_name(reference.name.replace("train", "moments"))
-    return ["metrics", "distance", "--settings", SETTINGS.model_dump_json(), "--reference", str(reference),
-            "--moments", str(known), *named, "--output", str(output), *more]  # fmt: skip
+    return ["metrics", "samples", "--settings", SETTINGS.model_dump_json(), "--reference", str(reference),
+            "--moments", str(known), "--images", str(images), "--extractor", str(images.with_name(f"{extractor}.npz")),
+            "--power", str(images.with_name("power.npz")), "--features", f"{output}.npz", "--spectrum",
+            f"{output}.spectrum.csv", "--distance", str(output), *more]  # fmt: skip
 
 
-def test_what_distances_need_of_a_reference_is_found_once(folder, ihdm, monkeypatch):
-    """With its moments stored, a distance finds none of them again, and is what it is without the store."""
+def test_what_a_reference_is_compared_by_is_found_once(folder, ihdm, monkeypatch):
+    """With its moments and mean power stored, neither is found again, and rows are what they are without the store."""
     train = StoredFeatures.read(folder / "train_dct.npz")
     expected = distance_rows({"x": train}, train, Moments.of(train[:]), SETTINGS)
+    bands = band_rows({"samples": IMAGES[:100]}, MeanPower.of(IMAGES), 20)
 
     def refuse(*_: object) -> None:
-        raise AssertionError("the moments are known")
+        raise AssertionError("it is known")
 
     monkeypatch.setattr(Moments, "of", refuse)
+    monkeypatch.setattr(MeanPower, "of", refuse)
     monkeypatch.setattr(kernel, "mean_over_pairs", refuse)
     monkeypatch.setattr(frechet, "symmetric_root", refuse)
-    ihdm(*distance(folder / "train_dct.npz", {"x": folder / "train_dct.npz"}, folder / "x.csv"))
+    ihdm(*distance(folder / "train_dct.npz", folder / "train.npy", folder / "x.csv"))
     found = pd.read_csv(folder / "x.csv")
     np.testing.assert_array_equal(found["value"], [row["value"] for row in expected])
+    np.testing.assert_array_equal(pd.read_csv(folder / "x.csv.spectrum.csv")["value"], [row["value"] for row in bands])
+    np.testing.assert_array_equal(StoredFeatures.read(folder / "x.csv.npz").values, train.values)
 
 
 def test_moments_of_other_features_are_refused(folder, ihdm_fails):
     (folder / "train.npz").write_bytes((folder / "test_dct.npz").read_bytes())
     (folder / "moments.npz").write_bytes((folder / "moments_dct.npz").read_bytes())
-    message = ihdm_fails(*distance(folder / "train.npz", {"x": folder / "train_dct.npz"}, folder / "x.csv"))
+    message = ihdm_fails(*distance(folder / "train.npz", folder / "train.npy", folder / "x.csv"))
     assert "moments.npz: holds the moments of features with SHA-256" in message
     assert "run `metrics moments` on the reference" in message
     assert not (folder / "x.csv").exists()
@@ -85,9 +93,8 @@ def test_features_know_their_extractor(folder):
 
 
 def test_mixing_extractors_is_refused(folder, ihdm_fails):
-    message = ihdm_fails(
-        *distance(folder / "train_dct.npz", {"samples": folder / "train_pca.npz"}, folder / "distance.csv"),
-    )
+    command = distance(folder / "train_dct.npz", folder / "train.npy", folder / "distance.csv", extractor="pca")
+    message = ihdm_fails(*command)
     assert "the reference is of 'dct64' (weights e3b0c44298fc…) but samples of 'pca64'" in message
     assert "only features of one extractor can be compared" in message
     assert not (folder / "distance.csv").exists()
@@ -95,8 +102,8 @@ def test_mixing_extractors_is_refused(folder, ihdm_fails):
 
 def test_mixing_rows_is_refused(folder, ihdm, ihdm_fails):
     for kind in ("dct", "pca"):
-        train = folder / f"train_{kind}.npz"
-        ihdm(*distance(train, {"train": train}, folder / f"{kind}.csv", "--label", "dataset=digits"))
+        ihdm(*distance(folder / f"train_{kind}.npz", folder / "train.npy", folder / f"{kind}.csv",
+            "--label", "dataset=digits", extractor=kind))  # fmt: skip
     message = ihdm_fails("metrics", "table", folder / "dct.csv", folder / "pca.csv", "--output", folder / "both.csv")
     assert "dct.csv is of 'dct64'" in message
     assert "pca.csv of 'pca64'" in message
@@ -165,8 +172,8 @@ def test_memorisation_has_its_own_numbers_of_images(folder, ihdm, ihdm_fails):
 
 def test_too_few_images(folder, ihdm, ihdm_fails):
     train, test = folder / "train_dct.npz", folder / "test_dct.npz"
-    message = ihdm_fails(*distance(train, {"test": test}, folder / "x.csv"))
-    assert "test: 100 images are asked for but there are features of 40" in message
+    message = ihdm_fails(*distance(train, folder / "test.npy", folder / "x.csv"))
+    assert "samples: 100 images are asked for but there are features of 40" in message
     ihdm("metrics", "distance-real", "--settings", SETTINGS.model_dump_json(), "--reference", train,
         "--moments", folder / "moments_dct.npz", "--train", train, "--test", test, "--output", folder / "x.csv",
     )  # fmt: skip
@@ -178,9 +185,10 @@ def test_too_few_images(folder, ihdm, ihdm_fails):
 
 
 def test_damaged_files_are_named(folder, ihdm_fails):
-    for name in ("moments_dct", "train_dct"):
+    command = distance(folder / "train_dct.npz", folder / "train.npy", folder / "x.csv")
+    for name in ("moments_dct", "power", "dct"):  # each is read before those damaged so far
         (folder / f"{name}.npz").write_bytes(b"PK")
-        message = ihdm_fails(*distance(folder / "train_dct.npz", {"test": folder / "test_dct.npz"}, folder / "x.csv"))
+        message = ihdm_fails(*command)
         assert f"{name}.npz: no .npz archive can be read from it" in message
 
 

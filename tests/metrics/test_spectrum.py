@@ -107,12 +107,11 @@ def test_a_reference_without_power_is_refused(grey):
 
 
 def test_the_mean_power_of_training_images_is_found_once(tmp_path, ihdm, monkeypatch):
-    """Stored, it is read and not found again, and rows are what they are without the store, also of real images."""
-    train, test, samples = np.random.default_rng(0).integers(0, 256, (3, 60, 8, 8, 1), dtype=np.uint8)
-    for name, images in (("train", train), ("test", test), ("samples", samples)):
+    """Stored, it is read and not found again, and rows are what they are without the store."""
+    train, test = np.random.default_rng(0).integers(0, 256, (2, 60, 8, 8, 1), dtype=np.uint8)
+    for name, images in (("train", train), ("test", test)):
         np.save(tmp_path / f"{name}.npy", images)
-    power = MeanPower.of(train)
-    expected = [*band_rows({"samples": samples[:20]}, power, 20), *real_band_rows(train, test, power, 20, 20)]
+    expected = real_band_rows(train, test, MeanPower.of(train), 20, 20)
     ihdm("metrics", "mean-power", "--train", tmp_path / "train.npy", "--output", tmp_path / "power.npz")
     counted: list[int] = []
 
@@ -121,11 +120,8 @@ def test_the_mean_power_of_training_images_is_found_once(tmp_path, ihdm, monkeyp
         return coefficient_power(images)
 
     monkeypatch.setattr(spectrum, "coefficient_power", count)
-    common = ["--reference", tmp_path / "power.npz", "--num-images", 20, "--resamples", 20]
-    ihdm("metrics", "spectrum", *common, "--sets", f"samples={tmp_path}/samples.npy", "--output", tmp_path / "a.csv")
-    ihdm("metrics", "spectrum-real", *common, "--train", tmp_path / "train.npy", "--test", tmp_path / "test.npy",
-        "--output", tmp_path / "b.csv")  # fmt: skip
-    # The samples, and of real images the first of both splits and the others of the training images.
-    assert set(counted) == {20, 40}
-    tables = [pd.read_csv(tmp_path / f"{name}.csv") for name in "ab"]
-    np.testing.assert_array_equal(pd.concat(tables)["value"], [row["value"] for row in expected])
+    ihdm("metrics", "spectrum-real", "--reference", tmp_path / "power.npz", "--num-images", 20, "--resamples", 20,
+        "--train", tmp_path / "train.npy", "--test", tmp_path / "test.npy", "--output", tmp_path / "x.csv",
+    )  # fmt: skip
+    assert set(counted) == {20, 40}  # the first of both splits, and the others of the training images
+    np.testing.assert_array_equal(pd.read_csv(tmp_path / "x.csv")["value"], [row["value"] for row in expected])

@@ -86,9 +86,7 @@ def test_operations_are_those_of_real_tensors_and_of_a_sum_by_hand(preset):
         network(*inputs(preset, 3))
     assert counter.get_total_flops() == 3 * found.flops
     # The first convolution: 9 × 3 inputs for each of 16 outputs at 16 × 16 pixels, multiplied and added.
-    assert counter.get_flop_counts()["UNet.conv_in"] == {
-        torch.ops.aten.convolution: 3 * 2 * (9 * 3) * 16 * 16 * 16
-    }
+    assert counter.get_flop_counts()["UNet.conv_in"] == {torch.ops.aten.convolution: 3 * 2 * (9 * 3) * 16 * 16 * 16}
 
 
 def test_parameters_are_those_of_the_network(preset):

@@ -142,7 +142,9 @@ def diffusers_network(network: nn.Module) -> UNet2DModel:
     return theirs
 
 
-@pytest.mark.parametrize(("file", "name"), [(file, name) for file, config in SCALES.items() for name in config.networks])
+@pytest.mark.parametrize(
+    ("file", "name"), [(file, name) for file, config in SCALES.items() for name in config.networks]
+)
 def test_every_preset_is_the_network_that_diffusers_builds(file, name):
     """The same parameters in the same order, and the same configuration in both directions."""
     preset = SCALES[file].networks[name]

@@ -70,7 +70,9 @@ def make_pipeline(unet, train) -> Callable[..., IHDMPipeline]:
         calibration = None
         if is_measured:
             levels = range(1, process["num_levels"] + 1)
-            calibration = StoredCalibration.of(measure(as_deblurrer(unet, "no"), built, to_tensor(train), list(levels), 0, 40))
+            calibration = StoredCalibration.of(
+                measure(as_deblurrer(unet, "no"), built, to_tensor(train), list(levels), 0, 40)
+            )
         pipeline = IHDMPipeline(unet, scheduler, prior, calibration)
         pipeline.set_progress_bar_config(disable=True)
         return pipeline

@@ -8,7 +8,7 @@ from scipy import stats
 from ihdm.config.processes import ANCESTRAL, DDIM, BlurringSettings, DiffusionSettings
 from ihdm.heat import eigenvalues
 from ihdm.processes import build_process
-from ihdm.samplers import clean_weight, coupling, open_variance, plan_step, plan_steps, sampling_steps
+from ihdm.samplers import clean_weight, coupling, open_variance, plan_step, plan_steps, visits
 
 SIZE = 8
 
@@ -138,7 +138,7 @@ def test_without_blur_it_is_diffusion(schedule, sampler):
     torch.testing.assert_close(pairs[0], pairs[1], atol=1e-6, rtol=0)
     network = noise_network(diffusion)
     found, expected = (
-        [mean for _, mean in sampling_steps(network, process, plan_steps(process, sampler), noise[0], noise)]
+        [visit.mean for visit in visits(network, process, plan_steps(process, sampler), noise[0], noise)]
         for process in (blurring, diffusion)
     )
     for one, other in zip(found, expected, strict=True):

@@ -7,7 +7,7 @@ from diffusers import DDIMScheduler, DDPMScheduler
 
 from ihdm.config.processes import ANCESTRAL, DDIM, DiffusionSettings
 from ihdm.processes import build_process
-from ihdm.samplers import plan_steps, sampling_steps
+from ihdm.samplers import plan_steps, visits
 
 SCHEDULES = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
 SHAPE = (3, 1, 4, 4)
@@ -57,9 +57,9 @@ def visited_states(process, sampler, network):
         return network(noisy, levels)
 
     start = torch.randn(SHAPE, generator=torch.Generator().manual_seed(0))
-    *_, (level, image) = sampling_steps(recording, process, plan_steps(process, sampler), start, Noise())
-    assert level == 0
-    return [*states, image]
+    *_, last = visits(recording, process, plan_steps(process, sampler), start, Noise())
+    assert last.next_level == 0
+    return [*states, last.mean]
 
 
 def worst_step(process, scheduler, sampler, step):

@@ -95,7 +95,7 @@ def tables(root: Path) -> None:
             write(path, "band,value\nlow,1.5\n")
     # One command may write to several folders; its record lies in the first.
     both = [root / "metrics/memorisation/digits/delta1.csv", root / "metrics/distance/digits/delta1.csv"]
-    with record(both, command="metrics spectrum", settings={}):
+    with record(both, command="metrics samples", settings={}):
         for path in both:
             write(path, "value\n1\n")
     files = [root / f"tables/quality.{ending}" for ending in ("csv", "md", "tex")]

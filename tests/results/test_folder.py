@@ -77,7 +77,7 @@ def test_data_models_figures_and_arrays(results, folder):
         ("models/digits/calibration.npz", "models calibrate"),
         ("portable/digits", "models export"),
         ("portable/digits/unet/diffusion_pytorch_model.safetensors", "models export"),
-        ("metrics/distance/digits/delta1.csv", "metrics spectrum"),
+        ("metrics/distance/digits/delta1.csv", "metrics samples"),
         ("data/digits/test.json", "data prepare"),
         ("samples/digits/delta1/starts.npy", "samples draw"),
         ("samples/digits/sequence.npz", "samples sequence"),

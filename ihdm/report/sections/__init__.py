@@ -44,7 +44,7 @@ class Section(Protocol):
     HEADING: str
     EXPLANATION: str
 
-    def parts(self, config: Config) -> list[str]: ...  # noqa: D102
+    def parts(self, config: Config, /) -> list[str]: ...  # noqa: D102
     def summarise(self, table: pd.DataFrame) -> pd.DataFrame: ...  # noqa: D102
 
 

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from ihdm.config.scale import Config
-from ihdm.report.estimates import interval_texts
+from ihdm.report.estimates import interval_texts, widen
+from ihdm.report.parts import parts_by_probe
 
 HEADING = "What do the steps of a range of levels add together?"
 EXPLANATION = (
@@ -13,15 +13,11 @@ EXPLANATION = (
     "every range adds the same."
 )
 
-
-def parts(config: Config) -> list[str]:
-    """Return one table for each experiment that is looked into."""
-    return [f"metrics/cumulative_sums/{experiment}.csv" for experiment in config.probes]
+parts = parts_by_probe("cumulative_sums")
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each experiment and range of levels, with the share of each band."""
     levels = [f"{row.level_from} … {row.level_to}" for row in table.itertuples()]
     table = table.assign(text=interval_texts(table), levels=levels, name=[f"band {band + 1}" for band in table["band"]])
-    wide = table.pivot_table(index=["experiment", "levels"], columns="name", values="text", aggfunc="first", sort=False)
-    return wide.fillna("–").reset_index().rename_axis(columns=None)
+    return widen(table, ["experiment", "levels"], "name").fillna("–")

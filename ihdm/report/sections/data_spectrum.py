@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from ihdm.config.scale import Config
 from ihdm.report.estimates import interval_texts
+from ihdm.report.parts import parts_by_dataset
 
 HEADING = "How fast does the power of images fall with frequency?"
 EXPLANATION = (
@@ -11,11 +11,7 @@ EXPLANATION = (
     "intervals over images. Natural images have an α of about 2."
 )
 
-
-def parts(config: Config) -> list[str]:
-    """Return one table for each data set."""
-    datasets = dict.fromkeys(variant.dataset for variant in config.variants.values())  # a set that keeps its order
-    return [f"metrics/data_spectrum/{dataset}.csv" for dataset in datasets]
+parts = parts_by_dataset("data_spectrum")
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:

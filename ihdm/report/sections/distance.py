@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from ihdm.config.scale import Config
 from ihdm.report.estimates import estimates
 from ihdm.report.parts import parts_by_set
 
@@ -16,10 +15,7 @@ EXPLANATION = (
     "Inception are called FID and KID."
 )
 
-
-def parts(config: Config) -> list[str]:
-    """Return one table for each data set's real images, and one for each experiment and δ/σ."""
-    return parts_by_set("distance", config)
+parts = parts_by_set("distance")
 
 
 NAMES = {

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from ihdm.config.scale import Config
-from ihdm.report.estimates import interval_text
+from ihdm.report.estimates import interval_text, widen
 
 HEADING = "How good after how many network evaluations?"
 EXPLANATION = (
@@ -34,5 +34,4 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     ]
     table = table.assign(text=texts, ratio=table["delta_ratio"].map("{:g}".format).replace("nan", "–"))
     keys = ["experiment", "sampler", "evaluations", "ratio"]
-    wide = table.pivot_table(index=keys, columns="metric", values="text", aggfunc="first", sort=False)
-    return wide.reset_index().rename(columns={"ratio": "δ/σ", **NAMES}).rename_axis(columns=None)
+    return widen(table, keys, "metric").rename(columns={"ratio": "δ/σ", **NAMES})

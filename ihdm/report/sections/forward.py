@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from ihdm.config.scale import Config
-from ihdm.report.estimates import interval_texts
+from ihdm.report.estimates import interval_texts, widen
+from ihdm.report.parts import parts_by_dataset
 
 HEADING = "What do heat and noise do to images?"
 EXPLANATION = (
@@ -20,11 +20,7 @@ NAMES = {
     "order": "order",
 }
 
-
-def parts(config: Config) -> list[str]:
-    """Return one table for each data set."""
-    datasets = dict.fromkeys(variant.dataset for variant in config.variants.values())  # a set that keeps its order
-    return [f"metrics/forward/{dataset}.csv" for dataset in datasets]
+parts = parts_by_dataset("forward")
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
@@ -37,5 +33,4 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
         name=bands.map("band {:.0f}".format).replace("band nan", "all"),
     )
     keys = ["dataset", "quantity", "process", "strength", "n"]
-    wide = table.pivot_table(index=keys, columns="name", values="text", aggfunc="first", sort=False)
-    return wide.fillna("–").reset_index().rename_axis(columns=None)
+    return widen(table, keys, "name").fillna("–")

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from ihdm.config.scale import Config
-from ihdm.report.estimates import interval_texts
+from ihdm.report.estimates import interval_texts, widen
+from ihdm.report.parts import parts_by_probe
 
 HEADING = "Is coarse structure generated before fine detail?"
 EXPLANATION = (
@@ -13,10 +13,7 @@ EXPLANATION = (
     "1 if coarse comes before fine, −1 if fine comes first, around 0 if there is no order."
 )
 
-
-def parts(config: Config) -> list[str]:
-    """Return one table for each experiment that is looked into."""
-    return [f"metrics/generation/{experiment}.csv" for experiment in config.probes]
+parts = parts_by_probe("generation")
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
@@ -24,5 +21,4 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     bands = table["band"].astype(str)
     names = [band if band == "order" else f"band {int(band) + 1}" for band in bands]
     table = table.assign(text=interval_texts(table), name=names)
-    wide = table.pivot_table(index=["experiment", "n"], columns="name", values="text", aggfunc="first", sort=False)
-    return wide.fillna("–").reset_index().rename_axis(columns=None)
+    return widen(table, ["experiment", "n"], "name").fillna("–")

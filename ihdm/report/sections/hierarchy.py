@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from ihdm.config.scale import Config
 from ihdm.report.estimates import interval_texts
+from ihdm.report.parts import parts_by_probe
 
 HEADING = "When is decided what?"
 EXPLANATION = (
@@ -13,10 +13,7 @@ EXPLANATION = (
     "largest it can be expected to be."
 )
 
-
-def parts(config: Config) -> list[str]:
-    """Return one table for each experiment that is looked into."""
-    return [f"metrics/hierarchy/{experiment}.csv" for experiment in config.probes]
+parts = parts_by_probe("hierarchy")
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from ihdm.config.scale import Config
-from ihdm.report.estimates import interval_texts
+from ihdm.report.estimates import interval_texts, widen
+from ihdm.report.parts import parts_by_probe
 
 HEADING = "How far does a network look?"
 EXPLANATION = (
@@ -23,10 +23,7 @@ NAMES = {
 }
 SIGNED = ("centre", "neighbours")
 
-
-def parts(config: Config) -> list[str]:
-    """Return one table for each experiment that is looked into."""
-    return [f"metrics/input_gradients/{experiment}.csv" for experiment in config.probes]
+parts = parts_by_probe("input_gradients")
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
@@ -36,7 +33,4 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
         for text, row in zip(interval_texts(table), table.itertuples(), strict=True)
     ]
     keys = ["experiment", "output", "level"]
-    wide = table.assign(text=texts).pivot_table(
-        index=keys, columns="quantity", values="text", aggfunc="first", sort=False
-    )
-    return wide.reset_index().rename(columns=NAMES).rename_axis(columns=None)
+    return widen(table.assign(text=texts), keys, "quantity").rename(columns=NAMES)

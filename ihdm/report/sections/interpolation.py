@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from ihdm.config.scale import Config
 from ihdm.report.estimates import interval_texts
+from ihdm.report.parts import parts_by_probe
 
 HEADING = "How evenly does one sample turn into another?"
 EXPLANATION = (
@@ -14,10 +14,7 @@ EXPLANATION = (
 )
 NAMES = {"path_ratio": "path", "largest_step": "largest step"}
 
-
-def parts(config: Config) -> list[str]:
-    """Return one table for each experiment that is looked into."""
-    return [f"metrics/interpolation/{experiment}.csv" for experiment in config.probes]
+parts = parts_by_probe("interpolation")
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from ihdm.config.scale import Config
-from ihdm.report.estimates import interval_texts
+from ihdm.report.estimates import interval_texts, widen
 from ihdm.report.sections.evaluations import NAMES
 
 HEADING = "How good after how many steps of training?"
@@ -26,7 +26,4 @@ def parts(config: Config) -> list[str]:
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each experiment and step, with its measures."""
     table = table.assign(text=interval_texts(table))
-    wide = table.pivot_table(
-        index=["experiment", "step", "n"], columns="metric", values="text", aggfunc="first", sort=False
-    )
-    return wide.reset_index().rename(columns=NAMES).rename_axis(columns=None)
+    return widen(table, ["experiment", "step", "n"], "metric").rename(columns=NAMES)

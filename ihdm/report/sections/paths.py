@@ -3,7 +3,7 @@
 import pandas as pd
 
 from ihdm.config.scale import Config
-from ihdm.report.estimates import interval_texts
+from ihdm.report.estimates import interval_texts, widen
 
 HEADING = "Where do forward paths merge, and reverse paths branch?"
 EXPLANATION = (
@@ -25,7 +25,4 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     has_error = table["standard_error"] > 0
     texts = interval_texts(table.assign(low=table["low"].where(has_error), high=table["high"].where(has_error)))
     names = [f"{row.quantity}, σ = {row.sigma:g}" for row in table.itertuples()]
-    wide = table.assign(text=texts, name=names).pivot_table(
-        index="level", columns="name", values="text", aggfunc="first", sort=False
-    )
-    return wide.reset_index().rename_axis(columns=None)
+    return widen(table.assign(text=texts, name=names), "level", "name")

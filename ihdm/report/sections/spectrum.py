@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from ihdm.config.scale import Config
 from ihdm.report.estimates import estimates
 from ihdm.report.parts import parts_by_set
 
@@ -12,10 +11,7 @@ EXPLANATION = (
     "grainy. More sampling noise δ gives more detail."
 )
 
-
-def parts(config: Config) -> list[str]:
-    """Return one table for each data set's real images, and one for each experiment and δ/σ."""
-    return parts_by_set("spectrum", config)
+parts = parts_by_set("spectrum")
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
