@@ -1,9 +1,9 @@
 """The paper's U-Net (appendix B) in one file.
 
-An image passes residual blocks at falling and then at rising resolution; each block on the way up also receives what the
-matching block on the way down returned. Every block receives an embedding of the level k, and some resolutions have
-self-attention. The network is that of the released code. Its parameters have the names that diffusers gives them, so
-diffusers' ``UNet2DModel`` and this module load each other's weights.
+An image passes residual blocks at falling and then at rising resolution; each block on the way up also receives what
+the matching block on the way down returned. Every block receives an embedding of the level k, and some resolutions
+have self-attention. The network is that of the released code. Its parameters have the names that diffusers gives
+them, so diffusers' ``UNet2DModel`` and this module load each other's weights.
 """
 
 import math
