@@ -2,8 +2,26 @@
 
 import matplotlib.pyplot as plt
 import pytest
+import seaborn as sns
+from matplotlib.colors import to_hex
 
-from ihdm.figures.style import WIDTH, label_log, process_colours, shared_legend
+from ihdm.figures.style import WIDTH, label_log, process_colours, set_style, shared_legend
+
+
+def test_the_theme_is_seaborns():
+    set_style()
+    found = dict(plt.rcParams)
+    plt.rcdefaults()
+    plt.switch_backend("agg")
+    sns.set_theme(context="paper", style="ticks", palette="deep")
+    plt.rcParams.update({"figure.dpi": 150, "savefig.dpi": 200, "axes.titlesize": "medium", "pdf.fonttype": 42})
+    for name, value in plt.rcParams.items():
+        if name == "axes.prop_cycle":
+            colors = [[to_hex(entry["color"]) for entry in cycle] for cycle in (found[name], value)]
+            assert colors[0] == colors[1]
+        elif name != "image.cmap":  # every figure chooses its own
+            same = pytest.approx(value) if isinstance(value, float) else value
+            assert found[name] == same or to_hex(found[name]) == to_hex(value), name
 
 
 @pytest.fixture
