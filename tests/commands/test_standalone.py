@@ -1,5 +1,7 @@
 """Commands without a workflow, as someone with a folder of pictures would use them."""
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -42,13 +44,12 @@ OPTIONS = ["--preset", "quick", "--image-size", "8", "--steps", "3"]
 
 
 @pytest.fixture(scope="session")
-def model(tmp_path_factory, pictures) -> Path:
-    """A model that `ihdm train` made in a process of its own, which no test may change."""
+def model(tmp_path_factory, pictures, ihdm) -> Path:
+    """A model that `ihdm train` made, which no test may change."""
     folder: Path = tmp_path_factory.mktemp("mine") / "model"
-    command = [sys.executable, "-m", "ihdm", "train", str(pictures), "-o", str(folder), *OPTIONS]
-    finished = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
-    assert finished.returncode == 0, finished.stderr
-    assert f"{folder} is written" in finished.stdout
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        ihdm("train", pictures, "-o", folder, *OPTIONS)
+    assert f"{folder} is written" in printed.getvalue()
     return folder
 
 
@@ -84,11 +85,12 @@ def test_three_lines_load_it_anywhere(model, tmp_path):
 
 
 def test_training_goes_on_where_it_was_stopped_and_ends_in_the_same_bytes(model, pictures, tmp_path, ihdm):
-    ihdm("train", pictures, "-o", tmp_path / "model", *OPTIONS[:-1], 2)
+    mine = Path(shutil.copytree(pictures, tmp_path / "mine"))
+    ihdm("train", mine, "-o", tmp_path / "model", *OPTIONS[:-1], 2)
     first = sha256(tmp_path / "model/unet/diffusion_pytorch_model.safetensors")
     measured = sha256(tmp_path / "model/calibration/diffusion_pytorch_model.safetensors")
     prepared = (tmp_path / "model.work/data/train.npy").stat().st_mtime_ns
-    ihdm("train", pictures, "-o", tmp_path / "model", *OPTIONS)
+    ihdm("train", mine, "-o", tmp_path / "model", *OPTIONS)
     weights = tmp_path / "model/unet/diffusion_pytorch_model.safetensors"
     assert first != sha256(weights) == sha256(model / "unet/diffusion_pytorch_model.safetensors")
     assert (tmp_path / "model.work/data/train.npy").stat().st_mtime_ns == prepared
@@ -100,10 +102,14 @@ def test_training_goes_on_where_it_was_stopped_and_ends_in_the_same_bytes(model,
     trained, calibrated = (
         (tmp_path / "model.work/network" / name).stat().st_mtime_ns for name in ("history.csv", "calibration.npz")
     )
-    ihdm("train", pictures, "-o", tmp_path / "model", *OPTIONS)
+    ihdm("train", mine, "-o", tmp_path / "model", *OPTIONS)
     assert (tmp_path / "model.work/network/calibration.npz").stat().st_mtime_ns == calibrated
     assert (tmp_path / "model.work/network/history.csv").stat().st_mtime_ns == trained
     assert weights.stat().st_mtime_ns != changed  # the folder is written anew, from what is there
+    # One more picture makes another data set, and so another training.
+    (mine / "more.png").write_bytes((mine / "00.png").read_bytes())
+    ihdm("train", mine, "-o", tmp_path / "model", *OPTIONS[:-1], 1)
+    assert json.loads((tmp_path / "model.work/data/train.json").read_text())["shape"][0] == 28
 
 
 def test_of_several_processes_one_writes_the_model(model, pictures, tmp_path, ihdm, monkeypatch):
@@ -242,17 +248,6 @@ def test_samplers_by_name_leave_evaluations_as_they_are(model):
     pipeline.scheduler = IHDMScheduler.from_config(dict(pipeline.scheduler.config), evaluations=8)
     found = with_sampler(pipeline, "markov", None).scheduler.sampler
     assert (found.noise, found.evaluations) == ("measured", 8)
-
-
-def test_a_picture_more_is_noticed(pictures, tmp_path, ihdm):
-    mine = tmp_path / "mine"
-    mine.mkdir()
-    for path in pictures.iterdir():
-        (mine / path.name).write_bytes(path.read_bytes())
-    ihdm("train", mine, "-o", tmp_path / "model", *OPTIONS[:-1], 1)
-    (mine / "more.png").write_bytes((mine / "00.png").read_bytes())
-    ihdm("train", mine, "-o", tmp_path / "model", *OPTIONS[:-1], 1)
-    assert json.loads((tmp_path / "model.work/data/train.json").read_text())["shape"][0] == 28
 
 
 def test_mixtures_and_crops_are_made_from_few_large_pictures(pictures, tmp_path, ihdm):
