@@ -84,11 +84,9 @@ def needs_smoke_run(item: pytest.Item) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put tests of the smoke run last, as it takes minutes; workers share tests by file, for the sake of fixtures."""
-    items.sort(key=needs_smoke_run)
-    for item in items:
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}{' after smoke' * needs_smoke_run(item)}"))
+    """Put files with tests of the smoke run last, as it takes minutes; workers share tests by file."""
+    waiting = {item.path for item in items if needs_smoke_run(item)}
+    items.sort(key=lambda item: item.path in waiting)
 
 
 @pytest.fixture(scope="session", autouse=True)

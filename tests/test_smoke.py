@@ -1,13 +1,19 @@
 """The pipeline, run once by Snakemake at the smoke scale as a user runs it."""
 
+import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 import yaml
 from PIL import Image
+from safetensors.torch import load_file
 
 from ihdm.config.scale import FIGURES
+from ihdm.portable.folder import read
+from ihdm.report.tables import PAPER_TABLES
 from ihdm.storage.reading import open_images
 
 ROOT = Path(__file__).parents[1]
@@ -55,3 +61,46 @@ def test_every_output_has_a_record(smoke_results, ihdm, capsys):
     assert made <= recorded
     ihdm("results", "stale", smoke_results)
     assert capsys.readouterr().out == ""
+
+
+def test_a_network_of_the_workflow_can_be_sampled_as_it_is(smoke_results, tmp_path, ihdm):
+    ihdm("sample", smoke_results / "models/digits", "-n", 4, "-o", tmp_path / "sheet.png")
+    ihdm("sample", smoke_results / "models/digits_diffusion", "-n", 4, "-o", tmp_path / "other.png")
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.mode == "L"
+
+
+def test_the_workflow_exports_its_networks(smoke_results):
+    folder = smoke_results / "portable/digits"
+    pipeline = read(folder)
+    record = json.loads(folder.with_suffix(".meta.json").read_text())
+    assert record["command"] == "models export"
+    exported = {Path(path).name for path in record["outputs"]}
+    assert {"model_index.json", "README.md", "samples.png"} <= exported
+    weights = load_file(smoke_results / "models/digits/diffusion_pytorch_model.safetensors")
+    assert all(torch.equal(part, weights[name]) for name, part in pipeline.unet.state_dict().items())
+    distances = pd.read_csv(smoke_results / "metrics/distance/digits/delta1.25.csv")
+    (value,) = distances.loc[
+        (distances["set"] == "samples") & (distances["metric"] == "frechet_distance") & (distances["n"] == 20), "value"
+    ]
+    likelihood = pd.read_csv(smoke_results / "metrics/likelihood/digits.csv")["bits_per_dim"].min()
+    card = (folder / "README.md").read_text()
+    assert f"| Fréchet distance | {value:.4g} |" in card
+    assert f"{likelihood:.3f} ±" in card
+    assert "CC BY 4.0" in card
+
+
+def test_tables_are_printed(smoke_results):
+    for name in PAPER_TABLES.keys() - {"departures"}:  # this scale has none
+        table = pd.read_csv(smoke_results / f"tables/{name}.csv", dtype=str)
+        rows = re.findall(r"^\|", (smoke_results / f"tables/{name}.md").read_text(), re.MULTILINE)
+        assert len(rows) == len(table) + 2
+        assert r"\toprule" in (smoke_results / f"tables/{name}.tex").read_text()
+
+
+def test_restoration_has_a_table_and_images(smoke_results):
+    rows = pd.read_csv(smoke_results / "metrics/restoration.csv")
+    assert set(rows["experiment"]) == {"digits"}
+    with np.load(smoke_results / "metrics/restoration/digits.npz") as pictures:
+        assert pictures["inpainting/posterior/mean"].shape == (3, 8, 8, 1)
+    assert (smoke_results / "figures/restoration.pdf").exists()

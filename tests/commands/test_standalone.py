@@ -13,9 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from PIL import Image
-from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from ihdm.__main__ import app
@@ -425,33 +423,6 @@ def test_damaged_models_are_told_in_one_line(model, tmp_path, ihdm_fails):
                 (copy / path.relative_to(model)).write_bytes(path.read_bytes())
         (copy / name).write_bytes(content)
         assert str(copy) in ihdm_fails("sample", copy, "-o", tmp_path / "sheet.png"), name
-
-
-def test_a_network_of_the_workflow_can_be_sampled_as_it_is(smoke_results, tmp_path, ihdm):
-    ihdm("sample", smoke_results / "models/digits", "-n", 4, "-o", tmp_path / "sheet.png")
-    ihdm("sample", smoke_results / "models/digits_diffusion", "-n", 4, "-o", tmp_path / "other.png")
-    with Image.open(tmp_path / "sheet.png") as sheet:
-        assert sheet.mode == "L"
-
-
-def test_the_workflow_exports_its_networks(smoke_results):
-    folder = smoke_results / "portable/digits"
-    pipeline = read(folder)
-    record = json.loads(folder.with_suffix(".meta.json").read_text())
-    assert record["command"] == "models export"
-    exported = {Path(path).name for path in record["outputs"]}
-    assert {"model_index.json", "README.md", "samples.png"} <= exported
-    weights = load_file(smoke_results / "models/digits/diffusion_pytorch_model.safetensors")
-    assert all(torch.equal(part, weights[name]) for name, part in pipeline.unet.state_dict().items())
-    distances = pd.read_csv(smoke_results / "metrics/distance/digits/delta1.25.csv")
-    (value,) = distances.loc[
-        (distances["set"] == "samples") & (distances["metric"] == "frechet_distance") & (distances["n"] == 20), "value"
-    ]
-    likelihood = pd.read_csv(smoke_results / "metrics/likelihood/digits.csv")["bits_per_dim"].min()
-    card = (folder / "README.md").read_text()
-    assert f"| Fréchet distance | {value:.4g} |" in card
-    assert f"{likelihood:.3f} ±" in card
-    assert "CC BY 4.0" in card
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

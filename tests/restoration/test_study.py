@@ -170,14 +170,6 @@ def test_the_section_has_a_row_for_each_result(studied):
     assert len(summary) == len(rows.drop_duplicates(["problem", "method", "result"]))
 
 
-def test_the_command_writes_table_and_pictures(smoke_results):
-    rows = pd.read_csv(smoke_results / "metrics/restoration.csv")
-    assert set(rows["experiment"]) == {"digits"}
-    with np.load(smoke_results / "metrics/restoration/digits.npz") as pictures:
-        assert pictures["inpainting/posterior/mean"].shape == (3, 8, 8, 1)
-    assert (smoke_results / "figures/restoration.pdf").exists()
-
-
 @pytest.mark.parametrize(
     ("change", "said"),
     [
