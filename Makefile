@@ -1,13 +1,17 @@
 # Two commands for a fresh machine with Python 3.11 or newer: each sets itself up in .venv first.
 #   make quick    the whole pipeline on embedded data, to a report page
-#   make test     formatting, lint, types, documentation, tests
-# make test-slurm starts a SLURM cluster of this machine, as root, and runs the pipeline on it, with what goes wrong on clusters.
+#   make test     formatting, lint, types, documentation, tests, one run of the smoke scale
+# make test-pipeline tests the pipeline itself: reruns, killed and stopped runs, profiles, parts, several processes and SLURM.
+# make test-slurm is its last part: it starts a SLURM cluster of this machine, as root, and runs the pipeline on it.
 # make compare tells what moved in the quick run since the numbers in docs/quick_numbers.csv.
 
 PYTHON ?= python3
 CORES ?= 2
 CONFIG := workflow/config/quick.yaml
 BIN := .venv/bin
+# Workers that share the tests by file, in the order of tests/conftest.py.
+WORKERS ?= 2
+PYTEST := OMP_NUM_THREADS=1 pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 REPORT := results/quick/report/index.html
 
@@ -15,7 +19,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Material for MkDocs tells of its successor at every build.
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: quick compare test test-slurm docs format lock clean
+.PHONY: quick compare test test-pipeline test-slurm lint types unit docs format lock clean
 
 quick: .venv/installed
 	@start=$$(date +%s) && \
@@ -31,16 +35,26 @@ compare: .venv/installed
 	@echo "Open: file://$(CURDIR)/results/quick/report/compare.html"
 
 test: .venv/installed
+	$(MAKE) --jobs 3 lint types unit
+
+test-pipeline: .venv/installed
+	$(PYTEST) --ignore tests/pipeline/slurm tests/pipeline
+	$(MAKE) test-slurm
+
+test-slurm: .venv/installed
+	pytest -rs --durations 5 tests/pipeline/slurm
+
+lint: .venv/installed
 	ruff format --check .
 	ruff check .
 	snakefmt --check Snakefile workflow
 	snakemake --lint
-	mypy
-	mkdocs build --strict
-	pytest
 
-test-slurm: .venv/installed
-	pytest -rs --durations 5 tests/slurm/faults.py tests/slurm/pipeline.py
+types: .venv/installed
+	mypy
+
+unit: .venv/installed
+	$(PYTEST)
 
 docs: .venv/installed
 	mkdocs build --strict

@@ -1,6 +1,6 @@
 """Shapes and types written in annotations are checked while the tests run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from jaxtyping import install_import_hook
@@ -27,11 +27,13 @@ install_import_hook([f"ihdm.{module}" for module in CHECKED], "beartype.beartype
 import os  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
+import threading  # noqa: E402
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 import yaml  # noqa: E402
+from filelock import FileLock  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from ihdm.__main__ import main  # noqa: E402
@@ -44,18 +46,70 @@ ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests/golden"
 
 
+ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+class SmokeRun(threading.Thread):
+    """One run of the pipeline at the smoke scale for all workers, beside the tests that do not need it.
+
+    The first worker to take the lock runs Snakemake; the others wait and read how it ended.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(daemon=True)
+        self.folder = folder
+        self.results = Path(os.environ.get("IHDM_SMOKE", folder)) / "results"
+        self.outcome = ""
+
+    def run(self) -> None:
+        ended = self.folder / "ended"
+        with FileLock(self.folder / "lock"):
+            if not ended.exists():
+                ended.write_text(self.snakemake())
+        self.outcome = ended.read_text()
+
+    def snakemake(self) -> str:
+        """Run it and return what it printed if it failed."""
+        self.results.mkdir(parents=True, exist_ok=True)
+        config = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text()) | {"results": str(self.results)}
+        config_file = self.results.with_suffix(".yaml")
+        config_file.write_text(yaml.safe_dump(config))
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", str(config_file)]
+        finished = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT)
+        return finished.stderr if finished.returncode else ""
+
+
+def needs_smoke_run(item: pytest.Item) -> bool:
+    return "smoke_results" in getattr(item, "fixturenames", ())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files with tests of the smoke run last, as it takes minutes; workers share tests by file."""
+    waiting = {item.path for item in items if needs_smoke_run(item)}
+    items.sort(key=lambda item: item.path in waiting)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def smoke_run(request, tmp_path_factory) -> Iterator[SmokeRun]:
+    """The run, which begins with the first test if any test needs it."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # which all workers share
+    run = SmokeRun(folder / "smoke")
+    if any(map(needs_smoke_run, request.session.items)):
+        run.folder.mkdir(exist_ok=True)
+        run.start()
+    yield run
+    if run.is_alive():
+        run.join()  # another worker needs it
+
+
 @pytest.fixture(scope="session")
-def smoke_results(tmp_path_factory) -> Path:
+def smoke_results(smoke_run) -> Path:
     """The results of one run of the pipeline at the smoke scale, which no test may change; its configuration beside."""
-    results: Path = tmp_path_factory.mktemp("smoke") / "results"
-    config = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text()) | {"results": str(results)}
-    config_file = results.with_suffix(".yaml")
-    config_file.write_text(yaml.safe_dump(config))
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", str(config_file)]
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    finished = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=900)
-    assert finished.returncode == 0, finished.stderr
-    return results
+    smoke_run.join()
+    assert smoke_run.outcome == "", smoke_run.outcome
+    return smoke_run.results
 
 
 @pytest.fixture
@@ -75,7 +129,7 @@ def linear_network() -> Callable[[int], Callable[[Tensor, Tensor], Tensor]]:
     return lambda num_levels: lambda images, levels: -0.05 * images + 0.01 * levels.view(-1, 1, 1, 1) / num_levels
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def exact_network() -> Callable[..., Callable[[Tensor, Tensor], Tensor]]:
     """The network of a process whose estimate is a given one.
 
@@ -99,17 +153,18 @@ def exact_network() -> Callable[..., Callable[[Tensor, Tensor], Tensor]]:
     return make
 
 
-@pytest.fixture
-def ihdm(monkeypatch) -> Callable[..., None]:
+@pytest.fixture(scope="session")
+def ihdm() -> Callable[..., None]:
     """Run a command as ``python -m ihdm`` does; one that fails raises SystemExit."""
 
     def run(*arguments: object) -> None:
-        monkeypatch.setattr(sys, "argv", ["ihdm", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as end:
-            if end.code:
-                raise
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["ihdm", *map(str, arguments)])
+            try:
+                main()
+            except SystemExit as end:
+                if end.code:
+                    raise
 
     return run
 

@@ -43,8 +43,9 @@ def test_another_c_library_is_left_as_it_is(monkeypatch):
 
 CLAIMING = """
     import os, sys
-    from ihdm.devices import claim_gpus
-    claim_gpus(int(sys.argv[1]), is_required=False)
+    from ihdm import devices
+    devices.POLL_SECONDS = 0.05
+    devices.claim_gpus(int(sys.argv[1]), is_required=False)
     print(os.environ.get("CUDA_VISIBLE_DEVICES"), flush=True)
     sys.stdin.readline()
 """

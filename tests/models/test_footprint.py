@@ -25,7 +25,7 @@ def preset() -> NetworkSettings:
         image_channels=3,
         base_channels=16,
         channel_multipliers=(1, 2),
-        blocks_per_level=2,
+        blocks_per_level=1,
         attention_levels=(1,),
         dropout=0.1,
         norm_groups=4,

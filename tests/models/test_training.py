@@ -316,9 +316,10 @@ def test_looks_on_the_way(finished, make_experiment, images, tmp_path):
     assert weights_hash(again, tmp_path / "again") == finished[0]
 
 
-def test_a_finished_training_is_extended_to_the_same_as_a_straight_one(make_experiment, images, tmp_path):
+def test_a_finished_training_is_extended_to_the_same_as_a_straight_one(make_experiment, images, tmp_path, monkeypatch):
     """Weights and history, though its old end was no step at which one looks or logs."""
-    test, run = images[:4], RunSettings(evaluate_every=40, num_held_out=2)
+    monkeypatch.setattr("ihdm.models.training.LOG_EVERY", 10)
+    test, run = images[:4], RunSettings(evaluate_every=8, num_held_out=2)
 
     def trained(state, steps, stop_at=None):
         taken = []
@@ -333,15 +334,15 @@ def test_a_finished_training_is_extended_to_the_same_as_a_straight_one(make_expe
         finish(tmp_path / state)
         return weights_hash(network, tmp_path / f"{state}{steps}"), history, taken[0]
 
-    *straight, _ = trained("straight", 104)
-    assert trained("extended", 30)[2] == 1
+    *straight, _ = trained("straight", 24)
+    assert trained("extended", 6)[2] == 1
     with pytest.raises(InterruptedTrainingError):
-        trained("extended", 70, stop_at=60)
-    assert trained("extended", 70)[2] == 61
-    *extended, first = trained("extended", 104)
-    assert first == 71
+        trained("extended", 14, stop_at=12)
+    assert trained("extended", 14)[2] == 13
+    *extended, first = trained("extended", 24)
+    assert first == 15
     assert extended == straight
-    assert [row["step"] for row in straight[1] if "level" not in row] == [50, 100, 104]
+    assert [row["step"] for row in straight[1] if "level" not in row] == [10, 20, 24]
     files = [
         {path.name: path.read_bytes() for path in (tmp_path / state).iterdir()} for state in ("straight", "extended")
     ]

@@ -108,12 +108,13 @@ def origins(folder: Path) -> None:
     (folder / "metrics/distance.meta.json").write_text(json.dumps(record))
 
 
-@pytest.fixture
-def made_up(tmp_path, scale) -> Callable[..., Results]:
-    """Make the results."""
+@pytest.fixture(scope="session")
+def made_up(tmp_path_factory, scale) -> Callable[..., Results]:
+    """Make the results, each time in another folder, as tests change them."""
 
     def make(has_forward: bool = True) -> Results:
-        folder = tmp_path / "tiny"
+        folder = tmp_path_factory.mktemp("made_up") / "tiny"
+        folder.mkdir()
         tables(folder)
         pictures(folder, scale, has_forward)
         origins(folder)
@@ -131,14 +132,14 @@ def decision(**changes: object) -> dict[str, object]:
     } | changes  # fmt: skip
 
 
-@pytest.fixture
-def ledger(tmp_path) -> Path:
+@pytest.fixture(scope="session")
+def ledger(tmp_path_factory) -> Path:
     rows = [
         decision(),
         decision(experiment="photos", verdict="inconclusive", low=0.5, holm=False),
         decision(experiment="digits_brief", high=None, holm=False),
         decision(id="other", claim="Ours <b>", verdict="not run", value=None, ours=True) | {"low": None, "high": None},
     ]  # fmt: skip
-    path = tmp_path / "claims.json"
+    path = tmp_path_factory.mktemp("ledger") / "claims.json"
     path.write_text(json.dumps({"version": 1, "tested": 2, "claims": rows, "borders": {"best": [1.0]}}))
     return path

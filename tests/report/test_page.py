@@ -55,7 +55,7 @@ class Elements(HTMLParser):
         return [str(attributes[name]) for _, attributes in self.found if name in attributes]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page(made_up, ledger) -> str:
     return report_page(made_up(), ledger, CAPTIONS, ["digits: made by other code"])
 

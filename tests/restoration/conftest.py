@@ -57,7 +57,7 @@ def prior_covariance(power: np.ndarray) -> np.ndarray:
     return basis.T @ (power.ravel()[:, None] * basis)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def restorer(exact_network) -> Callable[..., Restorer]:
     """An exact network of Gaussian images, for any process and coupling."""
 
@@ -87,7 +87,7 @@ def restorer(exact_network) -> Callable[..., Restorer]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def images() -> torch.Tensor:
     """Forty draws of such images."""
     rng = np.random.default_rng(3)

@@ -2,17 +2,23 @@
 
 import json
 import os
-import runpy
 import socket
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
+from ihdm.config.experiments import Experiment
+from ihdm.config.reading import read_config
+
+ROOT = Path(__file__).parents[2]
 BATCH_SIZES = (8, 7)
 PARTICIPANT = """
     import hashlib, json, sys
@@ -45,26 +51,49 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def results(make_experiment, images, tmp_path, monkeypatch):
+def make_experiment() -> Callable[..., Experiment]:
+    """The digits of the smoke scale without dropout, which two processes draw apart; with other training settings."""
+    digits = read_config(ROOT / "workflow/config/smoke.yaml").variants["digits"].experiment.model_dump()
+
+    def make(**training: object) -> Experiment:
+        changed = {"network": digits["network"] | {"dropout": 0.0}, "training": digits["training"] | training}
+        return Experiment.model_validate(digits | changed)
+
+    return make
+
+
+@pytest.fixture
+def images() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1), dtype=np.uint8)
+
+
+def run_together(*commands: list[Any], **variables: str) -> None:
+    """Run commands side by side, each with a rank; all must end well."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, *map(str, command)],
+            env=os.environ | {"OMP_NUM_THREADS": "1"} | (variables and variables | {"RANK": rank, "LOCAL_RANK": rank}),
+        )
+        for rank, command in zip("01", commands, strict=False)
+    ]
+    try:
+        assert [process.wait(timeout=240) for process in processes] == [0] * len(commands)
+    finally:
+        for process in processes:
+            process.kill()
+
+
+@pytest.fixture
+def results(make_experiment, images, tmp_path):
     """What one process saw and lost in ten steps, and what each of two did; for each batch size."""
     np.save(tmp_path / "images.npy", images)
     program = tmp_path / "participant.py"
     program.write_text(textwrap.dedent(PARTICIPANT))
     settings = [make_experiment(batch_size=size, steps=10).model_dump_json() for size in BATCH_SIZES]
-    arguments = [str(program), str(tmp_path / "images.npy"), str(tmp_path), *settings]
-    common = os.environ | {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
-    common |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    processes = [
-        subprocess.Popen([sys.executable, *arguments], env=common | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
-        for rank in range(2)
-    ]
-    try:
-        assert [process.wait(timeout=120) for process in processes] == [0, 0]
-    finally:
-        for process in processes:
-            process.kill()
-    monkeypatch.setattr(sys, "argv", arguments)
-    runpy.run_path(str(program))
+    command = [program, tmp_path / "images.npy", tmp_path, *settings]
+    group = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    run_together(command, command, **group)
+    run_together(command)
     return [json.loads((tmp_path / name).read_text()) for name in ("0of1.json", "0of2.json", "1of2.json")]
 
 
@@ -96,31 +125,19 @@ def train_command(make_experiment, images, tmp_path):
     return arguments
 
 
-def run_together(commands, **variables):
-    """Run commands side by side; all must end well."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1"} | variables
-    processes = [subprocess.Popen(list(map(str, command)), env=environment) for command in commands]
-    try:
-        assert [process.wait(timeout=240) for process in processes] == [0] * len(commands)
-    finally:
-        for process in processes:
-            process.kill()
-
-
 def test_processes_of_one_machine_or_of_several_share_a_training_and_its_looks(train_command, tmp_path):
     """Two that the command starts are two that find each other by a rendezvous, and one, but for rounding."""
-    python, torchrun = sys.executable, [sys.executable, "-m", "torch.distributed.run"]
-    run_together([[python, "-m", "ihdm", "--gpus", 2, "--gpus-optional", *train_command("machine")]])
-    meeting = ["--nnodes", 2, "--nproc-per-node", 1, "--rdzv-backend", "c10d"]
-    meeting += ["--rdzv-endpoint", f"127.0.0.1:{free_port()}", "--rdzv-id", "ihdm"]
-    run_together([[*torchrun, *meeting, "-m", "ihdm", *train_command("machines")] for _ in range(2)])
-    run_together([[python, "-m", "ihdm", *train_command("alone")]])
+    run_together(["-m", "ihdm", "--gpus", 2, "--gpus-optional", *train_command("machine")])
+    torchrun = ["-m", "torch.distributed.run", "--nnodes", 2, "--nproc-per-node", 1, "--rdzv-backend", "c10d"]
+    torchrun += ["--rdzv-endpoint", f"127.0.0.1:{free_port()}", "--rdzv-id", "ihdm"]
+    run_together(*[[*torchrun, "-m", "ihdm", *train_command("machines")]] * 2)
+    run_together(["-m", "ihdm", *train_command("alone")])
     machine, machines, alone = (tmp_path / name for name in ("machine", "machines", "alone"))
     for name in ("model/diffusion_pytorch_model.safetensors", "model/held_out.csv", "previews/step4.png"):
         assert (machine / name).read_bytes() == (machines / name).read_bytes()
     tables = [pd.read_csv(folder / "model/held_out.csv") for folder in (machine, alone)]
     assert tables[0][["step", "level"]].equals(tables[1][["step", "level"]])
-    assert len(tables[0]) == 2 * 10
+    assert len(tables[0]) == 2 * 6
     np.testing.assert_allclose(tables[0]["loss"], tables[1]["loss"], rtol=1e-4)
     sheets = [np.asarray(Image.open(folder / "previews/step4.png")).astype(int) for folder in (machine, alone)]
     assert np.abs(sheets[0] - sheets[1]).max() <= 1

@@ -1,0 +1,129 @@
+"""What is planned of results that are not there yet, and mistakes that stop a run before any job."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+DIGITS = {"source": "folder", "image_size": 8, "image_channels": 1}
+
+
+def test_claims_are_a_target(tmp_path, snakemake):
+    """Planned without a warning: Snakemake's default for the disk would need the sizes of inputs."""
+    planned = snakemake(tmp_path / "results", "-n", "claims")
+    assert planned.status == 0
+    assert planned.jobs["claims"] == planned.jobs["metrics_forward"] == planned.jobs["metrics_data_spectrum"] == 1
+    assert not any(rule.startswith("figure") for rule in planned.jobs)
+    assert "RuntimeWarning" not in planned.text
+
+
+def test_initial_weights_are_trained_first_and_references_are_named(tmp_path, snakemake):
+    """Images that were not cut are measured from the training images, also where the reference is the released one."""
+    fine = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text())["experiments"]["digits"]
+    folder = tmp_path / "results"
+    planned = snakemake(
+        folder, "-n", "-p", folder / "models/fine/history.csv", folder / "metrics/distance/real/digits.csv",
+        experiments__fine={**fine, "initial_weights": "digits"}, evaluation__reference="as_released",
+    )  # fmt: skip
+    assert (planned.jobs["data"], planned.jobs["models"]) == (1, 2)
+    assert planned.text.count(f"--initial-weights {folder}/models/digits") == 1
+    assert "--label dataset=digits --label reference=training" in planned.text
+
+
+@pytest.mark.parametrize("profile", ["workstation", "slurm"])
+def test_every_profile_can_be_planned_with(profile, tmp_path, snakemake):
+    """Whether or not there is such a machine. More GPUs for a training are more memory, up to the limit of a job."""
+
+    def resources(gpus):
+        planned = snakemake(
+            tmp_path / "results", "-n", "--workflow-profile", f"profiles/{profile}",
+            "--set-resources", f"models:gpu={gpus}",
+        )  # fmt: skip
+        assert planned.status == 0, planned.text
+        of_trainings = re.findall(r"^rule models:$.*?^    resources: (.*?)$", planned.text, re.MULTILINE | re.DOTALL)
+        assert len(of_trainings) == 3
+        return dict(item.split("=", 1) for item in of_trainings[0].split(", "))
+
+    one, two, many = resources(1), resources(2), resources(1000)
+    assert (one["gpu"], two["gpu"]) == ("1", "2")
+    assert int(two["mem_mb"]) == 2 * int(one["mem_mb"])
+    limits = yaml.safe_load((ROOT / f"profiles/{profile}/config.yaml").read_text())["resources"]
+    assert int(many["mem_mb"]) == limits["mem_mb"]
+    if profile == "slurm":
+        assert (one["nodes"], one["cpus_per_gpu"], one["runtime"]) == ("1", "4", str(limits["runtime"]))
+
+
+@pytest.mark.parametrize(("config", "networks"), [("config.yaml", 18), ("workflow/config/desk.yaml", 14)])
+def test_every_scale_can_be_planned(config, networks, plan):
+    """But the quick scale, which `make quick` runs."""
+    planned = plan("--forceall", "--configfile", config)
+    assert planned.status == 0, planned.text
+    assert planned.jobs["models"] == networks
+
+
+def test_a_new_scale_can_be_planned(tmp_path, plan, ihdm):
+    """Of images of one's own; without these it has one experiment less to plan."""
+    pictures = tmp_path / "pic {1}"
+    pictures.mkdir()
+    for number in range(30):
+        Image.new("RGB", (48 + number, 40), (8 * number, 0, 0)).save(pictures / f"{number}.png")
+    for name, arguments in (("photos", ()), ("pictures", (pictures,))):
+        path = tmp_path / f"my {name}.yaml"
+        ihdm("config", "new", path, *arguments)
+        planned = plan("--configfile", path)
+        assert planned.status == 0, planned.text
+        assert planned.jobs["models"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changes", "message"),
+    [
+        ((), {"evaluation__num_sampels": 3}, "evaluation.num_sampels: no setting has this name"),
+        (
+            ("--set-resources", "models:gpu=abc"),
+            {},
+            "--set-resources RULE:gpu=abc: give a whole number of GPUs",
+        ),
+    ],
+    ids=["misspelled", "GPUs"],
+)
+def test_mistakes_stop_before_any_job(tmp_path, snakemake, arguments, changes, message):
+    planned = snakemake(tmp_path / "results", "-n", *arguments, **changes)
+    assert planned.status != 0
+    assert message in planned.text
+    assert "Traceback (most recent call last)" not in planned.text
+    assert not (tmp_path / "results").exists()
+
+
+def test_scales_are_never_merged(plan):
+    planned = plan("--configfile", "workflow/config/quick.yaml", "config.yaml")
+    assert planned.status != 0
+    assert "a scale is one complete file, but 2 are given" in planned.text
+
+
+def test_a_missing_path_is_reported_before_any_job_until_its_data_are_prepared(tmp_path, snakemake):
+    pictures, folder = tmp_path / "pictures", tmp_path / "results"
+    dataset = DIGITS | {"path": str(pictures)}
+
+    def run(*options, **changes):
+        return snakemake(folder, folder / "data/digits/train.npy", *options, datasets__digits=dataset | changes)
+
+    message = f"datasets.digits: {pictures}: there is no such folder; let 'path' be the one where the images lie"
+    missing = run()
+    assert missing.status != 0
+    assert message in missing.text
+    assert "Traceback" not in missing.text
+    assert not folder.exists()
+    pictures.mkdir()
+    for number in range(2):
+        Image.new("L", (8, 8), number).save(pictures / f"{number}.png")
+    assert run().status == 0
+    shutil.rmtree(pictures)
+    assert "Nothing to be done" in run().text
+    changed = run("-n", skip_broken=True)  # they would have to be prepared again
+    assert changed.status != 0
+    assert message in changed.text
