@@ -75,7 +75,10 @@ class SmokeRun(threading.Thread):
         config_file = self.results.with_suffix(".yaml")
         config_file.write_text(yaml.safe_dump(config))
         command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", str(config_file)]
-        finished = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT)
+        imports = self.results.parent / "imports"
+        imports.mkdir(exist_ok=True)
+        traced = ENVIRONMENT | {"PYTHONPATH": str(ROOT / "tests/traced"), "IHDM_IMPORTS": str(imports)}
+        finished = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=traced)
         return finished.stderr if finished.returncode else ""
 
 

@@ -98,7 +98,7 @@ def reached(
 
 def rank_correlation(first: Float[np.ndarray, "band"], second: Float[np.ndarray, "band"]) -> float:
     """Return Spearman's rank correlation; 0 where one of the two does not vary."""
-    ranks = pd.DataFrame([first, second]).rank(axis=1).to_numpy()
+    ranks = pd.DataFrame([first, second]).rank(axis=1).to_numpy(copy=True)
     ranks -= ranks.mean(axis=1, keepdims=True)
     scale = np.sqrt(np.square(ranks).sum(axis=1).prod())
     return float(ranks.prod(axis=0).sum() / scale) if scale > 0 else 0.0
