@@ -65,7 +65,8 @@ def test_every_output_has_a_record(smoke_results, ihdm, capsys):
 
 def test_a_network_of_the_workflow_can_be_sampled_as_it_is(smoke_results, tmp_path, ihdm):
     ihdm("sample", smoke_results / "models/digits", "-n", 4, "-o", tmp_path / "sheet.png")
-    ihdm("sample", smoke_results / "models/digits_diffusion", "-n", 4, "-o", tmp_path / "other.png")
+    few = ("--evaluations", 10)  # of 1000
+    ihdm("sample", smoke_results / "models/digits_diffusion", "-n", 4, "-o", tmp_path / "other.png", *few)
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.mode == "L"
 
