@@ -51,8 +51,10 @@ def test_every_kind_of_command_is_seen(imported):
 
 def test_only_the_export_imports_diffusers(imported):
     for command, modules in imported.items():
-        assert not modules & {"diffusers", "transformers", "torch._dynamo", "torchvision"} or command == "models export"
+        assert not modules & {"diffusers", "torchvision"} or command == "models export", command
         assert "transformers" not in modules
+        # torch's optimizers import it as well.
+        assert "torch._dynamo" not in modules or command in ("models export", "models train"), command
 
 
 def test_only_training_imports_accelerate(imported):
