@@ -207,7 +207,7 @@ def test_totals_of_the_documentation_are_sums():
 
 def test_the_command_prints_what_it_assumes_and_writes_a_table(ihdm, tmp_path, capsys):
     output = tmp_path / "plan.csv"
-    values = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text())
+    values = yaml.safe_load((ROOT / "workflow/config/quick.yaml").read_text())
     values["datasets"]["photos"] |= {"source": "folder", "path": str(tmp_path)}
     path = tmp_path / "folder.yaml"
     path.write_text(yaml.safe_dump(values))
