@@ -27,9 +27,8 @@ def test_nothing_is_done_twice(smoke_results, snakemake, profile):
 def checkout(tmp_path) -> Path:
     """A copy of the pipeline, to change, with Snakemake's records of the finished run."""
     folder = tmp_path / "checkout"
-    ignored = shutil.ignore_patterns("__pycache__")
-    for name in ("ihdm", "workflow", "profiles", ".snakemake"):
-        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    for name in ("ihdm", "workflow", "profiles", ".snakemake/metadata"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Snakefile", "environment.yml"):
         shutil.copy(ROOT / name, folder)
     return folder
