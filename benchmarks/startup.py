@@ -2,10 +2,9 @@
 
     python benchmarks/startup.py [results/quick]
 
-For each command, a fresh interpreter imports what the command imports and reports its processor seconds, in the median
-of a few. `import torch` is measured the same way. With the folder of a run, every job is counted by its record, and so
-is what the jobs together took to start and to work, beside what the cores had between the first job's start and the
-last one's end: the rest is Snakemake's, or idle.
+For each command, a fresh interpreter imports what the command imports and reports its processor seconds, the median of
+three. `import torch` is measured the same way. Given a folder of results, it also reports how much of the run's core
+time went into starting jobs, into their work, and into Snakemake or idle cores.
 """
 
 import ast

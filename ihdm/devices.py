@@ -124,7 +124,10 @@ def compute_device() -> "torch.device":
     import torch
 
     kind = torch.accelerator.current_accelerator(check_available=True)
-    return torch.device("cpu") if kind is None else torch.device(kind.type, int(os.environ.get("LOCAL_RANK", "0")))
+    if kind is None:
+        return torch.device("cpu")
+    rank = max(int(os.environ.get("LOCAL_RANK", "0")), 0)
+    return torch.device(kind.type, rank % torch.accelerator.device_count())  # as accelerate places processes
 
 
 def processes() -> "PartialState":

@@ -59,13 +59,16 @@ class SmokeRun(threading.Thread):
         super().__init__(daemon=True)
         self.folder = folder
         self.results = Path(os.environ.get("IHDM_SMOKE", folder)) / "results"
-        self.outcome = ""
+        self.outcome = "the smoke run did not end"
 
     def run(self) -> None:
         ended = self.folder / "ended"
         with FileLock(self.folder / "lock"):
             if not ended.exists():
-                ended.write_text(self.snakemake())
+                try:
+                    ended.write_text(self.snakemake())
+                except Exception as error:
+                    ended.write_text(f"the smoke run failed: {error!r}")
         self.outcome = ended.read_text()
 
     def snakemake(self) -> str:
@@ -77,9 +80,10 @@ class SmokeRun(threading.Thread):
         command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", str(config_file)]
         imports = self.results.parent / "imports"
         imports.mkdir(exist_ok=True)
-        traced = ENVIRONMENT | {"PYTHONPATH": str(ROOT / "tests/traced"), "IHDM_IMPORTS": str(imports)}
-        finished = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=traced)
-        return finished.stderr if finished.returncode else ""
+        paths = os.pathsep.join(filter(None, [str(ROOT / "tests/traced"), os.environ.get("PYTHONPATH")]))
+        traced = ENVIRONMENT | {"PYTHONPATH": paths, "IHDM_IMPORTS": str(imports)}
+        finished = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=traced, timeout=1800)
+        return f"exit status {finished.returncode}\n{finished.stderr}" if finished.returncode else ""
 
 
 def needs_smoke_run(item: pytest.Item) -> bool:

@@ -9,7 +9,7 @@ import torch
 
 from ihdm import devices
 from ihdm.config.settings import HeatSettings
-from ihdm.devices import device_name, full_precision, keep_freed_memory
+from ihdm.devices import compute_device, device_name, full_precision, keep_freed_memory
 from ihdm.heat import heat_process
 
 PROGRAM = """
@@ -161,3 +161,14 @@ def test_a_device_is_named_with_what_may_round(monkeypatch):
         "cuda, Some GPU; TF32 in products: no; TF32 in convolutions: yes; cuDNN chooses by speed: no; "
         "cuDNN deterministic: no"
     )
+
+
+@pytest.mark.parametrize(("rank", "index"), [(None, 0), ("-1", 0), ("1", 1), ("3", 1)])
+def test_processes_share_the_gpus_that_they_see(monkeypatch, rank, index):
+    """As accelerate places them: one after the other, and none where there is no process number."""
+    monkeypatch.setattr("torch.accelerator.current_accelerator", lambda **_options: torch.device("cuda"))
+    monkeypatch.setattr("torch.accelerator.device_count", lambda: 2)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    if rank is not None:
+        monkeypatch.setenv("LOCAL_RANK", rank)
+    assert compute_device() == torch.device("cuda", index)

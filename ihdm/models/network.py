@@ -31,7 +31,7 @@ WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
 MILESTONES_NAME = "milestones"
 """Folder beside them of the averaged networks that were kept on the way, each in a folder of its own, ``stepN``."""
 PROCESS_KEY = "_process"
-"""In the configuration: the settings of the process. What starts with an underscore diffusers passes over."""
+"""In the configuration: the settings of the process. diffusers ignores keys that start with an underscore."""
 FIXED = {
     "_class_name": "UNet2DModel",
     "act_fn": "silu",
@@ -54,7 +54,7 @@ FIXED = {
     "time_embedding_type": "positional",
     "upsample_type": "conv",
 }
-"""What diffusers can vary and the paper's networks have in common."""
+"""Options of ``UNet2DModel`` that are the same in all networks of the paper."""
 
 
 class Deblurrer(nn.Module):
@@ -252,7 +252,11 @@ def _read_network(folder: Path) -> tuple[UNet, Any]:
         network.to_empty(device="cpu").load_state_dict(load_file(folder / WEIGHTS_NAME))
     except ValidationError as error:
         reason = "; ".join(str(mistake["msg"]) for mistake in error.errors())
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+    except KeyError as error:
+        reason = f"{CONFIG_NAME} has no entry {error}"
+    except (OSError, ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+    except SafetensorError as error:
         reason = " ".join(str(error).split())
     else:
         return network, config.get(PROCESS_KEY)

@@ -1,7 +1,7 @@
-"""The authors' checkpoints, read into the same network as diffusers has it.
+"""Convert the authors' checkpoints to our network.
 
-Their U-Net is that of the improved diffusion models' code. It has the layers of ``UNet2DModel`` under other names; of
-an attention, query, key and value are one convolution of width 1, in this order. A checkpoint is what ``torch.save``
+Their U-Net is that of the improved diffusion models' code. It has the layers of ``ihdm.models.unet`` under other names;
+of an attention, query, key and value are one convolution of width 1, in this order. A checkpoint is what ``torch.save``
 made of ``optimizer``, ``model`` (as ``DataParallel`` names it), ``ema`` and ``step``.
 """
 
@@ -45,7 +45,7 @@ class Part:
 
     Attributes:
         theirs: in their code.
-        ours: in diffusers; three for query, key and value, which are one layer there.
+        ours: in our network, and in diffusers; three for query, key and value, which are one layer there.
         is_narrow: whether it is a convolution of width 1 over pixels in a row there, and linear here.
     """
 

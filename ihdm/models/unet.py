@@ -166,7 +166,7 @@ class Stage(nn.Module):
             resnets.append(ResidualBlock(channels, channels_out, preset))
             if number < num_attentions:
                 attentions.append(Attention(channels_out, preset))
-        # Lists, of one member or none too, so that parameters have diffusers' names.
+        # Lists even for one module or none: this gives parameters the names of diffusers.
         self.attentions = nn.ModuleList(attentions)
         self.resnets = nn.ModuleList(resnets)
         self.downsamplers = nn.ModuleList([Downsample(channels_out)] if downsample else [])

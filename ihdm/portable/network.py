@@ -14,12 +14,17 @@ from ihdm.models.unet import InputConvolution
 from ihdm.storage.images import StoredImages
 
 
+def keep_input_precise(unet: UNet2DModel) -> None:
+    """Keep the first convolution in float32 under autocast; to be called before hooks replace its ``forward``."""
+    unet.conv_in.__class__ = InputConvolution
+
+
 class _Sample(nn.Module):
     """A ``UNet2DModel`` that returns a tensor, and whose first convolution stays in float32."""
 
     def __init__(self, unet: UNet2DModel) -> None:
         super().__init__()
-        unet.conv_in.__class__ = InputConvolution
+        keep_input_precise(unet)
         self.unet = unet
 
     def forward(self, images: Images, levels: Int[Tensor, "batch"]) -> Images:
@@ -27,7 +32,7 @@ class _Sample(nn.Module):
 
 
 def as_deblurrer(unet: UNet2DModel, precision: Precision) -> Deblurrer:
-    """Return diffusers' network, in evaluation mode, as the callable that the method is written in."""
+    """Wrap diffusers' network as f(u, k) and switch it to evaluation mode."""
     return Deblurrer(_Sample(unet.eval()), precision)
 
 

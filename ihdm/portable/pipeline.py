@@ -17,7 +17,7 @@ from torch import Tensor
 from ihdm.config.settings import Precision
 from ihdm.errors import UserError
 from ihdm.heat import Images
-from ihdm.portable.network import as_deblurrer
+from ihdm.portable.network import as_deblurrer, keep_input_precise
 from ihdm.portable.prior import Prior, StoredCalibration
 from ihdm.portable.scheduler import Generators, IHDMScheduler
 from ihdm.storage.tensors import to_uint8
@@ -56,6 +56,8 @@ class IHDMPipeline(DiffusionPipeline):
         calibration: StoredCalibration | None = None,
     ) -> None:
         super().__init__()
+        if isinstance(unet, UNet2DModel):
+            keep_input_precise(unet)
         self.register_modules(unet=unet, scheduler=scheduler, prior=prior, calibration=calibration)
 
     @classmethod

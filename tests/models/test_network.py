@@ -314,3 +314,21 @@ def test_half_precision_is_refused_on_a_cpu(preset, tmp_path):
     save_network(build_network(preset), tmp_path, PROCESS)
     with pytest.raises(UserError, match=r"evaluation\.compute\.precision 'fp16' needs a GPU"):
         load_network(tmp_path, PROCESS, IMAGES, compute=ComputeSettings(precision="fp16", compile=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"block_out_channels": [0]}, "no network can be loaded"),
+        ({"sample_size": None}, "no network can be loaded"),
+        (None, f"{CONFIG_NAME} has no entry 'sample_size'"),
+    ],
+)
+def test_a_damaged_configuration_is_named(preset, tmp_path, change, message):
+    save_network(build_network(preset), tmp_path, PROCESS)
+    config = json.loads((tmp_path / CONFIG_NAME).read_text())
+    if change is None:
+        del config["sample_size"]
+    (tmp_path / CONFIG_NAME).write_text(json.dumps(config | (change or {})))
+    with pytest.raises(UserError, match=message):
+        load_network(tmp_path, PROCESS, IMAGES)

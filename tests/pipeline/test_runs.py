@@ -74,9 +74,10 @@ def test_a_killed_run_goes_on_and_ends_the_same(smoke_results, folder, snakemake
     assert snakemake(folder, "--unlock").status == 0
     again = snakemake(folder, target)
     assert again.status == 0, again.text
-    expected, found = hashes(smoke_results), hashes(folder)
+    found = hashes(folder)
     assert {"models/digits/history.csv", "samples/digits/delta0/samples.npy"} <= found.keys()
-    assert found == {name: expected[name] for name in found}
+    expected = {name: hashlib.sha256((smoke_results / name).read_bytes()).hexdigest() for name in found}
+    assert found == expected
 
 
 @pytest.fixture

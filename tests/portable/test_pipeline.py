@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from accelerate.hooks import ModelHook, add_hook_to_module
 from diffusers import DiffusionPipeline
 from PIL import Image
 
@@ -255,3 +256,11 @@ def test_progress_is_shown(make_pipeline, capsys):
     pipeline(1)
     assert "6/6" in capsys.readouterr().err
     assert Path(inspect.getfile(IHDMPipeline)).name == "pipeline.py"
+
+
+def test_the_first_convolution_stays_precise_under_offload_hooks(make_pipeline):
+    """Hooks keep the ``forward`` that a module has when they are added."""
+    convolution = make_pipeline().unet.conv_in
+    add_hook_to_module(convolution, ModelHook())
+    with torch.autocast("cpu", torch.bfloat16):
+        assert convolution(torch.rand(1, 3, 8, 8)).dtype == torch.float32
