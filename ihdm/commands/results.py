@@ -68,21 +68,11 @@ def crate(
     as they may have a licence of their own; logs and what is unfinished too. In the folder of results itself, only
     these few files are added; what is left out stays there, but is not described.
     """
-    from ihdm.crate.contents import PIPELINE, pipeline_files, result_files
-    from ihdm.crate.graph import metadata
-    from ihdm.crate.project import Project
-    from ihdm.crate.scale import SCALE_NAME, scale_file
-    from ihdm.crate.writing import require_free, write_crate
+    from ihdm.crate.writing import write_crate
     from ihdm.results.folder import load_results
+    from ihdm.storage.code import PACKAGE
 
     results = load_results(folder).folder
-    target = output or results
-    require_free(target, results)
-    checkout = Project.read(project)
-    files = result_files(results, with_data=include_data) | pipeline_files(checkout)
-    with scale_file(results) as scale:
-        if scale:
-            files[PIPELINE / SCALE_NAME] = scale
-        write_crate(files, metadata(files, results, checkout, license_name), target)
-        size = sum(path.stat().st_size for path in files.values())
-    typer.echo(f"{target}: {len(files)} files, {size / 1e6:.1f} MB")
+    checkout = project or PACKAGE.parent
+    sizes = write_crate(results, output or results, checkout, license_name, with_data=include_data)
+    typer.echo(f"{output or results}: {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB")

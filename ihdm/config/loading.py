@@ -1,6 +1,8 @@
-"""YAML files into plain values, within limits; a key that is given twice or a value that cannot be read is an error."""
+"""YAML and JSON files into plain values, within limits; a duplicate key or an unreadable value is an error."""
 
+import json
 from collections import Counter
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -56,10 +58,10 @@ class _Loader(yaml.SafeLoader):
 
 
 def load_yaml(path: str | Path) -> dict[str, Any]:
-    """Return the settings that a YAML file holds, not validated.
+    """Return the settings that a YAML or JSON file holds, not validated. Only in JSON is 2e-05 a number.
 
     Raises:
-        UserError: if the file cannot be read, is not YAML, gives a key twice, goes beyond the limits or holds nothing.
+        UserError: if the file cannot be read, is neither, gives a key twice, goes beyond the limits or holds nothing.
     """
     try:
         with Path(path).open("rb") as stream:
@@ -69,8 +71,10 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
     if len(content) > MAX_BYTES:
         raise UserError(f"{path}: larger than {MAX_BYTES // 1024} KiB, as no configuration is; is it the wrong file?")
     try:
-        loader = _Loader(content.decode("utf-8-sig"), path)
-        values = loader.get_single_data()
+        text = content.decode("utf-8-sig")
+        values = _Loader(text, path).get_single_data()
+        with suppress(ValueError):  # which is not JSON
+            values = json.loads(text)
     except UnicodeDecodeError:
         raise UserError(f"{path}: not a text file in UTF-8; if it is text, save it as UTF-8") from None
     except yaml.YAMLError as error:

@@ -1,43 +1,97 @@
-"""Which files go into a crate, and under which path."""
+"""What goes into a crate: finished results, the pipeline's own files, and descriptions of both."""
 
+import json
+import mimetypes
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from ihdm.crate.project import Project
+import yaml
+
+from ihdm.errors import UserError
+from ihdm.report.sections import SECTIONS
 from ihdm.results.folder import STAGES
+from ihdm.storage.provenance import read_record
 
-FOLDERS = (*STAGES, "benchmarks")
 WITH_DATA = ("data", "portable")
-"""Those that hold images that networks were trained on, or what a prior keeps of each: their coefficients.
+"""Folders with training images, or with the coefficients of training images that a prior keeps.
 
-Without its prior a portable model does not load, and the network itself is among the models.
+An exported pipeline does not load without its prior; the network itself is also in ``models``.
 """
 PIPELINE = PurePosixPath("pipeline")
-"""Folder of the crate that holds the project's own files."""
+"""Folder of the crate with the project's own files."""
+PIPELINE_FILES = (
+    *("Snakefile", "workflow/rules/*.smk", "workflow/report/*.rst", "environment*.yml", "requirements.lock"),
+    *("CITATION.cff", "LICENSE"),
+)
+WHOLE_SCALE = ("tables/tables.meta.json", "report/claims.meta.json", "report/index.meta.json")
+"""Records whose settings are the complete configuration."""
+KNOWN = yaml.safe_load(Path(__file__).with_name("descriptions.yaml").read_text(encoding="utf-8"))
+"""Formats and descriptions of files by their paths."""
 
 
-def result_files(results: Path, *, with_data: bool) -> dict[PurePosixPath, Path]:
-    """Return the finished results by their path in the crate; logs and what is unfinished are none.
-
-    Args:
-        results: the folder of results.
-        with_data: whether the images that networks were trained on are among them, and what keeps something of each.
-    """
-    folders = [name for name in FOLDERS if with_data or name not in WITH_DATA]
-    return {
-        PurePosixPath(path.relative_to(results).as_posix()): path
-        for folder in folders
-        for path in _finished(results / folder)
-    }
-
-
-def pipeline_files(project: Project) -> dict[PurePosixPath, Path]:
-    """Return the files of the pipeline by their path in the crate."""
-    return {PIPELINE / path.as_posix(): project.folder / path for path in project.files}
+def crate_files(results: Path, project: Path, *, with_data: bool) -> dict[PurePosixPath, Path]:
+    """Return finished results and the files of the pipeline by their path in the crate; logs and state are left out."""
+    folders = [name for name in (*STAGES, "benchmarks") if with_data or name not in WITH_DATA]
+    found = [(PurePosixPath(), results, path) for name in folders for path in _finished(results / name)]
+    found += [(PIPELINE, project, path) for pattern in PIPELINE_FILES for path in sorted(project.glob(pattern))]
+    return {place / path.relative_to(folder).as_posix(): path for place, folder, path in found}
 
 
 def _finished(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
-        # What is being written lies in a folder whose name starts with a dot.
+        # Unfinished files are in folders whose names start with a dot.
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
             yield path
+
+
+def read_citation(project: Path) -> dict[str, Any]:
+    """Return the content of the CITATION.cff of a checkout.
+
+    Raises:
+        UserError: if there is no checkout of the project.
+    """
+    try:
+        citation = yaml.safe_load((project / "CITATION.cff").read_text(encoding="utf-8"))
+        is_complete = all(citation[key] for key in ("title", "license", "version", "authors"))
+    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError):
+        is_complete = False
+    if not is_complete or not (project / "Snakefile").is_file():
+        raise UserError(
+            f"{project}: no checkout of the project with Snakefile and CITATION.cff (title, license, version and "
+            "authors); name one with --project"
+        )
+    return citation
+
+
+def scale_of(results: Path) -> str | None:
+    """Return the configuration that results were made with, as a file for Snakemake; None if they are unfinished."""
+    for name in WHOLE_SCALE:
+        try:
+            return json.dumps(read_record(results / name)["settings"], indent=1, ensure_ascii=False) + "\n"
+        except UserError:
+            continue
+    return None
+
+
+def describe(path: str, project: Path) -> str:
+    """Describe a file, or a folder if the path ends in a slash.
+
+    Args:
+        path: in the crate.
+        project: the checkout, which holds the captions of figures.
+    """
+    place = PurePosixPath(path)
+    if place.parts[:-1] == ("metrics",) and place.suffix and place.stem in SECTIONS:
+        return SECTIONS[place.stem].HEADING
+    caption = project / f"workflow/report/{place.stem}.rst"
+    if place.parts[:-1] == ("figures",) and caption.is_file():
+        return " ".join(re.sub(r"[`*]", "", caption.read_text(encoding="utf-8")).split())
+    kinds = KNOWN["descriptions"].items()
+    return next(text.format(*match.groups()) for pattern, text in kinds if (match := re.fullmatch(pattern, path)))
+
+
+def encoding(path: str) -> Any:  # noqa: ANN401 (of JSON)
+    """Return the media type of a file from its extension; if it has none, with the page of its specification."""
+    return KNOWN["formats"].get(PurePosixPath(path).suffix) or mimetypes.MimeTypes().guess_type(path)[0] or "text/plain"

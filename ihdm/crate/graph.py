@@ -1,196 +1,225 @@
-"""The metadata of a crate: files and folders, what made them, whom to cite."""
+"""The metadata of a crate: files and folders, the actions that made them, whom to cite."""
 
+import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Mapping
+import re
+from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
-from rocrate.model import ContextEntity, DataEntity
+from rocrate.model import ContextEntity, Entity
 from rocrate.rocrate import ROCrate
 
-from ihdm.crate.actions import Actions, identifier
-from ihdm.crate.contents import PIPELINE
-from ihdm.crate.describing import SPECIFICATIONS, describe, describe_folder, encoding
-from ihdm.crate.people import Entity, authors, licence_of, paper, reference, software
-from ihdm.crate.project import Project
+from ihdm.crate.contents import KNOWN, PIPELINE, describe, encoding, read_citation
+from ihdm.errors import UserError
 from ihdm.results.origin import ENDING, Origin
 from ihdm.storage.files import sha256
 
 METADATA_NAME = "ro-crate-metadata.json"
-VERSION = "1.1"
-"""Of RO-Crate: the one that the profiles are made for."""
-WORKFLOW_CRATE = "https://w3id.org/workflowhub/workflow-ro-crate/1.0"
 PROCESS_RUN = "https://w3id.org/ro/wfrun/process/0.5"
-PROFILES = {WORKFLOW_CRATE: ("Workflow RO-Crate", "1.0"), PROCESS_RUN: ("Process Run Crate", "0.5")}
-TERMS = {"sha256": "https://w3id.org/ro/terms/workflow-run#sha256"}
-"""Terms that this version of RO-Crate does not have."""
-SNAKEMAKE: Entity = {
-    "@id": "https://w3id.org/workflowhub/workflow-ro-crate#snakemake",
-    "@type": "ComputerLanguage",
-    "name": "Snakemake",
-    "url": "https://snakemake.readthedocs.io",
-}
+WORKFLOW_CRATE = "https://w3id.org/workflowhub/workflow-ro-crate/1.0"
 
 
-def metadata(
-    files: Mapping[PurePosixPath, Path], results: Path, project: Project, license_name: str | None = None
-) -> str:
-    """Return the metadata of a crate as text, the same for the same files.
+class Crate:
+    """A crate being described, the same for the same files; the arguments are those of ``write_crate``.
 
     Args:
-        files: where each file lies, by its path in the crate.
-        results: the folder of results that they come from.
-        project: the checkout of the project.
-        license_name: of the results: an SPDX identifier or an address; that of the software, unless given.
-
-    Raises:
-        UserError: if a result is not what its record tells, or the licence is none.
+        files: where each file is, by its path in the crate.
     """
-    crate = ROCrate(version=VERSION)
-    crate.metadata.extra_terms.update(TERMS)
-    crate.metadata["conformsTo"] = [{"@id": crate.metadata.profile}, {"@id": WORKFLOW_CRATE}]
-    licence = licence_of(license_name or project.citation["license"])
-    people = authors(project.citation["authors"])
-    tool = software(project.citation, people, licence_of(project.citation["license"]))
-    cited = paper(project.citation)
-    actions = Actions(files, tool)
-    origins = [Origin.read(results, path) for name, path in files.items() if _is_record(name)]
-    about = {origin.record: reference(actions.add(origin)) for origin in origins}
 
-    _add_files(crate, files, project, about, people, licence_of(project.citation["license"]))
-    workflow = crate.dereference(f"{PIPELINE}/Snakefile")
-    contexts = [licence, licence_of(project.citation["license"]), tool, *people, *actions.instruments.values()]
-    contexts += [*actions.absent.values(), *actions.found]
-    if cited:
-        contexts += [cited[0], *cited[1]]
-    contexts += [
-        {"@id": place, "@type": "CreativeWork", "name": name, "version": version}
-        for place, (name, version) in PROFILES.items()
-    ]
-    contexts += [{"@id": place, "@type": "WebSite", "name": name} for place, name in SPECIFICATIONS.items()]
-    for entity in contexts:
-        _add(crate, ContextEntity, entity)
-    _describe_root(crate, results, origins, {
-        "license": reference(licence),
-        "author": [reference(one) for one in people],
-        "citation": [reference(one) for one in ([cited[0]] if cited else []) + [tool]],
-        "mainEntity": {"@id": workflow.id},
-        "mentions": [reference(one) for one in actions.found],
-    })  # fmt: skip
-    return json.dumps(_sorted(crate.metadata.generate()), indent=1, ensure_ascii=False) + "\n"
+    def __init__(
+        self, files: dict[PurePosixPath, Path], results: Path, project: Path, license_name: str | None
+    ) -> None:
+        self.results, self.project, self.citation = results, project, read_citation(project)
+        self.crate = ROCrate(version="1.1")  # the version that the profiles are made for
+        self.crate.metadata.extra_terms["sha256"] = "https://w3id.org/ro/terms/workflow-run#sha256"
+        self.license = self._license(license_name or self.citation["license"])
+        self.people = self._people(self.citation["authors"])
+        self.software = self._entity(
+            f"#{self.citation['title']}",
+            "SoftwareApplication",
+            self.citation["title"],
+            softwareVersion=str(self.citation["version"]),
+            license=self._license(self.citation["license"]),
+            author=self.people,
+            url=self.citation.get("repository-code") or self.citation.get("url"),
+        )
+        self.files = {path: self._add_file(name, path) for name, path in files.items()}
+        self.origins = [Origin.read(results, path) for name, path in files.items() if name.name.endswith(ENDING)]
+        self.actions = [self._action(origin) for origin in self.origins]
+        self._describe_root()
 
+    def metadata(self) -> str:
+        """Return the text of ``ro-crate-metadata.json``: the crate itself first, then all entities by name."""
+        content = self.crate.metadata.generate()
+        first = [METADATA_NAME, "./"]
+        content["@graph"].sort(key=lambda one: (first.index(one["@id"]) if one["@id"] in first else 2, one["@id"]))
+        for entity in content["@graph"]:
+            entity.get("hasPart", []).sort(key=lambda part: part["@id"])
+            # RO-Crate wants a single value without a list around it.
+            entity |= {key: value[0] for key, value in entity.items() if isinstance(value, list) and len(value) == 1}
+        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
-def _is_record(name: PurePosixPath) -> bool:
-    return name.name.endswith(ENDING)
+    def _entity(self, identifier: str, kind: str, name: str, /, **properties: Any) -> ContextEntity:  # noqa: ANN401
+        """Add what is not in the crate itself; empty properties are left out."""
+        given = {key: value for key, value in properties.items() if value not in (None, "", [])}
+        return self.crate.add(ContextEntity(self.crate, identifier, {"@type": kind, "name": name, **given}))
 
+    def _license(self, name: str) -> Entity:
+        if re.match(r"https?://\S+$", name):
+            return self._entity(name, "CreativeWork", name, description="The license, as described at its address")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]*", name):
+            raise UserError(
+                f"--license {name!r}: give an SPDX identifier such as CC-BY-4.0, or the address of a license"
+            )
+        told = f"The license that SPDX calls {name}"
+        return self._entity(
+            f"https://spdx.org/licenses/{name}", "CreativeWork", name, identifier=name, description=told
+        )
 
-def _add(crate: ROCrate, kind: type, entity: Entity) -> None:
-    content = dict(entity)
-    crate.add(kind(crate, content.pop("@id"), properties=content))
+    def _people(self, authors: list[dict[str, str]]) -> list[Entity]:
+        """Add the people and organizations of a list of authors."""
+        found = []
+        for one in authors:
+            family, given = one.get("family-names"), one.get("given-names", "")
+            name = f"{given} {family}".strip() if family else one["name"]
+            address = one.get("orcid") or one.get("website") or "#" + re.sub(r"\W+", "-", name.lower())
+            names = {"familyName": family, "givenName": given, "affiliation": one.get("affiliation")}
+            found.append(self._entity(address, "Person" if family else "Organization", name, **names))
+        return found
 
+    def _paper(self) -> list[Entity]:
+        """Add the paper to be cited, if there is one."""
+        paper = self.citation.get("preferred-citation")
+        if not paper:
+            return []
+        numbers = [one["value"] for one in paper.get("identifiers", [])]
+        archived = [f"https://arxiv.org/abs/{one[6:]}" for one in numbers if one.startswith("arXiv:")]
+        addresses = [f"https://doi.org/{paper['doi']}"] if "doi" in paper else []
+        address = [*addresses, *archived, paper.get("url", "#paper")][0]
+        told = {"datePublished": str(paper.get("year", "")), "publisher": paper.get("collection-title")}
+        people = self._people(paper["authors"])
+        return [self._entity(address, "ScholarlyArticle", paper["title"], author=people, identifier=numbers, **told)]
 
-def _add_files(
-    crate: ROCrate,
-    files: Mapping[PurePosixPath, Path],
-    project: Project,
-    about: Mapping[Path, dict[str, str]],
-    people: list[Entity],
-    licence: Entity,
-) -> None:
-    """Add every file and every folder above one."""
-    captions = project.captions
-    parts: dict[PurePosixPath, list[dict[str, str]]] = defaultdict(list)
-    _add(crate, ContextEntity, SNAKEMAKE)
-    for name, path in files.items():
-        entity: Entity = {
-            "@id": identifier(name),
-            "@type": "File",
+    def _action(self, origin: Origin) -> Entity:
+        """Add the action of a record."""
+        facts = {
+            "seed": origin.seed,
+            "device": origin.device,
+            "seconds": origin.seconds,
+            "SHA-256 of the settings": origin.content.get("settings_sha256"),
+            "SHA-256 of the code": origin.code_sha256,
+        }
+        started = origin.finished and origin.seconds is not None and origin.finished - timedelta(seconds=origin.seconds)
+        record = self.files[origin.record]
+        record["about"] = action = self._entity(
+            f"#made-{record.id}",
+            "CreateAction",
+            f"python -m ihdm {origin.command}",
+            description="; ".join(f"{name} {value}" for name, value in facts.items() if value is not None),
+            instrument=self._instrument(origin),
+            object=[self._file(origin, *one) for one in origin.inputs.items()],
+            result=[self._file(origin, *one, is_result=True) for one in origin.outputs.items()],
+            actionStatus="http://schema.org/CompletedActionStatus",
+            endTime=origin.finished and origin.finished.isoformat(),
+            startTime=started.isoformat(timespec="seconds") if started else None,
+        )
+        return action
+
+    def _file(self, origin: Origin, path: str, known: str, *, is_result: bool = False) -> Entity:
+        """Return a file in the crate, or add what is known of one that is not, or was changed since it was read."""
+        local = origin.local(path)
+        if local in self.files:
+            if sha256(local) == known:
+                return self.files[local]
+            if is_result:
+                raise UserError(f"{local}: is not what {origin.record} records: it was changed since; make it again")
+        name = local.relative_to(origin.results).as_posix() if local else PurePosixPath(path).name
+        told = f"{name}, which is not in this crate; its SHA-256 is {known}"
+        return self._entity(f"#{known}", "CreativeWork", name, description=told, sha256=known)
+
+    def _instrument(self, origin: Origin) -> Entity:
+        """Add the version of the software that a record names, and the packages below it."""
+        version = str(origin.versions.get("ihdm", self.citation["version"]))
+        packages = []
+        for name, number in origin.versions.items():
+            address = f"https://docs.python.org/release/{number}/" if name == "python" else f"pkg:pypi/{name}@{number}"
+            if name != "ihdm":
+                packages.append(self._entity(address, "SoftwareApplication", name, softwareVersion=number))
+        name, commit = self.citation["title"], origin.commit
+        known = hashlib.sha256(json.dumps(origin.versions, sort_keys=True).encode()).hexdigest()
+        return self._entity(
+            f"{self.software.id}-{version}-{(commit or 'unknown').replace('-dirty', '+')[:13]}-{known[:8]}",
+            "SoftwareApplication",
+            name,
+            softwareVersion=f"{version} ({commit or 'no commit'})",
+            description=f"{name} {version}, commit {commit or 'not known'}",
+            isBasedOn=self.software,
+            softwareRequirements=packages,
+            url=self.software.get("url"),
+        )
+
+    def _add_file(self, name: PurePosixPath, path: Path) -> Entity:
+        """Add a file, and every folder above it."""
+        told = {
             "name": name.name,
-            "description": describe(str(name), captions) + _licence_told(path),
+            "description": describe(str(name), self.project) + _license_of_images(path),
             "encodingFormat": encoding(str(name)),
             "contentSize": str(path.stat().st_size),
             "sha256": sha256(path),
         }
-        if path in about:
-            entity["about"] = about[path]
         if name == PIPELINE / "Snakefile":
-            entity |= {
-                "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
-                "programmingLanguage": reference(SNAKEMAKE),
-                "version": str(project.citation["version"]),
-                "license": reference(licence),
-                "author": [reference(one) for one in people],
-                "creator": [reference(one) for one in people],
-            }
-        _add(crate, DataEntity, entity)
-        child = {"@id": entity["@id"]}
+            told |= {"version": str(self.citation["version"]), "license": self.software["license"]}
+            told |= {"author": self.people, "creator": self.people}
+            file = self.crate.add_workflow(path, name, properties=told, main=True, lang="snakemake")
+            for key in ("url", "identifier"):  # addresses alone, not entities that the crate would have to describe
+                file.lang[key] = file.lang.properties()[key]["@id"]
+        else:
+            file = self.crate.add_file(path, name, properties=told)
+        child, is_new = file, True
         for folder in name.parents[:-1]:
-            if child in parts[folder]:
+            if is_new := is_new and f"{quote(str(folder))}/" not in self.crate:
+                told = {"name": folder.name, "description": describe(f"{folder}/", self.project)}
+                self.crate.add_dataset(dest_path=folder, properties=told)
+            parent = self.crate.get(f"{quote(str(folder))}/")
+            parent.append_to("hasPart", child)
+            if not is_new:
                 break
-            parts[folder].append(child)
-            child = {"@id": f"{identifier(folder)}/"}
-    for folder, inside in sorted(parts.items()):
-        _add(crate, DataEntity, {
-            "@id": f"{identifier(folder)}/",
-            "@type": "Dataset",
-            "name": folder.name,
-            "description": describe_folder(str(folder)),
-            "hasPart": sorted(inside, key=lambda child: child["@id"]),
-        })  # fmt: skip
+            child = parent
+        return file
+
+    def _describe_root(self) -> None:
+        root, results = self.crate.root_dataset, self.results
+        root["name"] = f"{results.resolve().name}: inverse heat dissipation, reproduced"
+        places = [origin.record.relative_to(results).parts for origin in self.origins]
+        networks = ", ".join(dict.fromkeys(place[1] for place in places if place[0] == "models"))
+        kept = " and the exported pipelines, which may keep coefficients of each," * (results / "portable").is_dir()
+        root["description"] = (
+            "Results of the pipeline that reproduces “Generative Modelling with Inverse Heat Dissipation”: trained "
+            "networks, samples, measurements, figures, tables and the claims of the paper with verdicts, each with a "
+            f"record of what made it.{f' Networks: {networks}.' if networks else ''} "
+            f"Images that networks were trained on{kept} are "
+            + ("included." if "data/" in self.crate else "left out, as they may have a license of their own.")
+        )
+        root["conformsTo"] = [
+            self._entity(PROCESS_RUN, "CreativeWork", "Process Run Crate", version="0.5"),
+            self._entity(WORKFLOW_CRATE, "CreativeWork", "Workflow RO-Crate", version="1.0"),
+        ]
+        for address, name in KNOWN["specifications"].items():
+            self._entity(address, "WebSite", name)
+        root["keywords"] = "generative models, inverse heat dissipation, diffusion models, reproducibility"
+        if finished := [origin.finished for origin in self.origins if origin.finished]:
+            root.datePublished = max(finished)
+        root["license"], root["author"] = self.license, self.people
+        root["citation"] = [*self._paper(), self.software]
+        root["mentions"] = self.actions
 
 
-def _licence_told(path: Path) -> str:
-    """Return what is known of the licence of images, of which a description lies beside them."""
-    described = path.with_suffix(".json")
-    if path.suffix != ".npy" or not described.is_file():
-        return ""
+def _license_of_images(path: Path) -> str:
+    """Return what is known of the license of images, from the description beside them."""
     try:
-        told = json.loads(described.read_text())
+        told = json.loads(path.with_suffix(".json").read_text(encoding="utf-8")) if path.suffix == ".npy" else {}
         return f"; source: {told['source']}; licence: {told['licence']}"
-    except (ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError):
         return ""
-
-
-def _describe_root(crate: ROCrate, results: Path, origins: list[Origin], told: Mapping[str, Any]) -> None:
-    root = crate.root_dataset
-    finished = max((origin.finished for origin in origins if origin.finished), default=None)
-    names = ", ".join(dict.fromkeys(path.parts[1] for path in _models(origins)))
-    folders = (
-        " and the portable models, which may keep coefficients of each," if (results / "portable").is_dir() else ""
-    )
-    root["name"] = f"{results.resolve().name}: inverse heat dissipation, reproduced"
-    root["description"] = (
-        "Results of the pipeline that reproduces “Generative Modelling with Inverse Heat Dissipation”: trained "
-        "networks, samples, measurements, figures, tables and the claims of the paper with verdicts, each with a "
-        f"record of what made it.{f' Networks: {names}.' if names else ''} "
-        f"Images that networks were trained on{folders} are "
-        + ("included." if "data/" in crate else "left out, as they may have a licence of their own.")
-    )
-    root["conformsTo"] = [{"@id": place} for place in PROFILES]
-    root["keywords"] = "generative models, inverse heat dissipation, diffusion models, reproducibility"
-    if finished:
-        root["datePublished"] = finished.isoformat()
-    for key, value in told.items():
-        root[key] = value
-
-
-def _models(origins: list[Origin]) -> list[PurePosixPath]:
-    paths = [PurePosixPath(origin.record.relative_to(origin.results).as_posix()) for origin in origins]
-    return [path for path in paths if path.parts[0] == "models"]
-
-
-def _sorted(content: dict[str, Any]) -> dict[str, Any]:
-    """Put the graph in order: what is about the crate itself first, then by name."""
-    first = [METADATA_NAME, "./"]
-    graph = sorted(
-        content["@graph"], key=lambda one: (one["@id"] not in first, one["@id"] != METADATA_NAME, one["@id"])
-    )
-    root = next(entity for entity in graph if entity["@id"] == "./")
-    root["hasPart"] = sorted(root["hasPart"], key=lambda part: part["@id"])
-    return content | {"@graph": [{key: _single(value) for key, value in entity.items()} for entity in graph]}
-
-
-def _single(value: Any) -> Any:  # noqa: ANN401 (of JSON)
-    """Return what is alone in a list without the list, as RO-Crate wants it."""
-    return value[0] if isinstance(value, list) and len(value) == 1 else value

@@ -1,19 +1,25 @@
 """A scale to start from says the truth and runs."""
 
 import itertools
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
+from ihdm.config.loading import load_yaml
 from ihdm.config.processes import BlurringSettings, DiffusionSettings
 from ihdm.config.reading import read_config
 from ihdm.config.scale import Config
 from ihdm.config.settings import Settings
+from ihdm.config.template import scale_text
 
 ROOT = Path(__file__).parents[2]
+SCALES = [ROOT / "config.yaml", *sorted((ROOT / "workflow/config").glob("*.yaml"))]
 
 
 def draw_pictures(folder: Path, number: int) -> Path:
@@ -79,6 +85,26 @@ def test_what_cannot_be_started_from_is_told_and_nothing_is_written(ihdm, ihdm_f
     path.write_text("mine")
     assert f"{path}: is there already" in ihdm_fails("config", "new", path)
     assert path.read_text() == "mine"
+
+
+def tiny(value: Any) -> Any:
+    """The same settings with numbers that Python writes as 2e-05."""
+    if isinstance(value, dict):
+        return {key: tiny(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [tiny(inner) for inner in value]
+    return 2e-05 if isinstance(value, float) else value
+
+
+@pytest.mark.parametrize("scale", SCALES, ids=lambda path: path.stem)
+def test_every_setting_that_is_written_is_read_again(tmp_path, scale):
+    config, path = read_config(scale), tmp_path / "scale"
+    path.write_text(scale_text(config))
+    assert read_config(path) == config
+    values = tiny(config.model_dump(mode="json"))
+    for text in (json.dumps(values), yaml.safe_dump(values)):
+        path.write_text(text)
+        assert load_yaml(path) == values
 
 
 @pytest.mark.parametrize("model", [BlurringSettings, DiffusionSettings, *Settings.__subclasses__()], ids=str)

@@ -15,9 +15,9 @@ import pytest
 import yaml
 from rocrate.rocrate import ROCrate
 
-from ihdm.crate.describing import describe
-from ihdm.crate.people import licence_of
-from ihdm.errors import UserError
+from ihdm.config.reading import read_config
+from ihdm.crate.contents import describe
+from ihdm.storage.provenance import record
 
 ROOT = Path(__file__).parents[2]
 CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text())
@@ -97,6 +97,7 @@ def test_a_crate_is_as_the_specification_requires(crated):
     described = {unquote(name) for name, entity in entities.items() if "File" in kinds(entity)}
     there = {path.relative_to(crated).as_posix() for path in crated.rglob("*") if path.is_file()}
     assert described == there - {"ro-crate-metadata.json"}
+    assert not {"state", "logs"} & {path.name for path in crated.iterdir()}
 
 
 def test_its_own_library_reads_it(crated):
@@ -169,7 +170,7 @@ def test_whom_to_cite_is_taken_from_the_project(crated):
 def test_training_images_are_left_out_unless_asked_for(crated, folder, tmp_path, ihdm):
     entities = graph(crated)
     assert not (crated / "data").exists()
-    assert "left out, as they may have a licence of their own" in entities["./"]["description"]
+    assert "left out, as they may have a license of their own" in entities["./"]["description"]
     (trained_on,) = listed(entities["#made-models/digits/model.meta.json"]["object"])
     absent = entities[trained_on["@id"]]
     assert absent["@type"] == "CreativeWork"
@@ -185,21 +186,19 @@ def test_training_images_are_left_out_unless_asked_for(crated, folder, tmp_path,
 def test_portable_models_are_left_out_with_the_images_that_they_keep_something_of(crated, folder, tmp_path, ihdm):
     told = graph(crated)["./"]["description"]
     assert not (crated / "portable").exists()
-    assert "and the portable models, which may keep coefficients of each, are left out" in told
+    assert "and the exported pipelines, which may keep coefficients of each, are left out" in told
     ihdm("results", "crate", folder, "--output", tmp_path / "all", "--include-data")
     entities = require_crate(tmp_path / "all")
     made = entities["#made-portable/digits.meta.json"]
     assert made["name"] == "python -m ihdm models export"
     assert {"@id": "portable/digits/prior/config.json"} in made["result"]
     assert entities["portable/digits/prior/config.json"]["description"].startswith("What starts of model digits")
-    assert "and the portable models, which may keep coefficients of each, are included" in entities["./"]["description"]
+    assert (
+        "and the exported pipelines, which may keep coefficients of each, are included" in entities["./"]["description"]
+    )
     shutil.rmtree(folder / "portable")
     ihdm("results", "crate", folder, "--output", tmp_path / "none")
     assert "portable" not in graph(tmp_path / "none")["./"]["description"]
-
-
-def test_what_is_unfinished_and_logs_are_left_out(crated):
-    assert not {"state", "logs"} & {path.name for path in crated.iterdir()}
 
 
 def test_an_archive_has_the_same_content_and_the_same_bytes_each_time(crated, folder, tmp_path, ihdm):
@@ -286,16 +285,29 @@ def test_results_are_shown(folder, ihdm, capsys):
     assert "figures  1: psd" in capsys.readouterr().out
 
 
-def test_a_licence_may_be_an_address():
-    assert licence_of("https://example.org/licence")["@id"] == "https://example.org/licence"
-    with pytest.raises(UserError, match="SPDX"):
-        licence_of("")
+@pytest.mark.parametrize(
+    "scale", [ROOT / "config.yaml", *sorted((ROOT / "workflow/config").glob("*.yaml"))], ids=lambda path: path.stem
+)
+def test_the_configuration_in_a_crate_is_one_that_can_be_run_again(folder, tmp_path, ihdm, scale):
+    config = read_config(scale)
+    with record(
+        [folder / "tables/quality.csv"],
+        command="report tables",
+        settings=config,
+        meta=folder / "tables/tables.meta.json",
+    ):
+        pass
+    ihdm("results", "crate", folder, "--output", tmp_path / "crate")
+    assert read_config(tmp_path / "crate/pipeline/scale.json") == config
+
+
+def test_a_license_may_be_an_address(folder, tmp_path, ihdm):
+    ihdm("results", "crate", folder, "--output", tmp_path / "crate", "--license", "https://example.org/license")
+    assert require_crate(tmp_path / "crate")["./"]["license"] == {"@id": "https://example.org/license"}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "workflow/report").glob("*.rst")), ids=lambda path: path.stem)
 def test_captions_lose_their_markup(path):
-    from ihdm.crate.project import Project
-
-    caption = Project.read().captions[path.stem]
+    caption = describe(f"figures/{path.stem}.png", ROOT)
+    assert caption != f"Figure {path.stem}"
     assert not re.search(r"[`*\n]", caption)
-    assert describe(f"figures/{path.stem}.png", {path.stem: caption}) == caption
