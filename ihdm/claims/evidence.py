@@ -9,6 +9,7 @@ import pandas as pd
 from ihdm.claims.decisions import Measured
 from ihdm.config.experiments import Variant
 from ihdm.config.scale import Config
+from ihdm.data.sources import find_source
 from ihdm.metrics.tables import with_most_images
 
 FRECHET = ("fid", "frechet_distance")
@@ -21,9 +22,6 @@ Subject = tuple[str, ...]
 
 TOY: Subject = ("toy",)
 """What is computed without images, once for a scale."""
-
-NATURAL_SOURCES = ("photos", "cifar10", "afhq", "ffhq", "lsun_church")
-"""Sources of photographs; digits and clothes on black are no natural images."""
 
 
 class NotRunError(Exception):
@@ -92,7 +90,7 @@ def frechet(rows: pd.DataFrame, metrics: tuple[str, ...] = FRECHET) -> Measured:
 def datasets(config: Config, *, natural: bool = False) -> Iterator[Subject]:
     """Yield the data sets that experiments are trained on, all or those of natural images."""
     for name in dict.fromkeys(variant.dataset for variant in config.variants.values()):
-        if not natural or config.datasets[name].source in NATURAL_SOURCES:
+        if not natural or find_source(config.datasets[name]).natural:
             yield (name,)
 
 

@@ -28,6 +28,7 @@ class Source:
         takes_crops: whether several squares can be cut from each picture.
         files: the raw files to find or fetch.
         counts: how many images each split must hold; empty if that is the user's affair.
+        natural: whether the images are photographs, for which the claims about natural images are checked.
         notes: what a reader must know of results with these images, a sentence each.
     """
 
@@ -42,4 +43,5 @@ class Source:
     takes_crops: bool = False
     files: tuple[RawFile, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
+    natural: bool = False
     notes: tuple[str, ...] = ()

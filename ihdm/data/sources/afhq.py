@@ -24,6 +24,7 @@ SOURCE = Source(
     split="as published; the validation images are for testing",
     load=load_afhq,
     channels=COLOUR,
+    natural=True,
     resized=True,
     files=(
         RawFile(

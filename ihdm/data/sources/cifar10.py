@@ -50,6 +50,7 @@ SOURCE = Source(
     split="as published",
     load=load_cifar10,
     channels=COLOUR,
+    natural=True,
     size=SIZE,
     files=(
         RawFile(

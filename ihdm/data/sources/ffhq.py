@@ -33,6 +33,7 @@ SOURCE = Source(
     "tests on all",
     load=load_ffhq,
     channels=COLOUR,
+    natural=True,
     resized=True,
     files=(
         RawFile(

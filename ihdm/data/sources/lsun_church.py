@@ -86,6 +86,7 @@ SOURCE = Source(
     split="as published; the validation images are for testing",
     load=load_lsun,
     channels=COLOUR,
+    natural=True,
     resized=True,
     files=tuple(
         RawFile(name, address=f"http://dl.yf.io/lsun/scenes/{name}", contents=name.removesuffix(".zip"))

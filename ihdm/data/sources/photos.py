@@ -102,6 +102,7 @@ SOURCE = Source(
     split="the right third of every photograph for testing, a gap between it and the training region",
     load=load_photos,
     channels=COLOUR,
+    natural=True,
     counts={split: 7 * count for split, count in NUM_SQUARES.items()},
     notes=(
         "The photos are squares that overlap, so they are not independent, and confidence intervals are somewhat too "
