@@ -1,4 +1,7 @@
-"""What becomes of the method with ever more levels: denoising, and Langevin dynamics (paper, on asymptotics)."""
+"""Limits of many levels: deblurring becomes denoising, and δ = √2 σ Langevin dynamics (paper, appendix A.4).
+
+Look at: How near the lines come to the dotted one as K grows. Table: [asymptotics](metrics.md#asymptotics).
+"""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,8 @@
-"""What the largest blur changes: samples, their quality, and what is left to the start (paper, figure on σ_B,max)."""
+"""Effect of the largest blur: samples, their quality, and how much the start decides (paper, figure on σ_B,max).
+
+Look at: If samples are as good but their start decides much, the largest blur is too small to generate. Table:
+[disentanglement](metrics.md#disentanglement).
+"""
 
 import numpy as np
 import pandas as pd

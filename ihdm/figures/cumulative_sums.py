@@ -1,4 +1,8 @@
-"""What the network adds over ranges of levels (paper, figure of cumulative sums), and in which frequencies it lies."""
+"""What the network adds over ranges of levels, as images and spectra (paper, figure of cumulative sums).
+
+Look at: Whether darker lines lie further to the left than lighter ones. Table:
+[cumulative_sums](metrics.md#cumulative_sums).
+"""
 
 from itertools import pairwise
 

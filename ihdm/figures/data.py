@@ -1,4 +1,8 @@
-"""What the data sets look like: images, their mean, their colours and their spectrum."""
+"""The data sets: images, their mean, colors and spectrum.
+
+Look at: What went in. Look for images that are not what you meant, and for few distinct grey levels. Table:
+[data_spectrum](metrics.md#data_spectrum).
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,8 @@
-"""Quality, and what is repeated, when a network is trained on few images (paper, on data efficiency)."""
+"""Quality and repetition with small training sets, heat beside diffusion (paper, on data efficiency).
+
+Look at: Whether one process stays low with few images, and whether it does so by repeating them (middle and right). On
+the left all are compared with held-out images. Table: [memorisation](metrics.md#memorisation).
+"""
 
 from collections.abc import Mapping
 

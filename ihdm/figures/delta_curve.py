@@ -1,4 +1,8 @@
-"""Quality and likelihood against sampling noise (paper, figure on δ)."""
+"""Distance to real images and bound on the negative log-likelihood against δ/σ (paper, figure on δ).
+
+Look at: The lowest point of each curve, and whether its green range leaves out δ = σ. If it is hatched, sweep further.
+Table: [minimum](metrics.md#minimum).
+"""
 
 from pathlib import Path
 

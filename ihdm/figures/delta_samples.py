@@ -1,4 +1,7 @@
-"""The same samples at growing sampling noise δ (paper, figure on the effect of δ)."""
+"""The same samples at growing sampling noise δ, too smooth and then too grainy (paper, effect of δ).
+
+Look at: Follow one column from the first row to the last: from smooth to grainy.
+"""
 
 import numpy as np
 

@@ -1,4 +1,8 @@
-"""Quality against network evaluations, for every sampler that was tried."""
+"""Sample quality against the number of function evaluations, for every sampler, beside diffusion.
+
+Look at: How far to the left a sampler stays at the grey band. Its power should be one at the same time. Table:
+[evaluations](metrics.md#evaluations).
+"""
 
 import pandas as pd
 

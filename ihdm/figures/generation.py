@@ -1,4 +1,8 @@
-"""In what order frequencies come to be while a sample is generated: coarse before fine, or otherwise."""
+"""When each frequency band appears while a sample is generated: coarse before fine, or otherwise.
+
+Look at: A line that rises is coarse to fine. Spearman's number says how strictly. Table:
+[generation](metrics.md#generation).
+"""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,8 @@
-"""Paths that share their noise down to a level and then split: a tree of samples of one start (paper, figure 7)."""
+"""Paths from one start that share their noise down to a level: a tree of samples (paper, figure 7).
+
+Look at: Lower rows are more alike. The curve falls from the dashed line where nothing is shared towards zero. Table:
+[hierarchy](metrics.md#hierarchy).
+"""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,8 @@
-"""From which pixels of its input a network makes a pixel of its output (paper, figures of input gradients)."""
+"""Which input pixels an output pixel depends on, heat beside diffusion (paper, input gradients).
+
+Look at: A small spot looks near, a wide one far. Compare with the dotted line, which looks everywhere alike. Table:
+[input_gradients](metrics.md#input_gradients).
+"""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,8 @@
-"""On the way from one sample to another (paper, figure of interpolations), and how evenly the way goes."""
+"""Paths between samples, beside those of DDPM and DDIM, and how even they are (paper, interpolations).
+
+Look at: A curve near one is an even way. The grey tick is what a way that leads nowhere would score. Table:
+[interpolation](metrics.md#interpolation).
+"""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,8 @@
-"""Samples beside the training images nearest to them (paper, figure of nearest neighbours)."""
+"""Samples beside their nearest training images (paper, figure of nearest neighbors).
+
+Look at: A sample that equals its first neighbour repeats a training image. Compare the distances with the one above.
+Table: [memorisation](metrics.md#memorisation).
+"""
 
 from pathlib import Path
 

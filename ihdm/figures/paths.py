@@ -1,4 +1,8 @@
-"""How σ lets forward paths merge and reverse paths branch, for one mode of a few data points (paper, figure 3)."""
+"""How σ lets forward paths merge and reverse paths branch: a toy, computed exactly (paper, figure 3).
+
+Look at: Read it from left to right for the forward process, and back for the reverse. Where entropy rises late, images
+are decided late. Table: [paths](metrics.md#paths).
+"""
 
 import numpy as np
 

@@ -1,4 +1,7 @@
-"""What generation starts from, and the samples that come of it (paper, figure of prior samples)."""
+"""The starts of generation, and the samples made from them (paper, figure of prior samples).
+
+Look at: How much of a sample its start holds already.
+"""
 
 import numpy as np
 

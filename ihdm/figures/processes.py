@@ -1,4 +1,7 @@
-"""An image as a surface, under noise and under heat (paper, figure 2)."""
+"""An image as a surface, under noise and under heat (paper, figure 2).
+
+Look at: What the two ways of destroying an image do to it.
+"""
 
 import math
 from typing import Any

@@ -1,4 +1,8 @@
-"""Power spectral density under noise and under heat (paper, figure 4)."""
+"""Power spectral density: noise drowns high frequencies first, heat removes them first (paper, figure 4).
+
+Look at: Where curves bend down from the black one at the right: that is what a process takes first. Reds rise to a
+floor, blues fall. Table: [psd](metrics.md#tables-of-one-experiment-or-data-set).
+"""
 
 import numpy as np
 

@@ -1,4 +1,8 @@
-"""Many samples of one start, each with its own noise (paper, figure of a shared start)."""
+"""Many samples of one start, each with its own noise (paper, figure of a shared start).
+
+Look at: Within a side, what is alike comes from the start. Across sides, what is alike at one place comes from the
+noise. Table: [disentanglement](metrics.md#disentanglement).
+"""
 
 import math
 

@@ -1,4 +1,7 @@
-"""Quality and likelihood against what is fixed before training: σ, K, the largest blur, the number of images."""
+"""Distance and bound against settings that need a new training: σ, K, the largest blur, number of images.
+
+Look at: Differences smaller than a bar are none. One point is one training. Table: [sweep](metrics.md#sweep).
+"""
 
 from collections.abc import Mapping
 

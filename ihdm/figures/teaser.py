@@ -1,4 +1,7 @@
-"""Images as their process destroys them, and samples as they form (paper, figure 1)."""
+"""Images as their process destroys them, and samples as they form (paper, figure 1).
+
+Look at: Compare columns: what is there first, and what comes last.
+"""
 
 from ihdm.figures import Figure, Input, Inputs
 from ihdm.storage.reading import read_archive

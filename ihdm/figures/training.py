@@ -1,4 +1,8 @@
-"""Training loss and held-out loss on the way, and held-out loss at each level against that of predicting nothing."""
+"""Training loss, and held-out loss at each level against that of predicting zero.
+
+Look at: The held-out loss should fall and stay near the training loss. Where the ratio to an output of zero is near
+one, the network does nothing at that level. Table: [levels](metrics.md#levels).
+"""
 
 import math
 

@@ -1,4 +1,7 @@
-"""Samples as they form: from the start, over mean states, to the image (paper, figure and videos of trajectories)."""
+"""Samples as they form, from the start to the image; also as a film (paper, figure and videos of trajectories).
+
+Look at: Read a row from left to right. With heat an image sharpens, with diffusion it appears.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

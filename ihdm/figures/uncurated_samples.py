@@ -1,4 +1,7 @@
-"""The first samples of each experiment, as they come (paper, figures of uncurated samples)."""
+"""The first samples of each experiment, not selected (paper, figures of uncurated samples).
+
+Look at: Nothing was chosen. Judge quality here, not by the teaser. Table: [distance](metrics.md#distance).
+"""
 
 from ihdm.figures import Figure, Input, Inputs
 from ihdm.storage.reading import open_images

@@ -11,10 +11,12 @@ from ihdm.config.scale import Config
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_page_is_up_to_date(ihdm, capfd):
-    stored = (ROOT / "docs/settings.md").read_text()
-    ihdm("config", "page")
-    assert stored == capfd.readouterr().out, "run: python -m ihdm config page > docs/settings.md"
+@pytest.mark.parametrize(
+    ("command", "path"), [("page", "docs/settings.md"), ("schema", "workflow/config/config.schema.json")]
+)
+def test_the_commands_print_what_is_stored(ihdm, capfd, command, path):
+    ihdm("config", command)
+    assert (ROOT / path).read_text() == capfd.readouterr().out, "run: python docs/generate.py"
 
 
 def test_every_setting_is_on_it():
