@@ -50,15 +50,11 @@ def _sections(block: Schema, path: str, whole: Schema) -> Iterator[str]:
 def _blocks_within(value: Schema, place: str) -> Iterator[tuple[str, str]]:
     """Yield the place and the model of each block that a setting may be, or may hold by name."""
     if "$ref" in value:
-        yield place, _model(value["$ref"])
+        yield place, value["$ref"].rpartition("/")[2]
     for kind, reference in value.get("discriminator", {}).get("mapping", {}).items():
-        yield f"{place} of kind {kind}", _model(reference)
+        yield f"{place} of kind {kind}", reference.rpartition("/")[2]
     for inner in value.get("patternProperties", {}).values():
         yield from _blocks_within(inner, f"{place}.NAME")
-
-
-def _model(reference: str) -> str:
-    return reference.rpartition("/")[2]
 
 
 def _default(value: Schema, *, is_needed: bool) -> str:
@@ -75,17 +71,34 @@ def allowed(value: Schema, place: str = "") -> str:
     blocks = [f"[{where}](#{_anchor(where)})" for where, _ in _blocks_within(value, place)] if place else []
     if blocks:
         return f"block: {_listed(blocks)}"
-    if branches := value.get("anyOf") or value.get("oneOf"):
-        return _listed([allowed(branch) for branch in branches])
-    if "enum" in value or "const" in value:
-        return _listed([f"`{choice}`" for choice in value.get("enum", [value.get("const")])])
-    if value.get("type") == "array":
-        return f"list of {_number_of_items(value)}each {allowed(value['items'])}"
-    if value.get("type") == "object":
-        return f"for each NAME: {allowed(next(iter(value['patternProperties'].values())))}"
-    return {"integer": _whole_number, "number": _number, "string": _text, "boolean": _truth, "null": _nothing}[
-        value["type"]
-    ](value)
+    match value:
+        case {"anyOf": branches} | {"oneOf": branches}:
+            return _listed([allowed(branch) for branch in branches])
+        case {"enum": choices}:
+            return _listed([f"`{choice}`" for choice in choices])
+        case {"const": choice}:
+            return f"`{choice}`"
+        case {"type": "array", "items": items}:
+            least, most = value.get("minItems", 0), value.get("maxItems")
+            return f"list of {least} {f'to {most}' if most else 'or more'}, each {allowed(items)}"
+        case {"type": "object", "patternProperties": named}:
+            return f"for each NAME: {allowed(next(iter(named.values())))}"
+        case {"type": "integer", "minimum": least}:
+            most = value["maximum"] if "maximum" in value else value["exclusiveMaximum"] - 1
+            return f"whole number from {_spaced(least)} to {_spaced(most)}"
+        case {"type": "number"}:
+            least = f"from {value['minimum']:g}" if "minimum" in value else f"above {value['exclusiveMinimum']:g}"
+            most = (
+                f"at most {_spaced(value['maximum'])}" if "maximum" in value else f"below {value['exclusiveMaximum']:g}"
+            )
+            return f"number {least}, {most}"
+        case {"type": "string", "pattern": pattern}:
+            return "name" if pattern == NAME_PATTERN else f"text like `{pattern}`"
+        case {"type": "string"}:
+            return value.get("format", "text")
+        case {"type": "boolean"}:
+            return "`true` or `false`"
+    return "`null`"
 
 
 def _anchor(heading: str) -> str:
@@ -96,35 +109,5 @@ def _listed(parts: list[str]) -> str:
     return " or ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
-def _number_of_items(value: Schema) -> str:
-    least, most = value.get("minItems", 0), value.get("maxItems")
-    return f"{least} to {most}, " if most else f"{least} or more, "
-
-
-def _whole_number(value: Schema) -> str:
-    most = value["maximum"] if "maximum" in value else value["exclusiveMaximum"] - 1
-    return f"whole number from {_spaced(value['minimum'])} to {_spaced(most)}"
-
-
-def _number(value: Schema) -> str:
-    least = f"from {value['minimum']:g}" if "minimum" in value else f"above {value['exclusiveMinimum']:g}"
-    most = f"at most {_spaced(value['maximum'])}" if "maximum" in value else f"below {value['exclusiveMaximum']:g}"
-    return f"number {least}, {most}"
-
-
 def _spaced(number: float) -> str:
     return f"{int(number):_}".replace("_", " ") if number >= 10_000 else f"{number:g}"
-
-
-def _text(value: Schema) -> str:
-    if value.get("pattern") == NAME_PATTERN:
-        return "name"
-    return f"text like `{value['pattern']}`" if "pattern" in value else value.get("format", "text")
-
-
-def _truth(_value: Schema) -> str:
-    return "`true` or `false`"
-
-
-def _nothing(_value: Schema) -> str:
-    return "`null`"

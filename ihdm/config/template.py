@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Iterator
-from typing import Any
 
 import yaml
 
@@ -22,6 +21,24 @@ HEADING = """\
 # name of its block, if there is one. docs/settings.md lists all settings, those too that do not fit here.
 """
 WIDTH = 120
+EXAMPLE = """
+gpus: optional
+networks:
+  pictures: {base_channels: 32, channel_multipliers: [1, 2, 2], blocks_per_level: 1, attention_levels: [2],
+    dropout: 0.1, norm_groups: 8}
+experiments:
+  pictures:
+    dataset: pictures
+    network: pictures
+    process: {kind: heat, sigma: 0.01, num_levels: 50}
+    training: {steps: 5000, batch_size: 64, learning_rate: 0.0005, warmup_steps: 500, ema_decay: 0.999}
+    run: {evaluate_every: 1000}
+sweeps: {delta_ratio: {pictures: [0, 1, 1.25, 1.5, 2]}}
+figures:
+  {data: [pictures], teaser: [pictures], delta_samples: [pictures], delta_curve: [pictures], psd: [pictures],
+    disentanglement: [pictures], training: [pictures]}
+"""
+"""A scale of one small network, without what depends on its images."""
 
 
 def example_scale(results: str, dataset: DatasetSettings, num_train: int, num_test: int) -> Config:
@@ -33,54 +50,19 @@ def example_scale(results: str, dataset: DatasetSettings, num_train: int, num_te
         num_train: how many of them there are to train on, 18 or more.
         num_test: how many to test with, 2 or more.
     """
-    size, channels, name = dataset.image_size, dataset.image_channels, "pictures"
-    evaluation: dict[str, Any] = {
+    values = yaml.safe_load(EXAMPLE)
+    values |= {"results": results, "datasets": {"pictures": dataset.model_dump(exclude_unset=True)}}
+    values["networks"]["pictures"] |= {"image_size": dataset.image_size, "image_channels": dataset.image_channels}
+    values["experiments"]["pictures"]["process"]["blur_sigma_max"] = 0.75 * dataset.image_size
+    values["evaluation"] = {
         # As many real images again must be left for the floor.
         "num_samples": min(500, num_train // 2),
         "micro_batch": min(50, num_train // 2),
         "num_likelihood_images": min(200, num_test),
-        "extractors": {name: "pca" if num_train >= 64 else "dct"},
+        "extractors": {"pictures": "pca" if num_train >= 64 else "dct"},
     }
     if num_train < EvaluationSettings.model_fields["num_calibration_images"].default:
-        evaluation["num_calibration_images"] = num_train
-    values = {
-        "results": results,
-        "gpus": "optional",
-        "datasets": {name: dataset.model_dump(exclude_unset=True)},
-        "networks": {
-            name: {
-                "image_size": size,
-                "image_channels": channels,
-                "base_channels": 32,
-                "channel_multipliers": [1, 2, 2],
-                "blocks_per_level": 1,
-                "attention_levels": [2],
-                "dropout": 0.1,
-                "norm_groups": 8,
-            }
-        },
-        "experiments": {
-            name: {
-                "dataset": name,
-                "network": name,
-                "process": {"kind": "heat", "sigma": 0.01, "num_levels": 50, "blur_sigma_max": 0.75 * size},
-                "training": {
-                    "steps": 5000,
-                    "batch_size": 64,
-                    "learning_rate": 0.0005,
-                    "warmup_steps": 500,
-                    "ema_decay": 0.999,
-                },
-                "run": {"evaluate_every": 1000},
-            }
-        },
-        "sweeps": {"delta_ratio": {name: [0, 1, 1.25, 1.5, 2]}},
-        "evaluation": evaluation,
-        "figures": {
-            figure: [name]
-            for figure in ("data", "teaser", "delta_samples", "delta_curve", "psd", "disentanglement", "training")
-        },
-    }
+        values["evaluation"]["num_calibration_images"] = num_train
     return parse_config(values)
 
 
