@@ -11,17 +11,18 @@ rule report_tables:
     conda:
         "../../environment.yml"
     params:
+        command="report tables",
         code=code_sha256("report tables"),
         settings=lambda wildcards: settings.model_dump_json(),
-        joint=[word for table in PRINTED_FROM for word in ("--joint", f"{RESULTS}/metrics/{table}.csv")],
+        joint=lambda wildcards, input: [word for path in input.tables for word in ("--joint", path)],
         folder=subpath(output.meta, parent=True),
     shell:
-        "python -m ihdm --threads {threads} report tables --settings {params.settings:q} {params.joint:q} "
+        "python -m ihdm --threads {threads} {params.command} --settings {params.settings:q} {params.joint:q} "
         "--output {params.folder:q} > {log:q} 2>&1"
 
 
 # The claims of the paper, each with a verdict.
-rule claims:
+use rule report_tables as claims with:
     input:
         tables=[f"{RESULTS}/metrics/{table}.csv" for table in CLAIMED_FROM],
     output:
@@ -36,17 +37,9 @@ rule claims:
         meta=f"{RESULTS}/report/claims.meta.json",
     log:
         f"{RESULTS}/logs/report/claims.log",
-    localrule: True
-    conda:
-        "../../environment.yml"
     params:
+        command="claims check",
         code=code_sha256("claims check"),
-        settings=lambda wildcards: settings.model_dump_json(),
-        joint=[word for table in CLAIMED_FROM for word in ("--joint", f"{RESULTS}/metrics/{table}.csv")],
-        folder=subpath(output.json, parent=True),
-    shell:
-        "python -m ihdm --threads {threads} claims check --settings {params.settings:q} {params.joint:q} "
-        "--output {params.folder:q} > {log:q} 2>&1"
 
 
 # The page to open; `snakemake --report` gathers it with all figures and tables.

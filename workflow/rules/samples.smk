@@ -1,5 +1,22 @@
-# The samples of an experiment at one δ: in one job, or in parts that can run side by side, on different machines. A set that is
-# there stays as it was drawn: in how many parts changes none of its bytes.
+# A set of samples: those of an experiment at one δ.
+SET = f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}"
+SET_FILES = {
+    "samples": f"{SET}/samples.npy",
+    "starts": f"{SET}/starts.npy",
+    "table": f"{SET}/samples.csv",
+    "grid": report(
+        f"{SET}/grid.png",
+        caption="../report/samples.rst",
+        category="Samples",
+        subcategory="{experiment}",
+        labels={"δ/σ": "{ratio}"},
+    ),
+    "meta": f"{SET}/samples.meta.json",
+}
+
+
+# A set is drawn in one job, or in shards that can run side by side, on different machines. A set that is there stays as it
+# was drawn: the number of shards changes none of its bytes.
 rule samples:
     input:
         weights=model_of("diffusion_pytorch_model.safetensors"),
@@ -7,17 +24,7 @@ rule samples:
         calibration=calibration_of,
         train=data_of("train"),
     output:
-        samples=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/samples.npy",
-        starts=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/starts.npy",
-        table=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/samples.csv",
-        grid=report(
-            f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/grid.png",
-            caption="../report/samples.rst",
-            category="Samples",
-            subcategory="{experiment}",
-            labels={"δ/σ": "{ratio}"},
-        ),
-        meta=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/samples.meta.json",
+        **SET_FILES,
     log:
         f"{RESULTS}/logs/samples/{{experiment}}/delta{{ratio}}/samples.log",
     benchmark:
@@ -31,73 +38,48 @@ rule samples:
         runtime=rising(1440),
         gpu=1,
     params:
+        action="draw",
         code=code_sha256("samples draw"),
         settings=lambda wildcards: settings.sampling(wildcards.experiment, RATIOS[wildcards.ratio]).model_dump_json(),
-        num_samples=settings.evaluation.num_samples,
+        # The state is not an output: Snakemake deletes the outputs of a job that is stopped, and this must outlive it.
+        options=lambda wildcards: [
+            *("--num-samples", str(settings.evaluation.num_samples)),
+            *("--state", f"{RESULTS}/state/samples/{wildcards.experiment}/delta{wildcards.ratio}"),
+        ],
         model=subpath(input.weights, parent=True),
-        folder=subpath(output.samples, parent=True),
-        # Not an output: Snakemake deletes the outputs of a job that is stopped, and this must outlive it.
-        state=f"{RESULTS}/state/samples/{{experiment}}/delta{{ratio}}",
+        to=SET,
         gpus=gpus_option,
     shell:
-        "python -m ihdm --threads {threads} {params.gpus} samples draw --settings {params.settings:q} --model {params.model:q} --train {input.train:q} "
-        "--num-samples {params.num_samples} --state {params.state:q} --output {params.folder:q} 2>&1 | tee -i {log:q}"
+        "python -m ihdm --threads {threads} {params.gpus} samples {params.action} --settings {params.settings:q} --model {params.model:q} "
+        "--train {input.train:q} {params.options:q} --output {params.to:q} 2>&1 | tee -i {log:q}"
 
 
-rule samples_shard:
-    input:
-        weights=model_of("diffusion_pytorch_model.safetensors"),
-        config=model_of("config.json"),
-        calibration=calibration_of,
-        train=data_of("train"),
+use rule samples as samples_shard with:
     output:
-        samples=temp(f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/shards/{{shard}}/samples.npy"),
-        starts=temp(f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/shards/{{shard}}/starts.npy"),
-        table=temp(f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/shards/{{shard}}/samples.csv"),
-        meta=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/shards/{{shard}}/samples.meta.json",
+        samples=temp(f"{SET}/shards/{{shard}}/samples.npy"),
+        starts=temp(f"{SET}/shards/{{shard}}/starts.npy"),
+        table=temp(f"{SET}/shards/{{shard}}/samples.csv"),
+        meta=f"{SET}/shards/{{shard}}/samples.meta.json",
     log:
         f"{RESULTS}/logs/samples/{{experiment}}/delta{{ratio}}/{{shard}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/samples/{{experiment}}/delta{{ratio}}/{{shard}}.tsv"
     wildcard_constraints:
         experiment=sets_of_parts(lambda parts: parts > 1),
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=rising(8000),
-        runtime=rising(1440),
-        gpu=1,
     params:
-        code=code_sha256("samples draw"),
-        settings=lambda wildcards: settings.sampling(wildcards.experiment, RATIOS[wildcards.ratio]).model_dump_json(),
-        num_samples=settings.evaluation.num_samples,
-        num_shards=lambda wildcards: PARTS[wildcards.experiment, wildcards.ratio],
-        model=subpath(input.weights, parent=True),
-        folder=subpath(output.samples, parent=True),
-        # Not an output: Snakemake deletes the outputs of a job that is stopped, and this must outlive it.
-        state=f"{RESULTS}/state/samples/{{experiment}}/delta{{ratio}}/{{shard}}",
-        gpus=gpus_option,
-    shell:
-        "python -m ihdm --threads {threads} {params.gpus} samples draw --settings {params.settings:q} --model {params.model:q} --train {input.train:q} "
-        "--num-samples {params.num_samples} --shard {wildcards.shard} --num-shards {params.num_shards} "
-        "--state {params.state:q} --output {params.folder:q} 2>&1 | tee -i {log:q}"
+        options=lambda wildcards: [
+            *("--num-samples", str(settings.evaluation.num_samples)),
+            *("--shard", wildcards.shard, "--num-shards", str(PARTS[wildcards.experiment, wildcards.ratio])),
+            *("--state", f"{RESULTS}/state/samples/{wildcards.experiment}/delta{wildcards.ratio}/{wildcards.shard}"),
+        ],
+        to=f"{SET}/shards/{{shard}}",
 
 
 rule samples_gather:
     input:
         parts_of_set,
     output:
-        samples=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/samples.npy",
-        starts=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/starts.npy",
-        table=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/samples.csv",
-        grid=report(
-            f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/grid.png",
-            caption="../report/samples.rst",
-            category="Samples",
-            subcategory="{experiment}",
-            labels={"δ/σ": "{ratio}"},
-        ),
-        meta=f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/samples.meta.json",
+        **SET_FILES,
     log:
         f"{RESULTS}/logs/samples/{{experiment}}/delta{{ratio}}/gather.log",
     wildcard_constraints:
@@ -112,12 +94,7 @@ rule samples_gather:
         "python -m ihdm --threads {threads} samples gather {params.shards:q} --output {params.folder:q} > {log:q} 2>&1"
 
 
-rule samples_sequence:
-    input:
-        weights=model_of("diffusion_pytorch_model.safetensors"),
-        config=model_of("config.json"),
-        calibration=calibration_of,
-        train=data_of("train"),
+use rule samples as samples_sequence with:
     output:
         sequence=f"{RESULTS}/samples/{{experiment}}/sequence.npz",
         meta=f"{RESULTS}/samples/{{experiment}}/sequence.meta.json",
@@ -125,28 +102,21 @@ rule samples_sequence:
         f"{RESULTS}/logs/samples/{{experiment}}/sequence.log",
     benchmark:
         f"{RESULTS}/benchmarks/samples/{{experiment}}/sequence.tsv"
-    conda:
-        "../../environment.yml"
+    wildcard_constraints:
+        experiment="|".join(VARIANTS),
     resources:
         mem_mb=rising(8000),
         runtime=rising(720),
         gpu=1,
     params:
+        action="sequence",
         code=code_sha256("samples sequence"),
         settings=lambda wildcards: settings.sampling(wildcards.experiment).model_dump_json(),
-        model=subpath(input.weights, parent=True),
-        gpus=gpus_option,
-    shell:
-        "python -m ihdm --threads {threads} {params.gpus} samples sequence --settings {params.settings:q} --model {params.model:q} --train {input.train:q} "
-        "--output {output.sequence:q} > {log:q} 2>&1"
+        options=[],
+        to=f"{RESULTS}/samples/{{experiment}}/sequence.npz",
 
 
-rule samples_grid:
-    input:
-        weights=model_of("diffusion_pytorch_model.safetensors"),
-        config=model_of("config.json"),
-        calibration=calibration_of,
-        train=data_of("train"),
+use rule samples_sequence as samples_grid with:
     output:
         grid=f"{RESULTS}/samples/{{experiment}}/starts_noises.npy",
         meta=f"{RESULTS}/samples/{{experiment}}/starts_noises.meta.json",
@@ -154,32 +124,18 @@ rule samples_grid:
         f"{RESULTS}/logs/samples/{{experiment}}/starts_noises.log",
     benchmark:
         f"{RESULTS}/benchmarks/samples/{{experiment}}/starts_noises.tsv"
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=rising(8000),
-        runtime=rising(720),
-        gpu=1,
     params:
+        action="grid",
         code=code_sha256("samples grid"),
-        settings=lambda wildcards: settings.sampling(wildcards.experiment).model_dump_json(),
-        num_starts=settings.evaluation.disentanglement.num_starts,
-        num_noises=settings.evaluation.disentanglement.num_noises,
-        model=subpath(input.weights, parent=True),
-        gpus=gpus_option,
-    shell:
-        "python -m ihdm --threads {threads} {params.gpus} samples grid --settings {params.settings:q} --model {params.model:q} --train {input.train:q} "
-        "--starts {params.num_starts} --noises {params.num_noises} "
-        "--output {output.grid:q} 2>&1 | tee -i {log:q}"
+        options=[
+            *("--starts", str(settings.evaluation.disentanglement.num_starts)),
+            *("--noises", str(settings.evaluation.disentanglement.num_noises)),
+        ],
+        to=f"{RESULTS}/samples/{{experiment}}/starts_noises.npy",
 
 
 # All that a look into how a network makes images needs of the network itself.
-rule samples_probe:
-    input:
-        weights=model_of("diffusion_pytorch_model.safetensors"),
-        config=model_of("config.json"),
-        calibration=calibration_of,
-        train=data_of("train"),
+use rule samples_sequence as samples_probe with:
     output:
         interpolations=f"{RESULTS}/samples/{{experiment}}/probes/interpolations.npy",
         tree=f"{RESULTS}/samples/{{experiment}}/probes/tree.npz",
@@ -191,18 +147,12 @@ rule samples_probe:
         f"{RESULTS}/logs/samples/{{experiment}}/probes.log",
     benchmark:
         f"{RESULTS}/benchmarks/samples/{{experiment}}/probes.tsv"
-    conda:
-        "../../environment.yml"
     resources:
         mem_mb=rising(16000),
         runtime=rising(1440),
         gpu=1,
     params:
+        action="probe",
         code=code_sha256("samples probe"),
         settings=lambda wildcards: settings.probe(wildcards.experiment).model_dump_json(),
-        model=subpath(input.weights, parent=True),
-        folder=subpath(output.tree, parent=True),
-        gpus=gpus_option,
-    shell:
-        "python -m ihdm --threads {threads} {params.gpus} samples probe --settings {params.settings:q} --model {params.model:q} --train {input.train:q} "
-        "--output {params.folder:q} 2>&1 | tee -i {log:q}"
+        to=f"{RESULTS}/samples/{{experiment}}/probes",
