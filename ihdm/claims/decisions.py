@@ -8,11 +8,12 @@ value with that side's half of the interval for 1.96 standard errors. A single v
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
-from typing import Protocol
+from typing import ClassVar
 
 from ihdm.metrics.estimates import NORMAL_95
 
@@ -83,132 +84,107 @@ class Verdict:
     p: float
 
 
-class Decision(Protocol):
-    """A kind of decision, with what it needs to know."""
+class Decision(ABC):
+    """A kind of decision, with what it needs to know: whether the truth lies in a range.
+
+    Attributes:
+        MAY_TOUCH: whether the ends of an interval may lie on the borders of the range.
+    """
+
+    MAY_TOUCH: ClassVar[bool] = False
 
     @property
+    @abstractmethod
+    def borders(self) -> tuple[float, float]:
+        """The range; a side without a border is infinite."""
+
+    @property
+    @abstractmethod
     def rule(self) -> str:
         """The rule in words."""
-
-    @property
-    def borders(self) -> tuple[float, ...]:
-        """The borders of the range in which the truth is to lie."""
 
     def decide(self, values: Sequence[Measured]) -> Verdict:
         """Decide on values, one unless the kind is of several."""
+        (value,) = values
+        return _decide(value, *self.borders, may_touch=self.MAY_TOUCH)
 
 
 @dataclass(frozen=True)
-class Above:
-    """A one-sided difference: the value is larger than a bound."""
-
-    bound: float
-
-    @property
-    def rule(self) -> str:
-        """The rule in words."""
-        return f"above {self.bound:g}, with all of its 95 % interval"
-
-    @property
-    def borders(self) -> tuple[float, ...]:
-        """The borders of the range in which the truth is to lie."""
-        return (self.bound,)
-
-    def decide(self, values: Sequence[Measured]) -> Verdict:
-        """Decide on one value."""
-        return _decide(_only(values), self.bound, math.inf)
-
-
-@dataclass(frozen=True)
-class Below:
-    """A one-sided difference: the value is smaller than a bound."""
-
-    bound: float
-
-    @property
-    def rule(self) -> str:
-        """The rule in words."""
-        return f"below {self.bound:g}, with all of its 95 % interval"
-
-    @property
-    def borders(self) -> tuple[float, ...]:
-        """The borders of the range in which the truth is to lie."""
-        return (self.bound,)
-
-    def decide(self, values: Sequence[Measured]) -> Verdict:
-        """Decide on one value."""
-        return _decide(_only(values), -math.inf, self.bound)
-
-
-@dataclass(frozen=True)
-class Within:
+class Within(Decision):
     """A value or slope in a range."""
 
     low: float
     high: float
 
     @property
-    def rule(self) -> str:
-        """The rule in words."""
-        return f"in {self.low:g} … {self.high:g}, with all of its 95 % interval"
+    def borders(self) -> tuple[float, float]:
+        return self.low, self.high
 
     @property
-    def borders(self) -> tuple[float, ...]:
-        """The borders of the range in which the truth is to lie."""
-        return (self.low, self.high)
-
-    def decide(self, values: Sequence[Measured]) -> Verdict:
-        """Decide on one value."""
-        return _decide(_only(values), self.low, self.high)
+    def rule(self) -> str:
+        return f"in {self.low:g} … {self.high:g}, with all of its 95 % interval"
 
 
 @dataclass(frozen=True)
-class Equivalent:
+class Above(Decision):
+    """A one-sided difference: the value is larger than a bound."""
+
+    bound: float
+
+    @property
+    def borders(self) -> tuple[float, float]:
+        return self.bound, math.inf
+
+    @property
+    def rule(self) -> str:
+        return f"above {self.bound:g}, with all of its 95 % interval"
+
+
+@dataclass(frozen=True)
+class Below(Decision):
+    """A one-sided difference: the value is smaller than a bound."""
+
+    bound: float
+
+    @property
+    def borders(self) -> tuple[float, float]:
+        return -math.inf, self.bound
+
+    @property
+    def rule(self) -> str:
+        return f"below {self.bound:g}, with all of its 95 % interval"
+
+
+@dataclass(frozen=True)
+class Equivalent(Decision):
     """Equivalence: no further from a target than a margin."""
 
     target: float
     margin: float
 
     @property
-    def rule(self) -> str:
-        """The rule in words."""
-        return f"{self.target:g} within a margin of {self.margin:g}, with all of its 95 % interval"
+    def borders(self) -> tuple[float, float]:
+        return self.target - self.margin, self.target + self.margin
 
     @property
-    def borders(self) -> tuple[float, ...]:
-        """The borders of the range in which the truth is to lie."""
-        return (self.target - self.margin, self.target + self.margin)
-
-    def decide(self, values: Sequence[Measured]) -> Verdict:
-        """Decide on one value."""
-        return _decide(_only(values), self.target - self.margin, self.target + self.margin)
+    def rule(self) -> str:
+        return f"{self.target:g} within a margin of {self.margin:g}, with all of its 95 % interval"
 
 
 @dataclass(frozen=True)
-class MinimumBetween:
+class MinimumBetween(Within):
     """The place of a minimum: its interval, whose ends are places that were ruled out, may touch the borders."""
 
-    low: float
-    high: float
+    MAY_TOUCH = True
 
     @property
     def rule(self) -> str:
-        """The rule in words."""
         place = f"above {self.low:g}" if math.isinf(self.high) else f"between {self.low:g} and {self.high:g}"
         return f"lowest {place}, with all of the 95 % interval of the place"
 
-    @property
-    def borders(self) -> tuple[float, ...]:
-        """The borders of the range in which the truth is to lie."""
-        return (self.low, self.high)
-
-    def decide(self, values: Sequence[Measured]) -> Verdict:
-        """Decide on one place."""
-        return _decide(_only(values), self.low, self.high, may_touch=True)
-
 
 @dataclass(frozen=True)
-class Every:
+class Every(Decision):
     """Every one of several values satisfies a decision.
 
     Reproduced if each is, by itself (an intersection-union test, which needs no correction); not reproduced if one
@@ -220,12 +196,10 @@ class Every:
 
     @property
     def rule(self) -> str:
-        """The rule in words."""
         return f"each {self.each.rule}"
 
     @property
-    def borders(self) -> tuple[float, ...]:
-        """The borders of the range in which the truth is to lie."""
+    def borders(self) -> tuple[float, float]:
         return self.each.borders
 
     def decide(self, values: Sequence[Measured]) -> Verdict:
@@ -241,18 +215,16 @@ class Every:
 
 
 @dataclass(frozen=True)
-class Rising:
+class Rising(Decision):
     """An ordering: each value is larger than the one before; see :class:`Every`, of the steps."""
 
     @property
     def rule(self) -> str:
-        """The rule in words."""
         return "each larger than the one before, with all of the 95 % interval of the difference"
 
     @property
-    def borders(self) -> tuple[float, ...]:
-        """The borders of the range in which the truth is to lie."""
-        return (0.0,)
+    def borders(self) -> tuple[float, float]:
+        return 0.0, math.inf
 
     def decide(self, values: Sequence[Measured]) -> Verdict:
         """Decide on two values or more; what is told is the step that decides, of exact ones the smallest."""
@@ -269,11 +241,6 @@ def holm(p_values: Iterable[float]) -> list[bool]:
             break
         kept[index] = True
     return kept
-
-
-def _only(values: Sequence[Measured]) -> Measured:
-    (value,) = values
-    return value
 
 
 def _decide(measured: Measured, low: float, high: float, *, may_touch: bool = False) -> Verdict:

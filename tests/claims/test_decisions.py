@@ -138,5 +138,5 @@ def test_rules_name_their_margins(decision, words):
 def test_borders_are_those_of_the_range():
     decisions = (Above(1.0), Below(2.0), Within(1.0, 2.0), Equivalent(1.0, 0.25), MinimumBetween(1.0, math.inf))
     assert [decision.borders for decision in (*decisions, Every(Below(2.0)), Rising())] == [
-        (1.0,), (2.0,), (1.0, 2.0), (0.75, 1.25), (1.0, math.inf), (2.0,), (0.0,),
+        (1.0, math.inf), (-math.inf, 2.0), (1.0, 2.0), (0.75, 1.25), (1.0, math.inf), (-math.inf, 2.0), (0.0, math.inf),
     ]  # fmt: skip
