@@ -54,10 +54,9 @@ def draw(inputs: Inputs) -> Figure:
 
 
 def _draw_ratio(axes: Axes, rows: pd.DataFrame, column: str, colour: object, line: str, label: str = "") -> None:
-    errors = [rows["value"] - rows["low"], rows["high"] - rows["value"]]
-    axes.errorbar(
-        rows[column], rows["value"], errors, fmt=line, color=colour, ms=3.5, lw=1.2, capsize=2, label=label or None
-    )
+    from ihdm.figures.style import draw_estimates
+
+    draw_estimates(axes, rows, column, line, color=colour, ms=3.5, lw=1.2, label=label or None)
 
 
 def _draw_network_power(axes: Axes, table: pd.DataFrame) -> None:

@@ -6,7 +6,6 @@ Table: [minimum](metrics.md#minimum).
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ihdm.figures import Axes, Figure, Input, Inputs
@@ -69,12 +68,11 @@ def draw(inputs: Inputs) -> Figure:
 
 
 def _draw_distance(axes: Axes, table: pd.DataFrame, real: pd.DataFrame) -> None:
+    from ihdm.figures.style import draw_estimates
+
     table = with_most_images(table[table["metric"].isin(FRECHET)])
     samples = table[table["set"] == "samples"].sort_values("delta_ratio")
-    errors = np.stack([samples["value"] - samples["low"], samples["high"] - samples["value"]])
-    axes.errorbar(
-        samples["delta_ratio"], samples["value"], errors, color="C0", fmt="o-", ms=4, capsize=2, label="samples"
-    )
+    draw_estimates(axes, samples, "delta_ratio", "o-", ms=4, color="C0", label="samples")
     number = samples["n"].iloc[0]
     floors = real[real["metric"].isin(FRECHET) & (real["set"] == "train")].dropna(subset="value")
     if len(floors):

@@ -27,7 +27,7 @@ def draw(inputs: Inputs) -> Figure:
     """Draw one row for each data set and one column for each measure, with 95 % intervals and the floor."""
     import seaborn as sns
 
-    from ihdm.figures.style import label_log, panels, shared_legend
+    from ihdm.figures.style import draw_estimates, label_log, panels, shared_legend
 
     tables: dict[str, list[pd.DataFrame]] = {}
     floors = {}
@@ -44,7 +44,8 @@ def draw(inputs: Inputs) -> Figure:
     for row, (dataset, found) in zip(grid, curves.items(), strict=True):
         for axes, (metrics, title) in zip(row, PANELS.items(), strict=True):
             for name, table in found.items():
-                _draw_curve(axes, table[table["metric"].isin(metrics)], colours[name], markers[name], name)
+                rows, look = table[table["metric"].isin(metrics)], {"color": colours[name], "label": name}
+                draw_estimates(axes, rows, "evaluations", f"{markers[name]}-", ms=4, lw=1.1, **look)
             _draw_floor(axes, floors[dataset], metrics)
             counts = sorted({int(count) for table in found.values() for count in table["evaluations"]})
             axes.set_xscale("log", base=2)
@@ -68,21 +69,6 @@ def _curves(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
         name = NAMES.get(str(sampler), str(sampler))
         found[f"{name} ({process})" if process else name] = rows.sort_values("evaluations")
     return found
-
-
-def _draw_curve(axes: Axes, table: pd.DataFrame, colour: tuple[float, float, float], marker: str, label: str) -> None:
-    errors = [table["value"] - table["low"], table["high"] - table["value"]]
-    axes.errorbar(
-        table["evaluations"],
-        table["value"],
-        errors,
-        fmt=f"{marker}-",
-        ms=4,
-        lw=1.1,
-        capsize=2,
-        color=colour,
-        label=label,
-    )
 
 
 def _draw_floor(axes: Axes, real: pd.DataFrame, metrics: tuple[str, ...]) -> None:

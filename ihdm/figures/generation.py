@@ -43,12 +43,11 @@ def draw(inputs: Inputs) -> Figure:
 
 
 def _draw_order(axes: Axes, table: pd.DataFrame, colour: str, line: str) -> None:
-    from ihdm.figures.style import SMALL
+    from ihdm.figures.style import SMALL, draw_estimates
 
     is_order = table["band"].astype(str) == "order"
     bands, order = table[~is_order].sort_values("frequency"), table[is_order].iloc[0]
-    errors = [bands["value"] - bands["low"], bands["high"] - bands["value"]]
-    axes.errorbar(bands["frequency"], bands["value"], errors, fmt=line, ms=3.5, lw=1.2, capsize=2, color=colour)
+    draw_estimates(axes, bands, "frequency", line, ms=3.5, lw=1.2, color=colour)
     axes.set_ylim(0, 1)
     axes.set_ylabel("share done at half power", fontsize=SMALL)
     axes.tick_params(labelsize=SMALL)

@@ -55,11 +55,10 @@ def _draw_tree(axes: Axes, shown: StoredImages, labels: list[str]) -> None:
 
 
 def _draw_distances(axes: Axes, table: pd.DataFrame) -> None:
-    from ihdm.figures.style import SMALL
+    from ihdm.figures.style import SMALL, draw_estimates
 
     table = table.sort_values("level")
-    errors = [table["value"] - table["low"], table["high"] - table["value"]]
-    axes.errorbar(table["level"], table["value"], errors, fmt="ko-", ms=4, lw=1.2, capsize=2)
+    draw_estimates(axes, table, "level", "ko-", ms=4, lw=1.2)
     null = table["null"].mean()
     axes.axhline(null, color="0.5", ls="--", lw=1)
     axes.set_ylim(0, 1.15 * max(null, table["high"].max()))

@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from cycler import cycler
 from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
@@ -71,21 +72,30 @@ def set_style() -> None:
     plt.rcParams.update(THEME)
 
 
-def panels(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, np.ndarray]:  # noqa: ANN401
-    """Make a figure of the full width with a grid of panels, its height in inches; options are those of Matplotlib."""
+def panels(
+    rows: int,
+    columns: int,
+    height: float,
+    width: float = WIDTH,
+    **options: Any,  # noqa: ANN401
+) -> tuple[Figure, np.ndarray]:
+    """Make a figure with a grid of panels, its height and width in inches; options are those of Matplotlib."""
     chosen = {"layout": "constrained", **options}
-    return plt.subplots(rows, columns, figsize=(WIDTH, height), squeeze=False, **chosen)
+    return plt.subplots(rows, columns, figsize=(width, height), squeeze=False, **chosen)
 
 
 def show_images(axes: Axes, images: StoredImages, columns: int) -> None:
     """Show images row by row, as pixels."""
-    sheet = tile(images, columns)
-    axes.imshow(
-        sheet.squeeze(-1) if sheet.shape[-1] == 1 else sheet, cmap="gray", vmin=0, vmax=255, interpolation="none"
-    )
+    _show(axes, tile(images, columns))
     axes.set_frame_on(False)
     axes.set_xticks([])
     axes.set_yticks([])
+
+
+def draw_estimates(axes: Axes, rows: pd.DataFrame, column: str, line: str, **options: Any) -> None:  # noqa: ANN401
+    """Draw values against a column of their table, with intervals from low to high; options are Matplotlib's."""
+    errors = [rows["value"] - rows["low"], rows["high"] - rows["value"]]
+    axes.errorbar(rows[column], rows["value"], errors, fmt=line, capsize=2, **options)
 
 
 def process_colours(are_heat: Sequence[bool]) -> list[str]:
@@ -111,15 +121,12 @@ def label_log(axis: Axis) -> None:
 def place_image(axes: Axes, image: UInt8[np.ndarray, "height width channel"], x: float, y: float, size: float) -> None:
     """Show an image, as pixels, with its centre at a place of a panel whose y points down."""
     half = size / 2
-    axes.imshow(
-        image.squeeze(-1) if image.shape[-1] == 1 else image,
-        cmap="gray",
-        vmin=0,
-        vmax=255,
-        interpolation="none",
-        extent=(x - half, x + half, y + half, y - half),
-        zorder=2,
-    )
+    _show(axes, image, extent=(x - half, x + half, y + half, y - half), zorder=2)
+
+
+def _show(axes: Axes, image: UInt8[np.ndarray, "height width channel"], **options: Any) -> None:  # noqa: ANN401
+    pixels = image.squeeze(-1) if image.shape[-1] == 1 else image
+    axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="none", **options)
 
 
 def to_stored(images: Float[np.ndarray, "_ height width channel"]) -> StoredImages:

@@ -35,10 +35,9 @@ def draw(inputs: Inputs) -> Figure:
     Raises:
         UserError: if an experiment has no swept parameter.
     """
-    import matplotlib.pyplot as plt
     import seaborn as sns
 
-    from ihdm.figures.style import WIDTH, label_log, shared_legend
+    from ihdm.figures.style import WIDTH, label_log, panels, shared_legend
 
     columns: list[tuple[str, str, pd.DataFrame]] = []
     for name, files in inputs["sweep"].items():
@@ -50,14 +49,7 @@ def draw(inputs: Inputs) -> Figure:
         columns += [(name, parameter, rows) for parameter, rows in found.items()]
     width = WIDTH * max(2, len(columns)) / MAX_COLUMNS
     bounded = any((rows["metric"] == "bits_per_dim").any() for _, _, rows in columns)
-    figure, grid = plt.subplots(
-        1 + bounded,
-        len(columns),
-        figsize=(width, 2.2 * (1 + bounded)),
-        sharex="col",
-        squeeze=False,
-        layout="constrained",
-    )
+    figure, grid = panels(1 + bounded, len(columns), 2.2 * (1 + bounded), width=width, sharex="col")
     ratios = sorted({float(ratio) for _, _, rows in columns for ratio in rows["delta_ratio"].dropna().unique()})
     colours = dict(zip(ratios, sns.color_palette("viridis", len(ratios)), strict=True))
     for axes, (name, parameter, rows) in zip(grid.T, columns, strict=True):
@@ -84,13 +76,5 @@ def _draw_lines(axes: Axes, rows: pd.DataFrame, parameter: str, colours: Mapping
     """Draw a line for each δ/σ, in the same colour above and below; the bound has none at δ = 0."""
     for ratio in rows["delta_ratio"].sort_values().unique():
         line = rows[rows["delta_ratio"] == ratio].sort_values(parameter)
-        axes.errorbar(
-            line[parameter],
-            line["value"],
-            1.96 * line["standard_error"],
-            fmt="o-",
-            ms=4,
-            capsize=2,
-            color=colours[ratio],
-            label=rf"$\delta/\sigma={ratio:g}$",
-        )
+        axes.errorbar(line[parameter], line["value"], 1.96 * line["standard_error"], fmt="o-", ms=4, capsize=2,
+                      color=colours[ratio], label=rf"$\delta/\sigma={ratio:g}$")  # fmt: skip
