@@ -5,7 +5,7 @@ So a file is known by where it lies below the results.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -19,17 +19,37 @@ ENDING = ".meta.json"
 
 @dataclass(frozen=True)
 class Origin:
-    """What made a result: the content of its record.
+    """What made a result: the content of its record. What a record does not tell is None or empty.
 
     Attributes:
         results: the folder of results.
         record: path of the record.
         content: all that it says.
+        command: the command, as it is typed after ``python -m ihdm``.
+        settings: the complete settings that the result depends on.
+        seed: the seed of what was drawn; None if nothing was, or the settings hold it.
+        code_sha256: the hash of the code behind the command.
+        commit: the git commit, marked ``-dirty`` if files differed from it; None outside a checkout.
+        versions: the versions of Python and of packages, by name.
+        device: where it was computed.
+        seconds: how long it took.
+        inputs: the SHA-256 of what was read, by path as it was called then.
+        outputs: the SHA-256 of what was written, by path as it was called then.
     """
 
     results: Path
     record: Path
     content: Mapping[str, Any]
+    command: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    code_sha256: str | None = None
+    commit: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    device: str | None = None
+    seconds: float | None = None
+    inputs: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, results: Path, record: Path) -> "Origin":
@@ -41,47 +61,8 @@ class Origin:
         content = read_record(record)
         if not all(isinstance(content.get(key, {}), dict) for key in ("inputs", "outputs", "settings", "versions")):
             raise UserError(f"{record}: is no record, but something else; run the stage that makes it again")
-        return cls(results, record, content)
-
-    @property
-    def command(self) -> str | None:
-        """The command, as it is typed after ``python -m ihdm``."""
-        return self.content.get("command")
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The complete settings that the result depends on."""
-        return self.content["settings"]
-
-    @property
-    def seed(self) -> int | None:
-        """The seed of what was drawn; None if nothing was, or the settings hold it."""
-        return self.content.get("seed")
-
-    @property
-    def code_sha256(self) -> str | None:
-        """The hash of the code behind the command."""
-        return self.content.get("code_sha256")
-
-    @property
-    def commit(self) -> str | None:
-        """The git commit, marked ``-dirty`` if files differed from it; None outside a checkout."""
-        return self.content.get("commit")
-
-    @property
-    def versions(self) -> dict[str, str]:
-        """The versions of Python and of packages, by name."""
-        return self.content.get("versions", {})
-
-    @property
-    def device(self) -> str | None:
-        """Where it was computed."""
-        return self.content.get("device")
-
-    @property
-    def seconds(self) -> float | None:
-        """How long it took."""
-        return self.content.get("seconds")
+        known = [one.name for one in fields(cls)][3:]
+        return cls(results, record, content, **{key: content[key] for key in known if key in content})
 
     @property
     def finished(self) -> datetime | None:
@@ -90,16 +71,6 @@ class Origin:
             return datetime.fromisoformat(self.content["finished"])
         except (KeyError, TypeError, ValueError):
             return None
-
-    @property
-    def inputs(self) -> dict[str, str]:
-        """The SHA-256 of what was read, by path as it was called then."""
-        return self.content["inputs"]
-
-    @property
-    def outputs(self) -> dict[str, str]:
-        """The SHA-256 of what was written, by path as it was called then."""
-        return self.content.get("outputs", {})
 
     @cached_property
     def root(self) -> Path | None:

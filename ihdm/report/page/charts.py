@@ -25,6 +25,21 @@ def _finished(chart: alt.LayerChart | alt.FacetChart) -> Chart:
     return {key: value for key, value in content.items() if key not in ("$schema", "config")}
 
 
+def _tooltip(*numbers: str, **kinds: str) -> list[alt.Tooltip]:
+    """Return what is told of a point: names of texts and counts with their kinds, then numbers."""
+    named = [alt.Tooltip(f"{name}:{kind}") for name, kind in kinds.items()]
+    return named + [alt.Tooltip(name, type="quantitative", format=".4g") for name in numbers]
+
+
+def _level(value: float, name: str, y: alt.Y) -> list[alt.Chart]:
+    """Return a line at a value to compare with, and its name."""
+    line = alt.Chart(pd.DataFrame({"value": [value], "name": [name]}))
+    return [
+        line.mark_rule(strokeDash=[2, 2], color="@ink").encode(y=y),
+        line.mark_text(align="left", dy=-6, x=4, color="@ink").encode(y=y, text="name:N"),
+    ]
+
+
 def _chosen(ratio: float) -> alt.Parameter:
     return alt.param(name="ratio", value=ratio)
 
@@ -57,7 +72,7 @@ def curve(shown: Curve, ratio: float) -> Chart:
     scale = alt.Scale(type="log", nice=False, padding=16) if shown.is_log else alt.Scale(zero=False)
     y = alt.Y("value:Q", title=shown.title, scale=scale, axis=alt.Axis(tickCount=4))
     base = alt.Chart(shown.table).encode(x=alt.X("ratio:Q", title="δ/σ", axis=alt.Axis(grid=False, tickCount=6)))
-    tooltip = [alt.Tooltip(name, type="quantitative", format=".4g") for name in ("ratio", "value", "low", "high")]
+    tooltip = _tooltip("ratio", "value", "low", "high")
     place = alt.Chart(alt.Data(values=[{}])).transform_calculate(at="ratio")
     layers = [
         place.mark_rule(strokeDash=[4, 3], color="@accent").encode(x="at:Q"),
@@ -68,11 +83,7 @@ def curve(shown: Curve, ratio: float) -> Chart:
         ),
     ]
     if shown.level:
-        line = alt.Chart(pd.DataFrame({"value": [shown.level[0]], "name": [shown.level[1]]}))
-        layers += [
-            line.mark_rule(strokeDash=[2, 2], color="@ink").encode(y=y),
-            line.mark_text(align="left", dy=-6, x=4, color="@ink").encode(y=y, text="name:N"),
-        ]
+        layers += _level(*shown.level, y)
     return _finished(alt.layer(*layers).add_params(_chosen(ratio)))
 
 
@@ -93,9 +104,7 @@ def spectrum(table: pd.DataFrame, ratio: float) -> Chart:
     base = alt.Chart(table).encode(x=bands)
     chosen = base.transform_filter("abs(datum.ratio - ratio) < 1e-9")
     one = alt.Chart(pd.DataFrame({"value": [1.0]})).mark_rule(strokeDash=[2, 2], color="@ink").encode(y=y)
-    tooltip = [alt.Tooltip("band:N")] + [
-        alt.Tooltip(name, type="quantitative", format=".4g") for name in ("ratio", "value", "low", "high")
-    ]
+    tooltip = _tooltip("ratio", "value", "low", "high", band="N")
     return _finished(
         alt.layer(
             one,
@@ -122,9 +131,7 @@ def quality(table: pd.DataFrame, measure: str, floor: float | None) -> Chart:
     legend = alt.Legend(orient="bottom", title=None, columns=2)
     base = alt.Chart(table).encode(x=x)
     lines = alt.Stroke("sampler:N", legend=None)
-    tooltip = [alt.Tooltip("sampler:N"), alt.Tooltip("evaluations:Q")] + [
-        alt.Tooltip(name, type="quantitative", format=".4g") for name in ("value", "low", "high")
-    ]
+    tooltip = _tooltip("value", "low", "high", sampler="N", evaluations="Q")
     layers = [
         base.mark_line().encode(y=y, stroke=lines),
         base.mark_rule().encode(y=alt.Y("low:Q", title=measure), y2="high:Q", stroke=lines),
@@ -136,9 +143,5 @@ def quality(table: pd.DataFrame, measure: str, floor: float | None) -> Chart:
         ),
     ]
     if floor is not None:
-        line = alt.Chart(pd.DataFrame({"value": [floor], "name": ["real images"]}))
-        layers += [
-            line.mark_rule(strokeDash=[2, 2], color="@ink").encode(y=y),
-            line.mark_text(align="left", dy=-6, x=4, color="@ink").encode(y=y, text="name:N"),
-        ]
+        layers += _level(floor, "real images", y)
     return _finished(alt.layer(*layers))
