@@ -1,6 +1,5 @@
 import datetime
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +54,13 @@ def change(values: dict, path: str, value: object) -> dict:
     return values
 
 
+def mistakes(values: dict) -> str:
+    """What is said of values that are refused."""
+    with pytest.raises(UserError) as caught:
+        parse_config(values)
+    return str(caught.value)
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_shipped_configurations_are_valid(path):
     assert read_config(path).variants
@@ -102,12 +108,23 @@ def test_scales_do_not_share_results():
         ("figures.sweep_curves", ["photos"], "figures.sweep_curves: nothing of 'photos' is swept; add a list under"),
         ("datasets.digits.image_channels", 2, "datasets.digits.image_channels"),
         ("experiments.Digits", {}, "experiments.Digits"),
+        ("experiments.digits.sampler", "marko", "experiments.digits.sampler: 'marko' is not defined"),
+        ("sweeps.sampler", {"digits": ["marko"]}, "sweeps.sampler.digits: 'marko' is not defined"),
+        ("experiments.digits_diffusion.sampler", "paper", "adds noise δ, which process 'diffusion' has not"),
+        ("samplers.paper", {"coupling": "markov"}, "samplers.paper: this name is given to a sampler"),
+        ("samplers.cold", {"coupling": "deterministic", "noise": "measured"}, "leaves no room for noise"),
+        ("samplers.fast", {"evaluations": "K/0"}, "samplers.fast.evaluations"),
+        ("studies.digit", {"samplers": ["paper"], "counts": [5]}, "studies: 'digit' is not defined"),
+        ("studies.digits.samplers", ["marko"], "studies.digits.samplers: 'marko' is not defined"),
+        ("experiments.digits.process", {"kind": "diffusion", "sigma": 0.1}, "experiments.digits.process.sigma"),
+        ("experiments.digits.process", {"kind": "blurring"}, "experiments.digits.process.blur_sigma_max"),
+        ("sweeps.blur_sigma_max", {"digits": [0.2]}, "blur_sigma_max 0.2 is below"),
+        ("portable", ["digit"], "portable: 'digit' is not defined; known are"),
+        ("portable", ["digits_diffusion-sampler_ddim50"], "has no network of its own; name 'digits_diffusion'"),
     ],
 )
 def test_mistakes_are_named(quick, path, value, message):
-    with pytest.raises(UserError) as caught:
-        parse_config(change(quick, path, value))
-    assert message in str(caught.value)
+    assert message in mistakes(change(quick, path, value))
 
 
 @pytest.mark.parametrize(
@@ -115,9 +132,7 @@ def test_mistakes_are_named(quick, path, value, message):
 )
 def test_a_misspelt_key_is_named_alone_and_not_missing_too(quick, wrong, right):
     quick[wrong] = quick.pop(right)
-    with pytest.raises(UserError) as caught:
-        parse_config(quick)
-    assert str(caught.value) == f"configuration: {wrong}: no setting has this name; is '{right}' meant?"
+    assert mistakes(quick) == f"configuration: {wrong}: no setting has this name; is '{right}' meant?"
 
 
 def test_every_mistake_has_a_line_with_place_and_what_is_allowed(tmp_path, plain):
@@ -164,9 +179,7 @@ def test_everything_that_does_not_fit_together_has_a_line(plain):
     change(plain, "sweeps.seed", {"foto": [1, 1]})
     change(plain, "figures.psd", ["digits-sigma0.05"])  # of an experiment that is wrong nothing more is said
     change(plain, "figures.psdd", ["digits"])
-    with pytest.raises(UserError) as caught:
-        parse_config(plain)
-    assert str(caught.value).splitlines() == [
+    assert mistakes(plain).splitlines() == [
         "configuration: 7 mistakes",
         "  experiments.digits: image_size is 4 in data set 'unused' but 8 in network 'digits'",
         "  evaluation.extractors: 'unused' is not defined; known are digits, photos",
@@ -183,9 +196,7 @@ def test_every_swept_value_that_does_not_fit_has_a_line(plain):
     change(plain, "experiments.noise", {**plain["experiments"]["photos"], "process": {"kind": "diffusion"}})
     change(plain, "sweeps.sigma.noise", [0.1, 0.2])
     change(plain, "figures.psd", ["photos-sigma0.05"])
-    with pytest.raises(UserError) as caught:
-        parse_config(plain)
-    assert str(caught.value).splitlines() == [
+    assert mistakes(plain).splitlines() == [
         "configuration: 4 mistakes",
         "  sweeps.blur_sigma_max.digits: 0.1: blur_sigma_max 0.1 is below blur_sigma_min 0.3",
         "  sweeps.blur_sigma_max.digits: 0.2: blur_sigma_max 0.2 is below blur_sigma_min 0.3",
@@ -206,8 +217,7 @@ def test_a_file_of_another_kind_is_not_answered_at_length(tmp_path):
 
 def test_missing_key_is_named(quick):
     del quick["experiments"]["digits"]["training"]["steps"]
-    with pytest.raises(UserError, match=r"experiments\.digits\.training\.steps: Field required"):
-        parse_config(quick)
+    assert "experiments.digits.training.steps: Field required" in mistakes(quick)
 
 
 def test_two_experiments_of_one_name(tmp_path):
@@ -315,15 +325,7 @@ def test_training_starts_from_the_weights_of_another_experiment(quick):
     ],
 )
 def test_wrong_initial_weights_are_named(plain, sources, message):
-    with pytest.raises(UserError) as caught:
-        parse_config(with_initial_weights(plain, **sources))
-    assert message in str(caught.value)
-
-
-def test_swept_values_are_validated(quick):
-    quick["sweeps"]["blur_sigma_max"] = {"digits": [0.2]}
-    with pytest.raises(UserError, match=r"blur_sigma_max 0\.2 is below"):
-        parse_config(quick)
+    assert message in mistakes(with_initial_weights(plain, **sources))
 
 
 def test_delta_ratios_hold_the_default(plain):
@@ -393,8 +395,7 @@ def test_a_tilde_is_the_home_folder_wherever_a_path_is(quick, tmp_path, monkeypa
     quick["results"] = "a~b/~"
     assert parse_config(quick).results == "a~b/~"
     quick["results"] = "~nobody_of_this_name/results"
-    with pytest.raises(UserError, match="results: a path from a home folder that exists, ~ or ~NAME, is needed, not"):
-        parse_config(quick)
+    assert "results: a path from a home folder that exists, ~ or ~NAME, is needed, not" in mistakes(quick)
 
 
 def test_numbers_of_images_are_for_all_data_sets_or_for_each(plain):
@@ -436,8 +437,7 @@ def test_images_at_a_time_are_one_number_for_all_data_sets_or_one_for_each(plain
     plain["evaluation"]["micro_batch"] = {"digits": 50, "photos": 8}
     assert (found("digits"), found("digits-sigma0.02"), found("photos")) == ({50}, {50}, {8})
     plain["evaluation"]["micro_batch"] = {"digits": 50}
-    with pytest.raises(UserError, match=r"evaluation.micro_batch: 'photos' is not defined; known are digits"):
-        parse_config(plain)
+    assert "evaluation.micro_batch: 'photos' is not defined; known are digits" in mistakes(plain)
 
 
 @pytest.mark.parametrize(
@@ -508,8 +508,7 @@ def test_as_few_images_as_are_allowed_can_be_compared(plain, num_images, num_nei
         assert parse_config(plain).distance.num_images == (num_images,)
         assert {"frechet_distance", "precision", "coverage"} <= compare().keys()
     else:
-        with pytest.raises(UserError, match=re.escape(message)):
-            parse_config(plain)
+        assert message in mistakes(plain)
         with pytest.raises(UserError, match=r"are needed|need 4 images or more"):
             compare()
 
@@ -543,27 +542,6 @@ def test_every_kind_of_process_has_a_sampler_of_its_own(quick):
     assert {variants[name].sampler for name in ("digits_diffusion", "digits_blurring")} == {"ancestral"}
 
 
-@pytest.mark.parametrize(
-    ("path", "value", "message"),
-    [
-        ("experiments.digits.sampler", "marko", "experiments.digits.sampler: 'marko' is not defined"),
-        ("sweeps.sampler", {"digits": ["marko"]}, "sweeps.sampler.digits: 'marko' is not defined"),
-        ("experiments.digits_diffusion.sampler", "paper", "adds noise δ, which process 'diffusion' has not"),
-        ("samplers.paper", {"coupling": "markov"}, "samplers.paper: this name is given to a sampler"),
-        ("samplers.cold", {"coupling": "deterministic", "noise": "measured"}, "leaves no room for noise"),
-        ("samplers.fast", {"evaluations": "K/0"}, "samplers.fast.evaluations"),
-        ("studies.digit", {"samplers": ["paper"], "counts": [5]}, "studies: 'digit' is not defined"),
-        ("studies.digits.samplers", ["marko"], "studies.digits.samplers: 'marko' is not defined"),
-        ("experiments.digits.process", {"kind": "diffusion", "sigma": 0.1}, "experiments.digits.process.sigma"),
-        ("experiments.digits.process", {"kind": "blurring"}, "experiments.digits.process.blur_sigma_max"),
-    ],
-)
-def test_wrong_samplers_and_processes_are_named(quick, path, value, message):
-    with pytest.raises(UserError) as caught:
-        parse_config(change(quick, path, value))
-    assert message in str(caught.value)
-
-
 def test_a_network_is_measured_wherever_it_is_needed(quick):
     """At the levels of bounds, and at those that samplers visit."""
     quick["evaluation"]["max_levels"] = 4
@@ -577,15 +555,3 @@ def test_a_network_is_measured_wherever_it_is_needed(quick):
     del quick["sweeps"]["sampler"]["digits"]
     quick["studies"] = {"digits": {"samplers": ["paper"], "counts": [10]}}
     assert set(parse_config(quick).calibration("digits").levels) == visited | {10, 20, 30, 40}
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("digit", "portable: 'digit' is not defined; known are"),
-        ("digits_diffusion-sampler_ddim50", "has no network of its own; name 'digits_diffusion'"),
-    ],
-)
-def test_what_has_no_network_cannot_be_exported(quick, name, said):
-    with pytest.raises(UserError, match=said):
-        parse_config(change(quick, "portable", [name]))
