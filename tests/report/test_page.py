@@ -126,13 +126,13 @@ def decoded(uri: str) -> Image.Image:
 
 def test_verdicts_are_grouped_by_claim(page, ledger):
     found = read_ledger(ledger)
-    assert [claim.name for claim in found.claims] == ["best", "other"]
+    assert [claim.row["id"] for claim in found.claims] == ["best", "other"]
     assert found.verdicts == {"reproduced": 2, "inconclusive": 1, "not run": 1}
     picture = found.claims[0].picture
     assert picture is not None
     assert [mark.low < mark.x < mark.high for mark in picture.marks] == [True, True, False]  # one is open to a side
     assert picture.marks[0].low > picture.borders[0] > picture.marks[1].low
-    assert [decision.is_lost for decision in found.claims[0].decisions] == [False, False, True]
+    assert [decision["is_lost"] for decision in found.claims[0].decisions] == [False, False, True]
     assert found.claims[1].picture is None
     assert "Ours &lt;b&gt;" in page.partition("Not run at this scale")[2]
     for told in ("snakemake one", "Beyond σ itself.", 'href="../metrics/distance.csv"', 'href="#table-distance"'):

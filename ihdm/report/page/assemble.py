@@ -100,7 +100,7 @@ def _evidence(ledger: Ledger, results: Results, figures: list[Figure]) -> dict[s
     inputs = {figure.name: figure_inputs(figure.name, results.config).values() for figure in figures}
     found = {}
     for claim in ledger.claims:
-        found[claim.name] = [
+        found[claim.row["id"]] = [
             figure
             for figure in figures
             if any(path.split("/")[1].partition(".")[0] in claim.tables for path in inputs[figure.name])

@@ -15,6 +15,9 @@ NOT_RUN = "not run"
 VERDICTS = ("reproduced", "inconclusive", "not reproduced", NOT_RUN)
 WIDTH, ROW, LABEL = 240.0, 22.0, 12.0
 
+Row = dict[str, Any]
+"""A row of the ledger: a claim decided for one experiment; see the columns of :mod:`ihdm.claims.ledger`."""
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -40,52 +43,24 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Decision:
-    """A claim put to the test on one experiment.
-
-    Attributes:
-        experiment: what it was tested on.
-        verdict: what was decided.
-        estimate: value and interval, in words.
-        rule: by which it was decided.
-        is_lost: whether it is decided by itself, but not by Holm's correction for all tests together.
-    """
-
-    experiment: str
-    verdict: str
-    estimate: str
-    rule: str
-    is_lost: bool
-
-
-@dataclass(frozen=True)
 class Claim:
     """A claim with all decisions on it.
 
     Attributes:
-        name: its id.
-        sentence: what it says.
-        paper: where the paper says it; empty for ours.
-        is_ours: whether it goes beyond the paper.
+        row: its first row, for what all rows say: claim, paper, ours, reference and reason.
         verdicts: how often each verdict was reached, the most favourable first.
-        decisions: one for each experiment.
+        decisions: its rows, each with ``estimate``, value and interval in words, and ``is_lost``, whether it is decided
+            by itself, but not by Holm's correction for all tests together.
         picture: of their values; None if there are none.
-        reference: what the paper reports, if that is a number.
         tables: names of the joint tables behind it.
-        reason: why its rule is as it is.
         rerun: the commands that decide it again.
     """
 
-    name: str
-    sentence: str
-    paper: str
-    is_ours: bool
+    row: Row
     verdicts: dict[str, int]
-    decisions: list[Decision]
+    decisions: list[Row]
     picture: Picture | None
-    reference: str
     tables: list[str]
-    reason: str
     rerun: str
 
     @property
@@ -111,86 +86,66 @@ def read_ledger(path: Path) -> Ledger:
     """
     try:
         content = json.loads(path.read_text())
-        rows = [{"id": row["id"], "claim": row["claim"], "verdict": row["verdict"], **row} for row in content["claims"]]
-        tested, borders = int(content["tested"]), dict(content.get("borders", {}))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        by_id: dict[str, list[Row]] = {}
+        for row in content["claims"]:
+            by_id.setdefault(row["id"], []).append(row)
+        claims = [_claim(rows, content["borders"].get(name, [])) for name, rows in by_id.items()]
+        return Ledger(int(content["tested"]), _counted(content["claims"]), claims)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: no ledger of claims can be read from it ({error}); make it again") from None
-    by_id: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        by_id.setdefault(str(row["id"]), []).append(row)
-    return Ledger(tested, _counted(rows), [_claim(name, group, borders.get(name, [])) for name, group in by_id.items()])
 
 
-def _counted(rows: list[dict[str, Any]]) -> dict[str, int]:
-    counts = Counter(str(row["verdict"]) for row in rows)
-    known = {verdict: counts.pop(verdict) for verdict in VERDICTS if verdict in counts}
-    return known | dict(counts)
+def _counted(rows: list[Row]) -> dict[str, int]:
+    counts = Counter(row["verdict"] for row in rows)
+    return {verdict: counts[verdict] for verdict in (*VERDICTS, *counts) if counts[verdict]}
 
 
-def _claim(name: str, rows: list[dict[str, Any]], borders: list[float]) -> Claim:
-    first = rows[0]
+def _claim(rows: list[Row], borders: list[float]) -> Claim:
     decisions = [
-        Decision(
-            str(row.get("experiment") or "–"),
-            str(row["verdict"]),
-            _estimate(row),
-            str(row.get("rule") or "–"),
-            row["verdict"] in DECIDED and row.get("holm") is False,
-        )
+        row | {"estimate": _estimate(row), "is_lost": row["verdict"] in DECIDED and row["holm"] is False}
         for row in rows
     ]
     return Claim(
-        name,
-        str(first["claim"]),
-        str(first.get("paper") or ""),
-        bool(first.get("ours")),
+        rows[0],
         _counted(rows),
         decisions,
-        _picture(rows, borders),
-        str(first.get("reference") or ""),
-        [Path(name).stem for name in str(first.get("table") or "").split()],
-        str(first.get("reason") or ""),
-        "\n".join(dict.fromkeys(str(row["how_to_rerun"]) for row in rows if row.get("how_to_rerun"))),
+        _picture(decisions, borders),
+        [Path(name).stem for name in rows[0]["table"].split()],
+        "\n".join(dict.fromkeys(row["how_to_rerun"] for row in rows if row["how_to_rerun"])),
     )
 
 
-def _number(row: dict[str, Any], key: str) -> float:
-    value = row.get(key)
-    return float(value) if isinstance(value, int | float) else math.nan
+def _interval(row: Row) -> tuple[float, float, float]:
+    value, low, high = (math.nan if row[key] is None else float(row[key]) for key in ("value", "low", "high"))
+    return value, low, high
 
 
-def _estimate(row: dict[str, Any]) -> str:
-    return interval_text(*(_number(row, key) for key in ("value", "low", "high")))
+def _estimate(row: Row) -> str:
+    return interval_text(*_interval(row))
 
 
-def _picture(rows: list[dict[str, Any]], borders: list[float]) -> Picture | None:
+def _picture(decisions: list[Row], borders: list[float]) -> Picture | None:
     """Return the values on one line each, on a common scale with the borders of the rule."""
-    shown = [row for row in rows if math.isfinite(_number(row, "value"))]
+    shown = [row for row in decisions if math.isfinite(_interval(row)[0])]
     if not shown:
         return None
-    intervals = [
-        tuple(value if math.isfinite(value) else middle for value in (_number(row, "low"), _number(row, "high")))
-        for row in shown
-        for middle in [_number(row, "value")]
-    ]
-    values = [_number(row, "value") for row in shown]
-    everything = [*values, *borders, *(end for interval in intervals for end in interval)]
+    intervals = [[end if math.isfinite(end) else _interval(row)[0] for end in _interval(row)] for row in shown]
+    everything = [*borders, *(end for interval in intervals for end in interval)]
     low, high = min(everything), max(everything)
+    ends = (f"{low:.3g}", f"{high:.3g}")
     if low == high:  # one value is shown in the middle
         low, high = low - 1, high + 1
-    ends = (f"{min(everything):.3g}", f"{max(everything):.3g}")
 
     def place(value: float) -> float:
         return round(LABEL + (value - low) / (high - low) * (WIDTH - 2 * LABEL), 2)
 
-    marks = [
-        Mark(place(value), place(interval[0]), place(interval[1]), ROW * (number + 0.5), str(row["verdict"]))
-        for number, (row, value, interval) in enumerate(zip(shown, values, intervals, strict=True))
-    ]
-    said = "; ".join(f"{row.get('experiment') or '–'}: {_estimate(row)}" for row in shown)
+    said = "; ".join(f"{row['experiment']}: {row['estimate']}" for row in shown)
     compared = f"; compared with {', '.join(f'{value:g}' for value in borders)}" if borders else ""
     return Picture(
-        marks,
+        [
+            Mark(place(value), place(start), place(end), ROW * (number + 0.5), row["verdict"])
+            for number, (row, (value, start, end)) in enumerate(zip(shown, intervals, strict=True))
+        ],
         [place(value) for value in borders],
         ends if ends[0] != ends[1] else ("", ends[0]),
         WIDTH,
