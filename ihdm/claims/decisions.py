@@ -13,7 +13,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
-from typing import ClassVar
 
 from ihdm.metrics.estimates import NORMAL_95
 
@@ -85,13 +84,7 @@ class Verdict:
 
 
 class Decision(ABC):
-    """A kind of decision, with what it needs to know: whether the truth lies in a range.
-
-    Attributes:
-        MAY_TOUCH: whether the ends of an interval may lie on the borders of the range.
-    """
-
-    MAY_TOUCH: ClassVar[bool] = False
+    """A kind of decision, with what it needs to know: whether the truth lies in a range."""
 
     @property
     @abstractmethod
@@ -106,7 +99,7 @@ class Decision(ABC):
     def decide(self, values: Sequence[Measured]) -> Verdict:
         """Decide on values, one unless the kind is of several."""
         (value,) = values
-        return _decide(value, *self.borders, may_touch=self.MAY_TOUCH)
+        return _decide(value, *self.borders)
 
 
 @dataclass(frozen=True)
@@ -175,12 +168,14 @@ class Equivalent(Decision):
 class MinimumBetween(Within):
     """The place of a minimum: its interval, whose ends are places that were ruled out, may touch the borders."""
 
-    MAY_TOUCH = True
-
     @property
     def rule(self) -> str:
         place = f"above {self.low:g}" if math.isinf(self.high) else f"between {self.low:g} and {self.high:g}"
         return f"lowest {place}, with all of the 95 % interval of the place"
+
+    def decide(self, values: Sequence[Measured]) -> Verdict:
+        (place,) = values
+        return _decide(place, *self.borders, may_touch=True)
 
 
 @dataclass(frozen=True)
