@@ -23,15 +23,12 @@ MAX_IMAGES = 2000
 """Images behind mean and histogram."""
 
 HISTOGRAM_BINS = 32
-SMALL = 7
-"""Points: size of numbers."""
-
 COLOURS = {1: ["0.3"], 3: ["#c44e52", "#55a868", "#4c72b0"]}
 
 
 def draw(inputs: Inputs) -> Figure:
     """Draw a row for each data set: some images, the mean image, the histogram of each channel, the spectrum with α."""
-    from ihdm.figures.style import panels, show_images
+    from ihdm.figures.style import SMALL, panels, show_images
 
     # Experiments may share a data set; its folder is its name.
     sets = {files[""].parent.name: experiment for experiment, files in inputs["train"].items()}
@@ -68,6 +65,8 @@ def _draw_histogram(axes: Axes, images: StoredImages) -> None:
 def _draw_spectrum(axes: Axes, path: Path) -> None:
     from matplotlib.ticker import NullFormatter
 
+    from ihdm.figures.style import SMALL
+
     table = read_table(path)
     power = table[table["quantity"] == "power"]
     alpha = table[table["quantity"] == "alpha"].iloc[0]
@@ -80,14 +79,8 @@ def _draw_spectrum(axes: Axes, path: Path) -> None:
     line = frequencies[fitted] ** -alpha["value"]
     level = np.exp(np.mean(np.log(values[fitted] / line)))
     axes.loglog(frequencies[fitted], level * line, color="#c44e52", ls="--", lw=1.1)
-    axes.text(
-        0.05,
-        0.04,
-        rf"$\alpha = {alpha['value']:.2f}$"
-        f"\n{alpha['low']:.2f} … {alpha['high']:.2f}\n$f$ {low:.2f} … {high:.2f}",
-        transform=axes.transAxes,
-        va="bottom",
-        fontsize=SMALL,
-    )
+    text = rf"$\alpha = {alpha['value']:.2f}$"
+    text += f"\n{alpha['low']:.2f} … {alpha['high']:.2f}\n$f$ {low:.2f} … {high:.2f}"
+    axes.text(0.05, 0.04, text, transform=axes.transAxes, va="bottom", fontsize=SMALL)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_minor_formatter(NullFormatter())

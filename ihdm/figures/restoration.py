@@ -98,16 +98,11 @@ def _draw_scores(part: SubFigure, table: pd.DataFrame) -> list[Axes]:
             filled = row["result"] != "sample"
             label = "with a network" if is_network else "without"
             axes.errorbar(
-                row["value"],
-                order.index(row["method"]),
+                row["value"], order.index(row["method"]), fmt="o", ms=3, lw=0.8,
                 xerr=[[row["value"] - row["low"]], [row["high"] - row["value"]]],
-                fmt="o",
-                ms=3,
-                lw=0.8,
-                color=HEAT if is_network else "0.45",
-                markerfacecolor="auto" if filled else "white",
+                color=HEAT if is_network else "0.45", markerfacecolor="auto" if filled else "white",
                 label=label if filled else "one sample of it",
-            )
+            )  # fmt: skip
         axes.set_yticks(range(len(order)), [shown[method] for method in order], fontsize=SMALLEST)
         axes.set_ylim(len(order) - 0.4, -0.6)
         axes.grid(axis="x", lw=0.4)

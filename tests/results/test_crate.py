@@ -92,6 +92,18 @@ def crated(folder, tmp_path, ihdm) -> Path:
     return tmp_path / "crate"
 
 
+@pytest.fixture
+def entities(crated) -> dict[str, dict[str, Any]]:
+    return graph(crated)
+
+
+@pytest.fixture
+def with_all(folder, tmp_path, ihdm) -> dict[str, dict[str, Any]]:
+    """The entities of a crate with training images and exported pipelines."""
+    ihdm("results", "crate", folder, "--output", tmp_path / "all", "--include-data")
+    return require_crate(tmp_path / "all")
+
+
 def test_a_crate_is_as_the_specification_requires(crated):
     entities = require_crate(crated)
     described = {unquote(name) for name, entity in entities.items() if "File" in kinds(entity)}
@@ -109,11 +121,9 @@ def test_its_own_library_reads_it(crated):
     assert "actionStatus" in crate.get_by_type("CreateAction")[0].properties()
 
 
-def test_it_conforms_to_the_profile_of_workflows(crated):
-    entities = graph(crated)
-    assert {"@id": "https://w3id.org/workflowhub/workflow-ro-crate/1.0"} in entities["ro-crate-metadata.json"][
-        "conformsTo"
-    ]
+def test_it_conforms_to_the_profile_of_workflows(crated, entities):
+    profile = "https://w3id.org/workflowhub/workflow-ro-crate/1.0"
+    assert {"@id": profile} in entities["ro-crate-metadata.json"]["conformsTo"]
     workflow = entities[entities["./"]["mainEntity"]["@id"]]
     assert kinds(workflow) == {"File", "SoftwareSourceCode", "ComputationalWorkflow"}
     assert entities[workflow["programmingLanguage"]["@id"]]["name"] == "Snakemake"
@@ -122,8 +132,7 @@ def test_it_conforms_to_the_profile_of_workflows(crated):
     assert json.loads((crated / "pipeline/scale.json").read_text())["experiments"] == {}
 
 
-def test_every_record_is_an_action_by_a_version_of_the_software(crated, folder):
-    entities = graph(crated)
+def test_every_record_is_an_action_by_a_version_of_the_software(entities, folder):
     actions = {name: entity for name, entity in entities.items() if kinds(entity) == {"CreateAction"}}
     paths = [path.relative_to(folder) for path in folder.rglob("*.meta.json")]
     records = [path for path in paths if path.parts[0] not in ("data", "portable")]
@@ -150,55 +159,46 @@ def test_every_record_is_an_action_by_a_version_of_the_software(crated, folder):
         assert needed == {(name, version) for name, version in content["versions"].items() if name != "ihdm"}
 
 
-def test_whom_to_cite_is_taken_from_the_project(crated):
-    entities = graph(crated)
+def test_whom_to_cite_is_taken_from_the_project(entities):
     cited = [entities[one["@id"]] for one in entities["./"]["citation"]]
     paper, software = cited
     assert paper["@type"] == "ScholarlyArticle"
     assert paper["name"] == CITATION["preferred-citation"]["title"]
     assert paper["@id"] == "https://arxiv.org/abs/2206.13397"
-    assert [entities[one["@id"]]["name"] for one in paper["author"]] == [
-        "Severi Rissanen",
-        "Markus Heinonen",
-        "Arno Solin",
-    ]
+    names = [entities[one["@id"]]["name"] for one in paper["author"]]
+    assert names == ["Severi Rissanen", "Markus Heinonen", "Arno Solin"]
     assert (software["name"], software["softwareVersion"]) == (CITATION["title"], CITATION["version"])
     author = entities[entities["./"]["author"]["@id"]]
     assert (author["@type"], author["name"]) == ("Organization", CITATION["authors"][0]["name"])
 
 
-def test_training_images_are_left_out_unless_asked_for(crated, folder, tmp_path, ihdm):
-    entities = graph(crated)
+def test_training_images_are_left_out_unless_asked_for(crated, entities, with_all):
     assert not (crated / "data").exists()
     assert "left out, as they may have a license of their own" in entities["./"]["description"]
     (trained_on,) = listed(entities["#made-models/digits/model.meta.json"]["object"])
     absent = entities[trained_on["@id"]]
     assert absent["@type"] == "CreativeWork"
     assert absent["name"] == "data/digits/train.npy"
-    ihdm("results", "crate", folder, "--output", tmp_path / "all", "--include-data")
-    entities = require_crate(tmp_path / "all")
-    assert entities["#made-models/digits/model.meta.json"]["object"] == {"@id": "data/digits/train.npy"}
-    assert "licence: CC BY 4.0" in entities["data/digits/train.npy"]["description"]
-    assert "included." in entities["./"]["description"]
-    assert entities["./"]["license"] == {"@id": f"https://spdx.org/licenses/{CITATION['license']}"}
+    assert with_all["#made-models/digits/model.meta.json"]["object"] == {"@id": "data/digits/train.npy"}
+    assert "licence: CC BY 4.0" in with_all["data/digits/train.npy"]["description"]
+    assert "included." in with_all["./"]["description"]
+    assert with_all["./"]["license"] == {"@id": f"https://spdx.org/licenses/{CITATION['license']}"}
 
 
-def test_portable_models_are_left_out_with_the_images_that_they_keep_something_of(crated, folder, tmp_path, ihdm):
-    told = graph(crated)["./"]["description"]
+def test_exported_pipelines_are_left_out_with_the_images_that_they_keep_something_of(
+    crated, entities, with_all, folder, tmp_path, ihdm
+):
     assert not (crated / "portable").exists()
-    assert "and the exported pipelines, which may keep coefficients of each, are left out" in told
-    ihdm("results", "crate", folder, "--output", tmp_path / "all", "--include-data")
-    entities = require_crate(tmp_path / "all")
-    made = entities["#made-portable/digits.meta.json"]
+    told = "and the exported pipelines, which may keep coefficients of each, are"
+    assert f"{told} left out" in entities["./"]["description"]
+    assert f"{told} included" in with_all["./"]["description"]
+    made = with_all["#made-portable/digits.meta.json"]
     assert made["name"] == "python -m ihdm models export"
     assert {"@id": "portable/digits/prior/config.json"} in made["result"]
-    assert entities["portable/digits/prior/config.json"]["description"].startswith("What starts of model digits")
-    assert (
-        "and the exported pipelines, which may keep coefficients of each, are included" in entities["./"]["description"]
-    )
+    assert with_all["portable/digits/prior/config.json"]["description"].startswith("What starts of model digits")
     shutil.rmtree(folder / "portable")
     ihdm("results", "crate", folder, "--output", tmp_path / "none")
-    assert "portable" not in graph(tmp_path / "none")["./"]["description"]
+    assert "exported" not in graph(tmp_path / "none")["./"]["description"]
 
 
 def test_an_archive_has_the_same_content_and_the_same_bytes_each_time(crated, folder, tmp_path, ihdm):
