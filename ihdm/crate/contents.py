@@ -21,10 +21,8 @@ An exported pipeline does not load without its prior; the network itself is also
 """
 PIPELINE = PurePosixPath("pipeline")
 """Folder of the crate with the project's own files."""
-PIPELINE_FILES = (
-    *("Snakefile", "workflow/rules/*.smk", "workflow/report/*.rst", "environment*.yml", "requirements.lock"),
-    *("CITATION.cff", "LICENSE"),
-)
+PIPELINE_FILES = ("Snakefile", "workflow/*/*.smk", "workflow/*/*.rst", "environment*.yml", "requirements.lock")
+CITED = ("CITATION.cff", "LICENSE")
 WHOLE_SCALE = ("tables/tables.meta.json", "report/claims.meta.json", "report/index.meta.json")
 """Records whose settings are the complete configuration."""
 KNOWN = yaml.safe_load(Path(__file__).with_name("descriptions.yaml").read_text(encoding="utf-8"))
@@ -35,7 +33,9 @@ def crate_files(results: Path, project: Path, *, with_data: bool) -> dict[PurePo
     """Return finished results and the files of the pipeline by their path in the crate; logs and state are left out."""
     folders = [name for name in (*STAGES, "benchmarks") if with_data or name not in WITH_DATA]
     found = [(PurePosixPath(), results, path) for name in folders for path in _finished(results / name)]
-    found += [(PIPELINE, project, path) for pattern in PIPELINE_FILES for path in sorted(project.glob(pattern))]
+    found += [
+        (PIPELINE, project, path) for pattern in (*PIPELINE_FILES, *CITED) for path in sorted(project.glob(pattern))
+    ]
     return {place / path.relative_to(folder).as_posix(): path for place, folder, path in found}
 
 

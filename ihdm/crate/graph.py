@@ -37,14 +37,10 @@ class Crate:
         self.license = self._license(license_name or self.citation["license"])
         self.people = self._people(self.citation["authors"])
         self.software = self._entity(
-            f"#{self.citation['title']}",
-            "SoftwareApplication",
-            self.citation["title"],
-            softwareVersion=str(self.citation["version"]),
-            license=self._license(self.citation["license"]),
-            author=self.people,
+            f"#{self.citation['title']}", "SoftwareApplication", self.citation["title"], author=self.people,
+            softwareVersion=str(self.citation["version"]), license=self._license(self.citation["license"]),
             url=self.citation.get("repository-code") or self.citation.get("url"),
-        )
+        )  # fmt: skip
         self.files = {path: self._add_file(name, path) for name, path in files.items()}
         self.origins = [Origin.read(results, path) for name, path in files.items() if name.name.endswith(ENDING)]
         self.actions = [self._action(origin) for origin in self.origins]
@@ -105,26 +101,20 @@ class Crate:
     def _action(self, origin: Origin) -> Entity:
         """Add the action of a record."""
         facts = {
-            "seed": origin.seed,
-            "device": origin.device,
-            "seconds": origin.seconds,
-            "SHA-256 of the settings": origin.content.get("settings_sha256"),
-            "SHA-256 of the code": origin.code_sha256,
-        }
+            "seed": origin.seed, "device": origin.device, "seconds": origin.seconds,
+            "SHA-256 of the settings": origin.content.get("settings_sha256"), "SHA-256 of the code": origin.code_sha256,
+        }  # fmt: skip
         started = origin.finished and origin.seconds is not None and origin.finished - timedelta(seconds=origin.seconds)
         record = self.files[origin.record]
         record["about"] = action = self._entity(
-            f"#made-{record.id}",
-            "CreateAction",
-            f"python -m ihdm {origin.command}",
+            f"#made-{record.id}", "CreateAction", f"python -m ihdm {origin.command}",
             description="; ".join(f"{name} {value}" for name, value in facts.items() if value is not None),
-            instrument=self._instrument(origin),
             object=[self._file(origin, *one) for one in origin.inputs.items()],
             result=[self._file(origin, *one, is_result=True) for one in origin.outputs.items()],
-            actionStatus="http://schema.org/CompletedActionStatus",
-            endTime=origin.finished and origin.finished.isoformat(),
+            instrument=self._instrument(origin), actionStatus="http://schema.org/CompletedActionStatus",
             startTime=started.isoformat(timespec="seconds") if started else None,
-        )
+            endTime=origin.finished and origin.finished.isoformat(),
+        )  # fmt: skip
         return action
 
     def _file(self, origin: Origin, path: str, known: str, *, is_result: bool = False) -> Entity:
@@ -151,14 +141,10 @@ class Crate:
         known = hashlib.sha256(json.dumps(origin.versions, sort_keys=True).encode()).hexdigest()
         return self._entity(
             f"{self.software.id}-{version}-{(commit or 'unknown').replace('-dirty', '+')[:13]}-{known[:8]}",
-            "SoftwareApplication",
-            name,
-            softwareVersion=f"{version} ({commit or 'no commit'})",
-            description=f"{name} {version}, commit {commit or 'not known'}",
-            isBasedOn=self.software,
-            softwareRequirements=packages,
-            url=self.software.get("url"),
-        )
+            "SoftwareApplication", name, softwareVersion=f"{version} ({commit or 'no commit'})",
+            description=f"{name} {version}, commit {commit or 'not known'}", isBasedOn=self.software,
+            softwareRequirements=packages, url=self.software.get("url"),
+        )  # fmt: skip
 
     def _add_file(self, name: PurePosixPath, path: Path) -> Entity:
         """Add a file, and every folder above it."""
@@ -177,12 +163,11 @@ class Crate:
                 file.lang[key] = file.lang.properties()[key]["@id"]
         else:
             file = self.crate.add_file(path, name, properties=told)
-        child, is_new = file, True
+        child = file
         for folder in name.parents[:-1]:
-            if is_new := is_new and f"{quote(str(folder))}/" not in self.crate:
-                told = {"name": folder.name, "description": describe(f"{folder}/", self.project)}
-                self.crate.add_dataset(dest_path=folder, properties=told)
-            parent = self.crate.get(f"{quote(str(folder))}/")
+            told, known = {"name": folder.name, "description": describe(f"{folder}/", self.project)}, quote(str(folder))
+            is_new = f"{known}/" not in self.crate
+            parent = self.crate.add_dataset(None, folder, properties=told) if is_new else self.crate.get(f"{known}/")
             parent.append_to("hasPart", child)
             if not is_new:
                 break
