@@ -109,6 +109,32 @@ def ratio_estimate(
     return Estimate(ratio, abs(remainder.standard_error / float(np.mean(below))), bounds, remainder.degrees)
 
 
+def jackknife_by_picture(
+    statistic: Callable[[Int[np.ndarray, "part"]], float],
+    pictures: Int[np.ndarray, "image"],
+    bounds: Bounds = UNBOUNDED,
+) -> Estimate:
+    """Estimate a statistic of images that were cut from a few pictures, leaving out one picture at a time.
+
+    Squares of one picture are alike, so the pictures count, not the squares: SE² = (G − 1)/G Σ (θ_g − θ̄)² over G
+    pictures, with Student's interval of G − 1 degrees of freedom.
+
+    Args:
+        statistic: from the numbers of the images that count, all different, to the value.
+        pictures: the picture that each image was cut from.
+        bounds: limits of the statistic.
+
+    Raises:
+        UserError: if there are fewer than two pictures.
+    """
+    numbers = np.unique(pictures)
+    if len(numbers) < 2:
+        raise UserError(f"{len(pictures)} images of one picture have no standard error; at least 2 pictures are needed")
+    values = [statistic(np.flatnonzero(pictures != number)) for number in numbers]
+    error = np.sqrt((len(numbers) - 1) * np.var(values))
+    return Estimate(statistic(np.arange(len(pictures))), float(error), bounds, len(numbers) - 1.0)
+
+
 def jackknife(
     statistic: Callable[[Int[np.ndarray, "part"]], float],
     num_images: int,
