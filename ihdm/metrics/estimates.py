@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.special import stdtrit
 
 from ihdm.errors import UserError
@@ -26,7 +26,7 @@ NOT_NEGATIVE: Bounds = (0.0, math.inf)
 
 def student_95(degrees: float) -> float:
     """Return half the width of Student's 95 % interval in standard errors: 2.26 for 9 degrees of freedom."""
-    return float(stdtrit(degrees, 0.975))
+    return NORMAL_95 if math.isinf(degrees) else float(stdtrit(degrees, 0.975))
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,16 @@ def mean_estimate(values: Float[np.ndarray, "image"], bounds: Bounds = UNBOUNDED
         raise UserError(f"{len(values)} images have no standard error; at least 2 are needed")
     standard_error = float(np.std(values, ddof=1) / np.sqrt(len(values)))
     return Estimate(float(np.mean(values)), standard_error, bounds, len(values) - 1.0)
+
+
+def share_estimate(is_counted: Bool[np.ndarray, "image"]) -> Estimate:
+    """Return the share of independent images that are counted, with its standard error.
+
+    The error counts two more images on either side (Agresti and Coull, 1998), so that a share of none or all has one.
+    """
+    count = len(is_counted)
+    adjusted = (is_counted.sum() + 2) / (count + 4)
+    return Estimate(float(is_counted.mean()), float(np.sqrt(adjusted * (1 - adjusted) / (count + 4))), SHARE)
 
 
 def mean_of_defined(values: Float[np.ndarray, "image"], bounds: Bounds = UNBOUNDED) -> tuple[int, Estimate]:

@@ -51,7 +51,7 @@ def forward_rows(images: StoredImages, num_resamples: int, seed: int, squares: i
         images: stored images.
         num_resamples: resamples behind the intervals of the last two.
         seed: of the noise and of the resampling.
-        squares: how many images were cut from each picture; the resamples of the last two then leave out whole pictures.
+        squares: how many images were cut from each picture; resamples then leave out whole pictures.
 
     Raises:
         UserError: if there are fewer than two images, or they have no power in some band.
