@@ -158,7 +158,19 @@ def test_claims_have_these_columns_first_and_this_form_of_json(smoke_results):
     assert list(content) == ["version", "tested", "claims", "borders"]
     assert content["version"] == 1
     assert content["tested"] == (table["verdict"] != "not run").sum()
-    more = ["paper", "table", "reference", "p", "holm", "ours", "how_to_rerun", "reason"]
+    more = [
+        "paper",
+        "table",
+        "reference",
+        "p",
+        "holm",
+        "ours",
+        "how_to_rerun",
+        "reason",
+        "kind",
+        "rule_set",
+        "trainings",
+    ]
     assert all(list(row) == [*columns, *more] for row in content["claims"])
     assert [row["id"] for row in content["claims"]] == table["id"].tolist()
 

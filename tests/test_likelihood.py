@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -137,6 +138,13 @@ def test_errors_from_noise_of_the_parts():
     (row, _) = likelihood_rows(errors_of_images(6, draws=1), images_of(20), images_of(6), SETTINGS)
     assert math.isnan(row["monte_carlo_error"])
     assert math.isnan(row["transition_nats_monte_carlo_error"])
+
+
+def test_a_sum_over_some_levels_is_no_bound():
+    errors = errors_of_images(6)
+    some = {name: getattr(errors, name)[:, :, ::2] for name in ("network", "baseline", "controls")}
+    with pytest.raises(UserError, match="cover 3 of 5 levels"):
+        likelihood_rows(replace(errors, levels=errors.levels[::2], **some), images_of(20), images_of(6), SETTINGS)
 
 
 @pytest.mark.parametrize(("measured", "there"), [(6, 5), (1, 5)])

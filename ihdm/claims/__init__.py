@@ -1,4 +1,4 @@
-"""What the paper claims, as data, each with a rule that was written down before its result was looked at."""
+"""Claims of the paper and of this repository as data, each with a decision rule."""
 
 from ihdm.claims import (
     comparison,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from ihdm.claims.decisions import Decision, Measured
 from ihdm.claims.evidence import Evidence, Subject
@@ -27,6 +28,8 @@ class Claim:
         reason: why the rule has this form and margin.
         reference: what the paper reports, if that is a number.
         is_ours: whether the paper does not make it.
+        kind: a finding about networks or data, or a mathematical check, which holds by construction and tests the code.
+        rule_set: whether the rule was fixed before any result of it was known.
     """
 
     id: str
@@ -40,6 +43,8 @@ class Claim:
     reason: str
     reference: str = ""
     is_ours: bool = False
+    kind: Literal["finding", "mathematical check"] = "finding"
+    rule_set: Literal["before results", "after results"] = "before results"
 
     @property
     def rule(self) -> str:

@@ -5,16 +5,18 @@ Every kind asks whether the truth lies in a range. The verdict is *reproduced* i
 
 The p-value goes with that: two-sided, of the border that is nearest in standard errors, normal on each side of the
 value with that side's half of the interval for 1.96 standard errors. A single value is decided exactly if p ≤ 0.05.
+The p-value of the place of a minimum is twice the share of the resampled curves that contradict the verdict, at least
+2/(B + 1) with B curves.
 """
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
 
-from ihdm.metrics.estimates import NORMAL_95
+from ihdm.metrics.estimates import NORMAL_95, student_95
 
 LEVEL = 0.05
 """Of all tests, of single ones and of Holm's correction over all."""
@@ -35,16 +37,24 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Measured:
-    """A value with its 95 % interval, which need not be symmetric; one without width is exact."""
+    """A value with its 95 % interval, which need not be symmetric; one without width is exact.
+
+    Attributes:
+        value: the estimate.
+        low: lower end of the interval.
+        high: upper end of the interval.
+        trainings: how many trainings with other seeds the interval is over; with one, it is over images alone.
+    """
 
     value: float
     low: float
     high: float
+    trainings: int = field(default=1, kw_only=True)
 
     @classmethod
-    def of(cls, value: float, standard_error: float) -> "Measured":
-        """Return a value with its normal interval."""
-        half = NORMAL_95 * standard_error
+    def of(cls, value: float, standard_error: float, degrees: float = math.inf) -> "Measured":
+        """Return a value with Student's interval, which is the normal one for infinite degrees of freedom."""
+        half = student_95(degrees) * standard_error
         return cls(value, value - half, value + half)
 
     def minus(self, other: "Measured") -> "Measured":
@@ -52,20 +62,46 @@ class Measured:
         value = self.value - other.value
         below = math.hypot(self.value - self.low, other.high - other.value)
         above = math.hypot(self.high - self.value, other.value - other.low)
-        return Measured(value, value - below, value + above)
+        return Measured(value, value - below, value + above, trainings=min(self.trainings, other.trainings))
+
+    def times(self, factor: float) -> "Measured":
+        """Return a multiple of a value by a positive factor."""
+        return replace(self, value=factor * self.value, low=factor * self.low, high=factor * self.high)
 
     def log(self) -> "Measured":
         """Return the logarithm of a positive value, with its relative error."""
         value = math.log(self.value)
-        return Measured(value, value - (self.value - self.low) / self.value, value + self.high / self.value - 1)
+        below, above = (self.value - self.low) / self.value, (self.high - self.value) / self.value
+        return replace(self, value=value, low=value - below, high=value + above)
 
     def exp(self) -> "Measured":
         """Return what this is the logarithm of."""
-        return Measured(*(math.exp(min(end, LARGEST_LOG)) for end in (self.value, self.low, self.high)))
+        value, low, high = (math.exp(min(end, LARGEST_LOG)) for end in (self.value, self.low, self.high))
+        return replace(self, value=value, low=low, high=high)
 
     def over(self, other: "Measured") -> "Measured":
         """Return the ratio of two positive values, as if they were independent, its interval found on a log scale."""
         return self.log().minus(other.log()).exp()
+
+
+@dataclass(frozen=True)
+class Minimum(Measured):
+    """The place of a minimum, with those of many resampled curves.
+
+    Attributes:
+        minima: between which places the minima of the curves are, each with the share of the curves.
+        num_curves: how many curves there are.
+    """
+
+    minima: tuple[tuple[float, float, float], ...]
+    num_curves: int
+
+    def tail(self, low: float, high: float, *, outside: bool) -> float:
+        """Return the p-value of the minimum being in a range, or outside."""
+        inside = sum(share for first, last, share in self.minima if low <= first and last <= high)
+        apart = sum(share for first, last, share in self.minima if last <= low or high <= first)
+        share = 1 - inside if outside else 1 - apart
+        return min(1.0, 2 * max(share, 1 / (self.num_curves + 1)))
 
 
 def mean(values: Sequence[Measured]) -> Measured:
@@ -175,7 +211,12 @@ class MinimumBetween(Within):
 
     def decide(self, values: Sequence[Measured]) -> Verdict:
         (place,) = values
-        return _decide(place, *self.borders, may_touch=True)
+        if not isinstance(place, Minimum):
+            raise TypeError("the place of a minimum is decided by the minima of resampled curves")
+        against, for_ = (place.tail(self.low, self.high, outside=outside) for outside in (True, False))
+        if against <= LEVEL:
+            return Verdict(Outcome.REPRODUCED, place, against)
+        return Verdict(Outcome.NOT_REPRODUCED if for_ <= LEVEL else Outcome.INCONCLUSIVE, place, min(against, for_))
 
 
 @dataclass(frozen=True)
@@ -238,13 +279,10 @@ def holm(p_values: Iterable[float]) -> list[bool]:
     return kept
 
 
-def _decide(measured: Measured, low: float, high: float, *, may_touch: bool = False) -> Verdict:
-    """Tell whether a value lies between two borders; an exact value on one lies outside, unless it may touch."""
+def _decide(measured: Measured, low: float, high: float) -> Verdict:
+    """Decide whether a value is between two borders; an exact value on a border is outside."""
     inside = low < measured.low and measured.high < high
     outside = measured.high <= low or measured.low >= high
-    if may_touch:
-        inside = low <= measured.low and measured.high <= high
-        outside = not inside and outside
     borders = [border for border in (low, high) if math.isfinite(border)]
     tails = [_tail(measured, border) for border in borders]
     is_inside = low < measured.value < high  # and would have to cross the nearer border

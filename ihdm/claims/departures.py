@@ -1,17 +1,15 @@
 """What the released code does otherwise than described, and that it changes nothing that can be measured."""
 
 import math
+import statistics
 from collections.abc import Callable, Sequence
-
-import numpy as np
-from scipy.special import stdtrit
+from dataclasses import replace
 
 from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import Equivalent, Measured
-from ihdm.claims.evidence import FRECHET, Evidence, NotRunError, Subject
+from ihdm.claims.evidence import Evidence, Subject, deciding, quality
 from ihdm.config.scale import Config
-from ihdm.metrics.estimates import NORMAL_95
-from ihdm.metrics.tables import with_most_images
+from ihdm.metrics.estimates import NORMAL_95, student_95
 
 MARGIN = 0.1
 TRAINED = ("levels",)
@@ -33,34 +31,29 @@ def _bases(setting: str) -> Callable[[Config], list[Subject]]:
 
 def _difference(setting: str) -> Callable[[Evidence, Subject], Sequence[Measured]]:
     def measure(evidence: Evidence, subject: Subject) -> list[Measured]:
-        for metric in FRECHET:
-            try:
-                row = evidence.rows("departures", experiment=subject[0], setting=setting, metric=metric).iloc[0]
-            except NotRunError:
-                continue
-            described, error = float(row["value_described"]), float(row["standard_error"])
-            if setting in TRAINED:
-                error = math.hypot(error, math.sqrt(2) * _spread(evidence, subject[0], metric))
+        row = deciding(evidence.rows("departures", experiment=subject[0], setting=setting))
+        described, error = float(row["value_described"]), float(row["standard_error"])
+        if setting not in TRAINED:
             return [Measured.of(float(row["difference"]) / described, error / described)]
-        raise NotRunError
+        spread = _spread(evidence, subject[0])
+        between = student_95(spread.trainings - 1.0) / NORMAL_95 * math.sqrt(2) * spread.value
+        found = Measured.of(float(row["difference"]) / described, math.hypot(error, between) / described)
+        return [replace(found, trainings=spread.trainings)]
 
     return measure
 
 
-def _spread(evidence: Evidence, base: str, metric: str) -> float:
-    """Return the standard deviation of a distance over trainings that differ in their seed, as of very many.
-
-    That of a few is raised by what Student's interval is wider than the normal one.
+def _spread(evidence: Evidence, base: str) -> Measured:
+    """Return the standard deviation of the distance over trainings that differ in their seed, without an interval.
 
     Raises:
         NotRunError: if no other seed was trained.
     """
-    known = {"base": base, "set": "samples", "metric": metric}
-    ratio = evidence.config.variants[base].delta_ratio
-    found = [evidence.rows("sweep", experiment=base, delta_ratio=ratio, **known)]
-    found.append(evidence.rows("sweep", swept="seed", delta_ratio=ratio, **known))
-    values = [float(with_most_images(one)["value"].iloc[0]) for rows in found for _, one in rows.groupby("experiment")]
-    return float(np.std(values, ddof=1) * stdtrit(len(values) - 1, 0.975) / NORMAL_95)
+    known = {"base": base, "set": "samples", "delta_ratio": evidence.config.variants[base].delta_ratio}
+    found = [evidence.rows("sweep", experiment=base, **known), evidence.rows("sweep", swept="seed", **known)]
+    values = [quality(one).value for rows in found for _, one in rows.groupby("experiment")]
+    deviation = statistics.stdev(values)
+    return Measured(deviation, deviation, deviation, trainings=len(values))
 
 
 CLAIMS = tuple(
@@ -69,7 +62,7 @@ CLAIMS = tuple(
         text=text,
         paper="the released code, against the description",
         table="departures",
-        quantity="difference of the Fréchet distance from the described, relative to it",
+        quantity="difference of the distance from the training images, relative to that of the description",
         subjects=_bases(setting),
         measure=_difference(setting),
         decision=Equivalent(0.0, MARGIN),

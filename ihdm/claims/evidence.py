@@ -1,7 +1,9 @@
 """What a claim is decided from: the joint tables of a scale, and the scale itself."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import math
+import statistics
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -10,12 +12,8 @@ from ihdm.claims.decisions import Measured
 from ihdm.config.experiments import Variant
 from ihdm.config.scale import Config
 from ihdm.data.sources import find_source
+from ihdm.metrics.quality import NAMES, ranking_distance
 from ihdm.metrics.tables import with_most_images
-
-FRECHET = ("fid", "frechet_distance")
-"""The distances that quality is told by, the first that was measured."""
-HELD_OUT = ("fid_held_out", "frechet_distance_held_out")
-"""The same from held-out images."""
 
 Subject = tuple[str, ...]
 """What a claim is checked on: an experiment, a data set, or two experiments that are compared."""
@@ -60,31 +58,72 @@ class Evidence:
         return [measured(row) for _, row in self.rows(table, **values).iterrows()]
 
     def distance(self, experiment: str) -> Measured:
-        """Return the Fréchet distance of an experiment's samples, at its own δ/σ and of the most images.
+        """Return the distance of an experiment's samples from the training images, at its own δ/σ; see :func:`quality`.
 
         Raises:
             NotRunError: if it was not measured.
         """
         ratio = self.config.variants[experiment].delta_ratio
-        return frechet(self.rows("distance", experiment=experiment, delta_ratio=ratio, set="samples"))
+        return quality(self.rows("distance", experiment=experiment, delta_ratio=ratio, set="samples"))
+
+    def over_trainings(self, experiment: str, measure: Callable[[str], Measured]) -> Measured:
+        """Return the mean of a value over trainings that differ in their seed, with Student's interval over them.
+
+        It holds what other images would change too, as each training has noise and samples of its own. Of a single
+        training the interval is that over images, which says nothing of another training.
+
+        Args:
+            experiment: one whose seeds were swept, or not.
+            measure: returns the value of one training, by the name of its experiment.
+        """
+        seeds = [
+            name
+            for name, variant in self.config.variants.items()
+            if variant.base == self.config.variants[experiment].base and variant.swept == "seed"
+        ]
+        found = [measure(experiment)]
+        for name in seeds if self.config.variants[experiment].swept is None else []:
+            try:
+                found.append(measure(name))
+            except NotRunError:
+                continue
+        if len(found) == 1:
+            return found[0]
+        values = [one.value for one in found]
+        error = statistics.stdev(values) / math.sqrt(len(values))
+        return replace(Measured.of(statistics.fmean(values), error, len(values) - 1.0), trainings=len(values))
 
 
 def measured(row: "pd.Series[Any]") -> Measured:
-    """Return the value of a row, by its standard error: stored intervals are cut off where a quantity ends."""
-    return Measured.of(float(row["value"]), float(row["standard_error"]))
+    """Return the value of a row with Student's interval of its n images, not clipped as stored intervals are."""
+    return Measured.of(float(row["value"]), float(row["standard_error"]), float(row["n"]) - 1)
 
 
-def frechet(rows: pd.DataFrame, metrics: tuple[str, ...] = FRECHET) -> Measured:
-    """Return the Fréchet distance among these rows, by the first of its names that is there, of the most images.
+def deciding(rows: pd.DataFrame, suffix: str = "") -> "pd.Series[Any]":
+    """Return the row of the distance that may decide, of the most images; see :mod:`ihdm.metrics.quality`.
+
+    Args:
+        rows: distances of one set of images, by one extractor, with any numbers of images.
+        suffix: of the metrics' names, as `_held_out`.
 
     Raises:
-        NotRunError: if there is none.
+        NotRunError: if it was not measured.
     """
-    for metric in metrics:
-        found = rows[rows["metric"] == metric]
-        if len(found):
-            return measured(with_most_images(found).iloc[0])
-    raise NotRunError
+    names = [name + suffix for pair in NAMES.values() for name in pair]
+    rows = rows[rows["metric"].isin(names)]
+    if rows.empty:
+        raise NotRunError
+    most = with_most_images(rows)
+    metric = ranking_distance(str(most["extractor"].iloc[0]), int(most["n"].iloc[0])) + suffix
+    found = most[most["metric"] == metric]
+    if found.empty:
+        raise NotRunError
+    return found.iloc[0]
+
+
+def quality(rows: pd.DataFrame, suffix: str = "") -> Measured:
+    """Return the distance that may decide, of the most images; see :func:`deciding`."""
+    return measured(deciding(rows, suffix))
 
 
 def datasets(config: Config, *, natural: bool = False) -> Iterator[Subject]:

@@ -29,6 +29,7 @@ CLAIMS = (
         decision=Every(Below(0.02)),
         reason="Of the change that the blur makes. At a width of one pixel a sampled Gaussian and the exact one differ "
         "by 0.7 % at the finest frequency, and 0.3 % of a Gaussian lie beyond three widths.",
+        kind="mathematical check",
     ),
     Claim(
         id="heat_removes_fine_first",
@@ -40,5 +41,6 @@ CLAIMS = (
         measure=_order,
         decision=Above(ORDER),
         reason="Fewer than one in twenty random orders of six bands reach a rank correlation of 0.8.",
+        kind="mathematical check",
     ),
 )

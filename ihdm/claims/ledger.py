@@ -19,7 +19,7 @@ VERSION = 1
 """Of the JSON form; it grows when a key goes or changes its meaning."""
 COLUMNS = (
     *("id", "claim", "experiment", "verdict", "value", "low", "high", "rule"),
-    *("paper", "table", "reference", "p", "holm", "ours", "how_to_rerun", "reason"),
+    *("paper", "table", "reference", "p", "holm", "ours", "how_to_rerun", "reason", "kind", "rule_set", "trainings"),
 )
 NOBODY: Subject = ("–",)
 """Of a claim that nothing at a scale is about."""
@@ -75,6 +75,9 @@ def _rows(claim: Claim, evidence: Evidence) -> Iterator[dict[str, Any]]:
             "ours": claim.is_ours,
             "how_to_rerun": how_to_rerun(claim, evidence.config, subject),
             "reason": claim.reason,
+            "kind": claim.kind,
+            "rule_set": claim.rule_set,
+            "trainings": found.trainings if found and claim.kind == "finding" else 0,
         }
 
 
@@ -119,32 +122,44 @@ def as_json(table: pd.DataFrame) -> str:
 
 
 def as_markdown(table: pd.DataFrame) -> str:
-    """Return the ledger for reading: what was run, with verdicts, and then what was not."""
+    """Return the ledger for reading: findings, mathematical checks, and the claims that were not run."""
     run = table[table["p"].notna()]
-    counts = ", ".join(f"{(run['verdict'] == outcome).sum()} {outcome}" for outcome in list(Outcome)[:3])
+    parts = ["# Claims and verdicts"]
+    for kind, heading in (
+        ("finding", "Findings about networks and data"),
+        ("mathematical check", "Mathematical checks"),
+    ):
+        part = run[run["kind"] == kind]
+        counts = ", ".join(f"{(part['verdict'] == outcome).sum()} {outcome}" for outcome in list(Outcome)[:3])
+        parts += [f"## {heading}", f"{len(part)} tests: {counts}. {EXPLANATIONS[kind]}"]
+        parts.append(_shown(part).to_markdown(index=False, disable_numparse=True) if len(part) else "Nothing was run.")
+    missing = table[table["p"].isna()].groupby("claim", sort=False)["experiment"].agg(", ".join)
+    if len(missing):
+        lines = [f"- {claim} ({experiments})" for claim, experiments in missing.items()]
+        parts += ["## Not run", "\n".join(lines)]
+    return "\n\n".join(parts) + "\n"
+
+
+EXPLANATIONS = {
+    "finding": "95 % intervals are over trainings with different seeds where several were run, else over images. "
+    f"† marks verdicts that Holm's correction at {LEVEL:.0%} for all tests does not keep.",
+    "mathematical check": "These hold by construction and test the code; they are not findings.",
+}
+
+
+def _shown(run: pd.DataFrame) -> pd.DataFrame:
     is_lost = run["verdict"].ne(Outcome.INCONCLUSIVE) & ~run["holm"].astype(bool)
-    shown = pd.DataFrame(
+    return pd.DataFrame(
         {
             "claim": run["claim"] + run["ours"].map({True: " (ours)", False: ""}),
             "experiment": run["experiment"],
             "verdict": run["verdict"] + is_lost.map({True: " †", False: ""}),
             "value": [_interval(*row) for row in run[["value", "low", "high"]].itertuples(index=False)],
+            "trainings": run["trainings"],
             "rule": run["rule"],
             "paper": run["paper"],
         }
     )
-    missing = table[table["p"].isna()].groupby("claim", sort=False)["experiment"].agg(", ".join)
-    parts = [
-        "# What the paper says, and what was measured",
-        f"{len(run)} tests were made: {counts}. {int(run['holm'].sum())} verdicts are kept by Holm's correction at "
-        f"{LEVEL:.0%} for all tests together; † marks those that are not. Intervals are of 95 %, over images: what "
-        "another training would change is not in them.",
-        shown.to_markdown(index=False, disable_numparse=True) if len(run) else "Nothing was run.",
-    ]
-    if len(missing):
-        lines = [f"- {claim} ({experiments})" for claim, experiments in missing.items()]
-        parts += ["## Not run", "\n".join(lines)]
-    return "\n\n".join(parts) + "\n"
 
 
 def _interval(value: float, low: float, high: float) -> str:

@@ -41,10 +41,6 @@ def _approach(evidence: Evidence, _: Subject) -> list[Measured]:
     return _nearness(_toy_losses(evidence))
 
 
-def _approach_of_networks(evidence: Evidence, subject: Subject) -> list[Measured]:
-    return _nearness(_by_levels(evidence.rows("asymptotics", experiment=subject[0], part="network_losses")))
-
-
 def _nearness(ratios: list[Measured]) -> list[Measured]:
     """Return how near each ratio is to one, as the negative distance."""
     near = []
@@ -81,6 +77,7 @@ CLAIMS = (
         measure=_limit,
         decision=Equivalent(1.0, 0.1),
         reason="The limit is one; a tenth is near it for a finite K.",
+        kind="mathematical check",
     ),
     Claim(
         id="more_levels_are_nearer_score_matching",
@@ -92,17 +89,7 @@ CLAIMS = (
         measure=_approach,
         decision=Rising(),
         reason="A limit is approached; the toy is exact.",
-    ),
-    Claim(
-        id="more_levels_of_networks_are_nearer_score_matching",
-        text="The more levels a trained network visits, the nearer is its loss to that of denoising score matching.",
-        paper="appendix A.4",
-        table="asymptotics",
-        quantity="nearness to one of the loss of deblurring over that of denoising, over all visited levels",
-        subjects=heat_experiments,
-        measure=_approach_of_networks,
-        decision=Rising(),
-        reason="A limit is approached also by what a network has learned; its levels are halved, not trained anew.",
+        kind="mathematical check",
     ),
     Claim(
         id="langevin_at_root_two",
@@ -114,6 +101,7 @@ CLAIMS = (
         measure=_toy_chain,
         decision=Equivalent(1.0, 0.05),
         reason="One in the limit of small steps; δ = 1.25 σ and 1.6 σ would give 0.78 and 1.28.",
+        kind="mathematical check",
     ),
     Claim(
         id="langevin_at_root_two_of_networks",
@@ -126,6 +114,7 @@ CLAIMS = (
         decision=Every(Within(0.75, 2.5)),
         reason="An exact network gives one where data are stronger than the noise and two where they are weaker; a "
         "quarter more on both sides is for a network that is not.",
+        rule_set="after results",
     ),
     Claim(
         id="noise_merges_paths",
@@ -137,5 +126,6 @@ CLAIMS = (
         measure=_merging,
         decision=Rising(),
         reason="Paths that merge earlier are merged at more levels; the toy is exact.",
+        kind="mathematical check",
     ),
 )

@@ -34,6 +34,7 @@ CLAIMS = (
         decision=Every(Equivalent(1.0, 0.05)),
         reason="Noise counted twice or left out in a band where it matters would be off by half or more; 5 % is small "
         "against that and large against what the draws leave open.",
+        kind="mathematical check",
     ),
     Claim(
         id="noise_drowns_fine_first",

@@ -1,14 +1,20 @@
 """What of a sample comes from its start, and what from the noise of the steps."""
 
+import math
+
 from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import Above, Measured
-from ihdm.claims.evidence import Evidence, Subject, heat_experiments
+from ihdm.claims.evidence import Evidence, NotRunError, Subject, heat_experiments
+from ihdm.metrics.disentanglement import share_interval
 
 
 def _share(evidence: Evidence, experiment: str, quantity: str, source: str) -> Measured:
-    """Return a share of the variance with the error that so few starts and noises leave."""
+    """Return a share of the variance with its interval over starts and noises."""
     row = evidence.rows("disentanglement", experiment=experiment, quantity=quantity).iloc[0]
-    return Measured.of(float(row[source]), float(row[f"{source}_error"]))
+    share, error = float(row[source]), float(row[f"{source}_error"])
+    if math.isnan(error):
+        raise NotRunError
+    return Measured(share, *share_interval(share, error))
 
 
 def _colour(evidence: Evidence, subject: Subject) -> list[Measured]:

@@ -142,7 +142,7 @@ def likelihood_minimum(
         stored = HeldOutErrors.read(errors, chosen.process)
         ratios = fine_ratios(chosen.delta_ratios)
         centres, images = _fitting_images(stored, chosen, train, test)
-        bound = bound_images(stored.means(), centres, images, chosen, ratios.tolist())
+        bound = bound_images(stored, centres, images, chosen, ratios.tolist())
         bits = bits_per_dim(bound.nats(), stored.num_dims)
         write_rows([likelihood_minimum(ratios, bits, resamples, seed=0)], label, output)
         points = [

@@ -186,7 +186,8 @@ class Config(Settings):
             micro_batch=self.evaluation.micro_batch_of(variant.dataset),
             compute=self.evaluation.compute,
             num_draws=self.evaluation.likelihood_draws,
-            max_levels=self.evaluation.max_levels,
+            # The paper's bound is a sum over all levels.
+            max_levels=None if variant.experiment.process.has_delta else self.evaluation.max_levels,
             extra_draws=self.evaluation.extra_draws,
         )
 

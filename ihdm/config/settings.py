@@ -259,7 +259,8 @@ class EvaluationSettings(Settings):
     )
     max_levels: NumLevels | None = Field(
         default=None,
-        description="most levels that networks are evaluated and bounds are made at, evenly spaced; by default all",
+        description="most levels at which networks are evaluated, evenly spaced; by default all. The paper's bound is "
+        "a sum over all levels and always uses all of them",
     )
     likelihood_draws: Few = Field(default=2, description="draws of noise for each of them and each level")
     extra_draws: NumExtraDraws = Field(

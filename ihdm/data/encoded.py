@@ -73,6 +73,16 @@ def fair_order(count: int, split: str) -> Int[np.ndarray, "count"]:
     return generator(SPLIT_SEED, f"order of the {split} images").permutation(count)
 
 
+def picture_numbers(count: int, squares: int) -> Int[np.ndarray, "count"]:
+    """Return the number of the picture that each training image was cut from, in the order of the split.
+
+    Args:
+        count: images in the training split.
+        squares: how many were cut from each picture.
+    """
+    return fair_order(count, "train") // squares
+
+
 @dataclass(frozen=True)
 class ImageFiles:
     """Image files below a folder.

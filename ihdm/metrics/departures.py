@@ -21,7 +21,7 @@ def departure_table(table: pd.DataFrame) -> pd.DataFrame:
         table: the tidy table of a sweep.
     """
     wanted = table[table["metric"].isin(METRICS) & table["set"].isin(("samples", "test"))]
-    keys = ["base", "delta_ratio", "set", "metric", "reference", "n"]
+    keys = ["base", "delta_ratio", "set", "metric", "extractor", "reference", "n"]
     departures = wanted[wanted["is_departure"] == True]  # noqa: E712 (missing for real images)
     described = wanted[wanted["experiment"] == wanted["base"]]
     rows = []
@@ -34,6 +34,7 @@ def departure_table(table: pd.DataFrame) -> pd.DataFrame:
                 "described": row[f"{setting}_described"],
                 "variant": row[setting],
                 "metric": row["metric"],
+                "extractor": row["extractor"],
                 "reference": row["reference"],
                 "delta_ratio": row["delta_ratio"],
                 "n": row["n"],

@@ -10,6 +10,13 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from jaxtyping import Float
 
+from ihdm.metrics.estimates import NORMAL_95
+
+SMALLEST = 0.02
+"""Shares count as this at least, and as one less this at most, where an interval is made."""
+LARGEST_ODDS = 30.0
+"""Log odds beyond which a share is 0 or 1."""
+
 
 @dataclass(frozen=True)
 class VarianceShares:
@@ -49,14 +56,32 @@ def variance_shares(values: Float[np.ndarray, "start noise *dims"]) -> VarianceS
     return VarianceShares(start / total, noise / total, interaction / total)
 
 
-def share_error(share: float, num_starts: int, num_noises: int) -> float:
-    """Return the standard error that so few starts and noises leave a share with.
+def share_errors(values: Float[np.ndarray, "start noise *dims"]) -> dict[str, float]:
+    """Return the standard error of each share by leaving out one start, and one noise, at a time (two-way jackknife).
 
-    A variance from n independent values has a relative error of √(2 / (n − 1)); to first order, the share s of one of
-    two such variances has s (1 − s) √(2 / (a − 1) + 2 / (b − 1)). What varies in many directions is known better.
+    With the shares s_(i) without start i, and those without noise j, the squared error is the sum of
+    (n − 1)/n Σ (s_(i) − mean)² over starts and over noises. It is NaN with fewer than three starts or noises.
     """
-    inside = min(max(share, 0.0), 1.0)  # an unbiased share may lie slightly outside
-    return inside * (1 - inside) * math.sqrt(2 / (num_starts - 1) + 2 / (num_noises - 1))
+    values = np.asarray(values, dtype=np.float64)
+    squares: dict[str, float] = {}
+    for axis in (0, 1):
+        count = values.shape[axis]
+        if count < 3:
+            return dict.fromkeys(("start", "noise", "interaction"), math.nan)
+        left_out = [asdict(variance_shares(np.delete(values, one, axis))) for one in range(count)]
+        for source in left_out[0]:
+            spread = np.var([shares[source] for shares in left_out])
+            squares[source] = squares.get(source, 0.0) + float((count - 1) * spread)
+    return {source: math.sqrt(square) for source, square in squares.items()}
+
+
+def share_interval(share: float, error: float) -> tuple[float, float]:
+    """Return the 95 % interval of a share, symmetric on the scale of its log odds, so that it ends inside 0…1."""
+    inside = min(max(share, SMALLEST), 1 - SMALLEST)  # an unbiased share may be slightly outside
+    middle, half = math.log(inside / (1 - inside)), NORMAL_95 * error / (inside * (1 - inside))
+    ends = np.clip([middle - half, middle + half], -LARGEST_ODDS, LARGEST_ODDS)
+    low, high = (1 / (1 + np.exp(-ends))).tolist()
+    return min(low, share), max(high, share)
 
 
 def share_rows(images: Float[np.ndarray, "start noise height width channel"]) -> list[dict[str, object]]:
@@ -65,7 +90,7 @@ def share_rows(images: Float[np.ndarray, "start noise height width channel"]) ->
     rows: list[dict[str, object]] = []
     for quantity, values in colour_and_structure(images).items():
         shares = asdict(variance_shares(values))
-        errors = {f"{source}_error": share_error(share, *size) for source, share in shares.items()}
+        errors = {f"{source}_error": error for source, error in share_errors(values).items()}
         rows.append({"quantity": quantity, "num_starts": size[0], "num_noises": size[1], **shares, **errors})
     return rows
 

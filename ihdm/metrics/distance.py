@@ -10,7 +10,7 @@ from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, jackknife
 from ihdm.metrics.extrapolation import can_extrapolate, extrapolate
 from ihdm.metrics.features import Features, StoredFeatures, require_one_extractor
 from ihdm.metrics.frechet import FrechetDistance, Gaussian
-from ihdm.metrics.kernel import kernel_distance
+from ihdm.metrics.kernel import kernel_distance, mean_over_pairs
 from ihdm.metrics.manifold import manifold_measures
 from ihdm.metrics.moments import Moments
 
@@ -19,6 +19,7 @@ INCEPTION_NAMES = {
     "kernel_distance": "kid",
     "frechet_distance_extrapolated": "fid_extrapolated",
     "frechet_distance_held_out": "fid_held_out",
+    "kernel_distance_held_out": "kid_held_out",
 }
 """What the distances are called in Inception's features, and in no others."""
 
@@ -122,7 +123,7 @@ def real_rows(
 def held_out_rows(
     sets: Mapping[str, StoredFeatures], held_out: StoredFeatures, num_resamples: int, seed: int
 ) -> list[dict[str, object]]:
-    """Return one row for each set: its Fréchet distance from held-out images, all of both.
+    """Return two rows for each set: its Fréchet and kernel distance from held-out images, all of both.
 
     Of a network that was trained on few images this tells quality, where the distance from all training images counts
     those that it saw.
@@ -131,12 +132,15 @@ def held_out_rows(
         UserError: if the features are of different extractors.
     """
     _require_one_extractor(sets, held_out)
-    reference = Gaussian.of(held_out[:])
+    real = held_out[:]
+    reference, real_mean = Gaussian.of(real), mean_over_pairs(real)
     rows = []
     for name, part in sets.items():
         frechet = FrechetDistance(part[:], reference)
         found = jackknife(frechet.value, len(part), num_resamples, seed, NOT_NEGATIVE)
-        rows.append(_row(name, "frechet_distance_held_out", found, len(part), len(held_out), held_out))
+        kernel = kernel_distance(part[:], real, real_mean)
+        for metric, estimate in (("frechet_distance_held_out", found), ("kernel_distance_held_out", kernel)):
+            rows.append(_row(name, metric, estimate, len(part), len(held_out), held_out))
     return rows
 
 

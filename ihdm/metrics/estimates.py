@@ -5,13 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
+from scipy.special import stdtrit
 
 from ihdm.errors import UserError
 from ihdm.seeds import generator
 
 NORMAL_95 = 1.959964
-"""Half the width of a 95 % interval, in standard errors."""
+"""Half the width of a 95 % interval in standard errors, where the standard error is known or comes from many images."""
 LEFT_OUT = 0.2
 """Share of the images that each resample of the jackknife leaves out."""
 
@@ -23,6 +24,11 @@ NOT_NEGATIVE: Bounds = (0.0, math.inf)
 """Of powers, and of distances that are never estimated below zero."""
 
 
+def student_95(degrees: float) -> float:
+    """Return half the width of Student's 95 % interval in standard errors: 2.26 for 9 degrees of freedom."""
+    return NORMAL_95 if math.isinf(degrees) else float(stdtrit(degrees, 0.975))
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A value with its standard error and 95 % interval.
@@ -30,22 +36,24 @@ class Estimate:
     Attributes:
         value: the estimate.
         standard_error: its standard error.
-        bounds: what neither the quantity nor its estimate can leave; the interval ends there.
+        bounds: limits of the quantity and of its estimate; the interval is clipped to them.
+        degrees: degrees of freedom of the standard error; infinite if it is known or comes from very many images.
     """
 
     value: float
     standard_error: float
     bounds: Bounds = UNBOUNDED
+    degrees: float = math.inf
 
     @property
     def low(self) -> float:
         """Lower end of the 95 % interval."""
-        return float(np.clip(self.value - NORMAL_95 * self.standard_error, *self.bounds))
+        return float(np.clip(self.value - student_95(self.degrees) * self.standard_error, *self.bounds))
 
     @property
     def high(self) -> float:
         """Upper end of the 95 % interval."""
-        return float(np.clip(self.value + NORMAL_95 * self.standard_error, *self.bounds))
+        return float(np.clip(self.value + student_95(self.degrees) * self.standard_error, *self.bounds))
 
     def columns(self) -> dict[str, float]:
         """Return the columns of a table that hold this estimate."""
@@ -64,7 +72,18 @@ def mean_estimate(values: Float[np.ndarray, "image"], bounds: Bounds = UNBOUNDED
     """
     if len(values) < 2:
         raise UserError(f"{len(values)} images have no standard error; at least 2 are needed")
-    return Estimate(float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values))), bounds)
+    standard_error = float(np.std(values, ddof=1) / np.sqrt(len(values)))
+    return Estimate(float(np.mean(values)), standard_error, bounds, len(values) - 1.0)
+
+
+def share_estimate(is_counted: Bool[np.ndarray, "image"]) -> Estimate:
+    """Return the share of independent images that are counted, with its standard error.
+
+    The error counts two more images on either side (Agresti and Coull, 1998), so that a share of none or all has one.
+    """
+    count = len(is_counted)
+    adjusted = (is_counted.sum() + 2) / (count + 4)
+    return Estimate(float(is_counted.mean()), float(np.sqrt(adjusted * (1 - adjusted) / (count + 4))), SHARE)
 
 
 def mean_of_defined(values: Float[np.ndarray, "image"], bounds: Bounds = UNBOUNDED) -> tuple[int, Estimate]:
@@ -97,7 +116,33 @@ def ratio_estimate(
     """
     ratio = float(np.mean(above) / np.mean(below))
     remainder = mean_estimate(above - ratio * below)
-    return Estimate(ratio, abs(remainder.standard_error / float(np.mean(below))), bounds)
+    return Estimate(ratio, abs(remainder.standard_error / float(np.mean(below))), bounds, remainder.degrees)
+
+
+def jackknife_by_picture(
+    statistic: Callable[[Int[np.ndarray, "part"]], float],
+    pictures: Int[np.ndarray, "image"],
+    bounds: Bounds = UNBOUNDED,
+) -> Estimate:
+    """Estimate a statistic of images that were cut from a few pictures, leaving out one picture at a time.
+
+    Squares of one picture are alike, so the pictures count, not the squares: SE² = (G − 1)/G Σ (θ_g − θ̄)² over G
+    pictures, with Student's interval of G − 1 degrees of freedom.
+
+    Args:
+        statistic: from the numbers of the images that count, all different, to the value.
+        pictures: the picture that each image was cut from.
+        bounds: limits of the statistic.
+
+    Raises:
+        UserError: if there are fewer than two pictures.
+    """
+    numbers = np.unique(pictures)
+    if len(numbers) < 2:
+        raise UserError(f"{len(pictures)} images of one picture have no standard error; at least 2 pictures are needed")
+    values = [statistic(np.flatnonzero(pictures != number)) for number in numbers]
+    error = np.sqrt((len(numbers) - 1) * np.var(values))
+    return Estimate(statistic(np.arange(len(pictures))), float(error), bounds, len(numbers) - 1.0)
 
 
 def jackknife(

@@ -15,6 +15,7 @@ from ihdm.config.stages import DistanceSettings, SamplingSettings, StudySettings
 from ihdm.metrics.distance import distance_rows
 from ihdm.metrics.features import FeatureExtractor, StoredFeatures, extract
 from ihdm.metrics.moments import Moments
+from ihdm.metrics.quality import ranking_distance
 from ihdm.metrics.spectrum import MeanPower, band_rows
 from ihdm.objective import Network
 from ihdm.samples.generation import generate
@@ -51,7 +52,7 @@ class SampledSet:
     """A set of samples by one sampler.
 
     Attributes:
-        sampler: its name; ``NAME_best`` is that of the δ/σ with the smallest Fréchet distance.
+        sampler: its name; ``NAME_best`` is that of the best δ/σ.
         evaluations: network evaluations for an image.
         delta_ratio: δ/σ; NaN for a sampler without.
         num_samples: n.
@@ -78,6 +79,8 @@ def study_sets(
     report: Callable[[int], None] = lambda _done: None,
 ) -> Iterator[SampledSet]:
     """Sample and measure; yield every set at the default δ/σ, and for a sampler with δ the best of all δ/σ too.
+
+    The best is the one with the smallest distance of those that may rank sets; see :mod:`ihdm.metrics.quality`.
 
     All sets have the same starts and, level by level, the same noise.
 
@@ -134,8 +137,15 @@ def _reported(
 ) -> Iterator[tuple[str, Measured, float]]:
     yield name, tried[ratios.index(default)], default
     if len(ratios) > 1:
-        best = min(range(len(ratios)), key=lambda place: float(str(tried[place][0][0]["value"])))
+        best = min(range(len(ratios)), key=lambda place: ranked_by(tried[place][0], len(tried[place][1])))
         yield f"{name}_best", tried[best], ratios[best]
+
+
+def ranked_by(rows: list[dict[str, object]], num_samples: int) -> float:
+    """Return the distance that may rank a set, of its measures; see :mod:`ihdm.metrics.quality`."""
+    by_name = {row["metric"]: row for row in rows}
+    extractor = next(str(row["extractor"]) for row in rows if row.get("extractor"))
+    return float(str(by_name[ranking_distance(extractor, num_samples)]["value"]))
 
 
 def measure_set(

@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.ndimage import gaussian_filter
 
+from ihdm.data.encoded import picture_numbers
 from ihdm.errors import UserError
 from ihdm.heat import HeatProcess, decay
-from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, jackknife, ratio_estimate
+from ihdm.metrics.estimates import NOT_NEGATIVE, Bounds, Estimate, jackknife, jackknife_by_picture, ratio_estimate
 from ihdm.metrics.generation import CORRELATION, rank_correlation
 from ihdm.metrics.spectrum import NO_POWER, NUM_WIDE_ANNULI, Pixels, annulus_members, annulus_power, coefficient_power
 from ihdm.seeds import generator
@@ -34,10 +35,10 @@ HALVING_WIDTHS = 48
 
 
 Part = Int[np.ndarray, "part"]
-Bands = Float[np.ndarray, "bands"]
+Powers = Float[np.ndarray, "bands"]
 
 
-def forward_rows(images: StoredImages, num_resamples: int, seed: int) -> list[dict[str, object]]:
+def forward_rows(images: StoredImages, num_resamples: int, seed: int, squares: int = 1) -> list[dict[str, object]]:
     """Return the rows of all quantities of the first 128 images, or all if there are fewer, with 95 % intervals.
 
     - `gaussian_difference`, at several blur widths: root mean square of heat less SciPy's Gaussian filter over that of
@@ -50,12 +51,20 @@ def forward_rows(images: StoredImages, num_resamples: int, seed: int) -> list[di
         images: stored images.
         num_resamples: resamples behind the intervals of the last two.
         seed: of the noise and of the resampling.
+        squares: how many images were cut from each picture; resamples then leave out whole pictures.
 
     Raises:
         UserError: if there are fewer than two images, or they have no power in some band.
     """
     pixels = images[:MAX_IMAGES] / 255
-    order = list(_order_rows(pixels, num_resamples, seed))
+    pictures = picture_numbers(len(images), squares)[:MAX_IMAGES]
+
+    def estimate(statistic: Callable[[Part], float], bounds: Bounds) -> Estimate:
+        if squares > 1:
+            return jackknife_by_picture(statistic, pictures, bounds)
+        return jackknife(statistic, len(pixels), num_resamples, seed, bounds)
+
+    order = list(_order_rows(pixels, estimate))
     return [*_gaussian_rows(images[:MAX_IMAGES]), *_noise_rows(pixels, seed), *order]
 
 
@@ -98,7 +107,11 @@ def _noise_rows(pixels: Pixels, seed: int) -> list[dict[str, object]]:
     return rows
 
 
-def _order_rows(pixels: Pixels, num_resamples: int, seed: int) -> Iterator[dict[str, object]]:
+Estimator = Callable[[Callable[[Part], float], Bounds], Estimate]
+"""Estimates a statistic of some of the images, within bounds."""
+
+
+def _order_rows(pixels: Pixels, estimate: Estimator) -> Iterator[dict[str, object]]:
     height, width = pixels.shape[1:3]
     frequencies, power = annulus_power(pixels, NUM_WIDE_ANNULI)
     if power.mean(axis=0).min() < NO_POWER:
@@ -106,29 +119,27 @@ def _order_rows(pixels: Pixels, num_resamples: int, seed: int) -> Iterator[dict[
     blurs = np.geomspace(0.1, max(height, width), HALVING_WIDTHS)
     blurred = _blurred_power(pixels, blurs)
 
-    def by_heat(part: Part) -> Bands:
+    def by_heat(part: Part) -> Powers:
         return half_widths(blurs, blurred[part].mean(axis=0) / power[part].mean(axis=0))
 
-    def by_noise(part: Part) -> Bands:
+    def by_noise(part: Part) -> Powers:
         return np.sqrt(power[part].mean(axis=0))
 
-    yield from _halving_rows("heat", by_heat, frequencies, len(pixels), num_resamples, seed)
-    yield from _halving_rows("noise", by_noise, frequencies, len(pixels), num_resamples, seed)
+    yield from _halving_rows("heat", by_heat, frequencies, len(pixels), estimate)
+    yield from _halving_rows("noise", by_noise, frequencies, len(pixels), estimate)
 
 
 def _halving_rows(
-    process: str, halving: Callable[[Part], Bands], frequencies: Bands, count: int, num_resamples: int, seed: int
+    process: str, halving: Callable[[Part], Powers], frequencies: Powers, count: int, estimate: Estimator
 ) -> Iterator[dict[str, object]]:
     for band, frequency in enumerate(frequencies.tolist()):
 
         def of_band(part: Part, band: int = band) -> float:
             return float(halving(part)[band])
 
-        value = jackknife(of_band, count, num_resamples, seed, NOT_NEGATIVE)
+        value = estimate(of_band, NOT_NEGATIVE)
         yield _row("halving", process, count, value, frequency=frequency)
-    order = jackknife(
-        lambda part: -rank_correlation(frequencies, halving(part)), count, num_resamples, seed, CORRELATION
-    )
+    order = estimate(lambda part: -rank_correlation(frequencies, halving(part)), CORRELATION)
     yield _row("order", process, count, order)
 
 

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
 
 from ihdm.config.stages import LikelihoodSettings
 from ihdm.errors import UserError
@@ -24,7 +23,7 @@ TARGET_BITS = 0.01
 
 
 def bound_images(
-    squared_errors: Float[np.ndarray, "image levels"],
+    errors: HeldOutErrors,
     train: StoredImages,
     test: StoredImages,
     settings: LikelihoodSettings,
@@ -33,15 +32,23 @@ def bound_images(
     """Bound −log p of the test images at several δ; none costs a further evaluation of the network.
 
     Args:
-        squared_errors: held-out errors of the first images of ``test`` at levels 1…K.
+        errors: held-out errors of the first images of ``test``, at every level 1…K.
         train: the training images, centres of the prior. They are not dequantised, as in training.
         test: the test images, which are.
         settings: process and prior.
         ratios: δ/σ.
 
     Raises:
-        UserError: if there are errors of more images than test images, or of fewer than two.
+        UserError: if a level is missing, as a sum over some of the levels is no bound, if there are errors of more
+            images than test images, or of fewer than two.
     """
+    num_levels = settings.process.num_levels
+    if not np.array_equal(errors.levels, np.arange(1, num_levels + 1)):
+        raise UserError(
+            f"likelihood: the held-out errors cover {len(errors.levels)} of {num_levels} levels, but the paper's bound "
+            "is a sum over all of them: measure the errors at every level"
+        )
+    squared_errors = errors.means()
     if not 2 <= len(squared_errors) <= len(test):
         raise UserError(
             f"likelihood: held-out errors of {len(squared_errors)} images, and {len(test)} test images; 2 or more are "
@@ -76,7 +83,7 @@ def likelihood_rows(
     Raises:
         UserError: if there are errors of more images than test images, or of fewer than two.
     """
-    bound = bound_images(errors.means(), train, test, settings, settings.delta_ratios)
+    bound = bound_images(errors, train, test, settings, settings.delta_ratios)
     best = best_deltas(bound.squared_errors, bound.num_dims, bound.sigma)
     best_terms = sum(
         transition_terms(bound.squared_errors, bound.num_dims, bound.sigma, delta)[:, level].mean()

@@ -9,18 +9,25 @@ A set's manifold is the union of balls around its images, each reaching to the k
 """
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from ihdm.errors import UserError
-from ihdm.metrics.estimates import NOT_NEGATIVE, SHARE, Estimate, mean_estimate
+from ihdm.metrics.estimates import NOT_NEGATIVE, SHARE, Estimate, mean_estimate, share_estimate
 from ihdm.metrics.features import Features
 from ihdm.metrics.neighbours import distance_blocks, neighbour_radii
+
+NUM_PARTS = 10
+"""Parts of the samples, each of which is left out once for the errors of recall and coverage."""
+MOST_IMAGES = 10_000
+"""With more samples these errors are those of a share of real images, as each part left out takes n² distances."""
 
 
 def manifold_measures(features: Features, reference: Features, num_neighbours: int) -> dict[str, Estimate]:
     """Return precision, recall, density and coverage of a set.
 
-    The standard errors are those of a mean over the images that are counted, samples for precision and density, real
-    ones for recall and coverage, with both manifolds taken as given.
+    The standard errors of precision and density are those of a share and a mean over samples, with the manifold of the
+    real images taken as given. Recall and coverage depend on all samples together: their errors come from leaving out
+    one tenth of the samples at a time.
 
     Args:
         features: of the samples.
@@ -35,16 +42,37 @@ def manifold_measures(features: Features, reference: Features, num_neighbours: i
             f"precision and recall with {num_neighbours} neighbours need {num_neighbours + 1} images or more on each "
             f"side, not {len(features)} and {len(reference)}"
         )
-    real_radii, sample_radii = neighbour_radii(reference, num_neighbours), neighbour_radii(features, num_neighbours)
-    balls, recalled, covered = np.zeros(len(features)), [], []
+    real_radii = neighbour_radii(reference, num_neighbours)
+    balls = np.zeros(len(features))
     for here, distances in distance_blocks(reference, features):
-        inside = distances <= real_radii[here, None]
-        balls += inside.sum(axis=0)
-        covered.append(inside.any(axis=1))
-        recalled.append((distances <= sample_radii).any(axis=1))
+        balls += (distances <= real_radii[here, None]).sum(axis=0)
+    whole = np.stack(covered_and_recalled(features, reference, real_radii, num_neighbours))
+    parts = np.arange(len(features)) % NUM_PARTS
+    coverage, recall = map(share_estimate, whole)
+    if len(features) <= MOST_IMAGES and np.bincount(parts).max() + num_neighbours < len(features):
+        left_out = [
+            np.mean(covered_and_recalled(features[parts != part], reference, real_radii, num_neighbours), axis=1)
+            for part in range(NUM_PARTS)
+        ]
+        errors = np.sqrt((NUM_PARTS - 1) * np.var(left_out, axis=0)).tolist()
+        coverage, recall = (
+            Estimate(value, error, SHARE, NUM_PARTS - 1.0)
+            for value, error in zip(whole.mean(axis=1).tolist(), errors, strict=True)
+        )
     return {
-        "precision": mean_estimate((balls > 0).astype(float), SHARE),
-        "recall": mean_estimate(np.concatenate(recalled).astype(float), SHARE),
+        "precision": share_estimate(balls > 0),
+        "recall": recall,
         "density": mean_estimate(balls / num_neighbours, NOT_NEGATIVE),
-        "coverage": mean_estimate(np.concatenate(covered).astype(float), SHARE),
+        "coverage": coverage,
     }
+
+
+def covered_and_recalled(
+    features: Features, reference: Features, real_radii: Float[np.ndarray, "reference"], num_neighbours: int
+) -> tuple[Bool[np.ndarray, "reference"], Bool[np.ndarray, "reference"]]:
+    """Return which real images have a sample in their ball, and which are in the ball of some sample."""
+    radii, covered, recalled = neighbour_radii(features, num_neighbours), [], []
+    for here, distances in distance_blocks(reference, features):
+        covered.append((distances <= real_radii[here, None]).any(axis=1))
+        recalled.append((distances <= radii).any(axis=1))
+    return np.concatenate(covered), np.concatenate(recalled)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from jaxtyping import Float
 
-from ihdm.metrics.estimates import NOT_NEGATIVE, SHARE, Estimate, mean_estimate
+from ihdm.metrics.estimates import NOT_NEGATIVE, SHARE, Estimate, mean_estimate, share_estimate
 from ihdm.metrics.neighbours import Points, distance_blocks
 
 NEAR = 0.05
@@ -45,10 +45,9 @@ def memorisation_measures(
     step = np.sqrt(NEAR * (1 - NEAR) / len(held_out))
     lower, threshold, upper = np.quantile(held_out, [max(NEAR - step, 0), NEAR, NEAR + step])
     is_near = samples <= threshold
-    adjusted = (is_near.sum() + 2) / (len(samples) + 4)
-    by_counting = np.sqrt(adjusted * (1 - adjusted) / (len(samples) + 4))
+    counted = share_estimate(is_near)
     by_threshold = (np.mean(samples <= upper) - np.mean(samples <= lower)) / 2
-    share = Estimate(float(is_near.mean()), float(np.hypot(by_counting, by_threshold)), SHARE)
+    share = Estimate(counted.value, float(np.hypot(counted.standard_error, by_threshold)), SHARE)
     return {
         "samples": {"nearest_distance": mean_estimate(samples, NOT_NEGATIVE), "share_near": share},
         "test": {

@@ -7,7 +7,10 @@ import pandas as pd
 from ihdm.errors import UserError
 from ihdm.metrics.features import require_one_extractor
 
-ANY_NUMBER = ("nearest_distance", "share_near", "frechet_distance_held_out", "fid_held_out")
+ANY_NUMBER = (
+    *("nearest_distance", "share_near"),
+    *("frechet_distance_held_out", "fid_held_out", "kernel_distance_held_out", "kid_held_out"),
+)
 """Means over images: n changes their errors and not their values, so that any n may be compared with any other. And
 distances from held-out images, which are measured once: of all samples, and by as many for each network."""
 

@@ -57,14 +57,15 @@ def test_every_claim_has_made_up_tables(cases):
 @pytest.mark.parametrize("verdict", ["edge", "flat"])
 def test_a_minimum_at_an_edge_is_open_on_that_side(verdict, cases):
     tables = cases["best_delta_of_samples_above_sigma"].build(1.25, 0.2)
-    tables["minimum"] = tables["minimum"].assign(verdict=verdict, last_ratio=1.45)
+    tables["minimum"] = tables["minimum"].assign(verdict=verdict, last_ratio=1.45, minima="1.05..inf:1")
     assert verdicts("best_delta_of_samples_near_1.25_sigma", tables) == {"inconclusive"}
     assert verdicts("best_delta_of_samples_above_sigma", tables) == {"reproduced"}
 
 
 def test_bands_that_are_reached_at_once_tell_no_order(cases):
     """The table says 0 ± 0 of them, which is no measurement."""
-    bands = pd.DataFrame({"experiment": "digits", "band": [*"012345", "order"], "value": 0.0, "standard_error": 0.0})
+    named = {"experiment": "digits", "n": 9, "value": 0.0, "standard_error": 0.0}
+    bands = pd.DataFrame({"band": [*"012345", "order"], **named})
     assert verdicts("coarse_to_fine", {"generation": bands}) == {"inconclusive"}
     mixed = bands.assign(value=[0.1, 0.5, 0.2, 0.4, 0.3, 0.2, 0.0])
     assert verdicts("coarse_to_fine", {"generation": mixed}) == {"not reproduced"}
@@ -93,7 +94,7 @@ def ledger(cases) -> pd.DataFrame:
     tables = {}
     for claim in ("little_delta_smooths", "coarse_to_fine", "best_delta_of_samples_near_1.25_sigma"):
         tables |= cases[claim].build(cases[claim].good, cases[claim].error)
-    tables["minimum"] = tables["minimum"].assign(verdict="flat", first_ratio=1.1, low=1.1)
+    tables["minimum"] = tables["minimum"].assign(verdict="flat", first_ratio=1.1, low=1.1, minima="-inf..1.3:1")
     return check(tables, QUICK)
 
 
@@ -145,7 +146,8 @@ def test_json_is_valid_and_has_one_form(cases):
 
 def test_text_says_how_many_were_tested_and_what_was_not_run(cases):
     text = as_markdown(ledger(cases))
-    assert "5 tests were made: 3 reproduced, 0 not reproduced, 2 inconclusive. 3 verdicts are kept" in text
+    assert "5 tests: 3 reproduced, 0 not reproduced, 2 inconclusive." in text
+    assert "## Mathematical checks\n\n0 tests" in text
     assert "## Not run" in text
     assert "Samples have the FID that the paper gives." in text
     assert "nan" not in text.replace("inconclusive", "")
@@ -167,3 +169,24 @@ def test_what_trainings_differ_in_anyway_is_in_the_interval_of_a_departure_of_tr
     apart = sweep.assign(value=sweep["value"].where(sweep["swept"].isna(), 2.6))
     assert verdicts(claim, tables | {"sweep": apart}) == {"inconclusive"}
     assert verdicts(claim, tables | {"sweep": sweep[sweep["swept"].isna()]}) == set()
+
+
+def test_several_trainings_are_judged_by_their_spread(cases):
+    """Three seeds that disagree leave open what each of them alone would decide; the ledger names their number."""
+    claim, tables = "diffusion_has_better_samples", cases["diffusion_has_better_samples"].build(2.0, 0.001)
+    row = tables["distance"].iloc[0].to_dict()
+    pair = "digits_brief vs digits_diffusion_brief"
+    names = ("digits_brief", "digits_brief-seed1", "digits_brief-seed2")
+    rival = {**row, "experiment": "digits_diffusion_brief", "delta_ratio": 0.0, "value": 1.0}
+    for values, verdict in (((2.0, 2.1, 1.9), "reproduced"), ((2.0, 0.5, 1.2), "inconclusive")):
+        rows = [{**row, "experiment": name, "value": value} for name, value in zip(names, values, strict=True)]
+        found = check({"distance": pd.DataFrame([*rows, rival])}, QUICK).set_index(["id", "experiment"])
+        assert found.loc[(claim, pair), "verdict"] == verdict
+        assert found.loc[(claim, pair), "trainings"] == 1  # of diffusion one was trained
+    assert found.loc[(claim, "digits vs digits_diffusion"), "verdict"] == "not run"
+
+
+def test_mathematical_checks_are_told_apart():
+    kinds = {claim.id: claim.kind for claim in CLAIMS.values()}
+    assert kinds["heat_is_gaussian_blur"] == kinds["langevin_at_root_two"] == "mathematical check"
+    assert kinds["gradients_more_local"] == "finding"

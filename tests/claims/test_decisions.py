@@ -11,6 +11,7 @@ from ihdm.claims.decisions import (
     Equivalent,
     Every,
     Measured,
+    Minimum,
     MinimumBetween,
     Outcome,
     Rising,
@@ -60,7 +61,17 @@ def test_an_exact_value_on_the_border_does_not_satisfy_it(decision):
 )
 def test_the_place_of_a_minimum_may_touch_what_was_ruled_out(low, high, outcome):
     value = 1.25 if low <= 1.25 <= high else min(max(low, 0.75), 1.75)
-    assert MinimumBetween(1.0, 1.5).decide([Measured(value, low, high)]).outcome is outcome
+    place = Minimum(value, low, high, ((low, high, 1.0),), 10_000)
+    assert MinimumBetween(1.0, 1.5).decide([place]).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("beyond", "outcome", "p"), [(0.0, YES, 2 / 2001), (0.02, YES, 0.04), (0.03, MAYBE, 0.06), (1.0, NO, 2 / 2001)]
+)
+def test_the_p_value_of_a_place_is_the_share_of_curves_beyond_the_border(beyond, outcome, p):
+    minima = ((1.0, 1.5, 1 - beyond), (1.5, 2.0, beyond))
+    verdict = MinimumBetween(1.0, 1.5).decide([Minimum(1.25, 1.0, 2.0, minima, 2000)])
+    assert (verdict.outcome, verdict.p) == (outcome, pytest.approx(p))
 
 
 def test_the_p_value_takes_the_half_of_the_interval_that_looks_to_the_border():

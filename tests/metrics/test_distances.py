@@ -334,12 +334,15 @@ def test_distance_from_held_out_images_is_that_of_their_gaussians():
     rng = np.random.default_rng(0)
     samples, held_out = (rng.standard_normal((count, 3), np.float32) for count in (80, 60))
     stored = {name: StoredFeatures(values, "dct", "0") for name, values in (("samples", samples), ("test", held_out))}
-    (row,) = held_out_rows({"samples": stored["samples"]}, stored["test"], 20, 0)
+    row, kernel = held_out_rows({"samples": stored["samples"]}, stored["test"], 20, 0)
     first, second = np.cov(samples, rowvar=False), np.cov(held_out, rowvar=False)
     expected = np.square(samples.mean(axis=0) - held_out.mean(axis=0)).sum()
     expected += np.trace(first + second - 2 * linalg.sqrtm(first @ second).real)
     assert row["value"] == pytest.approx(expected, rel=1e-5)
     assert (row["set"], row["metric"], row["n"], row["n_reference"]) == ("samples", "frechet_distance_held_out", 80, 60)
     assert row["standard_error"] > 0
+    direct = kernel_distance(samples, held_out, mean_over_pairs(held_out))
+    assert kernel["metric"] == "kernel_distance_held_out"
+    assert kernel["value"] == pytest.approx(direct.value, rel=1e-5)
     inception = {name: StoredFeatures(part.values, "inception", "0") for name, part in stored.items()}
     assert held_out_rows({"samples": inception["samples"]}, inception["test"], 2, 0)[0]["metric"] == "fid_held_out"

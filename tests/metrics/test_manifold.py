@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
 from ihdm.metrics import neighbours
-from ihdm.metrics.estimates import NORMAL_95, NOT_NEGATIVE, SHARE, Estimate
+from ihdm.metrics.estimates import NORMAL_95, NOT_NEGATIVE, SHARE, Estimate, student_95
 from ihdm.metrics.extrapolation import extrapolate
 from ihdm.metrics.manifold import manifold_measures
 from ihdm.metrics.memorisation import memorisation_measures, memorisation_rows, nearest_distances
@@ -110,7 +110,7 @@ def test_a_share_of_none_has_an_error():
 def check_interval(estimate: Estimate, low: float, high: float) -> None:
     """It lies in bounds and around its value, and but for them is as wide as the error says."""
     assert low <= estimate.low <= estimate.value <= estimate.high <= high
-    width = NORMAL_95 * estimate.standard_error
+    width = student_95(estimate.degrees) * estimate.standard_error
     assert estimate.low == max(low, estimate.value - width)
     assert estimate.high == min(high, estimate.value + width)
 

@@ -31,5 +31,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
         "share_near": "share near one",
         "frechet_distance_held_out": "distance from held-out",
         "fid_held_out": "FID from held-out",
+        "kernel_distance_held_out": "kernel distance from held-out",
+        "kid_held_out": "KID from held-out",
     }
     return estimates(table, ["extractor"], "metric").rename(columns=names)
