@@ -1,6 +1,7 @@
 """YAML and JSON files into plain values, within limits; a duplicate key or an unreadable value is an error."""
 
 import json
+import re
 from collections import Counter
 from contextlib import suppress
 from itertools import chain
@@ -15,6 +16,17 @@ MAX_BYTES = 2**18
 """Of a file; the paper's scale has 6000."""
 MAX_VALUES = 50_000
 """In a file, including the values that aliases repeat: aliases of aliases could stand for more than fits in memory."""
+
+
+SURPRISING = re.compile(
+    r"[-+]?0[0-7_]+"  # octal
+    r"|[-+]?0[bx][0-9a-fA-F_]+"
+    r"|[-+]?\d[\d_]*(:[0-5]?\d)+(\.\d*)?"  # sexagesimal
+    r"|[-+]?\d[\d.]*_[\d_.]*"
+    r"|-0+(\.0*)?"
+    r"|(?i:yes|no|on|off)"
+)
+"""Plain values that YAML 1.1 reads as a number or truth value that few would expect."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -54,6 +66,11 @@ class _Loader(yaml.SafeLoader):
         except (ArithmeticError, AttributeError, LookupError, ValueError):
             kind, line = node.tag.rpartition(":")[2], node.start_mark.line + 1
             raise UserError(f"{self.path}: line {line}: {shown(node.value)} cannot be read as {kind}") from None
+        if isinstance(node, yaml.ScalarNode) and node.style is None and SURPRISING.fullmatch(node.value):
+            line, read = node.start_mark.line + 1, json.dumps(value + 0 if value == 0 else value, default=str)
+            raise UserError(
+                f"{self.path}: line {line}: YAML reads {node.value} as {read}; write that, or put text in quotes"
+            )
         return value
 
 

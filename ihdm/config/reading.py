@@ -134,7 +134,7 @@ def _message(detail: "ErrorDetails") -> str:
     if kind == "tuple_type":
         return f"a list belongs here, as [1, 2], not {shown(given)}"
     if kind == "string_pattern_mismatch" and detail["ctx"]["pattern"] == NAME_PATTERN:
-        return f"a name is made of lower-case letters, digits and underscores, not {shown(given)}"
+        return f"a name is lower-case letters, digits and underscores with a letter first, not {shown(given)}"
     if kind == "less_than_equal":
         return f"{message}, not {shown(given)}: more cannot be meant"
     if kind == "missing" or isinstance(given, dict | list):

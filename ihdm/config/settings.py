@@ -18,14 +18,28 @@ The last one differs only where pictures are brought to the wanted size.
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from ihdm.config.folders import Folder
 
 # Upper bounds are far above what anybody can mean, and far below what a plan or a machine would never end with.
-NAME_PATTERN = r"^[a-z0-9_]+$"
+NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
+RESERVED_NAMES = ("nan", "na", "inf", "infinity", "null", "none", "true", "false")
+"""Words that tables read as something else than a name."""
+
+
+def _usable(name: str) -> str:
+    if name in RESERVED_NAMES:
+        raise ValueError(f"'{name}' is read from tables as something else than a name; choose another")
+    return name
+
+
 Name = Annotated[
-    str, Field(pattern=NAME_PATTERN, max_length=64, description="lower-case letters, digits and underscores")
+    str,
+    Field(
+        pattern=NAME_PATTERN, max_length=64, description="lower-case letters, digits and underscores, a letter first"
+    ),
+    AfterValidator(_usable),
 ]
 Positive = Annotated[float, Field(gt=0, le=1e6)]
 NotNegative = Annotated[float, Field(ge=0, le=1e6)]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ihdm.config.reading import config_schema, read_config
+from ihdm.config.reading import config_schema, parse_config, read_config
 from ihdm.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +58,12 @@ FILES = {
     "wrong tag": ("results: !!bool perhaps\n", "line 1: 'perhaps' cannot be read as bool"),
     "Python's tag": ("results: !!python/name:os.system\n", "not valid YAML: could not determine a constructor"),
     "a date as key": ("2026-01-01: 1\n", "the key datetime.date(2026, 1, 1) in the block at line 1 is no text"),
-    "yes as key": ("yes: 1\n", "the key True in the block at line 1 is no text; put it in quotes"),
+    "yes as key": ("yes: 1\n", "line 1: YAML reads yes as true; write that, or put text in quotes"),
+    "octal": ("a: 020\n", "line 1: YAML reads 020 as 16"),
+    "sexagesimal": ("a:\n  b: 1:30\n", "line 2: YAML reads 1:30 as 90"),
+    "yes as value": ("a: {b: yes}\n", "YAML reads yes as true"),
+    "minus zero": ("a: -0.0\n", "YAML reads -0.0 as 0.0; write that"),
+    "underscores": ("a: 1_000\n", "YAML reads 1_000 as 1000"),
     "a list as key": ("? [1, 2]\n: 3\n", "the key [1, 2] in the block at line 1 is no text"),
     "a key twice": ("a: 1\nb: {c: 1, c: 2}\n", "'c' is given 2 times in the block at line 2"),
     "two documents": ("a: 1\n---\nb: 1\n", "not valid YAML: expected a single document in the stream"),
@@ -190,3 +195,11 @@ def test_snakemake_refuses_them_too_where_its_own_reading_ends(tmp_path, name):
     assert made.returncode != 0
     assert FILES[name][1] in made.stdout + made.stderr
     assert "Traceback" not in made.stdout + made.stderr
+
+
+@pytest.mark.parametrize("name", ["007", "nan", "1e3", "true", "na"])
+def test_names_that_tables_would_read_as_something_else_are_refused(name):
+    values = yaml.safe_load(QUICK)
+    values["experiments"] = {name: values["experiments"]["digits"]}
+    with pytest.raises(UserError, match=f"experiments.{name}"):
+        parse_config(values)

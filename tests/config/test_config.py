@@ -447,8 +447,8 @@ def test_images_at_a_time_are_one_number_for_all_data_sets_or_one_for_each(plain
             {"num_likelihood_images": {"digits": 1, "Photos": 2}},
             [
                 "evaluation.num_likelihood_images.digits: Input should be greater than or equal to 2, not 1",
-                "evaluation.num_likelihood_images.Photos: a name is made of lower-case letters, digits and "
-                "underscores, not 'Photos'",
+                "evaluation.num_likelihood_images.Photos: a name is lower-case letters, digits and "
+                "underscores with a letter first, not 'Photos'",
             ],
         ),
         (
