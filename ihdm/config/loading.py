@@ -67,7 +67,8 @@ class _Loader(yaml.SafeLoader):
             kind, line = node.tag.rpartition(":")[2], node.start_mark.line + 1
             raise UserError(f"{self.path}: line {line}: {shown(node.value)} cannot be read as {kind}") from None
         if isinstance(node, yaml.ScalarNode) and node.style is None and SURPRISING.fullmatch(node.value):
-            line, read = node.start_mark.line + 1, json.dumps(value + 0 if value == 0 else value, default=str)
+            line = node.start_mark.line + 1
+            read = json.dumps(abs(value) if value == 0.0 and isinstance(value, float) else value, default=str)
             raise UserError(
                 f"{self.path}: line {line}: YAML reads {node.value} as {read}; write that, or put text in quotes"
             )
