@@ -231,6 +231,7 @@ def train(
     from ihdm.portable.folder import CARD_NAME, SHEET_NAME, require_prior, require_room
 
     kind = require_prior(prior)
+    own.require_outside(output, pictures)
     require_room(output)
     experiment = own.experiment_of(
         pictures, preset, image_size, steps, seed, crops=crops, grey=grey, skip_broken=skip_broken

@@ -389,6 +389,8 @@ def test_what_cannot_be_done_is_told_in_one_line(model, pictures, tmp_path, ihdm
         (("train", tmp_path / "gone", "-o", tmp_path / "model"), "there is no such folder"),
         (("train", pictures, "-o", tmp_path / "model", "--preset", "huge"), "there are quick, small"),
         (("train", pictures, "-o", tmp_path / "taken"), "something else lies there already"),
+        (("train", pictures, "-o", pictures / "model"), "whose images the model is trained on"),
+        (("train", pictures, "-o", pictures), "whose images the model is trained on"),
         (("train", pictures, "-o", tmp_path / "model", "--prior", "nothing"), "there are coefficients and mixture"),
         (("train", pictures, "-o", tmp_path / "model", "--preset", "quick", "--image-size", 9), "cannot be halved"),
         (("train", tmp_path / "taken", "-o", tmp_path / "model"), "holds 0 image files"),
