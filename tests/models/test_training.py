@@ -41,7 +41,7 @@ def finished(make_experiment, images, run, tmp_path):
     return weights_hash(network, tmp_path / "reference"), history
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
 @pytest.mark.parametrize("stop_at", [1, 4])
 def test_stopped_and_resumed_is_the_same(finished, make_experiment, images, run, tmp_path, number, stop_at):
     experiment, state = make_experiment(dropout=0.1), tmp_path / "state"
