@@ -456,6 +456,21 @@ def test_training_starts_from_another_networks_weights(trained_model, make_exper
         train(experiment, images, tmp_path / "state")
 
 
+@pytest.mark.parametrize("change", [lambda tensor: tensor.flatten()[:1], lambda tensor: tensor * torch.nan])
+@pytest.mark.parametrize("kind", ["weight", "average", "moment1", "moment2"])
+def test_a_state_with_a_damaged_tensor_is_refused(make_experiment, images, tmp_path, kind, change):
+    train(make_experiment(), images, tmp_path)
+    path = tmp_path / STATE_NAME
+    (tmp_path / PREVIOUS_NAME).unlink(missing_ok=True)
+    with safe_open(path, "pt") as stored:
+        header = stored.metadata()
+    tensors = load_file(path)
+    name = f"{kind}.conv_in.weight"
+    save_file(tensors | {name: change(tensors[name]).contiguous()}, path, header)
+    with pytest.raises(UserError, match=f"damaged training state \\({name} has another shape or holds"):
+        train(make_experiment(), images, tmp_path)
+
+
 @pytest.mark.parametrize("damage", ["missing", "another"])
 def test_weights_of_another_network_are_refused(trained_model, make_experiment, images, run, tmp_path, damage):
     experiment, folder = make_experiment(), tmp_path / "nowhere"
