@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from jaxtyping import Float
 
+from ihdm.errors import UserError
+
 
 @dataclass(frozen=True)
 class VarianceShares:
@@ -28,7 +30,8 @@ def variance_shares(values: Float[np.ndarray, "start noise *dims"]) -> VarianceS
         σ²_start = (M_start − M_inter) / b,    σ²_noise = (M_noise − M_inter) / a,    σ²_inter = M_inter
 
     Raises:
-        ValueError: if there are fewer than two starts or noises, or nothing varies.
+        ValueError: if there are fewer than two starts or noises.
+        UserError: if the values are constant or not finite.
     """
     values = np.asarray(values, dtype=np.float64)
     num_starts, num_noises = values.shape[:2]
@@ -44,8 +47,11 @@ def variance_shares(values: Float[np.ndarray, "start noise *dims"]) -> VarianceS
     start = (mean_square_start - interaction) / num_noises
     noise = (mean_square_noise - interaction) / num_starts
     total = start + noise + interaction
-    if total <= 0:
-        raise ValueError("the values do not vary, so there is no variance to share")
+    if not 0 < total < math.inf:
+        raise UserError(
+            "all images of the grid are the same, or hold values that are not finite, so there is no variance to split; "
+            "train the network for longer, or sample the grid again"
+        )
     return VarianceShares(start / total, noise / total, interaction / total)
 
 
