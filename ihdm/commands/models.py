@@ -44,7 +44,7 @@ def train(
     Its config.json tells the process that it was trained for; the other commands use it for no other.
     Networks of the way, of every `run.milestone_every` steps, go below it, to milestones/stepN.
     Beside it go history.csv, the training loss, and held_out.csv, the losses at each level on held-out images. On
-    SIGINT, SIGTERM, SIGHUP or SIGUSR1 the state is saved and the command ends with status 130. With `ihdm --gpus N models
+    SIGINT, SIGTERM, SIGHUP or SIGUSR1 the state is saved and the command exits with 130. With `ihdm --gpus N models
     train …` N processes share each batch; over several machines, those that `torchrun` starts with a rendezvous.
     """
     from collections import deque

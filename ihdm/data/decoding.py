@@ -47,7 +47,7 @@ def decode_picture(encoded: bytes, settings: DatasetSettings) -> tuple[Image.Ima
         raise
     except UnidentifiedImageError:
         raise BrokenImageError("not an image of any known kind") from None
-    except Exception as error:  # noqa: BLE001 (Pillow's decoders raise almost anything on damaged files)
+    except Exception as error:
         raise BrokenImageError(" ".join(str(error).split()) or type(error).__name__) from None
 
 
@@ -55,7 +55,7 @@ def _upright(image: Image.Image) -> Image.Image:
     image.load()
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # noqa: BLE001 (damaged metadata does not matter)
+    except Exception:
         return image
     return image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
 
@@ -88,6 +88,6 @@ def _opaque(image: Image.Image) -> tuple[Image.Image, bool]:
     rows = max(1, STRIP_PIXELS // image.width)
     for top in range(0, image.height, rows):
         strip = image.crop((0, top, image.width, min(top + rows, image.height))).convert("RGBA")
-        was_transparent |= strip.getextrema()[3][0] < 255
+        was_transparent |= bool(np.asarray(strip.getchannel("A")).min() < 255)
         opaque.paste(Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip), (0, top))
     return opaque, was_transparent

@@ -49,7 +49,7 @@ def variance_shares(values: Float[np.ndarray, "start noise *dims"]) -> VarianceS
     total = start + noise + interaction
     if not 0 < total < math.inf:
         raise UserError(
-            "all images of the grid are the same, or hold values that are not finite, so there is no variance to split; "
+            "all images of the grid are equal or not finite, so there is no variance to split; "
             "train the network for longer, or sample the grid again"
         )
     return VarianceShares(start / total, noise / total, interaction / total)

@@ -32,7 +32,7 @@ LOG_EVERY = 50
 
 @contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Within the block, SIGINT, SIGTERM, SIGHUP and SIGUSR1 are remembered instead of acted on; gives the question to ask."""
+    """Within the block, SIGINT, SIGTERM, SIGHUP and SIGUSR1 are only remembered; gives the question to ask."""
     received: list[int] = []
 
     def remember(number: int, _: FrameType | None) -> None:

@@ -49,7 +49,7 @@ def read_weights(paths: Sequence[Path], expected: Mapping[str, Tensor]) -> dict[
     missing = [name for name in expected if name not in found]
     if missing:
         raise UserError(
-            f"{', '.join(map(str, paths))}: tensors are missing: {_listed(missing)}; download or generate the file again"
+            f"{', '.join(map(str, paths))}: tensors are missing: {_listed(missing)}; download or generate it again"
         )
     return found
 

@@ -180,7 +180,7 @@ def _foreign_name(folder: Path) -> str | None:
 def _is_our_index(path: Path) -> bool:
     """Tell whether an index is that of our pipeline; diffusers has many, whose folders look the same."""
     try:
-        return bool(json.loads(path.read_text())["_class_name"] == IHDMPipeline.__name__)
+        return bool(json.loads(path.read_text(encoding="utf-8"))["_class_name"] == IHDMPipeline.__name__)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

@@ -61,7 +61,7 @@ def test_what_cannot_be_unpacked_is_told(tmp_path, field, value):
         place = raw.index(signature) + offset
         raw[place : place + 2] = value.to_bytes(2, "little")
     (tmp_path / "x.zip").write_bytes(raw)
-    with pytest.raises(UserError, match="x.zip: cannot be unpacked .*replace it by an archive with Deflate"):
+    with pytest.raises(UserError, match=r"x.zip: cannot be unpacked .*replace it by an archive with Deflate"):
         unpack(tmp_path / "x.zip", tmp_path / "x")
     assert names(tmp_path) == ["x.zip"]
 

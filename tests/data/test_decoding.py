@@ -94,7 +94,7 @@ def test_whatever_pillow_raises_is_a_broken_image(error, monkeypatch):
         raise error
 
     monkeypatch.setattr("ihdm.data.decoding.Image.open", fail)
-    with pytest.raises(BrokenImageError, match="^bad$"):
+    with pytest.raises(BrokenImageError, match=r"^bad$"):
         decode_picture(b"", dataset("folder", 20, 1, path="x"))
 
 

@@ -62,15 +62,15 @@ def test_cut_weights_are_named(folder, part, content):
 @pytest.mark.parametrize(
     ("name", "changes", "message"),
     [
-        ("unet/config.json", {"sample_size": 64}, "prior/config.json has height 8, but the network is for images of 64"),
+        ("unet/config.json", {"sample_size": 64}, "prior/config.json has height 8, but the network is for"),
         ("unet/config.json", {"sample_size": None}, "describes no network for square images"),
         ("unet/config.json", {"in_channels": 1}, "conv_in.weight has shape"),
-        ("unet/config.json", {"_process": {"kind": "diffusion", "num_levels": 25}}, "unet: was made for kind diffusion"),
+        ("unet/config.json", {"_process": {"kind": "diffusion", "num_levels": 25}}, "was made for kind diffusion"),
         ("prior/config.json", {"height": 16}, "prior/config.json has height 16"),
         ("prior/config.json", {"width": 16}, "prior/config.json has width 16"),
         ("calibration/config.json", {"num_levels": 5}, r"levels has shape \(6,\) instead of \(5,\)|gain has shape"),
         ("scheduler/scheduler_config.json", {"delta_ratio": "1.25"}, "scheduler_config.json: 1.25: .*valid number"),
-        ("scheduler/scheduler_config.json", {"delta_ratio": float("nan")}, "scheduler_config.json: nan: .*finite number"),
+        ("scheduler/scheduler_config.json", {"delta_ratio": float("nan")}, "scheduler_config.json: nan: .*finite"),
         ("scheduler/scheduler_config.json", {"process": {"kind": "heat", "sigma": 0.02, "num_levels": 7,
          "blur_sigma_min": 0.4, "blur_sigma_max": 6.0}}, "not measured at level 7"),
         ("model_index.json", [], "model_index.json: cannot be read"),

@@ -25,8 +25,8 @@ def load_folder(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:
     if len(names) < 2:
         not_used = f" (not used: {unused})" if unused else ""
         raise UserError(
-            f"{raw.folder}: holds {len(names)} image files{not_used}; at least 2 are needed, one to train on and one to "
-            "test with"
+            f"{raw.folder}: holds {len(names)} image files{not_used}; at least 2 are needed, one to train on and one "
+            "to test with"
         )
     if unused:
         print(f"{raw.folder}: {len(names)} image files are used; not used: {unused}")

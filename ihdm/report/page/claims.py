@@ -110,7 +110,7 @@ def read_ledger(path: Path) -> Ledger:
         UserError: if the file holds none.
     """
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         rows = [{"id": row["id"], "claim": row["claim"], "verdict": row["verdict"], **row} for row in content["claims"]]
         tested, borders = int(content["tested"]), dict(content.get("borders", {}))
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -69,7 +69,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(path) as opened:
             yield opened
-    except Exception as error:  # noqa: BLE001 (Pillow's decoders raise almost anything on damaged files)
+    except Exception as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: damaged image ({reason}); delete it and run the stage that draws it again") from None
 
