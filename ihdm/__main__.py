@@ -1,6 +1,7 @@
 """The command line: ``python -m ihdm STAGE ACTION``, one group of commands for each stage of the pipeline."""
 
 import gc
+import io
 import os
 import sys
 from typing import Annotated
@@ -65,6 +66,9 @@ def main() -> None:
     # Importing makes hundreds of thousands of objects that stay; to look for garbage among them at every 700th takes a
     # third of the six seconds that a command with a network needs to start.
     gc.set_threshold(50_000)
+    for stream in (sys.stdout, sys.stderr):  # whatever the locale; names of files may hold any bytes
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         app()
     except UserError as error:

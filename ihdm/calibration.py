@@ -4,7 +4,7 @@ At each level k and DCT mode, the image's coefficient x is regressed on the netw
 x ≈ gain m + offset, with the residual variance that a step's noise must make up for. One table serves all leaps from k.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from ihdm.processes.process import Process
 from ihdm.processes.settings import require_process
 from ihdm.seeds import generator
 from ihdm.storage.reading import read_archive
+from ihdm.storage.tensors import require_finite
 
 CALIBRATION_NAME = "calibration.npz"
 """The file beside a network that tells what was measured of it."""
@@ -79,7 +80,33 @@ class Calibration:
         names = [field.name for field in fields(cls)]
         stored = read_archive(path, [*names, "process"])
         require_process(str(path), str(stored["process"]), process)
+        require_valid(str(path), stored, process.num_levels)
         return cls(**{name: stored[name] for name in names})
+
+
+def require_valid(name: str, arrays: Mapping[str, np.ndarray], num_levels: int) -> None:
+    """Check that the arrays of a calibration agree in size, are finite, and have levels that ascend within 1…K.
+
+    Args:
+        name: what to call it in an error.
+        arrays: by the names of :class:`Calibration`.
+        num_levels: K.
+
+    Raises:
+        UserError: if they do not.
+    """
+    levels, power = arrays["levels"], arrays["power"]
+    tables = [arrays[part] for part in ("gain", "offset", "residual")]
+    shape = (len(levels), *power.shape) if levels.ndim == 1 and power.ndim == 2 else None
+    if any(table.shape != shape for table in tables):
+        problem = "its arrays differ in size"
+    elif any(array.dtype.kind != "f" or not np.isfinite(array).all() for array in (*tables, power)):
+        problem = "it holds values that are not finite numbers"
+    elif levels.dtype.kind != "i" or (np.diff(levels, prepend=0, append=num_levels + 1) < 1).any():
+        problem = f"its levels do not ascend within 1 and K = {num_levels}"
+    else:
+        return
+    raise UserError(f"{name}: damaged or of another network: {problem}; run `models calibrate` again")
 
 
 def measure(
@@ -160,4 +187,5 @@ def estimate_coefficients(
     noisy, _ = process.pair(images, levels, torch.as_tensor(np.stack(noise), device=images.device))
     with torch.no_grad():
         estimate = process.estimate(network, noisy, level)
+    require_finite(estimate)
     return process.transform(estimate).double().cpu().numpy()

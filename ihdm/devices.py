@@ -115,7 +115,7 @@ def start_processes(count: int) -> None:
     torchrun = shutil.which("torchrun", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     if torchrun is None:
         raise UserError("torchrun, which comes with PyTorch, was not found; it starts the processes of a training")
-    own = ["--standalone", "--nproc-per-node", str(count), "--signals-to-handle", "SIGTERM,SIGINT,SIGUSR1"]
+    own = ["--standalone", "--nproc-per-node", str(count), "--signals-to-handle", "SIGTERM,SIGINT,SIGHUP,SIGUSR1"]
     os.execv(torchrun, [torchrun, *own, "-m", "ihdm", *sys.argv[1:]])  # noqa: S606
 
 

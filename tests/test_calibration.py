@@ -1,3 +1,5 @@
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
@@ -155,6 +157,12 @@ def test_images_that_are_all_alike_leave_nothing_open():
     assert not found.residual.any()
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_network_that_is_not_finite_is_refused(value):
+    with pytest.raises(UserError, match="not finite"):
+        calibrate("heat", network=lambda noisy, _levels: noisy + value)
+
+
 def test_progress_is_reported():
     done = []
     measure(network, build_process(SETTINGS["heat"], SIZE), IMAGES, LEVELS, 0, 60, done.append)
@@ -179,6 +187,25 @@ def test_another_process_is_refused(tmp_path):
         Calibration.read(path, SETTINGS["heat"].model_copy(update={"sigma": 0.01}))
     with pytest.raises(UserError, match=r"was made for .*heat.*, not .*diffusion"):
         Calibration.read(path, SETTINGS["diffusion"])
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda one: {"gain": one.gain[:2]}, "its arrays differ in size"),
+        (lambda one: {"power": one.power[:3]}, "its arrays differ in size"),
+        (lambda one: {"levels": one.levels[:, None]}, "its arrays differ in size"),
+        (lambda one: {"residual": np.full_like(one.residual, np.nan)}, "values that are not finite numbers"),
+        (lambda one: {"gain": one.gain.astype(int)}, "values that are not finite numbers"),
+        (lambda one: {"levels": one.levels[::-1]}, "do not ascend within 1 and K = 30"),
+        (lambda one: {"levels": one.levels - 1}, "do not ascend within 1 and K = 30"),
+    ],
+)
+def test_a_damaged_calibration_is_refused(tmp_path, change, problem):
+    found, process = calibrate("heat"), SETTINGS["heat"]
+    np.savez(tmp_path / "calibration.npz", **(asdict(found) | change(found)), process=process.model_dump_json())
+    with pytest.raises(UserError, match=f"calibration.npz: damaged .*{problem}"):
+        Calibration.read(tmp_path / "calibration.npz", SETTINGS["heat"])
 
 
 def test_what_is_no_calibration_is_refused(tmp_path):

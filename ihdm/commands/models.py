@@ -12,6 +12,7 @@ from ihdm.commands.sampling import TrainOption as OriginTrainOption
 from ihdm.config.experiments import Experiment
 from ihdm.config.settings import RunSettings
 from ihdm.config.stages import NUM_SHOWN, CalibrationSettings
+from ihdm.storage.disk import owned
 from ihdm.storage.files import atomic_path
 from ihdm.storage.provenance import record
 
@@ -43,7 +44,7 @@ def train(
     Its config.json tells the process that it was trained for; the other commands use it for no other.
     Networks of the way, of every `run.milestone_every` steps, go below it, to milestones/stepN.
     Beside it go history.csv, the training loss, and held_out.csv, the losses at each level on held-out images. On
-    SIGINT, SIGTERM or SIGUSR1 the state is saved and the command ends with status 130. With `ihdm --gpus N models
+    SIGINT, SIGTERM, SIGHUP or SIGUSR1 the state is saved and the command exits with 130. With `ihdm --gpus N models
     train …` N processes share each batch; over several machines, those that `torchrun` starts with a rendezvous.
     """
     from collections import deque
@@ -70,6 +71,7 @@ def train(
             experiment, images, state, run=run, test=held_out, previews=previews, initial_weights=initial_weights
         )
         return
+    context.with_resource(owned(state))
     inputs = [train, test] if test else [train]
     if initial_weights:
         inputs += [initial_weights / WEIGHTS_NAME, initial_weights / CONFIG_NAME]

@@ -45,7 +45,7 @@ def settings_text(text: str) -> str:
     """
     if not text.lstrip().startswith("{"):
         try:
-            return Path(text).read_text()
+            return Path(text).read_text(encoding="utf-8")
         except OSError as error:
             raise UserError(f"--settings {text}: {error.strerror}") from None
         except UnicodeDecodeError:

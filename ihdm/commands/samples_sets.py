@@ -18,6 +18,7 @@ from ihdm.commands.sampling import (
     sampled_from,
 )
 from ihdm.errors import UserError
+from ihdm.storage.disk import owned
 from ihdm.storage.files import atomic_path, clear_folder, give, sha256
 from ihdm.storage.provenance import record, settings_hash
 
@@ -29,6 +30,7 @@ SHEET = 100
 
 @app.command()
 def draw(
+    context: typer.Context,
     model: ModelOption,
     num_samples: Annotated[
         int, typer.Option("--num-samples", "--count", help="Number of images in the whole set.", min=1)
@@ -78,6 +80,7 @@ def draw(
     numbers = shard_numbers(num_samples, shard, num_shards)
     if not numbers:
         raise UserError(f"--num-shards {num_shards}: {num_samples} images leave shard {shard} none; take fewer shards")
+    context.with_resource(owned(state))
     calibration = needed_calibration(sampling, model)
     inputs = sampled_from(sampling, model, train)
     is_sheet, names = output.suffix == ".png", ("samples.npy", "starts.npy", "samples.csv")

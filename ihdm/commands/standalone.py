@@ -153,7 +153,7 @@ def evaluate(
 
     from ihdm.commands.tables import write_table
     from ihdm.portable.card import distance_lines, with_evaluation
-    from ihdm.portable.evaluation import as_reference, distance_table, require_extractor
+    from ihdm.portable.evaluation import as_reference, distance_table, require_enough, require_extractor
     from ihdm.portable.folder import CARD_NAME, is_pipeline
     from ihdm.portable.own import broken_told
     from ihdm.portable.pictures import draw, with_sampler
@@ -167,6 +167,7 @@ def evaluate(
     pipeline = with_sampler(_open(model), sampler, delta_ratio)
     with broken_told():
         reference = as_reference(data, pipeline.image_shape, skip_broken=skip_broken)
+    require_enough(reference, kind, data)
     with Progress("sampling", num_samples, unit="images") as progress:
         progress.update(0)
         images = draw(
@@ -231,6 +232,7 @@ def train(
     from ihdm.portable.folder import CARD_NAME, SHEET_NAME, require_prior, require_room
 
     kind = require_prior(prior)
+    own.require_outside(output, pictures)
     require_room(output)
     experiment = own.experiment_of(
         pictures, preset, image_size, steps, seed, crops=crops, grey=grey, skip_broken=skip_broken

@@ -12,7 +12,7 @@ from ihdm.storage.disk import disk_errors, require_space
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a .zip or .tar.gz as ``folder``, which appears only when all of it is there.
+    """Unpack a .zip or .tar.gz as ``folder``, which is replaced when all of it is there.
 
     Raises:
         UserError: if the archive is damaged, a path in it leads out of the folder, or the disk is full.
@@ -27,7 +27,14 @@ def unpack(archive: Path, folder: Path) -> None:
                 _unpack_zip(archive, temporary)
             else:
                 _unpack_tar(archive, temporary)
+            if folder.exists():
+                shutil.rmtree(folder)
             os.replace(temporary, folder)
+    except (NotImplementedError, RuntimeError) as error:  # another compression, or a password
+        raise UserError(
+            f"{archive}: cannot be unpacked ({error}); replace it by an archive with Deflate compression and no "
+            "password, or unpack it there"
+        ) from None
     except (zipfile.BadZipFile, tarfile.ReadError, zlib.error, EOFError) as error:
         raise UserError(
             f"{archive}: a damaged or incomplete archive ({error}); delete it and run the same command again"
@@ -38,12 +45,15 @@ def unpack(archive: Path, folder: Path) -> None:
 
 def _unpack_zip(archive: Path, folder: Path) -> None:
     with zipfile.ZipFile(archive) as stored:
-        for name in stored.namelist():
-            path = PurePosixPath(name.replace("\\", "/"))
-            if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        for member in stored.infolist():
+            name = member.filename
+            member.filename = name.replace("\\", "/")  # as some programs on Windows write it
+            path = PurePosixPath(member.filename)
+            if path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]):
                 raise _escapes(archive, name)
         require_space(folder, sum(member.file_size for member in stored.infolist()))
-        stored.extractall(folder)  # noqa: S202 (the names are checked above)
+        for member in stored.infolist():
+            stored.extract(member, folder)  # its name is checked above
 
 
 def _unpack_tar(archive: Path, folder: Path) -> None:

@@ -5,7 +5,8 @@ import sys
 import numpy as np
 from PIL import Image
 
-from ihdm.data.encoded import SPLIT_SEED, BrokenImageError, ImageFiles, as_pixels, decode_picture, fair_order
+from ihdm.data.decoding import BrokenImageError, decode_picture
+from ihdm.data.encoded import SPLIT_SEED, ImageFiles, as_pixels, fair_order
 from ihdm.data.resizing import halve_and_crop
 from ihdm.errors import UserError
 from ihdm.progress import Progress
@@ -34,8 +35,8 @@ def cut_crops(images: ImageFiles, count: int, split: str) -> StoredImages:
         for position in range(len(images)):
             name = images.name(position)
             try:
-                picture, _ = decode_picture((images.folder / name).read_bytes(), images.settings)
-            except (BrokenImageError, OSError) as error:
+                picture, _ = decode_picture(images.read(position), images.settings)
+            except BrokenImageError as error:
                 broken[name] = str(error)
             else:
                 halvings = _halvings(picture, images.settings.image_size)

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from jaxtyping import Int, UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from ihdm.config.settings import DatasetSettings
+from ihdm.data.decoding import BrokenImageError, decode_picture
+from ihdm.data.finding import printable
 from ihdm.data.resizing import halve_and_crop, squash
 from ihdm.seeds import generator
 from ihdm.storage.images import StoredImages
@@ -18,14 +19,7 @@ from ihdm.storage.images import StoredImages
 Resize = Callable[[Image.Image, int], Image.Image]
 """From a picture of any size to a square of the given one."""
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
-"""Endings of the files that count as images."""
-
 SPLIT_SEED = 0
-
-
-class BrokenImageError(Exception):
-    """One image cannot be used; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +98,8 @@ class ImageFiles:
         return len(self.names)
 
     def name(self, position: int) -> str:
-        """Return the file's path below the folder."""
-        return self.names[position]
+        """Return the file's path below the folder, as :func:`~ihdm.data.finding.printable` writes it."""
+        return printable(self.names[position])
 
     def version(self, position: int) -> str:
         """Return name, size and time of change; a file that is gone has none of them."""
@@ -115,13 +109,20 @@ class ImageFiles:
             return f"{self.names[position]} {error.errno}"
         return f"{self.names[position]} {state.st_size} {state.st_mtime_ns}"
 
+    def read(self, position: int) -> bytes:
+        """Return the content of the file.
+
+        Raises:
+            BrokenImageError: if it cannot be read.
+        """
+        try:
+            return (self.folder / self.names[position]).read_bytes()
+        except OSError as error:
+            raise BrokenImageError(error.strerror or str(error)) from None
+
     def decode(self, position: int) -> DecodedImage:
         """Return the image, resized."""
-        try:
-            encoded = (self.folder / self.names[position]).read_bytes()
-        except OSError as error:
-            raise BrokenImageError(error.strerror) from None
-        return decode_image(encoded, self.settings, self.crop)
+        return decode_image(self.read(position), self.settings, self.crop)
 
 
 def decode_image(encoded: bytes, settings: DatasetSettings, crop: Resize) -> DecodedImage:
@@ -145,46 +146,6 @@ def as_pixels(picture: Image.Image) -> UInt8[np.ndarray, "height width channel"]
     return np.asarray(picture).reshape(picture.height, picture.width, len(picture.getbands()))
 
 
-def decode_picture(encoded: bytes, settings: DatasetSettings) -> tuple[Image.Image, bool]:
-    """Return a picture in its own size with the channels asked for, and whether parts of it were transparent.
-
-    Colour becomes grey by its luma, grey becomes three equal channels, transparency becomes white, and a camera's note
-    on which side is up is heeded.
-
-    Raises:
-        BrokenImageError: if it cannot be decoded, or is smaller than the size asked for.
-    """
-    try:
-        image = ImageOps.exif_transpose(Image.open(BytesIO(encoded)))
-        image.load()
-    except UnidentifiedImageError:
-        raise BrokenImageError("not an image of any known kind") from None
-    # What Pillow's decoders raise on damaged files.
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, Image.DecompressionBombError) as error:
-        raise BrokenImageError(" ".join(str(error).split())) from None
-    if min(image.size) < settings.image_size:
-        raise BrokenImageError(f"only {image.width}×{image.height} pixels")
-    flat, was_transparent = _flatten(image)
-    return flat.convert("L" if settings.image_channels == 1 else "RGB"), was_transparent
-
-
-def _flatten(image: Image.Image) -> tuple[Image.Image, bool]:
-    """Return the picture with eight bits a channel and nothing transparent, and whether anything was."""
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)), False
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        was_transparent = bool(np.asarray(image)[..., 3].min() < 255)
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image), was_transparent
-    return image, False
-
-
 def files_in_fair_order(settings: DatasetSettings, folder: Path, names: list[str], split: str) -> ImageFiles:
     """Return image files below a folder, to be halved and cut, in the fixed random order of their split."""
     return ImageFiles(folder, tuple(names[i] for i in fair_order(len(names), split)), settings, halve_and_crop)
-
-
-def image_names(folder: Path) -> list[str]:
-    """Return the paths of all image files below a folder, relative to it and sorted; hidden ones are left out."""
-    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    return sorted(path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts))

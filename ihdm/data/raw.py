@@ -4,6 +4,7 @@ They lie in one folder for each source, below ``data.root`` of the configuration
 """
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,7 +73,7 @@ def _obtain(file: RawFile, folder: Path) -> tuple[Path, dict[str, str | None]]:
     if file.contents and (found := find_folder(folder, file.contents)):
         return found, _remembered(folder, file.name)
     if not file.contents and (path := _find_file(file, folder)):
-        return path, _check(file, path, folder)
+        return path, _trusted(_compare(file, path, folder), path, folder)
     # Two preparations of one source may get here at once.
     with exclusive(folder):
         path = _find_file(file, folder)
@@ -82,15 +83,20 @@ def _obtain(file: RawFile, folder: Path) -> tuple[Path, dict[str, str | None]]:
                 raise UserError(f"{path} is missing and cannot be downloaded: {file.instructions}")
             download(file.address, path)
         if not file.contents:
-            return path, _check(file, path, folder)
+            return path, _trusted(_compare(file, path, folder), path, folder)
         found = find_folder(folder, file.contents)  # perhaps unpacked by another process meanwhile
         if found is None:
-            checked = _check(file, path, folder)
-            unpack(path, folder / f"{path.name}.unpacked")
+            hashes = _compare(file, path, folder)
+            unpacked = folder / f"{path.name}.unpacked"
+            unpack(path, unpacked)
             found = find_folder(folder, file.contents)
             if found is None:
-                raise UserError(f"{path}: holds no folder '{file.contents}'; it is not the archive that is meant")
-            return found, checked
+                shutil.rmtree(unpacked)
+                raise UserError(
+                    f"{path}: holds no folder '{file.contents}', so it is another archive; replace it, or delete it "
+                    "and run the same command again"
+                )
+            return found, _trusted(hashes, path, folder)
         return found, _remembered(folder, file.name)
 
 
@@ -111,8 +117,15 @@ def _find_file(file: RawFile, folder: Path) -> Path | None:
     return next((path for place in folders for name in names if (path := place / name).is_file()), None)
 
 
-def _check(file: RawFile, path: Path, folder: Path) -> dict[str, str | None]:
-    """Compare a file's SHA-256 with the known ones, or with the first one ever seen."""
+def _compare(file: RawFile, path: Path, folder: Path) -> dict[str, str] | None:
+    """Compare a file's SHA-256 with the published ones, or with the first one ever seen.
+
+    Returns:
+        The hashes to trust from now on, by file; None if that of this file is published.
+
+    Raises:
+        UserError: if it differs.
+    """
     digest = sha256(path)
     if file.sha256:
         if digest not in file.sha256:
@@ -120,7 +133,7 @@ def _check(file: RawFile, path: Path, folder: Path) -> dict[str, str | None]:
                 f"{path}: its SHA-256 is {digest} but {' or '.join(file.sha256)} is expected: it is damaged or another "
                 "version. Delete it and run the same command again" + (" to download it" if file.address else "")
             )
-        return {"sha256": digest, "trust": "published SHA-256"}
+        return None
     hashes = _read_hashes(folder)
     first = hashes.setdefault(path.name, digest)
     if first != digest:
@@ -128,6 +141,14 @@ def _check(file: RawFile, path: Path, folder: Path) -> dict[str, str | None]:
             f"{path}: its SHA-256 is {digest} but was {first} when it was first used, see {folder / HASHES_NAME}: "
             "it has changed. Delete it to fetch it again, or delete its line there to trust the new one"
         )
+    return hashes
+
+
+def _trusted(hashes: dict[str, str] | None, path: Path, folder: Path) -> dict[str, str | None]:
+    """Record the SHA-256 of a file that turned out to be usable; see :func:`_compare`."""
+    digest = sha256(path)
+    if hashes is None:
+        return {"sha256": digest, "trust": "published SHA-256"}
     print(
         f"{path}: no SHA-256 is published for it; {digest} is trusted on first use, recorded in {folder / HASHES_NAME}"
     )

@@ -18,7 +18,8 @@ import numpy as np
 
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.copies import find_copies
-from ihdm.data.encoded import BrokenImageError, DecodedImage, EncodedImages, Split
+from ihdm.data.decoding import BrokenImageError
+from ihdm.data.encoded import DecodedImage, EncodedImages, Split
 from ihdm.errors import UserError
 from ihdm.progress import Progress
 from ihdm.storage.disk import disk_errors, require_space
@@ -192,7 +193,7 @@ def _header(count: int, shape: tuple[int, ...]) -> bytes:
 def _chunk_key(images: EncodedImages, chunk: range, recipe: str) -> str:
     """Return a digest of all that a chunk depends on."""
     lines = [recipe, *(images.version(position) for position in chunk)]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
 def _usable_chunks(journal: Path, keys: list[str], stored: int, *, keep_broken: bool) -> list[Chunk]:

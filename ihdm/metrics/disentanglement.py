@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from jaxtyping import Float
 
+from ihdm.errors import UserError
 from ihdm.metrics.estimates import NORMAL_95
 
 SMALLEST = 0.02
@@ -35,7 +36,8 @@ def variance_shares(values: Float[np.ndarray, "start noise *dims"]) -> VarianceS
         σ²_start = (M_start − M_inter) / b,    σ²_noise = (M_noise − M_inter) / a,    σ²_inter = M_inter
 
     Raises:
-        ValueError: if there are fewer than two starts or noises, or nothing varies.
+        ValueError: if there are fewer than two starts or noises.
+        UserError: if the values are constant or not finite.
     """
     values = np.asarray(values, dtype=np.float64)
     num_starts, num_noises = values.shape[:2]
@@ -51,8 +53,11 @@ def variance_shares(values: Float[np.ndarray, "start noise *dims"]) -> VarianceS
     start = (mean_square_start - interaction) / num_noises
     noise = (mean_square_noise - interaction) / num_starts
     total = start + noise + interaction
-    if total <= 0:
-        raise ValueError("the values do not vary, so there is no variance to share")
+    if not 0 < total < math.inf:
+        raise UserError(
+            "all images of the grid are equal or not finite, so there is no variance to split; "
+            "train the network for longer, or sample the grid again"
+        )
     return VarianceShares(start / total, noise / total, interaction / total)
 
 
@@ -68,7 +73,10 @@ def share_errors(values: Float[np.ndarray, "start noise *dims"]) -> dict[str, fl
         count = values.shape[axis]
         if count < 3:
             return dict.fromkeys(("start", "noise", "interaction"), math.nan)
-        left_out = [asdict(variance_shares(np.delete(values, one, axis))) for one in range(count)]
+        try:
+            left_out = [asdict(variance_shares(np.delete(values, one, axis))) for one in range(count)]
+        except UserError:  # a single start or noise makes all of the difference
+            return dict.fromkeys(("start", "noise", "interaction"), math.nan)
         for source in left_out[0]:
             spread = np.var([shares[source] for shares in left_out])
             squares[source] = squares.get(source, 0.0) + float((count - 1) * spread)

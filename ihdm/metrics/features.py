@@ -72,6 +72,10 @@ class CosineFeatures:
         return coefficients.reshape(len(images), -1)
 
 
+MIN_VARIANCE = 1e-12
+"""Variance of a component, relative to the largest, below which it is rounding error."""
+
+
 class PrincipalFeatures:
     """The leading principal components of real images, each scaled to unit variance.
 
@@ -97,7 +101,7 @@ class PrincipalFeatures:
         """Fit the components to real images.
 
         Raises:
-            UserError: if there are too few images, or too few values in each, for 64 components.
+            UserError: if there are too few images, or too few values that vary in each, for 64 components.
         """
         from sklearn.decomposition import PCA
 
@@ -113,6 +117,12 @@ class PrincipalFeatures:
         else:
             pca = PCA(cls.NUM_COMPONENTS, svd_solver="randomized", random_state=0)
             pca.fit(_pixels(reference[: cls.MAX_LARGE], np.float32))
+        rank = int((pca.explained_variance_ > MIN_VARIANCE * pca.explained_variance_[0]).sum())
+        if rank < cls.NUM_COMPONENTS:
+            raise UserError(
+                f"pca needs {cls.NUM_COMPONENTS} components that vary, and these images have {rank} (some pixels are "
+                "constant): take 'dct', or other images"
+            )
         scale = np.sqrt(pca.explained_variance_)[:, None]
         return cls(pca.mean_.astype(np.float64), (pca.components_ / scale).astype(np.float64))
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Int
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ihdm.config.experiments import NetworkSettings
@@ -21,6 +21,7 @@ from ihdm.devices import keep_freed_memory
 from ihdm.errors import UserError
 from ihdm.heat import Images
 from ihdm.models.unet import EPSILON, UNet
+from ihdm.models.weights import read_weights
 from ihdm.processes.settings import require_process
 from ihdm.storage.files import NO_SPACE, atomic_path
 from ihdm.storage.images import StoredImages
@@ -249,14 +250,13 @@ def _read_network(folder: Path) -> tuple[UNet, Any]:
         config = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
         with torch.device("meta"):
             network = UNet(from_diffusers(config))
-        network.to_empty(device="cpu").load_state_dict(load_file(folder / WEIGHTS_NAME))
+        weights = read_weights([folder / WEIGHTS_NAME], network.state_dict())
+        network.to_empty(device="cpu").load_state_dict(weights)
     except ValidationError as error:
         reason = "; ".join(str(mistake["msg"]) for mistake in error.errors())
     except KeyError as error:
         reason = f"{CONFIG_NAME} has no entry {error}"
     except (OSError, ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-    except SafetensorError as error:
         reason = " ".join(str(error).split())
     else:
         return network, config.get(PROCESS_KEY)

@@ -217,17 +217,35 @@ def load_state(trainer: Trainer, path: Path) -> None:
         )
         trainer.unlogged_losses = stored.get_tensor("unlogged_losses").tolist()
         updates = trainer.step - trainer.skipped
-        for (name, parameter), average in zip(trainer.unet.named_parameters(), trainer.average.weights, strict=True):
-            parameter.data.copy_(stored.get_tensor(f"weight.{name}"))
-            average.copy_(stored.get_tensor(f"average.{name}"))
+        parameters = dict(trainer.unet.named_parameters())
+        found = {
+            (kind, name): _read(stored, f"{kind}.{name}", parameter)
+            for kind in ("weight", "average", "moment1", "moment2")
+            for name, parameter in parameters.items()
+        }
+        for (name, parameter), average in zip(parameters.items(), trainer.average.weights, strict=True):
+            parameter.data.copy_(found["weight", name])
+            average.copy_(found["average", name])
             trainer.optimizer.state[parameter] = {
                 "step": torch.tensor(float(updates), device=parameter.device),
-                "exp_avg": torch.empty_like(parameter).copy_(stored.get_tensor(f"moment1.{name}")),
-                "exp_avg_sq": torch.empty_like(parameter).copy_(stored.get_tensor(f"moment2.{name}")),
+                "exp_avg": torch.empty_like(parameter).copy_(found["moment1", name]),
+                "exp_avg_sq": torch.empty_like(parameter).copy_(found["moment2", name]),
             }
     trainer.average.updates = updates
     if trainer.accelerator.scaler and header["loss_scaler"]:
         trainer.accelerator.scaler.load_state_dict(header["loss_scaler"])
+
+
+def _read(stored: Any, name: str, expected: Tensor) -> Tensor:  # noqa: ANN401 (the library has no type for it)
+    """Return a tensor of a state.
+
+    Raises:
+        ValueError: if it has another shape, which would be broadcast, or holds values that are not finite.
+    """
+    tensor: Tensor = stored.get_tensor(name)
+    if tensor.shape != expected.shape or not tensor.isfinite().all():
+        raise ValueError(f"{name} has another shape or holds values that are not finite")
+    return tensor
 
 
 def _require_identity(stored: dict[str, Any], asked: dict[str, Any], path: Path) -> None:

@@ -32,13 +32,15 @@ LOG_EVERY = 50
 
 @contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Within the block, SIGINT, SIGTERM and SIGUSR1 are remembered instead of acted on; gives the question to ask."""
+    """Within the block, SIGINT, SIGTERM, SIGHUP and SIGUSR1 are only remembered; gives the question to ask."""
     received: list[int] = []
 
     def remember(number: int, _: FrameType | None) -> None:
         received.append(number)
 
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+    signals = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup sets it
+        signals.append(signal.SIGHUP)
     previous = {number: signal.signal(number, remember) for number in signals}
     try:
         yield lambda: bool(received)

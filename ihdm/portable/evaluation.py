@@ -13,7 +13,7 @@ from ihdm.data.writing import prepare_splits
 from ihdm.errors import UserError
 from ihdm.metrics.distance import distance_rows
 from ihdm.metrics.extractors import extractor_device, fit_extractor
-from ihdm.metrics.features import extract
+from ihdm.metrics.features import PrincipalFeatures, extract
 from ihdm.metrics.moments import Moments
 from ihdm.storage.images import StoredImages
 from ihdm.storage.reading import open_images
@@ -51,6 +51,8 @@ def as_reference(data: Path, image_shape: tuple[int, int, int], *, skip_broken: 
             found = "×".join(map(str, images.shape[1:]))
             raise UserError(f"{data}: holds images of {found}; the model makes {height}×{width}×{channels}")
         return images
+    if not data.is_dir():
+        raise UserError(f"--data {data}: is neither a folder of images nor a .npy file of prepared images")
     settings = DatasetSettings(
         source="folder",
         path=str(data.absolute()),
@@ -62,6 +64,20 @@ def as_reference(data: Path, image_shape: tuple[int, int, int], *, skip_broken: 
     with tempfile.TemporaryDirectory() as folder:
         paths = prepare_splits(splits, settings, Path(folder, "state"), Path(folder, "images"), {})
         return np.concatenate([np.array(open_images(path)) for path in paths])
+
+
+def require_enough(reference: StoredImages, kind: Extractor, data: Path) -> None:
+    """Check, before images are sampled, that there are enough to compare with.
+
+    Raises:
+        UserError: if there are too few.
+    """
+    fewest = PrincipalFeatures.NUM_COMPONENTS if kind == "pca" else NUM_NEIGHBOURS + 1
+    if len(reference) < fewest:
+        advice = ", or use --extractor dct" if len(reference) > NUM_NEIGHBOURS else ""
+        raise UserError(
+            f"{data}: holds {len(reference)} images, and --extractor {kind} needs {fewest}; give more images{advice}"
+        )
 
 
 def distance_table(
@@ -78,8 +94,6 @@ def distance_table(
     Raises:
         UserError: if there are too few images.
     """
-    if len(reference) < NUM_NEIGHBOURS + 1:
-        raise UserError(f"{len(reference)} pictures to compare with; {NUM_NEIGHBOURS + 1} are the fewest")
     extractor = fit_extractor(kind, reference, inception=inception, device=extractor_device(kind))
     real, made = extract(extractor, reference), extract(extractor, samples)
     settings = DistanceSettings(

@@ -1,12 +1,14 @@
 """A trained network and what belongs to it, put together as a pipeline; such a pipeline as a folder, and read again."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 import torch
 from diffusers import logging as diffusers_logging
+from pydantic import ValidationError
 from safetensors import SafetensorError
 
 from ihdm.calibration import CALIBRATION_NAME, Calibration
@@ -25,12 +27,15 @@ from ihdm.storage.files import atomic_folder, require_replaceable
 from ihdm.storage.images import StoredImages, save_grid
 
 INDEX_NAME = "model_index.json"
+SCHEDULER_NAME = "scheduler/scheduler_config.json"
 CARD_NAME = "README.md"
 SHEET_NAME = "samples.png"
 MARK_NAME = ".snakemake_timestamp"
 """What the workflow puts into every folder that a rule writes."""
 PARTS = ("unet", "scheduler", "prior", "calibration")
 PART_ENDINGS = (".json", ".safetensors")
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+"""A model on the Hugging Face Hub, ``user/name``."""
 
 PriorKind = Literal["coefficients", "mixture"]
 """What starts are made of: what is left of each training image, or a mixture fitted to that."""
@@ -175,7 +180,7 @@ def _foreign_name(folder: Path) -> str | None:
 def _is_our_index(path: Path) -> bool:
     """Tell whether an index is that of our pipeline; diffusers has many, whose folders look the same."""
     try:
-        return bool(json.loads(path.read_text())["_class_name"] == IHDMPipeline.__name__)
+        return bool(json.loads(path.read_text(encoding="utf-8"))["_class_name"] == IHDMPipeline.__name__)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -186,6 +191,11 @@ def read(folder: Path, device: torch.device | str = "cpu") -> IHDMPipeline:
     Raises:
         UserError: if there is none, or it is damaged.
     """
+    if not folder.exists() and HUB_NAME.fullmatch(str(folder)):
+        raise UserError(
+            f"{folder}: folder not found; if this is a model on the Hugging Face Hub, download it first: "
+            f"`hf download {folder} --local-dir FOLDER`"
+        )
     if not (folder / INDEX_NAME).exists():
         raise UserError(f"{folder}: holds no {INDEX_NAME}; give a folder that `models export` or `ihdm train` has made")
     # Its bar over three files of a local disk tells nothing.
@@ -194,6 +204,9 @@ def read(folder: Path, device: torch.device | str = "cpu") -> IHDMPipeline:
         pipeline = IHDMPipeline.from_pretrained(str(folder), local_files_only=True)
     except UserError:
         raise
+    except ValidationError as error:
+        reason = "; ".join(f"{'.'.join(map(str, one['loc'])) or one['input']}: {one['msg']}" for one in error.errors())
+        raise UserError(f"{folder / SCHEDULER_NAME}: {reason}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         raise UserError(f"{folder}: no pipeline can be read from it: {' '.join(str(error).split())[:300]}") from None
     finally:

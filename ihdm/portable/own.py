@@ -12,7 +12,8 @@ from ihdm.calibration import CALIBRATION_NAME
 from ihdm.config.experiments import Experiment
 from ihdm.config.settings import DatasetSettings
 from ihdm.config.stages import CalibrationSettings
-from ihdm.data.encoded import ImageFiles, image_names
+from ihdm.data.encoded import ImageFiles
+from ihdm.data.finding import image_names
 from ihdm.data.resizing import halve_and_crop
 from ihdm.errors import UserError
 from ihdm.models.network import WEIGHTS_NAME
@@ -79,10 +80,23 @@ def experiment_of(
         raise UserError("; ".join(said)) from None
 
 
+def require_outside(output: Path, pictures: Path) -> None:
+    """Check that a model is not written below the images: the next run would train on its samples.
+
+    Raises:
+        UserError: if it would be.
+    """
+    if output.resolve().is_relative_to(pictures.resolve()):
+        raise UserError(
+            f"{output}: is inside {pictures}, whose images the model is trained on; choose another --output"
+        )
+
+
 def version_of(dataset: DatasetSettings, pictures: Path) -> str:
     """Return a hash of the pictures' names, sizes and times of change: another if one has come, gone or changed."""
     files = ImageFiles(pictures, tuple(image_names(pictures)), dataset, halve_and_crop)
-    return hashlib.sha256("\n".join(map(files.version, range(len(files)))).encode()).hexdigest()
+    versions = "\n".join(map(files.version, range(len(files))))
+    return hashlib.sha256(versions.encode(errors="surrogateescape")).hexdigest()
 
 
 def keep_version(folder: Path, version: str) -> None:

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from os import PathLike
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -17,10 +18,11 @@ from torch import Tensor
 from ihdm.config.settings import Precision
 from ihdm.errors import UserError
 from ihdm.heat import Images
+from ihdm.portable.checking import require_agreement, require_weights
 from ihdm.portable.network import as_deblurrer, keep_input_precise
 from ihdm.portable.prior import Prior, StoredCalibration
 from ihdm.portable.scheduler import Generators, IHDMScheduler
-from ihdm.storage.tensors import to_uint8
+from ihdm.storage.tensors import require_finite, to_uint8
 
 Callback = Callable[["IHDMPipeline", int, int, dict[str, Tensor]], dict[str, Tensor] | None]
 """Is called after each step with the pipeline, the step's number, its level, and ``latents``, the state, and ``mean``;
@@ -62,14 +64,19 @@ class IHDMPipeline(DiffusionPipeline):
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | PathLike[str], **kwargs: Any) -> Self:  # noqa: ANN401
-        """Load a model folder, from safetensors only; arguments are diffusers' own.
+        """Load a pipeline from safetensors; arguments are those of diffusers.
 
         Raises:
-            UserError: if pickled weights are asked for.
+            UserError: if pickled weights are asked for, weights are damaged, or parts do not fit together.
         """
         if not kwargs.setdefault("use_safetensors", True):
             raise UserError("use_safetensors=False: pickled weights can hold code that runs when they are loaded")
-        loaded: Self = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
+        folder = Path(pretrained_model_name_or_path)
+        if not folder.is_dir():
+            folder = Path(cls.download(str(pretrained_model_name_or_path), **kwargs))
+        require_weights(folder, cls.config_name, kwargs)
+        loaded: Self = super().from_pretrained(str(folder), **kwargs)
+        require_agreement(loaded, str(pretrained_model_name_or_path))
         return loaded
 
     @property
@@ -111,7 +118,7 @@ class IHDMPipeline(DiffusionPipeline):
 
         Raises:
             UserError: if there is not one generator for each image, starts are of another shape, the sampler needs what
-                was not measured, or the network gives values that are not finite.
+                was not measured, or starts or images hold values that are not finite.
         """
         own = self._generators(generator, batch_size)
         if starts is None:
@@ -119,6 +126,8 @@ class IHDMPipeline(DiffusionPipeline):
         if starts.shape[1:] != self.image_shape or len(starts) not in (1, batch_size):
             wanted = "×".join(map(str, self.image_shape))
             raise UserError(f"starts of shape {tuple(starts.shape)} for {batch_size} images of {wanted}")
+        if not bool(starts.isfinite().all()):
+            raise UserError("starts hold values that are not finite (NaN or infinity)")
         starts = starts.to(self._execution_device).expand(batch_size, -1, -1, -1)
 
         def draw() -> Images:
@@ -233,6 +242,8 @@ class IHDMPipeline(DiffusionPipeline):
                     changed = callback(self, number, level, {"latents": state, "mean": step.mean}) or {}
                     state = changed.get("latents", state)
                 progress.update()
+                if next_level == 0:
+                    require_finite(state)
                 yield next_level, state if next_level == 0 else step.mean
         self.maybe_free_model_hooks()
 
@@ -250,8 +261,6 @@ class IHDMPipeline(DiffusionPipeline):
         return list(generator)
 
     def _finish(self, images: Images, output_type: str, *, return_dict: bool) -> ImagePipelineOutput | tuple[Any]:
-        if not bool(images.isfinite().all()):
-            raise UserError("the network gives values that are not finite (NaN or infinity); train it anew")
         shown = self.scheduler.process_for(images).from_range(images).clamp(0, 1).cpu()
         found: Any = shown
         if output_type == "np":

@@ -14,7 +14,9 @@ from torch import Tensor
 from ihdm.config.reading import parse_settings
 from ihdm.config.restoration import ProblemSettings, posterior_sampler
 from ihdm.config.settings import DatasetSettings, Precision, Settings
-from ihdm.data.encoded import BrokenImageError, decode_image, image_names
+from ihdm.data.decoding import BrokenImageError
+from ihdm.data.encoded import ImageFiles
+from ihdm.data.finding import image_names
 from ihdm.data.resizing import halve_and_crop
 from ihdm.errors import UserError
 from ihdm.portable.network import as_deblurrer
@@ -80,12 +82,12 @@ def read_pictures(
     settings = DatasetSettings(
         source="folder", path=str(folder.absolute()), image_size=size, image_channels=1 if channels == 1 else 3
     )
-    found = []
-    for name in names:
+    files, found = ImageFiles(folder, tuple(names), settings, halve_and_crop), []
+    for position in range(len(files)):
         try:
-            found.append(decode_image((folder / name).read_bytes(), settings, halve_and_crop).pixels)
+            found.append(files.decode(position).pixels)
         except BrokenImageError as error:
-            raise UserError(f"{folder / name}: {error}; remove it, or mend it") from None
+            raise UserError(f"{folder / files.name(position)}: {error}; replace or remove it") from None
     return names, np.stack(found)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ihdm.calibration import Calibration
 from ihdm.config.processes import SAMPLERS, ProcessSettings, SamplerSettings, default_sampler
-from ihdm.config.settings import PriorNoise
+from ihdm.config.settings import DeltaRatio, PriorNoise
 from ihdm.errors import UserError
 from ihdm.heat import Images
 from ihdm.prior import start_bandwidth
@@ -24,6 +24,7 @@ from ihdm.samplers import Step, add_noise, plan_step, take_step
 
 _PROCESS: TypeAdapter[ProcessSettings] = TypeAdapter(ProcessSettings)
 _PRIOR_NOISE: TypeAdapter[PriorNoise] = TypeAdapter(PriorNoise)
+_DELTA_RATIO: TypeAdapter[DeltaRatio] = TypeAdapter(DeltaRatio, config={"strict": True, "allow_inf_nan": False})
 
 Generators = torch.Generator | Sequence[torch.Generator] | None
 """One generator for a batch, one for each image of it, or PyTorch's own."""
@@ -92,7 +93,7 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
                 "spacing": spacing,
             }
         )
-        self.delta_ratio = delta_ratio
+        self.delta_ratio = _DELTA_RATIO.validate_python(delta_ratio)
         self.calibration: Calibration | None = None
         self.num_inference_steps: int | None = None
         self.timesteps: Int[Tensor, evaluation]

@@ -29,6 +29,7 @@ from ihdm.restoration.conditioning import Conditioners
 from ihdm.restoration.problems import Measured, Measurement
 from ihdm.samplers import clean_weight, coupling, open_variance, plan_steps, visits
 from ihdm.seeds import generator
+from ihdm.storage.tensors import require_finite
 
 DELTA_RATIO = 1.25
 """δ/σ behind the solver `map`: what a step is trusted to."""
@@ -271,10 +272,12 @@ def _is_as_blurred(process: Process, level: int, width: float) -> bool:
 
 
 def from_cpu(network: Network, device: torch.device | str) -> Network:
-    """Return a network on some device as a function of images and levels on the CPU, to images there."""
+    """Return a network on some device as a function of images and levels on the CPU, to finite images there."""
 
     def there_and_back(images: Images, levels: Int[Tensor, "batch"]) -> Images:
-        return network(images.to(device), levels.to(device)).cpu()
+        found = network(images.to(device), levels.to(device)).cpu()
+        require_finite(found)
+        return found
 
     return there_and_back
 

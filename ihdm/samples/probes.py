@@ -15,6 +15,7 @@ from ihdm.config.processes import SamplerSettings
 from ihdm.samplers import Visit
 from ihdm.samples.generation import Chain, even_size, filled_batches
 from ihdm.sampling import NoiseSequence, SeededNoise
+from ihdm.storage.tensors import require_finite
 
 Images = Float[np.ndarray, "... height width channel"]
 Report = Callable[[int], None]
@@ -256,7 +257,9 @@ def _estimate_gradients(
             torch.autograd.grad(estimate[:, row, column].sum(), state, retain_graph=True)[0].sum(dim=1)
             for row, column in pixels
         ]
-    return torch.stack(found).cpu().numpy()
+    gradients = torch.stack(found)
+    require_finite(gradients)
+    return gradients.cpu().numpy()
 
 
 def _last(
@@ -268,4 +271,5 @@ def _last(
 
 def _pixels(chain: Chain, images: Float[Tensor, "batch channel height width"]) -> Images:
     """Return images in [0, 1], roughly, as arrays are stored."""
+    require_finite(images)
     return chain.process.from_range(images).permute(0, 2, 3, 1).cpu().numpy()

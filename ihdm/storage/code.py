@@ -71,7 +71,7 @@ def _path(module: str) -> Path:
 @cache
 def _tree(path: Path) -> ast.Module:
     """Return the syntax of a file, of what is run alone."""
-    return _Executed().visit(ast.parse(path.read_text()))
+    return _Executed().visit(ast.parse(path.read_text(encoding="utf-8")))
 
 
 @cache

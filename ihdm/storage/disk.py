@@ -2,15 +2,18 @@
 
 import errno
 import fcntl
+import os
 import shutil
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ihdm.errors import UserError
 from ihdm.storage.files import full_disk_told
 
 NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
+LOCK_NAME = ".lock"
 
 
 @contextmanager
@@ -47,3 +50,34 @@ def exclusive(folder: Path) -> Iterator[None]:
     with stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def owned(folder: Path) -> Iterator[None]:
+    """Keep other processes away from ``folder``, a state that only one may change; a killed process frees it.
+
+    Raises:
+        UserError: if another process, on this machine or on another one of this file system, holds it.
+    """
+    path = folder / LOCK_NAME
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = path.open("a+", encoding="utf-8")
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_ours = path.exists() and path.stat().st_ino == os.fstat(stream.fileno()).st_ino
+        except BlockingIOError:
+            is_ours = False
+        if not is_ours:
+            stream.seek(0)
+            raise UserError(f"{folder}: in use by {stream.read() or 'another process'}; stop it, or wait until it ends")
+        stream.truncate(0)
+        stream.write(f"process {os.getpid()} on {socket.gethostname()}")
+        stream.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # as long as anything else is in it
+                folder.rmdir()

@@ -65,7 +65,7 @@ def read_record(meta: Path) -> dict[str, Any]:
         UserError: if it is missing or damaged.
     """
     try:
-        content: dict[str, Any] = json.loads(meta.read_text())
+        content: dict[str, Any] = json.loads(meta.read_text(encoding="utf-8"))
         content["settings"], content["inputs"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "damaged, or something else"

@@ -6,6 +6,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ihdm.config.settings import Rounding
+from ihdm.errors import UserError
 from ihdm.storage.images import StoredImages
 
 
@@ -21,6 +22,19 @@ def as_floats(images: UInt8[Tensor, "batch height width channel"]) -> Float[Tens
     return images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
 
 
+def require_finite(images: Tensor) -> None:
+    """Refuse generated images with NaN or infinity, which would become black or white pixels.
+
+    Raises:
+        UserError: if a value is not finite.
+    """
+    if not bool(images.isfinite().all()):
+        raise UserError(
+            "the network returned values that are not finite (NaN or infinity): compute in float32 (precision 'no'), "
+            "or retrain with a lower learning rate"
+        )
+
+
 def to_uint8(images: Float[Tensor, "batch channel height width"], rounding: Rounding = "nearest") -> StoredImages:
     """Turn computed images into stored ones: clipped to [0, 1], then one of 256 values.
 
@@ -28,7 +42,11 @@ def to_uint8(images: Float[Tensor, "batch channel height width"], rounding: Roun
         images: roughly in [0, 1].
         rounding: to the nearest value, or ``truncate`` to the one below as the released code does, which makes images
             darker by half a value on average.
+
+    Raises:
+        UserError: see :func:`require_finite`.
     """
+    require_finite(images)
     values = images.clamp(0, 1) * 255
     values = values.round() if rounding == "nearest" else values.floor()
     return values.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()

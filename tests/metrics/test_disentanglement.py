@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ihdm.errors import UserError
 from ihdm.metrics.disentanglement import colour_and_structure, share_errors, share_interval, share_rows, variance_shares
 
 
@@ -42,8 +43,9 @@ def test_extremes():
     rng = np.random.default_rng(0)
     by_start = np.broadcast_to(rng.random((5, 1, 2)), (5, 4, 2))
     assert variance_shares(by_start).start == pytest.approx(1)
-    with pytest.raises(ValueError, match="do not vary"):
-        variance_shares(np.ones((3, 3, 2)))
+    for constant in (1.0, np.nan, np.inf):
+        with pytest.raises(UserError, match="no variance to split"), np.errstate(invalid="ignore"):
+            variance_shares(np.full((3, 3, 2), constant))
     with pytest.raises(ValueError, match="at least two"):
         variance_shares(np.ones((1, 3, 2)))
 

@@ -231,6 +231,15 @@ def test_too_few_images():
         manifold_measures(np.ones((5, 3)), np.ones((9, 3)), 5)
     with pytest.raises(UserError, match=r"pca needs 64 reference images .* there are 63 images of 192 values"):
         PrincipalFeatures.fit(np.zeros((63, 8, 8, 3), dtype=np.uint8))
+
+
+def test_constant_pixels_leave_too_few_components():
+    images = np.random.default_rng(0).integers(0, 256, (200, 8, 8, 1), dtype=np.uint8)
+    images[:, :, 0] = 0
+    with pytest.raises(UserError, match=r"pca needs 64 components that vary, and these images have 56"):
+        PrincipalFeatures.fit(images)
+    with pytest.raises(UserError, match="these images have 0"), np.errstate(invalid="ignore"):
+        PrincipalFeatures.fit(np.zeros((200, 8, 8, 1), dtype=np.uint8))
     for estimate in (lambda: mean_estimate(np.ones(1)), lambda: jackknife(len, 1, 20, 0)):
         with pytest.raises(UserError, match="1 images have no standard error; at least 2 are needed"):
             estimate()

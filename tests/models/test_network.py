@@ -1,4 +1,5 @@
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 import torch
 from diffusers import UNet2DModel
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ihdm.config.experiments import NetworkSettings
@@ -247,7 +248,36 @@ def test_missing_networks_are_named(tmp_path):
 def test_damaged_network_is_named(preset, tmp_path, name, length):
     save_network(build_network(preset), tmp_path, PROCESS)
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:length])
-    with pytest.raises(UserError, match="no network can be loaded"):
+    message = f"{WEIGHTS_NAME}: damaged weights" if name == WEIGHTS_NAME else "no network can be loaded"
+    with pytest.raises(UserError, match=message):
+        load_network(tmp_path, PROCESS, IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda one: {f"module.{name}": one[name] for name in one}, "holds tensors that the network does not have"),
+        (
+            lambda one: {name: one[name] for name in one if name != "conv_out.bias"},
+            "tensors are missing: conv_out.bias",
+        ),
+        (lambda one: {name: one[name].int() for name in one}, "holds torch.int32 instead of floating-point values"),
+        (lambda one: one | {"conv_out.bias": torch.zeros(3)}, r"conv_out.bias has shape \(3,\) instead of \(1,\)"),
+        (
+            lambda one: one | {"conv_out.bias": torch.full((1,), torch.nan)},
+            "conv_out.bias holds values that are not fin",
+        ),
+        (
+            lambda one: one | {"conv_out.bias": torch.full((1,), torch.inf)},
+            "conv_out.bias holds values that are not fin",
+        ),
+        (lambda one: {name: one[name].half() for name in one}, None),
+    ],
+)
+def test_only_weights_that_fit_are_loaded(preset, tmp_path, change, message):
+    save_network(build_network(preset), tmp_path, PROCESS)
+    save_file(change(load_file(tmp_path / WEIGHTS_NAME)), tmp_path / WEIGHTS_NAME)
+    with pytest.raises(UserError, match=f"{WEIGHTS_NAME}: .*{message}") if message else nullcontext():
         load_network(tmp_path, PROCESS, IMAGES)
 
 

@@ -41,7 +41,7 @@ def finished(make_experiment, images, run, tmp_path):
     return weights_hash(network, tmp_path / "reference"), history
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
 @pytest.mark.parametrize("stop_at", [1, 4])
 def test_stopped_and_resumed_is_the_same(finished, make_experiment, images, run, tmp_path, number, stop_at):
     experiment, state = make_experiment(dropout=0.1), tmp_path / "state"
@@ -454,6 +454,21 @@ def test_training_starts_from_another_networks_weights(trained_model, make_exper
     (tmp_path / "state" / FINISHED_NAME).rename(tmp_path / "state" / STATE_NAME)
     with pytest.raises(UserError, match=r"\(initial_weights: \w{64} in the state, None now\)"):
         train(experiment, images, tmp_path / "state")
+
+
+@pytest.mark.parametrize("change", [lambda tensor: tensor.flatten()[:1], lambda tensor: tensor * torch.nan])
+@pytest.mark.parametrize("kind", ["weight", "average", "moment1", "moment2"])
+def test_a_state_with_a_damaged_tensor_is_refused(make_experiment, images, tmp_path, kind, change):
+    train(make_experiment(), images, tmp_path)
+    path = tmp_path / STATE_NAME
+    (tmp_path / PREVIOUS_NAME).unlink(missing_ok=True)
+    with safe_open(path, "pt") as stored:
+        header = stored.metadata()
+    tensors = load_file(path)
+    name = f"{kind}.conv_in.weight"
+    save_file(tensors | {name: change(tensors[name]).contiguous()}, path, header)
+    with pytest.raises(UserError, match=f"damaged training state \\({name} has another shape or holds"):
+        train(make_experiment(), images, tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["missing", "another"])

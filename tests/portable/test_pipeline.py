@@ -217,7 +217,7 @@ def test_pickled_weights_are_not_loaded(make_pipeline, tmp_path):
     weights = tmp_path / "unet/diffusion_pytorch_model.safetensors"
     weights.unlink()
     torch.save({}, weights.with_suffix(".bin"))
-    with pytest.raises(OSError, match="safetensors"):
+    with pytest.raises(UserError, match="safetensors: the weights are missing"):
         IHDMPipeline.from_pretrained(tmp_path)
 
 
@@ -233,9 +233,17 @@ def test_halved_networks_are_refused(make_pipeline):
 
 def test_values_that_are_not_finite_are_told(make_pipeline):
     pipeline = make_pipeline()
-    torch.nn.init.constant_(pipeline.unet.conv_out.bias, float("nan"))
-    with pytest.raises(UserError, match="not finite"):
-        pipeline(2)
+    for starts in (torch.full((2, 3, 8, 8), torch.nan), torch.full((2, 3, 8, 8), torch.inf)):
+        with pytest.raises(UserError, match="starts hold values that are not finite"):
+            pipeline(2, starts=starts)
+    for value in (torch.nan, torch.inf):
+        torch.nn.init.constant_(pipeline.unet.conv_out.bias, value)
+        with pytest.raises(UserError, match="not finite"):
+            pipeline(2)
+        with pytest.raises(UserError, match="not finite"):
+            list(pipeline.trajectory(2))
+        with pytest.raises(UserError, match="not finite"):
+            pipeline.interpolate(torch.Generator(), torch.Generator())
 
 
 def test_without_a_prior_starts_must_be_given(make_pipeline):

@@ -17,7 +17,7 @@ from ihdm.errors import UserError
 from ihdm.report.page.assemble import report_page
 from ihdm.report.page.captions import as_html
 from ihdm.report.page.claims import read_ledger
-from ihdm.report.page.images import sheet
+from ihdm.report.page.images import animation_pictures, figure_picture, sheet
 from ihdm.report.page.levels import level_groups
 from ihdm.report.page.provenance import differences, duration
 from ihdm.report.page.render import TEMPLATES, assets_sha256
@@ -198,3 +198,13 @@ def test_the_command_writes_page_and_record(ihdm, made_up, ledger, tmp_path):
     record = json.loads(output.with_suffix(".meta.json").read_text())
     assert record["command"] == "report page"
     assert str(results.figure("psd")) in record["inputs"]
+
+
+@pytest.mark.parametrize("read", [figure_picture, animation_pictures])
+def test_a_damaged_figure_is_named(read, tmp_path):
+    path = tmp_path / "figure.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40), dtype=np.uint8)).save(path)
+    for content in (b"", path.read_bytes()[:800]):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=f"^{path}: damaged image .*run the stage that draws it again"):
+            read(path)

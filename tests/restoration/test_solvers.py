@@ -148,7 +148,16 @@ def test_the_network_alone_is_on_its_device(name, restorer, images):
     assert torch.equal(found, solve(still, name, how, measured, numbers))
 
 
-def test_what_a_network_returns_is_brought_back():
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_a_network_that_is_not_finite_is_refused(value):
+    network = from_cpu(lambda states, _levels: states + value, "cpu")
+    with pytest.raises(UserError, match="not finite"):
+        network(torch.zeros(2, 1, SIZE, SIZE), torch.ones(2))
+
+
+def test_what_a_network_returns_is_brought_back(monkeypatch):
+    monkeypatch.setattr("ihdm.restoration.solvers.require_finite", lambda _found: None)  # no values in the fake mode
+
     def remote(states, levels):
         assert {states.device.type, levels.device.type} == {"cuda"}
         return states + levels[:, None, None, None]

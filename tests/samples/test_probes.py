@@ -7,6 +7,7 @@ from scipy.special import softmax
 
 from ihdm.config.processes import ANCESTRAL, DDIM, PAPER
 from ihdm.config.stages import SamplingSettings
+from ihdm.errors import UserError
 from ihdm.samples.generation import Chain, filled_batches, generate
 from ihdm.samples.probes import BranchingNoise, gradients, interpolations, stage_levels, trajectories, trees
 
@@ -46,6 +47,21 @@ def test_stages_are_levels_that_are_visited_from_the_start_to_the_image():
     assert stage_levels(PAPER, 40, 5) == [40, 30, 20, 10, 0]
     few = ANCESTRAL.model_copy(update={"evaluations": 3})
     assert stage_levels(few, 1000, 9) == [1000, 667, 333, 0]
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda chain: interpolations(chain, 2, 2, 4),
+        lambda chain: trees(chain, PAPER, 1, 2, 4),
+        lambda chain: trajectories(chain, PAPER, 2, 3, 2, 4),
+        lambda chain: gradients(chain, PAPER, 1),
+    ],
+)
+def test_values_that_are_not_finite_are_refused(look):
+    chain = Chain.of(lambda images, _levels: images * torch.nan, TRAIN, sampling("heat"))
+    with pytest.raises(UserError, match="not finite"):
+        look(chain)
 
 
 @pytest.mark.parametrize("kind", PROCESSES)

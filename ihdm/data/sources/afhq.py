@@ -1,7 +1,8 @@
 """AFHQ, faces of animals, as image files in one archive."""
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.encoded import Split, files_in_fair_order, image_names
+from ihdm.data.encoded import Split, files_in_fair_order
+from ihdm.data.finding import image_names
 from ihdm.data.raw import RawData, RawFile
 from ihdm.data.source import COLOUR, Source
 

@@ -1,7 +1,8 @@
 """FFHQ, faces of people, as image files in one folder."""
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.encoded import Split, files_in_fair_order, image_names
+from ihdm.data.encoded import Split, files_in_fair_order
+from ihdm.data.finding import image_names, printable
 from ihdm.data.raw import RawData, RawFile
 from ihdm.data.source import COLOUR, Source
 from ihdm.errors import UserError
@@ -21,7 +22,9 @@ def load_ffhq(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:
     for name in image_names(folder):
         number = name.rpartition("/")[2].partition(".")[0]
         if not number.isdecimal():
-            raise UserError(f"{folder / name}: is not named by a number, as the images of FFHQ are; move it elsewhere")
+            raise UserError(
+                f"{folder / printable(name)}: is not named by a number, as the images of FFHQ are; move it elsewhere"
+            )
         splits["train" if int(number) < NUM_TRAIN else "test"].append(name)
     return {split: files_in_fair_order(settings, folder, names, split) for split, names in splits.items()}
 

@@ -2,7 +2,8 @@
 
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.crops import cut_crops
-from ihdm.data.encoded import ImageFiles, Split, image_names
+from ihdm.data.encoded import ImageFiles, Split
+from ihdm.data.finding import find_images
 from ihdm.data.raw import RawData
 from ihdm.data.resizing import halve_and_crop
 from ihdm.data.source import COLOUR, GREY, Source
@@ -19,11 +20,16 @@ def load_folder(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:
     Raises:
         UserError: if it holds fewer than two images.
     """
-    names = image_names(raw.folder)
+    found = find_images(raw.folder)
+    names, unused = found.names, found.describe_unused()
     if len(names) < 2:
+        not_used = f" (not used: {unused})" if unused else ""
         raise UserError(
-            f"{raw.folder}: holds {len(names)} image files; at least 2 are needed, one to train on and one to test with"
+            f"{raw.folder}: holds {len(names)} image files{not_used}; at least 2 are needed, one to train on and one "
+            "to test with"
         )
+    if unused:
+        print(f"{raw.folder}: {len(names)} image files are used; not used: {unused}")
     order = generator(SPLIT_SEED, "split of a folder").permutation(len(names))
     num_test = max(1, round(TEST_FRACTION * len(names)))
     parts = {"train": order[num_test:], "test": order[:num_test]}

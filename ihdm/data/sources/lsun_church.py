@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.encoded import BrokenImageError, DecodedImage, Split, decode_image, fair_order
+from ihdm.data.decoding import BrokenImageError
+from ihdm.data.encoded import DecodedImage, Split, decode_image, fair_order
 from ihdm.data.raw import RawData, RawFile
 from ihdm.data.resizing import resize_and_crop
 from ihdm.data.source import COLOUR, Source
@@ -69,6 +70,7 @@ def open_database(folder: Path, settings: DatasetSettings, split: str) -> LmdbIm
 
     try:
         database = lmdb.open(str(folder), readonly=True, lock=False, readahead=False, create=False)
+        _require_whole(database, folder / "data.mdb")
         with database.begin() as transaction:
             keys = [bytes(key) for key in transaction.cursor().iternext(keys=True, values=False)]
     except lmdb.Error as error:
@@ -78,6 +80,19 @@ def open_database(folder: Path, settings: DatasetSettings, split: str) -> LmdbIm
     state = (folder / "data.mdb").stat()
     ordered = tuple(keys[i] for i in fair_order(len(keys), split))
     return LmdbImages(database, f"{state.st_size} {state.st_mtime_ns}", ordered, settings)
+
+
+def _require_whole(database: "lmdb.Environment", path: Path) -> None:
+    """Check the size of a database file: it is mapped, and a page beyond its end would kill the process.
+
+    Raises:
+        UserError: if the file is shorter than its header says.
+    """
+    size, expected = path.stat().st_size, (database.info()["last_pgno"] + 1) * database.stat()["psize"]
+    if size < expected:
+        raise UserError(
+            f"{path}: has {size} bytes of {expected}; it was cut short. Delete its folder to unpack the archive again"
+        )
 
 
 SOURCE = Source(

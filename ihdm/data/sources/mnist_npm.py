@@ -41,7 +41,7 @@ def load_npm(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:  # no
 
 def _read_npm_digit(path: Path) -> UInt8[np.ndarray, "batch 28 28 1"]:
     try:
-        values = np.array(json.loads(path.read_text())["data"], dtype=np.float64) * 255
+        values = np.array(json.loads(path.read_text(encoding="utf-8"))["data"], dtype=np.float64) * 255
         images: UInt8[np.ndarray, "batch 28 28 1"] = np.rint(values).astype(np.uint8).reshape(-1, 28, 28, 1)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(

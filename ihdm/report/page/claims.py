@@ -85,7 +85,7 @@ def read_ledger(path: Path) -> Ledger:
         UserError: if the file holds none.
     """
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         by_id: dict[str, list[Row]] = {}
         for row in content["claims"]:
             by_id.setdefault(row["id"], []).append(row)

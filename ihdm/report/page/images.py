@@ -1,6 +1,8 @@
 """Pictures as a page holds them: WebP inside the page itself."""
 
 import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -8,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
+
+from ihdm.errors import UserError
 
 FIGURE_WIDTH = 1400
 """Widest picture of a figure, in pixels: the text width at 200 dots an inch, with the margin that figures have."""
@@ -59,12 +63,23 @@ def _encode(image: Image.Image, lossless: bool) -> bytes:
     return stream.getvalue()
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open an image file; within the block, damage becomes a UserError that names the file."""
+    try:
+        with Image.open(path) as opened:
+            yield opened
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: damaged image ({reason}); delete it and run the stage that draws it again") from None
+
+
 def figure_picture(path: Path, most: int = FIGURE_WIDTH) -> Picture:
     """Return the picture of a figure, with or without loss, whichever is shorter; at most so many pixels wide.
 
     One that is made smaller is smooth everywhere, which is long without loss: it is kept with loss.
     """
-    with Image.open(path) as opened:
+    with _opened(path) as opened:
         image = opened.convert("RGB")
     if image.width > most:
         image = image.resize((most, round(image.height * most / image.width)), Image.Resampling.LANCZOS)
@@ -79,7 +94,7 @@ def animation_pictures(path: Path) -> tuple[Picture, Picture] | None:
     content = path.read_bytes()
     if len(content) > LARGEST_ANIMATION:
         return None
-    with Image.open(path) as opened:
+    with _opened(path) as opened:
         opened.seek(getattr(opened, "n_frames", 1) - 1)
         last = opened.convert("RGB")
     return Picture(as_uri(content), *last.size), Picture(as_uri(_encode(last, lossless=True)), *last.size)

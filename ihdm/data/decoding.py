@@ -1,0 +1,93 @@
+"""Image files decoded to 8-bit gray or RGB images; whatever Pillow raises becomes one error."""
+
+import warnings
+from io import BytesIO
+
+import numpy as np
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from ihdm.config.settings import DatasetSettings
+
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # twice as many pixels are an error
+
+STRIP_PIXELS = 1 << 20
+"""Pixels that are made opaque at a time, which bounds the memory that large images take."""
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns an image upright, by its EXIF orientation."""
+
+
+class BrokenImageError(Exception):
+    """One image cannot be used; the message says why."""
+
+
+def decode_picture(encoded: bytes, settings: DatasetSettings) -> tuple[Image.Image, bool]:
+    """Return an image in its own size with the channels asked for, and whether parts of it were transparent.
+
+    Color becomes gray by its luma, gray becomes three equal channels, transparency becomes white, 16 bits become 8, and
+    the EXIF orientation is applied. Of animations and of files with several pages, the first image is used.
+
+    Raises:
+        BrokenImageError: if it cannot be decoded, or is smaller than the size asked for.
+    """
+    try:
+        image = _upright(Image.open(BytesIO(encoded)))
+        if min(image.size) < settings.image_size:
+            raise BrokenImageError(f"only {image.width}×{image.height} pixels")
+        flat, was_transparent = _opaque(_as_8_bits(image))
+        return flat.convert("L" if settings.image_channels == 1 else "RGB"), was_transparent
+    except (BrokenImageError, MemoryError):
+        raise
+    except UnidentifiedImageError:
+        raise BrokenImageError("not an image of any known kind") from None
+    except Exception as error:
+        raise BrokenImageError(" ".join(str(error).split()) or type(error).__name__) from None
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    image.load()
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:
+        return image
+    return image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
+
+
+def _as_8_bits(image: Image.Image) -> Image.Image:
+    """Return an image with 8 bits a channel.
+
+    Raises:
+        BrokenImageError: if its values have no fixed range.
+    """
+    is_16_bit = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM")
+    if is_16_bit:
+        values = np.asarray(image)
+        gray = Image.fromarray((values >> 8).astype(np.uint8))
+        clear = image.info.get("transparency")
+        if isinstance(clear, int):
+            gray.putalpha(Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)))
+        return gray
+    if image.mode in ("I", "F"):
+        kind = "32-bit integer" if image.mode == "I" else "floating-point"
+        raise BrokenImageError(f"{kind} values have no fixed range; convert the image to 8 or 16 bits a channel")
+    return image.convert("RGB") if image.mode == "LAB" else image
+
+
+def _opaque(image: Image.Image) -> tuple[Image.Image, bool]:
+    """Return an image on white, and whether any of it was transparent."""
+    if not image.has_transparency_data:
+        return image, False
+    opaque, was_transparent = Image.new("RGB", image.size), False
+    rows = max(1, STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height))).convert("RGBA")
+        was_transparent |= bool(np.asarray(strip.getchannel("A")).min() < 255)
+        opaque.paste(Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip), (0, top))
+    return opaque, was_transparent
