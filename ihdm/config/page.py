@@ -55,6 +55,8 @@ def _blocks_within(value: Schema, place: str) -> Iterator[tuple[str, str]]:
         yield f"{place} of kind {kind}", _model(reference)
     for inner in value.get("patternProperties", {}).values():
         yield from _blocks_within(inner, f"{place}.NAME")
+    for branch in value.get("anyOf", ()):
+        yield from _blocks_within(branch, place)
 
 
 def _model(reference: str) -> str:
@@ -72,10 +74,12 @@ def _default(value: Schema, *, is_needed: bool) -> str:
 
 def allowed(value: Schema, place: str = "") -> str:
     """Return what a setting may be, from its schema; blocks are linked to if a place on the page is given."""
+    if branches := value.get("anyOf"):
+        return _listed([allowed(branch, place) for branch in branches])
     blocks = [f"[{where}](#{_anchor(where)})" for where, _ in _blocks_within(value, place)] if place else []
     if blocks:
         return f"block: {_listed(blocks)}"
-    if branches := value.get("anyOf") or value.get("oneOf"):
+    if branches := value.get("oneOf"):
         return _listed([allowed(branch) for branch in branches])
     if "enum" in value or "const" in value:
         return _listed([f"`{choice}`" for choice in value.get("enum", [value.get("const")])])
