@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from ihdm.config.settings import HeatSettings
+from ihdm.config.processes import HeatSettings
 from ihdm.metrics.heldout import dequantise
 from ihdm.models.network import Deblurrer, load_network
 from ihdm.models.origin import read_origin
@@ -39,16 +39,17 @@ def compare(results: Path, experiment: str) -> pd.DataFrame:
     random, rows = torch.Generator().manual_seed(0), []
     for level in sorted({max(1, int(share * settings.num_levels)) for share in SHARES}):
         levels = torch.full((len(clean),), level)
-        noisy, target = process.pair(clean, levels, torch.randn(clean.shape, generator=random))
+        noisy = process.draw(clean, levels, torch.randn(clean.shape, generator=random))
+        target = process.mean(clean, levels - 1)
         with torch.no_grad():
             exact = unet(noisy, levels)
             found = {"first in float32": Deblurrer(unet, "bf16")(noisy, levels)}
             with torch.autocast("cpu", torch.bfloat16):
                 found["all in bfloat16"] = rounded(noisy, levels).float()
-        error = (process.prediction(exact, noisy) - target).square().mean()
+        error = (noisy + exact - target).square().mean()
         row: dict[str, object] = {"level": level}
         for name, output in found.items():
-            grown = (process.prediction(output, noisy) - target).square().mean() / error - 1
+            grown = (noisy + output - target).square().mean() / error - 1
             row[f"{name}: difference in σ"] = float((output - exact).std()) / settings.sigma
             row[f"{name}: error grows by %"] = 100 * float(grown)
         rows.append(row)

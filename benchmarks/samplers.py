@@ -17,6 +17,7 @@ from ihdm.config.processes import PAPER, SamplerSettings
 from ihdm.config.reading import read_config
 from ihdm.models.network import Deblurrer, build_network
 from ihdm.objective import Network
+from ihdm.predictions import prediction_of
 from ihdm.processes import build_process
 from ihdm.samplers import plan_steps, visits
 from ihdm.sampling import reverse_process
@@ -67,8 +68,8 @@ def main() -> None:
     calibration = measure(lambda images, _: -0.01 * images, process, torch.rand(shape), levels, 0, BATCH)
     markov = SamplerSettings(coupling="markov", noise="measured")
     plans = {
-        "paper": plan_steps(process, PAPER, delta),
-        "markov, measured": plan_steps(process, markov, 0.0, calibration),
+        "paper": plan_steps(prediction_of(None, process), PAPER, delta),
+        "markov, measured": plan_steps(prediction_of(None, process), markov, 0.0, calibration),
     }
 
     def family(name: str, network: Network, count: int) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 from ihdm.config.processes import ProcessSettings
 from ihdm.errors import UserError
 from ihdm.objective import Network
+from ihdm.predictions import prediction_of
 from ihdm.processes.process import Process
 from ihdm.processes.settings import require_process
 from ihdm.seeds import generator
@@ -136,7 +137,7 @@ def measure(
         raise UserError(f"{len(images)} training images say too little of a network; measure it on ten or more")
     clean = process.transform(process.to_range(images)).double().cpu().numpy()
     mean, power = clean.mean(axis=(0, 1)), clean.var(axis=(0, 1))
-    parts = []
+    prediction, parts = prediction_of(network, process), []
     for done, level in enumerate(levels, start=1):
         estimates = np.concatenate(
             [
@@ -148,7 +149,7 @@ def measure(
         covariance = ((clean - mean) * (estimates - centre)).mean(axis=(0, 1))
         correlated = covariance**2 * len(images) > SIGNIFICANT**2 * power * spread
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            exact = np.exp(-np.asarray(process.log_scale(process.reference(level)), dtype=np.float64))
+            exact = np.exp(-np.asarray(process.log_scale(prediction.reference(level)), dtype=np.float64))
             gain = np.where(correlated, np.clip(covariance / spread, 0, exact), 0.0)
         residual = np.maximum(power - 2 * gain * covariance + gain**2 * spread, 0.0)
         parts.append((gain, mean - gain * centre, residual))
@@ -184,8 +185,8 @@ def estimate_coefficients(
         for place in range(len(images))
     ]
     levels = torch.full((len(images),), level, device=images.device)
-    noisy, _ = process.pair(images, levels, torch.as_tensor(np.stack(noise), device=images.device))
+    noisy = process.draw(images, levels, torch.as_tensor(np.stack(noise), device=images.device))
     with torch.no_grad():
-        estimate = process.estimate(network, noisy, level)
+        estimate = prediction_of(network, process).estimate(network, noisy, level)
     require_finite(estimate)
     return process.transform(estimate).double().cpu().numpy()

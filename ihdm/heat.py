@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ihdm.config.settings import HeatSettings
+from ihdm.config.processes import HeatSettings
 from ihdm.devices import full_precision
 
 Images = Float[Tensor, "batch channel height width"]

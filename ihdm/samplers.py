@@ -30,6 +30,7 @@ from ihdm.calibration import Calibration
 from ihdm.config.processes import Coupling, SamplerSettings
 from ihdm.heat import Images
 from ihdm.objective import Network
+from ihdm.predictions import Prediction, prediction_of
 from ihdm.processes.process import Process
 from ihdm.sampling import NoiseSequence
 
@@ -91,7 +92,7 @@ class Step:
 
 
 def plan_step(
-    process: Process,
+    prediction: Prediction,
     sampler: SamplerSettings,
     level: int,
     next_level: int,
@@ -101,7 +102,7 @@ def plan_step(
     """Return the step of a sampler from level k to level j.
 
     Args:
-        process: the process.
+        prediction: what the network predicts.
         sampler: the member of the family.
         level: k.
         next_level: j in 0…k−1.
@@ -114,13 +115,14 @@ def plan_step(
     """
     if sampler.noise == "measured" and calibration is None:
         raise ValueError("noise 'measured' needs a calibration")
+    process = prediction.process
     kept = coupling(process, sampler.coupling, level, next_level)
     weight = clean_weight(process, kept, level, next_level)
     variance = open_variance(process, kept, level, next_level)
     offset: Modes = 0.0
     unclipped: Modes = 0.0
     if calibration is None:
-        reference = np.asarray(process.log_scale(process.reference(level)))
+        reference = np.asarray(process.log_scale(prediction.reference(level)))
         # (a_j − c a_k)/a_r by differences of logarithms: single modes may have vanished.
         carried = kept * np.exp(process.log_scale(level) - reference)
         mean = np.exp(process.log_scale(next_level) - reference) - carried
@@ -139,11 +141,11 @@ def plan_step(
 
 
 def plan_steps(
-    process: Process, sampler: SamplerSettings, delta: float = 0.0, calibration: Calibration | None = None
+    prediction: Prediction, sampler: SamplerSettings, delta: float = 0.0, calibration: Calibration | None = None
 ) -> list[Step]:
     """Return all steps of a sampler, from level K to the image; see :func:`plan_step`."""
-    levels = sampler.levels(process.num_levels)
-    return [plan_step(process, sampler, level, after, delta, calibration) for level, after in pairwise(levels)]
+    levels = sampler.levels(prediction.process.num_levels)
+    return [plan_step(prediction, sampler, level, after, delta, calibration) for level, after in pairwise(levels)]
 
 
 class Visit(NamedTuple):
@@ -176,11 +178,11 @@ def visits(
         start: u_K.
         noise: standard normal; ``noise[k-1]`` is that of the step from level k.
     """
-    state = start
+    prediction, state = prediction_of(network, process), start
     for step in steps:
         with torch.no_grad():
-            raw = process.raw_estimate(network, state, step.level)
-        visit = take_step(process, step, state, raw)
+            raw = prediction.raw_estimate(network, state, step.level)
+        visit = take_step(prediction, step, state, raw)
         yield visit
         if step.next_level > 0:  # the last mean is the result; no noise is drawn for it
             state = visit.mean
@@ -188,20 +190,20 @@ def visits(
                 state = add_noise(process, step, state, noise[step.level - 1])
 
 
-def take_step(process: Process, step: Step, state: Images, raw: Images) -> Visit:
+def take_step(prediction: Prediction, step: Step, state: Images, raw: Images) -> Visit:
     """Take a step up to its noise.
 
     Args:
-        process: the process.
+        prediction: what the network predicts.
         step: from level k to level j.
         state: u_k.
-        raw: what the network says of it, :meth:`~ihdm.processes.process.Process.raw_estimate`.
+        raw: the estimate before it is clipped, :meth:`~ihdm.predictions.prediction.Prediction.raw_estimate`.
     """
-    estimate = process.clipped(raw)
+    estimate = prediction.clipped(raw, step.level)
     parts = [(step.keep, state), (step.mean, estimate)]
     if estimate is not raw:
         parts.append((step.unclipped, estimate - raw))
-    return Visit(step.level, step.next_level, state, estimate, _weighted(process, parts, step.offset))
+    return Visit(step.level, step.next_level, state, estimate, _weighted(prediction.process, parts, step.offset))
 
 
 def add_noise(process: Process, step: Step, mean: Images, noise: Images) -> Images:

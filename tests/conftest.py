@@ -38,7 +38,6 @@ from torch import Tensor  # noqa: E402
 
 from ihdm.__main__ import main  # noqa: E402
 from ihdm.processes import Process  # noqa: E402
-from ihdm.processes.heat import HeatDissipation  # noqa: E402
 
 torch.set_num_threads(1)
 
@@ -151,7 +150,7 @@ def exact_network() -> Callable[..., Callable[[Tensor, Tensor], Tensor]]:
             level = int(levels[0])
             coefficients = process.transform(noisy)
             image = posterior_mean(coefficients, level)
-            if isinstance(process, HeatDissipation):
+            if process.settings.own_prediction == "residual":
                 return process.inverse(scale(level - 1) * image - coefficients)
             return process.inverse(coefficients - scale(level) * image) / process.deviation(level)
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from ihdm.calibration import Calibration, estimate_coefficients, measure
-from ihdm.config.processes import BlurringSettings, DiffusionSettings
-from ihdm.config.settings import HeatSettings
+from ihdm.config.processes import BlurringSettings, DiffusionSettings, HeatSettings
 from ihdm.errors import UserError
+from ihdm.predictions import prediction_of
 from ihdm.processes import build_process
 from ihdm.seeds import generator
 
@@ -44,9 +44,9 @@ def test_each_mode_is_regressed_on_its_estimate(kind):
                 for number in range(60)
             ]
         )
-        noisy, _ = process.pair(IMAGES, torch.full((60,), level), torch.as_tensor(noise))
-        estimates = process.transform(process.estimate(network, noisy, level)).double().numpy()
-        exact = np.exp(-np.broadcast_to(process.log_scale(process.reference(level)), (SIZE, SIZE)))
+        noisy = process.draw(IMAGES, torch.full((60,), level), torch.as_tensor(noise))
+        estimates = process.transform(prediction_of(None, process).estimate(network, noisy, level)).double().numpy()
+        exact = np.exp(-np.broadcast_to(process.log_scale(prediction_of(None, process).reference(level)), (SIZE, SIZE)))
         measured = found.at(level)
         for mode in np.ndindex(SIZE, SIZE):
             x, m = clean[(..., *mode)].ravel(), estimates[(..., *mode)].ravel()
@@ -88,7 +88,7 @@ def test_an_exact_network_is_measured_as_one(kind, exact_network):
     for level in levels:
         at = found.at(level)
         np.testing.assert_allclose(at.residual, power * share(level)[1], rtol=0.15)
-        exact = np.exp(-np.broadcast_to(process.log_scale(process.reference(level)), (SIZE, SIZE)))
+        exact = np.exp(-np.broadcast_to(process.log_scale(prediction_of(None, process).reference(level)), (SIZE, SIZE)))
         certain = share(level)[1] < 0.1
         assert certain.any() or level > 1
         np.testing.assert_allclose(at.gain[certain], exact[certain], rtol=0.03)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ihdm import devices
-from ihdm.config.settings import HeatSettings
+from ihdm.config.processes import HeatSettings
 from ihdm.devices import compute_device, device_name, full_precision, keep_freed_memory
 from ihdm.heat import heat_process
 

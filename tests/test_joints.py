@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from ihdm.calibration import Calibration
-from ihdm.config.processes import BlurringSettings, DiffusionSettings
-from ihdm.config.settings import HeatSettings
+from ihdm.config.processes import BlurringSettings, DiffusionSettings, HeatSettings
 from ihdm.joints import JOINTS, VARIANCES, plan_transition, transition_nats
 from ihdm.processes import build_process
 

@@ -7,7 +7,7 @@ import torch
 from scipy import stats
 from torch.distributions import Independent, Normal, kl_divergence
 
-from ihdm.config.settings import HeatSettings
+from ihdm.config.processes import HeatSettings
 from ihdm.config.stages import LikelihoodSettings
 from ihdm.errors import UserError
 from ihdm.heat import HeatProcess, blur_schedule

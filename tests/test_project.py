@@ -28,6 +28,7 @@ LAYERS = [
     {"objective", "prior"},
     {"sampling", "likelihood"},
     {"processes"},
+    {"predictions"},
     {"calibration"},
     {"samplers"},
     {"joints"},

@@ -7,9 +7,17 @@ from scipy import stats
 
 from ihdm import samplers
 from ihdm.calibration import Calibration, measure
-from ihdm.config.processes import ANCESTRAL, DDIM, PAPER, BlurringSettings, DiffusionSettings, SamplerSettings
-from ihdm.config.settings import HeatSettings
+from ihdm.config.processes import (
+    ANCESTRAL,
+    DDIM,
+    PAPER,
+    BlurringSettings,
+    DiffusionSettings,
+    HeatSettings,
+    SamplerSettings,
+)
 from ihdm.errors import UserError
+from ihdm.predictions import prediction_of
 from ihdm.processes import build_process
 from ihdm.samplers import plan_steps, visits
 from ihdm.sampling import SeededNoise, reverse_process
@@ -26,7 +34,7 @@ def test_the_papers_sampler_has_the_reference_values(golden, linear_network):
     case = {name: torch.as_tensor(value) for name, value in golden("sampler").items()}
     num_levels = int(case["num_levels"])
     process = heat(case["init"].shape[-1], num_levels)
-    steps = plan_steps(process, PAPER, float(case["delta"]))
+    steps = plan_steps(prediction_of(None, process), PAPER, float(case["delta"]))
     *_, last = visits(linear_network(num_levels), process, steps, case["init"], case["noise"])
     assert last.next_level == 0
     torch.testing.assert_close(last.mean, case["final_mean"], atol=2e-6, rtol=0)
@@ -46,7 +54,7 @@ def test_the_papers_sampler_is_algorithm_2_bit_for_bit(delta):
     start = torch.rand((5, 3, 16, 16), generator=torch.Generator().manual_seed(1))
     noise = SeededNoise(0, range(5), num_levels, (3, 16, 16))
     expected = reverse_process(network, start, noise, delta)
-    *_, last = visits(network, process, plan_steps(process, PAPER, delta), start, noise)
+    *_, last = visits(network, process, plan_steps(prediction_of(None, process), PAPER, delta), start, noise)
     assert torch.equal(last.mean, expected)
     assert [level for level, _ in seen] == 2 * list(range(num_levels, 0, -1))
     for (_, images), (_, reference) in zip(seen[num_levels:], seen[:num_levels], strict=True):
@@ -68,7 +76,11 @@ def test_noise_is_drawn_where_it_is_used():
     def sample(delta):
         asked.clear()
         start = torch.zeros(1, 1, 4, 4)
-        list(visits(lambda u, _: 0.1 * u, process, plan_steps(process, PAPER, delta), start, Recorded()))
+        list(
+            visits(
+                lambda u, _: 0.1 * u, process, plan_steps(prediction_of(None, process), PAPER, delta), start, Recorded()
+            )
+        )
         return list(asked)
 
     assert sample(0.01) == [5, 4, 3, 2, 1]
@@ -113,7 +125,7 @@ def calibrated(process, power):
     """Return what would be measured of a network that predicts posterior means."""
     levels = range(1, process.num_levels + 1)
     with np.errstate(divide="ignore", over="ignore"):
-        gains = np.stack([1 / scales(process, process.reference(level)) for level in levels])
+        gains = np.stack([1 / scales(process, prediction_of(None, process).reference(level)) for level in levels])
     residuals = [power * process.deviation(level) ** 2 / marginal_variance(process, power, level) for level in levels]
     gains = np.where(np.isfinite(gains), gains, 0.0)  # of modes that have vanished, of which nothing is estimated
     return Calibration(np.array(levels), gains, np.zeros_like(gains), np.stack(residuals), power)
@@ -121,14 +133,14 @@ def calibrated(process, power):
 
 def factors(process, power, step):
     """Return by what a step multiplies u_k of Gaussian images, and the variance that it adds."""
-    estimate = scales(process, process.reference(step.level)) * wiener(process, power, step.level)
+    estimate = scales(process, prediction_of(None, process).reference(step.level)) * wiener(process, power, step.level)
     return step.keep + step.mean * estimate, np.square(step.noise) if step.next_level else 0.0
 
 
 def variances(process, power, sampler, calibration=None, delta=0.0):
     """Yield the level reached by each step, and the variance there if that of u_K is the process's own."""
     variance = marginal_variance(process, power, process.num_levels)
-    for step in plan_steps(process, sampler, delta, calibration):
+    for step in plan_steps(prediction_of(None, process), sampler, delta, calibration):
         factor, added = factors(process, power, step)
         variance = factor**2 * variance + added
         yield step.next_level, variance
@@ -170,7 +182,7 @@ def test_deterministic_steps_lose_variance_as_is_known(kind, evaluations):
     ρ = a/s: never with more."""
     process, power = PROCESSES[kind](40), powers(0, decades=3)
     sampler = SamplerSettings(coupling="deterministic", noise="none", evaluations=evaluations)
-    for step in plan_steps(process, sampler, 0.0, calibrated(process, power)):
+    for step in plan_steps(prediction_of(None, process), sampler, 0.0, calibrated(process, power)):
         factor, _ = factors(process, power, step)
         before = marginal_variance(process, power, step.level)
         share = factor**2 * before / marginal_variance(process, power, step.next_level)
@@ -213,7 +225,9 @@ def test_the_papers_noise_is_root_two_sigma_in_modes_that_live_and_sigma_in_thos
     process, sampler = PROCESSES["heat"](400, 1.5), SamplerSettings(noise="measured")
     power = np.full((SIZE, SIZE), 100.0)
     ratio = marginal_variance(process, power, 400) / process.sigma**2 - 1
-    (noise, *_) = (step.noise for step in plan_steps(process, sampler, 0.0, calibrated(process, power)))
+    (noise, *_) = (
+        step.noise for step in plan_steps(prediction_of(None, process), sampler, 0.0, calibrated(process, power))
+    )
     live, dead = ratio > 1000, ratio < 0.001
     assert live.sum() > 5
     assert dead.sum() > 5
@@ -226,8 +240,8 @@ def test_the_papers_noise_is_root_two_sigma_in_modes_that_live_and_sigma_in_thos
 def test_exact_gains_change_nothing(kind, coupling):
     process, power = PROCESSES[kind](40), powers(0)
     sampler = SamplerSettings(coupling=coupling, noise="none")
-    measured = plan_steps(process, sampler, 0.0, calibrated(process, power))
-    for step, other in zip(plan_steps(process, sampler), measured, strict=True):
+    measured = plan_steps(prediction_of(None, process), sampler, 0.0, calibrated(process, power))
+    for step, other in zip(plan_steps(prediction_of(None, process), sampler), measured, strict=True):
         np.testing.assert_allclose(step.keep, other.keep)
         np.testing.assert_allclose(
             np.broadcast_to(step.mean, (SIZE, SIZE)), np.broadcast_to(other.mean, (SIZE, SIZE)), rtol=1e-9, atol=1e-15
@@ -241,7 +255,7 @@ def test_samples_of_gaussian_images_have_their_variance(kind, coupling, exact_ne
     """Drawn by the sampler itself: a quarter of the levels, measured noise; the image, and a level half-way."""
     process, power, count = PROCESSES[kind](40, 1.0), powers(0, decades=2), 3000
     sampler = SamplerSettings(coupling=coupling, noise="measured", evaluations="K/4")
-    steps = plan_steps(process, sampler, 0.0, calibrated(process, power))
+    steps = plan_steps(prediction_of(None, process), sampler, 0.0, calibrated(process, power))
     network = exact_network(
         process, lambda coefficients, level: coefficients * torch.as_tensor(wiener(process, power, level)).float()
     )
@@ -301,7 +315,7 @@ def test_noise_of_dead_modes_is_capped(kind, coupling):
     """However wrong the network was, in modes that hold less signal than noise; where they live, it is made up for."""
     process, sampler = PROCESSES[kind](40, 1.5), SamplerSettings(coupling=coupling, noise="measured")
     seen = set()
-    for step in plan_steps(process, sampler, 0.0, blind(process, 1.0, 1e4)):
+    for step in plan_steps(prediction_of(None, process), sampler, 0.0, blind(process, 1.0, 1e4)):
         after = process.deviation(step.next_level)
         kept = samplers.coupling(process, coupling, step.level, step.next_level)
         weight = samplers.clean_weight(process, kept, step.level, step.next_level)
@@ -320,12 +334,12 @@ def test_a_level_that_was_not_measured_is_refused():
     sampler = SamplerSettings(coupling="markov", noise="measured", evaluations="K/4")
     found = measure(lambda u, _: 0 * u, process, torch.rand(10, 1, SIZE, SIZE), [40, 36, 32], 0, 10)
     with pytest.raises(UserError, match="not measured at level 28"):
-        plan_steps(process, sampler, 0.0, found)
+        plan_steps(prediction_of(None, process), sampler, 0.0, found)
 
 
 def test_measured_noise_without_measurements_is_refused():
     with pytest.raises(ValueError, match="needs a calibration"):
-        plan_steps(PROCESSES["heat"](40), SamplerSettings(noise="measured"))
+        plan_steps(prediction_of(None, PROCESSES["heat"](40)), SamplerSettings(noise="measured"))
 
 
 @pytest.mark.parametrize("kind", PROCESSES)
@@ -339,7 +353,7 @@ def test_a_network_of_no_use_draws_the_mean_image(kind, coupling, exact_network)
     found = measure(network, process, images, sampler.levels(40)[:-1], 0, 50)
     rng = torch.Generator().manual_seed(1)
     start, noise = torch.randn((20, 1, SIZE, SIZE), generator=rng), torch.randn((40, 20, 1, SIZE, SIZE), generator=rng)
-    steps = plan_steps(process, sampler, 0.0, found)
+    steps = plan_steps(prediction_of(None, process), sampler, 0.0, found)
     means = {visit.next_level: visit.mean for visit in visits(network, process, steps, start, noise)}
     assert max(float(mean.abs().max()) for mean in means.values()) < 10
     expected = images.mean(dim=0, keepdim=True).expand(20, -1, -1, -1)
@@ -386,7 +400,7 @@ def drawn_counts(process, sampler, delta_ratio, images, network):
     calibration = None
     if sampler.noise == "measured":
         calibration = measure(network, process, images.repeat(20, 1, 1, 1), sampler.levels(num_levels)[:-1], 0, 100)
-    steps = plan_steps(process, sampler, process.deviation(num_levels) * delta_ratio, calibration)
+    steps = plan_steps(prediction_of(None, process), sampler, process.deviation(num_levels) * delta_ratio, calibration)
     *_, last = visits(network, process, steps, start, noise[:-1])
     differences = (process.from_range(last.mean)[:, None] - images).abs().amax(dim=(2, 3, 4))
     assert float(differences.min(dim=1).values.max()) < 1e-3

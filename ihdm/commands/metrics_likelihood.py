@@ -72,7 +72,7 @@ def levels(settings: SettingsOption, errors: ErrorsOption, output: OutputOption,
     with record([output], command="metrics levels", inputs=[errors], settings=process):
         stored = HeldOutErrors.read(errors, process)
         rows = level_rows(stored, process)
-        if process.has_delta:
+        if process.has_constant_noise:
             sigma = build_process(process, 2).deviation(process.num_levels)  # of images of any size
             best = best_deltas(stored.means(), stored.num_dims, sigma) / sigma
             rows = [row | {"best_delta_ratio": ratio} for row, ratio in zip(rows, best, strict=True)]

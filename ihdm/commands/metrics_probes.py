@@ -123,7 +123,7 @@ def asymptotics(
 
     chosen, device = read_settings(ErrorSettings, settings), compute_device()
     images = first_images(test, min(chosen.num_images, MAX_IMAGES))
-    calibrations = [model / CALIBRATION_NAME] if chosen.process.has_delta else []
+    calibrations = [model / CALIBRATION_NAME] if chosen.has_paper_bound else []
     with record(
         [output],
         command="metrics asymptotics",
@@ -133,7 +133,7 @@ def asymptotics(
         device=device_name(device),
     ):
         rows = toy_rows()
-        if chosen.process.has_delta:
+        if chosen.has_paper_bound:
             levels = observed_levels(chosen.process, NUM_LOSS_LEVELS)
             visited = observed_levels(chosen.process, chosen.max_levels)
             inner = observed_levels(chosen.process, NUM_LANGEVIN_LEVELS + 1)[:NUM_LANGEVIN_LEVELS]

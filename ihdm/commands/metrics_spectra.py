@@ -14,7 +14,7 @@ from ihdm.commands.options import (
     read_settings,
 )
 from ihdm.commands.tables import LabelOption, OutputOption, write_rows
-from ihdm.config.settings import HeatSettings
+from ihdm.config.processes import HeatSettings
 from ihdm.storage.provenance import record
 
 app = typer.Typer()

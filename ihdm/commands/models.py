@@ -99,7 +99,7 @@ def train(
                 experiment, images, state, run=run, test=held_out, previews=previews,
                 milestones=output / MILESTONES_NAME, initial_weights=initial_weights, report=report,
             )  # fmt: skip
-        save_network(network, output, experiment.process)
+        save_network(network, output, experiment.process, experiment.prediction)
         for name in tables:
             rows = [row for row in history if ("level" in row) == (name == "held_out.csv")]
             with atomic_path(output / name) as temporary:

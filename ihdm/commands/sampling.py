@@ -45,7 +45,7 @@ def needed_calibration(settings: SamplingSettings, model: Path) -> "Calibration 
     """Return what was measured of a network, which lies beside it, for a sampler that needs it."""
     from ihdm.calibration import CALIBRATION_NAME, Calibration
 
-    if not settings.sampler.is_calibrated(settings.process):
+    if not settings.is_calibrated:
         return None
     return Calibration.read(model / CALIBRATION_NAME, settings.process)
 
@@ -55,5 +55,5 @@ def sampled_from(settings: SamplingSettings, model: Path, train: Path) -> list[P
     from ihdm.calibration import CALIBRATION_NAME
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME
 
-    calibration = [model / CALIBRATION_NAME] if settings.sampler.is_calibrated(settings.process) else []
+    calibration = [model / CALIBRATION_NAME] if settings.is_calibrated else []
     return [model / WEIGHTS_NAME, model / CONFIG_NAME, *calibration, train]

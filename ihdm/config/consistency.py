@@ -88,7 +88,7 @@ def _experiment_mistakes(config: "Config", name: str) -> Iterator[str]:
         if (
             sampler in config.all_samplers
             and config.all_samplers[sampler].uses_delta
-            and not experiment.process.has_delta
+            and not experiment.process.has_constant_noise
         ):
             yield (
                 f"{place}: sampler '{sampler}' adds noise δ, which process '{experiment.process.kind}' has not; "

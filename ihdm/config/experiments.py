@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
-from ihdm.config.processes import ProcessSettings, SamplerSettings, default_sampler
+from ihdm.config.predictions import OwnPrediction
+from ihdm.config.processes import HasPrediction, ProcessSettings, SamplerSettings, default_sampler
 from ihdm.config.settings import (
     Count,
     DatasetSettings,
@@ -89,6 +90,7 @@ class ExperimentSettings(Settings):
     dataset: Name = Field(description="one of datasets")
     network: Name = Field(description="one of networks, for images of the same size and channels")
     process: ProcessSettings
+    prediction: OwnPrediction = None
     training: TrainingSettings
     sampler: Name | None = Field(
         default=None,
@@ -112,12 +114,13 @@ class ExperimentSettings(Settings):
     run: RunSettings = RunSettings()
 
 
-class Experiment(Settings):
+class Experiment(Settings, HasPrediction):
     """An experiment with its named parts filled in: what training needs to know, and nothing else."""
 
     dataset: DatasetSettings
     network: NetworkSettings
     process: ProcessSettings
+    prediction: OwnPrediction = None
     training: TrainingSettings
     seed: Seed
     num_train: Count | None = None
@@ -187,14 +190,14 @@ class Variant:
 
     @property
     def has_likelihood(self) -> bool:
-        """Whether it has a bound of its own: starts without noise and δ = 0 have none, and rounding changes none."""
-        has_delta = self.experiment.process.has_delta and self.swept not in ("rounding", "sampler")
-        return "likelihood" in self.measures and has_delta and self.prior_noise != "none" and self.delta_ratios[-1] > 0
+        """Whether it has the paper's bound: starts without noise and δ = 0 have none, and rounding changes none."""
+        has_own = self.experiment.has_paper_bound and self.swept not in ("rounding", "sampler")
+        return "likelihood" in self.measures and has_own and self.prior_noise != "none" and self.delta_ratios[-1] > 0
 
     @property
     def is_calibrated(self) -> bool:
         """Whether its sampler needs what was measured of its network."""
-        return self.sampling.is_calibrated(self.experiment.process)
+        return self.sampling.is_calibrated(self.experiment.process, self.experiment.prediction)
 
     @property
     def has_curve(self) -> bool:

@@ -55,6 +55,8 @@ def _blocks_within(value: Schema, place: str) -> Iterator[tuple[str, str]]:
         yield f"{place} of kind {kind}", reference.rpartition("/")[2]
     for inner in value.get("patternProperties", {}).values():
         yield from _blocks_within(inner, f"{place}.NAME")
+    for branch in value.get("anyOf", ()):
+        yield from _blocks_within(branch, place)
 
 
 def _default(value: Schema, *, is_needed: bool) -> str:
@@ -68,11 +70,15 @@ def _default(value: Schema, *, is_needed: bool) -> str:
 
 def allowed(value: Schema, place: str = "") -> str:
     """Return what a setting may be, from its schema; blocks are linked to if a place on the page is given."""
+    if branches := value.get("anyOf"):
+        return _listed([allowed(branch, place) for branch in branches])
+    if branches := value.get("anyOf"):
+        return _listed([allowed(branch, place) for branch in branches])
     blocks = [f"[{where}](#{_anchor(where)})" for where, _ in _blocks_within(value, place)] if place else []
     if blocks:
         return f"block: {_listed(blocks)}"
     match value:
-        case {"anyOf": branches} | {"oneOf": branches}:
+        case {"oneOf": branches}:
             return _listed([allowed(branch) for branch in branches])
         case {"enum": choices}:
             return _listed([f"`{choice}`" for choice in choices])

@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field
 
-from ihdm.config.settings import Count, HeatSettings, Name, Settings
+from ihdm.config.predictions import AnyPrediction, NoiseSettings, ResidualSettings
+from ihdm.config.settings import BlurWidth, Count, Name, NoiseWidth, NumLevels, Settings
 
 Schedule = Literal["linear", "cosine", "clipped_cosine"]
 """How noise grows with the level: DDPM's linear β, the cosine schedule of improved DDPM, or that of Blurring Diffusion,
@@ -16,10 +17,37 @@ StepNoise = Literal["delta", "posterior", "measured", "none"]
 Spacing = Literal["even", "quadratic"]
 
 
-class DiffusionSettings(Settings):
-    """Diffusion without blur (DDPM): noise grows, the image fades, and the network predicts the noise."""
+class ProcessBase(Settings):
+    """What is said of processes where they are not named."""
 
-    has_delta: ClassVar[bool] = False
+    has_constant_noise: ClassVar[bool] = False
+    """Whether s_k = σ at every level, faint enough not to be seen; the sampling noise δ is then given as δ/σ."""
+    starts_from_images: ClassVar[bool] = False
+    """Whether u_K is a blurred image with noise, and not noise alone."""
+    own_prediction: ClassVar[Literal["residual", "noise"]] = "noise"
+    """What its networks predict unless something else is configured."""
+
+
+class HeatSettings(ProcessBase):
+    """Inverse heat dissipation: the forward blur and the training noise."""
+
+    has_constant_noise: ClassVar[bool] = True
+    starts_from_images: ClassVar[bool] = True
+    own_prediction: ClassVar[Literal["residual", "noise"]] = "residual"
+
+    kind: Literal["heat"] = Field(description="which process: heat, diffusion or blurring")
+    sigma: NoiseWidth = Field(description="training noise σ, in units of the image range [0, 1]")
+    num_levels: NumLevels = Field(description="K, the number of blurred levels")
+    blur_sigma_min: BlurWidth = Field(default=0.5, description="blur width σ_B at level 1, in pixels")
+    blur_sigma_max: BlurWidth = Field(description="blur width σ_B at level K, in pixels")
+
+    def _mistakes(self) -> Iterator[str]:
+        if self.blur_sigma_max < self.blur_sigma_min:
+            yield f"blur_sigma_max {self.blur_sigma_max} is below blur_sigma_min {self.blur_sigma_min}"
+
+
+class DiffusionSettings(ProcessBase):
+    """Diffusion without blur (DDPM): noise grows and the image fades."""
 
     kind: Literal["diffusion"] = Field(description="which process: heat, diffusion or blurring")
     num_levels: Annotated[int, Field(ge=25, le=100_000)] = Field(
@@ -29,10 +57,8 @@ class DiffusionSettings(Settings):
     clip: bool = Field(default=True, description="clip estimates of the clean image to the range of images")
 
 
-class BlurringSettings(Settings):
-    """Blurring diffusion: noise grows as in diffusion, fine detail fades first, and the network predicts the noise."""
-
-    has_delta: ClassVar[bool] = False
+class BlurringSettings(ProcessBase):
+    """Blurring diffusion: noise grows as in diffusion, and fine detail fades first."""
 
     kind: Literal["blurring"] = Field(description="which process: heat, diffusion or blurring")
     num_levels: Annotated[int, Field(ge=25, le=100_000)] = Field(default=1000, description="K, the number of levels")
@@ -97,13 +123,15 @@ class SamplerSettings(Settings):
         """Whether δ says how much noise is added."""
         return self.noise == "delta"
 
-    def is_calibrated(self, process: AnyProcess) -> bool:
-        """Whether it needs what was measured of the network: the noise that it leaves open, or how to leap.
+    def is_calibrated(self, process: AnyProcess, prediction: AnyPrediction | None = None) -> bool:
+        """Whether it needs the network's calibration: its residual variance, or the gains of steps over several levels.
 
-        A network that predicts the next level alone leaps over levels by measured gains.
+        Args:
+            process: the process.
+            prediction: what the network predicts; by default what is the default of the process.
         """
-        leaps = self.num_evaluations(process.num_levels) < process.num_levels
-        return self.noise == "measured" or (process.has_delta and leaps)
+        skips = self.num_evaluations(process.num_levels) < process.num_levels
+        return self.noise == "measured" or ((prediction or default_prediction(process)).estimates_next_level and skips)
 
     def _mistakes(self) -> Iterator[str]:
         if self.coupling == "deterministic" and self.noise in ("posterior", "measured"):
@@ -122,6 +150,23 @@ DDIM = SamplerSettings(coupling="deterministic", noise="none")
 
 SAMPLERS = {"paper": PAPER, "ancestral": ANCESTRAL, "ddim": DDIM}
 """Those that every configuration knows by name."""
+
+
+class HasPrediction:
+    """Settings with a process and what a network of it predicts."""
+
+    process: AnyProcess
+    prediction: AnyPrediction | None
+
+    @property
+    def predicted(self) -> AnyPrediction:
+        """What the network predicts."""
+        return self.prediction or default_prediction(self.process)
+
+    @property
+    def has_paper_bound(self) -> bool:
+        """Whether the network deblurs level by level under constant noise, as the paper's bound and limit need."""
+        return self.process.has_constant_noise and self.predicted.estimates_next_level
 
 
 class EvaluationsSettings(Settings):
@@ -144,6 +189,11 @@ def with_evaluations(sampler: SamplerSettings, count: int) -> SamplerSettings:
     return sampler.model_copy(update={"evaluations": count})
 
 
+def default_prediction(process: AnyProcess) -> AnyPrediction:
+    """Return what networks of a process predict unless something else is chosen."""
+    return ResidualSettings() if process.own_prediction == "residual" else NoiseSettings()
+
+
 def default_sampler(process: AnyProcess) -> str:
     """Return the name of the sampler of a process for which none is chosen."""
-    return "paper" if process.has_delta else "ancestral"
+    return "paper" if process.has_constant_noise else "ancestral"

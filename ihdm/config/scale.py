@@ -15,13 +15,7 @@ from pydantic import Field
 from ihdm.config.consistency import config_mistakes
 from ihdm.config.experiments import Experiment, ExperimentSettings, NetworkSettings, Variant, resolve_variants
 from ihdm.config.folders import OwnFolder
-from ihdm.config.processes import (
-    SAMPLERS,
-    EvaluationsSettings,
-    SamplerSettings,
-    default_sampler,
-    observed_levels,
-)
+from ihdm.config.processes import SAMPLERS, EvaluationsSettings, SamplerSettings, default_sampler, observed_levels
 from ihdm.config.restoration import MOST_STEPS, RestorationSettings, RestorationStudy, posterior_sampler
 from ihdm.config.settings import (
     DatasetSettings,
@@ -130,6 +124,7 @@ class Config(Settings):
                 dataset=self.datasets[settings.dataset],
                 network=self.networks[settings.network],
                 process=settings.process,
+                prediction=settings.prediction,
                 training=settings.training,
                 seed=settings.seed,
                 num_train=settings.num_train,
@@ -166,6 +161,7 @@ class Config(Settings):
         variant = self.variants[name]
         return SamplingSettings(
             process=variant.experiment.process,
+            prediction=variant.experiment.prediction,
             sampler=variant.sampling,
             seed=variant.experiment.seed,
             delta_ratio=variant.delta_ratio if delta_ratio is None else delta_ratio,
@@ -181,13 +177,14 @@ class Config(Settings):
         variant = self.variants[name]
         return ErrorSettings(
             process=variant.experiment.process,
+            prediction=variant.experiment.prediction,
             seed=variant.experiment.seed,
             num_images=self.evaluation.likelihood_images(variant.dataset),
             micro_batch=self.evaluation.micro_batch_of(variant.dataset),
             compute=self.evaluation.compute,
             num_draws=self.evaluation.likelihood_draws,
             # The paper's bound is a sum over all levels.
-            max_levels=None if variant.experiment.process.has_delta else self.evaluation.max_levels,
+            max_levels=None if variant.experiment.process.has_constant_noise else self.evaluation.max_levels,
             extra_draws=self.evaluation.extra_draws,
         )
 
@@ -201,7 +198,7 @@ class Config(Settings):
         if name in self.restoration:
             levels |= {*self.restoration_sampler(name).levels(experiment.process.num_levels)}
         for sampler in samplers:
-            if sampler.is_calibrated(experiment.process):
+            if sampler.is_calibrated(experiment.process, experiment.prediction):
                 levels |= {*sampler.levels(experiment.process.num_levels)}
         return CalibrationSettings(
             process=experiment.process,
@@ -216,9 +213,10 @@ class Config(Settings):
         """Return what the bounds of a variant's own network by several joints depend on."""
         variant = self.variants[name]
         process = variant.experiment.process
-        ratios = tuple(ratio for ratio in variant.delta_ratios if ratio > 0) if process.has_delta else ()
+        ratios = tuple(ratio for ratio in variant.delta_ratios if ratio > 0) if process.has_constant_noise else ()
         return JointSettings(
             process=process,
+            prediction=variant.experiment.prediction,
             seed=variant.experiment.seed,
             levels=observed_levels(process, self.evaluation.max_levels),
             num_images=self.evaluation.likelihood_images(variant.dataset),
@@ -275,7 +273,7 @@ class Config(Settings):
         Its sampler is its own, or the paper's if that needs what was measured of the finished network.
         """
         sampling = self.sampling(name)
-        if sampling.sampler.is_calibrated(sampling.process):
+        if sampling.is_calibrated:
             sampling = sampling.model_copy(update={"sampler": SAMPLERS[default_sampler(sampling.process)]})
         return MilestoneSettings(sampling=sampling, distance=self.distance, num_samples=self.evaluation.compared[0])
 

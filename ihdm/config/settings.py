@@ -16,7 +16,7 @@ The last one differs only where pictures are brought to the wanted size.
 """
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
@@ -188,23 +188,6 @@ class ComputeSettings(Settings):
     precision: Precision = Field(default="no", description="of the network alone; fp16 needs a GPU")
     compile: bool = Field(default=False, description="torch.compile, on a GPU; ignored on a CPU")
     channels_last: bool = Field(default=False, description="channels-last memory, on a GPU; ignored on a CPU")
-
-
-class HeatSettings(Settings):
-    """Inverse heat dissipation: the forward blur and the training noise."""
-
-    has_delta: ClassVar[bool] = True
-    """Whether the noise of sampling, δ, is told as a ratio to σ."""
-
-    kind: Literal["heat"] = Field(description="which process: heat, diffusion or blurring")
-    sigma: NoiseWidth = Field(description="training noise σ, in units of the image range [0, 1]")
-    num_levels: NumLevels = Field(description="K, the number of blurred levels")
-    blur_sigma_min: BlurWidth = Field(default=0.5, description="blur width σ_B at level 1, in pixels")
-    blur_sigma_max: BlurWidth = Field(description="blur width σ_B at level K, in pixels")
-
-    def _mistakes(self) -> Iterator[str]:
-        if self.blur_sigma_max < self.blur_sigma_min:
-            yield f"blur_sigma_max {self.blur_sigma_max} is below blur_sigma_min {self.blur_sigma_min}"
 
 
 class DisentanglementSettings(Settings):

@@ -5,7 +5,16 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ihdm.config.processes import SAMPLERS, ProcessSettings, SamplerSettings, default_sampler, observed_levels
+from ihdm.config.predictions import OwnPrediction
+from ihdm.config.processes import (
+    SAMPLERS,
+    HasPrediction,
+    HeatSettings,
+    ProcessSettings,
+    SamplerSettings,
+    default_sampler,
+    observed_levels,
+)
 from ihdm.config.settings import (
     AtLeastThree,
     AtLeastTwo,
@@ -13,7 +22,6 @@ from ihdm.config.settings import (
     ComputeSettings,
     Count,
     DeltaRatio,
-    HeatSettings,
     Levels,
     Name,
     NoiseWidth,
@@ -33,10 +41,11 @@ NUM_SHOWN = 64
 """Samples on the sheet beside an exported network."""
 
 
-class SamplingSettings(Settings):
+class SamplingSettings(Settings, HasPrediction):
     """What a generated image depends on beside the trained network, the training images and its own numbers."""
 
     process: ProcessSettings
+    prediction: OwnPrediction = None
     sampler: SamplerSettings = Field(
         default_factory=lambda given: SAMPLERS[default_sampler(given["process"])],
         description="by default the paper's for heat, and ancestral for others",
@@ -49,11 +58,17 @@ class SamplingSettings(Settings):
     num_train: Count | None = Field(default=None, description="training images that starts are drawn from, the first")
     compute: ComputeSettings = ComputeSettings()
 
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the sampler needs the network's calibration."""
+        return self.sampler.is_calibrated(self.process, self.prediction)
 
-class ErrorSettings(Settings):
+
+class ErrorSettings(Settings, HasPrediction):
     """What the held-out squared errors depend on beside the trained network and the test images."""
 
     process: ProcessSettings
+    prediction: OwnPrediction = None
     seed: Seed
     num_images: Count
     micro_batch: BatchSize
@@ -102,10 +117,11 @@ class CalibrationSettings(Settings):
     compute: ComputeSettings = ComputeSettings()
 
 
-class JointSettings(Settings):
+class JointSettings(Settings, HasPrediction):
     """What the bounds by several joints depend on, beside the network, what was measured of it, and the images."""
 
     process: ProcessSettings
+    prediction: OwnPrediction = None
     seed: Seed
     levels: tuple[Count, ...] = Field(description="levels of the joint, ascending, K the last")
     num_images: Annotated[int, Field(ge=2)] = Field(description="test images")

@@ -92,7 +92,7 @@ def _lines(settings: Settings, indent: str, *, is_given: bool) -> Iterator[str]:
                 yield f"{indent}  {name}:"
                 yield from _lines(part, f"{indent}    ", is_given=stands)
         else:
-            yield f"{start} {_flow(plain[key])}"
+            yield f"{start} {_flow(plain.get(key))}"
 
 
 def _flow(value: object) -> str:

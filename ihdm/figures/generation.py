@@ -12,8 +12,8 @@ from ihdm.storage.reading import read_archive, read_table
 
 INPUTS = {
     "trajectories": Input("samples/{experiment}/probes/trajectories.npz"),
-    "heat": Input("metrics/generation/{experiment}.csv", lambda variant: variant.experiment.process.has_delta),
-    "rivals": Input("metrics/generation/{experiment}.csv", lambda variant: not variant.experiment.process.has_delta),
+    "heat": Input("metrics/generation/{experiment}.csv", lambda one: one.experiment.process.starts_from_images),
+    "rivals": Input("metrics/generation/{experiment}.csv", lambda one: not one.experiment.process.starts_from_images),
 }
 
 MAX_STAGES = 8

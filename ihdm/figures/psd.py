@@ -9,7 +9,7 @@ import numpy as np
 from ihdm.figures import Figure, Input, Inputs
 from ihdm.storage.reading import read_table
 
-INPUTS = {"psd": Input("metrics/psd/{experiment}.csv", lambda variant: variant.experiment.process.has_delta)}
+INPUTS = {"psd": Input("metrics/psd/{experiment}.csv", lambda variant: variant.experiment.process.has_constant_noise)}
 
 
 def draw(inputs: Inputs) -> Figure:

@@ -18,6 +18,7 @@ from ihdm.heat import blur_schedule, eigenvalues
 from ihdm.metrics.estimates import Estimate, ratio_estimate
 from ihdm.metrics.spectrum import NUM_WIDE_ANNULI, annulus_members, radial_frequencies
 from ihdm.objective import Network
+from ihdm.predictions import Prediction, prediction_of
 from ihdm.processes import Process
 from ihdm.seeds import generator
 
@@ -188,15 +189,17 @@ def deblurring_and_denoising(
     Raises:
         UserError: if the process estimates something else.
     """
+    prediction = prediction_of(network, process)
     for level in levels:
-        step = torch.as_tensor(step_scale(process, level), dtype=torch.float32, device=images.device)
+        step = torch.as_tensor(step_scale(prediction, level), dtype=torch.float32, device=images.device)
         errors = np.zeros((2, len(images)))
         for draw in range(num_draws):
             for batch, noise in _batches(images, batch_size, seed, "denoising", level, draw):
                 numbers = torch.full((len(noise),), level, device=images.device)
                 with torch.no_grad():
-                    noisy, target = process.pair(images[batch], numbers, noise)
-                    error = process.transform(process.raw_estimate(network, noisy, level) - target)
+                    noisy = process.draw(images[batch], numbers, noise)
+                    estimate = prediction.raw_estimate(network, noisy, level)
+                    error = process.transform(estimate - process.mean(images[batch], numbers - 1))
                 for kind, part in enumerate((error, step * error)):
                     errors[kind, batch] += part.double().square().flatten(1).sum(1).cpu().numpy() / num_draws
         yield errors[0], errors[1]
@@ -262,7 +265,8 @@ def langevin(
     Raises:
         UserError: if the process estimates something else than the next sharper image.
     """
-    step = torch.as_tensor(step_scale(process, level), dtype=torch.float32, device=images.device)
+    prediction = prediction_of(network, process)
+    step = torch.as_tensor(step_scale(prediction, level), dtype=torch.float32, device=images.device)
     scale, sigma = np.exp(np.broadcast_to(process.log_scale(level), images.shape[2:])), process.deviation(level)
     inside = annulus_members(process.height, process.width, NUM_WIDE_ANNULI)
     average = inside / inside.sum(axis=0)
@@ -274,12 +278,12 @@ def langevin(
     kept = range(num_steps // 2, num_steps)
     for batch, first_noise in _batches(images, batch_size, seed, "langevin", level, 0):
         numbers = torch.full((len(first_noise),), level, device=images.device)
-        state, _ = process.pair(images[batch], numbers, first_noise)
+        state = process.draw(images[batch], numbers, first_noise)
         power = torch.zeros(state.shape, dtype=torch.float64, device=images.device)
         for number in range(num_steps):
             noise = _noise(batch, state, seed, "langevin", level, 1 + number)
             with torch.no_grad():
-                coefficients = process.transform(process.raw_estimate(network, state, level))
+                coefficients = process.transform(prediction.raw_estimate(network, state, level))
             state = process.inverse(step * coefficients) + delta_ratio * sigma * noise
             if number in kept:
                 power += process.transform(state).double().square() / len(kept)
@@ -289,13 +293,14 @@ def langevin(
     return np.concatenate(chains), np.concatenate(exact)
 
 
-def step_scale(process: Process, level: int) -> Float[np.ndarray, "height width"]:
+def step_scale(prediction: Prediction, level: int) -> Float[np.ndarray, "height width"]:
     """Return what a step of blur leaves of each mode, a_k / a_{k−1}.
 
     Raises:
-        UserError: if the process does not estimate the image of level k−1.
+        UserError: if the estimate is not of the image of level k−1.
     """
-    if process.reference(level) != level - 1:
+    process = prediction.process
+    if prediction.reference(level) != level - 1:
         raise UserError("asymptotics: only networks that estimate the next sharper image, as for heat, have this limit")
     gone = np.asarray(process.log_scale(level)) - np.asarray(process.log_scale(level - 1))
     return np.exp(np.broadcast_to(gone, (process.height, process.width)))

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from ihdm.config.settings import HeatSettings
+from ihdm.config.processes import HeatSettings
 from ihdm.heat import heat_process
 from ihdm.metrics.spectrum import power_spectrum
 from ihdm.seeds import generator

@@ -17,6 +17,7 @@ from ihdm.metrics.estimates import mean_estimate
 from ihdm.metrics.monte_carlo import allocate, draw_variance, remove_noise
 from ihdm.metrics.spectrum import BANDS, radial_frequencies
 from ihdm.objective import Network, squared_error
+from ihdm.predictions import prediction_of
 from ihdm.processes import Process, build_process
 from ihdm.processes.settings import require_process
 from ihdm.seeds import generator
@@ -168,22 +169,22 @@ def _level_errors(
     """Return network, baseline and controls of every image at one level with one draw of noise."""
     basis = torch.as_tensor(cosine_basis(process.height), dtype=torch.float32, device=clean.device)
     bands = torch.as_tensor(_band_masks(process.height), dtype=torch.float32, device=clean.device)
-    parts = []
+    prediction, parts = prediction_of(network, process), []
     for first in range(0, len(clean), settings.micro_batch):
         here = clean[first : first + settings.micro_batch]
         noise = _noise(settings.seed, level, draw, range(first, first + len(here)), here.shape[1:]).to(clean.device)
         levels = torch.full((len(here),), level, device=clean.device)
-        noisy, target = process.pair(here, levels, noise)
+        noisy, target = process.draw(here, levels, noise), prediction.target(here, levels, noise)
         with torch.no_grad():
-            prediction = process.prediction(network(noisy, levels), noisy)
-        baseline = squared_error(process.prediction(torch.zeros_like(noisy), noisy), target)
-        expected = process.untrained_error(here, levels, target)
+            output = network(prediction.network_input(noisy, levels), levels)
+        baseline = squared_error(prediction.compared(torch.zeros_like(noisy), noisy, levels), target)
+        expected = prediction.untrained_error(here, levels)
         power = ((basis @ noise @ basis.T).square() - 1).sum(dim=1).flatten(1) @ bands.T
         columns = [
-            squared_error(prediction, target)[:, None],
+            squared_error(prediction.compared(output, noisy, levels), target)[:, None],
             baseline[:, None],
             (baseline - expected)[:, None],
-            process.untrained_noise**2 * power,
+            prediction.untrained_noise(level) ** 2 * power,
         ]
         parts.append(torch.cat([column.cpu().double() for column in columns], dim=1))
     found = torch.cat(parts).numpy()

@@ -79,7 +79,7 @@ def joint_rows(
         row: dict[str, object] = {
             "joint": joint,
             "variance": variance,
-            "delta_ratio": ratio if variance == "one" and settings.process.has_delta else math.nan,
+            "delta_ratio": ratio if variance == "one" and settings.process.has_constant_noise else math.nan,
             "n": len(clean),
             "bits_per_dim": bits_per_dim(estimates["nats"].value, num_dims),
             "standard_error": estimates["nats"].standard_error / (num_dims * math.log(2)),
@@ -97,7 +97,7 @@ def _kinds(settings: JointSettings) -> Iterator[tuple[Joint, Variance, float]]:
         for variance in VARIANCES:
             if variance != "one":
                 yield joint, variance, settings.bandwidth_ratio
-            elif not (joint == "independent" and settings.process.has_delta):
+            elif not (joint == "independent" and settings.has_paper_bound):
                 for ratio in settings.delta_ratios:
                     yield joint, variance, ratio
 

@@ -8,7 +8,7 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 
 from ihdm.config.experiments import Experiment
-from ihdm.config.processes import DDIM, PAPER
+from ihdm.config.processes import DDIM, PAPER, SamplerSettings
 from ihdm.config.settings import RunSettings
 from ihdm.config.stages import ErrorSettings, SamplingSettings
 from ihdm.metrics.heldout import held_out_errors, level_rows
@@ -34,10 +34,11 @@ def held_out_rows(
     images = test[: run.num_held_out]
     settings = ErrorSettings(
         process=experiment.process,
+        prediction=experiment.prediction,
         seed=experiment.seed,
         num_images=len(images),
         micro_batch=run.micro_batch or len(images),
-        max_levels=None if experiment.process.has_delta else MAX_EVALUATIONS,
+        max_levels=None if experiment.predicted.estimates_next_level else MAX_EVALUATIONS,
     )
     own = settings.observed[accelerator.process_index :: accelerator.num_processes]
     rows = []
@@ -45,6 +46,12 @@ def held_out_rows(
         errors = held_out_errors(network, images, settings, levels=own, device=accelerator.device)
         rows = level_rows(errors, experiment.process)
     return sorted(gather_object(rows), key=itemgetter("level"))
+
+
+def preview_sampler(experiment: Experiment) -> SamplerSettings:
+    """Return what samples shown are drawn by: it needs no calibration."""
+    clean = DDIM.model_copy(update={"evaluations": MAX_EVALUATIONS})
+    return PAPER if experiment.predicted.estimates_next_level else clean
 
 
 def save_preview(
@@ -61,8 +68,9 @@ def save_preview(
     """
     settings = SamplingSettings(
         process=experiment.process,
+        prediction=experiment.prediction,
         seed=experiment.seed,
-        sampler=PAPER if experiment.process.has_delta else DDIM.model_copy(update={"evaluations": MAX_EVALUATIONS}),
+        sampler=preview_sampler(experiment),
         delta_ratio=PREVIEW_DELTA_RATIO,
         prior_noise="delta",
         micro_batch=run.micro_batch or run.num_previews,

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ihdm.config.experiments import NetworkSettings
+from ihdm.config.predictions import PREDICTION, AnyPrediction
 from ihdm.config.processes import ProcessSettings
 from ihdm.config.settings import ComputeSettings, Precision
 from ihdm.devices import keep_freed_memory
@@ -22,6 +23,7 @@ from ihdm.errors import UserError
 from ihdm.heat import Images
 from ihdm.models.unet import EPSILON, UNet
 from ihdm.models.weights import read_weights
+from ihdm.predictions import Predictor
 from ihdm.processes.settings import require_process
 from ihdm.storage.files import NO_SPACE, atomic_path
 from ihdm.storage.images import StoredImages
@@ -31,8 +33,9 @@ WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
 """The files that diffusers keeps a network in."""
 MILESTONES_NAME = "milestones"
 """Folder beside them of the averaged networks that were kept on the way, each in a folder of its own, ``stepN``."""
-PROCESS_KEY = "_process"
-"""In the configuration: the settings of the process. diffusers ignores keys that start with an underscore."""
+PROCESS_KEY, PREDICTION_KEY = "_process", "_prediction"
+"""In the configuration: the settings of the process, and of the prediction if it is not the default of the process.
+diffusers ignores keys that start with an underscore."""
 FIXED = {
     "_class_name": "UNet2DModel",
     "act_fn": "silu",
@@ -59,20 +62,22 @@ FIXED = {
 
 
 class Deblurrer(nn.Module):
-    """A network as the plain callable f(u, k) that the method is written in.
+    """A network as a plain callable, which knows what it predicts.
 
     Args:
         unet: the network.
         precision: in which it computes if autocast is not switched on elsewhere.
+        predictor: what it predicts; None for the default of its process.
     """
 
-    def __init__(self, unet: nn.Module, precision: Precision = "no") -> None:
+    def __init__(self, unet: nn.Module, precision: Precision = "no", predictor: Predictor | None = None) -> None:
         super().__init__()
         self.unet = unet
+        self.predictor = predictor
         self.dtype = {"no": None, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
 
     def forward(self, images: Images, levels: Int[Tensor, "batch"]) -> Images:
-        """Return f(u, k), the predicted difference to the next sharper image, in float32 unless autocast is on."""
+        """Return the output for inputs at levels, in float32 unless autocast is on."""
         if self.dtype is None:
             return self.unet(images, levels)
         with torch.autocast(images.device.type, self.dtype):
@@ -132,14 +137,22 @@ def from_diffusers(config: Mapping[str, Any]) -> NetworkSettings:
     return preset
 
 
-def save_network(network: UNet, folder: Path, process: ProcessSettings) -> None:
+def save_network(
+    network: UNet, folder: Path, process: ProcessSettings, prediction: AnyPrediction | None = None
+) -> None:
     """Write a network as ``UNet2DModel.from_pretrained`` reads it, each of the two files atomically.
 
-    The configuration tells the process that the network was trained for.
+    Args:
+        network: the network.
+        folder: where.
+        process: that it was trained for, which the configuration states.
+        prediction: what it predicts, if that is not the default of its process.
     """
     config, weights = folder / CONFIG_NAME, folder / WEIGHTS_NAME
     with atomic_path(config) as temporary:
         content = to_diffusers(network.preset) | {PROCESS_KEY: process.model_dump(mode="json")}
+        if prediction is not None:
+            content[PREDICTION_KEY] = PREDICTION.dump_python(prediction, mode="json")
         temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
     save_tensors(network.state_dict(), weights, {"format": "pt"})
 
@@ -181,8 +194,8 @@ def load_network(
         UserError: if the folder holds no such network, or one for another process or other images, or the precision
             does not exist on this device.
     """
-    network, made_for = _read_network(folder)
-    require_process(str(folder), json.dumps(made_for), process)
+    network, config = _read_network(folder)
+    require_process(str(folder), json.dumps(config.get(PROCESS_KEY)), process)
     shape = (network.preset.image_size, network.preset.image_size, network.preset.image_channels)
     if images.shape[1:] != shape:
         raise UserError(
@@ -196,7 +209,7 @@ def load_network(
             raise UserError("evaluation.compute.precision 'fp16' needs a GPU; use 'bf16' or 'no'")
     network.to(device).eval()
     optimise(network, compile=compute.compile, channels_last=compute.channels_last)
-    return Deblurrer(network, compute.precision)
+    return Deblurrer(network, compute.precision, read_predictor(folder, config))
 
 
 def optimise(network: UNet, *, compile: bool, channels_last: bool) -> None:  # noqa: A002
@@ -244,8 +257,24 @@ def copy_weights(folder: Path, network: UNet) -> None:
     network.load_state_dict(source.state_dict())
 
 
-def _read_network(folder: Path) -> tuple[UNet, Any]:
-    """Return a stored network, and the settings of the process that it was trained for, None if it does not tell."""
+def read_predictor(folder: Path, config: Mapping[str, Any]) -> Predictor | None:
+    """Return what a stored network predicts, from its folder and configuration; None for the default of its process.
+
+    Raises:
+        UserError: if the configuration names no known prediction.
+    """
+    if (known := config.get(PREDICTION_KEY)) is None:
+        return None
+    try:
+        return Predictor(PREDICTION.validate_python(known))
+    except ValidationError:
+        raise UserError(
+            f"{folder}: {CONFIG_NAME} names no known prediction ({known}); train the network again"
+        ) from None
+
+
+def _read_network(folder: Path) -> tuple[UNet, dict[str, Any]]:
+    """Return a stored network and its configuration."""
     try:
         config = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
         with torch.device("meta"):
@@ -259,5 +288,5 @@ def _read_network(folder: Path) -> tuple[UNet, Any]:
     except (OSError, ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RuntimeError) as error:
         reason = " ".join(str(error).split())
     else:
-        return network, config.get(PROCESS_KEY)
+        return network, config
     raise UserError(f"{folder}: no network can be loaded from it: {reason}")

@@ -17,6 +17,7 @@ from ihdm.errors import UserError
 from ihdm.models.batches import draw_batch, even_slices
 from ihdm.models.network import WEIGHTS_NAME, Deblurrer, build_network, copy_weights, optimise
 from ihdm.models.unet import UNet
+from ihdm.predictions import Predictor
 from ihdm.processes import build_process
 from ihdm.seeds import torch_seed
 from ihdm.storage.files import sha256
@@ -116,7 +117,8 @@ class Trainer:
         self.loader = BatchLoader(images, device)
         self.accelerator = accelerator
         self.micro_batch = run.micro_batch or training.batch_size
-        self.process = build_process(experiment.process, dataset.image_size, device)
+        self.predictor = Predictor(experiment.predicted)
+        self.prediction = self.predictor.on(build_process(experiment.process, dataset.image_size, device))
         torch.manual_seed(torch_seed(experiment.seed, "initial weights"))
         self.unet = build_network(experiment.network)
         self.initial_weights = None
@@ -188,7 +190,7 @@ class Trainer:
             self._seed_dropout(rank, number)
             here, is_last = batch[part], number == len(parts) - 1
             with nullcontext() if is_last else self.accelerator.no_sync(self.network):
-                losses = self.process.loss(self.network, here.images, here.levels, here.noise)
+                losses = self.prediction.loss(self.network, here.images, here.levels, here.noise)
                 loss = losses.sum() / training.batch_size
                 # Gradients are averaged over the processes, but the loss is a sum over them.
                 self.accelerator.backward(loss * num_processes)

@@ -117,7 +117,8 @@ def train(
                     tracking.log(rows)
                     tracking.show(trainer.step)
             if history and milestones and _is_milestone(trainer.step, run):
-                save_network(trainer.averaged_network(), milestones / f"step{trainer.step}", experiment.process)
+                folder = milestones / f"step{trainer.step}"
+                save_network(trainer.averaged_network(), folder, experiment.process, experiment.prediction)
             if trainer.step == experiment.training.steps:
                 break
             loss = trainer.train_step()
@@ -152,7 +153,8 @@ def _is_milestone(step: int, run: RunSettings) -> bool:
 
 def _look(trainer: Trainer, run: RunSettings, test: StoredImages | None, previews: Path | None) -> list[Row]:
     """Look at held-out losses, which are returned as entries of the history, and at samples; all processes share it."""
-    network = Deblurrer(trainer.averaged_network(), trainer.experiment.training.mixed_precision)
+    precision = trainer.experiment.training.mixed_precision
+    network = Deblurrer(trainer.averaged_network(), precision, trainer.predictor)
     if previews:
         path = previews / f"step{trainer.step}.png"
         save_preview(network, trainer.images, trainer.experiment, run, trainer.accelerator, path)
@@ -180,5 +182,5 @@ def _loss_rows(trainer: Trainer) -> list[Row]:
     losses = trainer.unlogged_losses
     if not losses:
         return []
-    values = 1 if trainer.process.is_loss_summed else trainer.images[0].size
+    values = 1 if trainer.prediction.is_loss_summed else trainer.images[0].size
     return [{"step": trainer.step, "loss": sum(losses) / len(losses) * values, "skipped": trainer.skipped}]

@@ -4,13 +4,15 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ihdm.config.processes import DDIM, PAPER, observed_levels
+from ihdm.config.processes import observed_levels
 from ihdm.config.restoration import BlurProblem, NoiseProblem
 from ihdm.config.scale import Config
 from ihdm.config.stages import NUM_SHOWN
 from ihdm.metrics.asymptotics import DELTA_RATIOS, MAX_IMAGES, NUM_LANGEVIN_LEVELS, NUM_LOSS_LEVELS, NUM_STEPS
 from ihdm.metrics.evaluations import count_sets
-from ihdm.models.monitoring import MAX_EVALUATIONS
+from ihdm.models.monitoring import MAX_EVALUATIONS, preview_sampler
+from ihdm.processes import build_process
+from ihdm.restoration.solvers import is_reached
 from ihdm.restoration.study import SHIFTS, TRUST, WEIGHTS
 from ihdm.samples.generation import even_size, shard_numbers
 from ihdm.samples.probes import GRID, NUM_STAGES_OF_GRADIENTS
@@ -60,9 +62,8 @@ def training(config: Config, name: str) -> Work:
 def looks(config: Config, name: str) -> Work:
     """Return the work of looking at held-out losses and samples on the way."""
     experiment, run = config.variants[name].experiment, config.run(name)
-    process = experiment.process
-    levels = len(observed_levels(process, None if process.has_delta else MAX_EVALUATIONS))
-    shown = PAPER if process.has_delta else DDIM.model_copy(update={"evaluations": MAX_EVALUATIONS})
+    process, shown = experiment.process, preview_sampler(experiment)
+    levels = len(observed_levels(process, None if experiment.predicted.estimates_next_level else MAX_EVALUATIONS))
     previews = _filled(run.num_previews, run.micro_batch or run.num_previews)
     number = math.ceil(experiment.training.steps / run.evaluate_every)
     return Work(looked=number * (run.num_held_out * levels + previews * shown.num_evaluations(process.num_levels)))
@@ -163,10 +164,10 @@ def metrics_restoration(config: Config, name: str) -> Work:
     evaluations = 0
     for problem in study.problems.values():
         evaluations += steps * made(len(TRUST), study.num_draws)
-        if isinstance(problem, BlurProblem | NoiseProblem) and study.process.kind == "heat":
+        if isinstance(problem, BlurProblem | NoiseProblem) and study.process.starts_from_images:
             evaluations += study.process.num_levels * made(len(WEIGHTS))
             width = problem.width if isinstance(problem, BlurProblem) else 0.0
-            if width <= study.process.blur_sigma_max:
+            if is_reached(build_process(study.process, 2), width):
                 evaluations += steps * made(len(SHIFTS), study.num_draws) + made(len(SHIFTS))
     return Work(evaluations)
 
@@ -197,7 +198,7 @@ WORK: dict[str, Callable[[Config, str], Work]] = {
 
 def networks_work(config: Config, name: str) -> dict[str, Work]:
     """Return the work that is done with an experiment's own network, by stage: with its variants in sampling alone."""
-    variant, process = config.variants[name], config.variants[name].experiment.process
+    variant = config.variants[name]
     sampled = [other for other in config.variants.values() if other.model == name]
     probed = [other.name for other in sampled if other.name in config.probes]
     bounds = [metrics_errors, metrics_joints, models_calibration] if variant.has_levels else []
@@ -207,7 +208,7 @@ def networks_work(config: Config, name: str) -> dict[str, Work]:
     ]
     if variant.has_disentanglement:
         looked.append(samples_grid(config, name))
-    if name in probed and process.has_delta:
+    if name in probed and variant.experiment.has_paper_bound:
         looked.append(metrics_asymptotics(config, name))
     if name in config.studies:
         looked.append(metrics_evaluations(config, name))

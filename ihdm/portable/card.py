@@ -128,7 +128,7 @@ def _kept(pipeline: IHDMPipeline, revealed: float | None) -> list[str]:
 
 def _limits(pipeline: IHDMPipeline) -> list[str]:
     scheduler = pipeline.scheduler
-    if not scheduler.process_settings.has_delta:
+    if not scheduler.predictor.settings.estimates_next_level:
         return []
     if pipeline.calibration is None:
         return [f"- The network was not measured, so all {len(scheduler)} levels must be visited for an image."]

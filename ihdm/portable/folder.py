@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 
 from ihdm.calibration import CALIBRATION_NAME, Calibration
+from ihdm.config.predictions import PREDICTION
 from ihdm.config.stages import NUM_SHOWN, SamplingSettings
 from ihdm.devices import compute_device
 from ihdm.errors import UserError
@@ -22,7 +23,6 @@ from ihdm.portable.pipeline import IHDMPipeline
 from ihdm.portable.prior import Prior, StoredCalibration, fit_mixture, keep_coefficients, revealed_share
 from ihdm.portable.scheduler import IHDMScheduler
 from ihdm.processes import build_process
-from ihdm.processes.heat import HeatDissipation
 from ihdm.storage.files import atomic_folder, require_replaceable
 from ihdm.storage.images import StoredImages, save_grid
 
@@ -58,16 +58,17 @@ def assemble(
         UserError: if the folder holds no network of this process and of such images, or they are too few for a mixture.
     """
     train = train[: sampling.num_train]
-    unet = load_unet(network, sampling.process, train)
+    unet, predictor = load_unet(network, sampling.process, train)
     process = build_process(sampling.process, train.shape[1])
     starts: Prior | None = None
-    if isinstance(process, HeatDissipation):
+    if sampling.process.starts_from_images:
         fit_one = prior == "mixture"
         starts = fit_mixture(process, train, sampling.seed) if fit_one else keep_coefficients(process, train)
     measured = network / CALIBRATION_NAME
     calibration = StoredCalibration.of(Calibration.read(measured, sampling.process)) if measured.exists() else None
     scheduler = IHDMScheduler(
         process=sampling.process.model_dump(mode="json"),
+        prediction=predictor and PREDICTION.dump_python(predictor.settings, mode="json"),
         **sampling.sampler.model_dump(),
         delta_ratio=sampling.delta_ratio,
         prior_noise=sampling.prior_noise,
@@ -116,7 +117,7 @@ def export(
     require_room(output)
     pipeline = assemble(network, images, sampling, prior).to(compute_device())
     process = build_process(sampling.process, images.shape[1])
-    revealed = revealed_share(process, images) if isinstance(process, HeatDissipation) else None
+    revealed = revealed_share(process, images) if sampling.process.starts_from_images else None
     sheet = draw(pipeline, num_shown, sampling.seed, batch_size=sampling.micro_batch)
     card = model_card(name, pipeline, description_of(train), training, revealed, measures, has_sheet=True)
     return save(pipeline, output, card, sheet)

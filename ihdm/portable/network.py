@@ -11,6 +11,7 @@ from ihdm.config.settings import Precision
 from ihdm.heat import Images
 from ihdm.models.network import Deblurrer, load_network
 from ihdm.models.unet import InputConvolution
+from ihdm.predictions import Predictor
 from ihdm.storage.images import StoredImages
 
 
@@ -31,16 +32,16 @@ class _Sample(nn.Module):
         return self.unet(images, levels, return_dict=False)[0]
 
 
-def as_deblurrer(unet: UNet2DModel, precision: Precision) -> Deblurrer:
-    """Wrap diffusers' network as f(u, k) and switch it to evaluation mode."""
-    return Deblurrer(_Sample(unet.eval()), precision)
+def as_deblurrer(unet: UNet2DModel, precision: Precision, predictor: Predictor | None = None) -> Deblurrer:
+    """Wrap diffusers' network as a plain callable and switch it to evaluation mode; see :class:`Deblurrer`."""
+    return Deblurrer(_Sample(unet.eval()), precision, predictor)
 
 
-def load_unet(folder: Path, process: ProcessSettings, images: StoredImages) -> UNet2DModel:
-    """Load a trained network as diffusers' ``UNet2DModel``.
+def load_unet(folder: Path, process: ProcessSettings, images: StoredImages) -> tuple[UNet2DModel, Predictor | None]:
+    """Load a trained network as diffusers' ``UNet2DModel``, and what it predicts.
 
     Raises:
         UserError: if the folder holds no network of this process and of such images.
     """
-    load_network(folder, process, images)
-    return UNet2DModel.from_pretrained(str(folder), use_safetensors=True, local_files_only=True)
+    predictor = load_network(folder, process, images).predictor
+    return UNet2DModel.from_pretrained(str(folder), use_safetensors=True, local_files_only=True), predictor

@@ -22,7 +22,6 @@ from ihdm.portable.folder import PriorKind
 from ihdm.portable.presets import SIZES, Preset, preset_experiment
 from ihdm.portable.prior import require_enough_for_mixture
 from ihdm.processes import build_process
-from ihdm.processes.heat import HeatDissipation
 from ihdm.storage.files import atomic_path, sha256
 from ihdm.storage.provenance import read_record, was_made_with
 from ihdm.storage.reading import open_images
@@ -142,8 +141,8 @@ def require_enough(train: Path, experiment: Experiment, prior: PriorKind) -> int
             f"{count} training images are there, and {FEWEST} are the fewest that anything can be learnt from; give "
             "some hundreds of pictures"
         )
-    process = build_process(experiment.process, experiment.dataset.image_size)
-    if prior == "mixture" and isinstance(process, HeatDissipation):
+    if prior == "mixture" and experiment.process.starts_from_images:
+        process = build_process(experiment.process, experiment.dataset.image_size)
         require_enough_for_mixture(process, count, experiment.dataset.image_channels)
     return count
 

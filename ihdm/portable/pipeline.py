@@ -205,7 +205,7 @@ class IHDMPipeline(DiffusionPipeline):
         own = self._generators(generator, batch_size)
         self._require_float32()
         noise = self._normal(batch_size, generator)
-        if not self.scheduler.process_settings.has_delta:
+        if not self.scheduler.process_settings.starts_from_images:
             return noise
         if self.prior is None:
             raise UserError("this pipeline has no prior to draw blurred images from; give starts")
@@ -231,10 +231,11 @@ class IHDMPipeline(DiffusionPipeline):
         scheduler = self.scheduler
         scheduler.calibration = self.calibration.table() if self.calibration is not None else None
         scheduler.set_timesteps(evaluations, device=state.device)
-        levels = [*scheduler.timesteps.tolist(), 0]
-        with self.progress_bar(total=len(levels) - 1) as progress:
-            for number, (level, next_level) in enumerate(pairwise(levels)):
-                output = network(state, torch.full((len(state),), level, device=state.device))
+        visited = [*scheduler.timesteps.tolist(), 0]
+        with self.progress_bar(total=len(visited) - 1) as progress:
+            for number, (level, next_level) in enumerate(pairwise(visited)):
+                levels = torch.full((len(state),), level, device=state.device)
+                output = network(scheduler.scale_model_input(state, level), levels)
                 noise = draw() if scheduler.is_noisy(level, state) else None
                 step = scheduler.step(output, level, state, noise=noise)
                 state = step.prev_sample

@@ -3,7 +3,8 @@
 from typing import Literal
 
 from ihdm.config.experiments import Experiment, NetworkSettings
-from ihdm.config.settings import DatasetSettings, HeatSettings, TrainingSettings
+from ihdm.config.processes import HeatSettings
+from ihdm.config.settings import DatasetSettings, TrainingSettings
 
 Preset = Literal["quick", "small", "medium", "large"]
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from ihdm.calibration import Calibration
 from ihdm.errors import UserError
-from ihdm.heat import cosine_basis, decay
-from ihdm.processes.heat import HeatDissipation
+from ihdm.heat import cosine_basis
+from ihdm.processes import Process
 from ihdm.seeds import torch_seed
 from ihdm.storage.images import StoredImages
 from ihdm.storage.tensors import to_tensor
@@ -160,26 +160,25 @@ class StoredCalibration(ModelMixin, ConfigMixin):
         return Calibration(**{**arrays, "levels": arrays["levels"].astype(np.int64)})
 
 
-def surviving(process: HeatDissipation) -> tuple[int, int]:
+def surviving(process: Process) -> tuple[int, int]:
     """Return how many vertical and horizontal frequencies the blur of level K leaves more of than ``KEPT``."""
-    last = process.heat.blur_sigmas[-1:]
-    rows, columns = (int((decay(size, last)[0] > KEPT).sum()) for size in (process.height, process.width))
-    return rows, columns
+    left = np.broadcast_to(process.log_scale(process.num_levels), (process.height, process.width)) > np.log(KEPT)
+    return int(left[:, 0].sum()), int(left[0].sum())
 
 
-def blurred_coefficients(process: HeatDissipation, train: StoredImages) -> Float[Tensor, "image channel row column"]:
+def blurred_coefficients(process: Process, train: StoredImages) -> Float[Tensor, "image channel row column"]:
     """Return the surviving cosine coefficients of the blurred training images."""
     rows, columns = surviving(process)
     basis = [_basis(size).to(process.device) for size in (process.height, process.width)]
     parts = []
     for first in range(0, len(train), BATCH):
-        blurred = process.heat.blur(to_tensor(train[first : first + BATCH], process.device), process.num_levels)
+        blurred = process.mean(to_tensor(train[first : first + BATCH], process.device), process.num_levels)
         parts.append((basis[0][:rows] @ blurred @ basis[1][:columns].T).cpu())
     return torch.cat(parts)
 
 
 def unblurred(
-    process: HeatDissipation, blurred: Float[Tensor, "channel height width"]
+    process: Process, blurred: Float[Tensor, "channel height width"]
 ) -> Float[Tensor, "channel height width"]:
     """Return what was blurred to level K, of the frequencies that survive; others are left out."""
     rows, columns = surviving(process)
@@ -190,7 +189,7 @@ def unblurred(
     return process.inverse(found[None])[0]
 
 
-def revealed_share(process: HeatDissipation, train: StoredImages) -> float:
+def revealed_share(process: Process, train: StoredImages) -> float:
     """Return which share of the variance of training images the surviving coefficients determine, once unblurred."""
     rows, columns = surviving(process)
     coefficients = process.transform(to_tensor(train[: 10 * BATCH], process.device)).double()
@@ -198,7 +197,7 @@ def revealed_share(process: HeatDissipation, train: StoredImages) -> float:
     return float(power[:rows, :columns].sum() / power.sum())
 
 
-def keep_coefficients(process: HeatDissipation, train: StoredImages) -> CoefficientPrior:
+def keep_coefficients(process: Process, train: StoredImages) -> CoefficientPrior:
     """Return the prior that keeps of each training image what survives."""
     found = blurred_coefficients(process, train)
     prior = CoefficientPrior(*found.shape, process.height, process.width)
@@ -206,7 +205,7 @@ def keep_coefficients(process: HeatDissipation, train: StoredImages) -> Coeffici
     return prior
 
 
-def require_enough_for_mixture(process: HeatDissipation, num_images: int, channels: int) -> None:
+def require_enough_for_mixture(process: Process, num_images: int, channels: int) -> None:
     """Check that a mixture can be fitted to so many images.
 
     Raises:
@@ -221,7 +220,7 @@ def require_enough_for_mixture(process: HeatDissipation, num_images: int, channe
         )
 
 
-def fit_mixture(process: HeatDissipation, train: StoredImages, seed: int) -> MixturePrior:
+def fit_mixture(process: Process, train: StoredImages, seed: int) -> MixturePrior:
     """Return the mixture of full Gaussians, of as many components as the Bayesian information criterion prefers.
 
     Args:
@@ -237,7 +236,9 @@ def fit_mixture(process: HeatDissipation, train: StoredImages, seed: int) -> Mix
     require_enough_for_mixture(process, len(train), train.shape[-1])
     found = blurred_coefficients(process, train)
     points = found.flatten(1).double().numpy()
-    floor = (0.01 * process.sigma) ** 2  # far below the noise of starts, so that nothing is singular
+    floor = (
+        0.01 * process.deviation(process.num_levels)
+    ) ** 2  # far below the noise of starts, so that nothing is singular
     state = torch_seed(seed, "mixture prior") % 2**32
     fits = [
         GaussianMixture(count, reg_covar=floor, random_state=state).fit(points)

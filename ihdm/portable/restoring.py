@@ -23,7 +23,6 @@ from ihdm.portable.network import as_deblurrer
 from ihdm.portable.pictures import SHEETS, enlargement
 from ihdm.portable.pipeline import IHDMPipeline, as_pictures
 from ihdm.portable.prior import CoefficientPrior, MixturePrior, unblurred
-from ihdm.processes.heat import HeatDissipation
 from ihdm.restoration.problems import Measurement, measurement
 from ihdm.restoration.solvers import Restorer, from_cpu, pairs
 from ihdm.storage.files import atomic_folder
@@ -119,10 +118,10 @@ def restorer_of(pipeline: IHDMPipeline, evaluations: int | None, seed: int, prec
             f"{count} evaluations visit levels at which the network was not measured; take {len(calibration.levels)}"
         )
     mean = torch.full((channels, size, size), 0.5, dtype=torch.float64)
-    if isinstance(process, HeatDissipation) and isinstance(pipeline.prior, CoefficientPrior | MixturePrior):
+    if process.settings.starts_from_images and isinstance(pipeline.prior, CoefficientPrior | MixturePrior):
         mean = unblurred(process, pipeline.prior.mean().cpu()).double()
     power = torch.as_tensor(calibration.power) / 4**process.bits_of_range
-    network = from_cpu(as_deblurrer(pipeline.unet, precision), pipeline.device)
+    network = from_cpu(as_deblurrer(pipeline.unet, precision, scheduler.predictor), pipeline.device)
     return Restorer(network, process, calibration, mean, power, sampler, seed)
 
 

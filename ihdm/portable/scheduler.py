@@ -14,10 +14,12 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from ihdm.calibration import Calibration
-from ihdm.config.processes import SAMPLERS, ProcessSettings, SamplerSettings, default_sampler
+from ihdm.config.predictions import PREDICTION
+from ihdm.config.processes import SAMPLERS, ProcessSettings, SamplerSettings, default_prediction, default_sampler
 from ihdm.config.settings import DeltaRatio, PriorNoise
 from ihdm.errors import UserError
 from ihdm.heat import Images
+from ihdm.predictions import Prediction, Predictor
 from ihdm.prior import start_bandwidth
 from ihdm.processes import Process, build_process
 from ihdm.samplers import Step, add_noise, plan_step, take_step
@@ -37,7 +39,7 @@ class IHDMSchedulerOutput(SchedulerOutput):
     Attributes:
         prev_sample: u_j, the next state, of the shape of the present one.
         mean: of u_j, before noise was added to it; that of level 0 is the image.
-        estimate: what the network takes the sharper image to be, at level k−1 for heat, and clean for diffusion.
+        estimate: the estimate of the sharper image, that of level k−1 or the clean one, as the network predicts it.
     """
 
     mean: Tensor
@@ -51,6 +53,7 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
 
     Args:
         process: the settings of the process, as a configuration has them: ``{"kind": "heat", "sigma": 0.01, …}``.
+        prediction: those of what the network predicts; by default what networks of the process do.
         coupling: what a step keeps of the present state; by default that of the process's own sampler.
         noise: what a step adds; by default that of the process's own sampler.
         evaluations: network evaluations for an image: ``"all"`` levels, a number, or ``"K/4"``.
@@ -59,8 +62,8 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         prior_noise: bandwidth of the starts: ``delta``, ``sigma`` or ``none``.
 
     Attributes:
-        calibration: what was measured of the network, which samplers with measured noise need, and those for heat that
-            leap over levels. A pipeline fills it in.
+        calibration: what was measured of the network, which samplers with measured noise need, and for networks that
+            estimate the next level those that step over several. A pipeline fills it in.
         timesteps: the levels that are visited, from K down to the last before the image.
 
     Raises:
@@ -75,6 +78,7 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
     def __init__(
         self,
         process: dict[str, Any],
+        prediction: dict[str, Any] | str | None = None,
         coupling: str | None = None,
         noise: str | None = None,
         evaluations: int | str = "all",
@@ -84,6 +88,9 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
     ) -> None:
         _PRIOR_NOISE.validate_python(prior_noise)  # it is kept in the configuration
         self.process_settings = _PROCESS.validate_python(dict(process))
+        self.predictor = Predictor(
+            default_prediction(self.process_settings) if prediction is None else PREDICTION.validate_python(prediction)
+        )
         own = SAMPLERS[default_sampler(self.process_settings)]
         self.sampler = SamplerSettings.model_validate(
             {
@@ -99,7 +106,7 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         self.timesteps: Int[Tensor, evaluation]
         self._next: dict[int, int] = {}
         # The operators of a size and device, and the steps there, are made once.
-        self._processes: dict[tuple[int, torch.device], Process] = {}
+        self._predictions: dict[tuple[int, torch.device], Prediction] = {}
         self._steps: dict[tuple[int, int, torch.device, float], Step] = {}
         self._visit(self.sampler, torch.device("cpu"))
 
@@ -129,10 +136,13 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
             if not 1 <= num_inference_steps <= num_levels:
                 raise UserError(f"{num_inference_steps} evaluations for an image: from 1 to {num_levels} are possible")
             sampler = sampler.model_copy(update={"evaluations": num_inference_steps})
-        if sampler.is_calibrated(self.process_settings):
+        if self._is_calibrated(sampler):
             self._require_measured(sampler)
         self._visit(sampler, device)
         self.num_inference_steps = len(self.timesteps)
+
+    def _is_calibrated(self, sampler: SamplerSettings) -> bool:
+        return sampler.is_calibrated(self.process_settings, self.predictor.settings)
 
     def _require_measured(self, sampler: SamplerSettings) -> None:
         num_levels = self.process_settings.num_levels
@@ -161,26 +171,30 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
     @property
     def deviation(self) -> float:
         """The noise of the process at level K, s_K."""
-        return float(getattr(self.process_settings, "sigma", 1.0))
+        return build_process(self.process_settings, 2).deviation(len(self))  # the same for images of any size
 
     @property
     def bandwidth(self) -> float:
         """Standard deviation of the noise of a start that is a blurred training image."""
         return start_bandwidth(self.config.prior_noise, self.sampler, self.deviation, self.delta)
 
+    def prediction_for(self, images: Images) -> Prediction:
+        """Return what the network predicts for square images of this size, where these are."""
+        key = images.shape[-1], images.device
+        if key not in self._predictions:
+            self._predictions[key] = self.predictor.on(build_process(self.process_settings, *key))
+        return self._predictions[key]
+
     def process_for(self, images: Images) -> Process:
         """Return the process on square images of this size, where these are."""
-        key = images.shape[-1], images.device
-        if key not in self._processes:
-            self._processes[key] = build_process(self.process_settings, *key)
-        return self._processes[key]
+        return self.prediction_for(images).process
 
     def _step_from(self, level: int, state: Images) -> Step:
         key = level, state.shape[-1], state.device, self.delta
         if key not in self._steps:
-            calibration = self.calibration if self.visited.is_calibrated(self.process_settings) else None
+            calibration = self.calibration if self._is_calibrated(self.visited) else None
             self._steps[key] = plan_step(
-                self.process_for(state), self.visited, level, self._next[level], self.delta, calibration
+                self.prediction_for(state), self.visited, level, self._next[level], self.delta, calibration
             )
         return self._steps[key]
 
@@ -189,13 +203,10 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         step = self._step_from(level, sample)
         return step.next_level > 0 and step.is_noisy
 
-    def scale_model_input(
-        self,
-        sample: Images,
-        timestep: int | Tensor | None = None,  # noqa: ARG002 (diffusers passes it)
-    ) -> Images:
-        """Return the state as it is."""
-        return sample
+    def scale_model_input(self, sample: Images, timestep: int | Tensor) -> Images:
+        """Return what the network sees of a state at a level."""
+        levels = torch.full((len(sample),), int(timestep), device=sample.device)
+        return self.prediction_for(sample).network_input(sample, levels)
 
     def add_noise(self, original_samples: Images, noise: Images, timesteps: Int[Tensor, "batch"]) -> Images:
         """Return draws of q(u_k | u₀): blurred, faded, and with this noise, as the process has it.
@@ -206,7 +217,7 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
             timesteps: k of each image, in 1…K.
         """
         process = self.process_for(original_samples)
-        return process.pair(process.from_range(original_samples), timesteps, noise)[0]
+        return process.draw(process.from_range(original_samples), timesteps, noise)
 
     def step(
         self,
@@ -233,14 +244,13 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         level = int(timestep)
         if level not in self._next:
             raise UserError(f"level {level} is not among the {len(self._next)} that are visited; see timesteps")
-        process = self.process_for(sample)
-        step = self._step_from(level, sample)
-        visit = take_step(process, step, sample, process.raw_estimate(lambda *_: model_output, sample, level))
+        prediction, step = self.prediction_for(sample), self._step_from(level, sample)
+        visit = take_step(prediction, step, sample, prediction.read(model_output, sample, level))
         state = visit.mean
         if self.is_noisy(level, sample):
             if noise is None:
                 noise = randn_tensor(sample.shape, generator=generator, device=sample.device, dtype=sample.dtype)
-            state = add_noise(process, step, state, noise)
+            state = add_noise(prediction.process, step, state, noise)
         if not return_dict:
             return state, visit.mean, visit.estimate
         return IHDMSchedulerOutput(prev_sample=state, mean=visit.mean, estimate=visit.estimate)

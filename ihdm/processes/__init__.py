@@ -1,9 +1,8 @@
-"""The processes that can be reversed: a file and a class each, with its settings in ``ihdm.config.processes``."""
+"""Forward processes: a file and a class for each, with its settings in ``ihdm.config.processes``."""
 
 import torch
 
-from ihdm.config.processes import BlurringSettings, DiffusionSettings, ProcessSettings
-from ihdm.config.settings import HeatSettings
+from ihdm.config.processes import BlurringSettings, DiffusionSettings, HeatSettings, ProcessSettings
 from ihdm.processes.blurring import Blurring
 from ihdm.processes.diffusion import Diffusion
 from ihdm.processes.heat import HeatDissipation

@@ -1,4 +1,4 @@
-"""Diffusion without blur: images fade into noise, and the network predicts the noise (DDPM, arXiv 2006.11239)."""
+"""Diffusion without blur: images fade into noise (DDPM, arXiv 2006.11239)."""
 
 import math
 
@@ -7,9 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ihdm.config.processes import DiffusionSettings, Schedule
+from ihdm.config.processes import BlurringSettings, DiffusionSettings, Schedule
 from ihdm.heat import Images
-from ihdm.objective import Network
 from ihdm.processes.process import Process
 
 LOG_SNR_MAX = 10.0
@@ -43,25 +42,20 @@ def log_signal(schedule: Schedule, num_levels: int) -> Float[np.ndarray, "levels
 
 
 class VariancePreserving(Process):
-    """Images in [−1, 1], and s_k² = 1 − ᾱ_k by a schedule.
-
-    Args:
-        num_levels: K.
-        schedule: how noise grows with the level.
-        height: image height in pixels.
-        width: image width in pixels.
-        device: where images are.
-    """
+    """Images in [−1, 1], and s_k² = 1 − ᾱ_k by a schedule."""
 
     bits_of_range = 1.0
 
     def __init__(
-        self, num_levels: int, schedule: Schedule, height: int, width: int, device: torch.device | str
+        self,
+        settings: DiffusionSettings | BlurringSettings,
+        height: int,
+        width: int,
+        device: torch.device | str = "cpu",
     ) -> None:
-        super().__init__(num_levels, height, width, device)
-        self.log_signal = log_signal(schedule, num_levels)
+        super().__init__(settings, height, width, device)
+        self.log_signal = log_signal(settings.schedule, settings.num_levels)
         self._scales = torch.as_tensor(np.exp(self.log_signal / 2), dtype=torch.float32, device=device)
-        self._deviations = torch.as_tensor(np.sqrt(-np.expm1(self.log_signal)), dtype=torch.float32, device=device)
 
     def deviation(self, level: int) -> float:
         return math.sqrt(-math.expm1(self.log_signal[level]))
@@ -75,38 +69,23 @@ class VariancePreserving(Process):
     def blurred(
         self,
         images: Images,
-        levels: Int[Tensor, "batch"],  # noqa: ARG002
+        levels: int | Int[Tensor, "batch"],  # noqa: ARG002
     ) -> Images:
         """Return the images as each level blurs them: here, not at all."""
         return images
 
-    def pair(self, images: Images, levels: Int[Tensor, "batch"], noise: Images) -> tuple[Images, Images]:
-        scales, deviations = (values[levels].view(-1, 1, 1, 1) for values in (self._scales, self._deviations))
-        return scales * self.blurred(self.to_range(images), levels) + deviations * noise, noise
-
-    def without_noise(self, network: Network, noisy: Images, level: int) -> Images:
-        """Return u_k − s_k ε̂, with the noise that the network predicts."""
-        noise = network(noisy, torch.full((len(noisy),), level, device=noisy.device))
-        return noisy - self.deviation(level) * noise
+    def mean(self, images: Images, levels: int | Int[Tensor, "batch"]) -> Images:
+        return self._scales[levels].view(-1, 1, 1, 1) * self.blurred(self.to_range(images), levels)
 
 
 class Diffusion(VariancePreserving):
-    """a_k the same for all modes; the clean image is estimated."""
+    """a_k the same for all modes."""
 
-    def __init__(
-        self, settings: DiffusionSettings, height: int, width: int, device: torch.device | str = "cpu"
-    ) -> None:
-        super().__init__(settings.num_levels, settings.schedule, height, width, device)
-        self.clip = settings.clip
+    settings: DiffusionSettings
+    fades_alike = True
 
     def log_scale(self, level: int) -> float:
         return float(self.log_signal[level]) / 2
 
-    def reference(self, level: int) -> int:  # noqa: ARG002 (the image itself at every level)
-        return 0
-
-    def raw_estimate(self, network: Network, noisy: Images, level: int) -> Images:
-        return self.without_noise(network, noisy, level) / math.exp(self.log_scale(level))
-
     def clipped(self, estimate: Images) -> Images:
-        return estimate.clamp(-1, 1) if self.clip else estimate
+        return estimate.clamp(-1, 1) if self.settings.clip else estimate

@@ -7,22 +7,19 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ihdm.config.settings import HeatSettings
+from ihdm.config.processes import HeatSettings
 from ihdm.heat import Images, eigenvalues, heat_process
 from ihdm.likelihood import prior_kl_bounds
-from ihdm.objective import Network, deblurring_loss, deblurring_pair, squared_error
 from ihdm.prior import draw_starts
 from ihdm.processes.process import Process
 from ihdm.storage.images import StoredImages
 
 
 class HeatDissipation(Process):
-    """a_k = exp(−Λ t_k) and s_k = σ; the network predicts the difference to the next sharper image."""
-
-    is_loss_summed = True
+    """a_k = exp(−Λ t_k) and s_k = σ."""
 
     def __init__(self, settings: HeatSettings, height: int, width: int, device: torch.device | str = "cpu") -> None:
-        super().__init__(settings.num_levels, height, width, device)
+        super().__init__(settings, height, width, device)
         self.sigma = settings.sigma
         self.heat = heat_process(settings, width, device)
         self._eigenvalues = eigenvalues(height, width)
@@ -33,32 +30,11 @@ class HeatDissipation(Process):
     def deviation(self, level: int) -> float:
         return self.sigma if level else 0.0
 
-    def pair(self, images: Images, levels: Int[Tensor, "batch"], noise: Images) -> tuple[Images, Images]:
-        return deblurring_pair(self.heat, images, levels, noise, self.sigma)
-
-    def prediction(self, output: Images, noisy: Images) -> Images:
-        return noisy + output
-
-    def loss(
-        self, network: Network, images: Images, levels: Int[Tensor, "batch"], noise: Images
-    ) -> Float[Tensor, "batch"]:
-        return deblurring_loss(network, self.heat, images, levels, noise, self.sigma)
-
-    def untrained_error(self, images: Images, levels: Int[Tensor, "batch"], target: Images) -> Float[Tensor, "batch"]:
-        return squared_error(self.heat.blur(images, levels), target) + images[0].numel() * self.sigma**2
-
-    @property
-    def untrained_noise(self) -> float:
-        return self.sigma
+    def mean(self, images: Images, levels: int | Int[Tensor, "batch"]) -> Images:
+        return self.heat.blur(images, levels)
 
     def blur_sigma(self, level: int) -> float:
         return float(self.heat.blur_sigmas[level])
-
-    def reference(self, level: int) -> int:
-        return level - 1
-
-    def raw_estimate(self, network: Network, noisy: Images, level: int) -> Images:
-        return noisy + network(noisy, torch.full((len(noisy),), level, device=noisy.device))
 
     def draw_starts(
         self, train: StoredImages, bandwidth: float, seed: int, indices: Sequence[int]

@@ -1,44 +1,47 @@
-"""What every process is: per level k and DCT mode, q(u_k | u₀) = N(a_k ⊙ r(u₀), s_k² I).
+"""The interface of processes: per level k and DCT mode, q(u_k | u₀) = N(a_k ⊙ r(u₀), s_k² I).
 
-The rest of the program asks a process for nothing else, so that it trains, samples and measures all of them alike.
+The rest of the program uses nothing else, so that every process is trained, sampled and measured alike. What networks
+predict is a matter of :mod:`ihdm.predictions`.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ihdm.config.processes import ProcessSettings
 from ihdm.devices import full_precision
 from ihdm.heat import Images, cosine_basis
-from ihdm.objective import Network, squared_error
 from ihdm.seeds import generator
 from ihdm.storage.images import StoredImages
 
 
 class Process(ABC):
-    """A forward process on square or oblong images of one size, and what its network predicts.
+    """A forward process on square or oblong images of one size.
 
     Level 0 is the image itself: a_0 = 1 and s_0 = 0.
 
     Args:
-        num_levels: K ≥ 1.
+        settings: of the process.
         height: image height in pixels.
         width: image width in pixels.
         device: where images are.
 
     Attributes:
         bits_of_range: log₂ of the width of the range that images are brought to; 0 for [0, 1].
-        is_loss_summed: whether the loss of an image is a sum over its pixels and channels; by default it is their mean.
+        fades_alike: whether a_k is the same for all DCT modes.
     """
 
     bits_of_range: float = 0.0
-    is_loss_summed: bool = False
+    fades_alike: bool = False
 
-    def __init__(self, num_levels: int, height: int, width: int, device: torch.device | str) -> None:
-        self.num_levels = num_levels
+    def __init__(self, settings: ProcessSettings, height: int, width: int, device: torch.device | str = "cpu") -> None:
+        self.settings = settings
+        self.num_levels = settings.num_levels
         self.height = height
         self.width = width
         self.device = torch.device(device)
@@ -46,7 +49,10 @@ class Process(ABC):
             torch.as_tensor(cosine_basis(size), dtype=torch.float32, device=device) for size in (height, width)
         )
 
-    # What q is.
+    @cached_property
+    def _deviations(self) -> Float[Tensor, "levels"]:
+        values = [self.deviation(level) for level in range(self.num_levels + 1)]
+        return torch.as_tensor(values, dtype=torch.float32, device=self.device)
 
     @abstractmethod
     def log_scale(self, level: int) -> float | Float[np.ndarray, "height width"]:
@@ -64,64 +70,23 @@ class Process(ABC):
         """Return images in [0, 1] again: the inverse of :meth:`to_range`."""
         return images
 
-    # What is learnt.
-
     @abstractmethod
-    def pair(self, images: Images, levels: Int[Tensor, "batch"], noise: Images) -> tuple[Images, Images]:
-        """Return a draw u_k of q and the target of the prediction.
+    def mean(self, images: Images, levels: int | Int[Tensor, "batch"]) -> Images:
+        """Return a_k ⊙ r(u₀), the mean of q, for images u₀ in [0, 1] at one level k in 0…K, or each at its own."""
+
+    def draw(self, images: Images, levels: Int[Tensor, "batch"], noise: Images) -> Images:
+        """Return a draw u_k of q.
 
         Args:
             images: u₀ in [0, 1].
             levels: k of each, in 1…K.
             noise: standard normal.
         """
-
-    def prediction(
-        self,
-        output: Images,
-        noisy: Images,  # noqa: ARG002 (some processes add it)
-    ) -> Images:
-        """Return what is compared with the target, from the network's output."""
-        return output
-
-    def loss(
-        self, network: Network, images: Images, levels: Int[Tensor, "batch"], noise: Images
-    ) -> Float[Tensor, "batch"]:
-        """Return the loss of each image: by default the mean squared error of the prediction."""
-        noisy, target = self.pair(images, levels, noise)
-        return squared_error(self.prediction(network(noisy, levels), noisy), target) / images[0].numel()
-
-    def untrained_error(
-        self,
-        images: Images,
-        levels: Int[Tensor, "batch"],  # noqa: ARG002 (some processes need them)
-        target: Images,  # noqa: ARG002
-    ) -> Float[Tensor, "batch"]:
-        """Return the expected squared error of an output of zero: by default that of predicting no noise."""
-        return torch.full((len(images),), float(images[0].numel()), device=images.device)
-
-    @property
-    def untrained_noise(self) -> float:
-        """Standard deviation of the noise in the error of such a network."""
-        return 1.0
+        return self.mean(images, levels) + self._deviations[levels].view(-1, 1, 1, 1) * noise
 
     def blur_sigma(self, level: int) -> float:  # noqa: ARG002
         """Return the blur width at a level in pixels: by default none."""
         return 0.0
-
-    # What the reverse process needs.
-
-    @abstractmethod
-    def reference(self, level: int) -> int:
-        """Return the level r whose a_r ⊙ r(u₀) is estimated at level k, in 0…k."""
-
-    def estimate(self, network: Network, noisy: Images, level: int) -> Images:
-        """Return the estimate of a_r ⊙ r(u₀) given u_k, in the process's range."""
-        return self.clipped(self.raw_estimate(network, noisy, level))
-
-    @abstractmethod
-    def raw_estimate(self, network: Network, noisy: Images, level: int) -> Images:
-        """Return the same before it is clipped: what the network says of image and noise together."""
 
     def clipped(self, estimate: Images) -> Images:
         """Return an estimate without what no image can be: by default as it is."""

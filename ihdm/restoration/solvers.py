@@ -3,14 +3,15 @@
 | solver | measurements | what it does |
 |---|---|---|
 | `posterior` | any | at each level, draws the image given state and measurement, and steps with it |
-| `start` | blur, noise; heat | begins at the level that is as blurred, and lets the sampler run |
-| `map` | blur, noise; heat | no noise: at each level, the mode of what step and blurred measurement say together |
+| `start` | blur, noise; heat, soft | begins at the level that is as blurred, and lets the sampler run |
+| `map` | blur, noise; heat, soft | no noise: at each level, the mode of step and blurred measurement |
 
 All of it is computed on the CPU but the network, which is the cost: see :func:`from_cpu`.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -23,7 +24,7 @@ from ihdm.config.processes import SamplerSettings
 from ihdm.errors import UserError
 from ihdm.heat import Images, eigenvalues
 from ihdm.objective import Network
-from ihdm.processes.heat import HeatDissipation
+from ihdm.predictions import Prediction, Predictor, prediction_of
 from ihdm.processes.process import Process
 from ihdm.restoration.conditioning import Conditioners
 from ihdm.restoration.problems import Measured, Measurement
@@ -56,6 +57,11 @@ class Restorer:
     power: Float[Tensor, "height width"]
     sampler: SamplerSettings
     seed: int
+
+    @cached_property
+    def prediction(self) -> Prediction:
+        """What the network predicts."""
+        return prediction_of(self.network, self.process)
 
     @property
     def unit(self) -> float:
@@ -97,7 +103,7 @@ class Restorer:
             numbers: of each image, and which of its samples this is; its noise depends on these alone.
             is_end_noisy: whether what is left open at the last level is drawn, too.
         """
-        process, (height, width) = self.process, self.mean.shape[1:]
+        process, prediction, (height, width) = self.process, self.prediction, self.mean.shape[1:]
         shape, size = (len(self.mean), height, width), measured.shape[1] * measured.shape[2]
         levels = self.sampler.levels(process.num_levels)
         noise = conditioners.measurement.noise
@@ -121,7 +127,7 @@ class Restorer:
         for level, after in pairwise(levels):
             known = self.calibration.at(level)
             with torch.no_grad():
-                estimate = process.estimate(self.network, state, level)
+                estimate = prediction.estimate(self.network, state, level)
             coefficients = _modes(known.gain) * process.transform(estimate) + _modes(known.offset)
             mean = process.from_range(process.inverse(coefficients))
             if after == 0 and not is_end_noisy:
@@ -153,11 +159,11 @@ class Restorer:
         Raises:
             UserError: if it is more blurred than every level.
         """
-        process = self._heat()
+        process = self._blurs()
         level, state = self._latent(measurement, width, shift, measured, numbers)
         # What was measured is worth keeping, and samples are to differ: whatever the posterior is sampled by.
         sampler = self.sampler.model_copy(update={"coupling": "markov", "noise": "measured"})
-        steps = plan_steps(process, sampler, calibration=self.calibration)
+        steps = plan_steps(self.prediction, sampler, calibration=self.calibration)
         noise = PairedNoise(self.seed, numbers, process.num_levels, tuple(state.shape[1:]))
         *_, last = visits(self.network, process, [step for step in steps if step.level <= level], state, noise)
         return last.mean
@@ -166,11 +172,11 @@ class Restorer:
         self, measurement: Measurement, width: float, shift: int, measured: Measured, numbers: Sequence[tuple[int, int]]
     ) -> Images:
         """Return what the network says of the image at the level where :meth:`start` begins; no sample, a mean."""
-        process = self._heat()
+        process = self._blurs()
         level, state = self._latent(measurement, width, shift, measured, numbers)
         known = self.calibration.at(level)
         with torch.no_grad():
-            estimate = process.estimate(self.network, state, level)
+            estimate = self.prediction.estimate(self.network, state, level)
         return process.inverse(_modes(known.gain) * process.transform(estimate) + _modes(known.offset))
 
     def map(self, measurement: Measurement, weight: float, measured: Measured) -> Images:
@@ -184,34 +190,35 @@ class Restorer:
             weight: w, how much the measurement counts.
             measured: y of each image.
         """
-        process, transfer = self._heat(), measurement.transfer
+        process, transfer = self._blurs(), measurement.transfer
         if transfer is None:
             raise ValueError("this measurement is not diagonal in the cosine basis")
         seen = process.transform(measurement.shown(measured).float())
         state = process.inverse(_modes(np.exp(process.log_scale(process.num_levels))) * seen)
-        precision = 1 / (DELTA_RATIO * process.sigma) ** 2
+        precision = 1 / (DELTA_RATIO * process.deviation(process.num_levels)) ** 2
         data = weight * transfer.float() / measurement.noise**2
         for level in range(process.num_levels, 0, -1):
             with torch.no_grad():
-                mean = process.estimate(self.network, state, level)
-            blurred = _modes(np.exp(process.log_scale(level - 1))) * seen
-            coefficients = precision * process.transform(mean) + data * blurred
+                estimate = process.transform(self.prediction.estimate(self.network, state, level))
+            after, reference = (process.log_scale(one) for one in (level - 1, self.prediction.reference(level)))
+            mean = _modes(np.exp(np.asarray(after) - np.asarray(reference))) * estimate
+            coefficients = precision * mean + data * (_modes(np.exp(after)) * seen)
             state = process.inverse(coefficients / (precision + data * transfer.float()))
         return state
 
-    def _heat(self) -> HeatDissipation:
-        if not isinstance(self.process, HeatDissipation):
-            raise TypeError("this solver is for heat alone")
+    def _blurs(self) -> Process:
+        if not self.process.settings.starts_from_images:
+            raise TypeError("this solver needs a process whose states are blurred images")
         return self.process
 
     def _latent(
         self, measurement: Measurement, width: float, shift: int, measured: Measured, numbers: Sequence[tuple[int, int]]
     ) -> tuple[int, Images]:
         """Return a level, and the state there that the measurement is nearest to."""
-        process = self._heat()
+        process = self._blurs()
         level = first_level(process, self.sampler, width, shift)
         left = process.log_scale(level) + eigenvalues(process.height, process.width) * width**2 / 2
-        missing = np.sqrt(np.maximum(process.sigma**2 - measurement.noise**2 * np.exp(2 * left), 0))
+        missing = np.sqrt(np.maximum(process.deviation(level) ** 2 - measurement.noise**2 * np.exp(2 * left), 0))
         seen = process.transform(measurement.shown(measured).float())
         rngs = [generator(self.seed, "filled up", *number) for number in numbers]
         filling = torch.as_tensor(np.stack([rng.standard_normal(tuple(seen.shape[1:])) for rng in rngs])).float()
@@ -238,7 +245,7 @@ class PairedNoise:
         return torch.as_tensor(np.stack(draws))
 
 
-def first_level(process: HeatDissipation, sampler: SamplerSettings, width: float, shift: int = 0) -> int:
+def first_level(process: Process, sampler: SamplerSettings, width: float, shift: int = 0) -> int:
     """Return the first level that a sampler visits and that is at least as blurred as σ_B = ``width``.
 
     On to a level that is less blurred, a measurement would have to be sharpened, which makes too much of its noise.
@@ -271,15 +278,26 @@ def _is_as_blurred(process: Process, level: int, width: float) -> bool:
     return process.blur_sigma(level) >= width * (1 - 1e-9)
 
 
-def from_cpu(network: Network, device: torch.device | str) -> Network:
-    """Return a network on some device as a function of images and levels on the CPU, to finite images there."""
+@dataclass(frozen=True)
+class _OnDevice:
+    """See :func:`from_cpu`."""
 
-    def there_and_back(images: Images, levels: Int[Tensor, "batch"]) -> Images:
-        found = network(images.to(device), levels.to(device)).cpu()
+    network: Network
+    device: torch.device | str
+
+    @property
+    def predictor(self) -> Predictor | None:
+        return getattr(self.network, "predictor", None)
+
+    def __call__(self, images: Images, levels: Int[Tensor, "batch"]) -> Images:
+        found = self.network(images.to(self.device), levels.to(self.device)).cpu()
         require_finite(found)
         return found
 
-    return there_and_back
+
+def from_cpu(network: Network, device: torch.device | str) -> Network:
+    """Return a network on some device as a function of images and levels on the CPU, to finite images there."""
+    return _OnDevice(network, device)
 
 
 def _modes(values: object) -> Tensor:

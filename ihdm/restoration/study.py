@@ -15,7 +15,6 @@ from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, jackknife, mean_estim
 from ihdm.metrics.features import FeatureExtractor, extract
 from ihdm.metrics.frechet import FrechetDistance
 from ihdm.metrics.moments import Moments
-from ihdm.processes.heat import HeatDissipation
 from ihdm.restoration import baselines
 from ihdm.restoration.problems import Measured, Measurement, measurement
 from ihdm.restoration.scores import errors_and_expected, psnr, spread, ssim
@@ -84,7 +83,7 @@ def methods(restorer: Restorer, problem: AnyProblem, how: Measurement, micro_bat
         found.append(Method("total_variation", TV_WEIGHTS, False, once(baselines.total_variation)))
     found.append(Method("wiener", POWERS, False, once(baselines.wiener, restorer.mean, restorer.power)))
     sampled = partial(_sampled, micro_batch)
-    if problem.kind in ("blur", "noise") and isinstance(restorer.process, HeatDissipation):
+    if problem.kind in ("blur", "noise") and restorer.process.settings.starts_from_images:
         num_levels = restorer.sampler.num_evaluations(restorer.process.num_levels)
         width = problem.width if isinstance(problem, BlurProblem) else 0.0
 

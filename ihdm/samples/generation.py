@@ -14,6 +14,7 @@ from ihdm.config.stages import SamplingSettings
 from ihdm.errors import UserError
 from ihdm.heat import Images
 from ihdm.objective import Network
+from ihdm.predictions import prediction_of
 from ihdm.prior import start_bandwidth
 from ihdm.processes import build_process
 from ihdm.processes.process import Process
@@ -123,7 +124,7 @@ class Chain:
         unit = process.deviation(process.num_levels)
         delta = settings.delta_ratio * unit
         bandwidth = start_bandwidth(settings.prior_noise, settings.sampler, unit, delta)
-        steps = plan_steps(process, settings.sampler, delta, calibration)
+        steps = plan_steps(prediction_of(network, process), settings.sampler, delta, calibration)
         return cls(network, process, steps, train, bandwidth, settings.seed)
 
     def starts(self, numbers: Sequence[int]) -> tuple[Images, Int[np.ndarray, "batch"]]:
@@ -183,19 +184,18 @@ def forward_stages(settings: ProcessSettings, images: Images, levels: Sequence[i
     """Return images at each level of the forward process, as stored ones; noise that hides them is shown.
 
     Args:
-        settings: the process. Of noise as faint as that of heat nothing is drawn.
+        settings: the process. Constant noise is too faint to be seen, and left out.
         images: in [0, 1].
         levels: in 0…K.
         seed: of the noise, which is the same at every level.
     """
     process = build_process(settings, images.shape[-1])
     draws = [generator(seed, "forward noise", i).standard_normal(images[0].shape) for i in range(len(images))]
-    noise = torch.as_tensor(np.stack(draws), dtype=torch.float32) * float(not settings.has_delta)
+    noise = torch.as_tensor(np.stack(draws), dtype=torch.float32) * float(not settings.has_constant_noise)
     stages = []
     for level in levels:
         shown = images
         if level > 0:
-            noisy, _ = process.pair(images, torch.full((len(images),), level), noise)
-            shown = process.from_range(noisy)
+            shown = process.from_range(process.draw(images, torch.full((len(images),), level), noise))
         stages.append(to_uint8(shown))
     return stages

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from ihdm.config.processes import SamplerSettings
+from ihdm.predictions import prediction_of
 from ihdm.samplers import Visit
 from ihdm.samples.generation import Chain, even_size, filled_batches
 from ihdm.sampling import NoiseSequence, SeededNoise
@@ -226,7 +227,7 @@ def gradients(
     chain: Chain, sampler: SamplerSettings, num_images: int, report: Report = lambda _done: None
 ) -> Gradients:
     """Differentiate the network at states that generation passes through (paper, figure 11)."""
-    process = chain.process
+    process, prediction = chain.process, prediction_of(chain.network, chain.process)
     levels = stage_levels(sampler, process.num_levels, NUM_STAGES_OF_GRADIENTS + 1)[:-1]
     rows, columns = (size * np.arange(1, GRID + 1) // (GRID + 1) for size in (process.height, process.width))
     pixels = np.array([(row, column) for row in rows for column in columns])
@@ -238,7 +239,7 @@ def gradients(
     ]
     residual = []
     for level, found in zip(levels, clean, strict=True):
-        after, before = (np.asarray(process.log_scale(one)).flat[0] for one in (level, process.reference(level)))
+        after, before = (np.asarray(process.log_scale(one)).flat[0] for one in (level, prediction.reference(level)))
         added = found * np.exp(after - before)  # at the constant mode, which for heat is 1 at every level
         for place, (row, column) in enumerate(pixels):
             added[place, :, row, column] -= chain.train.shape[3]
@@ -251,8 +252,9 @@ def _estimate_gradients(
     chain: Chain, visit: Visit, pixels: Int[np.ndarray, "pixel 2"]
 ) -> Float[np.ndarray, "pixel image height width"]:
     state = visit.state.detach().clone().requires_grad_()
+    prediction = prediction_of(chain.network, chain.process)
     with torch.enable_grad():
-        estimate = chain.process.raw_estimate(chain.network, state, visit.level).sum(dim=1)
+        estimate = prediction.raw_estimate(chain.network, state, visit.level).sum(dim=1)
         found = [
             torch.autograd.grad(estimate[:, row, column].sum(), state, retain_graph=True)[0].sum(dim=1)
             for row, column in pixels

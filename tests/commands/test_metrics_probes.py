@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from ihdm.config.experiments import NetworkSettings
-from ihdm.config.settings import HeatSettings
+from ihdm.config.processes import HeatSettings
 from ihdm.models.network import build_network, save_network
 
 ROOT = Path(__file__).parents[2]

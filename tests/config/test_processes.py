@@ -9,11 +9,11 @@ from ihdm.config.processes import (
     PAPER,
     BlurringSettings,
     DiffusionSettings,
+    HeatSettings,
     SamplerSettings,
     default_sampler,
     observed_levels,
 )
-from ihdm.config.settings import HeatSettings
 
 HEAT = HeatSettings(kind="heat", sigma=0.01, num_levels=40, blur_sigma_max=4.0)
 DIFFUSION = DiffusionSettings(kind="diffusion", num_levels=40)

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ihdm.calibration import Calibration
-from ihdm.config.processes import DiffusionSettings
-from ihdm.config.settings import HeatSettings
+from ihdm.config.processes import DiffusionSettings, HeatSettings
 from ihdm.errors import UserError
 from ihdm.metrics import asymptotics
 from ihdm.metrics.asymptotics import (
@@ -25,6 +24,7 @@ from ihdm.metrics.asymptotics import (
     toy_rows,
 )
 from ihdm.metrics.spectrum import annulus_members, radial_frequencies
+from ihdm.predictions import prediction_of
 from ihdm.processes import build_process
 
 SIZE = 8
@@ -103,7 +103,7 @@ def test_errors_of_an_exact_network_are_the_closed_forms(gaussian):
 def exact_calibration(process, variance):
     """What a perfect network leaves: gain 1/a_r, but none of modes that rounding drowns, and the posterior variance."""
     levels = range(1, process.num_levels + 1)
-    reference = [np.exp(-process.log_scale(process.reference(level))) for level in levels]
+    reference = [np.exp(-process.log_scale(prediction_of(None, process).reference(level))) for level in levels]
     power = [np.exp(process.log_scale(level)) ** 2 for level in levels]
     gain = np.where(np.stack(power) * variance > 1e-9 * HEAT.sigma**2, np.stack(reference), 0)
     residual = variance * HEAT.sigma**2 / (np.stack(power) * variance + HEAT.sigma**2)

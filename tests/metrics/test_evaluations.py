@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from ihdm.calibration import measure
-from ihdm.config.processes import DDIM, PAPER, DiffusionSettings, SamplerSettings, with_evaluations
-from ihdm.config.settings import HeatSettings
+from ihdm.config.processes import DDIM, PAPER, DiffusionSettings, HeatSettings, SamplerSettings, with_evaluations
 from ihdm.config.stages import DistanceSettings, JointSettings, SamplingSettings, StudySettings
 from ihdm.errors import UserError
 from ihdm.metrics.evaluations import Reference, count_sets, study_row, study_sets

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from ihdm.config.settings import HeatSettings
+from ihdm.config.processes import HeatSettings
 from ihdm.config.stages import ErrorSettings
 from ihdm.errors import UserError
 from ihdm.heat import heat_process

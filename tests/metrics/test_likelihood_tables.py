@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as st_numpy
 from scipy.optimize import minimize_scalar
 
 from ihdm.__main__ import main
-from ihdm.config.settings import HeatSettings
+from ihdm.config.processes import HeatSettings
 from ihdm.config.stages import ErrorSettings, LikelihoodSettings, SweptExperiment, SweptExperiments
 from ihdm.heat import HeatProcess, cosine_basis, decay, heat_process
 from ihdm.likelihood import best_deltas, prior_kl_bounds, squared_distances, transition_terms

@@ -11,8 +11,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ihdm.config.experiments import NetworkSettings
+from ihdm.config.processes import HeatSettings
 from ihdm.config.reading import read_config
-from ihdm.config.settings import ComputeSettings, HeatSettings
+from ihdm.config.settings import ComputeSettings
 from ihdm.errors import UserError
 from ihdm.models.network import (
     CONFIG_NAME,

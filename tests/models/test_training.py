@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save, save_file
 from typer.testing import CliRunner
 
 from ihdm.__main__ import app
-from ihdm.config.processes import DiffusionSettings
-from ihdm.config.settings import HeatSettings, RunSettings
+from ihdm.config.processes import DiffusionSettings, HeatSettings
+from ihdm.config.settings import RunSettings
 from ihdm.config.stages import ErrorSettings
 from ihdm.errors import InterruptedTrainingError, UserError
 from ihdm.metrics.heldout import held_out_errors
@@ -24,7 +24,6 @@ from ihdm.models.network import WEIGHTS_NAME, Deblurrer, save_network, save_tens
 from ihdm.models.state import FINISHED_NAME, HISTORY_NAME, PREVIOUS_NAME, STATE_NAME, History, finish
 from ihdm.models.training import train
 from ihdm.models.unet import UNet
-from ihdm.objective import deblurring_loss
 from ihdm.storage.files import sha256
 from ihdm.storage.provenance import read_record
 
@@ -268,7 +267,7 @@ def test_state_before_any_successful_step(make_experiment, images, tmp_path, mon
             os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr("ihdm.processes.heat.deblurring_loss", lambda *arguments: deblurring_loss(*arguments) * torch.nan)
+        patch.setattr("ihdm.predictions.prediction.squared_error", lambda mean, _: torch.nan * mean.flatten(1).sum(1))
         with pytest.raises(InterruptedTrainingError):
             train(experiment, images, state, run=RunSettings(), report=stop)
     _, history = train(experiment, images, state, run=RunSettings())

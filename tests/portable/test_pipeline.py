@@ -14,6 +14,7 @@ from ihdm.config.processes import SAMPLERS
 from ihdm.errors import UserError
 from ihdm.portable.network import as_deblurrer
 from ihdm.portable.pipeline import IHDMPipeline
+from ihdm.predictions import prediction_of
 from ihdm.processes import build_process
 from ihdm.samplers import plan_steps, visits
 
@@ -53,7 +54,7 @@ def test_images_are_those_of_the_workflows_sampler(process, make_pipeline):
     found = pipeline(2, starts=start, output_type="pt").images
     sampler = pipeline.scheduler.sampler
     delta = pipeline.scheduler.delta if sampler.uses_delta else 0.0
-    steps = plan_steps(built, sampler, delta)
+    steps = plan_steps(prediction_of(None, built), sampler, delta)
     *_, last = visits(as_deblurrer(pipeline.unet, "no"), built, steps, start, draws)
     assert torch.equal(found, built.from_range(last.mean).clamp(0, 1))
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from ihdm.calibration import Calibration, measure
-from ihdm.config.settings import HeatSettings
+from ihdm.config.processes import HeatSettings
 from ihdm.errors import UserError
 from ihdm.portable import prior as priors
 from ihdm.portable.prior import (

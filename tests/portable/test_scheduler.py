@@ -11,6 +11,7 @@ from ihdm.config.processes import SAMPLERS, SamplerSettings
 from ihdm.errors import UserError
 from ihdm.portable.pictures import NAMED_SAMPLERS
 from ihdm.portable.scheduler import IHDMScheduler
+from ihdm.predictions import prediction_of
 from ihdm.processes import build_process
 from ihdm.samplers import plan_steps, visits
 from ihdm.sampling import SeededNoise
@@ -64,7 +65,7 @@ def test_steps_are_those_of_the_workflow_bit_for_bit(process, name, linear_netwo
     start = torch.rand((3, 2, 8, 8), generator=torch.Generator().manual_seed(0))
     noise = SeededNoise(0, range(3), process["num_levels"], (2, 8, 8))
     delta = 1.25 * built.deviation(process["num_levels"]) if sampler.uses_delta else 0.0
-    *_, last = visits(network, built, plan_steps(built, sampler, delta), start, noise)
+    *_, last = visits(network, built, plan_steps(prediction_of(None, built), sampler, delta), start, noise)
     if process["kind"] != "heat":
         scheduler.delta_ratio = delta / scheduler.deviation
     assert torch.equal(sample(scheduler, network, start, noise), last.mean)
@@ -117,7 +118,7 @@ def test_added_noise_is_that_of_the_process(process):
     built = build_process(scheduler.process_settings, 8)
     images, noise = torch.rand(5, 1, 8, 8), torch.randn(5, 1, 8, 8)
     levels = torch.tensor([1, 2, 3, 5, 6])
-    expected, _ = built.pair(images, levels, noise)
+    expected = built.draw(images, levels, noise)
     torch.testing.assert_close(scheduler.add_noise(built.to_range(images), noise, levels), expected)
 
 
@@ -187,7 +188,7 @@ def test_measured_noise_is_used_where_it_was_measured(linear_network):
     built = build_process(scheduler.process_settings, 8)
     sampler = scheduler.sampler.model_copy(update={"evaluations": 3})
     start, noise = torch.rand(2, 1, 8, 8), SeededNoise(0, range(2), 6, (1, 8, 8))
-    steps = plan_steps(built, sampler, calibration=scheduler.calibration)
+    steps = plan_steps(prediction_of(None, built), sampler, calibration=scheduler.calibration)
     *_, last = visits(linear_network(6), built, steps, start, noise)
     assert torch.equal(sample(scheduler, linear_network(6), start, noise), last.mean)
 

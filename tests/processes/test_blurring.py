@@ -7,6 +7,7 @@ from scipy import stats
 
 from ihdm.config.processes import ANCESTRAL, DDIM, BlurringSettings, DiffusionSettings
 from ihdm.heat import eigenvalues
+from ihdm.predictions import prediction_of
 from ihdm.processes import build_process
 from ihdm.samplers import clean_weight, coupling, open_variance, plan_step, plan_steps, visits
 
@@ -111,7 +112,7 @@ def test_ancestral_steps_are_those_of_the_paper(num_levels, guard, tolerance):
         clean, noise = rng.standard_normal((2, SIZE, SIZE))
         noisy = before[0] * clean + before[1] * noise
         mean, deviation = papers_step(noisy, noise, before, after, guard)
-        step = plan_step(process, ANCESTRAL, level, level - 1, 0.0, None)
+        step = plan_step(prediction_of(None, process), ANCESTRAL, level, level - 1, 0.0, None)
         found = step.keep * noisy + step.mean * (noisy - process.deviation(level) * noise)
         np.testing.assert_allclose(found, mean, atol=tolerance)
         if level > 1:  # nothing is drawn for the image
@@ -134,11 +135,14 @@ def test_without_blur_it_is_diffusion(schedule, sampler):
     rng = torch.Generator().manual_seed(0)
     images, noise = torch.rand((4, 1, SIZE, SIZE), generator=rng), torch.randn((100, 4, 1, SIZE, SIZE), generator=rng)
     levels = torch.tensor([1, 10, 50, 100])
-    pairs = [process.pair(images, levels, noise[0]) for process in (blurring, diffusion)]
+    pairs = [process.draw(images, levels, noise[0]) for process in (blurring, diffusion)]
     torch.testing.assert_close(pairs[0], pairs[1], atol=1e-6, rtol=0)
     network = noise_network(diffusion)
     found, expected = (
-        [visit.mean for visit in visits(network, process, plan_steps(process, sampler), noise[0], noise)]
+        [
+            visit.mean
+            for visit in visits(network, process, plan_steps(prediction_of(None, process), sampler), noise[0], noise)
+        ]
         for process in (blurring, diffusion)
     )
     for one, other in zip(found, expected, strict=True):
@@ -151,8 +155,7 @@ def test_pairs_have_the_moments_of_the_level(level):
     rng = torch.Generator().manual_seed(level)
     image = torch.rand((1, 1, SIZE, SIZE), generator=rng)
     noise = torch.randn((count, 1, SIZE, SIZE), generator=rng)
-    noisy, target = process.pair(image.expand(count, -1, -1, -1), torch.full((count,), level), noise)
-    assert torch.equal(target, noise)
+    noisy = process.draw(image.expand(count, -1, -1, -1), torch.full((count,), level), noise)
     found = process.transform(noisy)[:, 0].double().numpy()
     clean = process.transform(process.to_range(image))[0, 0].double().numpy()
     variance = process.deviation(level) ** 2
@@ -166,8 +169,8 @@ def test_the_true_noise_gives_the_blurred_image_back():
     process = make_process(num_levels=100)
     rng = torch.Generator().manual_seed(0)
     images, noise = torch.rand((4, 3, SIZE, SIZE), generator=rng), torch.randn((4, 3, SIZE, SIZE), generator=rng)
-    noisy, _ = process.pair(images, torch.full((4,), 40), noise)
-    estimate = process.transform(process.estimate(lambda _noisy, _levels: noise, noisy, 40))
+    noisy = process.draw(images, torch.full((4,), 40), noise)
+    estimate = process.transform(prediction_of(None, process).estimate(lambda _noisy, _levels: noise, noisy, 40))
     expected = torch.as_tensor(scales(process, 40)).float() * process.transform(process.to_range(images))
     torch.testing.assert_close(estimate, expected, atol=1e-5, rtol=0)
 

@@ -115,7 +115,7 @@ def test_paths_have_a_row_for_each_level(monkeypatch):
 
 def test_tables_are_those_of_what_is_probed_and_of_networks_with_the_limit():
     config = read_config(Path(__file__).parents[2] / "workflow/config/smoke.yaml")
-    rivals = [name for name, variant in config.variants.items() if not variant.experiment.process.has_delta]
+    rivals = [name for name, variant in config.variants.items() if not variant.experiment.has_paper_bound]
     config = config.model_copy(update={"probes": ("digits", rivals[0])})
     for section in (interpolation, hierarchy, generation, cumulative_sums, input_gradients):
         name = section.__name__.rpartition(".")[2]

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from ihdm.calibration import Calibration
-from ihdm.config.processes import BlurringSettings, DiffusionSettings, SamplerSettings
-from ihdm.config.settings import HeatSettings
+from ihdm.config.processes import BlurringSettings, DiffusionSettings, HeatSettings, SamplerSettings
 from ihdm.heat import cosine_basis
+from ihdm.predictions import prediction_of
 from ihdm.processes import Process, build_process
 from ihdm.restoration.solvers import Restorer
 
@@ -39,7 +39,7 @@ def residual(process: Process, power: np.ndarray, level: int) -> np.ndarray:
 def calibrated(process: Process, power: np.ndarray) -> Calibration:
     """What would be measured of a network that predicts posterior means."""
     levels = range(1, process.num_levels + 1)
-    kept = np.stack([scales(process, process.reference(level)) for level in levels])
+    kept = np.stack([scales(process, prediction_of(None, process).reference(level)) for level in levels])
     # Of modes that have vanished nothing is estimated, nor can it be in float32.
     gains = np.where(kept > 1e-6, 1 / np.maximum(kept, 1e-6), 0.0)
     residuals = np.stack([residual(process, power, level) for level in levels])

@@ -41,7 +41,7 @@ def test_the_process_is_on_the_cpu_and_the_network_where_the_pipeline_is(restore
         assert {states.device.type, levels.device.type} == {"meta"}
         return torch.zeros(states.shape)
 
-    monkeypatch.setattr("ihdm.portable.restoring.as_deblurrer", lambda _unet, _precision: remote)
+    monkeypatch.setattr("ihdm.portable.restoring.as_deblurrer", lambda *_: remote)
     pipeline = SimpleNamespace(
         calibration=SimpleNamespace(table=lambda: made.calibration),
         scheduler=IHDMScheduler({"kind": "diffusion", "num_levels": 25, "clip": False}),

@@ -191,7 +191,7 @@ def test_the_mode_follows_the_measurement_the_more_it_counts(restorer, images):
 
 def test_solvers_for_blur_are_for_heat(restorer, images):
     how = measurement(PROBLEMS["blur"], SIZE)
-    with pytest.raises(TypeError, match="heat alone"):
+    with pytest.raises(TypeError, match="blurred images"):
         restorer("diffusion").start(how, 1.0, 0, how.measure(images[:1], 0), [(0, 0)])
 
 

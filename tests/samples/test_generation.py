@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ihdm.config.experiments import NetworkSettings
-from ihdm.config.processes import DDIM
-from ihdm.config.settings import HeatSettings
+from ihdm.config.processes import DDIM, HeatSettings
 from ihdm.config.stages import SamplingSettings
 from ihdm.heat import HeatProcess
 from ihdm.models.network import Deblurrer, build_network

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from ihdm.config.experiments import NetworkSettings
-from ihdm.config.settings import HeatSettings
+from ihdm.config.processes import HeatSettings
 from ihdm.config.stages import SamplingSettings
 from ihdm.errors import UserError
 from ihdm.models.network import build_network, save_network

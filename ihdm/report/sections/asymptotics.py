@@ -32,7 +32,7 @@ def parts(config: Config) -> list[str]:
     return [
         f"metrics/asymptotics/{name}.csv"
         for name, variant in probed.items()
-        if variant.is_trained and variant.experiment.process.has_delta
+        if variant.is_trained and variant.experiment.has_paper_bound
     ]
 
 

@@ -1,0 +1,93 @@
+"""The interface of predictions: what a network sees of a state, what it predicts, and what that says of the image.
+
+A prediction knows a process by its a_k, s_k and range alone, and a process knows nothing of predictions.
+"""
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ihdm.heat import Images
+from ihdm.objective import Network, squared_error
+from ihdm.processes.process import Process
+
+
+class Prediction(ABC):
+    """What networks of a process predict.
+
+    Args:
+        process: the process.
+
+    Attributes:
+        is_loss_summed: whether the loss of an image is a sum over its pixels and channels; by default it is their mean.
+    """
+
+    is_loss_summed: bool = False
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+
+    # Training.
+
+    def network_input(
+        self,
+        noisy: Images,
+        levels: Int[Tensor, "batch"],  # noqa: ARG002 (some predictions need them)
+    ) -> Images:
+        """Return what the network sees of u_k: by default u_k itself."""
+        return noisy
+
+    @abstractmethod
+    def target(self, images: Images, levels: Int[Tensor, "batch"], noise: Images) -> Images:
+        """Return what is to be predicted; arguments are those of :meth:`ihdm.processes.process.Process.draw`."""
+
+    def compared(
+        self,
+        output: Images,
+        noisy: Images,  # noqa: ARG002 (some predictions need them)
+        levels: Int[Tensor, "batch"],  # noqa: ARG002
+    ) -> Images:
+        """Return what is compared with the target, from the network's output at u_k: by default the output."""
+        return output
+
+    def loss(
+        self, network: Network, images: Images, levels: Int[Tensor, "batch"], noise: Images
+    ) -> Float[Tensor, "batch"]:
+        """Return the loss of each image: the squared error of the prediction, summed or averaged."""
+        noisy, target = self.process.draw(images, levels, noise), self.target(images, levels, noise)
+        output = network(self.network_input(noisy, levels), levels)
+        errors = squared_error(self.compared(output, noisy, levels), target)
+        return errors if self.is_loss_summed else errors / images[0].numel()
+
+    @abstractmethod
+    def untrained_error(self, images: Images, levels: Int[Tensor, "batch"]) -> Float[Tensor, "batch"]:
+        """Return the expected squared error of an output of zero."""
+
+    def untrained_noise(self, level: int) -> float:  # noqa: ARG002
+        """Return the standard deviation of the noise in the error of an output of zero: by default 1."""
+        return 1.0
+
+    # Sampling.
+
+    @abstractmethod
+    def reference(self, level: int) -> int:
+        """Return the level r whose a_r ⊙ r(u₀) is estimated at level k, in 0…k."""
+
+    @abstractmethod
+    def read(self, output: Images, noisy: Images, level: int) -> Images:
+        """Return the estimate of a_r ⊙ r(u₀), in the process's range and not clipped, from the output at u_k."""
+
+    def raw_estimate(self, network: Network, noisy: Images, level: int) -> Images:
+        """Return the same from u_k itself."""
+        levels = torch.full((len(noisy),), level, device=noisy.device)
+        return self.read(network(self.network_input(noisy, levels), levels), noisy, level)
+
+    def clipped(self, raw: Images, level: int) -> Images:
+        """Return an estimate without values that no image has, if it is of the clean image."""
+        return raw if self.reference(level) else self.process.clipped(raw)
+
+    def estimate(self, network: Network, noisy: Images, level: int) -> Images:
+        """Return the estimate of a_r ⊙ r(u₀) given u_k, in the process's range."""
+        return self.clipped(self.raw_estimate(network, noisy, level), level)
