@@ -54,7 +54,7 @@ def check(
         table = checked({path.stem: read_table(path) for path in paths}, scale)
         for file, text in zip(files, (table.to_csv(index=False), as_markdown(table), as_json(table)), strict=True):
             with atomic_path(file) as temporary:
-                temporary.write_text(text)
+                temporary.write_text(text, encoding="utf-8")
 
 
 def _scale(settings: str | None, results: Path | None) -> "Config":

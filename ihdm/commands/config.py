@@ -57,7 +57,7 @@ def new(
     results = Path("results", re.sub("[^A-Za-z0-9_-]+", "_", path.stem))
     text = scale_text(example_scale(str(results), dataset, numbers["train"], numbers["test"]))
     with atomic_path(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
     typer.echo(f"{path} is written; see how it begins")
 
 

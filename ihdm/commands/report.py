@@ -43,7 +43,7 @@ def page(
         with missing_columns_told(found.files):
             text = report_page(found, claims, captions, stale_notices(kept))
         with atomic_path(output) as temporary:
-            temporary.write_text(text)
+            temporary.write_text(text, encoding="utf-8")
 
 
 @app.command()
@@ -64,6 +64,8 @@ def compare(
     if wrong := [path for path in output if path.suffix not in (".html", ".csv")]:
         raise UserError(f"--output {wrong[0]}: give a page, .html, or a table, .csv")
     files = [numbers_file(path) for path in runs]
+    if same := [path for path in output if path.resolve() in {file.resolve() for file in files}]:
+        raise UserError(f"--output {same[0]}: is one of the tables to compare; give another path")
     meta = output[0].with_name(f"{output[0].stem}.meta.json")
     with record(output, command="report compare", inputs=files, settings={"runs": list(map(str, runs))}, meta=meta):
         (first, *others) = zip(map(str, runs), map(read_numbers, files), strict=True)
@@ -71,7 +73,7 @@ def compare(
         for path in output:
             with atomic_path(path) as temporary:
                 if path.suffix == ".html":
-                    temporary.write_text(comparison_page(comparisons))
+                    temporary.write_text(comparison_page(comparisons), encoding="utf-8")
                 else:
                     as_rows(comparisons).to_csv(temporary, index=False)
     for part in comparisons:

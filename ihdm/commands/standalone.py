@@ -183,9 +183,9 @@ def evaluate(
         write_table(table, output)
     if card:
         path = model / CARD_NAME
-        text = with_evaluation(path.read_text() if path.exists() else "", distance_lines(table))
+        text = with_evaluation(path.read_text(encoding="utf-8") if path.exists() else "", distance_lines(table))
         with atomic_path(path) as temporary:
-            temporary.write_text(text)
+            temporary.write_text(text, encoding="utf-8")
     typer.echo("\n".join(distance_lines(table)))
 
 

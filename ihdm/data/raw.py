@@ -153,7 +153,7 @@ def _trusted(hashes: dict[str, str] | None, path: Path, folder: Path) -> dict[st
         f"{path}: no SHA-256 is published for it; {digest} is trusted on first use, recorded in {folder / HASHES_NAME}"
     )
     with disk_errors(folder), atomic_path(folder / HASHES_NAME) as temporary:
-        temporary.write_text(json.dumps(hashes, indent=2) + "\n")
+        temporary.write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf-8")
     return {"sha256": digest, "trust": "first use"}
 
 
@@ -166,7 +166,7 @@ def _remembered(folder: Path, name: str) -> dict[str, str | None]:
 def _read_hashes(folder: Path) -> dict[str, str]:
     path = folder / HASHES_NAME
     try:
-        hashes: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        hashes: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error}); mend or delete it") from None
     return hashes

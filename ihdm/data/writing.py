@@ -112,7 +112,7 @@ def _describe(partial: Path, path: Path, description: Mapping[str, object]) -> N
         "sha256": sha256(partial),
     }
     with atomic_path(path.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _write_array(images: StoredImages, settings: DatasetSettings, path: Path) -> Found:
@@ -211,7 +211,7 @@ def _usable_chunks(journal: Path, keys: list[str], stored: int, *, keep_broken: 
             break
         done.append(chunk)
     with atomic_path(journal) as temporary:
-        temporary.write_text("".join(json.dumps(chunk) + "\n" for chunk in done))
+        temporary.write_text("".join(json.dumps(chunk) + "\n" for chunk in done), encoding="utf-8")
     return done
 
 

@@ -153,7 +153,7 @@ def save_network(
         content = to_diffusers(network.preset) | {PROCESS_KEY: process.model_dump(mode="json")}
         if prediction is not None:
             content[PREDICTION_KEY] = PREDICTION.dump_python(prediction, mode="json")
-        temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+        temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     save_tensors(network.state_dict(), weights, {"format": "pt"})
 
 

@@ -61,7 +61,7 @@ def read_origin(folder: Path) -> Origin:
     """
     training = read_record(folder / RECORD_NAME)
     try:
-        process = json.loads((folder / CONFIG_NAME).read_text())[PROCESS_KEY]
+        process = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))[PROCESS_KEY]
         arrays = ((path, known) for path, known in training["inputs"].items() if path.endswith(".npy"))
         images, images_sha256 = next(arrays, (None, ""))
         kept = {name: training["settings"][name] for name in ("seed", "num_train")}

@@ -273,7 +273,7 @@ class History:
         self.path = path
         self.rows = [row for row in _read_rows(path) if row["step"] < step + ("level" not in row)]
         with atomic_path(path) as temporary:
-            temporary.write_text("".join(json.dumps(row) + "\n" for row in self.rows))
+            temporary.write_text("".join(json.dumps(row) + "\n" for row in self.rows), encoding="utf-8")
 
     def append(self, *rows: Row) -> None:
         """Add entries."""

@@ -118,8 +118,10 @@ def _started(kind: str, folder: Path, name: str) -> Any:  # noqa: ANN401 (a trac
     else:
         known = folder / RUN_NAME
         if not known.exists():
-            known.write_text(secrets.token_hex(8))
-        tracker = LOGGER_TYPE_TO_CLASS[kind](PROJECT, name=name, id=known.read_text(), resume="allow", dir=str(folder))
+            known.write_text(secrets.token_hex(8), encoding="utf-8")
+        tracker = LOGGER_TYPE_TO_CLASS[kind](
+            PROJECT, name=name, id=known.read_text(encoding="utf-8"), resume="allow", dir=str(folder)
+        )
     tracker.start()
     return tracker
 

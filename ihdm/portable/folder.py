@@ -143,7 +143,7 @@ def save(pipeline: IHDMPipeline, folder: Path, card: str, sheet: StoredImages | 
     require_room(folder)
     with atomic_folder(folder) as filled:
         pipeline.save_pretrained(filled)
-        (filled / CARD_NAME).write_text(card)
+        (filled / CARD_NAME).write_text(card, encoding="utf-8")
         if sheet is not None:
             save_grid(sheet, filled / SHEET_NAME)
         for path in filled.rglob("*.safetensors"):
@@ -223,7 +223,7 @@ def is_pipeline(folder: Path) -> bool:
 def description_of(train: Path) -> Mapping[str, Any]:
     """Return the description that lies beside prepared images; empty if there is none that can be read."""
     try:
-        found = json.loads(train.with_suffix(".json").read_text())
+        found = json.loads(train.with_suffix(".json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -101,7 +101,7 @@ def version_of(dataset: DatasetSettings, pictures: Path) -> str:
 def keep_version(folder: Path, version: str) -> None:
     """Write beside prepared images which pictures they were made of."""
     with atomic_path(folder / VERSION_NAME) as temporary:
-        temporary.write_text(version)
+        temporary.write_text(version, encoding="utf-8")
 
 
 def forget_version(folder: Path) -> None:
@@ -114,7 +114,7 @@ def is_prepared(folder: Path, dataset: DatasetSettings, version: str) -> bool:
     kept = folder / VERSION_NAME
     is_whole = all((folder / f"{split}.npy").exists() for split in ("train", "test"))
     is_as_asked = was_made_with(folder / "data.meta.json", dataset)
-    return is_whole and is_as_asked and kept.exists() and kept.read_text() == version
+    return is_whole and is_as_asked and kept.exists() and kept.read_text(encoding="utf-8") == version
 
 
 @contextmanager

@@ -82,6 +82,9 @@ def compare(first: tuple[str, pd.DataFrame], second: tuple[str, pd.DataFrame]) -
     Args:
         first: name and numbers of the run that is compared with.
         second: name and numbers of the other.
+
+    Raises:
+        UserError: if they have no measure in common that has a value and an error in both.
     """
     (first_name, one), (second_name, other) = first, second
     keys = [*KEYS, *(key for key in MORE_KEYS if key in one.columns and key in other.columns)]
@@ -92,7 +95,12 @@ def compare(first: tuple[str, pd.DataFrame], second: tuple[str, pd.DataFrame]) -
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(difference == 0, 0.0, difference / error)
     joint = joint.assign(difference=difference, error=error, ratio=ratio, moved=np.abs(ratio) > NORMAL_95)
-    rows = joint[error.notna()]
+    rows = joint[error.notna() & difference.notna()]
+    if rows.empty:
+        raise UserError(
+            f"{second_name} has no measure in common with {first_name} that has a value and an error in both; compare "
+            "runs of the same scale"
+        )
     rows = rows.iloc[np.argsort(-rows["ratio"].abs().to_numpy(), kind="stable")].reset_index(drop=True)
     return Comparison(first_name, second_name, rows, len(parts[0]) + len(parts[1]) - 2 * len(rows))
 

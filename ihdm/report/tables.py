@@ -193,7 +193,7 @@ def write_table(table: pd.DataFrame, caption: str, output: Path) -> None:
     }
     for ending in ENDINGS:
         with atomic_path(output.with_suffix(ending)) as temporary:
-            temporary.write_text(texts[ending])
+            temporary.write_text(texts[ending], encoding="utf-8")
 
 
 LATEX = {

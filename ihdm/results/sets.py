@@ -171,7 +171,7 @@ class DataSet:
         """
         path = self.folder / f"{split}.json"
         try:
-            content: dict[str, Any] = json.loads(path.read_text())
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UserError(
                 f"{path}: no description can be read from it ({error}); prepare the data set again"

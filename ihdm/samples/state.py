@@ -131,7 +131,7 @@ def _open(state: Path, shape: tuple[int, ...], origin: str) -> tuple[_Arrays, in
 def _read_progress(state: Path, origin: str) -> int | None:
     """Return how many samples of this origin are finished; None if none were begun, or the record is damaged."""
     try:
-        known = json.loads((state / PROGRESS_NAME).read_text())
+        known = json.loads((state / PROGRESS_NAME).read_text(encoding="utf-8"))
         return int(known["done"]) if known["origin"] == origin else None
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
@@ -139,7 +139,7 @@ def _read_progress(state: Path, origin: str) -> int | None:
 
 def _save_progress(state: Path, done: int, origin: str) -> None:
     with atomic_path(state / PROGRESS_NAME) as temporary:
-        temporary.write_text(json.dumps({"done": done, "origin": origin}))
+        temporary.write_text(json.dumps({"done": done, "origin": origin}), encoding="utf-8")
 
 
 def shard_devices(shards: Sequence[Path]) -> str:

@@ -175,4 +175,4 @@ def record(
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     with atomic_path(meta or outputs[0].with_suffix(".meta.json")) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

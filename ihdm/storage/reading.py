@@ -3,6 +3,7 @@
 A split of a data set is stored as ``NAME.npy`` (uint8, N×H×W×C) with ``NAME.json`` beside it, samples in the same way.
 """
 
+import json
 import tokenize
 import zipfile
 import zlib
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ihdm.errors import UserError
+from ihdm.errors import UserError, shown
+from ihdm.storage.files import sha256
 from ihdm.storage.images import StoredImages
 
 if TYPE_CHECKING:
@@ -25,6 +27,15 @@ DAMAGED = (
 )
 """What NumPy and pandas raise for files that are damaged, cut short or something else altogether."""
 ADVICE = "give the right file, or delete it and run the stage that makes it again"
+
+
+TEXT_COLUMNS = frozenset(
+    ("dataset", "experiment", "base", "swept", "sampler", "set", "metric", "extractor", "extractor_sha256", "reference")
+)
+"""Columns of names, which can look like numbers."""
+NUMBER_COLUMNS = frozenset(
+    ("value", "standard_error", "low", "high", "delta_ratio", "bits_per_dim", "null", "fraction", "frequency")
+)
 
 
 def read_array(path: Path) -> np.ndarray:
@@ -55,20 +66,42 @@ def read_archive(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def read_table(path: Path, columns: Sequence[str] = ()) -> "pd.DataFrame":
-    """Read a table, .csv.
+    """Read a table, .csv: names as text, whatever they look like, and only empty cells and NaN as missing.
 
     Raises:
-        UserError: if the file holds none, or one without one of these columns.
+        UserError: if the file holds none, one without rows or without one of these columns, one with text for numbers,
+            or another than its record describes.
     """
     import pandas as pd
 
     try:
-        table = pd.read_csv(path)
-        if missing := [name for name in columns if name not in table.columns]:
-            raise ValueError(f"its columns are {', '.join(map(str, table.columns))}, but no {' and no '.join(missing)}")
+        found = list(pd.read_csv(path, nrows=0).columns)
+        if missing := [name for name in columns if name not in found]:
+            raise ValueError(f"its columns are {', '.join(map(str, found))}, but no {' and no '.join(missing)}")
+        missing_values = {name: [""] if name in TEXT_COLUMNS else ["", "nan", "NaN"] for name in found}
+        types = {name: str for name in found if name in TEXT_COLUMNS}
+        table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=missing_values)
+        if table.empty:
+            raise ValueError("it has no rows")
+        for name in set(found) & NUMBER_COLUMNS:
+            numbers = pd.to_numeric(table[name], errors="coerce")
+            if (wrong := table[name][numbers.isna() & table[name].notna()]).size:
+                raise ValueError(f"column {name} holds {shown(wrong.iloc[0])} where a number belongs")
     except DAMAGED as error:
         raise _unreadable(path, ".csv table", error) from None
+    _require_as_recorded(path)
     return table
+
+
+def _require_as_recorded(path: Path) -> None:
+    """Refuse a file that its record describes otherwise, as one that was cut short or edited."""
+    try:
+        outputs = json.loads(path.with_suffix(".meta.json").read_text(encoding="utf-8"))["outputs"]
+        recorded = {Path(name).name: digest for name, digest in outputs.items()}
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return  # no record of this file alone
+    if path.name in recorded and recorded[path.name] != sha256(path):
+        raise UserError(f"{path}: is not the file that {path.stem}.meta.json describes; {ADVICE}")
 
 
 @contextmanager

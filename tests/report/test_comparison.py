@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ihdm.errors import UserError
 from ihdm.report.comparison import compare, comparison_page
 
 ROOT = Path(__file__).parents[2]
@@ -35,13 +36,22 @@ def test_equal_values_do_not_move_whatever_their_error():
 def test_what_one_run_alone_has_or_has_no_error_is_counted_and_left_out():
     found = compare(("a", numbers(1.0, 2.0)), ("b", pd.concat([numbers(1.0), numbers(2.0, experiment="other")])))
     assert (len(found.rows), found.num_single) == (1, 2)
-    found = compare(("a", numbers(1.0, error=float("nan"))), ("b", numbers(9.0)))
-    assert (len(found.rows), found.num_single) == (0, 2)
+    missing = numbers(2.0, experiment="other", error=float("nan"))
+    found = compare(("a", pd.concat([numbers(1.0), missing])), ("b", pd.concat([numbers(1.0), missing])))
+    assert (len(found.rows), found.num_single) == (1, 2)
 
 
-def test_distances_in_other_features_are_others():
-    found = compare(("a", numbers(1.0)), ("b", numbers(9.0, extractor="pca64")))
-    assert found.rows.empty
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (numbers(1.0), numbers(9.0, extractor="pca64")),
+        (numbers(1.0, error=float("nan")), numbers(9.0)),
+        (numbers(float("nan")), numbers(9.0)),
+    ],
+)
+def test_runs_with_nothing_to_compare_are_refused(first, second):
+    with pytest.raises(UserError, match="b has no measure in common with a that has a value and an error in both"):
+        compare(("a", first), ("b", second))
 
 
 def test_rows_that_nothing_tells_apart_are_left_out():

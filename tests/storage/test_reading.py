@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ihdm.errors import UserError
+from ihdm.storage.provenance import record
 from ihdm.storage.reading import open_images, read_archive, read_array, read_table, require_one_shape
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8)
@@ -96,3 +97,28 @@ def test_images_of_one_size():
     require_one_shape({"a": IMAGES, "b": IMAGES[:2]})
     with pytest.raises(UserError, match="a holds images of 8×8×1 but c of 8×4×1; they must be of one size"):
         require_one_shape({"a": IMAGES, "b": IMAGES, "c": IMAGES[:, :, :4]})
+
+
+def test_names_stay_text_and_numbers_must_be_numbers(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("experiment,set,value\n007,NA,1.5\nnan,1e3,\n")
+    table = read_table(path)
+    assert table["experiment"].tolist() == ["007", "nan"]
+    assert table["set"].tolist() == ["NA", "1e3"]
+    assert table["value"].isna().tolist() == [False, True]
+    path.write_text("experiment,value\na,much\n")
+    with pytest.raises(UserError, match="column value holds 'much' where a number belongs"):
+        read_table(path)
+    path.write_text("experiment,value\n")
+    with pytest.raises(UserError, match="it has no rows"):
+        read_table(path)
+
+
+def test_a_table_that_was_cut_is_not_read(tmp_path):
+    path = tmp_path / "table.csv"
+    with record([path], command="report compare", settings={}):
+        path.write_text("experiment,value\na,1\nb,2\n")
+    assert len(read_table(path)) == 2
+    path.write_text("experiment,value\na,1\n")
+    with pytest.raises(UserError, match=r"is not the file that table\.meta\.json describes; give the right file"):
+        read_table(path)

@@ -224,7 +224,7 @@ def features_folder(dataset):
 def captions_of_figures():
     """The captions of all figures, which the page tells."""
     folder = Path(captions_folder(None, None))
-    return [(folder / f"{figure}.rst").read_text() for figure in settings.figures]
+    return [(folder / f"{figure}.rst").read_text(encoding="utf-8") for figure in settings.figures]
 
 
 def captions_folder(wildcards, resources):

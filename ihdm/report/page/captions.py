@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 def caption(folder: Path | None, figure: str) -> Markup:
     """Return the caption of a figure from ``NAME.rst`` in a folder; nothing if it has none."""
     path = folder / f"{figure}.rst" if folder else None
-    return as_html(path.read_text()) if path and path.exists() else Markup("")
+    return as_html(path.read_text(encoding="utf-8")) if path and path.exists() else Markup("")
 
 
 def as_html(text: str) -> Markup:

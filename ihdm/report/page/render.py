@@ -33,7 +33,7 @@ def render(template: str, **content: Any) -> str:  # noqa: ANN401 (what a templa
 
 
 def _asset(name: str) -> Markup:
-    return Markup((TEMPLATES / name).read_text())  # noqa: S704 (ours)
+    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))  # noqa: S704 (ours)
 
 
 def _json(value: Any) -> Markup:  # noqa: ANN401 (whatever JSON can be made of)
