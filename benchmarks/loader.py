@@ -100,7 +100,7 @@ def speed() -> None:
 
 def anonymous_megabytes() -> float:
     """Return this process's memory that no file backs."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024
 
 

@@ -20,7 +20,7 @@ WARM_UP, STEPS = 20, 300
 
 def memory(kind: str) -> float:
     """Return this process's resident memory in MB: ``RssAnon``, its own, or ``RssFile``, mapped from files."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     (kilobytes,) = (line.split()[1] for line in lines if line.startswith(f"{kind}:"))
     return int(kilobytes) * 1024 / 1e6
 
