@@ -8,17 +8,13 @@ import typer
 from ihdm.commands.options import (
     ExtractorOption,
     InceptionOption,
-    MeanPowerOption,
-    MomentsOption,
-    ReferenceOption,
     SettingsOption,
     TrainOption,
-    first_images,
     read_settings,
 )
 from ihdm.commands.tables import LabelOption, OutputOption, named_paths, write_rows
 from ihdm.config.settings import Extractor
-from ihdm.config.stages import DistanceSettings, MemorisationSettings
+from ihdm.config.stages import MemorisationSettings
 from ihdm.devices import device_name
 from ihdm.errors import UserError
 from ihdm.storage.files import atomic_path, sha256
@@ -72,62 +68,6 @@ def features(
 
 
 @app.command()
-def samples(
-    settings: SettingsOption,
-    images: Annotated[Path, typer.Option(help="The samples, .npy.")],
-    extractor: ExtractorOption,
-    reference: ReferenceOption,
-    moments: MomentsOption,
-    power: MeanPowerOption,
-    features: Annotated[Path, typer.Option(help="Path of the samples' features, .npz.")],
-    distance: Annotated[Path, typer.Option(help="Path of the table of distances, .csv.")],
-    spectrum: Annotated[Path, typer.Option(help="Path of the table of power in bands, .csv.")],
-    starts: Annotated[Path | None, typer.Option(help="Their starts, .npy, to be compared too.")] = None,
-    inception: InceptionOption = Path("data/inception"),
-    label: LabelOption = None,
-) -> None:
-    """Measure a set of samples: its features, which are stored, their distances from the reference, and its power.
-
-    In Inception's features the distances are called fid and kid, in no others.
-    """
-    from ihdm.metrics.distance import distance_rows
-    from ihdm.metrics.extractors import load_extractor
-    from ihdm.metrics.features import StoredFeatures, extract
-    from ihdm.metrics.moments import Moments
-    from ihdm.metrics.spectrum import MeanPower, band_rows
-    from ihdm.progress import Progress
-    from ihdm.storage.reading import open_images
-
-    chosen = read_settings(DistanceSettings, settings)
-    sets = {"samples": images} | ({"starts": starts} if starts else {})
-    stored = {name: open_images(path) for name, path in sets.items()}
-    transform, device = load_extractor(extractor, stored["samples"][:1], inception=inception)
-    with record(
-        [features, distance, spectrum],
-        command="metrics samples",
-        inputs=[*sets.values(), extractor, reference, moments, power],
-        settings=chosen,
-        seed=chosen.seed,
-        device=device_name(device),
-    ):
-        real = MeanPower.read(power)
-        real.require_same_size({str(images): stored["samples"]})
-        compared: dict[str, StoredFeatures] = {}
-        for name, part in stored.items():
-            with Progress(f"features of {sets[name]}", len(part), unit="images") as progress:
-                compared[name] = extract(transform, part, progress.update)
-        known, others = Moments.read(moments, sha256(reference)), StoredFeatures.read(reference)
-        total = len(compared) * len(chosen.num_images)
-        with Progress(f"distances {distance.parent.name} {distance.stem}", total, unit="sets") as progress:
-            progress.update(0)
-            write_rows(distance_rows(compared, others, known, chosen, progress.update), label, distance)
-        taken = {"samples": first_images(images, chosen.num_images[0])}
-        write_rows(band_rows(taken, real, chosen.num_resamples), label, spectrum)
-        with atomic_path(features) as temporary:
-            compared["samples"].save(temporary)
-
-
-@app.command()
 def moments(
     features: Annotated[Path, typer.Option(help="Features of the reference, .npz.")],
     output: Annotated[Path, typer.Option(help="Path of the moments, .npz.")],
@@ -140,32 +80,6 @@ def moments(
         found = Moments.of(StoredFeatures.read(features)[:])
         with atomic_path(output) as temporary:
             found.save(temporary, sha256(features))
-
-
-@app.command()
-def distance_real(
-    settings: SettingsOption, reference: ReferenceOption, moments: MomentsOption, train: TrainFeaturesOption,
-    test: Annotated[Path, typer.Option(help="Features of held-out images, .npz.")],
-    output: OutputOption, label: LabelOption = None,
-) -> None:  # fmt: skip
-    """Compare real images with the reference: held-out ones, and training images, the floor for all that is generated.
-
-    The floor of n images is measured from the reference without its first n.
-    """
-    from ihdm.metrics.distance import real_rows
-    from ihdm.metrics.features import StoredFeatures
-    from ihdm.metrics.moments import Moments
-    from ihdm.progress import Progress
-
-    chosen = read_settings(DistanceSettings, settings)
-    inputs = [train, test, reference, moments]
-    with record([output], command="metrics distance-real", inputs=inputs, settings=chosen, seed=chosen.seed):
-        seen, held_out, compared = (StoredFeatures.read(path) for path in (train, test, reference))
-        known = Moments.read(moments, sha256(reference))
-        with Progress(f"distances of real images {output.stem}", len(chosen.num_images), unit="sizes") as progress:
-            progress.update(0)
-            rows = real_rows(seen, held_out, compared, known, chosen, progress.update)
-        write_rows(rows, label, output)
 
 
 @app.command()
@@ -202,7 +116,7 @@ def memorisation(
     from ihdm.metrics.features import StoredFeatures, require_one_extractor, weights_sha256
     from ihdm.metrics.memorisation import memorisation_rows
     from ihdm.progress import Progress
-    from ihdm.storage.reading import open_images, require_one_shape
+    from ihdm.storage.reading import first_images, open_images, require_one_shape
 
     chosen = read_settings(MemorisationSettings, settings)
     pixel_paths, feature_paths = named_paths("--images", images), named_paths("--features", features)

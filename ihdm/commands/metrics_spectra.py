@@ -6,10 +6,8 @@ from typing import Annotated
 import typer
 
 from ihdm.commands.options import (
-    MeanPowerOption,
     ResamplesOption,
     SettingsOption,
-    TestOption,
     TrainOption,
     read_settings,
 )
@@ -36,22 +34,6 @@ def mean_power(train: TrainOption, output: Annotated[Path, typer.Option(help="Pa
 
 
 @app.command()
-def spectrum_real(
-    reference: MeanPowerOption, train: TrainOption, test: TestOption, num_images: CountOption,
-    resamples: ResamplesOption, output: OutputOption, label: LabelOption = None,
-) -> None:  # fmt: skip
-    """Compare the power of real images with that of others: of held-out ones, and of training images with the rest."""
-    from ihdm.metrics.spectrum import MeanPower, real_band_rows
-    from ihdm.storage.reading import open_images
-
-    settings = {"num_images": num_images, "resamples": resamples}
-    with record([output], command="metrics spectrum-real", inputs=[reference, train, test], settings=settings, seed=0):
-        real, seen, held_out = MeanPower.read(reference), open_images(train), open_images(test)
-        real.require_same_size({str(train): seen, str(test): held_out})
-        write_rows(real_band_rows(seen, held_out, real, num_images, resamples), label, output)
-
-
-@app.command()
 def psd(settings: SettingsOption, train: TrainOption, output: OutputOption, label: LabelOption = None) -> None:
     """Tabulate the power spectral density of images under growing noise and under growing heat (figure 4)."""
     from ihdm.metrics.forward_spectra import SEED, forward_spectra
@@ -60,21 +42,6 @@ def psd(settings: SettingsOption, train: TrainOption, output: OutputOption, labe
     process = read_settings(HeatSettings, settings)
     with record([output], command="metrics psd", inputs=[train], settings=process, seed=SEED):
         write_rows(forward_spectra(open_images(train), process), label, output)
-
-
-@app.command()
-def data_spectrum(
-    train: TrainOption,
-    resamples: ResamplesOption,
-    output: OutputOption,
-    label: LabelOption = None,
-) -> None:
-    """Tabulate the power spectral density of a data set, and α of the power law 1/f^α fitted to it."""
-    from ihdm.metrics.power_law import power_law_rows
-    from ihdm.storage.reading import open_images
-
-    with record([output], command="metrics data-spectrum", inputs=[train], settings={"resamples": resamples}, seed=0):
-        write_rows(power_law_rows(open_images(train), num_resamples=resamples, seed=0), label, output)
 
 
 @app.command()

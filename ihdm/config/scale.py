@@ -35,7 +35,6 @@ from ihdm.config.settings import (
 from ihdm.config.stages import (
     CalibrationSettings,
     DistanceSettings,
-    ErrorSettings,
     JointSettings,
     LikelihoodSettings,
     MemorisationSettings,
@@ -174,20 +173,6 @@ class Config(Settings):
             micro_batch=self.evaluation.micro_batch_of(variant.dataset),
             compute=self.evaluation.compute,
             num_train=variant.experiment.num_train,
-        )
-
-    def errors(self, name: str) -> ErrorSettings:
-        """Return what the held-out squared errors of a variant's network depend on."""
-        variant = self.variants[name]
-        return ErrorSettings(
-            process=variant.experiment.process,
-            seed=variant.experiment.seed,
-            num_images=self.evaluation.likelihood_images(variant.dataset),
-            micro_batch=self.evaluation.micro_batch_of(variant.dataset),
-            compute=self.evaluation.compute,
-            num_draws=self.evaluation.likelihood_draws,
-            max_levels=self.evaluation.max_levels,
-            extra_draws=self.evaluation.extra_draws,
         )
 
     def calibration(self, name: str) -> CalibrationSettings:

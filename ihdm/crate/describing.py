@@ -108,7 +108,7 @@ def describe(path: str, captions: Mapping[str, str]) -> str:
     """
     place = PurePosixPath(path)
     if place.parts[0] == "metrics" and len(place.parts) == 2 and place.stem in SECTIONS:
-        return SECTIONS[place.stem].HEADING
+        return SECTIONS[place.stem].heading
     if place.parts[0] == "figures" and not path.endswith(".meta.json"):
         return captions.get(place.stem, f"Figure {place.stem}")
     return _first(KINDS, path) or f"File of {place.parts[0]}"

@@ -10,6 +10,8 @@ import yaml
 
 from ihdm.config.reading import parse_config, read_config
 from ihdm.config.scale import Config
+from ihdm.measures.errors import error_settings
+from ihdm.runs import Run
 
 ROOT = Path(__file__).parents[2]
 SMOKE = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text())
@@ -21,7 +23,7 @@ def settings_of_stages(config: Config) -> dict[str, str]:
         "models": lambda name: config.variants[name].experiment,
         "samples": config.sampling,
         "models_calibration": config.calibration,
-        "metrics_errors": config.errors,
+        "metrics_errors": lambda name: error_settings(Run(config, name)),
         "metrics_joints": config.joints,
         "metrics_memorisation": config.memorisation,
         "metrics_milestones": config.milestones,

@@ -1,6 +1,7 @@
 import dataclasses
 import functools
 import http.server
+import json
 import threading
 import time
 from pathlib import Path
@@ -46,13 +47,14 @@ def folder(tmp_path, ihdm) -> Path:
     return tmp_path
 
 
-def distance(reference: Path, images: Path, output: Path, *more: str, extractor: str = "dct") -> list[str]:
+def distance(reference: Path, images: Path, output: Path, extractor: str = "dct") -> list[str]:
     """Return the command that measures a set of images; its features and spectrum go beside the distances."""
     known = reference.with_name(reference.name.replace("train", "moments"))
-    return ["metrics", "samples", "--settings", SETTINGS.model_dump_json(), "--reference", str(reference),
-            "--moments", str(known), "--images", str(images), "--extractor", str(images.with_name(f"{extractor}.npz")),
-            "--power", str(images.with_name("power.npz")), "--features", f"{output}.npz", "--spectrum",
-            f"{output}.spectrum.csv", "--distance", str(output), *more]  # fmt: skip
+    settings = {**json.loads(SETTINGS.model_dump_json()), "labels": {"dataset": "digits"}}
+    return ["metrics", "samples", "--settings", json.dumps(settings), "--reference", str(reference),
+            "--moments", str(known), "--samples", str(images), "--extractor", str(images.with_name(f"{extractor}.npz")),
+            "--power", str(images.with_name("power.npz")), "--output", f"features={output}.npz", "--output",
+            f"spectrum={output}.spectrum.csv", "--output", f"distance={output}"]  # fmt: skip
 
 
 def test_what_a_reference_is_compared_by_is_found_once(folder, ihdm, monkeypatch):
@@ -102,8 +104,7 @@ def test_mixing_extractors_is_refused(folder, ihdm_fails):
 
 def test_mixing_rows_is_refused(folder, ihdm, ihdm_fails):
     for kind in ("dct", "pca"):
-        ihdm(*distance(folder / f"train_{kind}.npz", folder / "train.npy", folder / f"{kind}.csv",
-            "--label", "dataset=digits", extractor=kind))  # fmt: skip
+        ihdm(*distance(folder / f"train_{kind}.npz", folder / "train.npy", folder / f"{kind}.csv", extractor=kind))
     message = ihdm_fails("metrics", "table", folder / "dct.csv", folder / "pca.csv", "--output", folder / "both.csv")
     assert "dct.csv is of 'dct64'" in message
     assert "pca.csv of 'pca64'" in message

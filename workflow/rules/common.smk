@@ -18,8 +18,11 @@ from ihdm.config.experiments import format_number
 from ihdm.errors import UserError
 from ihdm.figures import figure_inputs, is_animated
 from ihdm.report.page.render import assets_sha256
+from ihdm.measures import jobs as measure_jobs
+from ihdm.measures.errors import error_settings
 from ihdm.report.sections import joint_tables
 from ihdm.report.tables import available
+from ihdm.runs import Run
 from ihdm.storage.code import code_sha256
 from ihdm.storage.provenance import drawn_parts, stale_notices, was_made_with
 
@@ -310,3 +313,71 @@ def measured_images(wildcards):
     is_own = RATIOS[wildcards.ratio] == VARIANTS[wildcards.experiment].delta_ratio
     folder = f"{RESULTS}/samples/{wildcards.experiment}/delta{wildcards.ratio}"
     return {images: f"{folder}/{images}.npy" for images in (["samples", "starts"] if is_own else ["samples"])}
+
+
+def run_of(wildcards):
+    """What the job of a measure is for."""
+    names = ("experiment", "dataset", "ratio", "split")
+    return Run(settings, **{name: value for name, value in wildcards.items() if name in names})
+
+
+def measure_place(job):
+    """Where the log and the benchmark of a measure are, below their folders."""
+    names = dict.fromkeys(re.findall(r"{(\w+)}", " ".join(job.outputs.values())))
+    return "/".join(["metrics", job.name, *(f"delta{{{name}}}" if name == "ratio" else f"{{{name}}}" for name in names)])
+
+
+def measure_inputs(job):
+    """The files that a measure reads, as an input function: those in a folder, if it reads one."""
+
+    def files(wildcards):
+        found = job.files(run_of(wildcards))
+        return {
+            name.replace(":", "_"): [f"{RESULTS}/{part}" for part in job.parts(name, Path(path))]
+            for name, path in found.items()
+        }
+
+    return files
+
+
+def measure_outputs(job):
+    """The files that a measure writes; what is a merged table by itself is one of the report's."""
+    outputs = {role: f"{RESULTS}/{path}" for role, path in job.outputs.items()}
+    meta = Path(next(iter(outputs.values()))).with_suffix(".meta.json")
+    for role, path in outputs.items():
+        if path == f"{RESULTS}/metrics/{role}.csv":
+            outputs[role] = report(
+                path, caption=f"../report/{role}.rst", category="Tables", labels={"table": role}
+            )
+    return outputs | {"meta": str(meta)}
+
+
+def measure_settings(job):
+    """The settings of a measure, as a parameter."""
+    return lambda wildcards: job.settings(run_of(wildcards))
+
+
+def measure_words(job, option):
+    """The words that name the files of a measure on the command line, as a parameter."""
+
+    def words(wildcards):
+        run = run_of(wildcards)
+        if option == "--input":
+            files = job.files(run)
+        else:
+            files = {role: run.fill(path) for role, path in job.outputs.items()}
+        return [word for role, path in files.items() for word in (option, f"{role}={RESULTS}/{path}")]
+
+    return words
+
+
+def measure_resources(job):
+    """The memory, time and GPUs of a measure; what it does not say is as a profile has it."""
+    found = {"mem_mb": job.first.memory_mb, "runtime": job.first.minutes}
+    gpus = {"no": {}, "network": {"gpu": 1}, "features": {"gpu": needed_gpus}}[job.first.gpu]
+    return {name: rising(value) for name, value in found.items() if value} | gpus
+
+
+def inception_option(wildcards, resources):
+    """The words that say where Inception's weights are. No rule runs again when they move, as this takes resources."""
+    return ["--inception", settings.inception_weights]

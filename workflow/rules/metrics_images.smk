@@ -95,74 +95,6 @@ rule metrics_moments:
         "python -m ihdm --threads {threads} metrics moments --features {input.features:q} --output {output.moments:q} > {log:q} 2>&1"
 
 
-# The real-against-real floor, once for each data set.
-rule metrics_distance_real:
-    input:
-        reference=reference_file("train"),
-        moments=reference_file("moments"),
-        train=real_features("train"),
-        test=real_features("test"),
-    output:
-        table=f"{RESULTS}/metrics/distance/real/{{dataset}}.csv",
-        meta=f"{RESULTS}/metrics/distance/real/{{dataset}}.meta.json",
-    log:
-        f"{RESULTS}/logs/metrics/distance/real/{{dataset}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/metrics/distance/real/{{dataset}}.tsv"
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=rising(16000),
-        runtime=rising(720),
-    params:
-        code=code_sha256("metrics distance-real"),
-        settings=settings.distance.model_dump_json(),
-        reference=reference_name,
-    shell:
-        "python -m ihdm --threads {threads} metrics distance-real --settings {params.settings:q} "
-        "--reference {input.reference:q} --moments {input.moments:q} --train {input.train:q} --test {input.test:q} "
-        "--label dataset={wildcards.dataset} --label reference={params.reference} --output {output.table:q} 2>&1 | tee -i {log:q}"
-
-
-# All that is measured of a set of samples by itself, in one job: each of its parts takes as long as starting one.
-rule metrics_samples:
-    input:
-        unpack(measured_images),
-        extractor=extractor_of,
-        reference=reference_file("train"),
-        moments=reference_file("moments"),
-        power=mean_power_of,
-    output:
-        features=f"{RESULTS}/metrics/features/{{experiment}}/delta{{ratio}}.npz",
-        distance=f"{RESULTS}/metrics/distance/{{experiment}}/delta{{ratio}}.csv",
-        spectrum=f"{RESULTS}/metrics/spectrum/{{experiment}}/delta{{ratio}}.csv",
-        meta=f"{RESULTS}/metrics/features/{{experiment}}/delta{{ratio}}.meta.json",
-    log:
-        f"{RESULTS}/logs/metrics/samples/{{experiment}}/delta{{ratio}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/metrics/samples/{{experiment}}/delta{{ratio}}.tsv"
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=rising(16000),
-        runtime=rising(1440),
-        gpu=needed_gpus,
-    params:
-        code=code_sha256("metrics samples"),
-        settings=settings.distance.model_dump_json(),
-        inception=inception_weights,
-        reference=reference_name,
-        dataset=lambda wildcards: VARIANTS[wildcards.experiment].dataset,
-        starts=lambda wildcards, input: ["--starts", input.starts] if "starts" in input.keys() else [],
-        gpus=gpus_option,
-    shell:
-        "python -m ihdm --threads {threads} {params.gpus} metrics samples --settings {params.settings:q} --images {input.samples:q} "
-        "{params.starts:q} --extractor {input.extractor:q} --inception {params.inception:q} --reference {input.reference:q} "
-        "--moments {input.moments:q} --power {input.power:q} --label dataset={params.dataset} --label reference={params.reference} "
-        "--label experiment={wildcards.experiment} --label delta_ratio={wildcards.ratio} --features {output.features:q} "
-        "--distance {output.distance:q} --spectrum {output.spectrum:q} 2>&1 | tee -i {log:q}"
-
-
 # At one δ an experiment: repeating training images is a matter of the network.
 rule metrics_memorisation:
     input:
@@ -215,30 +147,6 @@ rule metrics_mean_power:
         "python -m ihdm --threads {threads} metrics mean-power --train {input.train:q} --output {output.power:q} > {log:q} 2>&1"
 
 
-rule metrics_spectrum_real:
-    input:
-        reference=mean_power_of,
-        train=f"{RESULTS}/data/{{dataset}}/train.npy",
-        test=f"{RESULTS}/data/{{dataset}}/test.npy",
-    output:
-        table=f"{RESULTS}/metrics/spectrum/real/{{dataset}}.csv",
-        meta=f"{RESULTS}/metrics/spectrum/real/{{dataset}}.meta.json",
-    log:
-        f"{RESULTS}/logs/metrics/spectrum/real/{{dataset}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/metrics/spectrum/real/{{dataset}}.tsv"
-    conda:
-        "../../environment.yml"
-    params:
-        code=code_sha256("metrics spectrum-real"),
-        num_images=settings.evaluation.compared[0],
-        resamples=settings.evaluation.num_resamples,
-    shell:
-        "python -m ihdm --threads {threads} metrics spectrum-real --num-images {params.num_images} "
-        "--resamples {params.resamples} --reference {input.reference:q} --train {input.train:q} --test {input.test:q} "
-        "--label dataset={wildcards.dataset} --label reference=training --output {output.table:q} > {log:q} 2>&1"
-
-
 rule metrics_disentanglement:
     input:
         grid=f"{RESULTS}/samples/{{experiment}}/starts_noises.npy",
@@ -277,24 +185,6 @@ rule metrics_psd:
     shell:
         "python -m ihdm --threads {threads} metrics psd --settings {params.settings:q} --train {input.train:q} "
         "--label experiment={wildcards.experiment} --output {output.table:q} > {log:q} 2>&1"
-
-
-rule metrics_data_spectrum:
-    input:
-        train=f"{RESULTS}/data/{{dataset}}/train.npy",
-    output:
-        table=f"{RESULTS}/metrics/data_spectrum/{{dataset}}.csv",
-        meta=f"{RESULTS}/metrics/data_spectrum/{{dataset}}.meta.json",
-    log:
-        f"{RESULTS}/logs/metrics/data_spectrum/{{dataset}}.log",
-    conda:
-        "../../environment.yml"
-    params:
-        code=code_sha256("metrics data-spectrum"),
-        resamples=settings.evaluation.num_resamples,
-    shell:
-        "python -m ihdm --threads {threads} metrics data-spectrum --resamples {params.resamples} --train {input.train:q} "
-        "--label dataset={wildcards.dataset} --output {output.table:q} > {log:q} 2>&1"
 
 
 # What heat and noise do to a data set's images.

@@ -13,13 +13,12 @@ from typing import Protocol
 import pandas as pd
 
 from ihdm.config.scale import Config
+from ihdm.measures import ORDER, Table, merged_tables, tables
 from ihdm.report.sections import (
     asymptotics,
     cumulative_sums,
-    data_spectrum,
     departures,
     disentanglement,
-    distance,
     evaluations,
     forward,
     generation,
@@ -34,7 +33,6 @@ from ihdm.report.sections import (
     minimum,
     paths,
     restoration,
-    spectrum,
 )
 
 
@@ -48,13 +46,10 @@ class Section(Protocol):
     def summarise(self, table: pd.DataFrame) -> pd.DataFrame: ...  # noqa: D102
 
 
-SECTIONS: dict[str, Section] = {
-    "data_spectrum": data_spectrum,
+_MODULES: dict[str, Section] = {
     "forward": forward,
     "levels": levels,
-    "distance": distance,
     "memorisation": memorisation,
-    "spectrum": spectrum,
     "likelihood": likelihood,
     "likelihood_cost": likelihood_cost,
     "minimum": minimum,
@@ -71,10 +66,15 @@ SECTIONS: dict[str, Section] = {
     "asymptotics": asymptotics,
     "paths": paths,
 }
+
+_FOUND = {
+    name: Table(module.HEADING, module.EXPLANATION, {}, module.summarise) for name, module in _MODULES.items()
+} | tables()
+SECTIONS = {name: _FOUND[name] for name in (*(name for name in ORDER if name in _FOUND), *(_FOUND.keys() - {*ORDER}))}
 """By the name of their table, in the order in which a reader meets them."""
 
 
 def joint_tables(config: Config) -> dict[str, list[str]]:
     """Return the joint tables of a scale by name, each with the files below the results that it is joined from."""
-    tables = {name: section.parts(config) for name, section in SECTIONS.items()}
-    return {name: parts for name, parts in tables.items() if parts}
+    found = {name: module.parts(config) for name, module in _MODULES.items()} | merged_tables(config)
+    return {name: found[name] for name in SECTIONS if found.get(name)}

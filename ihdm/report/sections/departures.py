@@ -3,7 +3,7 @@
 import pandas as pd
 
 from ihdm.config.scale import Config
-from ihdm.report.estimates import estimate_text
+from ihdm.measures.texts import estimate_text
 
 HEADING = "What do the released code's departures do?"
 EXPLANATION = (

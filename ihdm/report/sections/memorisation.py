@@ -4,7 +4,7 @@ import pandas as pd
 
 from ihdm.config.experiments import format_number
 from ihdm.config.scale import Config
-from ihdm.report.estimates import estimates
+from ihdm.measures.texts import estimates
 
 HEADING = "Are training images repeated?"
 EXPLANATION = (
