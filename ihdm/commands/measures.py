@@ -149,9 +149,7 @@ def _read_settings(model: type[Settings], text: str) -> tuple[dict[str, str], Se
     except (ValueError, AttributeError, TypeError):
         labels = {}  # what is wrong is reported with the settings
     if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
-        raise UserError(
-            '--settings: labels is not an object of texts; write it as {"labels": {"experiment": "digits"}}'
-        )
+        raise UserError('--settings: labels must be texts by name, as in {"labels": {"experiment": "digits"}}')
     return labels, parse_settings(model, text, "--settings")
 
 

@@ -8,7 +8,6 @@ from ihdm.commands import (
     metrics_probes,
     metrics_restoration,
     metrics_samplers,
-    metrics_spectra,
     metrics_tables,
 )
 from ihdm.commands.measures import Measures
@@ -20,7 +19,6 @@ for part in (
     metrics_probes,
     metrics_restoration,
     metrics_samplers,
-    metrics_spectra,
     metrics_tables,
 ):
     app.add_typer(part.app)

@@ -37,13 +37,10 @@ from ihdm.config.stages import (
     DistanceSettings,
     JointSettings,
     LikelihoodSettings,
-    MemorisationSettings,
     MilestoneSettings,
     ProbeSettings,
     SamplingSettings,
     StudySettings,
-    SweptExperiment,
-    SweptExperiments,
 )
 
 FIGURES = tuple(
@@ -288,40 +285,6 @@ class Config(Settings):
             num_neighbours=self.evaluation.num_neighbours,
             extrapolate=self.evaluation.extrapolate,
             seed=0,
-        )
-
-    def memorisation(self, name: str) -> MemorisationSettings:
-        """Return what the distance of a variant's samples to the nearest training image depends on."""
-        variant = self.variants[name]
-        return MemorisationSettings(
-            num_images=self.evaluation.memorisation_images(variant.dataset),
-            num_train=variant.experiment.num_train,
-            num_resamples=self.evaluation.num_resamples,
-            seed=0,
-        )
-
-    @property
-    def swept(self) -> SweptExperiments:
-        """Return the parameters of every variant, for one table of them all."""
-        return SweptExperiments(
-            experiments={
-                name: SweptExperiment(
-                    base=variant.base,
-                    swept=variant.swept,
-                    is_departure=variant.is_departure,
-                    dataset=variant.dataset,
-                    sampler=variant.sampler,
-                    sigma=getattr(variant.experiment.process, "sigma", None),
-                    num_levels=variant.experiment.process.num_levels,
-                    blur_sigma_max=getattr(variant.experiment.process, "blur_sigma_max", None),
-                    num_train=variant.experiment.num_train,
-                    seed=variant.experiment.seed,
-                    levels=variant.experiment.training.levels,
-                    prior_noise=variant.prior_noise,
-                    rounding=variant.rounding,
-                )
-                for name, variant in self.variants.items()
-            }
         )
 
     def initial_weights(self, name: str) -> str | None:

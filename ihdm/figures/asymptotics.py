@@ -7,7 +7,7 @@ from ihdm.figures import Axes, Figure, Input, Inputs
 from ihdm.storage.reading import read_table
 
 INPUTS = {
-    "asymptotics": Input("metrics/asymptotics/{experiment}.csv", lambda variant: variant.experiment.process.has_delta)
+    "asymptotics": Input("metrics/asymptotics/{experiment}.csv", lambda run: run.variant.experiment.process.has_delta)
 }
 
 TITLES = ("loss, all levels", "network: loss", "toy: power", "network: power")

@@ -8,8 +8,8 @@ from ihdm.storage.reading import read_archive, read_table
 
 INPUTS = {
     "trajectories": Input("samples/{experiment}/probes/trajectories.npz"),
-    "heat": Input("metrics/generation/{experiment}.csv", lambda variant: variant.experiment.process.has_delta),
-    "rivals": Input("metrics/generation/{experiment}.csv", lambda variant: not variant.experiment.process.has_delta),
+    "heat": Input("metrics/generation/{experiment}.csv", lambda run: run.variant.experiment.process.has_delta),
+    "rivals": Input("metrics/generation/{experiment}.csv", lambda run: not run.variant.experiment.process.has_delta),
 }
 
 MAX_STAGES = 8

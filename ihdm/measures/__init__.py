@@ -28,7 +28,7 @@ Rows = Sequence[Mapping[str, Any]]
 Results = Mapping[str, "Rows | pd.DataFrame | Callable[[Path], object]"]
 """What a measure writes, by the role of its file: a table, as rows or whole, or a function that writes to a path."""
 
-HELPERS = {"inputs", "texts"}
+HELPERS = {"inputs", "reference", "texts"}
 NAMES = tuple(module.name for module in pkgutil.iter_modules(__path__) if module.name not in HELPERS)
 """All measures."""
 
@@ -60,7 +60,7 @@ class Table:
         explanation: how to read its summary, true of any data: what must be known of a data set is said by its source.
         columns: the meaning of each column, or of several, "a, b", at its end in brackets the unit, if it has one. What
             a column means in all tables is said once (docs/metrics.md).
-        summarise: returns the table rounded for reading.
+        summarise: returns the table rounded for reading; without it, the report has no such table.
         rows: what a row is, for the documentation.
         notes: what else to know, for the documentation, as Markdown: the null, where errors come from.
         made_by: the measures with an output of its name, in the order of their rows; by default the one that has it.
@@ -69,7 +69,7 @@ class Table:
     heading: str
     explanation: str
     columns: Mapping[str, str]
-    summarise: "Callable[[pd.DataFrame], pd.DataFrame]"
+    summarise: "Callable[[pd.DataFrame], pd.DataFrame] | None" = None
     rows: str = ""
     notes: str = ""
     made_by: tuple[str, ...] = ()
@@ -207,10 +207,15 @@ def _about(members: Iterable[str]) -> str:
     return " ".join(texts)
 
 
+def documented() -> dict[str, Table]:
+    """Return every table that is described, by its name."""
+    return {name: table for measure in NAMES for name, table in find(measure).tables.items()}
+
+
 @cache
 def tables() -> dict[str, Table]:
     """Return every merged table by its name, in the order in which a reader meets them."""
-    found = {name: table for measure in NAMES for name, table in find(measure).tables.items()}
+    found = {name: table for name, table in documented().items() if table.summarise}
     return {name: found[name] for name in (*(name for name in ORDER if name in found), *(found.keys() - {*ORDER}))}
 
 
@@ -224,3 +229,21 @@ def merged_tables(config: "Config") -> dict[str, list[str]]:
         if parts:
             found[name] = parts
     return found
+
+
+def measured(name: str, role: str = "") -> "Input":
+    """Return the files that a measure writes, as an input of others, where there are some.
+
+    Args:
+        name: of the measure.
+        role: of the file; by default the first.
+    """
+    from ihdm.runs import Input
+
+    measure = find(name)
+    path = measure.outputs[role] if role else next(iter(measure.outputs.values()))
+    return Input(
+        path,
+        exists=lambda run: any(other.experiment == run.experiment for other in measure.runs(run.config)),
+        about=f"what `metrics {name}` writes",
+    )

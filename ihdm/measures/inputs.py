@@ -1,7 +1,6 @@
 """The files that measures read, by the names that they share."""
 
 from ihdm.data.sources import reference_of
-from ihdm.measures import find
 from ihdm.runs import Input, Run
 
 TRAIN = Input("data/{dataset}/train.npy", about="the training images, .npy")
@@ -44,14 +43,3 @@ def of_experiment(run: Run) -> dict[str, str]:
 def reference_name(run: Run) -> str:
     """Return what images of a data set are compared with, as tables call it."""
     return "training" if reference_of(run.config, run.dataset) == run.dataset else run.config.evaluation.reference
-
-
-def measured(name: str, role: str = "") -> Input:
-    """Return the files that a measure writes, as an input of others, where there are some.
-
-    Args:
-        name: of the measure.
-        role: of the file; by default the first.
-    """
-    path = find(name).outputs[role] if role else next(iter(find(name).outputs.values()))
-    return Input(path, lambda run: any(other.experiment == run.experiment for other in find(name).runs(run.config)))

@@ -16,6 +16,7 @@ from ihdm.config.stages import DistanceSettings
 from ihdm.data.sources import check_sources
 from ihdm.errors import UserError
 from ihdm.measures.errors import error_settings
+from ihdm.measures.memorisation import memorisation_settings
 from ihdm.metrics.distance import measure_distances
 from ihdm.metrics.estimates import Estimate
 from ihdm.metrics.moments import Moments
@@ -411,7 +412,7 @@ def test_numbers_of_images_are_for_all_data_sets_or_for_each(plain):
             name: (
                 error_settings(Run(config, name)).num_images,
                 config.joints(name).num_images,
-                config.memorisation(name).num_images,
+                memorisation_settings(Run(config, name)).num_images,
             )
             for name in ("digits", "digits-sigma0.02", "photos")
         }

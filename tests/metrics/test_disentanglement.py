@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ihdm.metrics.disentanglement import colour_and_structure, share_error, share_rows, variance_shares
+from ihdm.measures.disentanglement import colour_and_structure, share_error, share_rows, variance_shares
 
 
 def grid(start: float, noise: float, interaction: float, *, size: int, dims: int, seed: int) -> np.ndarray:

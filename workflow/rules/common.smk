@@ -92,6 +92,9 @@ EXTRACTORS = sorted({settings.evaluation.extractors[variant.dataset] for variant
 # The joint tables, and what each is joined from.
 TABLES = {table: [f"{RESULTS}/{path}" for path in parts] for table, parts in joint_tables(settings).items()}
 
+# Those that are merged from parts; others are computed whole.
+MERGED = [table for table, parts in TABLES.items() if parts != [f"{RESULTS}/metrics/{table}.csv"]]
+
 # The tables as a paper prints them, and the joint tables that they are made of.
 PRINTED = available({*TABLES, "sweep"})
 PRINTED_FROM = sorted({needed for needs in PRINTED.values() for needed in needs})
@@ -125,7 +128,7 @@ wildcard_constraints:
     dataset="|".join(DATASETS),
     experiment="|".join(VARIANTS),
     ratio="|".join(re.escape(ratio) for ratio in RATIOS),
-    table="|".join(TABLES),
+    table="|".join(MERGED),
     extractor="|".join(EXTRACTORS),
     split="train|test",
     shard=r"\d+",

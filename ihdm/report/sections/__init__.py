@@ -17,10 +17,7 @@ from ihdm.measures import ORDER, Table, merged_tables, tables
 from ihdm.report.sections import (
     asymptotics,
     cumulative_sums,
-    departures,
-    disentanglement,
     evaluations,
-    forward,
     generation,
     hierarchy,
     input_gradients,
@@ -28,7 +25,6 @@ from ihdm.report.sections import (
     levels,
     likelihood,
     likelihood_cost,
-    memorisation,
     milestones,
     minimum,
     paths,
@@ -47,17 +43,13 @@ class Section(Protocol):
 
 
 _MODULES: dict[str, Section] = {
-    "forward": forward,
     "levels": levels,
-    "memorisation": memorisation,
     "likelihood": likelihood,
     "likelihood_cost": likelihood_cost,
     "minimum": minimum,
     "evaluations": evaluations,
     "restoration": restoration,
     "milestones": milestones,
-    "departures": departures,
-    "disentanglement": disentanglement,
     "hierarchy": hierarchy,
     "interpolation": interpolation,
     "generation": generation,
