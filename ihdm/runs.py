@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ihdm.config.experiments import Variant, format_number
 from ihdm.config.scale import Config
+from ihdm.config.settings import Extractor
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Run:
         return next(ratio for ratio in self.variant.delta_ratios if format_number(ratio) == self.ratio)
 
     @property
-    def extractor(self) -> str:
+    def extractor(self) -> Extractor:
         """What turns the images of its data set into features; a squashed data set has that of the data set itself."""
         return self.config.evaluation.extractors[self.dataset.partition("-")[0]]
 

@@ -12,8 +12,9 @@ from typer.core import TyperGroup
 from ihdm.commands.options import InceptionOption, settings_text
 from ihdm.commands.tables import write_rows, write_table
 from ihdm.config.reading import parse_settings
+from ihdm.config.settings import Settings
 from ihdm.errors import UserError
-from ihdm.measures import Job, Settings, find_job, jobs
+from ihdm.measures import Job, find_job, jobs
 
 if TYPE_CHECKING:
     pass

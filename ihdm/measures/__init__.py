@@ -60,7 +60,8 @@ class Table:
         explanation: how to read its summary, true of any data: what must be known of a data set is said by its source.
         columns: the meaning of each column, or of several, "a, b", at its end in brackets the unit, if it has one. What
             a column means in all tables is said once (docs/metrics.md).
-        summarise: returns the table rounded for reading; without it, the report has no such table.
+        summarise: returns the table rounded for reading.
+        is_reported: whether the report has a section of it.
         rows: what a row is, for the documentation.
         notes: what else to know, for the documentation, as Markdown: the null, where errors come from.
         made_by: the measures with an output of its name, in the order of their rows; by default the one that has it.
@@ -69,10 +70,11 @@ class Table:
     heading: str
     explanation: str
     columns: Mapping[str, str]
-    summarise: "Callable[[pd.DataFrame], pd.DataFrame] | None" = None
+    summarise: "Callable[[pd.DataFrame], pd.DataFrame]" = lambda table: table
     rows: str = ""
     notes: str = ""
     made_by: tuple[str, ...] = ()
+    is_reported: bool = True
 
 
 @dataclass(frozen=True)
@@ -215,7 +217,7 @@ def documented() -> dict[str, Table]:
 @cache
 def tables() -> dict[str, Table]:
     """Return every merged table by its name, in the order in which a reader meets them."""
-    found = {name: table for name, table in documented().items() if table.summarise}
+    found = {name: table for name, table in documented().items() if table.is_reported}
     return {name: found[name] for name in (*(name for name in ORDER if name in found), *(found.keys() - {*ORDER}))}
 
 

@@ -178,7 +178,7 @@ MEASURE = Measure(
                 "to analyse. Rows are those of [distance](#distance), [memorisation](#memorisation), "
                 "[spectrum](#spectrum) and [likelihood](#likelihood)."
             ),
-            notes="",
+            is_reported=False,
         ),
     },
 )

@@ -14,7 +14,6 @@ from snakemake.settings.types import ExecMode
 from ihdm.claims.ledger import available_tables
 from ihdm.config.reading import parse_config, read_config
 from ihdm.data.sources import check_sources, notes_of, reference_of, resolve_datasets
-from ihdm.config.experiments import format_number
 from ihdm.errors import UserError
 from ihdm.figures import figure_inputs, is_animated
 from ihdm.report.page.render import assets_sha256
@@ -71,16 +70,11 @@ RESULTS = settings.results
 DATASETS = resolve_datasets(settings)
 VARIANTS = settings.variants
 
-# The spelling of each δ/σ in paths, and its value.
-RATIOS = {format_number(ratio): ratio for variant in VARIANTS.values() for ratio in variant.delta_ratios}
-
 # In how many parts each set of samples is drawn, by experiment and spelling of its δ/σ.
 PARTS = {
-    (name, format_number(ratio)): drawn_parts(
-        Path(f"{RESULTS}/samples/{name}/delta{format_number(ratio)}"), settings.evaluation.num_shards
-    )
-    for name, variant in VARIANTS.items()
-    for ratio in variant.delta_ratios
+    (name, ratio): drawn_parts(Path(f"{RESULTS}/samples/{name}/delta{ratio}"), settings.evaluation.num_shards)
+    for name in VARIANTS
+    for ratio in Run(settings, name).per_delta()
 }
 
 # Those with a network of their own; the others differ from one of these in how it is sampled.
@@ -127,7 +121,7 @@ if workflow.exec_mode == ExecMode.DEFAULT:
 wildcard_constraints:
     dataset="|".join(DATASETS),
     experiment="|".join(VARIANTS),
-    ratio="|".join(re.escape(ratio) for ratio in RATIOS),
+    ratio="|".join(sorted({re.escape(ratio) for _, ratio in PARTS})),
     table="|".join(MERGED),
     extractor="|".join(EXTRACTORS),
     split="train|test",
@@ -151,12 +145,6 @@ def everything():
 def data_of(split):
     """The path of a split of an experiment's data set, as an input function."""
     return lambda wildcards: f"{RESULTS}/data/{VARIANTS[wildcards.experiment].dataset}/{split}.npy"
-
-
-def train_arrays():
-    """The training images of each data set that an experiment is trained on, by its name."""
-    datasets = {variant.dataset: None for variant in VARIANTS.values()}  # a set that keeps its order
-    return {dataset: f"{RESULTS}/data/{dataset}/train.npy" for dataset in datasets}
 
 
 def model_of(name):
@@ -185,8 +173,7 @@ def calibration_of(wildcards):
 
 def own_distance(wildcards):
     """The distances of an experiment's samples at its own δ/σ."""
-    ratio = format_number(VARIANTS[wildcards.experiment].delta_ratio)
-    return f"{RESULTS}/metrics/distance/{wildcards.experiment}/delta{ratio}.csv"
+    return run_of(wildcards).fill(f"{RESULTS}/metrics/distance/{{experiment}}/delta{{default_ratio}}.csv")
 
 
 def own_likelihood(wildcards):
@@ -202,8 +189,7 @@ def errors_of(wildcards):
 
 def per_delta(pattern, experiment):
     """A pattern with {experiment} and {ratio}, filled in for every δ/σ of an experiment."""
-    ratios = map(format_number, VARIANTS[experiment].delta_ratios)
-    return [pattern.format(experiment=experiment, ratio=ratio) for ratio in ratios]
+    return [run.fill(pattern) for run in Run(settings, experiment).per_delta().values()]
 
 
 def sets_of_parts(is_meant):
@@ -264,9 +250,8 @@ def training_memory(wildcards, attempt):
 
 
 def needed_gpus(wildcards):
-    """How many GPUs the features of a data set's images, or an experiment's, take: small images' need none."""
-    extractor = wildcards.get("extractor") or settings.evaluation.extractors[dataset_named(wildcards)]
-    return int(extractor in ("inception", "efficientnet"))
+    """How many GPUs the features of images take: those of small ones need none."""
+    return int(run_of(wildcards).extractor in ("inception", "efficientnet"))
 
 
 def dataset_named(wildcards):
@@ -280,16 +265,6 @@ def extractor_of(wildcards):
     return f"{features_folder(dataset)}/{dataset}/extractor.npz"
 
 
-def real_features(split):
-    """The features of a split of a data set, named or an experiment's, as an input function."""
-
-    def path(wildcards):
-        dataset = dataset_named(wildcards)
-        return f"{features_folder(dataset)}/{dataset}/{split}.npz"
-
-    return path
-
-
 def reference_file(name):
     """A file of what the images of a data set, named or an experiment's, are measured from, as an input function."""
 
@@ -300,22 +275,9 @@ def reference_file(name):
     return path
 
 
-def reference_name(wildcards):
-    """What the images of a data set, named or an experiment's, are measured from, as tables call it."""
-    dataset = dataset_named(wildcards)
-    return "training" if reference_of(settings, dataset) == dataset else settings.evaluation.reference
-
-
 def mean_power_of(wildcards):
     """The mean power of the training images of a data set, named or an experiment's."""
     return f"{RESULTS}/metrics/mean_power/{dataset_named(wildcards)}.npz"
-
-
-def measured_images(wildcards):
-    """What is measured of an experiment at one δ/σ: samples, and at its own δ/σ the starts, which δ hardly changes."""
-    is_own = RATIOS[wildcards.ratio] == VARIANTS[wildcards.experiment].delta_ratio
-    folder = f"{RESULTS}/samples/{wildcards.experiment}/delta{wildcards.ratio}"
-    return {images: f"{folder}/{images}.npy" for images in (["samples", "starts"] if is_own else ["samples"])}
 
 
 def run_of(wildcards):
@@ -327,7 +289,9 @@ def run_of(wildcards):
 def measure_place(job):
     """Where the log and the benchmark of a measure are, below their folders."""
     names = dict.fromkeys(re.findall(r"{(\w+)}", " ".join(job.outputs.values())))
-    return "/".join(["metrics", job.name, *(f"delta{{{name}}}" if name == "ratio" else f"{{{name}}}" for name in names)])
+    return "/".join(
+        ["metrics", job.name, *(f"delta{{{name}}}" if name == "ratio" else f"{{{name}}}" for name in names)]
+    )
 
 
 def measure_inputs(job):
@@ -349,9 +313,7 @@ def measure_outputs(job):
     meta = Path(next(iter(outputs.values()))).with_suffix(".meta.json")
     for role, path in outputs.items():
         if path == f"{RESULTS}/metrics/{role}.csv":
-            outputs[role] = report(
-                path, caption=f"../report/{role}.rst", category="Tables", labels={"table": role}
-            )
+            outputs[role] = report(path, caption=f"../report/{role}.rst", category="Tables", labels={"table": role})
     return outputs | {"meta": str(meta)}
 
 

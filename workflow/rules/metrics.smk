@@ -28,3 +28,26 @@ for job in measure_jobs().values():
         shell:
             "python -m ihdm --threads {threads} {params.gpus} metrics {params.name} --settings {params.settings:q} {params.inputs:q} "
             "{params.inception:q} {params.outputs:q} 2>&1 | tee -i {log:q}"
+
+
+# One tidy table of each kind, over all experiments.
+rule metrics_table:
+    input:
+        parts=lambda wildcards: TABLES[wildcards.table],
+    output:
+        table=report(
+            f"{RESULTS}/metrics/{{table}}.csv",
+            caption="../report/tables.rst",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
+        meta=f"{RESULTS}/metrics/{{table}}.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/{{table}}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_sha256("metrics table"),
+    shell:
+        "python -m ihdm --threads {threads} metrics table {input.parts:q} --output {output.table:q} > {log:q} 2>&1"

@@ -32,7 +32,9 @@ rule samples:
         gpu=1,
     params:
         code=code_sha256("samples draw"),
-        settings=lambda wildcards: settings.sampling(wildcards.experiment, RATIOS[wildcards.ratio]).model_dump_json(),
+        settings=lambda wildcards: settings.sampling(
+            wildcards.experiment, run_of(wildcards).delta_ratio
+        ).model_dump_json(),
         num_samples=settings.evaluation.num_samples,
         model=subpath(input.weights, parent=True),
         folder=subpath(output.samples, parent=True),
@@ -69,7 +71,9 @@ rule samples_shard:
         gpu=1,
     params:
         code=code_sha256("samples draw"),
-        settings=lambda wildcards: settings.sampling(wildcards.experiment, RATIOS[wildcards.ratio]).model_dump_json(),
+        settings=lambda wildcards: settings.sampling(
+            wildcards.experiment, run_of(wildcards).delta_ratio
+        ).model_dump_json(),
         num_samples=settings.evaluation.num_samples,
         num_shards=lambda wildcards: PARTS[wildcards.experiment, wildcards.ratio],
         model=subpath(input.weights, parent=True),
