@@ -1,6 +1,5 @@
 """The files that measures read, by the names that they share."""
 
-from ihdm.data.sources import reference_of
 from ihdm.runs import Input, Run
 
 TRAIN = Input("data/{dataset}/train.npy", about="the training images, .npy")
@@ -26,8 +25,14 @@ MOMENTS = Input(lambda run: _of_reference(run, "moments"), about="moments of the
 MEAN_POWER = Input("metrics/mean_power/{dataset}.npz", about="mean power of the training images, .npz")
 
 
+def _reference(run: Run) -> str:
+    from ihdm.data.sources import reference_of  # needed to plan, not to compute
+
+    return reference_of(run.config, run.dataset)
+
+
 def _of_reference(run: Run, name: str) -> str:
-    return run.fill(f"metrics/features/{{extractor}}/{reference_of(run.config, run.dataset)}/{name}.npz")
+    return run.fill(f"metrics/features/{{extractor}}/{_reference(run)}/{name}.npz")
 
 
 def of_dataset(run: Run) -> dict[str, str]:
@@ -42,4 +47,4 @@ def of_experiment(run: Run) -> dict[str, str]:
 
 def reference_name(run: Run) -> str:
     """Return what images of a data set are compared with, as tables call it."""
-    return "training" if reference_of(run.config, run.dataset) == run.dataset else run.config.evaluation.reference
+    return "training" if _reference(run) == run.dataset else run.config.evaluation.reference
