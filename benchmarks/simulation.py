@@ -41,7 +41,7 @@ HOURS = {
     "data ffhq128": 1.0,
     "data ffhq256": 1.0,
     "metrics_moments": 0.1,
-    "metrics_features_real": 0.1,
+    "metrics_features": 0.1,
     "metrics_samples": 0.8,
     "metrics_distance_real": 1.0,
     "metrics_memorisation": 0.1,

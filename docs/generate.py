@@ -17,6 +17,7 @@ from ihdm.claims.decisions import Outcome
 from ihdm.config.page import settings_page
 from ihdm.config.reading import config_schema
 from ihdm.config.scale import FIGURES
+from ihdm.measures.reference import reference
 
 ROOT = Path(__file__).parents[1]
 VERDICTS = ROOT / "docs/quick_claims.csv"
@@ -64,6 +65,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "figure sections": figure_sections,
     "claims": claim_table,
     "modules of metrics": metric_modules,
+    "columns of tables": reference,
 }
 PART = re.compile(r"^(<!-- generated: ([\w ]+) -->)$.*?^<!-- end -->$", re.M | re.S)
 FILES = {"docs/settings.md": settings_page, "workflow/config/config.schema.json": config_schema}

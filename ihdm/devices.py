@@ -124,10 +124,19 @@ def compute_device() -> "torch.device":
     import torch
 
     kind = torch.accelerator.current_accelerator(check_available=True)
-    if kind is None:
-        return torch.device("cpu")
     rank = max(int(os.environ.get("LOCAL_RANK", "0")), 0)
-    return torch.device(kind.type, rank % torch.accelerator.device_count())  # as accelerate places processes
+    # As accelerate places processes.
+    found = torch.device(kind.type, rank % torch.accelerator.device_count()) if kind else torch.device("cpu")
+    _used.append(found)
+    return found
+
+
+_used: "list[torch.device]" = []
+
+
+def used_device() -> str:
+    """Return what this process has computed on, as :func:`device_name` does: the CPU unless a device was asked for."""
+    return device_name(_used[-1] if _used else "cpu")
 
 
 def processes() -> "PartialState":

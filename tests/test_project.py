@@ -22,7 +22,7 @@ MODULES = sorted((ROOT / "ihdm").rglob("*.py"))
 LAYERS = [
     {"__init__", "errors"},
     {"config", "seeds", "progress"},
-    {"storage", "devices"},
+    {"storage", "devices", "runs"},
     {"results"},
     {"heat"},
     {"objective", "prior"},
@@ -35,7 +35,7 @@ LAYERS = [
     {"data"},
     {"metrics", "samples"},
     {"restoration"},
-    {"models"},
+    {"models", "measures"},
     {"portable"},
     {"figures", "report"},
     {"claims", "crate"},

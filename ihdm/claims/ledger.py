@@ -12,7 +12,7 @@ from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import LEVEL, Outcome, Verdict, holm
 from ihdm.claims.evidence import Evidence, NotRunError, Subject
 from ihdm.config.scale import Config
-from ihdm.report.estimates import interval_text
+from ihdm.measures.texts import interval_text
 from ihdm.report.sections import joint_tables
 
 VERSION = 1

@@ -5,7 +5,7 @@ import math
 from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import Above, Measured
 from ihdm.claims.evidence import Evidence, NotRunError, Subject, heat_experiments
-from ihdm.metrics.disentanglement import share_interval
+from ihdm.measures.disentanglement import share_interval
 
 
 def _share(evidence: Evidence, experiment: str, quantity: str, source: str) -> Measured:

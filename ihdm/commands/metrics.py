@@ -1,4 +1,4 @@
-"""Stage ``metrics``: tables of what can be said about networks and generated images."""
+"""Stage ``metrics``: a command for each measure, and one that merges tables."""
 
 import typer
 
@@ -8,18 +8,17 @@ from ihdm.commands import (
     metrics_probes,
     metrics_restoration,
     metrics_samplers,
-    metrics_spectra,
     metrics_tables,
 )
+from ihdm.commands.measures import Measures
 
-app = typer.Typer(help="Measure networks and generated images.", no_args_is_help=True)
+app = typer.Typer(cls=Measures, help="Measure networks and generated images.", no_args_is_help=True)
 for part in (
     metrics_images,
     metrics_likelihood,
     metrics_probes,
     metrics_restoration,
     metrics_samplers,
-    metrics_spectra,
     metrics_tables,
 ):
     app.add_typer(part.app)

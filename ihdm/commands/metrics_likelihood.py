@@ -10,12 +10,11 @@ from ihdm.commands.options import (
     SettingsOption,
     TestOption,
     TrainOption,
-    first_images,
     read_settings,
     settings_text,
 )
 from ihdm.commands.tables import LabelOption, OutputOption, write_rows
-from ihdm.config.stages import ErrorSettings, LikelihoodSettings
+from ihdm.config.stages import LikelihoodSettings
 from ihdm.errors import UserError
 from ihdm.storage.provenance import record
 
@@ -26,38 +25,6 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 ErrorsOption = Annotated[Path, typer.Option(help="The held-out errors, .npz.")]
-
-
-@app.command()
-def errors(
-    settings: SettingsOption,
-    model: Annotated[Path, typer.Option(help="Folder of the trained network.")],
-    test: TestOption,
-    output: Annotated[Path, typer.Option(help="Path of the errors, .npz: draw × image × level.")],
-) -> None:
-    """Evaluate a network at every level on held-out images; likelihood and loss per level both come from this."""
-    from ihdm.devices import compute_device, device_name
-    from ihdm.metrics.heldout import held_out_errors
-    from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
-    from ihdm.progress import Progress
-    from ihdm.storage.files import atomic_path
-
-    chosen = read_settings(ErrorSettings, settings)
-    device = compute_device()
-    images = first_images(test, chosen.num_images)
-    with record(
-        [output],
-        command="metrics errors",
-        inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, test],
-        settings=chosen,
-        seed=chosen.seed,
-        device=device_name(device),
-    ):
-        network = load_network(model, chosen.process, images, device, chosen.compute)
-        with Progress(f"evaluating {output.stem}", chosen.process.num_levels, unit="levels") as progress:
-            measured = held_out_errors(network, images, chosen, device=device, report=progress.update)
-        with atomic_path(output) as temporary:
-            measured.save(temporary, chosen.process)
 
 
 @app.command()
@@ -159,7 +126,7 @@ def _fitting_images(
     Raises:
         UserError: if they are fewer, or of other sizes.
     """
-    from ihdm.storage.reading import require_one_shape
+    from ihdm.storage.reading import first_images, require_one_shape
 
     centres, images = first_images(train, settings.num_train), first_images(test, errors.network.shape[1])
     require_one_shape({str(train): centres, str(test): images})

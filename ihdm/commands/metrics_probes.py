@@ -12,7 +12,6 @@ from ihdm.commands.options import (
     ResamplesOption,
     SettingsOption,
     TestOption,
-    first_images,
     read_settings,
 )
 from ihdm.commands.tables import LabelOption, OutputOption, write_rows
@@ -120,6 +119,7 @@ def asymptotics(
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
     from ihdm.processes import build_process
     from ihdm.progress import Progress
+    from ihdm.storage.reading import first_images
 
     chosen, device = read_settings(ErrorSettings, settings), compute_device()
     images = first_images(test, min(chosen.num_images, MAX_IMAGES))

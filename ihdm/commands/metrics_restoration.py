@@ -11,7 +11,6 @@ from ihdm.commands.options import (
     SettingsOption,
     TestOption,
     TrainOption,
-    first_images,
     read_settings,
 )
 from ihdm.commands.sampling import ModelOption
@@ -48,7 +47,7 @@ def restoration(
     from ihdm.restoration.study import num_methods, study
     from ihdm.storage.files import atomic_path
     from ihdm.storage.provenance import record
-    from ihdm.storage.reading import open_images, require_one_shape
+    from ihdm.storage.reading import first_images, open_images, require_one_shape
     from ihdm.storage.tensors import to_tensor
 
     chosen, device = read_settings(RestorationStudy, settings), compute_device()

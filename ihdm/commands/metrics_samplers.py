@@ -14,7 +14,6 @@ from ihdm.commands.options import (
     SettingsOption,
     TestOption,
     TrainOption,
-    first_images,
     read_settings,
 )
 from ihdm.commands.tables import LabelOption, OutputOption, write_rows
@@ -44,6 +43,7 @@ def joints(
     from ihdm.metrics.joints import joint_rows
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
     from ihdm.progress import Progress
+    from ihdm.storage.reading import first_images
 
     chosen, device = read_settings(JointSettings, settings), compute_device()
     images = first_images(test, chosen.num_images)
@@ -87,6 +87,7 @@ def evaluations(
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
     from ihdm.progress import Progress
     from ihdm.storage.files import atomic_path
+    from ihdm.storage.reading import first_images
 
     chosen, device = read_settings(StudySettings, settings), compute_device()
     images = first_images(train, chosen.sampling.num_train)
@@ -136,6 +137,7 @@ def milestones(
     from ihdm.metrics.extractors import load_extractor
     from ihdm.models.network import WEIGHTS_NAME, find_milestones, load_network
     from ihdm.progress import Progress
+    from ihdm.storage.reading import first_images
 
     chosen, device = read_settings(MilestoneSettings, settings), compute_device()
     images, found = first_images(train, chosen.sampling.num_train), find_milestones(model)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ihdm.commands.options import SettingsOption, TrainOption, first_images, read_settings, require_apart
+from ihdm.commands.options import SettingsOption, TrainOption, read_settings, require_apart
 from ihdm.commands.sampling import ModelOption, read_sampling, sampled_from
 from ihdm.commands.sampling import SettingsOption as SamplingOption
 from ihdm.commands.sampling import TrainOption as OriginTrainOption
@@ -58,7 +58,7 @@ def train(
     from ihdm.models.training import LOG_EVERY
     from ihdm.models.training import train as train_network
     from ihdm.progress import Progress
-    from ihdm.storage.reading import open_images, require_one_shape
+    from ihdm.storage.reading import first_images, open_images, require_one_shape
 
     experiment, run = read_settings(Experiment, settings), read_settings(RunSettings, run_settings)
     require_apart(state, output)
@@ -174,7 +174,7 @@ def export(
     from ihdm.models.origin import training_settings
     from ihdm.portable.card import distance_lines, likelihood_lines
     from ihdm.portable.folder import export, require_prior, require_room
-    from ihdm.storage.reading import read_table
+    from ihdm.storage.reading import first_images, read_table
 
     require_room(output)
     sampling, train = read_sampling(settings, model, train)

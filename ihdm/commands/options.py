@@ -1,15 +1,12 @@
 """What the commands share: how settings are given."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ihdm.config.reading import AnySettings, parse_settings
 from ihdm.errors import UserError
-
-if TYPE_CHECKING:
-    from ihdm.storage.images import StoredImages
 
 SettingsOption = Annotated[
     str,
@@ -61,17 +58,3 @@ def require_apart(state: Path, output: Path) -> None:
     """
     if state.resolve() == output.resolve():
         raise UserError(f"--state {state}: is the folder of the output too; give the state one of its own")
-
-
-def first_images(path: Path, count: int | None) -> "StoredImages":
-    """Open an array of images, cut to the first ones; all of them if no number is given.
-
-    Raises:
-        UserError: if there are fewer.
-    """
-    from ihdm.storage.reading import open_images
-
-    images = open_images(path)
-    if count is not None and len(images) < count:
-        raise UserError(f"{path}: {count} images are asked for but it holds {len(images)}")
-    return images[:count]

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ihdm.commands.options import first_images, settings_text
+from ihdm.commands.options import settings_text
 from ihdm.commands.sampling import (
     ModelOption,
     SettingsOption,
@@ -43,6 +43,7 @@ def sequence(
     from ihdm.models.network import load_network
     from ihdm.samples.generation import even_size, forward_stages, generate
     from ihdm.samples.probes import stage_levels
+    from ihdm.storage.reading import first_images
     from ihdm.storage.tensors import to_tensor, to_uint8
 
     sampling, train = read_sampling(settings, model, train)
@@ -108,6 +109,7 @@ def grid(
     from ihdm.models.network import load_network
     from ihdm.progress import Progress
     from ihdm.samples.generation import even_size, generate
+    from ihdm.storage.reading import first_images
 
     sampling, train = read_sampling(settings, model, train)
     images, device = first_images(train, sampling.num_train), compute_device()
@@ -162,6 +164,7 @@ def probe(
     from ihdm.progress import Progress
     from ihdm.samples.generation import Chain, forward_stages
     from ihdm.samples.probes import gradients, interpolations, trajectories, trees
+    from ihdm.storage.reading import first_images
     from ihdm.storage.tensors import to_tensor
 
     chosen = parse_settings(ProbeSettings, settings_text(settings))

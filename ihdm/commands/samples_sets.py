@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ihdm.commands.options import first_images, require_apart
+from ihdm.commands.options import require_apart
 from ihdm.commands.sampling import (
     ModelOption,
     SettingsOption,
@@ -69,7 +69,7 @@ def draw(
     from ihdm.samples.state import STATE_FILES, draw_samples, samples_table
     from ihdm.storage.code import code_sha256
     from ihdm.storage.images import save_grid
-    from ihdm.storage.reading import open_images
+    from ihdm.storage.reading import first_images, open_images
 
     state = state or output.absolute().with_name(f"{output.absolute().name}.state")
     require_apart(state, output)

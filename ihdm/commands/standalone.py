@@ -315,11 +315,11 @@ def _open(model: Path) -> "IHDMPipeline":
     Raises:
         UserError: if the folder holds no model, or a network of which it is not known what starts are made of.
     """
-    from ihdm.commands.options import first_images
     from ihdm.commands.sampling import read_sampling
     from ihdm.devices import compute_device
     from ihdm.models.origin import RECORD_NAME, read_origin
     from ihdm.portable.folder import assemble, is_pipeline, read
+    from ihdm.storage.reading import first_images
 
     if is_pipeline(model) or not (model / RECORD_NAME).exists():
         return read(model, compute_device())

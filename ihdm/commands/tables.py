@@ -1,6 +1,6 @@
 """How commands write tables, and read NAME=VALUE pairs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,11 +18,11 @@ LabelOption = Annotated[
 ]
 
 
-def write_rows(rows: Iterable[dict[str, Any]], labels: list[str] | None, output: Path) -> None:
+def write_rows(rows: Iterable[Mapping[str, Any]], labels: Mapping[str, str] | list[str] | None, output: Path) -> None:
     """Write rows as a table, the labels as its first columns."""
     import pandas as pd
 
-    columns = named("--label", labels or [], "COLUMN=VALUE")
+    columns = labels if isinstance(labels, Mapping) else named("--label", labels or [], "COLUMN=VALUE")
     write_table(pd.DataFrame([{**columns, **row} for row in rows]), output)
 
 

@@ -29,16 +29,12 @@ from ihdm.config.settings import (
 from ihdm.config.stages import (
     CalibrationSettings,
     DistanceSettings,
-    ErrorSettings,
     JointSettings,
     LikelihoodSettings,
-    MemorisationSettings,
     MilestoneSettings,
     ProbeSettings,
     SamplingSettings,
     StudySettings,
-    SweptExperiment,
-    SweptExperiments,
 )
 
 FIGURES = tuple(
@@ -172,22 +168,6 @@ class Config(Settings):
             num_train=variant.experiment.num_train,
         )
 
-    def errors(self, name: str) -> ErrorSettings:
-        """Return what the held-out squared errors of a variant's network depend on."""
-        variant = self.variants[name]
-        return ErrorSettings(
-            process=variant.experiment.process,
-            prediction=variant.experiment.prediction,
-            seed=variant.experiment.seed,
-            num_images=self.evaluation.likelihood_images(variant.dataset),
-            micro_batch=self.evaluation.micro_batch_of(variant.dataset),
-            compute=self.evaluation.compute,
-            num_draws=self.evaluation.likelihood_draws,
-            # The paper's bound is a sum over all levels.
-            max_levels=None if variant.experiment.process.has_constant_noise else self.evaluation.max_levels,
-            extra_draws=self.evaluation.extra_draws,
-        )
-
     def calibration(self, name: str) -> CalibrationSettings:
         """Return what is measured of a variant's own network: wherever a bound or a sampler needs it."""
         variant, experiment = self.variants[name], self.variants[name].experiment
@@ -302,40 +282,6 @@ class Config(Settings):
             num_neighbours=self.evaluation.num_neighbours,
             extrapolate=self.evaluation.extrapolate,
             seed=0,
-        )
-
-    def memorisation(self, name: str) -> MemorisationSettings:
-        """Return what the distance of a variant's samples to the nearest training image depends on."""
-        variant = self.variants[name]
-        return MemorisationSettings(
-            num_images=self.evaluation.memorisation_images(variant.dataset),
-            num_train=variant.experiment.num_train,
-            num_resamples=self.evaluation.num_resamples,
-            seed=0,
-        )
-
-    @property
-    def swept(self) -> SweptExperiments:
-        """Return the parameters of every variant, for one table of them all."""
-        return SweptExperiments(
-            experiments={
-                name: SweptExperiment(
-                    base=variant.base,
-                    swept=variant.swept,
-                    is_departure=variant.is_departure,
-                    dataset=variant.dataset,
-                    sampler=variant.sampler,
-                    sigma=getattr(variant.experiment.process, "sigma", None),
-                    num_levels=variant.experiment.process.num_levels,
-                    blur_sigma_max=getattr(variant.experiment.process, "blur_sigma_max", None),
-                    num_train=variant.experiment.num_train,
-                    seed=variant.experiment.seed,
-                    levels=variant.experiment.training.levels,
-                    prior_noise=variant.prior_noise,
-                    rounding=variant.rounding,
-                )
-                for name, variant in self.variants.items()
-            }
         )
 
     def initial_weights(self, name: str) -> str | None:

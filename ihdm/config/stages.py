@@ -17,17 +17,11 @@ from ihdm.config.processes import (
 )
 from ihdm.config.settings import (
     AtLeastThree,
-    AtLeastTwo,
     BatchSize,
     ComputeSettings,
     Count,
     DeltaRatio,
-    Levels,
-    Name,
-    NoiseWidth,
-    NotNegative,
     NumExtraDraws,
-    NumLevels,
     NumResamples,
     Positive,
     PriorNoise,
@@ -169,36 +163,3 @@ class ProbeSettings(Settings):
 
     sampling: SamplingSettings
     probing: ProbingSettings
-
-
-class MemorisationSettings(Settings):
-    """What the distance to the nearest training image depends on beside the images."""
-
-    num_images: AtLeastTwo = Field(description="samples, and held-out images, whose nearest training image is found")
-    num_train: Count | None = Field(default=None, description="first training images that the network saw; null: all")
-    num_resamples: NumResamples
-    seed: Seed
-
-
-class SweptExperiment(Settings):
-    """The parameters of an experiment that can be swept, the one that was, and the experiment that it varies."""
-
-    base: Name
-    swept: str | None
-    is_departure: bool
-    dataset: Name
-    sampler: Name
-    sigma: NoiseWidth | None
-    num_levels: NumLevels
-    blur_sigma_max: NotNegative | None
-    num_train: Count | None
-    seed: Seed
-    levels: Levels
-    prior_noise: PriorNoise
-    rounding: Rounding
-
-
-class SweptExperiments(Settings):
-    """All experiments by name."""
-
-    experiments: dict[str, SweptExperiment]

@@ -6,7 +6,8 @@ import numpy as np
 from PIL import Image
 
 from ihdm.data.decoding import BrokenImageError, decode_picture
-from ihdm.data.encoded import SPLIT_SEED, ImageFiles, as_pixels, fair_order
+from ihdm.data.encoded import ImageFiles, as_pixels
+from ihdm.data.order import SPLIT_SEED, fair_order
 from ihdm.data.resizing import halve_and_crop
 from ihdm.errors import UserError
 from ihdm.progress import Progress

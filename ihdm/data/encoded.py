@@ -6,20 +6,18 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import UInt8
 from PIL import Image
 
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.decoding import BrokenImageError, decode_picture
 from ihdm.data.finding import printable
+from ihdm.data.order import fair_order
 from ihdm.data.resizing import halve_and_crop, squash
-from ihdm.seeds import generator
 from ihdm.storage.images import StoredImages
 
 Resize = Callable[[Image.Image, int], Image.Image]
 """From a picture of any size to a square of the given one."""
-
-SPLIT_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -60,21 +58,6 @@ class EncodedImages(Protocol):
 
 
 Split = StoredImages | EncodedImages
-
-
-def fair_order(count: int, split: str) -> Int[np.ndarray, "count"]:
-    """Return a fixed random order of the images of a split, so that any prefix is a fair sample."""
-    return generator(SPLIT_SEED, f"order of the {split} images").permutation(count)
-
-
-def picture_numbers(count: int, squares: int) -> Int[np.ndarray, "count"]:
-    """Return the number of the picture that each training image was cut from, in the order of the split.
-
-    Args:
-        count: images in the training split.
-        squares: how many were cut from each picture.
-    """
-    return fair_order(count, "train") // squares
 
 
 @dataclass(frozen=True)

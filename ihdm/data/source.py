@@ -27,6 +27,7 @@ class Source:
         takes_path: whether the images are those that the user's ``path`` points to.
         takes_crops: whether several squares can be cut from each picture.
         files: the raw files to find or fetch.
+        squares: how many training images are cut from each picture by the source itself.
         counts: how many images each split must hold; empty if that is the user's affair.
         natural: whether the images are photographs, for which the claims about natural images are checked.
         notes: what a reader must know of results with these images, a sentence each.
@@ -42,6 +43,7 @@ class Source:
     takes_path: bool = False
     takes_crops: bool = False
     files: tuple[RawFile, ...] = ()
+    squares: int = 1
     counts: Mapping[str, int] = field(default_factory=dict)
     natural: bool = False
     notes: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from ihdm.figures import Axes, Figure, Input, Inputs
 from ihdm.storage.reading import read_table
 
 INPUTS = {
-    "asymptotics": Input("metrics/asymptotics/{experiment}.csv", lambda variant: variant.experiment.has_paper_bound)
+    "asymptotics": Input("metrics/asymptotics/{experiment}.csv", lambda run: run.variant.experiment.has_paper_bound)
 }
 
 TITLES = ("loss, all levels", "network: loss", "toy: power", "network: power")

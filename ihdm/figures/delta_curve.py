@@ -15,11 +15,11 @@ from ihdm.storage.reading import read_table
 INPUTS = {
     "distance": Input("metrics/distance/{experiment}/delta{ratio}.csv"),
     "real": Input("metrics/distance/real/{dataset}.csv"),
-    "likelihood": Input("metrics/likelihood/{experiment}.csv", lambda variant: variant.has_likelihood),
+    "likelihood": Input("metrics/likelihood/{experiment}.csv", lambda run: run.variant.has_likelihood),
     "likelihood_curve": Input(
-        "metrics/minimum/{experiment}/likelihood_curve.csv", lambda variant: variant.has_likelihood_curve
+        "metrics/minimum/{experiment}/likelihood_curve.csv", lambda run: run.variant.has_likelihood_curve
     ),
-    "minimum": Input("metrics/minimum.csv", lambda variant: variant.has_curve),
+    "minimum": Input("metrics/minimum.csv", lambda run: run.variant.has_curve),
 }
 
 FRECHET = ("frechet_distance", "fid")

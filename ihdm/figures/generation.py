@@ -12,8 +12,10 @@ from ihdm.storage.reading import read_archive, read_table
 
 INPUTS = {
     "trajectories": Input("samples/{experiment}/probes/trajectories.npz"),
-    "heat": Input("metrics/generation/{experiment}.csv", lambda one: one.experiment.process.starts_from_images),
-    "rivals": Input("metrics/generation/{experiment}.csv", lambda one: not one.experiment.process.starts_from_images),
+    "heat": Input("metrics/generation/{experiment}.csv", lambda run: run.variant.experiment.process.starts_from_images),
+    "rivals": Input(
+        "metrics/generation/{experiment}.csv", lambda run: not run.variant.experiment.process.starts_from_images
+    ),
 }
 
 MAX_STAGES = 8

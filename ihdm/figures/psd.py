@@ -6,10 +6,11 @@ floor, blues fall. Table: [psd](metrics.md#tables-of-one-experiment-or-data-set)
 
 import numpy as np
 
-from ihdm.figures import Figure, Input, Inputs
+from ihdm.figures import Figure, Inputs
+from ihdm.measures import measured
 from ihdm.storage.reading import read_table
 
-INPUTS = {"psd": Input("metrics/psd/{experiment}.csv", lambda variant: variant.experiment.process.has_constant_noise)}
+INPUTS = {"psd": measured("psd")}
 
 
 def draw(inputs: Inputs) -> Figure:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.ndimage import gaussian_filter
 
-from ihdm.data.encoded import picture_numbers
+from ihdm.data.order import picture_numbers
 from ihdm.errors import UserError
 from ihdm.heat import HeatProcess, decay
 from ihdm.metrics.estimates import NOT_NEGATIVE, Bounds, Estimate, jackknife, jackknife_by_picture, ratio_estimate

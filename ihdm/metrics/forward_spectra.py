@@ -10,13 +10,12 @@ from ihdm.seeds import generator
 from ihdm.storage.images import StoredImages
 from ihdm.storage.tensors import to_tensor
 
-SEED = 0
 NUM_IMAGES = 500
 NOISE_LEVELS = np.geomspace(0.01, 1.0, 8)
 NUM_BLUR_LEVELS = 9
 
 
-def forward_spectra(images: StoredImages, settings: HeatSettings) -> list[dict[str, object]]:
+def forward_spectra(images: StoredImages, settings: HeatSettings, seed: int = 0) -> list[dict[str, object]]:
     """Return rows of frequency and power: of the images, under eight levels of noise, under nine levels of blur.
 
     The power is averaged over the first 500 images, or all if there are fewer. ``process`` is ``none``, ``noise`` or
@@ -25,7 +24,7 @@ def forward_spectra(images: StoredImages, settings: HeatSettings) -> list[dict[s
     clean = to_tensor(images[:NUM_IMAGES])
     heat = heat_process(settings, images.shape[1])
     noise = torch.as_tensor(
-        generator(SEED, "spectrum under noise").standard_normal(tuple(clean.shape), dtype=np.float32)
+        generator(seed, "spectrum under noise").standard_normal(tuple(clean.shape), dtype=np.float32)
     )
     levels = np.unique(np.rint(np.linspace(1, heat.num_levels, NUM_BLUR_LEVELS)).astype(int))
     versions = [("none", 0.0, clean)]

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from scipy.fft import dctn
 
 from ihdm.errors import UserError
 from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, mean_estimate
@@ -48,6 +47,8 @@ def radial_frequencies(height: int, width: int) -> Float[np.ndarray, "height wid
 
 def coefficient_power(images: Pixels) -> Float[np.ndarray, "image height width"]:
     """Return the squared DCT coefficients of images in [0, 1], averaged over channels."""
+    from scipy.fft import dctn  # not needed to plan a workflow, which imports this module
+
     power: Float[np.ndarray, "image height width"] = np.square(
         dctn(np.asarray(images, dtype=np.float64), axes=(1, 2), norm="ortho")
     ).mean(axis=-1)

@@ -8,12 +8,14 @@ from ihdm.config.processes import observed_levels
 from ihdm.config.restoration import BlurProblem, NoiseProblem
 from ihdm.config.scale import Config
 from ihdm.config.stages import NUM_SHOWN
+from ihdm.measures.errors import error_settings
 from ihdm.metrics.asymptotics import DELTA_RATIOS, MAX_IMAGES, NUM_LANGEVIN_LEVELS, NUM_LOSS_LEVELS, NUM_STEPS
 from ihdm.metrics.evaluations import count_sets
 from ihdm.models.monitoring import MAX_EVALUATIONS, preview_sampler
 from ihdm.processes import build_process
 from ihdm.restoration.solvers import is_reached
 from ihdm.restoration.study import SHIFTS, TRUST, WEIGHTS
+from ihdm.runs import Run
 from ihdm.samples.generation import even_size, shard_numbers
 from ihdm.samples.probes import GRID, NUM_STAGES_OF_GRADIENTS
 
@@ -113,7 +115,7 @@ def samples_probe(config: Config, name: str) -> Work:
 
 def metrics_errors(config: Config, name: str) -> Work:
     """Return the work of the held-out errors that the paper's bound is made of."""
-    errors = config.errors(name)
+    errors = error_settings(Run(config, name))
     return Work(errors.num_images * len(errors.observed) * (errors.num_draws + errors.extra_draws))
 
 
@@ -131,7 +133,7 @@ def metrics_joints(config: Config, name: str) -> Work:
 
 def metrics_asymptotics(config: Config, name: str) -> Work:
     """Return the work of comparing deblurring with denoising."""
-    errors = config.errors(name)
+    errors = error_settings(Run(config, name))
     levels = [len(observed_levels(errors.process, most)) for most in (NUM_LOSS_LEVELS, errors.max_levels)]
     chains = NUM_LANGEVIN_LEVELS * len(DELTA_RATIOS) * NUM_STEPS
     return Work(min(errors.num_images, MAX_IMAGES) * (levels[0] * errors.num_draws + levels[1] + chains))

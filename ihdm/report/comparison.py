@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ihdm.errors import UserError
+from ihdm.measures.texts import estimate_text
 from ihdm.metrics.estimates import NORMAL_95
-from ihdm.report.estimates import estimate_text
 from ihdm.report.page.render import render
 from ihdm.report.page.tables import as_table
 from ihdm.storage.reading import read_table

@@ -1,6 +1,7 @@
 """By which code a result is made: the syntax of every module of this package that its command imports.
 
-Found without importing any of them, so that a whole pipeline is planned in a moment.
+Of the module of a measure it is what ``compute`` reaches, not what is reported of it. Found without importing any of
+them, so that a whole pipeline is planned in a moment.
 """
 
 import ast
@@ -27,7 +28,7 @@ def code_sha256(command: str) -> str:
         UserError: if there is no such command, or no such figure.
     """
     stage, action, _ = _split(command)
-    parts = [ast.dump(_command_tree(stage, action))]
+    parts = [ast.dump(tree) for tree in _trees(stage, action)]
     parts += [f"{module} {_digest(module)}" for module in sorted(code_modules(command))]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -43,7 +44,9 @@ def code_modules(command: str) -> set[str]:
     """
     stage, action, named = _split(command)
     found: set[str] = set()
-    ahead = set(_imports(_command_tree(stage, action)))
+    ahead = {module for tree in _trees(stage, action) for module in _imports(tree)}
+    if _measures(stage, action):
+        ahead.add("ihdm.commands.measures")
     if named:  # the module of a figure, which is imported by its name
         if not _path(f"ihdm.{stage}.{named}").exists():
             raise UserError(f"{command}: nothing of this name is in ihdm.{stage}")
@@ -82,6 +85,68 @@ def _digest(module: str) -> str:
 @cache
 def _module_imports(module: str) -> frozenset[str]:
     return frozenset(_imports(_tree(_path(module))))
+
+
+def _trees(stage: str, action: str) -> list[ast.Module]:
+    """Return the syntax that a command starts from: of its measures, or of itself."""
+    return [_reached(_tree(path)) for path in _measures(stage, action)] or [_command_tree(stage, action)]
+
+
+def _measures(stage: str, action: str) -> list[Path]:
+    """Return the modules of the measures that a command computes: of its name, or sharing a job of its name."""
+    name = action.replace("-", "_")
+    paths = sorted((PACKAGE / "measures").glob("*.py")) if stage == "metrics" else []
+    return [path for path in paths if (declared := _declared(path)) and (declared.get("job") or path.stem) == name]
+
+
+@cache
+def _declared(path: Path) -> dict[str, str]:
+    """Return the names and texts that a module declares its measure by; nothing if it declares none."""
+    for node in _tree(path).body:
+        if (
+            isinstance(node, ast.Assign)
+            and ast.unparse(node.targets[0]) == "MEASURE"
+            and isinstance(node.value, ast.Call)
+        ):
+            return {
+                str(keyword.arg): value.id if isinstance(value, ast.Name) else str(value.value)
+                for keyword in node.value.keywords
+                if isinstance(value := keyword.value, ast.Name | ast.Constant)
+            }
+    return {}
+
+
+def _reached(tree: ast.Module) -> ast.Module:
+    """Return the definitions and imports that ``compute`` of a measure's module reaches, in their order."""
+    ahead, known = {"compute"}, {}
+    for node in tree.body:
+        for name in _bound(node):
+            known[name] = node
+    found: set[str] = set()
+    while ahead:
+        name = ahead.pop()
+        found.add(name)
+        if not isinstance(known[name], ast.Import | ast.ImportFrom):
+            used = {inner.id for inner in ast.walk(known[name]) if isinstance(inner, ast.Name)}
+            ahead |= (used & known.keys()) - found
+    body: list[ast.stmt] = []
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            if names := [alias for alias in node.names if (alias.asname or alias.name) in found]:
+                body.append(ast.ImportFrom(node.module, names, node.level))
+        elif _bound(node) & found:
+            body.append(node)
+    return ast.Module(body, [])
+
+
+def _bound(node: ast.stmt) -> set[str]:
+    """Return the names that a statement defines."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return {node.name}
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return {inner.id for target in targets for inner in ast.walk(target) if isinstance(inner, ast.Name)}
 
 
 @cache

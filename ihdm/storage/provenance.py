@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -129,7 +129,7 @@ def record(
     inputs: Sequence[Path] = (),
     settings: AnySettings,
     seed: int | None = None,
-    device: str = "cpu",
+    device: str | Callable[[], str] = "cpu",
     meta: Path | None = None,
 ) -> Iterator[None]:
     """Write the record of what the block makes; nothing is written if the block fails.
@@ -140,7 +140,7 @@ def record(
         inputs: what it reads; hashed before.
         settings: the complete settings it depends on.
         seed: the seed of its random draws, if any.
-        device: where it computes.
+        device: where it computes, or a function that says so afterwards.
         meta: path of the record; by default that of the first output, its ending replaced by ``.meta.json``.
 
     Raises:
@@ -169,7 +169,7 @@ def record(
             **{name: version(name) for name in RECORDED_PACKAGES},
         },
         "commit": commit(),
-        "device": device,
+        "device": device if isinstance(device, str) else device(),
         "threads": int(os.environ.get("OMP_NUM_THREADS", "0")) or None,
         "seconds": round(time.perf_counter() - started, 3),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),

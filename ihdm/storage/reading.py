@@ -149,3 +149,15 @@ def _size(images: StoredImages) -> str:
 def _unreadable(path: Path, kind: str, error: Exception) -> UserError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
     return UserError(f"{path}: no {kind} can be read from it ({reason or type(error).__name__}); {ADVICE}")
+
+
+def first_images(path: Path, count: int | None) -> StoredImages:
+    """Open an array of images, cut to the first ones; all of them if no number is given.
+
+    Raises:
+        UserError: if there are fewer.
+    """
+    images = open_images(path)
+    if count is not None and len(images) < count:
+        raise UserError(f"{path}: {count} images are asked for but it holds {len(images)}")
+    return images[:count]

@@ -124,6 +124,9 @@ def test_missing_columns_are_named(ihdm_fails, tmp_path, page):
     assert "but no set and no metric" in message
 
 
+SPECTRUM = '{"num_images": 2, "num_resamples": 20}'
+
+
 @pytest.mark.parametrize("name", ["train.npy", "test.npy"])
 def test_damaged_arrays_are_named_by_commands(ihdm, ihdm_fails, tmp_path, name):
     """An empty file makes NumPy raise what click takes for the end of the input."""
@@ -132,8 +135,8 @@ def test_damaged_arrays_are_named_by_commands(ihdm, ihdm_fails, tmp_path, name):
     ihdm("metrics", "mean-power", "--train", tmp_path / "train.npy", "--output", tmp_path / "power.npz")
     (tmp_path / name).write_bytes(b"")
     message = ihdm_fails(
-        "metrics", "spectrum-real", "--reference", tmp_path / "power.npz", "--train", tmp_path / "train.npy",
-        "--test", tmp_path / "test.npy", "--num-images", 2, "--resamples", 20, "--output", tmp_path / "x.csv",
+        "metrics", "spectrum-real", "--power", tmp_path / "power.npz", "--train", tmp_path / "train.npy",
+        "--test", tmp_path / "test.npy", "--settings", SPECTRUM, "--output", tmp_path / "x.csv",
     )  # fmt: skip
     assert f"{tmp_path / name}: no .npy array can be read from it" in message
 
@@ -144,8 +147,8 @@ def test_sets_of_images_of_other_sizes_are_refused(ihdm, ihdm_fails, tmp_path):
     np.save(other, np.zeros((4, 16, 16, 3), dtype=np.uint8))
     ihdm("metrics", "mean-power", "--train", train, "--output", power)
     message = ihdm_fails(
-        "metrics", "spectrum-real", "--reference", power, "--train", train, "--test", other, "--num-images", 2,
-        "--resamples", 20, "--output", tmp_path / "x.csv",
+        "metrics", "spectrum-real", "--input", f"power={power}", "--input", f"train={train}", "--input",
+        f"test={other}", "--settings", SPECTRUM, "--output", f"spectrum={tmp_path / 'x.csv'}",
     )  # fmt: skip
     assert f"{other} holds images of 16×16×3 but the power to compare with is of 8×8×1" in message
 
@@ -178,7 +181,7 @@ def test_missing_network(ihdm_fails, tmp_path):
     found = ihdm_fails("metrics", "errors", "--settings", settings, "--model", str(tmp_path), "--test",
         str(tmp_path / "test.npy"), "--output", str(tmp_path / "errors.npz"),
     )  # fmt: skip
-    assert "diffusion_pytorch_model.safetensors: this input does not exist" in found
+    assert "config.json: this input does not exist" in found
 
 
 def test_an_experiment_can_be_shown_and_used_by_hand(ihdm, capfd, tmp_path):

@@ -43,7 +43,16 @@ def probed(tmp_path, ihdm):
     gradients = {name: rng.normal(size=(5, 9, 4, 8, 8)).astype(np.float32) for name in ("residual", "clean")}
     np.savez(folder / "gradients.npz", levels=np.array([6, 5, 3, 2, 1]), pixels=pixels, **gradients)
     np.save(tmp_path / "train.npy", rng.integers(0, 256, (4, 8, 8, 1), dtype=np.uint8))
-    ihdm("metrics", "extractor", "dct", "--train", tmp_path / "train.npy", "--output", tmp_path / "extractor.npz")
+    ihdm(
+        "metrics",
+        "extractor",
+        "--settings",
+        '{"kind": "dct"}',
+        "--train",
+        tmp_path / "train.npy",
+        "--output",
+        tmp_path / "extractor.npz",
+    )
     return folder
 
 

@@ -14,9 +14,12 @@ from ihdm.config.scale import FIGURES, Config
 from ihdm.config.stages import DistanceSettings
 from ihdm.data.sources import check_sources
 from ihdm.errors import UserError
+from ihdm.measures.errors import error_settings
+from ihdm.measures.memorisation import memorisation_settings
 from ihdm.metrics.distance import measure_distances
 from ihdm.metrics.estimates import Estimate
 from ihdm.metrics.moments import Moments
+from ihdm.runs import Run
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = [ROOT / "config.yaml", *sorted((ROOT / "workflow/config").glob("*.yaml"))]
@@ -402,7 +405,11 @@ def test_numbers_of_images_are_for_all_data_sets_or_for_each(plain):
     def found() -> dict[str, tuple[int, int, int]]:
         config = parse_config(plain)
         return {
-            name: (config.errors(name).num_images, config.joints(name).num_images, config.memorisation(name).num_images)
+            name: (
+                error_settings(Run(config, name)).num_images,
+                config.joints(name).num_images,
+                memorisation_settings(Run(config, name)).num_images,
+            )
             for name in ("digits", "digits-sigma0.02", "photos")
         }
 
@@ -429,7 +436,12 @@ def test_numbers_of_images_are_for_all_data_sets_or_for_each(plain):
 def test_images_at_a_time_are_one_number_for_all_data_sets_or_one_for_each(plain):
     def found(name: str) -> set[int]:
         config = parse_config(plain)
-        settings = (config.sampling(name), config.errors(name), config.calibration(name), config.joints(name))
+        settings = (
+            config.sampling(name),
+            error_settings(Run(config, name)),
+            config.calibration(name),
+            config.joints(name),
+        )
         return {chosen.micro_batch for chosen in (*settings, config.probe(name).sampling)}
 
     plain["evaluation"]["micro_batch"] = 7

@@ -10,6 +10,10 @@ import yaml
 
 from ihdm.config.reading import parse_config, read_config
 from ihdm.config.scale import Config
+from ihdm.measures.errors import error_settings
+from ihdm.measures.memorisation import memorisation_settings
+from ihdm.measures.sweep import swept_experiments
+from ihdm.runs import Run
 
 ROOT = Path(__file__).parents[2]
 SMOKE = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text())
@@ -21,9 +25,9 @@ def settings_of_stages(config: Config) -> dict[str, str]:
         "models": lambda name: config.variants[name].experiment,
         "samples": config.sampling,
         "models_calibration": config.calibration,
-        "metrics_errors": config.errors,
+        "metrics_errors": lambda name: error_settings(Run(config, name)),
         "metrics_joints": config.joints,
-        "metrics_memorisation": config.memorisation,
+        "metrics_memorisation": lambda name: memorisation_settings(Run(config, name)),
         "metrics_milestones": config.milestones,
         "samples_probe": config.probe,
     }
@@ -44,7 +48,7 @@ def settings_of_stages(config: Config) -> dict[str, str]:
     }
     return found | {
         "metrics_samples": config.distance.model_dump_json(),
-        "metrics_sweep": config.swept.model_dump_json(),
+        "metrics_sweep": swept_experiments(Run(config)).model_dump_json(),
     }
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from scipy.fft import idctn
 
-from ihdm.metrics.power_law import FIT_HIGH, power_law_rows
+from ihdm.measures.data_spectrum import FIT_HIGH, power_law_rows
 from ihdm.metrics.spectrum import annulus_power, power_spectrum, radial_frequencies
 
 

@@ -4,7 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ihdm.errors import UserError
-from ihdm.metrics.disentanglement import colour_and_structure, share_errors, share_interval, share_rows, variance_shares
+from ihdm.measures.disentanglement import (
+    colour_and_structure,
+    share_errors,
+    share_interval,
+    share_rows,
+    variance_shares,
+)
 
 
 def grid(start: float, noise: float, interaction: float, *, size: int, dims: int, seed: int) -> np.ndarray:

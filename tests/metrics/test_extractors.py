@@ -1,6 +1,7 @@
 import dataclasses
 import functools
 import http.server
+import json
 import threading
 import time
 from pathlib import Path
@@ -23,7 +24,7 @@ from ihdm.metrics.tables import join_tables
 from ihdm.storage.files import sha256
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 1), dtype=np.uint8)
-MEMORISATION = '{"num_images": %s, "num_resamples": 20, "seed": 0}'
+MEMORISATION = '{"labels": {"dataset": "d"}, "num_images": %s, "num_resamples": 20, "seed": 0}'
 SETTINGS = DistanceSettings(num_images=(100,), num_resamples=20, num_neighbours=3, extrapolate=False, seed=0)
 
 
@@ -34,7 +35,16 @@ def folder(tmp_path, ihdm) -> Path:
     np.save(tmp_path / "test.npy", IMAGES[:40])
     for kind in ("dct", "pca"):
         made = tmp_path / f"{kind}.npz"
-        ihdm("metrics", "extractor", kind, "--train", tmp_path / "train.npy", "--output", made)
+        ihdm(
+            "metrics",
+            "extractor",
+            "--settings",
+            f'{{"kind": "{kind}"}}',
+            "--train",
+            tmp_path / "train.npy",
+            "--output",
+            made,
+        )
         for split in ("train", "test"):
             ihdm("metrics", "features", "--extractor", made, "--images", tmp_path / f"{split}.npy",
                 "--output", tmp_path / f"{split}_{kind}.npz",
@@ -46,13 +56,14 @@ def folder(tmp_path, ihdm) -> Path:
     return tmp_path
 
 
-def distance(reference: Path, images: Path, output: Path, *more: str, extractor: str = "dct") -> list[str]:
+def distance(reference: Path, images: Path, output: Path, extractor: str = "dct") -> list[str]:
     """Return the command that measures a set of images; its features and spectrum go beside the distances."""
     known = reference.with_name(reference.name.replace("train", "moments"))
-    return ["metrics", "samples", "--settings", SETTINGS.model_dump_json(), "--reference", str(reference),
-            "--moments", str(known), "--images", str(images), "--extractor", str(images.with_name(f"{extractor}.npz")),
-            "--power", str(images.with_name("power.npz")), "--features", f"{output}.npz", "--spectrum",
-            f"{output}.spectrum.csv", "--distance", str(output), *more]  # fmt: skip
+    settings = {**json.loads(SETTINGS.model_dump_json()), "labels": {"dataset": "digits"}}
+    return ["metrics", "samples", "--settings", json.dumps(settings), "--reference", str(reference),
+            "--moments", str(known), "--samples", str(images), "--extractor", str(images.with_name(f"{extractor}.npz")),
+            "--power", str(images.with_name("power.npz")), "--output", f"features={output}.npz", "--output",
+            f"spectrum={output}.spectrum.csv", "--output", f"distance={output}"]  # fmt: skip
 
 
 def test_what_a_reference_is_compared_by_is_found_once(folder, ihdm, monkeypatch):
@@ -102,8 +113,7 @@ def test_mixing_extractors_is_refused(folder, ihdm_fails):
 
 def test_mixing_rows_is_refused(folder, ihdm, ihdm_fails):
     for kind in ("dct", "pca"):
-        ihdm(*distance(folder / f"train_{kind}.npz", folder / "train.npy", folder / f"{kind}.csv",
-            "--label", "dataset=digits", extractor=kind))  # fmt: skip
+        ihdm(*distance(folder / f"train_{kind}.npz", folder / "train.npy", folder / f"{kind}.csv", extractor=kind))
     message = ihdm_fails("metrics", "table", folder / "dct.csv", folder / "pca.csv", "--output", folder / "both.csv")
     assert "dct.csv is of 'dct64'" in message
     assert "pca.csv of 'pca64'" in message
@@ -145,16 +155,14 @@ def test_mixing_references_is_refused(ihdm_fails, tmp_path):
 def test_memorisation_has_its_own_numbers_of_images(folder, ihdm, ihdm_fails):
     """Of samples those asked for, of held-out images as many as there are; tables of any n are joined."""
     np.save(folder / "samples.npy", IMAGES[:100])
-    paths = {"images": ("{}.npy", "samples", "train"), "features": ("{}_dct.npz", "train", "train")}
     given = []
-    for option, (pattern, samples, train) in paths.items():
-        for name, split in (("samples", samples), ("test", "test"), ("train", train)):
-            given += [f"--{option}", f"{name}={folder / pattern.format(split)}"]
+    for name in ("samples", "test", "train"):
+        stored = "train" if name == "samples" else name
+        given += [f"--{name}", folder / f"{name}.npy", f"--{name}-features", folder / f"{stored}_dct.npz"]
 
     def measure(count: int) -> pd.DataFrame:
         output = folder / f"{count}.csv"
-        ihdm("metrics", "memorisation", "--settings", MEMORISATION % count, *given, "--label", "dataset=d",
-            "--output", output)  # fmt: skip
+        ihdm("metrics", "memorisation", "--settings", MEMORISATION % count, *given, "--output", output)
         return pd.read_csv(output)
 
     rows = measure(60)
@@ -218,7 +226,16 @@ def test_fid_needs_inception(tmp_path, monkeypatch, ihdm_fails):
     address = "http://127.0.0.1:9/inception-2015-12-05.pt"  # nobody listens there
     monkeypatch.setattr(extractors, "INCEPTION", dataclasses.replace(extractors.INCEPTION, address=address))
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
-    arguments = ["metrics", "extractor", "inception", "--train", tmp_path / "train.npy", "--output", tmp_path / "x.npz"]
+    arguments = [
+        "metrics",
+        "extractor",
+        "--settings",
+        '{"kind": "inception"}',
+        "--train",
+        tmp_path / "train.npy",
+        "--output",
+        tmp_path / "x.npz",
+    ]
     arguments += ["--inception", tmp_path / "weights"]
     missing = ihdm_fails(*arguments)
     assert missing.startswith(

@@ -18,9 +18,10 @@ from scipy.optimize import minimize_scalar
 
 from ihdm.__main__ import main
 from ihdm.config.processes import HeatSettings
-from ihdm.config.stages import ErrorSettings, LikelihoodSettings, SweptExperiment, SweptExperiments
+from ihdm.config.stages import ErrorSettings, LikelihoodSettings
 from ihdm.heat import HeatProcess, cosine_basis, decay, heat_process
 from ihdm.likelihood import best_deltas, prior_kl_bounds, squared_distances, transition_terms
+from ihdm.measures.sweep import SweptExperiment, SweptExperiments
 from ihdm.metrics.heldout import errors_of, held_out_errors
 from ihdm.metrics.likelihood import bound_images, cost_rows
 from ihdm.metrics.monte_carlo import allocate, designs, draw_variance, remove_noise, total_error
@@ -316,7 +317,8 @@ def test_one_draw_of_noise_leaves_empty_cells(tmp_path, ihdm):
         tmp_path / "curve.csv", *common, tmp_path / "minimum.csv")  # fmt: skip
     ihdm("metrics", "table", tmp_path / "e/likelihood.csv", "--output", tmp_path / "likelihood.csv")
     ihdm("metrics", "sweep", "--settings", SweptExperiments(experiments={"e": experiment}).model_dump_json(),
-        tmp_path / "likelihood.csv", "--train", f"d={tmp_path / 'train.npy'}", "--output", tmp_path / "sweep.csv",
+        "--likelihood", tmp_path / "likelihood.csv", "--input", f"train:d={tmp_path / 'train.npy'}", "--output",
+        f"sweep={tmp_path / 'sweep.csv'}", "--output", f"parquet={tmp_path / 'sweep.parquet'}",
     )  # fmt: skip
     tables = [tmp_path / f"{name}.csv" for name in ("levels", "likelihood", "minimum", "sweep")]
     for path in tables[:3]:

@@ -120,7 +120,8 @@ def test_the_mean_power_of_training_images_is_found_once(tmp_path, ihdm, monkeyp
         return coefficient_power(images)
 
     monkeypatch.setattr(spectrum, "coefficient_power", count)
-    ihdm("metrics", "spectrum-real", "--reference", tmp_path / "power.npz", "--num-images", 20, "--resamples", 20,
+    ihdm("metrics", "spectrum-real", "--power", tmp_path / "power.npz", "--settings",
+        '{"num_images": 20, "num_resamples": 20}',
         "--train", tmp_path / "train.npy", "--test", tmp_path / "test.npy", "--output", tmp_path / "x.csv",
     )  # fmt: skip
     assert set(counted) == {20, 40}  # the first of both splits, and the others of the training images

@@ -10,8 +10,10 @@ from ihdm.config.reading import parse_config, read_config
 from ihdm.errors import UserError
 from ihdm.figures.style import save_figure, set_style
 from ihdm.figures.sweep_curves import draw
-from ihdm.metrics.departures import departure_table
-from ihdm.metrics.sweep import COLUMNS, swept_parameters, tidy_table
+from ihdm.measures.departures import departure_table
+from ihdm.measures.sweep import COLUMNS, swept_experiments, tidy_table
+from ihdm.metrics.sweep import swept_parameters
+from ihdm.runs import Run
 
 ROOT = Path(__file__).parents[2]
 NUM_TRAIN = {"digits": 1297, "photos": 5000}
@@ -58,7 +60,7 @@ def tables(experiments: list[str]) -> dict[str, pd.DataFrame]:
 
 
 def test_one_row_for_each_measure_with_what_was_swept(config):
-    experiments = config.swept.experiments
+    experiments = swept_experiments(Run(config)).experiments
     assert list(experiments) == [
         "digits", "digits-sigma0.02", "digits-num_levels20", "digits-num_train100", "digits-rounding_truncate",
         "photos", "photos-seed1",
@@ -83,7 +85,7 @@ def test_one_row_for_each_measure_with_what_was_swept(config):
 
 
 def test_every_measure_keeps_its_own_number_of_images(config):
-    experiments = config.swept.experiments
+    experiments = swept_experiments(Run(config)).experiments
     parts = tables(list(experiments))
     parts["memorisation"] = parts["distance"].head(4).assign(metric="share_near", n=20)
     numbers = tidy_table(parts, experiments, NUM_TRAIN).groupby("metric")["n"].unique().map(list)
@@ -92,7 +94,7 @@ def test_every_measure_keeps_its_own_number_of_images(config):
 
 
 def test_a_parameter_is_varied_alone(config):
-    experiments = config.swept.experiments
+    experiments = swept_experiments(Run(config)).experiments
     table = tidy_table(tables(list(experiments)), experiments, NUM_TRAIN)
     found = swept_parameters(table, "digits")
     assert set(found) == {"sigma", "num_levels", "num_train"}
@@ -105,12 +107,13 @@ def test_csv_and_parquet_hold_the_same(config, tmp_path, ihdm):
     paths = []
     for dataset, count in NUM_TRAIN.items():
         np.save(tmp_path / f"{dataset}.npy", np.zeros((count, 1, 1, 1), dtype=np.uint8))
-        paths += ["--train", f"{dataset}={tmp_path / dataset}.npy"]
-    for kind, table in tables(list(config.swept.experiments)).items():
-        paths.append(str(tmp_path / f"{kind}.csv"))
-        table.to_csv(paths[-1], index=False)
-    settings = config.swept.model_dump_json()
-    ihdm("metrics", "sweep", "--settings", settings, *paths, "--output", tmp_path / "sweep.csv")
+        paths += ["--input", f"train:{dataset}={tmp_path / dataset}.npy"]
+    for kind, table in tables(list(swept_experiments(Run(config)).experiments)).items():
+        table.to_csv(tmp_path / f"{kind}.csv", index=False)
+        paths += [f"--{kind}", tmp_path / f"{kind}.csv"]
+    settings = swept_experiments(Run(config)).model_dump_json()
+    ihdm("metrics", "sweep", "--settings", settings, *paths, "--output", f"sweep={tmp_path / 'sweep.csv'}",
+        "--output", f"parquet={tmp_path / 'sweep.parquet'}")  # fmt: skip
     csv, parquet = pd.read_csv(tmp_path / "sweep.csv"), pd.read_parquet(tmp_path / "sweep.parquet")
     assert parquet["num_train"].dtype == "Int64"
     for column in COLUMNS:
@@ -121,7 +124,7 @@ def test_csv_and_parquet_hold_the_same(config, tmp_path, ihdm):
 
 
 def test_figure_has_a_column_for_each_parameter(config, tmp_path):
-    experiments = config.swept.experiments
+    experiments = swept_experiments(Run(config)).experiments
     path = tmp_path / "sweep.csv"
     tidy_table(tables(list(experiments)), experiments, NUM_TRAIN).to_csv(path, index=False)
     set_style()
@@ -137,7 +140,7 @@ def test_figure_has_a_column_for_each_parameter(config, tmp_path):
 
 
 def test_nothing_swept_is_named(config, tmp_path):
-    experiments = {name: value for name, value in config.swept.experiments.items() if name == "digits"}
+    experiments = {"digits": swept_experiments(Run(config)).experiments["digits"]}
     path = tmp_path / "sweep.csv"
     tidy_table(tables(["digits"]), experiments, NUM_TRAIN).to_csv(path, index=False)
     with pytest.raises(UserError, match="nothing of 'digits' is swept"):
@@ -167,7 +170,7 @@ def test_departures_share_the_network_and_nothing_else_changes():
 
 
 def test_departures_are_differences(config):
-    experiments = config.swept.experiments
+    experiments = swept_experiments(Run(config)).experiments
     found = departure_table(tidy_table(tables(list(experiments)), experiments, NUM_TRAIN))
     assert set(found["setting"]) == {"rounding"}
     assert set(found["metric"]) == {"frechet_distance", "kernel_distance", "bits_per_dim"}
@@ -179,7 +182,7 @@ def test_departures_are_differences(config):
 
 
 def test_departures_compare_with_one_reference_alone(config):
-    experiments = config.swept.experiments
+    experiments = swept_experiments(Run(config)).experiments
     table = tidy_table(tables(list(experiments)), experiments, NUM_TRAIN)
     table.loc[(table["experiment"] == "digits") & (table["metric"] == "frechet_distance"), "reference"] = "as_released"
     assert set(departure_table(table)["metric"]) == {"kernel_distance", "bits_per_dim"}

@@ -14,6 +14,7 @@ from ihdm.config.processes import observed_levels
 from ihdm.config.reading import parse_config
 from ihdm.config.scale import Config
 from ihdm.config.settings import RunSettings
+from ihdm.measures.errors import error_settings
 from ihdm.metrics.asymptotics import DELTA_RATIOS, NUM_LANGEVIN_LEVELS, NUM_LOSS_LEVELS, NUM_STEPS, network_rows
 from ihdm.metrics.features import CosineFeatures
 from ihdm.metrics.heldout import held_out_errors
@@ -30,6 +31,7 @@ from ihdm.processes import build_process
 from ihdm.restoration.conditioning import prior_moments
 from ihdm.restoration.solvers import Restorer
 from ihdm.restoration.study import study
+from ihdm.runs import Run
 from ihdm.samples.generation import Chain, generate, shard_numbers
 from ihdm.samples.probes import gradients, interpolations, trajectories, trees
 from ihdm.storage.tensors import to_tensor
@@ -105,7 +107,11 @@ def test_probes_pass_the_network_as_often_as_planned(config, network):
 
 
 def test_measures_pass_the_network_as_often_as_planned(config, network):
-    errors, calibration, joints = config.errors("digits"), config.calibration("digits"), config.joints("digits")
+    errors, calibration, joints = (
+        error_settings(Run(config, "digits")),
+        config.calibration("digits"),
+        config.joints("digits"),
+    )
     process = build_process(errors.process, 8)
 
     def passed() -> Work:

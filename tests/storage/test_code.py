@@ -6,6 +6,7 @@ import pytest
 
 from ihdm.config.scale import FIGURES
 from ihdm.errors import UserError
+from ihdm.measures import jobs
 from ihdm.storage import code
 from ihdm.storage.code import code_modules, code_sha256
 
@@ -14,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 def forget():
     """Read the package again."""
-    for cached in (code._tree, code._digest, code._module_imports, code._command_tree):
+    for cached in (code._tree, code._digest, code._module_imports, code._command_tree, code._declared):
         cached.cache_clear()
 
 
@@ -63,6 +64,7 @@ COMMANDS = sorted(
         for command in re.findall(r'code_sha256\("([^"]+)"\)', path.read_text())
     }
     | {f"figures draw {figure}" for figure in FIGURES}
+    | {f"metrics {job.replace('_', '-')}" for job in jobs()}
     | {"models train"}
 )
 """Every command whose hash decides whether its results are made again."""
@@ -95,10 +97,8 @@ def test_comments_and_docstrings_reach_no_command(package):
 
 
 def test_commands_of_one_module_have_hashes_of_their_own(package):
-    before = {command: code_sha256(command) for command in ("metrics psd", "metrics spectrum-real")}
-    old = "forward_spectra(open_images(train), process)"
-    assert hash_after(package, "commands/metrics_spectra.py", old, "[]", "metrics psd") != before["metrics psd"]
-    assert code_sha256("metrics spectrum-real") == before["metrics spectrum-real"]
+    before = {command: code_sha256(command) for command in ("config new", "config show")}
+    assert before["config new"] != before["config show"]
 
 
 @pytest.mark.parametrize(
@@ -125,3 +125,20 @@ def test_a_constant_in_a_module_that_is_imported_by_another_changes_the_hash(pac
 def test_unknown_commands_are_told(command):
     with pytest.raises(UserError, match=r"no such command|nothing of this name"):
         code_sha256(command)
+
+
+def test_texts_and_columns_of_a_measure_change_no_hash(package):
+    """Nor does its summary; what it computes with does, and that of another measure not."""
+    before = {command: code_sha256(command) for command in ("metrics data-spectrum", "metrics errors")}
+    path = "measures/data_spectrum.py"
+    for old, new in (("Natural images have", "All images have"), ('"n": table["n"]', '"m": table["n"]')):
+        assert hash_after(package, path, old, new, "metrics data-spectrum") == before["metrics data-spectrum"]
+    changed = hash_after(package, path, "MAX_IMAGES = 500", "MAX_IMAGES = 50", "metrics data-spectrum")
+    assert changed != before["metrics data-spectrum"]
+    assert code_sha256("metrics errors") == before["metrics errors"]
+
+
+def test_a_measure_is_made_by_its_own_module():
+    assert {"ihdm.metrics.distance", "ihdm.commands.measures"} <= code_modules("metrics samples")
+    above = ("ihdm.figures", "ihdm.report", "ihdm.data.sources", "ihdm.measures.")
+    assert not any(module.startswith(above) for module in code_modules("metrics samples"))

@@ -14,12 +14,14 @@ from snakemake.settings.types import ExecMode
 from ihdm.claims.ledger import available_tables
 from ihdm.config.reading import parse_config, read_config
 from ihdm.data.sources import check_sources, notes_of, reference_of, resolve_datasets
-from ihdm.config.experiments import format_number
 from ihdm.errors import UserError
 from ihdm.figures import figure_inputs, is_animated
 from ihdm.report.page.render import assets_sha256
+from ihdm.measures import jobs as measure_jobs
+from ihdm.measures.errors import error_settings
 from ihdm.report.sections import joint_tables
 from ihdm.report.tables import available
+from ihdm.runs import Run
 from ihdm.storage.code import code_sha256
 from ihdm.storage.provenance import drawn_parts, stale_notices, was_made_with
 
@@ -68,16 +70,11 @@ RESULTS = settings.results
 DATASETS = resolve_datasets(settings)
 VARIANTS = settings.variants
 
-# The spelling of each δ/σ in paths, and its value.
-RATIOS = {format_number(ratio): ratio for variant in VARIANTS.values() for ratio in variant.delta_ratios}
-
 # In how many parts each set of samples is drawn, by experiment and spelling of its δ/σ.
 PARTS = {
-    (name, format_number(ratio)): drawn_parts(
-        Path(f"{RESULTS}/samples/{name}/delta{format_number(ratio)}"), settings.evaluation.num_shards
-    )
-    for name, variant in VARIANTS.items()
-    for ratio in variant.delta_ratios
+    (name, ratio): drawn_parts(Path(f"{RESULTS}/samples/{name}/delta{ratio}"), settings.evaluation.num_shards)
+    for name in VARIANTS
+    for ratio in Run(settings, name).per_delta()
 }
 
 # Those with a network of their own; the others differ from one of these in how it is sampled.
@@ -88,6 +85,9 @@ EXTRACTORS = sorted({settings.evaluation.extractors[variant.dataset] for variant
 
 # The joint tables, and what each is joined from.
 TABLES = {table: [f"{RESULTS}/{path}" for path in parts] for table, parts in joint_tables(settings).items()}
+
+# Those that are merged from parts; others are computed whole.
+MERGED = [table for table, parts in TABLES.items() if parts != [f"{RESULTS}/metrics/{table}.csv"]]
 
 # The tables as a paper prints them, and the joint tables that they are made of.
 PRINTED = available({*TABLES, "sweep"})
@@ -121,8 +121,8 @@ if workflow.exec_mode == ExecMode.DEFAULT:
 wildcard_constraints:
     dataset="|".join(DATASETS),
     experiment="|".join(VARIANTS),
-    ratio="|".join(re.escape(ratio) for ratio in RATIOS),
-    table="|".join(TABLES),
+    ratio="|".join(sorted({re.escape(ratio) for _, ratio in PARTS})),
+    table="|".join(MERGED),
     extractor="|".join(EXTRACTORS),
     split="train|test",
     shard=r"\d+",
@@ -145,12 +145,6 @@ def everything():
 def data_of(split):
     """The path of a split of an experiment's data set, as an input function."""
     return lambda wildcards: f"{RESULTS}/data/{VARIANTS[wildcards.experiment].dataset}/{split}.npy"
-
-
-def train_arrays():
-    """The training images of each data set that an experiment is trained on, by its name."""
-    datasets = {variant.dataset: None for variant in VARIANTS.values()}  # a set that keeps its order
-    return {dataset: f"{RESULTS}/data/{dataset}/train.npy" for dataset in datasets}
 
 
 def model_of(name):
@@ -179,8 +173,7 @@ def calibration_of(wildcards):
 
 def own_distance(wildcards):
     """The distances of an experiment's samples at its own δ/σ."""
-    ratio = format_number(VARIANTS[wildcards.experiment].delta_ratio)
-    return f"{RESULTS}/metrics/distance/{wildcards.experiment}/delta{ratio}.csv"
+    return run_of(wildcards).fill(f"{RESULTS}/metrics/distance/{{experiment}}/delta{{default_ratio}}.csv")
 
 
 def own_likelihood(wildcards):
@@ -196,8 +189,7 @@ def errors_of(wildcards):
 
 def per_delta(pattern, experiment):
     """A pattern with {experiment} and {ratio}, filled in for every δ/σ of an experiment."""
-    ratios = map(format_number, VARIANTS[experiment].delta_ratios)
-    return [pattern.format(experiment=experiment, ratio=ratio) for ratio in ratios]
+    return [run.fill(pattern) for run in Run(settings, experiment).per_delta().values()]
 
 
 def sets_of_parts(is_meant):
@@ -258,9 +250,8 @@ def training_memory(wildcards, attempt):
 
 
 def needed_gpus(wildcards):
-    """How many GPUs the features of a data set's images, or an experiment's, take: small images' need none."""
-    extractor = wildcards.get("extractor") or settings.evaluation.extractors[dataset_named(wildcards)]
-    return int(extractor in ("inception", "efficientnet"))
+    """How many GPUs the features of images take: those of small ones need none."""
+    return int(run_of(wildcards).extractor in ("inception", "efficientnet"))
 
 
 def dataset_named(wildcards):
@@ -274,16 +265,6 @@ def extractor_of(wildcards):
     return f"{features_folder(dataset)}/{dataset}/extractor.npz"
 
 
-def real_features(split):
-    """The features of a split of a data set, named or an experiment's, as an input function."""
-
-    def path(wildcards):
-        dataset = dataset_named(wildcards)
-        return f"{features_folder(dataset)}/{dataset}/{split}.npz"
-
-    return path
-
-
 def reference_file(name):
     """A file of what the images of a data set, named or an experiment's, are measured from, as an input function."""
 
@@ -294,19 +275,74 @@ def reference_file(name):
     return path
 
 
-def reference_name(wildcards):
-    """What the images of a data set, named or an experiment's, are measured from, as tables call it."""
-    dataset = dataset_named(wildcards)
-    return "training" if reference_of(settings, dataset) == dataset else settings.evaluation.reference
-
-
 def mean_power_of(wildcards):
     """The mean power of the training images of a data set, named or an experiment's."""
     return f"{RESULTS}/metrics/mean_power/{dataset_named(wildcards)}.npz"
 
 
-def measured_images(wildcards):
-    """What is measured of an experiment at one δ/σ: samples, and at its own δ/σ the starts, which δ hardly changes."""
-    is_own = RATIOS[wildcards.ratio] == VARIANTS[wildcards.experiment].delta_ratio
-    folder = f"{RESULTS}/samples/{wildcards.experiment}/delta{wildcards.ratio}"
-    return {images: f"{folder}/{images}.npy" for images in (["samples", "starts"] if is_own else ["samples"])}
+def run_of(wildcards):
+    """What the job of a measure is for."""
+    names = ("experiment", "dataset", "ratio", "split")
+    return Run(settings, **{name: value for name, value in wildcards.items() if name in names})
+
+
+def measure_place(job):
+    """Where the log and the benchmark of a measure are, below their folders."""
+    names = dict.fromkeys(re.findall(r"{(\w+)}", " ".join(job.outputs.values())))
+    return "/".join(
+        ["metrics", job.name, *(f"delta{{{name}}}" if name == "ratio" else f"{{{name}}}" for name in names)]
+    )
+
+
+def measure_inputs(job):
+    """The files that a measure reads, as an input function: those in a folder, if it reads one."""
+
+    def files(wildcards):
+        found = job.files(run_of(wildcards))
+        return {
+            name.replace(":", "_"): [f"{RESULTS}/{part}" for part in job.parts(name, Path(path))]
+            for name, path in found.items()
+        }
+
+    return files
+
+
+def measure_outputs(job):
+    """The files that a measure writes; what is a merged table by itself is one of the report's."""
+    outputs = {role: f"{RESULTS}/{path}" for role, path in job.outputs.items()}
+    meta = Path(next(iter(outputs.values()))).with_suffix(".meta.json")
+    for role, path in outputs.items():
+        if path == f"{RESULTS}/metrics/{role}.csv":
+            outputs[role] = report(path, caption=f"../report/{role}.rst", category="Tables", labels={"table": role})
+    return outputs | {"meta": str(meta)}
+
+
+def measure_settings(job):
+    """The settings of a measure, as a parameter."""
+    return lambda wildcards: job.settings(run_of(wildcards))
+
+
+def measure_words(job, option):
+    """The words that name the files of a measure on the command line, as a parameter."""
+
+    def words(wildcards):
+        run = run_of(wildcards)
+        if option == "--input":
+            files = job.files(run)
+        else:
+            files = {role: run.fill(path) for role, path in job.outputs.items()}
+        return [word for role, path in files.items() for word in (option, f"{role}={RESULTS}/{path}")]
+
+    return words
+
+
+def measure_resources(job):
+    """The memory, time and GPUs of a measure; what it does not say is as a profile has it."""
+    found = {"mem_mb": job.first.memory_mb, "runtime": job.first.minutes}
+    gpus = {"no": {}, "network": {"gpu": 1}, "features": {"gpu": needed_gpus}}[job.first.gpu]
+    return {name: rising(value) for name, value in found.items() if value} | gpus
+
+
+def inception_option(wildcards, resources):
+    """The words that say where Inception's weights are. No rule runs again when they move, as this takes resources."""
+    return ["--inception", settings.inception_weights]

@@ -1,34 +1,6 @@
 # What the held-out errors of a network say: loss at each level, likelihood, its cost and its best δ.
 
 
-rule metrics_errors:
-    input:
-        weights=f"{RESULTS}/models/{{experiment}}/diffusion_pytorch_model.safetensors",
-        config=f"{RESULTS}/models/{{experiment}}/config.json",
-        test=data_of("test"),
-    output:
-        errors=f"{RESULTS}/metrics/errors/{{experiment}}.npz",
-        meta=f"{RESULTS}/metrics/errors/{{experiment}}.meta.json",
-    log:
-        f"{RESULTS}/logs/metrics/errors/{{experiment}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/metrics/errors/{{experiment}}.tsv"
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=rising(8000),
-        runtime=rising(720),
-        gpu=1,
-    params:
-        code=code_sha256("metrics errors"),
-        settings=lambda wildcards: settings.errors(wildcards.experiment).model_dump_json(),
-        model=subpath(input.weights, parent=True),
-        gpus=gpus_option,
-    shell:
-        "python -m ihdm --threads {threads} {params.gpus} metrics errors --settings {params.settings:q} --model {params.model:q} --test {input.test:q} "
-        "--output {output.errors:q} 2>&1 | tee -i {log:q}"
-
-
 rule metrics_levels:
     input:
         errors=f"{RESULTS}/metrics/errors/{{experiment}}.npz",

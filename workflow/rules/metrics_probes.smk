@@ -60,7 +60,7 @@ rule metrics_asymptotics:
         gpu=1,
     params:
         code=code_sha256("metrics asymptotics"),
-        settings=lambda wildcards: settings.errors(wildcards.experiment).model_dump_json(),
+        settings=lambda wildcards: error_settings(Run(settings, wildcards.experiment)).model_dump_json(),
         model=subpath(input.weights, parent=True),
         gpus=gpus_option,
     shell:

@@ -40,7 +40,9 @@ rule samples:
     params:
         action="draw",
         code=code_sha256("samples draw"),
-        settings=lambda wildcards: settings.sampling(wildcards.experiment, RATIOS[wildcards.ratio]).model_dump_json(),
+        settings=lambda wildcards: settings.sampling(
+            wildcards.experiment, run_of(wildcards).delta_ratio
+        ).model_dump_json(),
         # The state is not an output: Snakemake deletes the outputs of a job that is stopped, and this must outlive it.
         options=lambda wildcards: [
             *("--num-samples", str(settings.evaluation.num_samples)),

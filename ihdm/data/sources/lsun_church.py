@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.decoding import BrokenImageError
-from ihdm.data.encoded import DecodedImage, Split, decode_image, fair_order
+from ihdm.data.encoded import DecodedImage, Split, decode_image
+from ihdm.data.order import fair_order
 from ihdm.data.raw import RawData, RawFile
 from ihdm.data.resizing import resize_and_crop
 from ihdm.data.source import COLOUR, Source

@@ -8,7 +8,8 @@ from PIL import Image
 
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.crops import cut_square
-from ihdm.data.encoded import SPLIT_SEED, Split, fair_order
+from ihdm.data.encoded import Split
+from ihdm.data.order import SPLIT_SEED, fair_order
 from ihdm.data.raw import RawData
 from ihdm.data.source import COLOUR, Source
 from ihdm.errors import UserError
@@ -103,6 +104,7 @@ SOURCE = Source(
     load=load_photos,
     channels=COLOUR,
     natural=True,
+    squares=NUM_SQUARES["train"],
     counts={split: 7 * count for split, count in NUM_SQUARES.items()},
     notes=(
         "The photos are squares that overlap, so they are not independent, and confidence intervals are somewhat too "

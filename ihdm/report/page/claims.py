@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ihdm.errors import UserError
-from ihdm.report.estimates import interval_text
+from ihdm.measures.texts import interval_text
 
 DECIDED = ("reproduced", "not reproduced")
 NOT_RUN = "not run"

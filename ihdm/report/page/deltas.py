@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ihdm.config.experiments import Variant
-from ihdm.report.estimates import interval_text
+from ihdm.measures.texts import interval_text
 from ihdm.report.page import charts
 from ihdm.report.page.images import Sheet, sheet
 from ihdm.report.page.results import Results

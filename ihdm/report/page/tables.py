@@ -30,7 +30,7 @@ class Table:
 def page_tables(results: Results) -> list[Table]:
     """Return the summary of each joint table that is there."""
     return [
-        as_table(name, SECTIONS[name].HEADING, SECTIONS[name].EXPLANATION, SECTIONS[name].summarise(table))
+        as_table(name, SECTIONS[name].heading, SECTIONS[name].explanation, SECTIONS[name].summarise(table))
         for name, table in results.tables.items()
     ]
 

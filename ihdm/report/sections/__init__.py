@@ -13,15 +13,11 @@ from typing import Protocol
 import pandas as pd
 
 from ihdm.config.scale import Config
+from ihdm.measures import ORDER, Table, merged_tables, tables
 from ihdm.report.sections import (
     asymptotics,
     cumulative_sums,
-    data_spectrum,
-    departures,
-    disentanglement,
-    distance,
     evaluations,
-    forward,
     generation,
     hierarchy,
     input_gradients,
@@ -29,12 +25,10 @@ from ihdm.report.sections import (
     levels,
     likelihood,
     likelihood_cost,
-    memorisation,
     milestones,
     minimum,
     paths,
     restoration,
-    spectrum,
 )
 
 
@@ -48,21 +42,14 @@ class Section(Protocol):
     def summarise(self, table: pd.DataFrame) -> pd.DataFrame: ...  # noqa: D102
 
 
-SECTIONS: dict[str, Section] = {
-    "data_spectrum": data_spectrum,
-    "forward": forward,
+_MODULES: dict[str, Section] = {
     "levels": levels,
-    "distance": distance,
-    "memorisation": memorisation,
-    "spectrum": spectrum,
     "likelihood": likelihood,
     "likelihood_cost": likelihood_cost,
     "minimum": minimum,
     "evaluations": evaluations,
     "restoration": restoration,
     "milestones": milestones,
-    "departures": departures,
-    "disentanglement": disentanglement,
     "hierarchy": hierarchy,
     "interpolation": interpolation,
     "generation": generation,
@@ -71,10 +58,15 @@ SECTIONS: dict[str, Section] = {
     "asymptotics": asymptotics,
     "paths": paths,
 }
+
+_FOUND = {
+    name: Table(module.HEADING, module.EXPLANATION, {}, module.summarise) for name, module in _MODULES.items()
+} | tables()
+SECTIONS = {name: _FOUND[name] for name in (*(name for name in ORDER if name in _FOUND), *(_FOUND.keys() - {*ORDER}))}
 """By the name of their table, in the order in which a reader meets them."""
 
 
 def joint_tables(config: Config) -> dict[str, list[str]]:
     """Return the joint tables of a scale by name, each with the files below the results that it is joined from."""
-    tables = {name: section.parts(config) for name, section in SECTIONS.items()}
-    return {name: parts for name, parts in tables.items() if parts}
+    found = {name: module.parts(config) for name, module in _MODULES.items()} | merged_tables(config)
+    return {name: found[name] for name in SECTIONS if found.get(name)}

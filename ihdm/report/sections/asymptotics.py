@@ -3,7 +3,7 @@
 import pandas as pd
 
 from ihdm.config.scale import Config
-from ihdm.report.estimates import interval_texts, number_texts
+from ihdm.measures.texts import interval_texts, number_texts
 
 HEADING = "Does deblurring become denoising with many levels?"
 EXPLANATION = (

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ihdm.report.estimates import interval_texts, widen
+from ihdm.measures.texts import interval_texts, widen
 from ihdm.report.parts import parts_by_probe
 
 HEADING = "What do the steps of a range of levels add together?"

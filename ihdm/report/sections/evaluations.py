@@ -3,7 +3,7 @@
 import pandas as pd
 
 from ihdm.config.scale import Config
-from ihdm.report.estimates import interval_text, widen
+from ihdm.measures.texts import interval_text, widen
 
 HEADING = "How good after how many network evaluations?"
 EXPLANATION = (

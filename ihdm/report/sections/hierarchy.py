@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ihdm.report.estimates import interval_texts
+from ihdm.measures.texts import interval_texts
 from ihdm.report.parts import parts_by_probe
 
 HEADING = "When is decided what?"

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from ihdm.config.scale import Config
-from ihdm.report.estimates import estimate_text, number_texts
+from ihdm.measures.texts import estimate_text, number_texts
 
 HEADING = "How likely are held-out images?"
 EXPLANATION = (

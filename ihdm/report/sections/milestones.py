@@ -3,7 +3,7 @@
 import pandas as pd
 
 from ihdm.config.scale import Config
-from ihdm.report.estimates import interval_texts, widen
+from ihdm.measures.texts import interval_texts, widen
 from ihdm.report.sections.evaluations import NAMES
 
 HEADING = "How good after how many steps of training?"

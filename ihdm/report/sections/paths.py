@@ -3,7 +3,7 @@
 import pandas as pd
 
 from ihdm.config.scale import Config
-from ihdm.report.estimates import interval_texts, widen
+from ihdm.measures.texts import interval_texts, widen
 
 HEADING = "Where do forward paths merge, and reverse paths branch?"
 EXPLANATION = (

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from ihdm.config.scale import Config
-from ihdm.report.estimates import interval_texts
+from ihdm.measures.texts import interval_texts
 
 HEADING = "How well are pictures restored?"
 EXPLANATION = (

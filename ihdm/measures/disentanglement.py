@@ -1,4 +1,4 @@
-"""What a sample owes to its start and what to its noise: a two-way analysis of variance (paper, figure 8).
+"""Split the variance of mean colour and of structure into what start, noise and interaction explain (paper, figure 8).
 
 Every start is crossed with every noise, once. The variance of a quantity then splits into parts that start, noise and
 their interaction explain. Sampling is deterministic given both, so there is no further residual.
@@ -8,15 +8,32 @@ import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 
+from ihdm.config.scale import Config
 from ihdm.errors import UserError
+from ihdm.measures import Files, Measure, NoSettings, Results, Table
+from ihdm.measures.inputs import of_experiment
 from ihdm.metrics.estimates import NORMAL_95
+from ihdm.runs import Input, Run
+from ihdm.storage.reading import read_array
 
 SMALLEST = 0.02
 """Shares count as this at least, and as one less this at most, where an interval is made."""
 LARGEST_ODDS = 30.0
 """Log odds beyond which a share is 0 or 1."""
+
+
+def compute(files: Files, settings: NoSettings) -> Results:  # noqa: ARG001 (of any measure)
+    """Return the shares of variance."""
+    images = read_array(files["grid"])
+    if images.ndim != 5 or min(images.shape[:2]) < 2 or not np.issubdtype(images.dtype, np.floating):
+        raise UserError(
+            f"{files['grid']}: holds {images.dtype} of shape {images.shape}, not floats of start × noise × height × "
+            "width × channel, two or more starts and noises"
+        )
+    return {"disentanglement": share_rows(images)}
 
 
 @dataclass(frozen=True)
@@ -109,3 +126,54 @@ def colour_and_structure(
     """Split images into the mean colour of each and what remains without it."""
     colour = images.mean(axis=(2, 3))
     return {"mean colour": colour, "structure": images - colour[:, :, None, None]}
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each experiment and quantity, with the shares of variance."""
+    shares = {
+        source: [
+            f"{share:.1%} ± {error:.1%}" for share, error in zip(table[source], table[f"{source}_error"], strict=True)
+        ]
+        for source in ("start", "noise", "interaction")
+    }
+    grid = [f"{row.num_starts} × {row.num_noises}" for row in table.itertuples()]
+    return table[["experiment", "quantity"]].assign(grid=grid, **shares)
+
+
+def crossed(config: Config) -> list[Run]:
+    """Return the networks that are measured so, and those whose largest blur a figure compares."""
+    names = [name for name, variant in config.variants.items() if variant.has_disentanglement]
+    return [Run(config, name) for name in dict.fromkeys((*names, *config.figures.get("blur_max", ())))]
+
+
+MEASURE = Measure(
+    compute=compute,
+    runs=crossed,
+    inputs={"grid": Input("samples/{experiment}/starts_noises.npy", about="every start with every noise, .npy")},
+    outputs={"disentanglement": "metrics/disentanglement/{experiment}.csv"},
+    labels=of_experiment,
+    tables={
+        "disentanglement": Table(
+            heading="What comes from the start, what from the noise?",
+            explanation=(
+                "Every start is sampled with every noise. Shares of the variance of the mean colour, and of the "
+                "structure that remains without it, from a two-way analysis of variance corrected for degrees of "
+                "freedom; ± one standard error, from leaving out starts and noises."
+            ),
+            columns={
+                "num_starts, num_noises": "the size of the grid",
+                "start, noise, interaction": "shares of the variance that each explains; they sum to one",
+                "start_error, noise_error, interaction_error": (
+                    "standard errors of these, from leaving out one start, and one noise, at a time"
+                ),
+            },
+            summarise=summarise,
+            rows=(
+                "What do start and noise decide? Every start is sampled with every noise. One row for the `mean "
+                "colour` and one for the `structure` that remains without it."
+            ),
+            notes="The shares are unbiased, so that one of about zero may be slightly negative. Null: 0.",
+        ),
+    },
+    is_local=True,
+)

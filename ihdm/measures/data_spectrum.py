@@ -1,0 +1,139 @@
+"""Tabulate the power spectral density of a data set, and α of the power law 1/f^α fitted to it."""
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Int
+
+from ihdm.config.settings import Count
+from ihdm.data.order import picture_numbers
+from ihdm.measures import Files, Measure, Resampling, Results, Table
+from ihdm.measures.inputs import TRAIN, of_dataset
+from ihdm.measures.texts import interval_texts
+from ihdm.metrics.estimates import NOT_NEGATIVE, jackknife, jackknife_by_picture, mean_estimate
+from ihdm.metrics.spectrum import annulus_power, fit_alpha
+from ihdm.runs import Run, each_dataset
+from ihdm.storage.images import StoredImages
+from ihdm.storage.reading import open_images
+
+MAX_IMAGES = 500
+FIT_HIGH = np.pi
+"""Frequencies beyond π, in radians per pixel, occur on the diagonals only."""
+
+CHUNK = 32
+
+
+class SquaresSettings(Resampling):
+    """The settings of a measure of training images, which are independent or squares of a few pictures."""
+
+    squares: Count = 1
+    """Images that were cut from each picture."""
+
+
+def squares_settings(run: Run) -> SquaresSettings:
+    """Return the settings of a measure of a data set's training images."""
+    from ihdm.data.sources import find_source  # needed to plan, not to compute
+
+    dataset = run.config.datasets[run.dataset.partition("-")[0]]
+    return SquaresSettings(
+        num_resamples=run.config.evaluation.num_resamples,
+        squares=dataset.crops or find_source(dataset).squares,
+    )
+
+
+def compute(files: Files, settings: SquaresSettings) -> Results:
+    """Return the power, and α, of the training images."""
+    images = open_images(files["train"])
+    return {"data_spectrum": power_law_rows(images, settings.num_resamples, settings.seed, settings.squares)}
+
+
+def power_law_rows(images: StoredImages, num_resamples: int, seed: int, squares: int = 1) -> list[dict[str, object]]:
+    """Return rows of quantity ``power``, one for each annulus of frequency, and a row ``alpha``, with 95 % intervals.
+
+    Powers are averaged over the first 500 images, or all if there are fewer. α is fitted by least squares on log-log
+    axes over all annuli up to π; its interval comes from leaving images out, or whole pictures where images are squares
+    of them.
+
+    Args:
+        images: stored images.
+        num_resamples: resamples behind the interval of α.
+        seed: seed of the resampling.
+        squares: how many images were cut from each picture; ``images`` are then all of a split, or its first ones.
+
+    Raises:
+        UserError: if there are fewer than two images, or pictures.
+    """
+    num_bins = min(50, 2 * images.shape[1])
+    starts = range(0, min(MAX_IMAGES, len(images)), CHUNK)
+    parts = [annulus_power(images[first : min(first + CHUNK, MAX_IMAGES)] / 255, num_bins) for first in starts]
+    frequencies, power = parts[0][0], np.concatenate([values for _, values in parts])
+    count = len(power)
+
+    def fitted_alpha(part: Int[np.ndarray, "part"]) -> float:
+        return fit_alpha(frequencies, power[part].mean(axis=0), 0.0, FIT_HIGH)
+
+    if squares > 1:
+        alpha = jackknife_by_picture(fitted_alpha, picture_numbers(len(images), squares)[:count])
+    else:
+        alpha = jackknife(fitted_alpha, count, num_resamples, seed)
+    fitted = frequencies[frequencies <= FIT_HIGH]
+    return [
+        {
+            "quantity": "power",
+            "low_frequency": frequency,
+            "high_frequency": frequency,
+            "n": count,
+            **mean_estimate(values, NOT_NEGATIVE).columns(),
+        }
+        for frequency, values in zip(frequencies, power.T, strict=True)
+    ] + [
+        {
+            "quantity": "alpha",
+            "low_frequency": fitted[0],
+            "high_frequency": fitted[-1],
+            "n": count,
+            **alpha.columns(),
+        }
+    ]
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each data set."""
+    table = table[table["quantity"] == "alpha"]
+    return pd.DataFrame(
+        {
+            "dataset": table["dataset"],
+            "n": table["n"],
+            "frequencies": [f"{row.low_frequency:.2f} … {row.high_frequency:.2f}" for row in table.itertuples()],
+            "α": interval_texts(table),
+        }
+    )
+
+
+MEASURE = Measure(
+    compute=compute,
+    runs=each_dataset,
+    inputs={"train": TRAIN},
+    outputs={"data_spectrum": "metrics/data_spectrum/{dataset}.csv"},
+    settings=squares_settings,
+    model=SquaresSettings,
+    labels=of_dataset,
+    tables={
+        "data_spectrum": Table(
+            heading="How fast does the power of images fall with frequency?",
+            explanation=(
+                "α of the power law 1/f^α, fitted to training images over a range of frequencies in radians per pixel, "
+                "with 95 % intervals over images. Natural images have an α of about 2."
+            ),
+            columns={
+                "quantity": "`power` in an annulus of frequency, or `alpha` of power ∝ 1/f^α",
+                "low_frequency, high_frequency": "the annulus, or the range that α is fitted over [radians per pixel]",
+            },
+            summarise=summarise,
+            rows="How fast does the power of images fall with frequency? Of each data set's training images.",
+            notes=(
+                "Natural images have an α of about 2. Null: an α of 0, a flat spectrum. The error of the power is that "
+                "of a mean over images; that of α comes from leaving images out."
+            ),
+        ),
+    },
+)

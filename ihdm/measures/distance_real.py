@@ -1,0 +1,35 @@
+"""Compare real images with the reference: held-out ones, and training images, the floor for all that is generated."""
+
+from ihdm.config.stages import DistanceSettings
+from ihdm.measures import Files, Measure, Results
+from ihdm.measures.inputs import MOMENTS, REFERENCE, TEST_FEATURES, TRAIN_FEATURES, reference_name
+from ihdm.measures.samples import distance_settings
+from ihdm.runs import each_dataset
+
+
+def compute(files: Files, settings: DistanceSettings) -> Results:
+    """Return the distances; the floor of n images is measured from the reference without its first n."""
+    from ihdm.metrics.distance import real_rows
+    from ihdm.metrics.features import StoredFeatures
+    from ihdm.metrics.moments import Moments
+    from ihdm.progress import Progress
+    from ihdm.storage.files import sha256
+
+    seen, held_out, compared = (StoredFeatures.read(files[role]) for role in ("train", "test", "reference"))
+    known = Moments.read(files["moments"], sha256(files["reference"]))
+    with Progress(f"distances of {files['train'].parent}", len(settings.num_images), unit="sizes") as progress:
+        progress.update(0)
+        return {"distance": real_rows(seen, held_out, compared, known, settings, progress.update)}
+
+
+MEASURE = Measure(
+    compute=compute,
+    runs=each_dataset,
+    inputs={"reference": REFERENCE, "moments": MOMENTS, "train": TRAIN_FEATURES, "test": TEST_FEATURES},
+    outputs={"distance": "metrics/distance/real/{dataset}.csv"},
+    settings=distance_settings,
+    model=DistanceSettings,
+    labels=lambda run: {"dataset": run.dataset, "reference": reference_name(run)},
+    memory_mb=16000,
+    minutes=720,
+)

@@ -1,0 +1,34 @@
+"""Fit or check what turns a data set's images into features; its name and the hash of its weights are kept."""
+
+from ihdm.config.settings import Extractor, Settings
+from ihdm.measures import Files, Measure, Results
+from ihdm.measures.inputs import TRAIN
+from ihdm.runs import each_dataset
+
+
+class ExtractorSettings(Settings):
+    """Which extractor."""
+
+    kind: Extractor
+
+
+def compute(files: Files, settings: ExtractorSettings) -> Results:
+    """Return the extractor."""
+    from ihdm.metrics.extractors import extractor_device, fit_extractor, save_extractor
+    from ihdm.storage.reading import open_images
+
+    device = extractor_device(settings.kind)
+    fitted = fit_extractor(settings.kind, open_images(files["train"]), inception=files["inception"], device=device)
+    return {"extractor": lambda path: save_extractor(settings.kind, fitted, path)}
+
+
+MEASURE = Measure(
+    compute=compute,
+    runs=each_dataset,
+    inputs={"train": TRAIN},
+    outputs={"extractor": "metrics/features/{extractor}/{dataset}/extractor.npz"},
+    settings=lambda run: ExtractorSettings(kind=run.extractor),
+    model=ExtractorSettings,
+    gpu="features",
+    memory_mb=8000,
+)

@@ -1,0 +1,21 @@
+"""Average the power of all training images in bands of frequency, once for all that is compared with it."""
+
+from ihdm.measures import Files, Measure, NoSettings, Results
+from ihdm.measures.inputs import TRAIN
+from ihdm.runs import each_dataset
+
+
+def compute(files: Files, settings: NoSettings) -> Results:  # noqa: ARG001 (of any measure)
+    """Return the mean power."""
+    from ihdm.metrics.spectrum import MeanPower
+    from ihdm.storage.reading import open_images
+
+    return {"power": MeanPower.of(open_images(files["train"])).save}
+
+
+MEASURE = Measure(
+    compute=compute,
+    runs=each_dataset,
+    inputs={"train": TRAIN},
+    outputs={"power": "metrics/mean_power/{dataset}.npz"},
+)

@@ -1,0 +1,139 @@
+"""Compare how close samples come to training images with how close held-out images come, in pixels and features.
+
+Of held-out images as many count as of samples, or all where there are fewer. The Fréchet distance of all samples from
+all held-out images is measured as well.
+"""
+
+import pandas as pd
+
+from ihdm.config.experiments import format_number
+from ihdm.config.settings import AtLeastTwo, Count, NumResamples, Seed, Settings
+from ihdm.errors import UserError
+from ihdm.measures import Files, Measure, Results, Table
+from ihdm.measures.inputs import TEST, TEST_FEATURES, TRAIN, TRAIN_FEATURES
+from ihdm.measures.texts import estimates
+from ihdm.runs import Input, Run
+
+SETS = ("samples", "test", "train")
+
+
+class MemorisationSettings(Settings):
+    """What the distance to the nearest training image depends on beside the images."""
+
+    num_images: AtLeastTwo
+    """Samples, and held-out images, whose nearest training image is found."""
+    num_train: Count | None = None
+    """First training images that the network saw; all of them if None."""
+    num_resamples: NumResamples
+    seed: Seed
+
+
+def compute(files: Files, settings: MemorisationSettings) -> Results:
+    """Return distances to the nearest training image, shares that come near one, and the held-out distance."""
+    from ihdm.metrics.distance import held_out_rows
+    from ihdm.metrics.features import StoredFeatures, require_one_extractor, weights_sha256
+    from ihdm.metrics.memorisation import memorisation_rows
+    from ihdm.progress import Progress
+    from ihdm.storage.reading import first_images, open_images, require_one_shape
+
+    pixels = {
+        "samples": first_images(files["samples"], settings.num_images),
+        "test": open_images(files["test"])[: settings.num_images],
+        "train": first_images(files["train"], settings.num_train),
+    }
+    require_one_shape({str(files[name]): pixels[name] for name in SETS})
+    stored = {name: StoredFeatures.read(files[f"{name}_features"]) for name in SETS}
+    require_one_extractor({name: (part.extractor, part.sha256) for name, part in stored.items()})
+    for name, part in stored.items():
+        if len(part) < (needed := len(pixels[name])):
+            raise UserError(f"{files[f'{name}_features']}: features of {len(part)} images; {needed} are needed")
+    points = {name: part.reshape(len(part), -1) for name, part in pixels.items()}
+    vectors = {name: part.values[: len(pixels[name])] for name, part in stored.items()}
+    spaces = {
+        ("pixels", weights_sha256()): points,
+        (stored["train"].extractor, stored["train"].sha256): vectors,
+    }
+    with Progress(f"memorisation of {files['samples'].parent}", len(spaces), unit="spaces") as progress:
+        progress.update(0)
+        rows = memorisation_rows(spaces, progress.update)
+        rows += held_out_rows({"samples": stored["samples"]}, stored["test"], settings.num_resamples, settings.seed)
+    return {"memorisation": rows}
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each set of images and space: distance to the nearest training image, and share near one."""
+    names = {
+        "extractor": "space",
+        "nearest_distance": "nearest training image",
+        "share_near": "share near one",
+        "frechet_distance_held_out": "distance from held-out",
+        "fid_held_out": "FID from held-out",
+        "kernel_distance_held_out": "kernel distance from held-out",
+        "kid_held_out": "KID from held-out",
+    }
+    return estimates(table, ["extractor"], "metric").rename(columns=names)
+
+
+def memorisation_settings(run: Run) -> MemorisationSettings:
+    """Return what the distance of an experiment's samples to the nearest training image depends on."""
+    evaluation = run.config.evaluation
+    return MemorisationSettings(
+        num_images=evaluation.memorisation_images(run.dataset),
+        num_train=run.variant.experiment.num_train,
+        num_resamples=evaluation.num_resamples,
+        seed=0,
+    )
+
+
+MEASURE = Measure(
+    compute=compute,
+    # At one δ/σ: repeating training images is a matter of the network.
+    runs=lambda config: [
+        Run(config, name, ratio=format_number(variant.delta_ratio))
+        for name, variant in config.variants.items()
+        if variant.is_trained
+    ],
+    inputs={
+        "samples": Input("samples/{experiment}/delta{ratio}/samples.npy", about="the samples, .npy"),
+        "test": TEST,
+        "train": TRAIN,
+        "samples_features": Input("metrics/features/{experiment}/delta{ratio}.npz", about="features of samples, .npz"),
+        "test_features": TEST_FEATURES,
+        "train_features": TRAIN_FEATURES,
+    },
+    outputs={"memorisation": "metrics/memorisation/{experiment}/delta{ratio}.csv"},
+    settings=memorisation_settings,
+    model=MemorisationSettings,
+    labels=lambda run: {
+        "dataset": run.dataset,
+        "reference": "training",
+        "experiment": run.experiment,
+        "delta_ratio": run.ratio,
+    },
+    tables={
+        "memorisation": Table(
+            heading="Are training images repeated?",
+            explanation=(
+                "Distance to the nearest training image, in pixels and in features. Near one: nearer than 95 % of "
+                "held-out images come, so 5 % of these are by definition. A model that repeats training images has "
+                "far more. Beside: the Fréchet distance of samples from held-out images, which no training saw."
+            ),
+            columns={},
+            summarise=summarise,
+            rows="Are training images repeated? One row for each set, space and measure.",
+            notes=(
+                "| `metric` | means | null |\n|---|---|---|\n| `nearest_distance` | mean distance to the nearest "
+                "training image | the rows of `test` |\n| `share_near` | share that comes nearer than 95 % of "
+                "held-out images do | 0.05, which the rows of `test` are by definition |\n| "
+                "`frechet_distance_held_out`, `fid_held_out`, `kernel_distance_held_out`, `kid_held_out` | distances "
+                "of all samples from all held-out images, in features alone | that of real images: `test` in "
+                "[distance](#distance) |\n\n`extractor` is "
+                "`pixels`, or the features'. A model that repeats training images has a share far above 5 %, and "
+                "distances below those of `test`. Errors are those of means over images; the share's also counts "
+                "that other held-out images would move the threshold."
+            ),
+        ),
+    },
+    memory_mb=8000,
+    minutes=720,
+)

@@ -1,0 +1,172 @@
+"""Measure a set of samples: its features, which are stored, their distances from the reference, and its power."""
+
+import pandas as pd
+
+from ihdm.config.stages import DistanceSettings
+from ihdm.measures import Files, Measure, Results, Table
+from ihdm.measures.inputs import EXTRACTOR, MEAN_POWER, MOMENTS, REFERENCE, reference_name
+from ihdm.measures.texts import estimates
+from ihdm.runs import Input, Run, each_sample_set
+
+
+def compute(files: Files, settings: DistanceSettings) -> Results:
+    """Return the features of the samples, and the distances and the power of samples and, if given, starts.
+
+    In Inception's features the distances are called fid and kid, in no others.
+    """
+    from ihdm.metrics.distance import distance_rows
+    from ihdm.metrics.extractors import load_extractor
+    from ihdm.metrics.features import StoredFeatures, extract
+    from ihdm.metrics.moments import Moments
+    from ihdm.metrics.spectrum import MeanPower, band_rows
+    from ihdm.progress import Progress
+    from ihdm.storage.files import sha256
+    from ihdm.storage.reading import first_images, open_images
+
+    sets = {name: files[name] for name in ("samples", "starts") if name in files}
+    stored = {name: open_images(path) for name, path in sets.items()}
+    transform, _ = load_extractor(files["extractor"], stored["samples"][:1], inception=files["inception"])
+    real = MeanPower.read(files["power"])
+    real.require_same_size({str(files["samples"]): stored["samples"]})
+    compared: dict[str, StoredFeatures] = {}
+    for name, part in stored.items():
+        with Progress(f"features of {sets[name]}", len(part), unit="images") as progress:
+            compared[name] = extract(transform, part, progress.update)
+    known, others = Moments.read(files["moments"], sha256(files["reference"])), StoredFeatures.read(files["reference"])
+    total = len(compared) * len(settings.num_images)
+    with Progress(f"distances of {files['samples'].parent}", total, unit="sets") as progress:
+        progress.update(0)
+        distances = distance_rows(compared, others, known, settings, progress.update)
+    taken = {"samples": first_images(files["samples"], settings.num_images[0])}
+    return {
+        "features": compared["samples"].save,
+        "distance": distances,
+        "spectrum": band_rows(taken, real, settings.num_resamples),
+    }
+
+
+def distance_settings(run: Run) -> DistanceSettings:
+    """Return what distances depend on."""
+    evaluation = run.config.evaluation
+    return DistanceSettings(
+        num_images=evaluation.compared,
+        num_resamples=evaluation.num_resamples,
+        num_neighbours=evaluation.num_neighbours,
+        extrapolate=evaluation.extrapolate,
+        seed=0,
+    )
+
+
+DISTANCES = {
+    "extractor": "features",
+    "frechet_distance": "Fréchet distance",
+    "frechet_distance_extrapolated": "Fréchet, n → ∞",
+    "kernel_distance": "kernel distance",
+    "fid": "FID",
+    "fid_extrapolated": "FID, n → ∞",
+    "kid": "KID",
+    "note": "",
+}
+
+
+def summarise_distances(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each set of images, with all distances and their 95 % intervals."""
+    table = table.assign(note=table["note"].astype(object).fillna(""))
+    return estimates(table, ["extractor", "note"], "metric").rename(columns=DISTANCES).fillna("–")
+
+
+def summarise_spectra(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each set of images, with its power relative to real in each band."""
+    return estimates(table, [], "band").rename(columns={"all": "spectral distance"})
+
+
+MEASURE = Measure(
+    compute=compute,
+    runs=each_sample_set,
+    inputs={
+        "samples": Input("samples/{experiment}/delta{ratio}/samples.npy", about="the samples, .npy"),
+        # At the experiment's own δ/σ alone, as δ hardly changes them.
+        "starts": Input(
+            "samples/{experiment}/delta{ratio}/starts.npy",
+            exists=lambda run: run.delta_ratio == run.variant.delta_ratio,
+            about="their starts, .npy, to be compared too",
+            is_optional=True,
+        ),
+        "extractor": EXTRACTOR,
+        "reference": REFERENCE,
+        "moments": MOMENTS,
+        "power": MEAN_POWER,
+    },
+    outputs={
+        "features": "metrics/features/{experiment}/delta{ratio}.npz",
+        "distance": "metrics/distance/{experiment}/delta{ratio}.csv",
+        "spectrum": "metrics/spectrum/{experiment}/delta{ratio}.csv",
+    },
+    settings=distance_settings,
+    model=DistanceSettings,
+    labels=lambda run: {
+        "dataset": run.dataset,
+        "reference": reference_name(run),
+        "experiment": run.experiment,
+        "delta_ratio": run.ratio,
+    },
+    tables={
+        "distance": Table(
+            heading="How close are samples to real images?",
+            explanation=(
+                "Distances of n images from the reference, the training images unless another is named, with 95 % "
+                "intervals. “Real, training” is the floor: the first n training images against all others. Starts "
+                "are what sampling begins with: for heat blurred training images, for diffusion noise. Precision: "
+                "share of samples within the real manifold; recall: share of real images within that of samples; "
+                "density and coverage are their sturdier kin. The column n → ∞ needs more than four images for each "
+                "feature. Only distances in the features of Inception are called FID and KID."
+            ),
+            columns={},
+            summarise=summarise_distances,
+            made_by=("distance_real", "samples"),
+            rows="How far are samples from real images? One row for each set, n and measure.",
+            notes=(
+                "| `metric` | means | best | null |\n|---|---|---|---|\n| `frechet_distance` | between two Gaussians "
+                "with the sets' means and covariances: ‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2 (Σ₁ Σ₂)^½) | 0 | rows of `train` "
+                "|\n| `kernel_distance` | squared maximum mean discrepancy with the kernel (x·y/dim + 1)³, unbiased; "
+                "may be slightly negative | 0 | 0, and rows of `train` |\n| `precision` | share of samples within the "
+                "manifold of real images | 1 | rows of `train` |\n| `recall` | share of real images within the "
+                "manifold of samples | 1 | rows of `train` |\n| `density` | real balls that hold a sample, averaged "
+                "over samples, over the number of neighbours; may exceed one | 1 | rows of `train` |\n| `coverage` | "
+                "share of real images whose ball holds a sample | 1 | rows of `train` |\n| "
+                "`frechet_distance_extrapolated` | estimate for n → ∞; only with `extrapolate` and four images for "
+                "each feature | 0 | 0 |\n\nIn Inception's features, and in no others, the first two are called `fid` "
+                "and `kid`, and the last `fid_extrapolated`. A manifold is the union of balls around images, each "
+                "reaching to its fifth nearest neighbour (`num_neighbours`). These four compare with as many "
+                "reference images as the set has.\n\nThe floor is the rows of `train`: the first n training images "
+                "against all others. `test` is held-out images against the reference. Errors: the Fréchet distance's "
+                "by leaving images out (a jackknife), the kernel distance's in closed form for such a statistic, the "
+                "other four's those of a mean over the images that are counted, with the manifolds taken as given."
+            ),
+        ),
+        "spectrum": Table(
+            heading="How much detail do samples have?",
+            explanation=(
+                "Power in four bands of spatial frequency relative to training images: below one is too smooth, "
+                "above one too grainy. More sampling noise δ gives more detail."
+            ),
+            columns={
+                "metric": "`relative_power`, or `spectral_distance`",
+                "band": "`low`, `middle`, `high`, `highest`, or `all`",
+                "low_frequency, high_frequency": "the band [radians per pixel]",
+            },
+            summarise=summarise_spectra,
+            made_by=("spectrum_real", "samples"),
+            rows="How much detail do samples have? One row for each set and band.",
+            notes=(
+                "`relative_power` is the mean power in a band over that of training images. One is right; below is "
+                "too smooth, above too grainy. `spectral_distance` is √(mean over frequencies of (ln P − ln "
+                "P_real)²); zero is right. Null: rows of `train`, the first training images against the others. The "
+                "error of the power is that of a mean over images; the distance's comes from resamples."
+            ),
+        ),
+    },
+    gpu="features",
+    memory_mb=16000,
+    minutes=1440,
+)

@@ -1,0 +1,39 @@
+"""Compare the power of real images with that of others: of held-out ones, and of training images with the rest."""
+
+from ihdm.config.settings import AtLeastTwo
+from ihdm.measures import Files, Measure, Resampling, Results
+from ihdm.measures.inputs import MEAN_POWER, TEST, TRAIN
+from ihdm.runs import Run, each_dataset
+
+
+class RealSpectrumSettings(Resampling):
+    """Settings of the power of real images."""
+
+    num_images: AtLeastTwo
+
+
+def compute(files: Files, settings: RealSpectrumSettings) -> Results:
+    """Return the power in bands of frequency."""
+    from ihdm.metrics.spectrum import MeanPower, real_band_rows
+    from ihdm.storage.reading import open_images
+
+    real, seen, held_out = MeanPower.read(files["power"]), open_images(files["train"]), open_images(files["test"])
+    real.require_same_size({str(files["train"]): seen, str(files["test"]): held_out})
+    return {"spectrum": real_band_rows(seen, held_out, real, settings.num_images, settings.num_resamples)}
+
+
+def settings_of(run: Run) -> RealSpectrumSettings:
+    """Return what the power of real images depends on."""
+    evaluation = run.config.evaluation
+    return RealSpectrumSettings(num_images=evaluation.compared[0], num_resamples=evaluation.num_resamples)
+
+
+MEASURE = Measure(
+    compute=compute,
+    runs=each_dataset,
+    inputs={"power": MEAN_POWER, "train": TRAIN, "test": TEST},
+    outputs={"spectrum": "metrics/spectrum/real/{dataset}.csv"},
+    settings=settings_of,
+    model=RealSpectrumSettings,
+    labels=lambda run: {"dataset": run.dataset, "reference": "training"},
+)

@@ -1,0 +1,71 @@
+"""The declarations of all measures, and what follows from them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ihdm.config.reading import read_config
+from ihdm.errors import UserError
+from ihdm.measures import NAMES, documented, find, find_job, jobs, tables
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def quick():
+    return read_config(ROOT / "workflow/config/quick.yaml")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_declaration_holds_together(name):
+    """Its tables are outputs of the measures that they are made by, its settings are those of its model."""
+    measure = find(name)
+    for table, declared in measure.tables.items():
+        assert all(table in find(made).outputs for made in declared.made_by or (name,))
+    assert all(source.about for source in measure.inputs.values())
+    assert (find_job(measure.job or name).about) == jobs()[measure.job or name].about
+
+
+def test_measures_of_one_job_have_equal_settings(quick):
+    for job in jobs().values():
+        for member in job.members.values():
+            runs = list(job.first.runs(quick))
+            assert list(member.runs(quick)) == runs
+            assert [member.settings(run) for run in runs] == [job.first.settings(run) for run in runs]
+            assert [member.labels(run) for run in runs] == [job.first.labels(run) for run in runs]
+            assert (member.model, member.gpu, member.memory_mb) == (job.first.model, job.first.gpu, job.first.memory_mb)
+
+
+def test_settings_are_what_commands_take(quick):
+    for job in jobs().values():
+        for run in job.first.runs(quick):
+            assert job.first.model.model_validate_json(job.first.settings(run).model_dump_json())
+            assert all(isinstance(value, str) for value in job.first.labels(run).values())
+
+
+def test_every_table_of_the_report_is_documented():
+    assert tables().keys() <= documented().keys()
+
+
+def test_planning_loads_no_numerical_library():
+    """Those that take long, that is: all measures are imported to plan a workflow."""
+    code = (
+        "import sys\nfrom ihdm.measures import jobs\njobs()\n"
+        "print(*sorted({'torch', 'scipy', 'sklearn', 'skimage', 'diffusers'} & set(sys.modules)))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert loaded.stdout.split() == []
+
+
+def test_unknown_measures_are_named(ihdm_fails, tmp_path):
+    with pytest.raises(UserError, match="there is no measure 'beauty'; known are"):
+        find("beauty")
+    given = ["metrics", "psd", "--settings", "{}"]
+    message = ihdm_fails(*given, "--output", tmp_path / "x.csv")
+    assert message == "ihdm: metrics psd: give --input train=PATH"
+    message = ihdm_fails(*given, "--input", "images=x", "--output", tmp_path / "x.csv")
+    assert message == "ihdm: --input images=x: write it as ROLE=PATH; roles are train"
+    labels = ["--settings", '{"labels": {"experiment": 1}}', "--train", "x", "--output", tmp_path / "x.csv"]
+    assert "--settings: labels must be texts by name" in ihdm_fails("metrics", "psd", *labels)

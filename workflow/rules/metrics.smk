@@ -1,0 +1,53 @@
+# One rule for each job of ihdm.measures, made of its declaration; each has the hash of its own code.
+for job in measure_jobs().values():
+
+    rule:
+        name:
+            f"metrics_{job.name}"
+        input:
+            unpack(measure_inputs(job)),
+        output:
+            **measure_outputs(job),
+        log:
+            f"{RESULTS}/logs/{measure_place(job)}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/{measure_place(job)}.tsv"
+        localrule: job.first.is_local
+        conda:
+            "../../environment.yml"
+        resources:
+            **measure_resources(job),
+        params:
+            code=code_sha256(f"metrics {job.name}"),
+            name=job.name.replace("_", "-"),
+            settings=measure_settings(job),
+            inputs=measure_words(job, "--input"),
+            outputs=measure_words(job, "--output"),
+            inception=inception_option if job.uses_inception else [],
+            gpus=gpus_option if job.first.gpu != "no" else [],
+        shell:
+            "python -m ihdm --threads {threads} {params.gpus} metrics {params.name} --settings {params.settings:q} {params.inputs:q} "
+            "{params.inception:q} {params.outputs:q} 2>&1 | tee -i {log:q}"
+
+
+# One tidy table of each kind, over all experiments.
+rule metrics_table:
+    input:
+        parts=lambda wildcards: TABLES[wildcards.table],
+    output:
+        table=report(
+            f"{RESULTS}/metrics/{{table}}.csv",
+            caption="../report/tables.rst",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
+        meta=f"{RESULTS}/metrics/{{table}}.meta.json",
+    log:
+        f"{RESULTS}/logs/metrics/{{table}}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_sha256("metrics table"),
+    shell:
+        "python -m ihdm --threads {threads} metrics table {input.parts:q} --output {output.table:q} > {log:q} 2>&1"
