@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.special import stdtrit
 
 from ihdm.errors import UserError
 from ihdm.seeds import generator
@@ -26,6 +25,8 @@ NOT_NEGATIVE: Bounds = (0.0, math.inf)
 
 def student_95(degrees: float) -> float:
     """Return half the width of Student's 95 % interval in standard errors: 2.26 for 9 degrees of freedom."""
+    from scipy.special import stdtrit  # planning imports this module, and needs no SciPy
+
     return NORMAL_95 if math.isinf(degrees) else float(stdtrit(degrees, 0.975))
 
 
