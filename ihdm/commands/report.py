@@ -41,7 +41,7 @@ def page(
     inputs = [*found.files, *kept, *([claims] if claims else [])]
     with record([output], command="report page", inputs=inputs, settings=found.config):
         with missing_columns_told(found.files):
-            text = report_page(found, claims, captions, stale_notices(kept))
+            text = report_page(found, claims, captions, stale_notices(dict.fromkeys(kept or ())))
         with atomic_path(output) as temporary:
             temporary.write_text(text, encoding="utf-8")
 

@@ -20,7 +20,7 @@ def stale(folder: FolderArgument) -> None:
     metas = sorted(folder.rglob("*.meta.json"))
     if not metas:
         raise UserError(f"{folder}: holds no result with a record, .meta.json")
-    for notice in stale_notices(metas):
+    for notice in stale_notices(dict.fromkeys(metas)):
         typer.echo(notice)
 
 

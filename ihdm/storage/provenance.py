@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -112,13 +112,30 @@ def drawn_parts(folder: Path, otherwise: int) -> int:
         return otherwise
 
 
-def stale_notices(metas: Iterable[Path]) -> list[str]:
-    """Return a line for each of these records whose result was made by other code than the present.
+def recorded_steps(meta: Path) -> int:
+    """Return how many steps the network of a record was trained for; 0 if the record cannot be read."""
+    try:
+        return int(read_record(meta)["settings"]["training"]["steps"])
+    except (KeyError, TypeError, ValueError, UserError):
+        return 0
+
+
+def stale_notices(metas: Mapping[Path, BaseModel | None]) -> list[str]:
+    """Return a line for each of these results that was made by other code than the present, or by other settings.
+
+    Args:
+        metas: their records, each with the settings that they have now, or None where these are not known.
 
     Raises:
         UserError: if a record is missing or damaged.
     """
-    return [f"{meta}: its result was made by other code than the present" for meta in metas if is_stale(meta)]
+    notices = [f"{meta}: its result was made by other code than the present" for meta in metas if is_stale(meta)]
+    return notices + [
+        f"{meta}: its result was made with other settings than the present, as in results that were moved; add "
+        f"--forcerun {meta.parent.parent.name} to regenerate it"
+        for meta, settings in metas.items()
+        if settings and not was_made_with(meta, settings)
+    ]
 
 
 @contextmanager

@@ -559,8 +559,8 @@ def test_a_network_is_measured_wherever_it_is_needed(quick):
     quick["evaluation"]["max_levels"] = 4
     quick["sweeps"]["sampler"]["digits"] = ["markov"]
     config = parse_config(quick)
-    assert config.errors("digits").max_levels is None  # the paper's bound is a sum over all levels
-    assert config.errors("digits_blurring").max_levels == 4
+    assert error_settings(Run(config, "digits")).max_levels is None  # the paper's bound is a sum over all levels
+    assert error_settings(Run(config, "digits_blurring")).max_levels == 4
     assert config.calibration("digits").levels == tuple(range(1, 41))  # markov visits all
     assert (
         config.calibration("digits_blurring").levels == config.joints("digits_blurring").levels == (250, 500, 750, 1000)

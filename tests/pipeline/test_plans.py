@@ -1,7 +1,10 @@
 """What is planned of results that are not there yet, and mistakes that stop a run before any job."""
 
+import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -127,3 +130,39 @@ def test_a_missing_path_is_reported_before_any_job_until_its_data_are_prepared(t
     changed = run("-n", skip_broken=True)  # they would have to be prepared again
     assert changed.status != 0
     assert message in changed.text
+
+
+@pytest.mark.parametrize("renamed", ["", " as ihdm_*"])
+def test_another_workflow_can_import_this_one_as_a_module(tmp_path, renamed):
+    """Paths and names of rules are those of this workflow, not of the one that imports it."""
+    shutil.copy(ROOT / "workflow/config/smoke.yaml", tmp_path / "config.yaml")
+    (tmp_path / "Snakefile").write_text(
+        'configfile: "config.yaml"\n\nmodule ihdm:\n'
+        f'    snakefile: "{ROOT}/Snakefile"\n    config: config\n\nuse rule * from ihdm{renamed}\n'
+    )
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1"]
+    planned = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert planned.returncode == 0, planned.stdout + planned.stderr
+    assert f"rule {'ihdm_' if renamed else ''}models:" in planned.stdout + planned.stderr
+
+
+def test_lowered_steps_are_refused_before_anything_is_deleted(tmp_path, snakemake):
+    meta = tmp_path / "results/models/digits/model.meta.json"
+    meta.parent.mkdir(parents=True)
+    meta.write_text(json.dumps({"settings": {"training": {"steps": 10**6}}, "inputs": {}}))
+    planned = snakemake(tmp_path / "results", "-n")
+    assert planned.status != 0
+    assert "was trained for 1000000 steps, but training.steps is" in planned.text
+
+
+def test_results_of_other_settings_are_named(tmp_path, snakemake):
+    """As after results were moved, where Snakemake does not know what they were made with."""
+    results = tmp_path / "results"
+    meta = results / "data/digits/data.meta.json"
+    meta.parent.mkdir(parents=True)
+    meta.write_text(
+        json.dumps({"settings": {"source": "digits", "image_size": 4}, "inputs": {}, "command": "data prepare"})
+    )
+    printed = snakemake(results, "-n").text
+    assert f"{meta}: its result was made with other settings than the present" in printed
+    assert "--forcerun data" in printed

@@ -23,7 +23,7 @@ from ihdm.report.sections import joint_tables
 from ihdm.report.tables import available
 from ihdm.runs import Run
 from ihdm.storage.code import code_sha256
-from ihdm.storage.provenance import drawn_parts, stale_notices, was_made_with
+from ihdm.storage.provenance import drawn_parts, recorded_steps, stale_notices, was_made_with
 
 # A plan is made of small objects that live as long as it does: looking for garbage among them took a quarter of its time.
 gc.set_threshold(100_000)
@@ -67,6 +67,8 @@ if threading.current_thread() is threading.main_thread():
 shell.prefix("set -euo pipefail; trap : TERM; tee() {{ (trap '' TERM; exec tee \"$@\"); }}; ")
 
 RESULTS = settings.results
+# Next to this file, also where another workflow imports this one as a module.
+CAPTIONS = str(Path(workflow.current_basedir) / "../report")
 DATASETS = resolve_datasets(settings)
 VARIANTS = settings.variants
 
@@ -96,18 +98,28 @@ PRINTED_FROM = sorted({needed for needs in PRINTED.values() for needed in needs}
 # The joint tables that claims are decided from.
 CLAIMED_FROM = available_tables(settings)
 
-# The records of what takes long to make, and is kept when the code that makes it changes. All other rules have
-# the hash of their code among their params, and so run anew.
-KEPT = [
-    f"{RESULTS}/data/{dataset}/data.meta.json" for dataset in dict.fromkeys(VARIANTS[name].dataset for name in TRAINED)
-]
-KEPT += [f"{RESULTS}/models/{name}/model.meta.json" for name in TRAINED]
+# The records of what takes long to make and is kept when its code changes, each with its settings. All other rules have
+# the hash of their code among their params, and so are rerun.
+KEPT = {
+    f"{RESULTS}/data/{dataset}/data.meta.json": DATASETS[dataset]
+    for dataset in dict.fromkeys(VARIANTS[name].dataset for name in TRAINED)
+} | {f"{RESULTS}/models/{name}/model.meta.json": VARIANTS[name].experiment for name in TRAINED}
+
+# Refused before Snakemake deletes the network, which it does before a training starts.
+for name in TRAINED:
+    meta = Path(f"{RESULTS}/models/{name}/model.meta.json")
+    steps = VARIANTS[name].experiment.training.steps
+    if meta.exists() and recorded_steps(meta) > steps:
+        raise WorkflowError(
+            f"{meta.parent}: was trained for {recorded_steps(meta)} steps, but training.steps is {steps}; set it to as many "
+            f"or more to keep the network, or delete {meta.parent} and {RESULTS}/state/models/{name} to train again"
+        )
 
 
-def tell_stale():
-    """Name the kept results that other code has made."""
+def report_stale():
+    """Name the kept results that other code, or other settings, have made."""
     try:
-        for notice in stale_notices(path for path in map(Path, KEPT) if path.exists()):
+        for notice in stale_notices({Path(meta): chosen for meta, chosen in KEPT.items() if Path(meta).exists()}):
             print(notice, file=sys.stderr)
     except UserError as error:  # a damaged record
         print(error, file=sys.stderr)
@@ -115,7 +127,7 @@ def tell_stale():
 
 # At the end of every run, also where nothing was to be done: for that Snakemake has no onsuccess. Not in the jobs.
 if workflow.exec_mode == ExecMode.DEFAULT:
-    atexit.register(tell_stale)
+    atexit.register(report_stale)
 
 
 wildcard_constraints:
@@ -221,7 +233,7 @@ def captions_of_figures():
 
 def captions_folder(wildcards, resources):
     """Where captions lie. No rule runs anew when they move, as this takes resources."""
-    return f"{workflow.basedir}/workflow/report"
+    return CAPTIONS
 
 
 def inception_weights(wildcards, resources):
@@ -243,7 +255,9 @@ def rising(value):
 
 def training_memory(wildcards, attempt):
     """The memory of a training: of each of its processes, one for each GPU that is asked for."""
-    gpu = workflow.get_rule("models").resources["gpu"]
+    # A workflow that imports this one may put something before the names of rules.
+    training = next(rule for rule in workflow.rules if rule.name.rpartition("_")[2] == "models")
+    gpu = training.resources["gpu"]
     # Whatever is no number is told by gpus_option.
     processes = max(gpu.value, 1) if not gpu.is_evaluable() and isinstance(gpu.value, int) else 1
     return 16000 * processes * min(attempt, 2)

@@ -57,7 +57,7 @@ rule report:
             for path in per_delta(f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/samples.npy", name)
         ],
         claims=f"{RESULTS}/report/claims.json",
-        kept=KEPT,
+        kept=list(KEPT),
     output:
         page=report(
             f"{RESULTS}/report/index.html",
