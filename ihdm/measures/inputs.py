@@ -1,7 +1,7 @@
 """The files that measures read, by the names that they share."""
 
 from ihdm.data.sources import reference_of
-from ihdm.measures import find
+from ihdm.measures import Resampling, find
 from ihdm.runs import Input, Run
 
 TRAIN = Input("data/{dataset}/train.npy", about="the training images, .npy")
@@ -29,6 +29,16 @@ MEAN_POWER = Input("metrics/mean_power/{dataset}.npz", about="mean power of the 
 
 def _of_reference(run: Run, name: str) -> str:
     return run.fill(f"metrics/features/{{extractor}}/{reference_of(run.config, run.dataset)}/{name}.npz")
+
+
+def probe(name: str, about: str) -> Input:
+    """Return a file of the sampling diagnostics of an experiment, as an input."""
+    return Input(f"samples/{{experiment}}/probes/{name}", about=about)
+
+
+def resampling(run: Run) -> Resampling:
+    """Return the settings of a measure that depends on resampling alone."""
+    return Resampling(num_resamples=run.config.evaluation.num_resamples)
 
 
 def of_dataset(run: Run) -> dict[str, str]:

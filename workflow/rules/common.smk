@@ -19,7 +19,6 @@ from ihdm.errors import UserError
 from ihdm.figures import figure_inputs, is_animated
 from ihdm.report.page.render import assets_sha256
 from ihdm.measures import jobs as measure_jobs
-from ihdm.measures.errors import error_settings
 from ihdm.report.sections import joint_tables
 from ihdm.report.tables import available
 from ihdm.runs import Run
@@ -285,27 +284,6 @@ def real_features(split):
         return f"{features_folder(dataset)}/{dataset}/{split}.npz"
 
     return path
-
-
-def reference_file(name):
-    """A file of what the images of a data set, named or an experiment's, are measured from, as an input function."""
-
-    def path(wildcards):
-        dataset = dataset_named(wildcards)
-        return f"{features_folder(dataset)}/{reference_of(settings, dataset)}/{name}.npz"
-
-    return path
-
-
-def reference_name(wildcards):
-    """What the images of a data set, named or an experiment's, are measured from, as tables call it."""
-    dataset = dataset_named(wildcards)
-    return "training" if reference_of(settings, dataset) == dataset else settings.evaluation.reference
-
-
-def mean_power_of(wildcards):
-    """The mean power of the training images of a data set, named or an experiment's."""
-    return f"{RESULTS}/metrics/mean_power/{dataset_named(wildcards)}.npz"
 
 
 def measured_images(wildcards):

@@ -15,24 +15,14 @@ import pandas as pd
 from ihdm.config.scale import Config
 from ihdm.measures import ORDER, Table, merged_tables, tables
 from ihdm.report.sections import (
-    asymptotics,
-    cumulative_sums,
     departures,
     disentanglement,
-    evaluations,
     forward,
-    generation,
-    hierarchy,
-    input_gradients,
-    interpolation,
     levels,
     likelihood,
     likelihood_cost,
     memorisation,
-    milestones,
     minimum,
-    paths,
-    restoration,
 )
 
 
@@ -53,18 +43,8 @@ _MODULES: dict[str, Section] = {
     "likelihood": likelihood,
     "likelihood_cost": likelihood_cost,
     "minimum": minimum,
-    "evaluations": evaluations,
-    "restoration": restoration,
-    "milestones": milestones,
     "departures": departures,
     "disentanglement": disentanglement,
-    "hierarchy": hierarchy,
-    "interpolation": interpolation,
-    "generation": generation,
-    "cumulative_sums": cumulative_sums,
-    "input_gradients": input_gradients,
-    "asymptotics": asymptotics,
-    "paths": paths,
 }
 
 _FOUND = {
