@@ -5,8 +5,6 @@ import typer
 from ihdm.commands import (
     metrics_images,
     metrics_likelihood,
-    metrics_probes,
-    metrics_restoration,
     metrics_samplers,
     metrics_tables,
 )
@@ -16,8 +14,6 @@ app = typer.Typer(cls=Measures, help="Measure networks and generated images.", n
 for part in (
     metrics_images,
     metrics_likelihood,
-    metrics_probes,
-    metrics_restoration,
     metrics_samplers,
     metrics_tables,
 ):

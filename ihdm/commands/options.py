@@ -19,9 +19,6 @@ ExtractorOption = Annotated[Path, typer.Option(help="The data set's extractor, .
 InceptionOption = Annotated[
     Path, typer.Option(help="Folder of Inception's weights, which are downloaded if they are not there.")
 ]
-ReferenceOption = Annotated[Path, typer.Option(help="Features of the reference, .npz.")]
-MomentsOption = Annotated[Path, typer.Option(help="Moments of the reference, .npz.")]
-MeanPowerOption = Annotated[Path, typer.Option(help="Mean power of the training images, .npz.")]
 TestOption = Annotated[Path, typer.Option(help="The test images, test.npy.")]
 
 

@@ -161,7 +161,7 @@ def measure_set(
 ) -> Measured:
     """Return the measures of one set, the Fréchet distance first, and its samples."""
     numbers = range(num_samples)
-    needed = calibration if sampling.sampler.is_calibrated(sampling.process) else None
+    needed = calibration if sampling.is_calibrated else None
     begun = time.perf_counter()
     parts = []
     for batch in generate(network, train, sampling, starts=numbers, noises=numbers, calibration=needed, device=device):

@@ -18,7 +18,6 @@ from ihdm.errors import UserError
 from ihdm.figures import figure_inputs, is_animated
 from ihdm.report.page.render import assets_sha256
 from ihdm.measures import jobs as measure_jobs
-from ihdm.measures.errors import error_settings
 from ihdm.report.sections import joint_tables
 from ihdm.report.tables import available
 from ihdm.runs import Run
@@ -220,11 +219,6 @@ def parts_of_set(wildcards):
     ]
 
 
-def features_folder(dataset):
-    """Where the features of a data set's images, real and generated, are stored."""
-    return f"{RESULTS}/metrics/features/{settings.evaluation.extractors[dataset]}"
-
-
 def captions_of_figures():
     """The captions of all figures, which the page tells."""
     folder = Path(captions_folder(None, None))
@@ -266,32 +260,6 @@ def training_memory(wildcards, attempt):
 def needed_gpus(wildcards):
     """How many GPUs the features of images take: those of small ones need none."""
     return int(run_of(wildcards).extractor in ("inception", "efficientnet"))
-
-
-def dataset_named(wildcards):
-    """The data set that is named, or the one of the experiment that is."""
-    return wildcards.get("dataset") or VARIANTS[wildcards.experiment].dataset
-
-
-def extractor_of(wildcards):
-    """The extractor of a data set's images, cut or squashed, and of an experiment's."""
-    dataset = dataset_named(wildcards).partition("-")[0]
-    return f"{features_folder(dataset)}/{dataset}/extractor.npz"
-
-
-def reference_file(name):
-    """A file of what the images of a data set, named or an experiment's, are measured from, as an input function."""
-
-    def path(wildcards):
-        dataset = dataset_named(wildcards)
-        return f"{features_folder(dataset)}/{reference_of(settings, dataset)}/{name}.npz"
-
-    return path
-
-
-def mean_power_of(wildcards):
-    """The mean power of the training images of a data set, named or an experiment's."""
-    return f"{RESULTS}/metrics/mean_power/{dataset_named(wildcards)}.npz"
 
 
 def run_of(wildcards):

@@ -15,20 +15,10 @@ import pandas as pd
 from ihdm.config.scale import Config
 from ihdm.measures import ORDER, Table, merged_tables, tables
 from ihdm.report.sections import (
-    asymptotics,
-    cumulative_sums,
-    evaluations,
-    generation,
-    hierarchy,
-    input_gradients,
-    interpolation,
     levels,
     likelihood,
     likelihood_cost,
-    milestones,
     minimum,
-    paths,
-    restoration,
 )
 
 
@@ -47,16 +37,6 @@ _MODULES: dict[str, Section] = {
     "likelihood": likelihood,
     "likelihood_cost": likelihood_cost,
     "minimum": minimum,
-    "evaluations": evaluations,
-    "restoration": restoration,
-    "milestones": milestones,
-    "hierarchy": hierarchy,
-    "interpolation": interpolation,
-    "generation": generation,
-    "cumulative_sums": cumulative_sums,
-    "input_gradients": input_gradients,
-    "asymptotics": asymptotics,
-    "paths": paths,
 }
 
 _FOUND = {
