@@ -135,6 +135,9 @@ MEASURE = Measure(
                     "visits fewer of them"
                 ),
                 "num_levels, level": "K, or the number of visited levels, and k",
+                "expected": (
+                    "for `network_langevin`, the value of an exact network on Gaussian data of the same power"
+                ),
                 "band": "`live` or `dead` modes of the toy; bands of frequency of the network",
                 "value": (
                     "of a loss: deblurring's over denoising's; of Langevin: power after repeated steps over that of "

@@ -162,11 +162,11 @@ def network_rows(
     for level in langevin_levels:
         for delta_ratio in delta_ratios:
             chain, exact = langevin(network, process, images, level, delta_ratio, num_steps, seed, batch_size)
+            expected = gaussian_ratios(process, images, level, delta_ratio, num_steps)
             for band, (above, below) in enumerate(zip(chain.T, exact.T, strict=True)):
                 ratio = ratio_estimate(above, below)
-                rows.append(
-                    _row("network_langevin", process.num_levels, len(images), ratio, level, delta_ratio, str(band))
-                )
+                row = _row("network_langevin", process.num_levels, len(images), ratio, level, delta_ratio, str(band))
+                rows.append(row | {"expected": float(expected[band])})
             done += 1
             report(done)
     return rows
@@ -291,6 +291,26 @@ def langevin(
         clean = process.transform(process.to_range(images[batch])).double()
         exact.append(by_band((torch.as_tensor(scale, device=clean.device) * clean).square() + sigma**2))
     return np.concatenate(chains), np.concatenate(exact)
+
+
+def gaussian_ratios(
+    process: Process, images: Images, level: int, delta_ratio: float, num_steps: int
+) -> Float[np.ndarray, "bands"]:
+    """Return what :func:`langevin` would find of an exact network of Gaussian images with the power of these, by band.
+
+    With S the power d² P of a mode and r = S / (S + σ²), its variance follows v ← r² v + δ² from v₀ = S + σ².
+    """
+    sigma = process.deviation(level)
+    clean = process.transform(process.to_range(images)).double().square().mean(dim=(0, 1)).cpu().numpy()
+    signal = (np.exp(2 * np.broadcast_to(process.log_scale(level), clean.shape)) * clean).ravel()[1:]
+    exact = signal + sigma**2
+    power, kept = exact, np.zeros_like(exact)
+    for number in range(num_steps):
+        power = (signal / exact) ** 2 * power + (delta_ratio * sigma) ** 2
+        if number >= num_steps // 2:
+            kept += power / (num_steps - num_steps // 2)
+    inside = annulus_members(process.height, process.width, NUM_WIDE_ANNULI)
+    return (kept @ inside) / (exact @ inside)
 
 
 def step_scale(prediction: Prediction, level: int) -> Float[np.ndarray, "height width"]:

@@ -64,7 +64,7 @@ def test_a_minimum_at_an_edge_is_open_on_that_side(verdict, cases):
 
 def test_bands_that_are_reached_at_once_tell_no_order(cases):
     """The table says 0 ± 0 of them, which is no measurement."""
-    named = {"experiment": "digits", "n": 9, "value": 0.0, "standard_error": 0.0}
+    named = {"experiment": "digits_diffusion", "n": 9, "value": 0.0, "standard_error": 0.0}
     bands = pd.DataFrame({"band": [*"012345", "order"], **named})
     assert verdicts("coarse_to_fine", {"generation": bands}) == {"inconclusive"}
     mixed = bands.assign(value=[0.1, 0.5, 0.2, 0.4, 0.3, 0.2, 0.0])
@@ -111,10 +111,10 @@ def test_holm_counts_every_test_that_was_made(cases):
     """Alone a verdict with p = 0.02 would be kept, among several that are undecided it is not."""
     build = cases["coarse_to_fine"].build
     rows = build(0.8 + 2.33 * 0.05, 0.05)["generation"]
-    alone = check({"generation": rows[rows["experiment"] == "digits"]}, QUICK)
+    alone = check({"generation": rows[rows["experiment"] == "digits_diffusion"]}, QUICK)
     others = cases["early_splits_change_more"]
     many = check(
-        {"generation": rows[rows["experiment"] == "digits"]}
+        {"generation": rows[rows["experiment"] == "digits_diffusion"]}
         | others.build(others.good, others.noise)
         | cases["little_delta_smooths"].build(1.0, 1.0),
         QUICK,
@@ -146,7 +146,7 @@ def test_json_is_valid_and_has_one_form(cases):
 
 def test_text_says_how_many_were_tested_and_what_was_not_run(cases):
     text = as_markdown(ledger(cases))
-    assert "5 tests: 3 reproduced, 0 not reproduced, 2 inconclusive." in text
+    assert "4 tests: 2 reproduced, 0 not reproduced, 2 inconclusive." in text
     assert "## Mathematical checks\n\n0 tests" in text
     assert "## Not run" in text
     assert "Samples have the FID that the paper gives." in text

@@ -16,6 +16,7 @@ from ihdm.metrics import asymptotics
 from ihdm.metrics.asymptotics import (
     STRIDES,
     deblurring_and_denoising,
+    gaussian_ratios,
     langevin,
     leaping_and_denoising,
     network_rows,
@@ -136,6 +137,17 @@ def test_leaps_need_a_measured_level(gaussian):
     measured = dataclasses.replace(measured, levels=np.where(measured.levels == 3, 0, measured.levels))
     with pytest.raises(UserError, match="not measured at level 3"):
         leaping_and_denoising(network, process, measured, images[:20], range(1, 13), seed=0, batch_size=64)
+
+
+@pytest.mark.parametrize("level", [3, 9])
+def test_other_steps_than_langevin_are_told_from_langevin(gaussian, level):
+    """By the weakest band: with δ = √2 σ an exact network has what is expected, with 1.25 σ it has 0.78 of that."""
+    process, images, _, network = gaussian
+    expected = gaussian_ratios(process, images, level, np.sqrt(2), 40)
+    for ratio, factor in ((np.sqrt(2), 1.0), (1.25, 0.78)):
+        chain, exact = langevin(network, process, images, level, ratio, 40, 0, 64)
+        found = (chain.mean(axis=0) / exact.mean(axis=0))[-1] / expected[-1]
+        assert found == pytest.approx(factor, abs=0.04)
 
 
 def test_chains_of_an_exact_network_have_the_power_of_the_closed_form(gaussian):
