@@ -3,8 +3,6 @@
 import typer
 
 from ihdm.commands import (
-    metrics_images,
-    metrics_likelihood,
     metrics_probes,
     metrics_restoration,
     metrics_samplers,
@@ -14,8 +12,6 @@ from ihdm.commands.measures import Measures
 
 app = typer.Typer(cls=Measures, help="Measure networks and generated images.", no_args_is_help=True)
 for part in (
-    metrics_images,
-    metrics_likelihood,
     metrics_probes,
     metrics_restoration,
     metrics_samplers,

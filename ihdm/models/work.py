@@ -9,6 +9,7 @@ from ihdm.config.restoration import BlurProblem, NoiseProblem
 from ihdm.config.scale import Config
 from ihdm.config.stages import NUM_SHOWN
 from ihdm.measures.errors import error_settings
+from ihdm.measures.joints import joint_settings
 from ihdm.metrics.asymptotics import DELTA_RATIOS, MAX_IMAGES, NUM_LANGEVIN_LEVELS, NUM_LOSS_LEVELS, NUM_STEPS
 from ihdm.metrics.evaluations import count_sets
 from ihdm.models.monitoring import MAX_EVALUATIONS
@@ -126,7 +127,7 @@ def models_calibration(config: Config, name: str) -> Work:
 
 def metrics_joints(config: Config, name: str) -> Work:
     """Return the work of the bounds by several joints."""
-    joints = config.joints(name)
+    joints = joint_settings(Run(config, name))
     return Work(joints.num_images * len(joints.levels) * joints.num_draws)
 
 

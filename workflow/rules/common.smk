@@ -182,11 +182,6 @@ def own_likelihood(wildcards):
     return [f"{RESULTS}/metrics/likelihood/{wildcards.experiment}.csv"] if has_likelihood else []
 
 
-def errors_of(wildcards):
-    """The held-out errors of the network that an experiment samples."""
-    return f"{RESULTS}/metrics/errors/{VARIANTS[wildcards.experiment].model}.npz"
-
-
 def per_delta(pattern, experiment):
     """A pattern with {experiment} and {ratio}, filled in for every δ/σ of an experiment."""
     return [run.fill(pattern) for run in Run(settings, experiment).per_delta().values()]

@@ -22,11 +22,7 @@ from ihdm.report.sections import (
     hierarchy,
     input_gradients,
     interpolation,
-    levels,
-    likelihood,
-    likelihood_cost,
     milestones,
-    minimum,
     paths,
     restoration,
 )
@@ -43,10 +39,6 @@ class Section(Protocol):
 
 
 _MODULES: dict[str, Section] = {
-    "levels": levels,
-    "likelihood": likelihood,
-    "likelihood_cost": likelihood_cost,
-    "minimum": minimum,
     "evaluations": evaluations,
     "restoration": restoration,
     "milestones": milestones,
