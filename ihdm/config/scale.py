@@ -19,10 +19,9 @@ from ihdm.config.processes import (
     SAMPLERS,
     EvaluationsSettings,
     SamplerSettings,
-    default_sampler,
     observed_levels,
 )
-from ihdm.config.restoration import MOST_STEPS, RestorationSettings, RestorationStudy, posterior_sampler
+from ihdm.config.restoration import MOST_STEPS, RestorationSettings, posterior_sampler
 from ihdm.config.settings import (
     DatasetSettings,
     EvaluationSettings,
@@ -34,11 +33,8 @@ from ihdm.config.settings import (
 )
 from ihdm.config.stages import (
     CalibrationSettings,
-    DistanceSettings,
-    MilestoneSettings,
     ProbeSettings,
     SamplingSettings,
-    StudySettings,
 )
 
 FIGURES = tuple(
@@ -191,19 +187,6 @@ class Config(Settings):
             compute=self.evaluation.compute,
         )
 
-    def study(self, name: str) -> StudySettings:
-        """Return what the study of quality against network evaluations depends on, of a variant's own network."""
-        variant, study = self.variants[name], self.studies[name]
-        return StudySettings(
-            samplers=dict(zip(study.samplers, (self.all_samplers[sampler] for sampler in study.samplers), strict=True)),
-            counts=study.counts,
-            # With fewer levels more noise is needed, never less.
-            delta_ratios=tuple(ratio for ratio in variant.delta_ratios if ratio > self.evaluation.delta_ratio),
-            sampling=self.sampling(name, self.evaluation.delta_ratio),
-            distance=self.distance,
-            num_samples=self.evaluation.compared[-1],
-        )
-
     def restoration_sampler(self, name: str) -> SamplerSettings:
         """Return what restoration samples a posterior by: by default at the levels that networks are evaluated at."""
         chosen = self.restoration[name].sampler
@@ -213,47 +196,9 @@ class Config(Settings):
         process = self.variants[name].experiment.process
         return posterior_sampler(process, min(most, process.num_levels))
 
-    def restoration_study(self, name: str) -> RestorationStudy:
-        """Return what the study of restoration by a variant's own network depends on."""
-        variant, chosen = self.variants[name], self.restoration[name]
-        return RestorationStudy(
-            process=variant.experiment.process,
-            problems=chosen.problems,
-            sampler=self.restoration_sampler(name),
-            seed=variant.experiment.seed,
-            num_images=chosen.num_images,
-            num_validation=chosen.num_validation,
-            num_draws=chosen.num_draws,
-            num_resamples=self.evaluation.num_resamples,
-            micro_batch=self.evaluation.micro_batch_of(variant.dataset),
-            num_train=variant.experiment.num_train,
-            compute=self.evaluation.compute,
-        )
-
-    def milestones(self, name: str) -> MilestoneSettings:
-        """Return what the quality of a variant's samples on the way of its training depends on.
-
-        Its sampler is its own, or the paper's if that needs what was measured of the finished network.
-        """
-        sampling = self.sampling(name)
-        if sampling.sampler.is_calibrated(sampling.process):
-            sampling = sampling.model_copy(update={"sampler": SAMPLERS[default_sampler(sampling.process)]})
-        return MilestoneSettings(sampling=sampling, distance=self.distance, num_samples=self.evaluation.compared[0])
-
     def probe(self, name: str) -> ProbeSettings:
         """Return what a look into how a variant makes images depends on."""
         return ProbeSettings(sampling=self.sampling(name), probing=self.evaluation.probing)
-
-    @property
-    def distance(self) -> DistanceSettings:
-        """Return what distances depend on."""
-        return DistanceSettings(
-            num_images=self.evaluation.compared,
-            num_resamples=self.evaluation.num_resamples,
-            num_neighbours=self.evaluation.num_neighbours,
-            extrapolate=self.evaluation.extrapolate,
-            seed=0,
-        )
 
     def initial_weights(self, name: str) -> str | None:
         """Return the experiment whose trained weights a variant starts from; None for random ones."""

@@ -134,14 +134,6 @@ class StudySettings(Settings):
     num_samples: Annotated[int, Field(ge=2)]
 
 
-class MilestoneSettings(Settings):
-    """What the quality of samples on the way of a training depends on, beside the networks and the images."""
-
-    sampling: SamplingSettings
-    distance: DistanceSettings
-    num_samples: Annotated[int, Field(ge=2)]
-
-
 class ProbeSettings(Settings):
     """What a look into how a network makes images depends on, beside the network and the training images."""
 

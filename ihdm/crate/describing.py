@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from ihdm.report.sections import SECTIONS
+from ihdm.measures import reported
 
 Format = str | list[str | dict[str, str]]
 """A media type; with the page of its specification where there is no type of its own."""
@@ -107,8 +107,8 @@ def describe(path: str, captions: Mapping[str, str]) -> str:
         captions: of figures, by name.
     """
     place = PurePosixPath(path)
-    if place.parts[0] == "metrics" and len(place.parts) == 2 and place.stem in SECTIONS:
-        return SECTIONS[place.stem].heading
+    if place.parts[0] == "metrics" and len(place.parts) == 2 and place.stem in reported():
+        return reported()[place.stem].heading
     if place.parts[0] == "figures" and not path.endswith(".meta.json"):
         return captions.get(place.stem, f"Figure {place.stem}")
     return _first(KINDS, path) or f"File of {place.parts[0]}"

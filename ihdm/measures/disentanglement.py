@@ -19,7 +19,7 @@ from ihdm.runs import Input, Run
 from ihdm.storage.reading import read_array
 
 
-def compute(files: Files, settings: NoSettings) -> Results:  # noqa: ARG001 (of any measure)
+def compute(files: Files, settings: NoSettings) -> Results:
     """Return the shares of variance."""
     images = read_array(files["grid"])
     if images.ndim != 5 or min(images.shape[:2]) < 2 or not np.issubdtype(images.dtype, np.floating):

@@ -1,5 +1,6 @@
 """The files that measures read, by the names that they share."""
 
+from ihdm.measures import Resampling
 from ihdm.runs import Input, Run
 
 TRAIN = Input("data/{dataset}/train.npy", about="the training images, .npy")
@@ -33,6 +34,16 @@ def _reference(run: Run) -> str:
 
 def _of_reference(run: Run, name: str) -> str:
     return run.fill(f"metrics/features/{{extractor}}/{_reference(run)}/{name}.npz")
+
+
+def probe(name: str, about: str) -> Input:
+    """Return a file of the sampling diagnostics of an experiment, as an input."""
+    return Input(f"samples/{{experiment}}/probes/{name}", about=about)
+
+
+def resampling(run: Run) -> Resampling:
+    """Return the settings of a measure that depends on resampling alone."""
+    return Resampling(num_resamples=run.config.evaluation.num_resamples)
 
 
 def of_dataset(run: Run) -> dict[str, str]:

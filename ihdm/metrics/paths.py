@@ -31,7 +31,6 @@ NUM_BRANCHES = 128
 """Reverse paths from each start."""
 NUM_SHOWN = 24
 """Reverse paths of the figure, all from one start."""
-SEED = 0
 QUADRATURE = np.linspace(-8.0, 8.0, 801)
 """Where the noise is evaluated, in standard deviations; the trapezoid rule is exact here up to rounding."""
 
@@ -116,7 +115,7 @@ def branched_bits(
     return entropy(shares)
 
 
-def path_rows() -> list[dict[str, object]]:
+def path_rows(seed: int = 0) -> list[dict[str, object]]:
     """Return for each σ and every fifth level how far forward paths have merged and reverse paths from there branch.
 
     `merged` is exact. `branched` is a mean over draws of u_k that paths start from, with its error.
@@ -126,7 +125,7 @@ def path_rows() -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for number, sigma in enumerate(SIGMAS):
         for level in range(TOLD_EVERY, NUM_LEVELS + 1, TOLD_EVERY):
-            rng = generator(SEED, "branches", number, level)
+            rng = generator(seed, "branches", number, level)
             origin = points[np.arange(NUM_STARTS) % len(points)]  # as many starts from each data point
             starts = scale[level] * origin + sigma * rng.standard_normal(NUM_STARTS)
             bits = branched_bits(starts, level, points, scale, sigma, rng)
@@ -139,7 +138,7 @@ def path_rows() -> list[dict[str, object]]:
     return rows
 
 
-def shown_paths() -> dict[str, Any]:
+def shown_paths(seed: int = 0) -> dict[str, Any]:
     """Return the arrays that a figure shows, by name.
 
     `levels` (level) 0…K, `scales` (level) a_k, `points` (point), `sigmas` (sigma), `forward` (point, level), the mean
@@ -147,7 +146,7 @@ def shown_paths() -> dict[str, Any]:
     """
     points, scale = np.array(POINTS), scales()
     reverse = [
-        reverse_paths(np.zeros(NUM_SHOWN), NUM_LEVELS, points, scale, sigma, generator(SEED, "shown paths", number)).T
+        reverse_paths(np.zeros(NUM_SHOWN), NUM_LEVELS, points, scale, sigma, generator(seed, "shown paths", number)).T
         for number, sigma in enumerate(SIGMAS)
     ]
     return {

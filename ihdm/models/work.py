@@ -9,7 +9,10 @@ from ihdm.config.restoration import BlurProblem, NoiseProblem
 from ihdm.config.scale import Config
 from ihdm.config.stages import NUM_SHOWN
 from ihdm.measures.errors import error_settings
+from ihdm.measures.evaluations import study_settings
 from ihdm.measures.joints import joint_settings
+from ihdm.measures.milestones import milestone_settings
+from ihdm.measures.restoration import restoration_settings
 from ihdm.metrics.asymptotics import DELTA_RATIOS, MAX_IMAGES, NUM_LANGEVIN_LEVELS, NUM_LOSS_LEVELS, NUM_STEPS
 from ihdm.metrics.evaluations import count_sets
 from ihdm.models.monitoring import MAX_EVALUATIONS
@@ -141,7 +144,7 @@ def metrics_asymptotics(config: Config, name: str) -> Work:
 
 def metrics_milestones(config: Config, name: str) -> Work:
     """Return the work of samples of the networks that are kept on the way of a training."""
-    settings, steps = config.milestones(name), config.variants[name].experiment.training.steps
+    settings, steps = milestone_settings(Run(config, name)), config.variants[name].experiment.training.steps
     kept = steps // (config.run(name).milestone_every or steps)
     evaluations = settings.sampling.sampler.num_evaluations(settings.sampling.process.num_levels)
     return Work(kept * evaluations * _filled(settings.num_samples, settings.sampling.micro_batch))
@@ -149,14 +152,14 @@ def metrics_milestones(config: Config, name: str) -> Work:
 
 def metrics_evaluations(config: Config, name: str) -> Work:
     """Return the work of samples after few and many evaluations."""
-    study = config.study(name)
+    study = study_settings(Run(config, name))
     sets = count_sets(study) // len(study.counts)
     return Work(sum(study.counts) * sets * _filled(study.num_samples, study.sampling.micro_batch))
 
 
 def metrics_restoration(config: Config, name: str) -> Work:
     """Return the work of restoring test images by every method that uses the network, at most."""
-    study = config.restoration_study(name)
+    study = restoration_settings(Run(config, name))
     steps = study.sampler.num_evaluations(study.process.num_levels)
 
     def made(num_values: int, num_draws: int = 1) -> int:

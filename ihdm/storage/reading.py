@@ -54,6 +54,22 @@ def read_archive(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
         raise _unreadable(path, ".npz archive", error) from None
 
 
+def read_arrays(path: Path, dimensions: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """Read arrays by name, each of so many dimensions; a file of a single array, .npy, holds that of no name.
+
+    Raises:
+        UserError: if the file cannot be read, or an array has another number of dimensions.
+    """
+    stored = {"": read_array(path)} if path.suffix == ".npy" else read_archive(path, list(dimensions))
+    for name, array in stored.items():
+        if array.ndim != dimensions[name]:
+            raise UserError(
+                f"{path}: {name or 'its array'} is of shape {array.shape}, not of {dimensions[name]} dimensions; "
+                f"{ADVICE}"
+            )
+    return stored
+
+
 def read_table(path: Path, columns: Sequence[str] = ()) -> "pd.DataFrame":
     """Read a table, .csv.
 

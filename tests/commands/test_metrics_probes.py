@@ -15,6 +15,10 @@ from ihdm.models.network import build_network, save_network
 
 ROOT = Path(__file__).parents[2]
 TABLES = ("interpolation", "hierarchy", "generation", "cumulative_sums", "input_gradients")
+FILES = {
+    **{"interpolations": "interpolations.npy", "tree": "tree.npz", "trajectories": "trajectories.npz"},
+    **{"sums": "sums.npz", "gradients": "gradients.npz"},
+}
 ESTIMATE = ["n", "value", "standard_error", "low", "high"]
 COLUMNS = {
     "interpolation": ["space", "quantity", *ESTIMATE, "null"],
@@ -57,9 +61,10 @@ def probed(tmp_path, ihdm):
 
 
 def arguments(probed, output):
-    options = [option for name in TABLES for option in (f"--{name.replace('_', '-')}", output / name / "e.csv")]
-    extractor = ["--extractor", probed.parent / "extractor.npz", "--resamples", 20, "--label", "experiment=e"]
-    return ["metrics", "probes", "--probes", probed, *extractor, *options]
+    files = [option for role, name in FILES.items() for option in (f"--{role}", probed / name)]
+    outputs = [option for name in TABLES for option in ("--output", f"{name}={output / name / 'e.csv'}")]
+    settings = ["--settings", '{"num_resamples": 20, "labels": {"experiment": "e"}}']
+    return ["metrics", "probes", *files, "--extractor", probed.parent / "extractor.npz", *settings, *outputs]
 
 
 def test_one_process_writes_all_tables_of_the_probes(ihdm, probed, tmp_path):
@@ -71,7 +76,7 @@ def test_one_process_writes_all_tables_of_the_probes(ihdm, probed, tmp_path):
     lengths = {"interpolation": 4, "hierarchy": 2, "generation": 7, "cumulative_sums": 12, "input_gradients": 60}
     assert {name: len(table) for name, table in tables.items()} == lengths
     assert all((table["experiment"] == "e").all() for table in tables.values())
-    meta = json.loads((tmp_path / "metrics/interpolation/e.meta.json").read_text())
+    meta = json.loads((tmp_path / "metrics/cumulative_sums/e.meta.json").read_text())
     assert len(meta["outputs"]) == 5
     assert len(meta["inputs"]) == 6
 
@@ -92,8 +97,7 @@ def test_damaged_probes_are_named_and_nothing_is_written(ihdm_fails, probed, tmp
     assert not list(tmp_path.glob("metrics/**/*.csv"))
 
 
-@pytest.mark.parametrize("kind", ["heat", "diffusion"])
-def test_asymptotics_have_the_toys_and_for_heat_the_network(ihdm, monkeypatch, tmp_path, kind):
+def test_asymptotics_have_the_toys_and_the_network_of_a_heat_process(ihdm, ihdm_fails, monkeypatch, tmp_path):
     monkeypatch.setattr("ihdm.metrics.asymptotics.NUM_STEPS", 4)
     process = {"kind": "heat", "sigma": 0.01, "num_levels": 6, "blur_sigma_max": 4.0}
     presets = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text())["networks"]
@@ -103,37 +107,41 @@ def test_asymptotics_have_the_toys_and_for_heat_the_network(ihdm, monkeypatch, t
     np.save(tmp_path / "test.npy", np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8))
     np.save(tmp_path / "train.npy", np.random.default_rng(1).integers(0, 256, (12, 8, 8, 1), dtype=np.uint8))
     measured = {"process": process, "seed": 0, "levels": [*range(1, 7)], "num_images": 12, "micro_batch": 8}
-    if kind == "heat":
-        ihdm(
-            "models", "calibrate", "--settings", json.dumps(measured), "--model", tmp_path / "model", "--train",
-            tmp_path / "train.npy",
-        )  # fmt: skip
-    chosen = process if kind == "heat" else {"kind": "diffusion", "num_levels": 25}
-    settings = {"process": chosen, "seed": 0, "num_images": 3, "micro_batch": 2, "num_draws": 2}
     ihdm(
-        "metrics", "asymptotics", "--settings", json.dumps(settings), "--model", tmp_path / "model", "--test",
-        tmp_path / "test.npy", "--label", "experiment=e", "--output", tmp_path / "e.csv",
+        "models", "calibrate", "--settings", json.dumps(measured), "--model", tmp_path / "model", "--train",
+        tmp_path / "train.npy",
     )  # fmt: skip
+
+    def asymptotics(process: dict[str, object]) -> list[object]:
+        settings = {"process": process, "seed": 0, "num_images": 3, "micro_batch": 2, "num_draws": 2}
+        settings["labels"] = {"experiment": "e"}
+        return [
+            "metrics", "asymptotics", "--settings", json.dumps(settings), "--model", tmp_path / "model", "--test",
+            tmp_path / "test.npy", "--output", tmp_path / "e.csv",
+        ]  # fmt: skip
+
+    message = ihdm_fails(*asymptotics({"kind": "diffusion", "num_levels": 25}))
+    assert "a process of kind 'diffusion' has no δ" in message
+    ihdm(*asymptotics(process))
     table = pd.read_csv(tmp_path / "e.csv")
     assert table.columns.tolist() == ["experiment", "part", "num_levels", "level", "delta_ratio", "band", *ESTIMATE]
-    counts = {"toy_loss": 7, "toy_langevin": 8}
-    if kind == "heat":
-        counts |= {"network_loss": 6, "network_losses": 3, "network_langevin": 3 * 2 * 6}
-        assert table[table["part"] == "network_losses"]["num_levels"].tolist() == [2, 3, 6]
-        losses = table[table["part"] == "network_loss"]
-        assert losses["level"].tolist() == [1, 2, 3, 4, 5, 6]
-        assert (losses["value"] > 1).all()
-        assert (losses["n"] == 3).all()
+    counts = {"toy_loss": 7, "toy_langevin": 8, "network_loss": 6, "network_losses": 3, "network_langevin": 3 * 2 * 6}
+    assert table[table["part"] == "network_losses"]["num_levels"].tolist() == [2, 3, 6]
+    losses = table[table["part"] == "network_loss"]
+    assert losses["level"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert (losses["value"] > 1).all()
+    assert (losses["n"] == 3).all()
     assert table.groupby("part", sort=False).size().to_dict() == counts
     assert table["value"].notna().all()
 
 
 def test_paths_are_told_and_kept_for_the_figure(ihdm, monkeypatch, tmp_path):
     monkeypatch.setattr("ihdm.metrics.paths.TOLD_EVERY", 50)
-    ihdm("metrics", "paths", "--output", tmp_path / "paths.csv", "--arrays", tmp_path / "paths.npz")
-    table = pd.read_csv(tmp_path / "paths.csv")
+    table, arrays = tmp_path / "paths.csv", tmp_path / "arrays.npz"
+    ihdm("metrics", "paths", "--output", f"paths={table}", "--output", f"arrays={arrays}")
+    table = pd.read_csv(table)
     assert table.columns.tolist() == ["sigma", "level", "fraction", "quantity", *ESTIMATE]
     assert len(table) == 3 * 2 * 2
-    with np.load(tmp_path / "paths.npz") as stored:
+    with np.load(arrays) as stored:
         assert set(stored.files) == {"levels", "scales", "points", "sigmas", "forward", "reverse"}
     assert json.loads((tmp_path / "paths.meta.json").read_text())["seed"] == 0

@@ -11,9 +11,13 @@ import yaml
 from ihdm.config.reading import parse_config, read_config
 from ihdm.config.scale import Config
 from ihdm.measures.errors import error_settings
+from ihdm.measures.evaluations import study_settings
 from ihdm.measures.joints import joint_settings
 from ihdm.measures.likelihood import likelihood_settings
 from ihdm.measures.memorisation import memorisation_settings
+from ihdm.measures.milestones import milestone_settings
+from ihdm.measures.restoration import restoration_settings
+from ihdm.measures.samples import distance_settings
 from ihdm.measures.sweep import swept_experiments
 from ihdm.runs import Run
 
@@ -30,7 +34,7 @@ def settings_of_stages(config: Config) -> dict[str, str]:
         "metrics_errors": lambda name: error_settings(Run(config, name)),
         "metrics_joints": lambda name: joint_settings(Run(config, name)),
         "metrics_memorisation": lambda name: memorisation_settings(Run(config, name)),
-        "metrics_milestones": config.milestones,
+        "metrics_milestones": lambda name: milestone_settings(Run(config, name)),
         "samples_probe": config.probe,
     }
     found = {
@@ -38,9 +42,12 @@ def settings_of_stages(config: Config) -> dict[str, str]:
         for stage, of_variant in stages.items()
         for name in config.variants
     }
-    found |= {f"metrics_evaluations {name}": config.study(name).model_dump_json() for name in config.studies}
     found |= {
-        f"metrics_restoration {name}": config.restoration_study(name).model_dump_json() for name in config.restoration
+        f"metrics_evaluations {name}": study_settings(Run(config, name)).model_dump_json() for name in config.studies
+    }
+    found |= {
+        f"metrics_restoration {name}": restoration_settings(Run(config, name)).model_dump_json()
+        for name in config.restoration
     }
     found |= {f"delta_ratios {name}": str(variant.delta_ratios) for name, variant in config.variants.items()}
     found |= {
@@ -49,7 +56,7 @@ def settings_of_stages(config: Config) -> dict[str, str]:
         if variant.has_likelihood
     }
     return found | {
-        "metrics_samples": config.distance.model_dump_json(),
+        "metrics_samples": distance_settings(Run(config, "digits")).model_dump_json(),
         "metrics_sweep": swept_experiments(Run(config)).model_dump_json(),
     }
 

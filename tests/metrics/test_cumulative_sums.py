@@ -4,7 +4,7 @@ import pytest
 from scipy.fft import idctn
 
 from ihdm.errors import UserError
-from ihdm.metrics.cumulative_sums import cumulative_sum_rows
+from ihdm.measures.cumulative_sums import cumulative_sum_rows
 from ihdm.metrics.spectrum import MAX_FREQUENCY, radial_frequencies
 
 

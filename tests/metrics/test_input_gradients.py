@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from ihdm.errors import UserError
-from ihdm.metrics.input_gradients import inner_pixels, input_gradient_rows, measures
+from ihdm.measures.input_gradients import inner_pixels, input_gradient_rows, measures
 
 GRID = np.array([[row, column] for row in (4, 8, 12) for column in (4, 8, 12)])
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from ihdm.errors import UserError
-from ihdm.metrics.interpolation import interpolation_rows, measures, shuffle
+from ihdm.measures.interpolation import interpolation_rows, measures, shuffle
 
 
 def table(paths, **others):

@@ -16,6 +16,7 @@ from ihdm.config.scale import Config
 from ihdm.config.settings import RunSettings
 from ihdm.measures.errors import error_settings
 from ihdm.measures.joints import joint_settings
+from ihdm.measures.restoration import restoration_settings
 from ihdm.metrics.asymptotics import DELTA_RATIOS, NUM_LANGEVIN_LEVELS, NUM_LOSS_LEVELS, NUM_STEPS, network_rows
 from ihdm.metrics.features import CosineFeatures
 from ihdm.metrics.heldout import held_out_errors
@@ -86,7 +87,7 @@ def test_restoration_passes_the_network_as_often_as_planned(name, least, network
     values["evaluation"]["micro_batch"] = 3  # of 8 and 4 samples
     values["figures"].pop("restoration")
     config = parse_config(values)
-    settings = config.restoration_study(name)
+    settings = restoration_settings(Run(config, name))
     assert (settings.num_images * settings.num_draws) % settings.micro_batch
     mean, power = prior_moments(to_tensor(IMAGES))
     process = build_process(settings.process, 8)

@@ -13,13 +13,12 @@ from snakemake.settings.types import ExecMode
 
 from ihdm.claims.ledger import available_tables
 from ihdm.config.reading import parse_config, read_config
-from ihdm.data.sources import check_sources, notes_of, reference_of, resolve_datasets
+from ihdm.data.sources import check_sources, resolve_datasets
 from ihdm.errors import UserError
 from ihdm.figures import figure_inputs, is_animated
 from ihdm.report.page.render import assets_sha256
 from ihdm.measures import jobs as measure_jobs
-from ihdm.measures.errors import error_settings
-from ihdm.report.sections import joint_tables
+from ihdm.measures import merged_tables
 from ihdm.report.tables import available
 from ihdm.runs import Run
 from ihdm.storage.code import code_sha256
@@ -83,17 +82,17 @@ TRAINED = [name for name, variant in VARIANTS.items() if variant.is_trained]
 # Every extractor that features are stored of.
 EXTRACTORS = sorted({settings.evaluation.extractors[variant.dataset] for variant in VARIANTS.values()})
 
-# The joint tables, and what each is joined from.
-TABLES = {table: [f"{RESULTS}/{path}" for path in parts] for table, parts in joint_tables(settings).items()}
+# The merged tables, and what each is merged from.
+TABLES = {table: [f"{RESULTS}/{path}" for path in parts] for table, parts in merged_tables(settings).items()}
 
 # Those that are merged from parts; others are computed whole.
 MERGED = [table for table, parts in TABLES.items() if parts != [f"{RESULTS}/metrics/{table}.csv"]]
 
-# The tables as a paper prints them, and the joint tables that they are made of.
+# The tables as a paper prints them, and the merged tables that they are made of.
 PRINTED = available({*TABLES, "sweep"})
 PRINTED_FROM = sorted({needed for needs in PRINTED.values() for needed in needs})
 
-# The joint tables that claims are decided from.
+# The merged tables that claims are decided from.
 CLAIMED_FROM = available_tables(settings)
 
 # The records of what takes long to make, and is kept when the code that makes it changes. All other rules have
@@ -203,11 +202,6 @@ def parts_of_set(wildcards):
     ]
 
 
-def features_folder(dataset):
-    """Where the features of a data set's images, real and generated, are stored."""
-    return f"{RESULTS}/metrics/features/{settings.evaluation.extractors[dataset]}"
-
-
 def captions_of_figures():
     """The captions of all figures, which the page tells."""
     folder = Path(captions_folder(None, None))
@@ -217,11 +211,6 @@ def captions_of_figures():
 def captions_folder(wildcards, resources):
     """Where captions lie. No rule runs anew when they move, as this takes resources."""
     return f"{workflow.basedir}/workflow/report"
-
-
-def inception_weights(wildcards, resources):
-    """Where Inception's weights lie. No rule runs anew when they move, as this takes resources."""
-    return settings.inception_weights
 
 
 def gpus_option(wildcards, resources):
@@ -247,32 +236,6 @@ def training_memory(wildcards, attempt):
 def needed_gpus(wildcards):
     """How many GPUs the features of images take: those of small ones need none."""
     return int(run_of(wildcards).extractor in ("inception", "efficientnet"))
-
-
-def dataset_named(wildcards):
-    """The data set that is named, or the one of the experiment that is."""
-    return wildcards.get("dataset") or VARIANTS[wildcards.experiment].dataset
-
-
-def extractor_of(wildcards):
-    """The extractor of a data set's images, cut or squashed, and of an experiment's."""
-    dataset = dataset_named(wildcards).partition("-")[0]
-    return f"{features_folder(dataset)}/{dataset}/extractor.npz"
-
-
-def reference_file(name):
-    """A file of what the images of a data set, named or an experiment's, are measured from, as an input function."""
-
-    def path(wildcards):
-        dataset = dataset_named(wildcards)
-        return f"{features_folder(dataset)}/{reference_of(settings, dataset)}/{name}.npz"
-
-    return path
-
-
-def mean_power_of(wildcards):
-    """The mean power of the training images of a data set, named or an experiment's."""
-    return f"{RESULTS}/metrics/mean_power/{dataset_named(wildcards)}.npz"
 
 
 def run_of(wildcards):

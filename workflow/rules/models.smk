@@ -40,6 +40,35 @@ rule models:
         "--previews {params.previews:q} {params.initial_weights:q} 2>&1 | tee -i {log:q}"
 
 
+# What a network leaves open, measured on training images: some samplers and bounds need it.
+rule models_calibration:
+    input:
+        weights=f"{RESULTS}/models/{{experiment}}/diffusion_pytorch_model.safetensors",
+        config=f"{RESULTS}/models/{{experiment}}/config.json",
+        train=data_of("train"),
+    output:
+        calibration=f"{RESULTS}/models/{{experiment}}/calibration.npz",
+        meta=f"{RESULTS}/models/{{experiment}}/calibration.meta.json",
+    log:
+        f"{RESULTS}/logs/models/{{experiment}}/calibration.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/models/{{experiment}}/calibration.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=rising(8000),
+        runtime=rising(720),
+        gpu=1,
+    params:
+        code=code_sha256("models calibrate"),
+        settings=lambda wildcards: settings.calibration(wildcards.experiment).model_dump_json(),
+        model=subpath(input.weights, parent=True),
+        gpus=gpus_option,
+    shell:
+        "python -m ihdm --threads {threads} {params.gpus} models calibrate --settings {params.settings:q} --model {params.model:q} "
+        "--train {input.train:q} 2>&1 | tee -i {log:q}"
+
+
 # A folder that diffusers loads, complete without data, configuration or results.
 rule models_export:
     input:

@@ -6,11 +6,17 @@ A path that goes straight is as long as its ends are apart; one that jumps has a
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 
 from ihdm.errors import UserError
+from ihdm.measures import Files, Measure, Resampling, Results, Table
+from ihdm.measures.inputs import EXTRACTOR, of_experiment, probe, resampling
+from ihdm.measures.texts import interval_texts
 from ihdm.metrics.estimates import Bounds, mean_of_defined
+from ihdm.runs import each_probed
 from ihdm.seeds import generator
+from ihdm.storage.reading import read_arrays
 
 AT_LEAST_ONE: Bounds = (1.0, np.inf)
 """Of both quantities, by the triangle inequality and as a largest value over a mean."""
@@ -18,6 +24,19 @@ NUM_SHUFFLES = 20
 """How often each path is made anew out of others, for the null."""
 
 Paths = Float[np.ndarray, "pair position feature"]
+
+
+def compute(files: Files, settings: Resampling) -> Results:
+    """Return how even the paths are in pixels and in features."""
+    from ihdm.metrics.extractors import load_extractor
+    from ihdm.metrics.features import extract
+
+    paths = read_arrays(files["interpolations"], {"": 5})[""]
+    stored = np.rint(np.clip(paths.reshape(-1, *paths.shape[2:]), 0, 1) * 255).astype(np.uint8)
+    transform, _ = load_extractor(files["extractor"], stored[:1], inception=files["inception"])
+    spaces = {"pixels": paths, "features": extract(transform, stored).values}
+    points = {name: values.reshape(*paths.shape[:2], -1) for name, values in spaces.items()}
+    return {"interpolation": interpolation_rows(points, settings.seed)}
 
 
 def interpolation_rows(spaces: Mapping[str, Paths], seed: int) -> list[dict[str, object]]:
@@ -74,3 +93,61 @@ def shuffle(paths: Paths, rng: np.random.Generator) -> Paths:
     shuffled = paths.copy()
     shuffled[:, 1:-1] = paths[others, np.arange(1, num_positions - 1)]
     return shuffled
+
+
+NAMES = {"path_ratio": "path", "largest_step": "largest step"}
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each experiment and space, with both quantities and what they are at random."""
+    table = table.assign(text=interval_texts(table), random=table["null"].map("{:.3g}".format))
+    wide = table.pivot_table(
+        index=["experiment", "space"], columns="quantity", values=["text", "random"], aggfunc="first", sort=False
+    )
+    columns: dict[str, pd.Series] = {}
+    for quantity, name in NAMES.items():
+        columns |= {name: wide["text"][quantity], f"{name}, at random": wide["random"][quantity]}
+    return pd.DataFrame(columns).reset_index()
+
+
+MEASURE = Measure(
+    compute=compute,
+    runs=each_probed,
+    inputs={
+        "interpolations": probe("interpolations.npy", "the paths between samples, .npy"),
+        "extractor": EXTRACTOR,
+    },
+    outputs={"interpolation": "metrics/interpolation/{experiment}.csv"},
+    settings=resampling,
+    model=Resampling,
+    labels=of_experiment,
+    job="probes",
+    gpu="features",
+    memory_mb=16000,
+    minutes=720,
+    tables={
+        "interpolation": Table(
+            heading="How evenly does one sample turn into another?",
+            explanation=(
+                "Samples on the way between two, with start and noise blended, as distances in pixels and in "
+                "features. Path: its length over the distance of its ends, one if straight. Largest step: over the "
+                "mean one, one if all are alike, and the number of steps if a single one goes all the way. With 95 % "
+                "intervals over pairs; at random: the same if the images on the way are those of other pairs, which "
+                "is what a way that leads nowhere would give."
+            ),
+            columns={
+                "space": "`pixels` or `features`",
+                "quantity": (
+                    "`path_ratio`: length of the way over the distance of its ends, one if straight; `largest_step`: "
+                    "over the mean step, one if even"
+                ),
+            },
+            summarise=summarise,
+            rows="How evenly does one sample turn into another? One row for each space and quantity.",
+            notes=(
+                "Null: `null`, ways whose inner images are those of other pairs at random. Errors are those of a "
+                "mean over pairs. Pairs without a ratio are left out; n tells how many remain."
+            ),
+        ),
+    },
+)

@@ -1,0 +1,152 @@
+"""Compare deblurring with denoising, which agree for many levels: exactly for Gaussian data, and for a network."""
+
+import pandas as pd
+
+from ihdm.config.stages import ErrorSettings
+from ihdm.errors import UserError
+from ihdm.measures import Files, Measure, Results, Table
+from ihdm.measures.errors import error_settings
+from ihdm.measures.inputs import CALIBRATED, TEST, of_experiment
+from ihdm.measures.texts import interval_texts, number_texts
+from ihdm.runs import Run, each_probed
+
+
+def compute(files: Files, settings: ErrorSettings) -> Results:
+    """Return the ratios; at most 100 of the settings' images are used, and fewer levels.
+
+    Raises:
+        UserError: if the process has no such limit.
+    """
+    from ihdm.calibration import CALIBRATION_NAME, Calibration
+    from ihdm.config.processes import observed_levels
+    from ihdm.devices import compute_device
+    from ihdm.metrics.asymptotics import (
+        DELTA_RATIOS,
+        MAX_IMAGES,
+        NUM_LANGEVIN_LEVELS,
+        NUM_LOSS_LEVELS,
+        NUM_STEPS,
+        network_rows,
+        toy_rows,
+    )
+    from ihdm.metrics.heldout import dequantise
+    from ihdm.models.network import load_network
+    from ihdm.processes import build_process
+    from ihdm.progress import Progress
+    from ihdm.storage.reading import first_images
+
+    process, device = settings.process, compute_device()
+    if not process.has_delta:
+        raise UserError(
+            f"metrics asymptotics: a process of kind '{process.kind}' has no δ, and so no such limit; give the network "
+            "of a heat process"
+        )
+    images = first_images(files["test"], min(settings.num_images, MAX_IMAGES))
+    levels, visited = (observed_levels(process, most) for most in (NUM_LOSS_LEVELS, settings.max_levels))
+    inner = observed_levels(process, NUM_LANGEVIN_LEVELS + 1)[:NUM_LANGEVIN_LEVELS]
+    total = len(levels) + len(visited) + len(inner) * len(DELTA_RATIOS)
+    with Progress(f"asymptotics {files['model'].name}", total, unit="levels") as progress:
+        measured = network_rows(
+            load_network(files["model"], process, images, device, settings.compute),
+            build_process(process, images.shape[1], device),
+            Calibration.read(files["model"] / CALIBRATION_NAME, process),
+            dequantise(images).to(device),
+            levels=levels,
+            visited=visited,
+            langevin_levels=inner,
+            delta_ratios=DELTA_RATIOS,
+            num_steps=NUM_STEPS,
+            seed=settings.seed,
+            num_draws=settings.num_draws,
+            batch_size=settings.micro_batch,
+            report=progress.update,
+        )
+    return {"asymptotics": [*toy_rows(), *measured]}
+
+
+def has_limit(run: Run) -> bool:
+    """Tell whether a network is trained for the experiment and its process has the limit."""
+    return run.variant.is_trained and run.variant.experiment.process.has_delta
+
+
+NAMES = {
+    "toy_loss": "losses, Gaussian data",
+    "toy_langevin": "Langevin, Gaussian data",
+    "network_loss": "losses, network",
+    "network_losses": "losses of a chain of K levels, network",
+    "network_langevin": "Langevin, network",
+}
+BANDS = {"": "ratio", "live": "live", "dead": "dead"}
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each experiment, part, K, level and δ/σ; those of Gaussian data once for all experiments."""
+    is_toy = table["part"].str.startswith("toy")
+    bands = table["band"].astype(object).where(table["band"].notna(), "").astype(str).str.removesuffix(".0")
+    has_error = table["standard_error"] > 0
+    table = table.assign(
+        experiment=table["experiment"].mask(is_toy, "–"),
+        name=[BANDS.get(band, band) if band in BANDS else f"band {int(band) + 1}" for band in bands],
+        text=interval_texts(table.assign(low=table["low"].where(has_error), high=table["high"].where(has_error))),
+    ).drop_duplicates(["experiment", "part", "num_levels", "level", "delta_ratio", "name"])
+    table = table.assign(
+        what=table["part"].map(NAMES),
+        K=table["num_levels"],
+        level=number_texts(table["level"], "{:.0f}"),
+        ratio=number_texts(table["delta_ratio"], "{:.3g}"),
+    )
+    keys = ["experiment", "what", "K", "level", "ratio"]
+    wide = table.pivot_table(index=keys, columns="name", values="text", aggfunc="first", sort=False)
+    wide = wide.reindex(pd.MultiIndex.from_frame(table[keys].drop_duplicates()))  # in the order of the table
+    wide.index = wide.index.set_names("δ/σ", level="ratio")
+    return wide.fillna("–").reset_index().rename(columns={"what": "part"}).rename_axis(columns=None)
+
+
+MEASURE = Measure(
+    compute=compute,
+    runs=lambda config: filter(has_limit, each_probed(config)),
+    inputs={"model": CALIBRATED, "test": TEST},
+    outputs={"asymptotics": "metrics/asymptotics/{experiment}.csv"},
+    settings=error_settings,
+    model=ErrorSettings,
+    labels=of_experiment,
+    gpu="network",
+    memory_mb=8000,
+    minutes=720,
+    tables={
+        "asymptotics": Table(
+            heading="Does deblurring become denoising with many levels?",
+            explanation=(
+                "Ratios, whose limit for many levels is one. Losses: the error of deblurring to the next level over "
+                "that of denoising at the same one; exactly for Gaussian data, where it is all levels together, and "
+                "for networks on held-out images, level by level; and for all levels together of a chain that "
+                "visits only so many of the levels that the network was trained on, with its measured gains. "
+                "Langevin: steps repeated at one level, the power that the state then has over that of blurred and "
+                "noisy data; with δ/σ = √2 it is to stay as it is where data are stronger than the noise (live), and "
+                "to be up to twice as large where they are weaker (dead); with a smaller δ it is in proportion to "
+                "δ². For networks it is told in bands of frequency, from the coarsest to the finest, after few "
+                "steps, in which strong modes hardly change. With 95 % intervals over images; Gaussian data need "
+                "none."
+            ),
+            columns={
+                "part": (
+                    "`toy_loss`, `toy_langevin`: exact, for Gaussian data; `network_loss`, `network_langevin`: "
+                    "measured on a network; `network_losses`: the same, for all levels together of a chain that "
+                    "visits fewer of them"
+                ),
+                "num_levels, level": "K, or the number of visited levels, and k",
+                "band": "`live` or `dead` modes of the toy; bands of frequency of the network",
+                "value": (
+                    "of a loss: deblurring's over denoising's; of Langevin: power after repeated steps over that of "
+                    "the forward process"
+                ),
+            },
+            summarise=summarise,
+            rows="Does deblurring become denoising as K grows? Ratios, whose limit is one.",
+            notes=(
+                "Null: 1, the limit. The toy is exact and has no error; n is its number of modes. Errors of networks "
+                "are those of a ratio over images."
+            ),
+        ),
+    },
+)

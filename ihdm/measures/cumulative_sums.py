@@ -1,0 +1,96 @@
+"""Which frequencies the steps of generation add: the power of their sum over a range of levels, by band."""
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from ihdm.errors import UserError
+from ihdm.measures import Files, Measure, Resampling, Results, Table
+from ihdm.measures.inputs import of_experiment, probe, resampling
+from ihdm.measures.texts import interval_texts, widen
+from ihdm.metrics.estimates import SHARE, mean_of_defined
+from ihdm.metrics.spectrum import NUM_WIDE_ANNULI, annulus_members, coefficient_power, radial_frequencies
+from ihdm.runs import each_probed
+from ihdm.storage.reading import read_arrays
+
+
+def compute(files: Files, settings: Resampling) -> Results:
+    """Return the shares of each range of levels."""
+    stored = read_arrays(files["sums"], {"edges": 1, "sums": 5})
+    return {"cumulative_sums": cumulative_sum_rows(stored["edges"], stored["sums"])}
+
+
+def cumulative_sum_rows(
+    edges: Int[np.ndarray, "edge"], sums: Float[np.ndarray, "range image height width channel"]
+) -> list[dict[str, object]]:
+    """Return one row for each range of levels and band: the band's share of the power of the range's sum.
+
+    The power is that of all frequencies but the constant one; the shares of an image sum to one, and their mean over
+    images is told. Images without power in a range are left out of it, and ``n`` tells how many remain.
+
+    Args:
+        edges: levels between which the ranges lie, descending from K to 0.
+        sums: Σ over the steps of a range of what each adds to the image.
+
+    Raises:
+        UserError: if there is not one range between each two edges.
+    """
+    if len(sums) != len(edges) - 1:
+        raise UserError(f"cumulative sums: {len(sums)} ranges between {len(edges)} levels; there must be one less")
+    height, width = sums.shape[2:4]
+    inside = annulus_members(height, width, NUM_WIDE_ANNULI)
+    frequencies = radial_frequencies(height, width).ravel()[1:] @ (inside / inside.sum(axis=0))
+    rows: list[dict[str, object]] = []
+    for number, added in enumerate(sums):
+        power = coefficient_power(added).reshape(len(added), -1)[:, 1:] @ inside
+        total = power.sum(axis=1, keepdims=True)
+        shares = np.divide(power, total, out=np.full(power.shape, np.nan), where=total > 0)
+        named = {"range": number, "level_from": int(edges[number]), "level_to": int(edges[number + 1])}
+        for band, frequency in enumerate(frequencies.tolist()):
+            count, estimate = mean_of_defined(shares[:, band], SHARE)
+            rows.append({**named, "band": band, "frequency": frequency, "n": count, **estimate.columns()})
+    return rows
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each experiment and range of levels, with the share of each band."""
+    levels = [f"{row.level_from} … {row.level_to}" for row in table.itertuples()]
+    table = table.assign(text=interval_texts(table), levels=levels, name=[f"band {band + 1}" for band in table["band"]])
+    return widen(table, ["experiment", "levels"], "name").fillna("–")
+
+
+MEASURE = Measure(
+    compute=compute,
+    runs=each_probed,
+    inputs={"sums": probe("sums.npz", "the sums of steps over ranges of levels, .npz")},
+    outputs={"cumulative_sums": "metrics/cumulative_sums/{experiment}.csv"},
+    settings=resampling,
+    model=Resampling,
+    labels=of_experiment,
+    job="probes",
+    gpu="features",
+    memory_mb=16000,
+    minutes=720,
+    tables={
+        "cumulative_sums": Table(
+            heading="What do the steps of a range of levels add together?",
+            explanation=(
+                "The steps of generation between two levels, added up: the shares of the power of this sum in bands "
+                "of spatial frequency, from the coarsest to the finest, without the constant; with 95 % intervals "
+                "over images. Shares that move to finer bands from range to range say that generation goes from "
+                "coarse to fine; shares that stay say that every range adds the same."
+            ),
+            columns={
+                "range, level_from, level_to": "the range of levels, from the start",
+                "band, frequency": "as above",
+                "value": "share of the power of the range's sum that lies in the band",
+            },
+            summarise=summarise,
+            rows="What do the steps add? One row for each range of levels and band.",
+            notes=(
+                "Null: shares that are the same in every range. Errors are those of a mean over images; images "
+                "without power in a range are left out."
+            ),
+        ),
+    },
+)

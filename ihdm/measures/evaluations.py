@@ -1,0 +1,131 @@
+"""Measure samples after few and many network evaluations, by every sampler named, with their seconds."""
+
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from ihdm.config.stages import StudySettings
+from ihdm.measures import Files, Measure, Results, Table
+from ihdm.measures.inputs import CALIBRATED, EXTRACTOR, MEAN_POWER, MOMENTS, REFERENCE, TRAIN
+from ihdm.measures.samples import distance_settings
+from ihdm.measures.texts import interval_text, widen
+from ihdm.runs import Run
+
+
+def compute(files: Files, settings: StudySettings) -> Results:
+    """Return the measures of every set, and some samples of each."""
+    import numpy as np
+
+    from ihdm.calibration import CALIBRATION_NAME, Calibration
+    from ihdm.devices import compute_device
+    from ihdm.metrics.evaluations import Reference, count_sets, study_row, study_sets
+    from ihdm.metrics.extractors import load_extractor
+    from ihdm.models.network import load_network
+    from ihdm.progress import Progress
+    from ihdm.storage.reading import first_images
+
+    sampling, device = settings.sampling, compute_device()
+    images = first_images(files["train"], sampling.num_train)
+    network = load_network(files["model"], sampling.process, images, device, sampling.compute)
+    calibration = Calibration.read(files["model"] / CALIBRATION_NAME, sampling.process)
+    transform, _ = load_extractor(files["extractor"], images[:1], inception=files["inception"])
+    reference = Reference.read(files["reference"], files["moments"], files["power"])
+    rows: list[dict[str, object]] = []
+    shown: dict[str, Any] = {}
+    with Progress(f"evaluations {files['model'].name}", count_sets(settings), unit="sets") as progress:
+        progress.update(0)
+        for found in study_sets(network, calibration, images, transform, reference, settings, device, progress.update):
+            rows += [study_row(row, found) for row in found.rows]
+            shown[f"{found.sampler}:{found.evaluations}"] = found.shown
+    return {"evaluations": rows, "sheets": partial(np.savez, **shown)}
+
+
+def study_settings(run: Run) -> StudySettings:
+    """Return what the study of quality against network evaluations depends on, of an experiment's own network."""
+    config, study = run.config, run.config.studies[run.experiment]
+    default = config.evaluation.delta_ratio
+    return StudySettings(
+        samplers={name: config.all_samplers[name] for name in study.samplers},
+        counts=study.counts,
+        # With fewer levels more noise is needed, never less.
+        delta_ratios=tuple(ratio for ratio in run.variant.delta_ratios if ratio > default),
+        sampling=config.sampling(run.experiment, default),
+        distance=distance_settings(run),
+        num_samples=config.evaluation.compared[-1],
+    )
+
+
+NAMES = {
+    "frechet_distance": "Fréchet distance",
+    "kernel_distance": "kernel distance",
+    "fid": "FID",
+    "kid": "KID",
+    "relative_power_highest": "power, finest band",
+}
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each experiment, sampler and number of evaluations, with its measures."""
+    texts = [
+        f"{row['value']:.1f}" if row["metric"] == "seconds" else interval_text(row["value"], row["low"], row["high"])
+        for row in table.to_dict("records")
+    ]
+    table = table.assign(text=texts, ratio=table["delta_ratio"].map("{:g}".format).replace("nan", "–"))
+    keys = ["experiment", "sampler", "evaluations", "ratio"]
+    return widen(table, keys, "metric").rename(columns={"ratio": "δ/σ", **NAMES})
+
+
+MEASURE = Measure(
+    compute=compute,
+    runs=lambda config: [Run(config, name) for name in config.studies],
+    inputs={
+        "model": CALIBRATED,
+        "train": TRAIN,
+        "extractor": EXTRACTOR,
+        "reference": REFERENCE,
+        "moments": MOMENTS,
+        "power": MEAN_POWER,
+    },
+    outputs={
+        "evaluations": "metrics/evaluations/{experiment}.csv",
+        "sheets": "metrics/evaluations/{experiment}.npz",
+    },
+    settings=study_settings,
+    model=StudySettings,
+    labels=lambda run: {"experiment": run.experiment, "dataset": run.dataset},
+    gpu="network",
+    memory_mb=16000,
+    minutes=1440,
+    tables={
+        "evaluations": Table(
+            heading="How good after how many network evaluations?",
+            explanation=(
+                "Every sampler with every number of network evaluations for an image, on the same network, starts "
+                "and noise, with 95 % intervals. Paper: the paper's sampler at its default δ, and at the δ/σ with "
+                "the smallest Fréchet distance among those tried. Power in the finest band is relative to training "
+                "images: one is right. Seconds are those of drawing the whole set on the machine at hand."
+            ),
+            columns={
+                "sampler": (
+                    "by name; `paper_best` is the paper's at the δ/σ with the smallest Fréchet distance among those "
+                    "tried"
+                ),
+                "evaluations": "of the network, for an image",
+                "metric": (
+                    "a distance as above; `relative_power_highest`, power in the finest band, where one is right; "
+                    "`seconds` to draw the whole set"
+                ),
+            },
+            summarise=summarise,
+            rows=(
+                "How good are samples after how many network evaluations? One row for each sampler, number and measure."
+            ),
+            notes=(
+                "Null: the sampler at all levels, and the floor of [distance](#distance). `paper_best` was chosen by "
+                "the distance it reports, so that its distance is a little too good. Seconds are those of the "
+                "machine at hand, and have no error."
+            ),
+        ),
+    },
+)

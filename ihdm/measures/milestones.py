@@ -1,0 +1,118 @@
+"""Measure samples of the networks that a training kept on its way: quality against steps."""
+
+import pandas as pd
+
+from ihdm.config.processes import SAMPLERS, default_sampler
+from ihdm.config.settings import AtLeastTwo, Settings
+from ihdm.config.stages import DistanceSettings, SamplingSettings
+from ihdm.measures import Files, Measure, Results, Table
+from ihdm.measures.evaluations import NAMES
+from ihdm.measures.inputs import EXTRACTOR, MEAN_POWER, MOMENTS, NETWORK, REFERENCE, TRAIN
+from ihdm.measures.samples import distance_settings
+from ihdm.measures.texts import interval_texts, widen
+from ihdm.runs import Run, each_experiment
+
+
+class MilestoneSettings(Settings):
+    """Settings of the quality of samples during a training."""
+
+    sampling: SamplingSettings
+    distance: DistanceSettings
+    num_samples: AtLeastTwo
+
+
+def compute(files: Files, settings: MilestoneSettings) -> Results:
+    """Return the measures of the samples of every network."""
+    from ihdm.devices import compute_device
+    from ihdm.metrics.evaluations import DISTANCES, Reference, measure_columns, measure_set
+    from ihdm.metrics.extractors import load_extractor
+    from ihdm.models.network import find_milestones, load_network
+    from ihdm.progress import Progress
+    from ihdm.storage.reading import first_images
+
+    sampling, device = settings.sampling, compute_device()
+    images, found = first_images(files["train"], sampling.num_train), find_milestones(files["model"])
+    transform, _ = load_extractor(files["extractor"], images[:1], inception=files["inception"])
+    reference = Reference.read(files["reference"], files["moments"], files["power"])
+    rows: list[dict[str, object]] = []
+    with Progress(f"milestones {files['model'].name}", len(found), unit="networks") as progress:
+        for done, (step, folder) in enumerate(found.items(), start=1):
+            network = load_network(folder, sampling.process, images, device, sampling.compute)
+            measured, _ = measure_set(
+                network, None, images, transform, reference, settings.distance, settings.num_samples, sampling, device
+            )
+            rows += [
+                {"step": step, "n": settings.num_samples, **measure_columns(row)}
+                for row in measured
+                if row["metric"] in (*DISTANCES, "relative_power_highest")
+            ]
+            progress.update(done)
+    return {"milestones": rows}
+
+
+def milestone_settings(run: Run) -> MilestoneSettings:
+    """Return what the quality of samples during the training of an experiment depends on.
+
+    Its sampler is its own, or the paper's if that needs the calibration of the finished network.
+    """
+    sampling = run.config.sampling(run.experiment)
+    if sampling.sampler.is_calibrated(sampling.process):
+        sampling = sampling.model_copy(update={"sampler": SAMPLERS[default_sampler(sampling.process)]})
+    compared = run.config.evaluation.compared
+    return MilestoneSettings(sampling=sampling, distance=distance_settings(run), num_samples=compared[0])
+
+
+def has_milestones(run: Run) -> bool:
+    """Tell whether a network is trained for the experiment, and kept on the way."""
+    return run.variant.is_trained and bool(run.config.run(run.experiment).milestone_every)
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each experiment and step, with its measures."""
+    table = table.assign(text=interval_texts(table))
+    return widen(table, ["experiment", "step", "n"], "metric").rename(columns=NAMES)
+
+
+MEASURE = Measure(
+    compute=compute,
+    runs=each_experiment(has_milestones),
+    inputs={
+        "model": NETWORK,
+        "train": TRAIN,
+        "extractor": EXTRACTOR,
+        "reference": REFERENCE,
+        "moments": MOMENTS,
+        "power": MEAN_POWER,
+    },
+    outputs={"milestones": "metrics/milestones/{experiment}.csv"},
+    settings=milestone_settings,
+    model=MilestoneSettings,
+    labels=lambda run: {"experiment": run.experiment, "dataset": run.dataset},
+    gpu="network",
+    memory_mb=16000,
+    minutes=1440,
+    tables={
+        "milestones": Table(
+            heading="How good after how many steps of training?",
+            explanation=(
+                "Samples of the averaged networks that were kept on the way, all from the same starts and noise and "
+                "measured from the same reference, with 95 % intervals. Where the last ones agree within these, more "
+                "steps of the same kind would hardly have helped. Power in the finest band is relative to training "
+                "images: one is right."
+            ),
+            columns={
+                "step": "steps of training",
+                "metric": "a distance as above, or `relative_power_highest`",
+            },
+            summarise=summarise,
+            rows=(
+                "How good are samples after how many steps of training? For experiments with `run.milestone_every`; "
+                "one row for each network that was kept and each measure."
+            ),
+            notes=(
+                "Null: the floor of [distance](#distance) for the distances, one for the power. All sets have the "
+                "same starts and noise."
+            ),
+        ),
+    },
+)

@@ -1,0 +1,161 @@
+"""Measure test images, restore them by every method, each tuned on others, and score the results."""
+
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from ihdm.config.restoration import RestorationStudy
+from ihdm.errors import UserError
+from ihdm.measures import Files, Measure, Results, Table
+from ihdm.measures.inputs import CALIBRATED, EXTRACTOR, TEST, TRAIN, of_experiment
+from ihdm.measures.texts import interval_texts
+from ihdm.runs import Run
+
+
+def compute(files: Files, settings: RestorationStudy) -> Results:
+    """Return the scores, and some of the images.
+
+    Raises:
+        UserError: if there are too few test images, or they are of another size than the training images.
+    """
+    import numpy as np
+
+    from ihdm.calibration import CALIBRATION_NAME, Calibration
+    from ihdm.devices import compute_device
+    from ihdm.metrics.extractors import load_extractor
+    from ihdm.models.network import load_network
+    from ihdm.processes import build_process
+    from ihdm.progress import Progress
+    from ihdm.restoration.conditioning import prior_moments
+    from ihdm.restoration.solvers import Restorer, from_cpu
+    from ihdm.restoration.study import num_methods, study
+    from ihdm.storage.reading import first_images, open_images, require_one_shape
+    from ihdm.storage.tensors import to_tensor
+
+    model, process, device = files["model"], settings.process, compute_device()
+    seen, unseen = first_images(files["train"], settings.num_train), open_images(files["test"])
+    require_one_shape({str(files["train"]): seen, str(files["test"]): unseen})
+    if len(unseen) < (needed := settings.num_images + settings.num_validation):
+        raise UserError(
+            f"{files['test']}: {needed} images are asked for, to score and to tune on, but it holds {len(unseen)}"
+        )
+    transform, _ = load_extractor(files["extractor"], unseen[:1], inception=files["inception"])
+    restorer = Restorer(
+        from_cpu(load_network(model, process, seen, device, settings.compute), device),
+        build_process(process, seen.shape[1]),
+        Calibration.read(model / CALIBRATION_NAME, process),
+        *prior_moments(to_tensor(seen[: settings.num_moments])),
+        settings.sampler,
+        settings.seed,
+    )
+    rows: list[dict[str, object]] = []
+    arrays: dict[str, Any] = {}
+    with Progress(
+        f"restoring {model.name}", num_methods(restorer, settings, seen.shape[1]), unit="methods"
+    ) as progress:
+        progress.update(0)
+        for found in study(restorer, unseen, settings, transform, progress.update):
+            named = {"problem": found.problem, "method": found.method, "parameter": found.parameter}
+            rows += [{**named, **row} for row in found.rows]
+            for name, part in found.pictures.items():
+                arrays[f"{found.problem}/{found.method}/{name}"] = part.astype(np.float32)
+    return {"restoration": rows, "pictures": partial(np.savez, **arrays)}
+
+
+def restoration_settings(run: Run) -> RestorationStudy:
+    """Return what the study of restoration by an experiment's own network depends on."""
+    config, experiment, chosen = run.config, run.variant.experiment, run.config.restoration[run.experiment]
+    return RestorationStudy(
+        process=experiment.process,
+        problems=chosen.problems,
+        sampler=config.restoration_sampler(run.experiment),
+        seed=experiment.seed,
+        num_images=chosen.num_images,
+        num_validation=chosen.num_validation,
+        num_draws=chosen.num_draws,
+        num_resamples=config.evaluation.num_resamples,
+        micro_batch=config.evaluation.micro_batch_of(run.dataset),
+        num_train=experiment.num_train,
+        compute=config.evaluation.compute,
+    )
+
+
+NAMES = {
+    "psnr": "PSNR, dB",
+    "ssim": "SSIM",
+    "consistency": "consistency",
+    "spread": "spread",
+    "frechet_distance": "Fréchet distance",
+    "fid": "FID",
+}
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each experiment, measurement, method and kind of result."""
+    index = ["experiment", "problem", "method", "result"]
+    wide = table.assign(text=interval_texts(table)).pivot_table(
+        index=index, columns="metric", values="text", aggfunc="first", sort=False
+    )
+    known = [metric for metric in NAMES if metric in wide.columns]
+    return wide[known].fillna("").rename(columns=NAMES).rename_axis(columns=None).reset_index()
+
+
+MEASURE = Measure(
+    compute=compute,
+    runs=lambda config: [Run(config, name) for name in config.restoration],
+    inputs={"model": CALIBRATED, "train": TRAIN, "test": TEST, "extractor": EXTRACTOR},
+    outputs={
+        "restoration": "metrics/restoration/{experiment}.csv",
+        "pictures": "metrics/restoration/{experiment}.npz",
+    },
+    settings=restoration_settings,
+    model=RestorationStudy,
+    labels=of_experiment,
+    gpu="network",
+    memory_mb=16000,
+    minutes=720,
+    tables={
+        "restoration": Table(
+            heading="How well are pictures restored?",
+            explanation=(
+                "Test images that were blurred, made smaller, hidden in parts or covered with noise, restored by the "
+                "network and by methods without one, each tuned on other images: one sample of the posterior, the "
+                "mean of several, or an estimate that comes without samples. PSNR and SSIM: the higher, the nearer "
+                "the truth; the mean of samples is nearer than one of them, without looking better. Consistency: how "
+                "far from the measurement, one if as far as its noise asks for. Spread: error of the mean over what "
+                "samples differ by, one if they are as unsure as they should be. Fréchet distance from the test "
+                "images, that of the truth being the floor. With 95 % intervals over images. Ours, not the paper's."
+            ),
+            columns={
+                "problem": "what was done to the test images, by its name in the configuration",
+                "method": (
+                    "`measurement`: nothing; `wiener`, `richardson_lucy`, `total_variation`, `bicubic`, "
+                    "`biharmonic`: without a network; `one_shot`, `map`, `start`, `posterior`: with one; `truth`: "
+                    "the true images"
+                ),
+                "parameter": "the value of its one parameter that validation chose; empty without one",
+                "result": "`sample`: one sample; `mean`: of all; `estimate`: of a method without samples; `truth`",
+                "metric": (
+                    "`psnr`: −10 log₁₀ of the mean squared error, in dB; `ssim`; `consistency`: root mean square of "
+                    "y − A x̂ over σ_y; `spread`: squared error of the mean of n samples over (1 + 1/n) times their "
+                    "variance, both summed over images; `frechet_distance` (`fid` in Inception's features) from all "
+                    "test images"
+                ),
+            },
+            summarise=summarise,
+            rows=(
+                "How well are pictures restored from measurements of them? One row for each problem, method, result "
+                "and metric. [Restore pictures](restoration.md) explains the methods."
+            ),
+            notes=(
+                "Null: a consistency of 1, which the truth has; a spread of 1, which exact samples of the posterior "
+                "have (above it, they are too sure, as they are by what the last level leaves open, since they end "
+                "in a mean); the Fréchet distance of the truth, which is not zero, as only some of the test images "
+                "are scored. Of exact samples, one lies 10 log₁₀(2n/(n + 1)) dB below the mean of n. Errors come "
+                "from images. The parameter of every method is the one of highest PSNR on test images that are not "
+                "scored, of the mean if there are samples."
+            ),
+        ),
+    },
+)
