@@ -17,7 +17,7 @@ WITH_TORCH = {
         "metrics levels",
         "metrics likelihood",
         "metrics likelihood-cost",
-        "metrics likelihood-minimum",
+        "metrics minimum-likelihood",
     ),
     *("metrics joints", "metrics evaluations", "metrics milestones", "metrics restoration", "metrics asymptotics"),
     *("metrics forward", "metrics psd", "metrics paths"),
@@ -46,7 +46,7 @@ def imported(smoke_results) -> dict[str, set[str]]:
 def test_every_kind_of_command_is_seen(imported):
     assert len(imported) > 50
     assert {"data prepare", "models train", "samples draw", "metrics samples", "report page"} <= imported.keys()
-    assert WITH_TORCH - {"metrics milestones", "metrics likelihood-minimum"} <= imported.keys()
+    assert WITH_TORCH - {"metrics milestones", "metrics minimum-likelihood"} <= imported.keys()
 
 
 def test_only_the_export_imports_diffusers(imported):

@@ -55,7 +55,7 @@ CLAIMS = (
         decision=Above(ORDER),
         reason="Fewer than one in twenty random orders of six bands reach a rank correlation of 0.8. Bands that are "
         "all reached at once have no order and leave it open. Networks that estimate the next sharper image, as the "
-        "paper's do, are left out: their estimates are blurred by construction, so they go from coarse to fine whatever "
+        "paper's do, are left out: their estimates are blurred by construction and so go from coarse to fine whatever "
         "the network knows.",
         rule_set="after results",
     ),

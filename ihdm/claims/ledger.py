@@ -12,8 +12,8 @@ from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import LEVEL, Outcome, Verdict, holm
 from ihdm.claims.evidence import Evidence, NotRunError, Subject
 from ihdm.config.scale import Config
+from ihdm.measures import merged_tables
 from ihdm.measures.texts import interval_text
-from ihdm.report.sections import joint_tables
 
 VERSION = 1
 """Of the JSON form; it grows when a key goes or changes its meaning."""
@@ -32,7 +32,7 @@ def needed_tables() -> set[str]:
 
 def available_tables(config: Config) -> list[str]:
     """Return those of them that a scale makes."""
-    return sorted(needed_tables() & {*joint_tables(config), "sweep"})
+    return sorted(needed_tables() & {*merged_tables(config), "sweep"})
 
 
 def check(tables: Mapping[str, pd.DataFrame], config: Config) -> pd.DataFrame:
@@ -95,7 +95,7 @@ def how_to_rerun(claim: Claim, config: Config, subject: Subject) -> str:
 
     The scale's file is to be put for FILE.
     """
-    joint = joint_tables(config) | {"sweep": ["metrics/distance.csv"]}
+    joint = merged_tables(config) | {"sweep": ["metrics/distance.csv"]}
     parts = joint.get(claim.table, [])
     own = [part for part in parts if {*part.removesuffix(".csv").split("/")} & {*subject}] or parts
     if not own:

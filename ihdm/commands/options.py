@@ -13,13 +13,10 @@ SettingsOption = Annotated[
     typer.Option("--settings", help="Settings as JSON, or the path of a JSON file that holds them.", metavar="JSON"),
 ]
 
-ResamplesOption = Annotated[int, typer.Option("--resamples", help="Resamples behind 95 % intervals.", min=20)]
 TrainOption = Annotated[Path, typer.Option(help="The training images, train.npy.")]
-ExtractorOption = Annotated[Path, typer.Option(help="The data set's extractor, .npz.")]
 InceptionOption = Annotated[
     Path, typer.Option(help="Folder of Inception's weights, which are downloaded if they are not there.")
 ]
-TestOption = Annotated[Path, typer.Option(help="The test images, test.npy.")]
 
 
 def read_settings(model: type[AnySettings], text: str) -> AnySettings:

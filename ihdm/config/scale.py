@@ -28,8 +28,6 @@ from ihdm.config.settings import (
 )
 from ihdm.config.stages import (
     CalibrationSettings,
-    JointSettings,
-    LikelihoodSettings,
     ProbeSettings,
     SamplingSettings,
 )
@@ -186,25 +184,6 @@ class Config(Settings):
             compute=self.evaluation.compute,
         )
 
-    def joints(self, name: str) -> JointSettings:
-        """Return what the bounds of a variant's own network by several joints depend on."""
-        variant = self.variants[name]
-        process = variant.experiment.process
-        ratios = tuple(ratio for ratio in variant.delta_ratios if ratio > 0) if process.has_constant_noise else ()
-        return JointSettings(
-            process=process,
-            prediction=variant.experiment.prediction,
-            seed=variant.experiment.seed,
-            levels=observed_levels(process, self.evaluation.max_levels),
-            num_images=self.evaluation.likelihood_images(variant.dataset),
-            micro_batch=self.evaluation.micro_batch_of(variant.dataset),
-            compute=self.evaluation.compute,
-            num_draws=self.evaluation.likelihood_draws,
-            delta_ratios=ratios or (1.0,),
-            bandwidth_ratio=self.evaluation.delta_ratio or 1.0,
-            num_train=variant.experiment.num_train,
-        )
-
     def restoration_sampler(self, name: str) -> SamplerSettings:
         """Return what restoration samples a posterior by: by default at the levels that networks are evaluated at."""
         chosen = self.restoration[name].sampler
@@ -217,18 +196,6 @@ class Config(Settings):
     def probe(self, name: str) -> ProbeSettings:
         """Return what a look into how a variant makes images depends on."""
         return ProbeSettings(sampling=self.sampling(name), probing=self.evaluation.probing)
-
-    def likelihood(self, name: str) -> LikelihoodSettings:
-        """Return what the likelihood bound of a variant depends on; δ = 0 has none and is left out."""
-        variant = self.variants[name]
-        return LikelihoodSettings.model_validate(
-            {
-                "process": variant.experiment.process,
-                "prior_noise": variant.prior_noise,
-                "delta_ratios": tuple(ratio for ratio in variant.delta_ratios if ratio > 0),
-                "num_train": variant.experiment.num_train,
-            }
-        )
 
     def initial_weights(self, name: str) -> str | None:
         """Return the experiment whose trained weights a variant starts from; None for random ones."""

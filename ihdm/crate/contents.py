@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from ihdm.errors import UserError
-from ihdm.measures import tables
+from ihdm.measures import reported
 from ihdm.results.folder import STAGES
 from ihdm.storage.provenance import read_record
 
@@ -83,8 +83,8 @@ def describe(path: str, project: Path) -> str:
         project: the checkout, which holds the captions of figures.
     """
     place = PurePosixPath(path)
-    if place.parts[:-1] == ("metrics",) and place.suffix and place.stem in tables():
-        return tables()[place.stem].heading
+    if place.parts[:-1] == ("metrics",) and place.suffix and place.stem in reported():
+        return reported()[place.stem].heading
     caption = project / f"workflow/report/{place.stem}.rst"
     if place.parts[:-1] == ("figures",) and caption.is_file():
         return " ".join(re.sub(r"[`*]", "", caption.read_text(encoding="utf-8")).split())

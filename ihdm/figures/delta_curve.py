@@ -9,16 +9,15 @@ from pathlib import Path
 import pandas as pd
 
 from ihdm.figures import Axes, Figure, Input, Inputs
+from ihdm.measures import measured
 from ihdm.metrics.tables import with_most_images
 from ihdm.storage.reading import read_table
 
 INPUTS = {
     "distance": Input("metrics/distance/{experiment}/delta{ratio}.csv"),
     "real": Input("metrics/distance/real/{dataset}.csv"),
-    "likelihood": Input("metrics/likelihood/{experiment}.csv", lambda run: run.variant.has_likelihood),
-    "likelihood_curve": Input(
-        "metrics/minimum/{experiment}/likelihood_curve.csv", lambda run: run.variant.has_likelihood_curve
-    ),
+    "likelihood": measured("likelihood"),
+    "likelihood_curve": measured("minimum_likelihood", "curve"),
     "minimum": Input("metrics/minimum.csv", lambda run: run.variant.has_curve),
 }
 

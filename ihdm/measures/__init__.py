@@ -215,7 +215,7 @@ def documented() -> dict[str, Table]:
 
 
 @cache
-def tables() -> dict[str, Table]:
+def reported() -> dict[str, Table]:
     """Return every merged table by its name, in the order in which a reader meets them."""
     found = {name: table for name, table in documented().items() if table.is_reported}
     return {name: found[name] for name in (*(name for name in ORDER if name in found), *(found.keys() - {*ORDER}))}
@@ -225,7 +225,7 @@ def merged_tables(config: "Config") -> dict[str, list[str]]:
     """Return the merged tables of a scale by name, each with the files below the results that it is made of."""
     made = {table: measure for measure in NAMES for table in find(measure).tables}
     found = {}
-    for name, table in tables().items():
+    for name, table in reported().items():
         sources = [find(measure) for measure in table.made_by or (made[name],)]
         parts = [run.fill(source.outputs[name]) for source in sources for run in source.runs(config)]
         if parts:

@@ -14,7 +14,7 @@ from ihdm.runs import each_probed
 from ihdm.storage.reading import read_arrays
 
 
-def compute(files: Files, settings: Resampling) -> Results:  # noqa: ARG001 (those of its job)
+def compute(files: Files, settings: Resampling) -> Results:
     """Return the shares of each range of levels."""
     stored = read_arrays(files["sums"], {"edges": 1, "sums": 5})
     return {"cumulative_sums": cumulative_sum_rows(stored["edges"], stored["sums"])}

@@ -16,7 +16,7 @@ METRICS = (
 )
 
 
-def compute(files: Files, settings: NoSettings) -> Results:  # noqa: ARG001 (of any measure)
+def compute(files: Files, settings: NoSettings) -> Results:
     """Return the differences."""
     return {"departures": departure_table(read_table(files["sweep"], COLUMNS))}
 

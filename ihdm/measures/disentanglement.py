@@ -25,7 +25,7 @@ LARGEST_ODDS = 30.0
 """Log odds beyond which a share is 0 or 1."""
 
 
-def compute(files: Files, settings: NoSettings) -> Results:  # noqa: ARG001 (of any measure)
+def compute(files: Files, settings: NoSettings) -> Results:
     """Return the shares of variance."""
     images = read_array(files["grid"])
     if images.ndim != 5 or min(images.shape[:2]) < 2 or not np.issubdtype(images.dtype, np.floating):

@@ -5,7 +5,7 @@ from ihdm.measures.inputs import EXTRACTOR
 from ihdm.runs import Input, Run, each_dataset
 
 
-def compute(files: Files, settings: NoSettings) -> Results:  # noqa: ARG001 (of any measure)
+def compute(files: Files, settings: NoSettings) -> Results:
     """Return the features."""
     from ihdm.metrics.extractors import load_extractor
     from ihdm.metrics.features import extract

@@ -9,7 +9,7 @@ from ihdm.runs import each_probed
 from ihdm.storage.reading import read_arrays
 
 
-def compute(files: Files, settings: Resampling) -> Results:  # noqa: ARG001 (those of its job)
+def compute(files: Files, settings: Resampling) -> Results:
     """Return the distances of samples that part at each split."""
     from ihdm.metrics.hierarchy import hierarchy_rows
 

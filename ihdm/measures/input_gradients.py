@@ -21,7 +21,7 @@ SIGNED: Bounds = (-1.0, 1.0)
 Gradients = Float[np.ndarray, "_ _ image height width"]
 
 
-def compute(files: Files, settings: Resampling) -> Results:  # noqa: ARG001 (those of its job)
+def compute(files: Files, settings: Resampling) -> Results:
     """Return the spread of the gradients at each stage."""
     stored = read_arrays(files["gradients"], {"levels": 1, "pixels": 2, "residual": 5, "clean": 5})
     gradients = {name: stored[name] for name in ("residual", "clean")}

@@ -5,7 +5,7 @@ from ihdm.measures.inputs import TRAIN
 from ihdm.runs import each_dataset
 
 
-def compute(files: Files, settings: NoSettings) -> Results:  # noqa: ARG001 (of any measure)
+def compute(files: Files, settings: NoSettings) -> Results:
     """Return the mean power."""
     from ihdm.metrics.spectrum import MeanPower
     from ihdm.storage.reading import open_images

@@ -5,7 +5,7 @@ from ihdm.measures.inputs import TRAIN_FEATURES
 from ihdm.runs import each_dataset
 
 
-def compute(files: Files, settings: NoSettings) -> Results:  # noqa: ARG001 (of any measure)
+def compute(files: Files, settings: NoSettings) -> Results:
     """Return the moments of the features."""
     from ihdm.metrics.features import StoredFeatures
     from ihdm.metrics.moments import Moments

@@ -16,7 +16,7 @@ class PathSettings(Settings):
     seed: Seed = 0
 
 
-def compute(files: Files, settings: PathSettings) -> Results:  # noqa: ARG001 (of any measure)
+def compute(files: Files, settings: PathSettings) -> Results:
     """Return the table, and the paths that a figure shows."""
     import numpy as np
 

@@ -17,7 +17,7 @@ from ihdm.config.settings import (
     Seed,
     Settings,
 )
-from ihdm.measures import Files, Measure, Results, Table
+from ihdm.measures import Files, Measure, Results, Table, merged_tables
 from ihdm.runs import Input, Run, used_datasets, whole_scale
 from ihdm.storage.reading import open_images, read_table
 
@@ -140,10 +140,7 @@ def swept_experiments(run: Run) -> SweptExperiments:
 def _merged(name: str) -> Input:
     return Input(
         f"metrics/{name}.csv",
-        exists=lambda run: (
-            name != "likelihood"
-            or any(variant.has_likelihood or variant.has_levels for variant in run.config.variants.values())
-        ),
+        exists=lambda run: name in merged_tables(run.config),
         about=f"the merged table {name}, .csv",
         is_optional=True,
     )

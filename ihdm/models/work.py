@@ -10,6 +10,7 @@ from ihdm.config.scale import Config
 from ihdm.config.stages import NUM_SHOWN
 from ihdm.measures.errors import error_settings
 from ihdm.measures.evaluations import study_settings
+from ihdm.measures.joints import joint_settings
 from ihdm.measures.milestones import milestone_settings
 from ihdm.measures.restoration import restoration_settings
 from ihdm.metrics.asymptotics import DELTA_RATIOS, MAX_IMAGES, NUM_LANGEVIN_LEVELS, NUM_LOSS_LEVELS, NUM_STEPS
@@ -130,7 +131,7 @@ def models_calibration(config: Config, name: str) -> Work:
 
 def metrics_joints(config: Config, name: str) -> Work:
     """Return the work of the bounds by several joints."""
-    joints = config.joints(name)
+    joints = joint_settings(Run(config, name))
     return Work(joints.num_images * len(joints.levels) * joints.num_draws)
 
 

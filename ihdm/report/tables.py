@@ -8,11 +8,11 @@ import pandas as pd
 
 from ihdm.config.experiments import Variant
 from ihdm.config.scale import Config
+from ihdm.measures import reported
 from ihdm.measures.texts import estimate_text
 from ihdm.metrics.sweep import swept_parameters
 from ihdm.metrics.tables import with_most_images
 from ihdm.report.published import PUBLISHED, Published
-from ihdm.report.sections import SECTIONS
 from ihdm.storage.files import atomic_path
 
 Joint = Mapping[str, pd.DataFrame]
@@ -147,7 +147,7 @@ def sweeps(config: Config, joint: Joint) -> pd.DataFrame:
 
 
 def _section(name: str) -> Callable[[Config, Joint], pd.DataFrame]:
-    return lambda _, joint: SECTIONS[name].summarise(joint[name]).astype(str)
+    return lambda _, joint: reported()[name].summarise(joint[name]).astype(str)
 
 
 PAPER_TABLES = {
@@ -158,14 +158,14 @@ PAPER_TABLES = {
         distances,
     ),
     "hyperparameters": PaperTable("What networks were trained with, from the configuration.", (), hyperparameters),
-    "likelihood": PaperTable(SECTIONS["likelihood"].explanation, ("likelihood",), _section("likelihood")),
+    "likelihood": PaperTable(reported()["likelihood"].explanation, ("likelihood",), _section("likelihood")),
     "sweeps": PaperTable(
         "What was swept in training: Fréchet distance and the paper's bound, with 95 % intervals over images.",
         ("sweep",),
         sweeps,
     ),
-    "evaluations": PaperTable(SECTIONS["evaluations"].explanation, ("evaluations",), _section("evaluations")),
-    "departures": PaperTable(SECTIONS["departures"].explanation, ("departures",), _section("departures")),
+    "evaluations": PaperTable(reported()["evaluations"].explanation, ("evaluations",), _section("evaluations")),
+    "departures": PaperTable(reported()["departures"].explanation, ("departures",), _section("departures")),
 }
 """By name."""
 

@@ -10,7 +10,7 @@ from ihdm.claims import CLAIMS
 from ihdm.claims.evidence import are_rivals, rivals
 from ihdm.claims.ledger import COLUMNS, as_json, as_markdown, available_tables, check, needed_tables
 from ihdm.config.reading import read_config
-from ihdm.report.sections import joint_tables
+from ihdm.measures import merged_tables
 
 ROOT = Path(__file__).parents[2]
 QUICK = read_config(ROOT / "workflow/config/quick.yaml")
@@ -42,7 +42,7 @@ def test_a_claim_without_its_rows_is_not_run(claim, cases):
 
 @pytest.mark.parametrize("claim", CLAIMS.values(), ids=lambda claim: claim.id)
 def test_a_claim_says_what_where_and_why(claim):
-    joint = {*joint_tables(QUICK), "sweep"}
+    joint = {*merged_tables(QUICK), "sweep"}
     assert claim.text.endswith(".")
     assert claim.reason.endswith(".")
     assert claim.paper

@@ -119,7 +119,7 @@ def test_missing_columns_are_named(ihdm_fails, tmp_path, page):
     assert f"{path}: no column or array" in message
     message = ihdm_fails("figures", "draw", "psd", "--input", f"psd:a={path}", "--output", tmp_path / "x.png")
     assert f"{path}: no column or array 'process' is there" in message
-    message = ihdm_fails("metrics", "distance-minimum", path, "--output", tmp_path / "x.csv")
+    message = ihdm_fails("metrics", "minimum-distance", "--distance", path, "--output", tmp_path / "x.csv")
     assert f"{path}: no .csv table can be read from it (its columns are" in message
     assert "but no set and no metric" in message
 

@@ -15,6 +15,8 @@ from ihdm.config.stages import DistanceSettings
 from ihdm.data.sources import check_sources
 from ihdm.errors import UserError
 from ihdm.measures.errors import error_settings
+from ihdm.measures.joints import joint_settings
+from ihdm.measures.likelihood import likelihood_settings
 from ihdm.measures.memorisation import memorisation_settings
 from ihdm.metrics.distance import measure_distances
 from ihdm.metrics.estimates import Estimate
@@ -251,12 +253,12 @@ def test_likelihood_needs_noise(plain):
     plain["sweeps"]["prior_noise"]["digits"].append("sigma")
     assert bounded() == trained | {"digits-prior_noise_sigma"}
     config = parse_config(plain)
-    assert config.likelihood("digits-prior_noise_sigma").prior_noise == "sigma"
-    assert config.likelihood("digits").prior_noise == "delta"
+    assert likelihood_settings(Run(config, "digits-prior_noise_sigma")).prior_noise == "sigma"
+    assert likelihood_settings(Run(config, "digits")).prior_noise == "delta"
     plain["evaluation"]["prior_noise"] = "none"
     assert bounded() == {"digits-prior_noise_sigma"}
     with pytest.raises(ValueError, match="prior_noise"):
-        parse_config(plain).likelihood("digits")
+        likelihood_settings(Run(parse_config(plain), "digits"))
     plain["evaluation"].update(prior_noise="delta", delta_ratio=0)
     del plain["sweeps"]["delta_ratio"]["photos"]
     assert bounded() == {"digits", "digits-sigma0.02"}
@@ -337,7 +339,7 @@ def test_delta_ratios_hold_the_default(plain):
     assert config.variants["digits"].delta_ratios == (0, 1.25, 2)
     assert config.variants["digits-sigma0.02"].delta_ratios == (0, 1.25, 2)
     assert config.variants["digits-rounding_truncate"].delta_ratios == (1.25,)
-    assert config.likelihood("digits").delta_ratios == (1.25, 2)
+    assert likelihood_settings(Run(config, "digits")).delta_ratios == (1.25, 2)
 
 
 def test_delta_is_no_part_of_an_experiment(quick):
@@ -407,7 +409,7 @@ def test_numbers_of_images_are_for_all_data_sets_or_for_each(plain):
         return {
             name: (
                 error_settings(Run(config, name)).num_images,
-                config.joints(name).num_images,
+                joint_settings(Run(config, name)).num_images,
                 memorisation_settings(Run(config, name)).num_images,
             )
             for name in ("digits", "digits-sigma0.02", "photos")
@@ -440,7 +442,7 @@ def test_images_at_a_time_are_one_number_for_all_data_sets_or_one_for_each(plain
             config.sampling(name),
             error_settings(Run(config, name)),
             config.calibration(name),
-            config.joints(name),
+            joint_settings(Run(config, name)),
         )
         return {chosen.micro_batch for chosen in (*settings, config.probe(name).sampling)}
 
@@ -563,7 +565,9 @@ def test_a_network_is_measured_wherever_it_is_needed(quick):
     assert error_settings(Run(config, "digits_blurring")).max_levels == 4
     assert config.calibration("digits").levels == tuple(range(1, 41))  # markov visits all
     assert (
-        config.calibration("digits_blurring").levels == config.joints("digits_blurring").levels == (250, 500, 750, 1000)
+        config.calibration("digits_blurring").levels
+        == joint_settings(Run(config, "digits_blurring")).levels
+        == (250, 500, 750, 1000)
     )
     visited = {40, 36, 32, 28, 24, 20, 16, 12, 8, 4}
     del quick["sweeps"]["sampler"]["digits"]

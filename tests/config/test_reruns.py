@@ -12,6 +12,8 @@ from ihdm.config.reading import parse_config, read_config
 from ihdm.config.scale import Config
 from ihdm.measures.errors import error_settings
 from ihdm.measures.evaluations import study_settings
+from ihdm.measures.joints import joint_settings
+from ihdm.measures.likelihood import likelihood_settings
 from ihdm.measures.memorisation import memorisation_settings
 from ihdm.measures.milestones import milestone_settings
 from ihdm.measures.restoration import restoration_settings
@@ -30,7 +32,7 @@ def settings_of_stages(config: Config) -> dict[str, str]:
         "samples": config.sampling,
         "models_calibration": config.calibration,
         "metrics_errors": lambda name: error_settings(Run(config, name)),
-        "metrics_joints": config.joints,
+        "metrics_joints": lambda name: joint_settings(Run(config, name)),
         "metrics_memorisation": lambda name: memorisation_settings(Run(config, name)),
         "metrics_milestones": lambda name: milestone_settings(Run(config, name)),
         "samples_probe": config.probe,
@@ -49,7 +51,7 @@ def settings_of_stages(config: Config) -> dict[str, str]:
     }
     found |= {f"delta_ratios {name}": str(variant.delta_ratios) for name, variant in config.variants.items()}
     found |= {
-        f"metrics_likelihood {name}": config.likelihood(name).model_dump_json()
+        f"metrics_likelihood {name}": likelihood_settings(Run(config, name)).model_dump_json()
         for name, variant in config.variants.items()
         if variant.has_likelihood
     }

@@ -87,8 +87,8 @@ def test_its_command_computes_it(project, tmp_path):
 
 def test_report_and_reference_know_it(project):
     code = (
-        "from ihdm.measures import tables\nfrom ihdm.measures.reference import reference\n"
-        "print(tables()['brightness'].heading, reference())"
+        "from ihdm.measures import reported\nfrom ihdm.measures.reference import reference\n"
+        "print(reported()['brightness'].heading, reference())"
     )
     printed = run(project, "-c", code)
     assert printed.startswith("How bright are images?")

@@ -25,7 +25,6 @@ from ihdm.measures.sweep import SweptExperiment, SweptExperiments
 from ihdm.metrics.heldout import errors_of, held_out_errors
 from ihdm.metrics.likelihood import bound_images, cost_rows
 from ihdm.metrics.monte_carlo import allocate, designs, draw_variance, remove_noise, total_error
-from ihdm.report.sections import SECTIONS
 
 PROCESS = HeatSettings(kind="heat", sigma=0.05, num_levels=6, blur_sigma_max=3.0)
 SIZE = 6
@@ -304,17 +303,23 @@ def test_one_draw_of_noise_leaves_empty_cells(tmp_path, ihdm):
     (tmp_path / "e").mkdir()
     errors = held_out_errors(lambda u, k: -0.1 * u, images[:5], error_settings(5, draws=1))
     errors.save(tmp_path / "errors.npz", PROCESS)
-    settings = LikelihoodSettings(process=PROCESS, prior_noise="delta", delta_ratios=(1.0, 1.25)).model_dump_json()
+    settings = LikelihoodSettings(process=PROCESS, prior_noise="delta", delta_ratios=(1.0, 1.25))
     experiment = SweptExperiment(
         base="e", swept=None, is_departure=False, dataset="d", sampler="paper", sigma=0.05, num_levels=6,
         blur_sigma_max=3.0, num_train=None, seed=0, levels="uniform", prior_noise="delta", rounding="nearest",
     )  # fmt: skip
     splits = ["--train", tmp_path / "train.npy", "--test", tmp_path / "test.npy"]
-    common = ["--errors", tmp_path / "errors.npz", "--label", "experiment=e", "--output"]
-    ihdm("metrics", "levels", "--settings", PROCESS.model_dump_json(), *common, tmp_path / "levels.csv")
-    ihdm("metrics", "likelihood", "--settings", settings, *splits, *common, tmp_path / "e/likelihood.csv")
-    ihdm("metrics", "likelihood-minimum", "--settings", settings, *splits, "--resamples", 20, "--curve",
-        tmp_path / "curve.csv", *common, tmp_path / "minimum.csv")  # fmt: skip
+    common = ["--errors", tmp_path / "errors.npz", "--output"]
+
+    def labelled(**values: object) -> str:
+        return json.dumps({"labels": {"experiment": "e"}, **values})
+
+    process = labelled(process=PROCESS.model_dump(mode="json"))
+    ihdm("metrics", "levels", "--settings", process, *common, tmp_path / "levels.csv")
+    bound = settings.model_dump(mode="json")
+    ihdm("metrics", "likelihood", "--settings", labelled(**bound), *splits, *common, tmp_path / "e/likelihood.csv")
+    ihdm("metrics", "minimum-likelihood", "--settings", labelled(**bound, num_resamples=20), *splits,
+        *common, f"curve={tmp_path / 'curve.csv'}", "--output", f"minimum={tmp_path / 'minimum.csv'}")  # fmt: skip
     ihdm("metrics", "table", tmp_path / "e/likelihood.csv", "--output", tmp_path / "likelihood.csv")
     ihdm("metrics", "sweep", "--settings", SweptExperiments(experiments={"e": experiment}).model_dump_json(),
         "--likelihood", tmp_path / "likelihood.csv", "--input", f"train:d={tmp_path / 'train.npy'}", "--output",
@@ -322,7 +327,7 @@ def test_one_draw_of_noise_leaves_empty_cells(tmp_path, ihdm):
     )  # fmt: skip
     tables = [tmp_path / f"{name}.csv" for name in ("levels", "likelihood", "minimum", "sweep")]
     for path in tables[:3]:
-        text = SECTIONS[path.stem].summarise(pd.read_csv(path)).to_string()
+        text = reported()[path.stem].summarise(pd.read_csv(path)).to_string()
         assert not re.search(r"\bnan\b", text, re.IGNORECASE), path
     for path in (*tables, tmp_path / "curve.csv"):
         assert not re.search(r"\bnan\b", path.read_text(), re.IGNORECASE), path
@@ -343,6 +348,6 @@ def test_a_prior_without_noise_is_refused(monkeypatch, tmp_path):
     with pytest.raises(SystemExit) as caught:
         main()
     assert str(caught.value) == (
-        "ihdm: configuration: prior_noise 'none' leaves the prior without a density, so there is no likelihood; "
+        "ihdm: --settings: prior_noise 'none' leaves the prior without a density, so there is no likelihood; "
         "take 'delta' or 'sigma'"
     )

@@ -11,6 +11,7 @@ from ihdm.errors import UserError
 from ihdm.figures.style import save_figure, set_style
 from ihdm.figures.sweep_curves import draw
 from ihdm.measures.departures import departure_table
+from ihdm.measures.likelihood import likelihood_settings
 from ihdm.measures.sweep import COLUMNS, swept_experiments, tidy_table
 from ihdm.metrics.sweep import swept_parameters
 from ihdm.runs import Run
@@ -150,7 +151,7 @@ def test_nothing_swept_is_named(config, tmp_path):
 def test_fewer_training_images_are_another_experiment(config):
     assert config.variants["digits-num_train100"].experiment.num_train == 100
     assert config.sampling("digits-num_train100").num_train == 100
-    assert config.likelihood("digits-num_train100").num_train == 100
+    assert likelihood_settings(Run(config, "digits-num_train100")).num_train == 100
     assert config.variants["digits"].experiment.num_train is None
 
 

@@ -15,6 +15,7 @@ from ihdm.config.reading import parse_config
 from ihdm.config.scale import Config
 from ihdm.config.settings import RunSettings
 from ihdm.measures.errors import error_settings
+from ihdm.measures.joints import joint_settings
 from ihdm.measures.restoration import restoration_settings
 from ihdm.metrics.asymptotics import DELTA_RATIOS, NUM_LANGEVIN_LEVELS, NUM_LOSS_LEVELS, NUM_STEPS, network_rows
 from ihdm.metrics.features import CosineFeatures
@@ -111,7 +112,7 @@ def test_measures_pass_the_network_as_often_as_planned(config, network):
     errors, calibration, joints = (
         error_settings(Run(config, "digits")),
         config.calibration("digits"),
-        config.joints("digits"),
+        joint_settings(Run(config, "digits")),
     )
     process = build_process(errors.process, 8)
 

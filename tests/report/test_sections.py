@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from ihdm.config.reading import read_config
+from ihdm.measures import merged_tables, reported
 from ihdm.measures.texts import estimate_text, interval_text
-from ihdm.report.sections import SECTIONS, joint_tables
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,7 +30,7 @@ def test_distances_stand_in_one_row_for_each_set():
         for images, experiment, ratio in (("train", None, None), ("samples", "e", 1.25))
         for metric in ("frechet_distance", "kernel_distance")
     ]  # fmt: skip
-    table = SECTIONS["distance"].summarise(pd.DataFrame(rows))
+    table = reported()["distance"].summarise(pd.DataFrame(rows))
     assert table["set"].tolist() == ["real, training", "samples"]
     assert table["δ/σ"].tolist() == ["–", "1.25"]
     assert table["Fréchet distance"].tolist() == ["1.00 ± 0.50", "1.00 ± 0.50"]
@@ -57,18 +57,18 @@ def test_one_draw_of_noise_leaves_a_dash():
     }  # fmt: skip
     row |= dict.fromkeys(("nats", "prior_nats", "transition_nats", "reconstruction_nats"), 10.0)
     row |= dict.fromkeys(("nats_error", "prior_nats_error", "transition_nats_error", "reconstruction_nats_error"), 1.0)
-    table = SECTIONS["likelihood"].summarise(pd.DataFrame([row]))
+    table = reported()["likelihood"].summarise(pd.DataFrame([row]))
     assert table["± by noise alone"].tolist() == ["–"]
     assert "nan" not in table.to_string()
 
 
 def test_no_data_set_is_named_in_a_fixed_sentence():
-    for section in SECTIONS.values():
+    for section in reported().values():
         assert not {"digits", "photos", "crops"} & set(section.explanation.lower().replace(".", "").split())
 
 
 def test_one_draw_tells_no_cost():
     config = read_config(ROOT / "workflow/config/quick.yaml")
-    assert "likelihood_cost" in joint_tables(config)
+    assert "likelihood_cost" in merged_tables(config)
     evaluation = config.evaluation.model_copy(update={"likelihood_draws": 1})
-    assert "likelihood_cost" not in joint_tables(config.model_copy(update={"evaluation": evaluation}))
+    assert "likelihood_cost" not in merged_tables(config.model_copy(update={"evaluation": evaluation}))

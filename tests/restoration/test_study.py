@@ -6,8 +6,8 @@ import torch
 from ihdm.config.reading import parse_config
 from ihdm.config.restoration import BlurProblem, MaskProblem, NoiseProblem, PoolingProblem, RestorationStudy
 from ihdm.errors import UserError
+from ihdm.measures import restoration as section
 from ihdm.metrics.features import CosineFeatures
-from ihdm.report.sections import restoration as section
 from ihdm.restoration import study as module
 from ihdm.restoration.problems import measurement
 from ihdm.restoration.scores import psnr

@@ -13,12 +13,12 @@ from snakemake.settings.types import ExecMode
 
 from ihdm.claims.ledger import available_tables
 from ihdm.config.reading import parse_config, read_config
-from ihdm.data.sources import check_sources, notes_of, reference_of, resolve_datasets
+from ihdm.data.sources import check_sources, resolve_datasets
 from ihdm.errors import UserError
 from ihdm.figures import figure_inputs, is_animated
 from ihdm.report.page.render import assets_sha256
 from ihdm.measures import jobs as measure_jobs
-from ihdm.report.sections import joint_tables
+from ihdm.measures import merged_tables
 from ihdm.report.tables import available
 from ihdm.runs import Run
 from ihdm.storage.code import code_sha256
@@ -84,17 +84,17 @@ TRAINED = [name for name, variant in VARIANTS.items() if variant.is_trained]
 # Every extractor that features are stored of.
 EXTRACTORS = sorted({settings.evaluation.extractors[variant.dataset] for variant in VARIANTS.values()})
 
-# The joint tables, and what each is joined from.
-TABLES = {table: [f"{RESULTS}/{path}" for path in parts] for table, parts in joint_tables(settings).items()}
+# The merged tables, and what each is merged from.
+TABLES = {table: [f"{RESULTS}/{path}" for path in parts] for table, parts in merged_tables(settings).items()}
 
 # Those that are merged from parts; others are computed whole.
 MERGED = [table for table, parts in TABLES.items() if parts != [f"{RESULTS}/metrics/{table}.csv"]]
 
-# The tables as a paper prints them, and the joint tables that they are made of.
+# The tables as a paper prints them, and the merged tables that they are made of.
 PRINTED = available({*TABLES, "sweep"})
 PRINTED_FROM = sorted({needed for needs in PRINTED.values() for needed in needs})
 
-# The joint tables that claims are decided from.
+# The merged tables that claims are decided from.
 CLAIMED_FROM = available_tables(settings)
 
 # The records of what takes long to make and is kept when its code changes, each with its settings. All other rules have
@@ -193,11 +193,6 @@ def own_likelihood(wildcards):
     return [f"{RESULTS}/metrics/likelihood/{wildcards.experiment}.csv"] if has_likelihood else []
 
 
-def errors_of(wildcards):
-    """The held-out errors of the network that an experiment samples."""
-    return f"{RESULTS}/metrics/errors/{VARIANTS[wildcards.experiment].model}.npz"
-
-
 def per_delta(pattern, experiment):
     """A pattern with {experiment} and {ratio}, filled in for every δ/σ of an experiment."""
     return [run.fill(pattern) for run in Run(settings, experiment).per_delta().values()]
@@ -228,11 +223,6 @@ def captions_of_figures():
 def captions_folder(wildcards, resources):
     """Where captions lie. No rule runs anew when they move, as this takes resources."""
     return CAPTIONS
-
-
-def inception_weights(wildcards, resources):
-    """Where Inception's weights lie. No rule runs anew when they move, as this takes resources."""
-    return settings.inception_weights
 
 
 def gpus_option(wildcards, resources):

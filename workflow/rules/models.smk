@@ -40,7 +40,7 @@ rule models:
         "--previews {params.previews:q} {params.initial_weights:q} 2>&1 | tee -i {log:q}"
 
 
-# What a network leaves open: for samplers with measured noise, those that leap over levels, and bounds.
+# What a network leaves open, measured on training images: some samplers and bounds need it.
 rule models_calibration:
     input:
         weights=f"{RESULTS}/models/{{experiment}}/diffusion_pytorch_model.safetensors",

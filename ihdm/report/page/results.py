@@ -8,8 +8,8 @@ import pandas as pd
 
 from ihdm.config.experiments import Variant, format_number
 from ihdm.config.scale import Config
+from ihdm.measures import reported
 from ihdm.metrics.tables import with_most_images
-from ihdm.report.sections import SECTIONS
 from ihdm.storage.reading import read_table
 
 FRECHET = ("frechet_distance", "fid")
@@ -31,7 +31,7 @@ class Results:
     @property
     def files(self) -> list[Path]:
         """Every file that the page is made of and that is there, but for records and benchmarks."""
-        tables = [self._table_path(name) for name in (*SECTIONS, "sweep")]
+        tables = [self._table_path(name) for name in (*reported(), "sweep")]
         figures = [path for name in self.config.figures for path in (self.figure(name), self.animation(name))]
         looks = [self.trajectories(name) for name in self.config.probes]
         samples = [
@@ -42,7 +42,7 @@ class Results:
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
         """The joint tables that are there and hold rows, in the order of their sections."""
-        paths = {name: self._table_path(name) for name in SECTIONS}
+        paths = {name: self._table_path(name) for name in reported()}
         read = {name: read_table(path) for name, path in paths.items() if path.exists()}
         return {name: table for name, table in read.items() if len(table)}
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ihdm.measures import reported
 from ihdm.report.page.results import Results
-from ihdm.report.sections import SECTIONS
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Table:
 def page_tables(results: Results) -> list[Table]:
     """Return the summary of each joint table that is there."""
     return [
-        as_table(name, SECTIONS[name].heading, SECTIONS[name].explanation, SECTIONS[name].summarise(table))
+        as_table(name, reported()[name].heading, reported()[name].explanation, reported()[name].summarise(table))
         for name, table in results.tables.items()
     ]
 

@@ -1,0 +1,138 @@
+"""Bound −log p of the test images, for every δ from the same errors, with its terms apart."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from ihdm.config.stages import LikelihoodSettings
+from ihdm.errors import UserError
+from ihdm.measures import Files, Measure, Results, Table
+from ihdm.measures.inputs import ERRORS, TEST, TRAIN, of_experiment
+from ihdm.measures.texts import estimate_text, number_texts
+from ihdm.runs import Run, each_experiment
+
+if TYPE_CHECKING:
+    from ihdm.metrics.heldout import HeldOutErrors
+    from ihdm.storage.images import StoredImages
+
+
+def compute(files: Files, settings: LikelihoodSettings) -> Results:
+    """Return one row for each δ."""
+    from ihdm.metrics.heldout import HeldOutErrors
+    from ihdm.metrics.likelihood import likelihood_rows
+
+    stored = HeldOutErrors.read(files["errors"], settings.process)
+    centres, images = fitting_images(stored, settings, files)
+    return {"likelihood": likelihood_rows(stored, centres, images, settings)}
+
+
+def fitting_images(
+    errors: "HeldOutErrors", settings: LikelihoodSettings, files: Files
+) -> tuple["StoredImages", "StoredImages"]:
+    """Return the training images that the prior is made of, and the test images that the errors are of.
+
+    Raises:
+        UserError: if they are fewer, or of other sizes.
+    """
+    from ihdm.storage.reading import first_images, require_one_shape
+
+    train, test = files["train"], files["test"]
+    centres, images = first_images(train, settings.num_train), first_images(test, errors.network.shape[1])
+    require_one_shape({str(train): centres, str(test): images})
+    if images[0].size != errors.num_dims:
+        raise UserError(
+            f"{test}: the errors are of images of {errors.num_dims} values, but these have {images[0].size}"
+        )
+    return centres, images
+
+
+VARIANCES = {"one": "one for all", "level": "one a level", "mode": "one a level and mode"}
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each experiment and δ, with the bound and its terms."""
+    terms = {"nats": "nats", "L_K": "prior_nats", "Σ L_k": "transition_nats", "L_0": "reconstruction_nats"}
+    return pd.DataFrame(
+        {
+            "experiment": table["experiment"],
+            "joint": table["joint"],
+            "variance": table["variance"].map(VARIANCES),
+            "δ/σ": number_texts(table["delta_ratio"], "{:g}"),
+            "n": table["n"],
+            "bits/dim": _with_errors(table["bits_per_dim"], table["standard_error"]),
+            "± by noise alone": number_texts(1.96 * table["monte_carlo_error"], "{:.4f}"),
+            **{heading: _with_errors(table[column], table[f"{column}_error"]) for heading, column in terms.items()},
+            "nats, best δ each level": number_texts(table["nats_best_levels"], "{:.1f}"),
+        }
+    )
+
+
+def _with_errors(values: pd.Series, errors: pd.Series) -> list[str]:
+    return [estimate_text(value, 1.96 * error) for value, error in zip(values, errors, strict=True)]
+
+
+def likelihood_settings(run: Run) -> LikelihoodSettings:
+    """Return what the bound of an experiment depends on; δ = 0 has none and is left out."""
+    variant = run.variant
+    return LikelihoodSettings.model_validate(
+        {
+            "process": variant.experiment.process,
+            "prior_noise": variant.prior_noise,
+            "delta_ratios": tuple(ratio for ratio in variant.delta_ratios if ratio > 0),
+            "num_train": variant.experiment.num_train,
+        }
+    )
+
+
+MEASURE = Measure(
+    compute=compute,
+    runs=each_experiment(lambda run: run.variant.has_likelihood),
+    inputs={"errors": ERRORS, "train": TRAIN, "test": TEST},
+    outputs={"likelihood": "metrics/likelihood/{experiment}.csv"},
+    settings=likelihood_settings,
+    model=LikelihoodSettings,
+    labels=of_experiment,
+    tables={
+        "likelihood": Table(
+            heading="How likely are held-out images?",
+            explanation=(
+                "Upper bound on the negative log-likelihood of dequantised test images, with 95 % intervals, and its "
+                "three parts in nats. Independent joint, one variance: the paper's bound, with δ = 0 it is infinite. "
+                "The paper takes the levels of the forward process for independent given the image, and so pays at "
+                "every level for noise that is drawn anew. Training fixes the marginals alone, so the Markov joint "
+                "with the same marginals is as legitimate: the same network's likelihood by it is far higher. "
+                "Variances for each level, or level and mode, were measured on training images. Diffusion has no δ; "
+                "its Markov rows are its own bound, over the levels that were evaluated."
+            ),
+            columns={
+                "joint": (
+                    "`independent`, the paper's, or `markov`; see [Processes and "
+                    "samplers](processes.md#the-bound-depends-on-the-joint-too)"
+                ),
+                "variance": "of the transitions: `one` for all, one a `level`, or one a level and `mode`",
+                "bits_per_dim, standard_error": "the bound in bits for each value of an image",
+                "monte_carlo_error": (
+                    "part of that error that another draw of noise would bring; empty where one draw cannot tell"
+                ),
+                "nats, nats_error": "the bound of a whole image",
+                "prior_nats, prior_nats_error": "L_K: the start",
+                "transition_nats, transition_nats_error": "ΣL: the steps",
+                "reconstruction_nats, reconstruction_nats_error": "L_0: the last step",
+                "transition_nats_monte_carlo_error, reconstruction_nats_monte_carlo_error": "as above, of the parts",
+                "nats_best_levels": "the bound if every level had its own best δ",
+            },
+            summarise=summarise,
+            made_by=("likelihood", "joints"),
+            rows=(
+                "How likely are held-out images? An upper bound on the negative log-likelihood. One row for each "
+                "joint, variance and δ."
+            ),
+            notes=(
+                "Lower is better. Null: 8 bits, what a value takes as it is stored. At δ = 0 the bound is infinite "
+                "and the row is missing. The network is evaluated once, at every level of every test image; "
+                "every δ then comes from the stored errors."
+            ),
+        ),
+    },
+    memory_mb=8000,
+)
