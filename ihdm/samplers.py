@@ -13,7 +13,7 @@ A sampler puts an estimate x̂ of u₀ in its place, and may add the variance th
 |---|---|---|
 | independent | 0 | `delta`: the paper's algorithm 2 |
 | markov | (a_k/a_j) s_j²/s_k² | `posterior`: DDPM's, Blurring Diffusion's |
-| deterministic | s_j/s_k | `none`: DDIM's; on heat, Cold Diffusion's improved one |
+| deterministic | s_j/s_k | `none`: DDIM's; on heat, Cold Diffusion's improved one; with order 2, DPM-Solver++(2M) |
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,6 +28,7 @@ from torch import Tensor
 
 from ihdm.calibration import Calibration
 from ihdm.config.processes import Coupling, SamplerSettings
+from ihdm.errors import UserError
 from ihdm.heat import Images
 from ihdm.objective import Network
 from ihdm.predictions import Prediction, prediction_of
@@ -36,6 +37,8 @@ from ihdm.sampling import NoiseSequence
 
 Modes = float | Float[np.ndarray, "height width"]
 """A number for each DCT mode, or one for all."""
+MOST_EXTRAPOLATION = 2.0
+"""Largest weight of the change of the estimate in a step of second order."""
 DEAD_NOISE = 1.5
 """Most noise of a step, as a ratio to s_j, in modes that hold less signal than noise: the network has not seen more."""
 
@@ -75,6 +78,7 @@ class Step:
         unclipped: weight of what clipping took from it.
         offset: DCT coefficients of what is added.
         noise: standard deviation of what is drawn.
+        extrapolation: weight of the change of m since the step before, in second order.
     """
 
     level: int
@@ -84,6 +88,7 @@ class Step:
     unclipped: Modes
     offset: Modes
     noise: Modes
+    extrapolation: Modes = 0.0
 
     @property
     def is_noisy(self) -> bool:
@@ -98,6 +103,7 @@ def plan_step(
     next_level: int,
     delta: float,
     calibration: Calibration | None,
+    previous_level: int | None = None,
 ) -> Step:
     """Return the step of a sampler from level k to level j.
 
@@ -108,9 +114,10 @@ def plan_step(
         next_level: j in 0…k−1.
         delta: δ in units of the process's range, for samplers that use it.
         calibration: what was measured of the network, for samplers that need it.
+        previous_level: that of the step before, for samplers of second order; None for the first step.
 
     Raises:
-        UserError: if the calibration has no such level.
+        UserError: if the calibration has no such level, or the order is 2 and the estimate not of the clean image.
         ValueError: if the sampler needs one and there is none.
     """
     if sampler.noise == "measured" and calibration is None:
@@ -137,15 +144,37 @@ def plan_step(
             dead = np.exp(2 * np.asarray(process.log_scale(next_level))) * measured.power < after**2
             variance = np.where(dead, np.minimum(variance, (DEAD_NOISE * after) ** 2), variance)
     noise = {"delta": delta, "none": 0.0}.get(sampler.noise, np.sqrt(variance))
-    return Step(level, next_level, *(_one_for_all(modes) for modes in (kept, mean, unclipped, offset, noise)))
+    further: Modes = 0.0
+    if sampler.order == 2:
+        if prediction.reference(level):
+            raise UserError("order 2 needs an estimate of the clean image; take order 1, or prediction 'whitened'")
+        further = mean * extrapolation(process, previous_level, level, next_level)
+    return Step(level, next_level, *(_one_for_all(modes) for modes in (kept, mean, unclipped, offset, noise, further)))
+
+
+def extrapolation(process: Process, previous_level: int | None, level: int, next_level: int) -> Modes:
+    """Return h/(2 h′), by which DPM-Solver++(2M) extrapolates the estimate (Lu et al., arXiv 2211.01095), at most 2.
+
+    Per mode h is the change of ln(a/s) in the step from k to j, and h′ in the step before. The last step goes to the
+    estimate itself.
+    """
+    if previous_level is None or process.deviation(next_level) == 0:
+        return 0.0
+    levels = (previous_level, level, next_level)
+    before, here, after = (np.asarray(process.log_scale(one)) - np.log(process.deviation(one)) for one in levels)
+    change = np.where(here > before, here - before, np.inf)  # where nothing changes, nothing is extrapolated
+    return np.minimum((after - here) / (2 * change), MOST_EXTRAPOLATION)
 
 
 def plan_steps(
     prediction: Prediction, sampler: SamplerSettings, delta: float = 0.0, calibration: Calibration | None = None
 ) -> list[Step]:
     """Return all steps of a sampler, from level K to the image; see :func:`plan_step`."""
-    levels = sampler.levels(prediction.process.num_levels)
-    return [plan_step(prediction, sampler, level, after, delta, calibration) for level, after in pairwise(levels)]
+    levels = sampler.levels(prediction.process.settings)
+    return [
+        plan_step(prediction, sampler, level, after, delta, calibration, previous)
+        for previous, (level, after) in zip((None, *levels), pairwise(levels), strict=False)
+    ]
 
 
 class Visit(NamedTuple):
@@ -178,11 +207,12 @@ def visits(
         start: u_K.
         noise: standard normal; ``noise[k-1]`` is that of the step from level k.
     """
-    prediction, state = prediction_of(network, process), start
+    prediction, state, previous = prediction_of(network, process), start, None
     for step in steps:
         with torch.no_grad():
             raw = prediction.raw_estimate(network, state, step.level)
-        visit = take_step(prediction, step, state, raw)
+        visit = take_step(prediction, step, state, raw, previous)
+        previous = visit.estimate
         yield visit
         if step.next_level > 0:  # the last mean is the result; no noise is drawn for it
             state = visit.mean
@@ -190,7 +220,7 @@ def visits(
                 state = add_noise(process, step, state, noise[step.level - 1])
 
 
-def take_step(prediction: Prediction, step: Step, state: Images, raw: Images) -> Visit:
+def take_step(prediction: Prediction, step: Step, state: Images, raw: Images, previous: Images | None = None) -> Visit:
     """Take a step up to its noise.
 
     Args:
@@ -198,11 +228,14 @@ def take_step(prediction: Prediction, step: Step, state: Images, raw: Images) ->
         step: from level k to level j.
         state: u_k.
         raw: the estimate before it is clipped, :meth:`~ihdm.predictions.prediction.Prediction.raw_estimate`.
+        previous: the estimate of the step before, for steps of second order.
     """
     estimate = prediction.clipped(raw, step.level)
     parts = [(step.keep, state), (step.mean, estimate)]
     if estimate is not raw:
         parts.append((step.unclipped, estimate - raw))
+    if previous is not None and not _is_zero(step.extrapolation):
+        parts.append((step.extrapolation, estimate - previous))
     return Visit(step.level, step.next_level, state, estimate, _weighted(prediction.process, parts, step.offset))
 
 

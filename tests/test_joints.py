@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ihdm.calibration import Calibration
-from ihdm.config.processes import BlurringSettings, DiffusionSettings, HeatSettings
+from ihdm.config.processes import BlurringSettings, DiffusionSettings, FlowSettings, HeatSettings, SoftSettings
 from ihdm.joints import JOINTS, VARIANCES, plan_transition, transition_nats
 from ihdm.processes import build_process
 
@@ -17,6 +17,8 @@ PROCESSES = {
     "heat": lambda levels: HeatSettings(kind="heat", sigma=0.05, num_levels=levels, blur_sigma_max=3.0),
     "diffusion": lambda levels: DiffusionSettings(kind="diffusion", num_levels=levels, clip=False),
     "blurring": lambda levels: BlurringSettings(kind="blurring", num_levels=levels, blur_sigma_max=3.0),
+    "soft": lambda levels: SoftSettings(kind="soft", num_levels=levels, blur_sigma_max=3.0),
+    "flow": lambda levels: FlowSettings(kind="flow", num_levels=levels),
 }
 
 

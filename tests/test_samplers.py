@@ -7,17 +7,20 @@ from scipy import stats
 
 from ihdm import samplers
 from ihdm.calibration import Calibration, measure
+from ihdm.config.predictions import WhitenedSettings
 from ihdm.config.processes import (
     ANCESTRAL,
     DDIM,
     PAPER,
     BlurringSettings,
     DiffusionSettings,
+    FlowSettings,
     HeatSettings,
     SamplerSettings,
+    SoftSettings,
 )
 from ihdm.errors import UserError
-from ihdm.predictions import prediction_of
+from ihdm.predictions import Predictor, Statistics, prediction_of
 from ihdm.processes import build_process
 from ihdm.samplers import plan_steps, visits
 from ihdm.sampling import SeededNoise, reverse_process
@@ -155,7 +158,7 @@ def powers(seed, decades=6):
     kind=st.sampled_from(sorted(PROCESSES)),
     coupling=st.sampled_from(COUPLINGS),
     evaluations=st.sampled_from(EVALUATIONS),
-    spacing=st.sampled_from(["even", "quadratic"]),
+    spacing=st.sampled_from([0.7, 1.0, 2.0]),
     num_levels=st.integers(25, 60),
     blur=st.floats(0.3, 8),
     seed=st.integers(0, 1000),
@@ -167,9 +170,9 @@ def test_measured_noise_keeps_every_variance_of_gaussian_images(
     """At every level; the image itself is a posterior mean, which lacks what the last level leaves open."""
     process, power = PROCESSES[kind](num_levels, blur), powers(seed)
     sampler = SamplerSettings(coupling=coupling, noise="measured", evaluations=evaluations, spacing=spacing)
-    *_, last, _image = sampler.levels(num_levels)
+    *_, last, _image = sampler.levels(process.settings)
     reached = dict(variances(process, power, sampler, calibrated(process, power)))
-    assert tuple(reached) == sampler.levels(num_levels)[1:]
+    assert tuple(reached) == sampler.levels(process.settings)[1:]
     np.testing.assert_allclose(reached.pop(0), mean_variance(process, power, last), rtol=1e-9)
     for level, variance in reached.items():
         np.testing.assert_allclose(variance, marginal_variance(process, power, level), rtol=1e-9)
@@ -350,7 +353,7 @@ def test_a_network_of_no_use_draws_the_mean_image(kind, coupling, exact_network)
     images = torch.rand((50, 1, SIZE, SIZE), generator=torch.Generator().manual_seed(0))
     network = exact_network(process, lambda coefficients, _level: torch.zeros_like(coefficients))
     sampler = SamplerSettings(coupling=coupling, noise="measured", evaluations="K/4")
-    found = measure(network, process, images, sampler.levels(40)[:-1], 0, 50)
+    found = measure(network, process, images, sampler.levels(process.settings)[:-1], 0, 50)
     rng = torch.Generator().manual_seed(1)
     start, noise = torch.randn((20, 1, SIZE, SIZE), generator=rng), torch.randn((40, 20, 1, SIZE, SIZE), generator=rng)
     steps = plan_steps(prediction_of(None, process), sampler, 0.0, found)
@@ -399,7 +402,8 @@ def drawn_counts(process, sampler, delta_ratio, images, network):
         start = process.heat.blur(images[chosen], num_levels) + deviation * noise[-1]
     calibration = None
     if sampler.noise == "measured":
-        calibration = measure(network, process, images.repeat(20, 1, 1, 1), sampler.levels(num_levels)[:-1], 0, 100)
+        levels = sampler.levels(process.settings)[:-1]
+        calibration = measure(network, process, images.repeat(20, 1, 1, 1), levels, 0, 100)
     steps = plan_steps(prediction_of(None, process), sampler, process.deviation(num_levels) * delta_ratio, calibration)
     *_, last = visits(network, process, steps, start, noise[:-1])
     differences = (process.from_range(last.mean)[:, None] - images).abs().amax(dim=(2, 3, 4))
@@ -443,3 +447,42 @@ def test_reflected_images_come_back_equally_often(case, exact_network):
     network = exact_network(process, posterior_mean_of(process, REFLECTED_IMAGES))
     counts = drawn_counts(process, sampler, 1.25 * sampler.uses_delta, REFLECTED_IMAGES, network)
     assert stats.chisquare(counts).pvalue > 1e-3
+
+
+# Second order: for Gaussian images the path of the deterministic sampler with ever more steps is known, too.
+
+
+@pytest.mark.parametrize("kind", ["heat", "diffusion", "soft", "flow"])
+def test_second_order_converges_faster(kind):
+    """Half way, the error falls with the square of the number of steps, and for first order with the number."""
+    further = {
+        "soft": SoftSettings(kind="soft", num_levels=960, blur_sigma_max=4.0),
+        "flow": FlowSettings(kind="flow", num_levels=960),
+    }
+    process = build_process(further[kind], SIZE) if kind in further else PROCESSES[kind](960)
+    power = powers(0)
+    whitened = Predictor(WhitenedSettings(), Statistics(np.zeros((1, SIZE, SIZE)), power))
+
+    def error(count, order):
+        sampler = SamplerSettings(coupling="deterministic", noise="none", evaluations=count, order=order, spacing=1.0)
+        state, previous = np.ones((SIZE, SIZE)), 0.0
+        for step in plan_steps(whitened.on(process), sampler):
+            estimate = wiener(process, power, step.level) * state
+            state = step.keep * state + step.mean * estimate + step.extrapolation * (estimate - previous)
+            previous = estimate
+            if step.next_level == 480:
+                break
+        exact = np.sqrt(marginal_variance(process, power, 480) / marginal_variance(process, power, 960))
+        return np.abs(state / exact - 1).max()
+
+    assert error(480, 2) < error(480, 1) / 5
+    assert error(120, 2) / error(480, 2) > 10
+    assert 3 < error(120, 1) / error(480, 1) < 6
+
+
+def test_second_order_needs_an_estimate_of_the_clean_image():
+    sampler = SamplerSettings(coupling="deterministic", noise="none", order=2)
+    with pytest.raises(UserError, match="order 2 needs an estimate of the clean image"):
+        plan_steps(prediction_of(None, PROCESSES["heat"](40)), sampler)
+    with pytest.raises(ValueError, match="order 2 is for coupling 'deterministic'"):
+        SamplerSettings(order=2)

@@ -52,11 +52,12 @@ def train(
     import pandas as pd
 
     from ihdm.devices import compute_device, device_name, processes, start_processes
-    from ihdm.models.network import CONFIG_NAME, MILESTONES_NAME, WEIGHTS_NAME, save_network
+    from ihdm.models.network import CONFIG_NAME, MILESTONES_NAME, STATISTICS_NAME, WEIGHTS_NAME, save_network
     from ihdm.models.origin import RECORD_NAME
     from ihdm.models.state import finish
     from ihdm.models.training import LOG_EVERY
     from ihdm.models.training import train as train_network
+    from ihdm.predictions import Predictor
     from ihdm.progress import Progress
     from ihdm.storage.reading import first_images, open_images, require_one_shape
 
@@ -99,7 +100,10 @@ def train(
                 experiment, images, state, run=run, test=held_out, previews=previews,
                 milestones=output / MILESTONES_NAME, initial_weights=initial_weights, report=report,
             )  # fmt: skip
-        save_network(network, output, experiment.process, experiment.prediction)
+        predictor = Predictor.fitted(experiment.predicted, images)
+        save_network(network, output, experiment.process, predictor)
+        if predictor.statistics:
+            outputs.append(output / STATISTICS_NAME)
         for name in tables:
             rows = [row for row in history if ("level" in row) == (name == "held_out.csv")]
             with atomic_path(output / name) as temporary:

@@ -49,7 +49,7 @@ def sequence(
     sampling, train = read_sampling(settings, model, train)
     images, device = first_images(train, sampling.num_train), compute_device()
     num_levels = sampling.process.num_levels
-    kept = stage_levels(sampling.sampler, num_levels, columns)
+    kept = stage_levels(sampling.sampler, sampling.process, columns)
     numbers = range(rows)
     with record(
         [output],

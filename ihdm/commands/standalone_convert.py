@@ -51,7 +51,7 @@ def convert(
         inputs=[checkpoint],
         settings=told | {"preset": preset, "weights": weights, "step": found.step},
     ):
-        save_network(network, output, experiment.process, experiment.prediction)
+        save_network(network, output, experiment.process)
 
 
 def _experiment(name: str, config: Path | None) -> "Experiment":

@@ -128,6 +128,11 @@ class Experiment(Settings, HasPrediction):
     def _mistakes(self) -> Iterator[str]:
         if self.training.levels == "as_released" and self.process.num_levels == 1:
             yield "levels 'as_released' leaves level K out, so num_levels must be at least 2"
+        if self.predicted.kind == "noise" and self.process.loses_modes:
+            yield (
+                f"the blur of process '{self.process.kind}' leaves nothing of some frequencies, which prediction "
+                "'noise' cannot restore; take 'residual' or 'whitened'"
+            )
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,8 @@ def allowed(value: Schema, place: str = "") -> str:
     blocks = [f"[{where}](#{_anchor(where)})" for where, _ in _blocks_within(value, place)] if place else []
     if blocks:
         return f"block: {_listed(blocks)}"
+    if "$ref" in value:
+        return "block"
     match value:
         case {"oneOf": branches}:
             return _listed([allowed(branch) for branch in branches])

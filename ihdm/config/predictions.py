@@ -1,8 +1,8 @@
 """Settings of predictions: what a network sees, and what it predicts."""
 
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, PlainSerializer, TypeAdapter
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, TypeAdapter
 
 from ihdm.config.settings import Settings
 
@@ -22,22 +22,54 @@ class NoiseSettings(Settings):
     estimates_next_level: ClassVar[bool] = False
 
 
-AnyPrediction = ResidualSettings | NoiseSettings
-PredictionName = Literal["residual", "noise"]
+class WhitenedSettings(Settings):
+    """Preconditioning per DCT mode: unit variance in every mode of the input, and v as the target."""
+
+    estimates_next_level: ClassVar[bool] = False
+
+    kind: Literal["whitened"] = Field(default="whitened", description="the one prediction that has settings")
+    leaps: Annotated[int, Field(ge=0, le=100)] = Field(
+        default=0,
+        description="weights of the loss: 0 counts all modes and levels alike, n by what steps over 1 to n levels add "
+        "to the bound on the likelihood, so that 1 trains for the bound",
+    )
+    floor: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=1e-7, description="least power of a mode of images in [0, 1]; weaker modes are amplified no more"
+    )
+    image: bool = Field(default=False, description="show the network the noisy image too, in further input channels")
+
+
+AnyPrediction = ResidualSettings | NoiseSettings | WhitenedSettings
+PredictionName = Literal["residual", "noise", "whitened"]
+KINDS: dict[PredictionName, type[AnyPrediction]] = {
+    "residual": ResidualSettings,
+    "noise": NoiseSettings,
+    "whitened": WhitenedSettings,
+}
 
 
 def _by_name(value: AnyPrediction | PredictionName) -> AnyPrediction:
-    return next(kind() for kind in get_args(AnyPrediction) if kind.kind == value) if isinstance(value, str) else value
+    return KINDS[value]() if isinstance(value, str) else value
 
 
-PredictionSettings = Annotated[PredictionName, AfterValidator(_by_name), PlainSerializer(lambda value: value.kind)]
-"""Settings of a prediction, as its name."""
+def _shortest(value: AnyPrediction) -> str | dict[str, object]:
+    return value.kind if value == KINDS[value.kind]() else value.model_dump()
+
+
+PredictionSettings = Annotated[
+    PredictionName | WhitenedSettings,
+    BeforeValidator(lambda value: _shortest(value) if isinstance(value, AnyPrediction) else value),
+    AfterValidator(_by_name),
+    PlainSerializer(_shortest),
+]
+"""Settings of a prediction; those that have their defaults are written as a name."""
 PREDICTION: TypeAdapter[AnyPrediction] = TypeAdapter(PredictionSettings)
 OwnPrediction = Annotated[
     PredictionSettings | None,
     Field(
         exclude_if=lambda value: value is None,
-        description="what the network predicts, by default `residual` for heat and `noise` for other processes",
+        description="what the network predicts, by default `residual` for heat, `noise` for diffusion and "
+        "blurring, and `whitened` for soft and flow",
     ),
 ]
 """Settings of a prediction, None for that which networks of a process have by default; it is then left out of JSON."""

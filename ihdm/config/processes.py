@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from ihdm.config.predictions import AnyPrediction, NoiseSettings, ResidualSettings
+from ihdm.config.predictions import KINDS, AnyPrediction, PredictionName
 from ihdm.config.settings import BlurWidth, Count, Name, NoiseWidth, NumLevels, Settings
 
 Schedule = Literal["linear", "cosine", "clipped_cosine"]
@@ -14,7 +14,12 @@ Schedule = Literal["linear", "cosine", "clipped_cosine"]
 whose log signal-to-noise ratio goes from 10 to −10."""
 Coupling = Literal["independent", "markov", "deterministic"]
 StepNoise = Literal["delta", "posterior", "measured", "none"]
-Spacing = Literal["even", "quadratic"]
+WORDS = {"even": 1.0, "quadratic": 2.0}
+"""Exponents of spacings that earlier versions had words for."""
+Spacing = Annotated[float, Field(ge=0.1, le=10), BeforeValidator(lambda value: WORDS.get(str(value), value))]
+
+
+KIND = "which process: heat, diffusion, blurring, soft or flow"
 
 
 class ProcessBase(Settings):
@@ -24,8 +29,12 @@ class ProcessBase(Settings):
     """Whether s_k = σ at every level, faint enough not to be seen; the sampling noise δ is then given as δ/σ."""
     starts_from_images: ClassVar[bool] = False
     """Whether u_K is a blurred image with noise, and not noise alone."""
-    own_prediction: ClassVar[Literal["residual", "noise"]] = "noise"
+    own_prediction: ClassVar[PredictionName] = "noise"
     """What its networks predict unless something else is configured."""
+    loses_modes: ClassVar[bool] = False
+    """Whether the blur leaves nothing of some modes, so that no noise taken from u_k tells what they were."""
+    spacing: ClassVar[float] = 2.0
+    """Exponent of the spacing of levels that second-order samplers have unless something else is configured."""
 
 
 class HeatSettings(ProcessBase):
@@ -33,9 +42,11 @@ class HeatSettings(ProcessBase):
 
     has_constant_noise: ClassVar[bool] = True
     starts_from_images: ClassVar[bool] = True
-    own_prediction: ClassVar[Literal["residual", "noise"]] = "residual"
+    own_prediction: ClassVar[PredictionName] = "residual"
+    loses_modes: ClassVar[bool] = True
+    spacing: ClassVar[float] = 0.7
 
-    kind: Literal["heat"] = Field(description="which process: heat, diffusion or blurring")
+    kind: Literal["heat"] = Field(description=KIND)
     sigma: NoiseWidth = Field(description="training noise σ, in units of the image range [0, 1]")
     num_levels: NumLevels = Field(description="K, the number of blurred levels")
     blur_sigma_min: BlurWidth = Field(default=0.5, description="blur width σ_B at level 1, in pixels")
@@ -49,7 +60,7 @@ class HeatSettings(ProcessBase):
 class DiffusionSettings(ProcessBase):
     """Diffusion without blur (DDPM): noise grows and the image fades."""
 
-    kind: Literal["diffusion"] = Field(description="which process: heat, diffusion or blurring")
+    kind: Literal["diffusion"] = Field(description=KIND)
     num_levels: Annotated[int, Field(ge=25, le=100_000)] = Field(
         default=1000, description="K, the number of noisy levels"
     )
@@ -60,7 +71,7 @@ class DiffusionSettings(ProcessBase):
 class BlurringSettings(ProcessBase):
     """Blurring diffusion: noise grows as in diffusion, and fine detail fades first."""
 
-    kind: Literal["blurring"] = Field(description="which process: heat, diffusion or blurring")
+    kind: Literal["blurring"] = Field(description=KIND)
     num_levels: Annotated[int, Field(ge=25, le=100_000)] = Field(default=1000, description="K, the number of levels")
     schedule: Schedule = Field(default="clipped_cosine", description="how noise grows with the level")
     blur_sigma_max: Annotated[float, Field(ge=0, le=100_000)] = Field(
@@ -71,7 +82,29 @@ class BlurringSettings(ProcessBase):
     )
 
 
-AnyProcess = HeatSettings | DiffusionSettings | BlurringSettings
+class SoftSettings(HeatSettings):
+    """Soft Diffusion: the blur of heat dissipation under noise that grows with the level."""
+
+    has_constant_noise: ClassVar[bool] = False
+    own_prediction: ClassVar[PredictionName] = "whitened"
+
+    kind: Literal["soft"] = Field(description=KIND)  # type: ignore[assignment]
+    sigma: NoiseWidth = Field(default=0.01, description="noise at level 1, in units of the image range [0, 1]")
+    sigma_max: NoiseWidth = Field(default=0.1, description="noise at level K; between them it grows geometrically")
+
+
+class FlowSettings(ProcessBase):
+    """Heat dissipation flow matching: a straight path from the image to noise, which blurs on its way."""
+
+    own_prediction: ClassVar[PredictionName] = "whitened"
+    loses_modes: ClassVar[bool] = True
+    spacing: ClassVar[float] = 1.4
+
+    kind: Literal["flow"] = Field(description=KIND)
+    num_levels: Annotated[int, Field(ge=25, le=100_000)] = Field(default=1000, description="K, the number of levels")
+
+
+AnyProcess = HeatSettings | DiffusionSettings | BlurringSettings | SoftSettings | FlowSettings
 PROCESS_KINDS = tuple(get_args(kind.model_fields["kind"].annotation)[0] for kind in get_args(AnyProcess))
 ProcessSettings = Annotated[AnyProcess, Field(discriminator="kind")]
 
@@ -102,7 +135,18 @@ class SamplerSettings(Settings):
     evaluations: Count | Annotated[str, Field(pattern=r"^(all|K/[1-9][0-9]{0,5})$")] = Field(
         default="all", description="network evaluations for an image: all levels, a number, or K/4"
     )
-    spacing: Spacing = Field(default="even", description="visited levels: evenly in k, or denser towards the image")
+    spacing: Spacing | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="exponent p of the levels that are evaluated, K (i/n)^p: 1 is even, larger ones are denser "
+        "towards the image; by default 1, and for order 2 that of the process: 0.7 for heat and soft, 1.4 for flow, 2 "
+        "for others",
+    )
+    order: Literal[1, 2] = Field(
+        default=1,
+        exclude_if=lambda value: value == 1,
+        description="2 extrapolates the estimate of the clean image from that of the step before (DPM-Solver++(2M))",
+    )
 
     def num_evaluations(self, num_levels: int) -> int:
         """Return how many evaluations an image takes, of a process of K levels."""
@@ -111,12 +155,14 @@ class SamplerSettings(Settings):
         share = re.fullmatch(r"K/(\d+)", self.evaluations)
         return max(1, num_levels // int(share.group(1))) if share else num_levels
 
-    def levels(self, num_levels: int) -> tuple[int, ...]:
+    def levels(self, process: AnyProcess) -> tuple[int, ...]:
         """Return the levels that are visited, from K down to 0, the image: one more than there are evaluations."""
+        num_levels = process.num_levels
         count = self.num_evaluations(num_levels)
-        power = {"even": 1, "quadratic": 2}[self.spacing]
-        # Near the image squares fall together; there, every level is visited.
-        return tuple(max(step, round(num_levels * (step / count) ** power)) for step in range(count, -1, -1))
+        power = self.spacing or (1.0 if self.order == 1 else process.spacing)
+        # Where levels would fall together, near the image or near K, every level is evaluated.
+        evenly = (round(num_levels * (step / count) ** power) for step in range(count, -1, -1))
+        return tuple(min(max(level, count - i), num_levels - i) for i, level in enumerate(evenly))
 
     @property
     def uses_delta(self) -> bool:
@@ -134,6 +180,8 @@ class SamplerSettings(Settings):
         return self.noise == "measured" or ((prediction or default_prediction(process)).estimates_next_level and skips)
 
     def _mistakes(self) -> Iterator[str]:
+        if self.order == 2 and (self.coupling, self.noise) != ("deterministic", "none"):
+            yield "order 2 is for coupling 'deterministic' with noise 'none'"
         if self.coupling == "deterministic" and self.noise in ("posterior", "measured"):
             yield (
                 f"coupling 'deterministic' leaves no room for noise '{self.noise}'; take noise 'none' or 'delta', or "
@@ -191,7 +239,7 @@ def with_evaluations(sampler: SamplerSettings, count: int) -> SamplerSettings:
 
 def default_prediction(process: AnyProcess) -> AnyPrediction:
     """Return what networks of a process predict unless something else is chosen."""
-    return ResidualSettings() if process.own_prediction == "residual" else NoiseSettings()
+    return KINDS[process.own_prediction]()
 
 
 def default_sampler(process: AnyProcess) -> str:

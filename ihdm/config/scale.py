@@ -171,10 +171,10 @@ class Config(Settings):
         if name in self.studies:
             samplers += self.studies[name].resolve(self.all_samplers)
         if name in self.restoration:
-            levels |= {*self.restoration_sampler(name).levels(experiment.process.num_levels)}
+            levels |= {*self.restoration_sampler(name).levels(experiment.process)}
         for sampler in samplers:
             if sampler.is_calibrated(experiment.process, experiment.prediction):
-                levels |= {*sampler.levels(experiment.process.num_levels)}
+                levels |= {*sampler.levels(experiment.process)}
         return CalibrationSettings(
             process=experiment.process,
             seed=experiment.seed,

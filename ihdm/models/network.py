@@ -8,22 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ihdm.config.experiments import NetworkSettings
-from ihdm.config.predictions import PREDICTION, AnyPrediction
-from ihdm.config.processes import ProcessSettings
+from ihdm.config.predictions import PREDICTION
+from ihdm.config.processes import ProcessSettings, default_prediction
 from ihdm.config.settings import ComputeSettings, Precision
 from ihdm.devices import keep_freed_memory
 from ihdm.errors import UserError
 from ihdm.heat import Images
 from ihdm.models.unet import EPSILON, UNet
 from ihdm.models.weights import read_weights
-from ihdm.predictions import Predictor
+from ihdm.predictions import Predictor, Statistics
 from ihdm.processes.settings import require_process
 from ihdm.storage.files import NO_SPACE, atomic_path
 from ihdm.storage.images import StoredImages
@@ -31,6 +31,8 @@ from ihdm.storage.images import StoredImages
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
 """The files that diffusers keeps a network in."""
+STATISTICS_NAME = "statistics.safetensors"
+"""Statistics of the training images, next to a network whose prediction needs them."""
 MILESTONES_NAME = "milestones"
 """Folder beside them of the averaged networks that were kept on the way, each in a folder of its own, ``stepN``."""
 PROCESS_KEY, PREDICTION_KEY = "_process", "_prediction"
@@ -76,7 +78,7 @@ class Deblurrer(nn.Module):
         self.predictor = predictor
         self.dtype = {"no": None, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
 
-    def forward(self, images: Images, levels: Int[Tensor, "batch"]) -> Images:
+    def forward(self, images: Images, levels: Int[Tensor, "batch"]) -> Float[Tensor, "batch _ height width"]:
         """Return the output for inputs at levels, in float32 unless autocast is on."""
         if self.dtype is None:
             return self.unet(images, levels)
@@ -84,16 +86,16 @@ class Deblurrer(nn.Module):
             return self.unet(images, levels).float()
 
 
-def build_network(preset: NetworkSettings) -> UNet:
+def build_network(preset: NetworkSettings, num_inputs: int = 1) -> UNet:
     """Build the network of a preset with fresh weights from torch's current random state.
 
     The last convolution of every residual block, the output of every attention and the last convolution of the network
     start at zero, so that each block starts as the identity and the network as f = 0.
     """
-    return UNet(preset)
+    return UNet(preset, num_inputs)
 
 
-def to_diffusers(preset: NetworkSettings) -> dict[str, Any]:
+def to_diffusers(preset: NetworkSettings, num_inputs: int = 1) -> dict[str, Any]:
     """Return the configuration with which diffusers builds the network of a preset, as its ``config.json`` has it."""
     kinds = ["Attn" * (number in preset.attention_levels) for number in range(len(preset.widths))]
     return FIXED | {
@@ -101,7 +103,7 @@ def to_diffusers(preset: NetworkSettings) -> dict[str, Any]:
         "block_out_channels": preset.widths,
         "down_block_types": [f"{kind}DownBlock2D" for kind in kinds],
         "dropout": preset.dropout,
-        "in_channels": preset.image_channels,
+        "in_channels": num_inputs * preset.image_channels,
         "layers_per_block": preset.blocks_per_level,
         "norm_num_groups": preset.norm_groups,
         "out_channels": preset.image_channels,
@@ -121,7 +123,7 @@ def from_diffusers(config: Mapping[str, Any]) -> NetworkSettings:
     base = math.gcd(*widths)
     preset = NetworkSettings(
         image_size=config["sample_size"],
-        image_channels=config["in_channels"],
+        image_channels=config["out_channels"],
         base_channels=base,
         channel_multipliers=tuple(width // base for width in widths),
         blocks_per_level=config["layers_per_block"],
@@ -131,29 +133,34 @@ def from_diffusers(config: Mapping[str, Any]) -> NetworkSettings:
         dropout=config["dropout"],
         norm_groups=config["norm_num_groups"],
     )
-    for key, value in to_diffusers(preset).items():
+    for key, value in to_diffusers(preset, _num_inputs(config)).items():
         if key != "_diffusers_version" and config.get(key, value) != value:
             raise ValueError(f"{key} is {config[key]!r}, and the paper's U-Net has {value!r}")
     return preset
 
 
-def save_network(
-    network: UNet, folder: Path, process: ProcessSettings, prediction: AnyPrediction | None = None
-) -> None:
+def _num_inputs(config: Mapping[str, Any]) -> int:
+    return max(1, config["in_channels"] // config["out_channels"])
+
+
+def save_network(network: UNet, folder: Path, process: ProcessSettings, predictor: Predictor | None = None) -> None:
     """Write a network as ``UNet2DModel.from_pretrained`` reads it, each of the two files atomically.
 
     Args:
         network: the network.
         folder: where.
         process: that it was trained for, which the configuration states.
-        prediction: what it predicts, if that is not the default of its process.
+        predictor: what it predicts; None for the default of its process. Statistics go to a file of their own.
     """
     config, weights = folder / CONFIG_NAME, folder / WEIGHTS_NAME
     with atomic_path(config) as temporary:
-        content = to_diffusers(network.preset) | {PROCESS_KEY: process.model_dump(mode="json")}
-        if prediction is not None:
-            content[PREDICTION_KEY] = PREDICTION.dump_python(prediction, mode="json")
+        content = to_diffusers(network.preset, network.num_inputs) | {PROCESS_KEY: process.model_dump(mode="json")}
+        if predictor and (predictor.statistics or predictor.settings != default_prediction(process)):
+            content[PREDICTION_KEY] = PREDICTION.dump_python(predictor.settings, mode="json")
         temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    if predictor and predictor.statistics:
+        found = {name: torch.as_tensor(part) for name, part in vars(predictor.statistics).items()}
+        save_tensors(found, folder / STATISTICS_NAME, {"format": "pt"})
     save_tensors(network.state_dict(), weights, {"format": "pt"})
 
 
@@ -247,7 +254,7 @@ def copy_weights(folder: Path, network: UNet) -> None:
         UserError: if the folder holds no network, or one of another preset.
     """
     source, _ = _read_network(folder)
-    theirs, ours = to_diffusers(source.preset), to_diffusers(network.preset)
+    theirs, ours = (to_diffusers(one.preset, one.num_inputs) for one in (source, network))
     for key, value in ours.items():
         if theirs[key] != value:
             raise UserError(
@@ -266,7 +273,12 @@ def read_predictor(folder: Path, config: Mapping[str, Any]) -> Predictor | None:
     if (known := config.get(PREDICTION_KEY)) is None:
         return None
     try:
-        return Predictor(PREDICTION.validate_python(known))
+        settings = PREDICTION.validate_python(known)
+        stored = load_file(folder / STATISTICS_NAME) if settings.kind == "whitened" else {}
+        statistics = Statistics(**{name: part.numpy() for name, part in stored.items()}) if stored else None
+        return Predictor(settings, statistics)
+    except (OSError, TypeError, SafetensorError) as error:
+        raise UserError(f"{folder / STATISTICS_NAME}: cannot be read ({error}); train the network again") from None
     except ValidationError:
         raise UserError(
             f"{folder}: {CONFIG_NAME} names no known prediction ({known}); train the network again"
@@ -278,7 +290,7 @@ def _read_network(folder: Path) -> tuple[UNet, dict[str, Any]]:
     try:
         config = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
         with torch.device("meta"):
-            network = UNet(from_diffusers(config))
+            network = UNet(from_diffusers(config), _num_inputs(config))
         weights = read_weights([folder / WEIGHTS_NAME], network.state_dict())
         network.to_empty(device="cpu").load_state_dict(weights)
     except ValidationError as error:

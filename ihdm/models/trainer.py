@@ -117,10 +117,10 @@ class Trainer:
         self.loader = BatchLoader(images, device)
         self.accelerator = accelerator
         self.micro_batch = run.micro_batch or training.batch_size
-        self.predictor = Predictor(experiment.predicted)
+        self.predictor = Predictor.fitted(experiment.predicted, images)
         self.prediction = self.predictor.on(build_process(experiment.process, dataset.image_size, device))
         torch.manual_seed(torch_seed(experiment.seed, "initial weights"))
-        self.unet = build_network(experiment.network)
+        self.unet = build_network(experiment.network, self.predictor.num_inputs)
         self.initial_weights = None
         if initial_weights is not None:
             copy_weights(initial_weights, self.unet)
@@ -210,7 +210,7 @@ class Trainer:
     def averaged_network(self) -> UNet:
         """Return the network with its averaged weights, for evaluation."""
         with torch.device("meta"):
-            network = build_network(self.experiment.network)
+            network = build_network(self.experiment.network, self.predictor.num_inputs)
         network.to_empty(device=self.accelerator.device)
         with torch.no_grad():
             torch._foreach_copy_([*network.parameters()], self.average.weights)

@@ -118,7 +118,7 @@ def train(
                     tracking.show(trainer.step)
             if history and milestones and _is_milestone(trainer.step, run):
                 folder = milestones / f"step{trainer.step}"
-                save_network(trainer.averaged_network(), folder, experiment.process, experiment.prediction)
+                save_network(trainer.averaged_network(), folder, experiment.process, trainer.predictor)
             if trainer.step == experiment.training.steps:
                 break
             loss = trainer.train_step()

@@ -191,16 +191,17 @@ class UNet(nn.Module):
     network as f = 0.
     """
 
-    def __init__(self, preset: NetworkSettings) -> None:
+    def __init__(self, preset: NetworkSettings, num_inputs: int = 1) -> None:
         super().__init__()
         self.preset = preset
+        self.num_inputs = num_inputs
         self.run_block: Callable[..., Any] = _call
         widths, last, num_blocks = preset.widths, len(preset.widths) - 1, preset.blocks_per_level
 
         def attentions(resolution: int, blocks: int) -> int:
             return blocks if resolution in preset.attention_levels else 0
 
-        self.conv_in = InputConvolution(preset.image_channels, widths[0], 3, padding=1)
+        self.conv_in = InputConvolution(num_inputs * preset.image_channels, widths[0], 3, padding=1)
         self.time_embedding = LevelEmbedding(widths[0])
         self.down_blocks, self.up_blocks = nn.ModuleList(), nn.ModuleList()
         skips = [widths[0]]
@@ -226,7 +227,7 @@ class UNet(nn.Module):
                 nn.init.zeros_(module.weight)
                 nn.init.zeros_(module.bias)
 
-    def forward(self, images: Images, levels: Int[Tensor, "batch"]) -> Images:
+    def forward(self, images: Images, levels: Int[Tensor, "batch"]) -> Float[Tensor, "batch _ height width"]:
         """Return f(u, k).
 
         Args:

@@ -20,7 +20,14 @@ from ihdm.portable.card import model_card
 from ihdm.portable.network import load_unet
 from ihdm.portable.pictures import draw
 from ihdm.portable.pipeline import IHDMPipeline
-from ihdm.portable.prior import Prior, StoredCalibration, fit_mixture, keep_coefficients, revealed_share
+from ihdm.portable.prior import (
+    Prior,
+    StoredCalibration,
+    StoredStatistics,
+    fit_mixture,
+    keep_coefficients,
+    revealed_share,
+)
 from ihdm.portable.scheduler import IHDMScheduler
 from ihdm.processes import build_process
 from ihdm.storage.files import atomic_folder, require_replaceable
@@ -32,7 +39,7 @@ CARD_NAME = "README.md"
 SHEET_NAME = "samples.png"
 MARK_NAME = ".snakemake_timestamp"
 """What the workflow puts into every folder that a rule writes."""
-PARTS = ("unet", "scheduler", "prior", "calibration")
+PARTS = ("unet", "scheduler", "prior", "calibration", "statistics")
 PART_ENDINGS = (".json", ".safetensors")
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 """A model on the Hugging Face Hub, ``user/name``."""
@@ -73,7 +80,8 @@ def assemble(
         delta_ratio=sampling.delta_ratio,
         prior_noise=sampling.prior_noise,
     )
-    return IHDMPipeline(unet, scheduler, starts, calibration)
+    statistics = StoredStatistics.of(predictor.statistics) if predictor and predictor.statistics else None
+    return IHDMPipeline(unet, scheduler, starts, calibration, statistics)
 
 
 def require_prior(kind: str) -> PriorKind:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from diffusers import UNet2DModel
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ihdm.config.processes import ProcessSettings
@@ -28,7 +28,7 @@ class _Sample(nn.Module):
         keep_input_precise(unet)
         self.unet = unet
 
-    def forward(self, images: Images, levels: Int[Tensor, "batch"]) -> Images:
+    def forward(self, images: Images, levels: Int[Tensor, "batch"]) -> Float[Tensor, "batch _ height width"]:
         return self.unet(images, levels, return_dict=False)[0]
 
 

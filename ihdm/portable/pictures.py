@@ -54,7 +54,7 @@ def with_sampler(pipeline: IHDMPipeline, sampler: str | None, delta_ratio: float
         if sampler.lstrip().startswith("{"):
             changes |= parse_settings(SamplerSettings, sampler).model_dump()
         elif sampler in NAMED_SAMPLERS:
-            changes |= NAMED_SAMPLERS[sampler].model_dump(include={"coupling", "noise"})
+            changes |= NAMED_SAMPLERS[sampler].model_dump(include={"coupling", "noise"}) | {"order": 1}
         else:
             raise UserError(f"--sampler {sampler}: known are {', '.join(NAMED_SAMPLERS)}, or settings of one as JSON")
     if changes:

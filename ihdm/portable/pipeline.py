@@ -20,8 +20,9 @@ from ihdm.errors import UserError
 from ihdm.heat import Images
 from ihdm.portable.checking import require_agreement, require_weights
 from ihdm.portable.network import as_deblurrer, keep_input_precise
-from ihdm.portable.prior import Prior, StoredCalibration
+from ihdm.portable.prior import Prior, StoredCalibration, StoredStatistics
 from ihdm.portable.scheduler import Generators, IHDMScheduler
+from ihdm.predictions import Predictor
 from ihdm.storage.tensors import require_finite, to_uint8
 
 Callback = Callable[["IHDMPipeline", int, int, dict[str, Tensor]], dict[str, Tensor] | None]
@@ -45,10 +46,11 @@ class IHDMPipeline(DiffusionPipeline):
         scheduler: process and sampler.
         prior: what starts are made of; None for a process that starts from noise alone.
         calibration: what was measured of the network; without it some samplers cannot be used.
+        statistics: of the training images, for networks whose prediction needs them.
     """
 
     model_cpu_offload_seq = "unet"
-    _optional_components = ["prior", "calibration"]  # noqa: RUF012 (diffusers has it so)
+    _optional_components = ["prior", "calibration", "statistics"]  # noqa: RUF012 (diffusers has it so)
 
     def __init__(
         self,
@@ -56,11 +58,14 @@ class IHDMPipeline(DiffusionPipeline):
         scheduler: IHDMScheduler,
         prior: Prior | None = None,
         calibration: StoredCalibration | None = None,
+        statistics: StoredStatistics | None = None,
     ) -> None:
         super().__init__()
         if isinstance(unet, UNet2DModel):
             keep_input_precise(unet)
-        self.register_modules(unet=unet, scheduler=scheduler, prior=prior, calibration=calibration)
+        self.register_modules(
+            unet=unet, scheduler=scheduler, prior=prior, calibration=calibration, statistics=statistics
+        )
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | PathLike[str], **kwargs: Any) -> Self:  # noqa: ANN401
@@ -80,10 +85,17 @@ class IHDMPipeline(DiffusionPipeline):
         return loaded
 
     @property
+    def predictor(self) -> Predictor:
+        """What the network predicts."""
+        if self.statistics is not None:
+            self.scheduler.statistics = self.statistics.table()
+        return self.scheduler.predictor
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         """Channels, height and width."""
         config = self.unet.config
-        return config.in_channels, config.sample_size, config.sample_size
+        return config.out_channels, config.sample_size, config.sample_size
 
     @torch.no_grad()
     def __call__(
@@ -227,7 +239,7 @@ class IHDMPipeline(DiffusionPipeline):
     ) -> Iterator[tuple[int, Images]]:
         """Yield the level and the mean after every step."""
         self._require_float32()
-        network = as_deblurrer(self.unet, precision)
+        network = as_deblurrer(self.unet, precision, self.predictor)
         scheduler = self.scheduler
         scheduler.calibration = self.calibration.table() if self.calibration is not None else None
         scheduler.set_timesteps(evaluations, device=state.device)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ihdm.calibration import Calibration
 from ihdm.errors import UserError
 from ihdm.heat import cosine_basis
+from ihdm.predictions import Statistics
 from ihdm.processes import Process
 from ihdm.seeds import torch_seed
 from ihdm.storage.images import StoredImages
@@ -158,6 +159,33 @@ class StoredCalibration(ModelMixin, ConfigMixin):
         """Return what was measured."""
         arrays = {name: part.double().cpu().numpy() for name, part in self.state_dict().items()}
         return Calibration(**{**arrays, "levels": arrays["levels"].astype(np.int64)})
+
+
+class StoredStatistics(ModelMixin, ConfigMixin):
+    """Statistics of the training images, :class:`~ihdm.predictions.Statistics`, as diffusers stores them.
+
+    Args:
+        channels: of an image.
+        height: of an image in pixels.
+        width: of an image in pixels.
+    """
+
+    @register_to_config
+    def __init__(self, channels: int, height: int, width: int) -> None:
+        super().__init__()
+        self.mean = nn.Buffer(torch.zeros(channels, height, width))
+        self.power = nn.Buffer(torch.zeros(height, width))
+
+    @classmethod
+    def of(cls, statistics: Statistics) -> "StoredStatistics":
+        """Return the stored form of statistics."""
+        found = cls(*statistics.mean.shape)
+        found.load_state_dict({name: torch.as_tensor(part) for name, part in vars(statistics).items()})
+        return found
+
+    def table(self) -> Statistics:
+        """Return the statistics."""
+        return Statistics(**{name: part.cpu().numpy() for name, part in self.state_dict().items()})
 
 
 def surviving(process: Process) -> tuple[int, int]:

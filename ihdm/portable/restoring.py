@@ -112,7 +112,7 @@ def restorer_of(pipeline: IHDMPipeline, evaluations: int | None, seed: int, prec
     process = scheduler.process_for(torch.zeros(1, channels, size, size))
     count = evaluations or len(calibration.levels)
     sampler = posterior_sampler(scheduler.process_settings, count)
-    missing = set(sampler.levels(len(scheduler))) - {0, *calibration.levels.tolist()}
+    missing = set(sampler.levels(scheduler.process_settings)) - {0, *calibration.levels.tolist()}
     if missing:
         raise UserError(
             f"{count} evaluations visit levels at which the network was not measured; take {len(calibration.levels)}"
@@ -121,7 +121,7 @@ def restorer_of(pipeline: IHDMPipeline, evaluations: int | None, seed: int, prec
     if process.settings.starts_from_images and isinstance(pipeline.prior, CoefficientPrior | MixturePrior):
         mean = unblurred(process, pipeline.prior.mean().cpu()).double()
     power = torch.as_tensor(calibration.power) / 4**process.bits_of_range
-    network = from_cpu(as_deblurrer(pipeline.unet, precision, scheduler.predictor), pipeline.device)
+    network = from_cpu(as_deblurrer(pipeline.unet, precision, pipeline.predictor), pipeline.device)
     return Restorer(network, process, calibration, mean, power, sampler, seed)
 
 

@@ -19,7 +19,7 @@ from ihdm.config.processes import SAMPLERS, ProcessSettings, SamplerSettings, de
 from ihdm.config.settings import DeltaRatio, PriorNoise
 from ihdm.errors import UserError
 from ihdm.heat import Images
-from ihdm.predictions import Prediction, Predictor
+from ihdm.predictions import Prediction, Predictor, Statistics
 from ihdm.prior import start_bandwidth
 from ihdm.processes import Process, build_process
 from ihdm.samplers import Step, add_noise, plan_step, take_step
@@ -57,7 +57,8 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         coupling: what a step keeps of the present state; by default that of the process's own sampler.
         noise: what a step adds; by default that of the process's own sampler.
         evaluations: network evaluations for an image: ``"all"`` levels, a number, or ``"K/4"``.
-        spacing: of the levels that are visited.
+        spacing: exponent of the levels that are evaluated; by default 1, and for order 2 that of the process.
+        order: 1, or 2 for DPM-Solver++(2M).
         delta_ratio: δ as a ratio to the noise of the process, for samplers that use it.
         prior_noise: bandwidth of the starts: ``delta``, ``sigma`` or ``none``.
 
@@ -70,7 +71,7 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         ValidationError: if the settings are not valid.
     """
 
-    order = 1
+    order = 1  # of the network's evaluations in a step, in diffusers' words
     init_noise_sigma = 1.0
     has_compatibles = False
 
@@ -82,15 +83,15 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         coupling: str | None = None,
         noise: str | None = None,
         evaluations: int | str = "all",
-        spacing: str = "even",
+        spacing: float | str | None = None,
+        order: int = 1,
         delta_ratio: float = 1.25,
         prior_noise: PriorNoise = "delta",
     ) -> None:
         _PRIOR_NOISE.validate_python(prior_noise)  # it is kept in the configuration
         self.process_settings = _PROCESS.validate_python(dict(process))
-        self.predictor = Predictor(
-            default_prediction(self.process_settings) if prediction is None else PREDICTION.validate_python(prediction)
-        )
+        own = default_prediction(self.process_settings)
+        self.predictor = Predictor(own if prediction is None else PREDICTION.validate_python(prediction))
         own = SAMPLERS[default_sampler(self.process_settings)]
         self.sampler = SamplerSettings.model_validate(
             {
@@ -98,6 +99,7 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
                 "noise": noise or own.noise,
                 "evaluations": evaluations,
                 "spacing": spacing,
+                "order": order,
             }
         )
         self.delta_ratio = _DELTA_RATIO.validate_python(delta_ratio)
@@ -105,6 +107,8 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         self.num_inference_steps: int | None = None
         self.timesteps: Int[Tensor, evaluation]
         self._next: dict[int, int] = {}
+        self._before: dict[int, int] = {}
+        self._estimate: Images | None = None
         # The operators of a size and device, and the steps there, are made once.
         self._predictions: dict[tuple[int, torch.device], Prediction] = {}
         self._steps: dict[tuple[int, int, torch.device, float], Step] = {}
@@ -114,9 +118,10 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         return self.process_settings.num_levels
 
     def _visit(self, sampler: SamplerSettings, device: torch.device | str) -> None:
-        levels = sampler.levels(self.process_settings.num_levels)
+        levels = sampler.levels(self.process_settings)
         self.visited = sampler
         self._next = dict(pairwise(levels))
+        self._before = {level: before for before, level in self._next.items()}
         self._steps = {}
         self.timesteps = torch.as_tensor(levels[:-1], device=device)
 
@@ -147,13 +152,13 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
     def _require_measured(self, sampler: SamplerSettings) -> None:
         num_levels = self.process_settings.num_levels
         measured = set() if self.calibration is None else set(self.calibration.levels.tolist())
-        wanted = set(sampler.levels(num_levels)) - {0}
+        wanted = set(sampler.levels(self.process_settings)) - {0}
         if wanted <= measured:
             return
         counts = [
             count
             for count in range(1, num_levels + 1)
-            if set(sampler.model_copy(update={"evaluations": count}).levels(num_levels)) - {0} <= measured
+            if set(sampler.model_copy(update={"evaluations": count}).levels(self.process_settings)) - {0} <= measured
         ]
         if sampler.noise != "measured":
             counts = sorted({*counts, num_levels})
@@ -178,6 +183,16 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         """Standard deviation of the noise of a start that is a blurred training image."""
         return start_bandwidth(self.config.prior_noise, self.sampler, self.deviation, self.delta)
 
+    @property
+    def statistics(self) -> Statistics | None:
+        """Statistics of the training images, for predictions that need them. A pipeline fills them in."""
+        return self.predictor.statistics
+
+    @statistics.setter
+    def statistics(self, found: Statistics | None) -> None:
+        self.predictor = Predictor(self.predictor.settings, found)
+        self._predictions.clear()
+
     def prediction_for(self, images: Images) -> Prediction:
         """Return what the network predicts for square images of this size, where these are."""
         key = images.shape[-1], images.device
@@ -194,7 +209,13 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         if key not in self._steps:
             calibration = self.calibration if self._is_calibrated(self.visited) else None
             self._steps[key] = plan_step(
-                self.prediction_for(state), self.visited, level, self._next[level], self.delta, calibration
+                self.prediction_for(state),
+                self.visited,
+                level,
+                self._next[level],
+                self.delta,
+                calibration,
+                self._before.get(level),
             )
         return self._steps[key]
 
@@ -245,7 +266,9 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         if level not in self._next:
             raise UserError(f"level {level} is not among the {len(self._next)} that are visited; see timesteps")
         prediction, step = self.prediction_for(sample), self._step_from(level, sample)
-        visit = take_step(prediction, step, sample, prediction.read(model_output, sample, level))
+        before = self._estimate if level in self._before else None
+        visit = take_step(prediction, step, sample, prediction.read(model_output, sample, level), before)
+        self._estimate = visit.estimate
         state = visit.mean
         if self.is_noisy(level, sample):
             if noise is None:

@@ -9,8 +9,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ihdm.config.predictions import AnyPrediction
 from ihdm.heat import Images
 from ihdm.objective import Network, squared_error
+from ihdm.predictions.statistics import Statistics
 from ihdm.processes.process import Process
 
 
@@ -19,6 +21,8 @@ class Prediction(ABC):
 
     Args:
         process: the process.
+        settings: of the prediction.
+        statistics: of the training images, for predictions that need them.
 
     Attributes:
         is_loss_summed: whether the loss of an image is a sum over its pixels and channels; by default it is their mean.
@@ -26,8 +30,10 @@ class Prediction(ABC):
 
     is_loss_summed: bool = False
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, settings: AnyPrediction, statistics: Statistics | None) -> None:
         self.process = process
+        self.settings = settings
+        self.statistics = statistics
 
     # Training.
 

@@ -2,13 +2,28 @@
 
 import torch
 
-from ihdm.config.processes import BlurringSettings, DiffusionSettings, HeatSettings, ProcessSettings
+from ihdm.config.processes import (
+    BlurringSettings,
+    DiffusionSettings,
+    FlowSettings,
+    HeatSettings,
+    ProcessSettings,
+    SoftSettings,
+)
 from ihdm.processes.blurring import Blurring
 from ihdm.processes.diffusion import Diffusion
+from ihdm.processes.flow import Flow
 from ihdm.processes.heat import HeatDissipation
 from ihdm.processes.process import Process
+from ihdm.processes.soft import Soft
 
-PROCESSES = {HeatSettings: HeatDissipation, DiffusionSettings: Diffusion, BlurringSettings: Blurring}
+PROCESSES = {
+    HeatSettings: HeatDissipation,
+    DiffusionSettings: Diffusion,
+    BlurringSettings: Blurring,
+    SoftSettings: Soft,
+    FlowSettings: Flow,
+}
 
 __all__ = ["Process", "build_process"]
 

@@ -60,12 +60,6 @@ class VariancePreserving(Process):
     def deviation(self, level: int) -> float:
         return math.sqrt(-math.expm1(self.log_signal[level]))
 
-    def to_range(self, images: Images) -> Images:
-        return 2 * images - 1
-
-    def from_range(self, images: Images) -> Images:
-        return (images + 1) / 2
-
     def blurred(
         self,
         images: Images,

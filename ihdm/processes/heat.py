@@ -18,11 +18,17 @@ from ihdm.storage.images import StoredImages
 class HeatDissipation(Process):
     """a_k = exp(−Λ t_k) and s_k = σ."""
 
+    settings: HeatSettings
+
     def __init__(self, settings: HeatSettings, height: int, width: int, device: torch.device | str = "cpu") -> None:
         super().__init__(settings, height, width, device)
-        self.sigma = settings.sigma
         self.heat = heat_process(settings, width, device)
         self._eigenvalues = eigenvalues(height, width)
+
+    @property
+    def sigma(self) -> float:
+        """σ, the noise of every level."""
+        return self.settings.sigma
 
     def log_scale(self, level: int) -> Float[np.ndarray, "height width"]:
         return -self._eigenvalues * float(self.heat.blur_sigmas[level]) ** 2 / 2
@@ -51,4 +57,4 @@ class HeatDissipation(Process):
         test: Float[Tensor, "test channel height width"],
         bandwidths: Sequence[float],
     ) -> Float[Tensor, "bandwidths test"]:
-        return prior_kl_bounds(train, test, self.heat, self.sigma, bandwidths)
+        return prior_kl_bounds(train, test, self.heat, self.deviation(self.num_levels), bandwidths)

@@ -32,7 +32,7 @@ class Process(ABC):
         device: where images are.
 
     Attributes:
-        bits_of_range: log₂ of the width of the range that images are brought to; 0 for [0, 1].
+        bits_of_range: log₂ of the width of the range that images are brought to: 0 for [0, 1], and 1 for [−1, 1].
         fades_alike: whether a_k is the same for all DCT modes.
     """
 
@@ -63,16 +63,19 @@ class Process(ABC):
         """Return s_k, in units of the process's range."""
 
     def to_range(self, images: Images) -> Images:
-        """Return r(u) of images in [0, 1]."""
-        return images
+        """Return r(u) of images in [0, 1]: in [−1, 1], or as they are."""
+        return 2 * images - 1 if self.bits_of_range else images
 
     def from_range(self, images: Images) -> Images:
         """Return images in [0, 1] again: the inverse of :meth:`to_range`."""
-        return images
+        return (images + 1) / 2 if self.bits_of_range else images
 
-    @abstractmethod
     def mean(self, images: Images, levels: int | Int[Tensor, "batch"]) -> Images:
         """Return a_k ⊙ r(u₀), the mean of q, for images u₀ in [0, 1] at one level k in 0…K, or each at its own."""
+        numbers = [levels] if isinstance(levels, int) else levels.tolist()
+        scales = np.stack([np.broadcast_to(np.exp(self.log_scale(k)), (1, self.height, self.width)) for k in numbers])
+        scales = torch.as_tensor(scales, dtype=torch.float32, device=self.device)
+        return self.inverse(scales * self.transform(self.to_range(images)))
 
     def draw(self, images: Images, levels: Int[Tensor, "batch"], noise: Images) -> Images:
         """Return a draw u_k of q.

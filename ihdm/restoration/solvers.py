@@ -76,7 +76,7 @@ class Restorer:
             trust: factor on the variances that the network was measured to leave; above 1 the measurement counts more.
         """
         variances = {0: self.power}
-        for level in self.sampler.levels(self.process.num_levels)[:-1]:
+        for level in self.sampler.levels(self.process.settings)[:-1]:
             variances[level] = trust * torch.as_tensor(self.calibration.at(level).residual) / self.unit**2
         return Conditioners(measurement, variances)
 
@@ -105,7 +105,7 @@ class Restorer:
         """
         process, prediction, (height, width) = self.process, self.prediction, self.mean.shape[1:]
         shape, size = (len(self.mean), height, width), measured.shape[1] * measured.shape[2]
-        levels = self.sampler.levels(process.num_levels)
+        levels = self.sampler.levels(process.settings)
         noise = conditioners.measurement.noise
 
         def draws(level: int) -> tuple[Images, Measured, Images]:
@@ -264,7 +264,7 @@ def first_level(process: Process, sampler: SamplerSettings, width: float, shift:
             f"a blur of {width:g} pixels is wider than the process's own, {process.blur_sigma(process.num_levels):g}, "
             "so that no state is as blurred; take the posterior"
         )
-    visited = sorted(sampler.levels(process.num_levels))[1:]
+    visited = sorted(sampler.levels(process.settings))[1:]
     place = next(at for at, level in enumerate(visited) if _is_as_blurred(process, level, width))
     return visited[min(place + shift, len(visited) - 1)]
 

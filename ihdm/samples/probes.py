@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from ihdm.config.processes import SamplerSettings
+from ihdm.config.processes import ProcessSettings, SamplerSettings
 from ihdm.predictions import prediction_of
 from ihdm.samplers import Visit
 from ihdm.samples.generation import Chain, even_size, filled_batches
@@ -26,10 +26,10 @@ GRID = 3
 """Gradients are of GRID × GRID output pixels, spread over the image."""
 
 
-def stage_levels(sampler: SamplerSettings, num_levels: int, count: int) -> list[int]:
+def stage_levels(sampler: SamplerSettings, process: ProcessSettings, count: int) -> list[int]:
     """Return up to ``count`` of the levels that a sampler visits, about evenly spaced, from K down to 0."""
-    visited = np.asarray(sampler.levels(num_levels))
-    evenly = np.rint(np.linspace(0, num_levels, count))
+    visited = np.asarray(sampler.levels(process))
+    evenly = np.rint(np.linspace(0, process.num_levels, count))
     nearest = visited[np.abs(visited[:, None] - evenly).argmin(axis=0)]
     return sorted({int(level) for level in nearest}, reverse=True)
 
@@ -127,7 +127,7 @@ def trees(
     report: Report = lambda _done: None,
 ) -> Trees:
     """Generate 2^splits samples from each start, whose paths split in two at evenly spaced levels (paper, figure 7)."""
-    levels = stage_levels(sampler, chain.process.num_levels, num_splits + 1)[:-1]
+    levels = stage_levels(sampler, chain.process.settings, num_splits + 1)[:-1]
     size = 1 << len(levels)
     parts: list[Images] = []
     shown: dict[int, list[Images]] = {level: [] for level in levels}
@@ -174,9 +174,9 @@ def trajectories(
     report: Report = lambda _done: None,
 ) -> Trajectories:
     """Generate samples, and keep what their states were on the way."""
-    num_levels = chain.process.num_levels
-    levels = stage_levels(sampler, num_levels, num_stages)
-    edges = stage_levels(sampler, num_levels, num_ranges + 1)
+    process = chain.process.settings
+    levels = stage_levels(sampler, process, num_stages)
+    edges = stage_levels(sampler, process, num_ranges + 1)
     states: dict[int, list[Images]] = {level: [] for level in levels}
     estimates: dict[int, list[Images]] = {level: [] for level in levels[:-1]}
     sums: list[list[Images]] = [[] for _ in edges[1:]]
@@ -228,7 +228,7 @@ def gradients(
 ) -> Gradients:
     """Differentiate the network at states that generation passes through (paper, figure 11)."""
     process, prediction = chain.process, prediction_of(chain.network, chain.process)
-    levels = stage_levels(sampler, process.num_levels, NUM_STAGES_OF_GRADIENTS + 1)[:-1]
+    levels = stage_levels(sampler, process.settings, NUM_STAGES_OF_GRADIENTS + 1)[:-1]
     rows, columns = (size * np.arange(1, GRID + 1) // (GRID + 1) for size in (process.height, process.width))
     pixels = np.array([(row, column) for row in rows for column in columns])
     numbers = list(range(num_images))

@@ -18,6 +18,7 @@ from ihdm.measures.errors import error_settings
 from ihdm.measures.joints import joint_settings
 from ihdm.measures.likelihood import likelihood_settings
 from ihdm.measures.memorisation import memorisation_settings
+from ihdm.measures.samples import distance_settings
 from ihdm.metrics.distance import measure_distances
 from ihdm.metrics.estimates import Estimate
 from ihdm.metrics.moments import Moments
@@ -519,7 +520,7 @@ def test_as_few_images_as_are_allowed_can_be_compared(plain, num_images, num_nei
         return measure_distances(features, reference, Moments.of(reference), settings)
 
     if message is None:
-        assert parse_config(plain).distance.num_images == (num_images,)
+        assert distance_settings(Run(parse_config(plain), "digits")).num_images == (num_images,)
         assert {"frechet_distance", "precision", "coverage"} <= compare().keys()
     else:
         assert message in mistakes(plain)

@@ -34,23 +34,27 @@ BLURRING = BlurringSettings(kind="blurring", num_levels=40, blur_sigma_max=4.0)
     ],
 )
 def test_levels_are_spread_from_the_last_one_to_the_image(evaluations, num_levels, levels):
-    assert SamplerSettings(evaluations=evaluations).levels(num_levels) == levels
+    assert SamplerSettings(evaluations=evaluations).levels(heat(num_levels)) == levels
+
+
+def heat(num_levels):
+    return HeatSettings(kind="heat", sigma=0.01, num_levels=num_levels, blur_sigma_max=4.0)
 
 
 def test_quadratic_levels_are_denser_towards_the_image():
-    assert SamplerSettings(evaluations=4, spacing="quadratic").levels(1000) == (1000, 562, 250, 62, 0)
+    assert SamplerSettings(evaluations=4, spacing=2.0).levels(heat(1000)) == (1000, 562, 250, 62, 0)
     # Where a square falls short of its number, as it does near the image, every level is visited.
-    assert SamplerSettings(evaluations=20, spacing="quadratic").levels(40)[-8:] == (7, 6, 5, 4, 3, 2, 1, 0)
+    assert SamplerSettings(evaluations=20, spacing=2.0).levels(heat(40))[-8:] == (7, 6, 5, 4, 3, 2, 1, 0)
 
 
 @given(
     evaluations=st.one_of(st.integers(1, 1200), st.integers(1, 9).map("K/{}".format), st.just("all")),
-    spacing=st.sampled_from(["even", "quadratic"]),
+    spacing=st.sampled_from([None, 0.3, 0.7, 1.0, 2.0, 3.0]),
     num_levels=st.integers(1, 1000),
 )
 def test_as_many_levels_are_visited_as_there_are_evaluations(evaluations, spacing, num_levels):
     sampler = SamplerSettings(evaluations=evaluations, spacing=spacing)
-    levels = sampler.levels(num_levels)
+    levels = sampler.levels(heat(num_levels))
     assert (levels[0], levels[-1]) == (num_levels, 0)
     assert list(levels) == sorted(set(levels), reverse=True)
     assert len(levels) - 1 == sampler.num_evaluations(num_levels) <= num_levels

@@ -39,7 +39,7 @@ def study(process, samplers, counts, ratios=(1.0, 2.0)):
     )
     built = build_process(process, 8)
     every = [with_evaluations(sampler, count) for sampler in settings.samplers.values() for count in counts]
-    levels = sorted({level for sampler in every for level in sampler.levels(built.num_levels)} - {0})
+    levels = sorted({level for sampler in every for level in sampler.levels(built.settings)} - {0})
     calibration = measure(nothing, built, dequantise(IMAGES), levels, 1, 16)
     extractor = CosineFeatures(8)
     features = extract(extractor, IMAGES)

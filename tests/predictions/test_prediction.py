@@ -3,20 +3,33 @@
 import numpy as np
 import pytest
 import torch
+from scipy.fft import idctn
 
-from ihdm.config.predictions import NoiseSettings, ResidualSettings
-from ihdm.config.processes import BlurringSettings, DiffusionSettings, HeatSettings
-from ihdm.predictions import Predictor, prediction_of
+from ihdm.config.predictions import NoiseSettings, ResidualSettings, WhitenedSettings
+from ihdm.config.processes import BlurringSettings, DiffusionSettings, FlowSettings, HeatSettings, SoftSettings
+from ihdm.metrics.spectrum import radial_frequencies
+from ihdm.predictions import Predictor, Statistics, prediction_of
+from ihdm.predictions.statistics import smoothed
+from ihdm.predictions.whitened import Whitened
 from ihdm.processes import build_process
+from ihdm.storage.tensors import to_tensor
 
 SIZE, CHANNELS = 8, 2
 PROCESSES = {
     "heat": HeatSettings(kind="heat", sigma=0.02, num_levels=30, blur_sigma_max=3.0),
     "diffusion": DiffusionSettings(kind="diffusion", num_levels=30),
     "blurring": BlurringSettings(kind="blurring", num_levels=30, blur_sigma_max=3.0),
+    "soft": SoftSettings(kind="soft", num_levels=30, blur_sigma_max=3.0),
+    "flow": FlowSettings(kind="flow", num_levels=30),
 }
-PREDICTORS = {"residual": Predictor(ResidualSettings()), "noise": Predictor(NoiseSettings())}
-OWN = {"heat": "residual", "diffusion": "noise", "blurring": "noise"}
+STORED = np.random.default_rng(0).integers(0, 256, (50, SIZE, SIZE, CHANNELS), dtype=np.uint8)
+PREDICTORS = {
+    "residual": Predictor(ResidualSettings()),
+    "noise": Predictor(NoiseSettings()),
+    "whitened": Predictor.fitted(WhitenedSettings(), STORED),
+    "whitened-bound": Predictor.fitted(WhitenedSettings(leaps=1, floor=1e-3, image=True), STORED),
+    "whitened-leaps": Predictor.fitted(WhitenedSettings(leaps=8), STORED),
+}
 
 
 @pytest.fixture(params=[(process, kind) for process in PROCESSES for kind in PREDICTORS], ids="-".join)
@@ -49,9 +62,11 @@ def test_a_network_that_is_exact_has_no_loss_and_the_reference_as_its_estimate(p
 
 
 def _solve(prediction, noisy, levels, target):
-    """Return the output that is as good as the target: what is compared is linear in the output, mode by mode."""
+    """Return the output that meets the target: what is compared is linear in it, in pixels or mode by mode."""
     zero = prediction.compared(torch.zeros_like(noisy), noisy, levels)
-    return target - zero if prediction.is_loss_summed else target
+    if not isinstance(prediction, Whitened):
+        return target - zero
+    return prediction.process.inverse(target / prediction._levels(levels).weight)
 
 
 def test_what_an_untrained_network_costs_is_known(prediction):
@@ -77,4 +92,67 @@ def test_the_loss_of_noise_is_its_mean_squared_error(kind):
 @pytest.mark.parametrize("process", PROCESSES)
 def test_a_function_that_says_nothing_predicts_the_default_of_its_process(process):
     built = build_process(PROCESSES[process], SIZE)
-    assert type(prediction_of(lambda u, _: u, built)) is type(PREDICTORS[OWN[process]].on(built))
+    expected = built.settings.own_prediction
+    if expected == "whitened":
+        with pytest.raises(ValueError, match="needs the statistics"):
+            prediction_of(lambda u, _: u, built)
+        return
+    assert type(prediction_of(lambda u, _: u, built)) is type(PREDICTORS[expected].on(built))
+
+
+def gaussian_images(count, power):
+    """Return stored images whose DCT modes are independent and have this power."""
+    rng = np.random.default_rng(1)
+    coefficients = rng.standard_normal((count, SIZE, SIZE, 1)) * np.sqrt(power)[..., None]
+    pixels = idctn(coefficients, axes=(1, 2), norm="ortho") + 0.5
+    return np.clip(np.rint(255 * pixels), 0, 255).astype(np.uint8)
+
+
+def test_statistics_are_the_mean_and_power_of_the_images():
+    power = 0.02 * np.exp(-radial_frequencies(SIZE, SIZE))
+    found = Statistics.of(gaussian_images(4000, power))
+    np.testing.assert_allclose(found.mean, 0.5, atol=0.02)
+    inner = (slice(2, 7), slice(2, 7))
+    np.testing.assert_allclose(found.power[inner], power[inner], rtol=0.15)
+
+
+def test_power_that_is_smooth_stays_as_it_is():
+    np.testing.assert_allclose(smoothed(np.full((SIZE, SIZE), 0.3)), 0.3)
+    rough = np.random.default_rng(0).exponential(size=(16, 16))
+    rings = smoothed(rough)
+    np.testing.assert_allclose(rings, rings.T)  # it depends on the radial frequency alone
+    assert np.log(rings).std() < np.log(rough).std() / 3
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_whitened_inputs_have_unit_variance_in_every_mode_at_every_level(process):
+    stored = gaussian_images(3000, 0.02 * np.exp(-radial_frequencies(SIZE, SIZE)))
+    prediction = Predictor.fitted(WhitenedSettings(), stored).on(build_process(PROCESSES[process], SIZE))
+    pictures = to_tensor(stored)
+    for level in (1, 15, 30):
+        levels = torch.full((len(pictures),), level)
+        draws = torch.randn(pictures.shape, generator=torch.Generator().manual_seed(level))
+        seen = prediction.network_input(prediction.process.draw(pictures, levels, draws), levels)
+        variance = prediction.process.transform(seen).var(dim=(0, 1))
+        assert float((variance.log().abs()).median()) < 0.15
+        # An output of zero is the exact answer for Gaussian images: α x̃ + β ε and α ε − β x̃ are independent.
+        estimate = prediction.process.transform(prediction.raw_estimate(lambda u, _: 0 * u, seen, level))
+        assert estimate.isfinite().all()
+
+
+def test_the_image_beside_the_whitened_input_comes_in_further_channels():
+    prediction = PREDICTORS["whitened-bound"].on(build_process(PROCESSES["heat"], SIZE))
+    seen = prediction.network_input(images(), torch.full((4,), 7))
+    assert PREDICTORS["whitened-bound"].num_inputs == 2
+    assert torch.equal(seen[:, CHANNELS:], images())
+
+
+def test_weights_of_the_loss_are_the_gain_of_the_bound():
+    """Heat: ½ (a_{k−1}² − a_k²) P / n_k², and one where that is more; but something for modes that are kept."""
+    process = build_process(PROCESSES["heat"], SIZE)
+    prediction = PREDICTORS["whitened-bound"].on(process)
+    power, level = np.maximum(PREDICTORS["whitened-bound"].statistics.power, 1e-3), 12
+    sharper, scale = (np.exp(2 * process.log_scale(one)) for one in (level - 1, level))
+    gain = (sharper - scale) * power / (scale * power + process.sigma**2) / 2
+    np.testing.assert_allclose(prediction._weight(level), np.clip(gain, 0.01, 1), rtol=1e-6)
+    assert (prediction._weight(1) == 1).all()

@@ -66,7 +66,7 @@ def visited_states(process, sampler, network):
 def worst_step(process, scheduler, sampler, step):
     """Return the largest difference, at any level, between a step of the family and the scheduler's."""
     network = wavy_network(process)
-    states, levels = visited_states(process, sampler, network), sampler.levels(process.num_levels)
+    states, levels = visited_states(process, sampler, network), sampler.levels(process.settings)
     scheduler.set_timesteps(len(levels) - 1)
     assert [int(timestep) + 1 for timestep in scheduler.timesteps] == list(levels[:-1])
     differences = []

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from ihdm.config.processes import BlurringSettings, DiffusionSettings, HeatSettings
+from ihdm.config.processes import BlurringSettings, DiffusionSettings, FlowSettings, HeatSettings, SoftSettings
 from ihdm.processes import build_process
 
 SIZE = 8
@@ -13,6 +13,8 @@ SETTINGS = {
     "heat": HeatSettings(kind="heat", sigma=0.02, num_levels=30, blur_sigma_max=3.0),
     "diffusion": DiffusionSettings(kind="diffusion", num_levels=30),
     "blurring": BlurringSettings(kind="blurring", num_levels=30, blur_sigma_max=3.0),
+    "soft": SoftSettings(kind="soft", num_levels=30, blur_sigma_max=3.0),
+    "flow": FlowSettings(kind="flow", num_levels=30),
 }
 
 
@@ -77,14 +79,14 @@ def test_a_start_depends_on_its_own_number_alone(process):
     assert origins.shape == (3,)
 
 
-@pytest.mark.parametrize("kind", ["diffusion", "blurring"])
+@pytest.mark.parametrize("kind", ["diffusion", "blurring", "flow"])
 def test_starts_are_standard_normal_and_of_no_image(kind):
     drawn, origins = starts(build_process(SETTINGS[kind], SIZE), range(200))
     assert stats.kstest(drawn.numpy().ravel(), "norm").pvalue > 1e-3
     assert (origins == -1).all()
 
 
-@pytest.mark.parametrize("kind", ["diffusion", "blurring"])
+@pytest.mark.parametrize("kind", ["diffusion", "blurring", "flow"])
 def test_the_prior_term_is_that_of_two_gaussians(kind):
     process = build_process(SETTINGS[kind], SIZE)
     found = process.prior_kl([images()], images(), [0.1, 0.2])
@@ -95,3 +97,22 @@ def test_the_prior_term_is_that_of_two_gaussians(kind):
     ).sum(dim=(1, 2, 3))
     for row in found:
         torch.testing.assert_close(row, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_soft_diffusion_has_the_blur_of_heat_and_geometric_noise():
+    soft, heat = (build_process(SETTINGS[kind], SIZE) for kind in ("soft", "heat"))
+    for level in (1, 15, 30):
+        np.testing.assert_array_equal(soft.log_scale(level), heat.log_scale(level))
+    noise = [soft.deviation(level) for level in range(1, 31)]
+    np.testing.assert_allclose([noise[0], noise[-1]], [0.01, 0.1])
+    np.testing.assert_allclose(np.diff(np.log(noise)), np.log(10) / 29)
+
+
+def test_flow_is_a_straight_path_that_blurs():
+    flow, level = build_process(SETTINGS["flow"], SIZE), 12
+    time = 1 - level / 30
+    scale = np.exp(flow.log_scale(level))
+    assert scale[0, 0] == pytest.approx(time)
+    assert scale[2, 3] == pytest.approx(time ** (1 + (np.pi / SIZE) ** 2 * (2**2 + 3**2) / 2))
+    assert flow.deviation(level) == pytest.approx(1 - time)
+    assert 0 < np.exp(flow.log_scale(30)).min() < np.exp(flow.log_scale(30)).max() < 1e-3

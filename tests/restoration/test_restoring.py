@@ -46,6 +46,7 @@ def test_the_process_is_on_the_cpu_and_the_network_where_the_pipeline_is(restore
         calibration=SimpleNamespace(table=lambda: made.calibration),
         scheduler=IHDMScheduler({"kind": "diffusion", "num_levels": 25, "clip": False}),
         image_shape=(1, SIZE, SIZE),
+        predictor=None,
         device=torch.device("meta"),
         unet=torch.nn.Identity(),
         prior=None,

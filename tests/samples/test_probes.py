@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.special import softmax
 
-from ihdm.config.processes import ANCESTRAL, DDIM, PAPER
+from ihdm.config.processes import ANCESTRAL, DDIM, PAPER, HeatSettings
 from ihdm.config.stages import SamplingSettings
 from ihdm.errors import UserError
 from ihdm.samples.generation import Chain, filled_batches, generate
@@ -42,11 +42,15 @@ def test_batches_are_all_of_one_size_and_hold_everything_once():
     assert [place for count, filled in batches for place in filled[:count]] == list(range(10))
 
 
+def heat(num_levels):
+    return HeatSettings(kind="heat", sigma=0.01, num_levels=num_levels, blur_sigma_max=4.0)
+
+
 def test_stages_are_levels_that_are_visited_from_the_start_to_the_image():
-    assert stage_levels(PAPER, 6, 100) == [6, 5, 4, 3, 2, 1, 0]
-    assert stage_levels(PAPER, 40, 5) == [40, 30, 20, 10, 0]
+    assert stage_levels(PAPER, heat(6), 100) == [6, 5, 4, 3, 2, 1, 0]
+    assert stage_levels(PAPER, heat(40), 5) == [40, 30, 20, 10, 0]
     few = ANCESTRAL.model_copy(update={"evaluations": 3})
-    assert stage_levels(few, 1000, 9) == [1000, 667, 333, 0]
+    assert stage_levels(few, heat(1000), 9) == [1000, 667, 333, 0]
 
 
 @pytest.mark.parametrize(
