@@ -1,6 +1,6 @@
 """Settings of predictions: what a network sees, and what it predicts."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, TypeAdapter
 
@@ -53,23 +53,27 @@ def _by_name(value: AnyPrediction | PredictionName) -> AnyPrediction:
 
 
 def _shortest(value: AnyPrediction) -> str | dict[str, object]:
-    return value.kind if value == KINDS[value.kind]() else value.model_dump()
+    return value.model_dump() if isinstance(value, WhitenedSettings) and value != WhitenedSettings() else value.kind
 
 
-PredictionSettings = Annotated[
-    PredictionName | WhitenedSettings,
-    BeforeValidator(lambda value: _shortest(value) if isinstance(value, AnyPrediction) else value),
-    AfterValidator(_by_name),
-    PlainSerializer(_shortest),
-]
-"""Settings of a prediction; those that have their defaults are written as a name."""
+if TYPE_CHECKING:
+    PredictionSettings = AnyPrediction
+    OwnPrediction = AnyPrediction | None
+else:
+    PredictionSettings = Annotated[
+        PredictionName | WhitenedSettings,
+        BeforeValidator(lambda value: _shortest(value) if isinstance(value, AnyPrediction) else value),
+        AfterValidator(_by_name),
+        PlainSerializer(_shortest),
+    ]
+    """Settings of a prediction; those that have their defaults are written as a name."""
+    OwnPrediction = Annotated[
+        PredictionSettings | None,
+        Field(
+            exclude_if=lambda value: value is None,
+            description="what the network predicts, by default `residual` for heat, `noise` for diffusion and "
+            "blurring, and `whitened` for soft and flow",
+        ),
+    ]
+    """The same, or None for the default of the process, which is then left out of JSON."""
 PREDICTION: TypeAdapter[AnyPrediction] = TypeAdapter(PredictionSettings)
-OwnPrediction = Annotated[
-    PredictionSettings | None,
-    Field(
-        exclude_if=lambda value: value is None,
-        description="what the network predicts, by default `residual` for heat, `noise` for diffusion and "
-        "blurring, and `whitened` for soft and flow",
-    ),
-]
-"""Settings of a prediction, None for that which networks of a process have by default; it is then left out of JSON."""

@@ -90,8 +90,8 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
     ) -> None:
         _PRIOR_NOISE.validate_python(prior_noise)  # it is kept in the configuration
         self.process_settings = _PROCESS.validate_python(dict(process))
-        own = default_prediction(self.process_settings)
-        self.predictor = Predictor(own if prediction is None else PREDICTION.validate_python(prediction))
+        given = None if prediction is None else PREDICTION.validate_python(prediction)
+        self.predictor = Predictor(given or default_prediction(self.process_settings))
         own = SAMPLERS[default_sampler(self.process_settings)]
         self.sampler = SamplerSettings.model_validate(
             {

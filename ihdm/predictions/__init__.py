@@ -1,5 +1,6 @@
 """What networks predict: a file and a class for each prediction, with its settings in ``ihdm.config.predictions``."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ihdm.config.predictions import AnyPrediction, NoiseSettings, ResidualSettings, WhitenedSettings
@@ -13,7 +14,11 @@ from ihdm.predictions.whitened import Whitened
 from ihdm.processes.process import Process
 from ihdm.storage.images import StoredImages
 
-PREDICTIONS = {ResidualSettings: Residual, NoiseSettings: Noise, WhitenedSettings: Whitened}
+PREDICTIONS: dict[type[AnyPrediction], Callable[..., Prediction]] = {
+    ResidualSettings: Residual,
+    NoiseSettings: Noise,
+    WhitenedSettings: Whitened,
+}
 
 __all__ = ["Prediction", "Predictor", "Statistics", "prediction_of"]
 
@@ -42,8 +47,7 @@ class Predictor:
 
     def on(self, process: Process) -> Prediction:
         """Return the prediction for images of a process."""
-        prediction: Prediction = PREDICTIONS[type(self.settings)](process, self.settings, self.statistics)
-        return prediction
+        return PREDICTIONS[type(self.settings)](process, self.settings, self.statistics)
 
 
 def prediction_of(network: Network | None, process: Process) -> Prediction:

@@ -73,9 +73,10 @@ class Process(ABC):
     def mean(self, images: Images, levels: int | Int[Tensor, "batch"]) -> Images:
         """Return a_k ⊙ r(u₀), the mean of q, for images u₀ in [0, 1] at one level k in 0…K, or each at its own."""
         numbers = [levels] if isinstance(levels, int) else levels.tolist()
-        scales = np.stack([np.broadcast_to(np.exp(self.log_scale(k)), (1, self.height, self.width)) for k in numbers])
-        scales = torch.as_tensor(scales, dtype=torch.float32, device=self.device)
-        return self.inverse(scales * self.transform(self.to_range(images)))
+        shape = 1, self.height, self.width
+        scales = np.stack([np.broadcast_to(np.exp(self.log_scale(number)), shape) for number in numbers])
+        left = torch.as_tensor(scales, dtype=torch.float32, device=self.device)
+        return self.inverse(left * self.transform(self.to_range(images)))
 
     def draw(self, images: Images, levels: Int[Tensor, "batch"], noise: Images) -> Images:
         """Return a draw u_k of q.

@@ -83,7 +83,7 @@ MEASURED = {
         "metrics_joints",
         "models_calibration",
     )
-    for name in ("digits", "digits_diffusion", "digits_diffusion-num_train40")
+    for name in ("digits", "digits_diffusion", "digits_diffusion-num_train40", "digits_whitened")
 } | {"metrics_evaluations digits", "metrics_restoration digits"}
 
 
@@ -124,7 +124,7 @@ def test_one_more_swept_value_leaves_all_others_as_they_are(path, value, added, 
 
 @pytest.mark.parametrize(
     ("scale", "networks"),
-    [("config.yaml", 18), ("workflow/config/desk.yaml", 14), ("workflow/config/quick.yaml", 19)],
+    [("config.yaml", 18), ("workflow/config/desk.yaml", 14), ("workflow/config/quick.yaml", 23)],
 )
 def test_scales_train_so_many_networks(scale, networks):
     assert sum(variant.is_trained for variant in read_config(ROOT / scale).variants.values()) == networks
