@@ -134,15 +134,27 @@ def datasets(config: Config, *, natural: bool = False) -> Iterator[Subject]:
 
 
 def experiments(config: Config, *kinds: str) -> Iterator[Subject]:
-    """Yield the experiments of these kinds of process, without what is swept of them."""
+    """Yield the experiments of these kinds of process and their published prediction, without what is swept of them."""
     for name, variant in config.variants.items():
-        if variant.swept is None and variant.experiment.process.kind in kinds:
+        experiment = variant.experiment
+        if variant.swept is None and experiment.process.kind in kinds and experiment.prediction is None:
             yield (name,)
 
 
 def heat_experiments(config: Config) -> Iterator[Subject]:
     """Yield the experiments of heat, without what is swept of them."""
     return experiments(config, "heat")
+
+
+def whitened_pairs(config: Config) -> Iterator[Subject]:
+    """Yield each heat experiment with whitened prediction, with that of the paper's prediction and equal training."""
+    for name, variant in config.variants.items():
+        ours = variant.experiment
+        if variant.swept is None and ours.process.kind == "heat" and ours.predicted.kind == "whitened":
+            for (other,) in heat_experiments(config):
+                theirs = config.variants[other].experiment.model_copy(update={"prediction": ours.prediction})
+                if theirs == ours:
+                    yield name, other
 
 
 def rivals(config: Config) -> Iterator[Subject]:
@@ -157,4 +169,6 @@ def are_rivals(heat: Variant, other: Variant) -> bool:
     """Tell whether another experiment is a diffusion that had the same images, network and training."""
     ours, theirs = heat.experiment, other.experiment
     same = heat.dataset == other.dataset and ours.network == theirs.network and ours.num_train == theirs.num_train
-    return same and theirs.process.kind == "diffusion" and ours.training == theirs.training
+    return (
+        same and theirs.process.kind == "diffusion" and theirs.prediction is None and ours.training == theirs.training
+    )

@@ -44,7 +44,7 @@ class HeatSettings(ProcessBase):
     starts_from_images: ClassVar[bool] = True
     own_prediction: ClassVar[PredictionName] = "residual"
     loses_modes: ClassVar[bool] = True
-    spacing: ClassVar[float] = 0.7
+    spacing: ClassVar[float] = 0.5
 
     kind: Literal["heat"] = Field(description=KIND)
     sigma: NoiseWidth = Field(description="training noise σ, in units of the image range [0, 1]")

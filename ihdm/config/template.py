@@ -78,12 +78,12 @@ def _lines(settings: Settings, indent: str, *, is_given: bool) -> Iterator[str]:
         value, stands = getattr(settings, key), is_given and key in settings.model_fields_set
         if not indent:
             yield ""
-        is_block = isinstance(value, Settings | dict)
+        is_block = isinstance(value, Settings | dict) and isinstance(plain[key], dict)
         said = field.description or str(value.__doc__).partition("\n")[0]
         said += "" if is_block else f" ({allowed(schemas[key]).replace('`', '')})"
         yield from textwrap.wrap(said, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
         start = f"{indent}{'' if stands else '#'}{key}:"
-        if isinstance(value, Settings):
+        if isinstance(value, Settings) and isinstance(plain[key], dict):
             yield start
             yield from _lines(value, f"{indent}  ", is_given=stands)
         elif isinstance(value, dict) and any(isinstance(part, Settings) for part in value.values()):
