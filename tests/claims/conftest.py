@@ -198,7 +198,7 @@ def evaluations(value: float, error: float) -> Tables:
 
 
 def whitened(value: float, error: float) -> Tables:
-    """The second-order sampler has the value at K/8 and K/4, the paper's one at all levels, by default and at best δ."""
+    """The second-order sampler has the value at K/8 and K/4, the paper's has 1 at K, by default and at best δ."""
     named = {"metric": "kernel_distance", "extractor": "dct64"}
     rows = [("digits_whitened", "second", count, value) for count in (5, 10)]
     rows += [("digits_whitened", "second", 40, 9.0), ("digits", "paper", 40, 1.0), ("digits", "paper_best", 40, 1.0)]
