@@ -143,7 +143,8 @@ def test_the_workflow_plans_and_makes_them(copy):
     assert (copy / made).exists()
     code = (
         "from ihdm.claims.ledger import check; from ihdm.config.reading import read_config; import pandas as pd;"
-        "table = pd.DataFrame([{'dataset': 'squares', 'quantity': 'alpha', 'value': 0.1, 'standard_error': 0.01}]);"
+        "row = {'dataset': 'squares', 'quantity': 'alpha', 'n': 9, 'value': 0.1, 'standard_error': 0.01};"
+        "table = pd.DataFrame([row]);"
         "config = read_config('workflow/config/smoke.yaml');"
         "print(check({'data_spectrum': table}, config).set_index('id').loc['squares_are_flat', 'verdict'])"
     )

@@ -303,14 +303,11 @@ def gaussian_ratios(
     sigma = process.deviation(level)
     clean = process.transform(process.to_range(images)).double().square().mean(dim=(0, 1)).cpu().numpy()
     signal = (np.exp(2 * np.broadcast_to(process.log_scale(level), clean.shape)) * clean).ravel()[1:]
-    exact = signal + sigma**2
-    power, kept = exact, np.zeros_like(exact)
-    for number in range(num_steps):
-        power = (signal / exact) ** 2 * power + (delta_ratio * sigma) ** 2
-        if number >= num_steps // 2:
-            kept += power / (num_steps - num_steps // 2)
+    powers = [signal + sigma**2]
+    for _ in range(num_steps):
+        powers.append((signal / powers[0]) ** 2 * powers[-1] + (delta_ratio * sigma) ** 2)
     inside = annulus_members(process.height, process.width, NUM_WIDE_ANNULI)
-    return (kept @ inside) / (exact @ inside)
+    return (np.mean(powers[1 + num_steps // 2 :], axis=0) @ inside) / (powers[0] @ inside)
 
 
 def step_scale(prediction: Prediction, level: int) -> Float[np.ndarray, "height width"]:
@@ -349,10 +346,10 @@ def _row(
     part: str,
     num_levels: int,
     n: int,
-    estimate: Estimate,
+    value: Estimate,
     level: int | None = None,
-    delta_ratio: float | None = None,
+    ratio: float | None = None,
     band: str = "",
 ) -> dict[str, object]:
-    named = {"part": part, "num_levels": num_levels, "level": level, "delta_ratio": delta_ratio, "band": band, "n": n}
-    return {**named, **estimate.columns()}
+    named = {"part": part, "num_levels": num_levels, "level": level, "delta_ratio": ratio, "band": band, "n": n}
+    return {**named, **value.columns()}

@@ -69,11 +69,13 @@ def require_agreement(pipeline: "IHDMPipeline", name: str) -> None:
         UserError: if they are not.
     """
     config, scheduler = pipeline.unet.config, pipeline.scheduler
-    size, channels = config.sample_size, config.in_channels
-    if not isinstance(size, int) or size < 1 or channels not in (1, 3) or config.out_channels != channels:
+    size, channels = config.sample_size, config.out_channels
+    # A network can see the noisy image in further channels.
+    fits = config.in_channels in (channels, 2 * channels)
+    if not isinstance(size, int) or size < 1 or channels not in (1, 3) or not fits:
         raise UserError(
             f"{name}: unet/config.json describes no network for square images of 1 or 3 channels: sample_size {size}, "
-            f"in_channels {channels}, out_channels {config.out_channels}; download or export the pipeline again"
+            f"in_channels {config.in_channels}, out_channels {channels}; download or export the pipeline again"
         )
     sizes = {
         "prior": {"channels": channels, "height": size, "width": size},

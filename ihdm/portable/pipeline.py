@@ -243,13 +243,15 @@ class IHDMPipeline(DiffusionPipeline):
         scheduler = self.scheduler
         scheduler.calibration = self.calibration.table() if self.calibration is not None else None
         scheduler.set_timesteps(evaluations, device=state.device)
-        visited = [*scheduler.timesteps.tolist(), 0]
+        visited, estimate = [*scheduler.timesteps.tolist(), 0], None
         with self.progress_bar(total=len(visited) - 1) as progress:
             for number, (level, next_level) in enumerate(pairwise(visited)):
                 levels = torch.full((len(state),), level, device=state.device)
                 output = network(scheduler.scale_model_input(state, level), levels)
                 noise = draw() if scheduler.is_noisy(level, state) else None
+                scheduler.previous_estimate = estimate  # of this batch: others may be on their way too
                 step = scheduler.step(output, level, state, noise=noise)
+                estimate = step.estimate
                 state = step.prev_sample
                 if callback:
                     changed = callback(self, number, level, {"latents": state, "mean": step.mean}) or {}

@@ -108,7 +108,7 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         self.timesteps: Int[Tensor, evaluation]
         self._next: dict[int, int] = {}
         self._before: dict[int, int] = {}
-        self._estimate: Images | None = None
+        self.previous_estimate: Images | None = None
         # The operators of a size and device, and the steps there, are made once.
         self._predictions: dict[tuple[int, torch.device], Prediction] = {}
         self._steps: dict[tuple[int, int, torch.device, float], Step] = {}
@@ -266,9 +266,9 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         if level not in self._next:
             raise UserError(f"level {level} is not among the {len(self._next)} that are visited; see timesteps")
         prediction, step = self.prediction_for(sample), self._step_from(level, sample)
-        before = self._estimate if level in self._before else None
+        before = self.previous_estimate if level in self._before and self.visited.order == 2 else None
         visit = take_step(prediction, step, sample, prediction.read(model_output, sample, level), before)
-        self._estimate = visit.estimate
+        self.previous_estimate = visit.estimate
         state = visit.mean
         if self.is_noisy(level, sample):
             if noise is None:

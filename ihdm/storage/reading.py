@@ -113,10 +113,11 @@ def _require_as_recorded(path: Path) -> None:
     """Refuse a file that its record describes otherwise, as one that was cut short or edited."""
     try:
         outputs = json.loads(path.with_suffix(".meta.json").read_text(encoding="utf-8"))["outputs"]
-        recorded = {Path(name).name: digest for name, digest in outputs.items()}
+        # One record can be of files of one name in several folders, and results can be moved.
+        recorded = {Path(name).parts[-2:]: digest for name, digest in outputs.items()}
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return  # no record of this file alone
-    if path.name in recorded and recorded[path.name] != sha256(path):
+    if recorded.get(path.resolve().parts[-2:]) not in (None, sha256(path)):
         raise UserError(f"{path}: is not the file that {path.stem}.meta.json describes; {ADVICE}")
 
 

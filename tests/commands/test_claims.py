@@ -17,7 +17,7 @@ QUICK = ROOT / "workflow/config/quick.yaml"
 def tables(tmp_path):
     folder = tmp_path / "quick/metrics"
     folder.mkdir(parents=True)
-    row = {"experiment": "digits", "band": "order", "value": 1.0, "standard_error": 0.01}
+    row = {"experiment": "digits_diffusion", "band": "order", "n": 9, "value": 1.0, "standard_error": 0.01}
     pd.DataFrame([row]).to_csv(folder / "generation.csv", index=False)
     pd.DataFrame({"experiment": ["digits"]}).to_csv(folder / "unknown.csv", index=False)
     return folder
@@ -28,9 +28,11 @@ def test_verdicts_are_written_as_table_text_and_json_with_a_record(ihdm, tables,
     ihdm("claims", "check", "--settings", QUICK, "--joint", tables / "generation.csv", "--output", output)
     table = pd.read_csv(output / "claims.csv")
     run = table[table["verdict"] != "not run"]
-    assert run[["id", "experiment", "verdict"]].to_numpy().tolist() == [["coarse_to_fine", "digits", "reproduced"]]
+    assert run[["id", "experiment", "verdict"]].to_numpy().tolist() == [
+        ["coarse_to_fine", "digits_diffusion", "reproduced"]
+    ]
     assert json.loads((output / "claims.json").read_text())["tested"] == 1
-    assert "1 tests were made: 1 reproduced" in (output / "claims.md").read_text()
+    assert "1 tests: 1 reproduced" in (output / "claims.md").read_text()
     record = read_record(output / "claims.meta.json")
     assert record["command"] == "claims check"
     assert len(record["outputs"]) == 3
