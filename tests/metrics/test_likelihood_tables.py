@@ -20,6 +20,7 @@ from ihdm.config.settings import HeatSettings
 from ihdm.config.stages import ErrorSettings, LikelihoodSettings
 from ihdm.heat import HeatProcess, cosine_basis, decay, heat_process
 from ihdm.likelihood import best_deltas, prior_kl_bounds, squared_distances, transition_terms
+from ihdm.measures import reported
 from ihdm.measures.sweep import SweptExperiment, SweptExperiments
 from ihdm.metrics.heldout import errors_of, held_out_errors
 from ihdm.metrics.likelihood import bound_images, cost_rows
