@@ -22,6 +22,7 @@ from ihdm.__main__ import app
 from ihdm.config.experiments import NetworkSettings
 from ihdm.heat import HeatProcess, blur_schedule
 from ihdm.likelihood import prior_kl_bound
+from ihdm.measures import reported
 from ihdm.models.network import build_network
 
 ROOT = Path(__file__).parents[1]

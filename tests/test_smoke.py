@@ -39,7 +39,7 @@ def test_everything_is_there(smoke_results):
     likelihood = pd.read_csv(smoke_results / "metrics/likelihood.csv")
     paper = likelihood[(likelihood["joint"] == "independent") & (likelihood["variance"] == "one")]
     assert (paper["delta_ratio"].dropna() > 0).all()  # δ = 0 has none
-    assert set(likelihood["experiment"]) == {"digits"}  # the others have no measures
+    assert set(likelihood["experiment"]) == {"digits", "digits_whitened"}  # the others have no measures
     sweep = pd.read_csv(smoke_results / "metrics/sweep.csv")
     assert (sweep["reference"].fillna("none") == np.where(sweep["metric"] == "bits_per_dim", "none", "training")).all()
     page = (smoke_results / "report/index.html").read_text()

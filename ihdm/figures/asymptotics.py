@@ -6,12 +6,11 @@ Look at: How near the lines come to the dotted one as K grows. Table: [asymptoti
 import numpy as np
 import pandas as pd
 
-from ihdm.figures import Axes, Figure, Input, Inputs
+from ihdm.figures import Axes, Figure, Inputs
+from ihdm.measures import measured
 from ihdm.storage.reading import read_table
 
-INPUTS = {
-    "asymptotics": Input("metrics/asymptotics/{experiment}.csv", lambda run: run.variant.experiment.has_paper_bound)
-}
+INPUTS = {"asymptotics": measured("asymptotics")}
 
 TITLES = ("loss, all levels", "network: loss", "toy: power", "network: power")
 

@@ -343,13 +343,7 @@ def _noise(batch: slice, like: Images, seed: int, purpose: str, level: int, draw
 
 
 def _row(
-    part: str,
-    num_levels: int,
-    n: int,
-    value: Estimate,
-    level: int | None = None,
-    ratio: float | None = None,
-    band: str = "",
+    part: str, num_levels: int, n: int, value: Estimate, level: int | None = None, ratio: float = np.nan, band: str = ""
 ) -> dict[str, object]:
     named = {"part": part, "num_levels": num_levels, "level": level, "delta_ratio": ratio, "band": band, "n": n}
     return {**named, **value.columns()}
