@@ -131,8 +131,10 @@ def _compute(job: Job, files: dict[str, Path], outputs: dict[str, Path], setting
     ):
         if inception:
             files["inception"] = inception
-        for measure in job.members.values():
-            for role, result in measure.compute(files, chosen).items():
+        # Nothing is written until all of it could be computed.
+        found = [measure.compute(files, chosen) for measure in job.members.values()]
+        for results in found:
+            for role, result in results.items():
                 _write(result, labels, outputs[role])
 
 

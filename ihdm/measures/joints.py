@@ -1,6 +1,6 @@
 """Bound −log p of the test images by the independent and the Markov joint, with one variance, one a level or more.
 
-Variances were measured on training images (``metrics calibration``).
+Variances were measured on training images (``models calibrate``).
 """
 
 from ihdm.config.processes import observed_levels

@@ -128,7 +128,8 @@ def decision(**changes: object) -> dict[str, object]:
         "id": "best", "claim": "The best δ lies above σ.", "experiment": "digits", "verdict": "reproduced",
         "value": 1.5, "low": 1.25, "high": 2.0, "rule": "interval above 1", "paper": "figure 8",
         "table": "metrics/distance.csv", "reason": "Beyond σ itself.", "holm": True, "ours": False,
-        "how_to_rerun": "snakemake one", "reference": "",
+        "how_to_rerun": "snakemake one", "reference": "", "kind": "finding", "rule_set": "before results",
+        "trainings": 1,
     } | changes  # fmt: skip
 
 
