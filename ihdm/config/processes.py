@@ -87,6 +87,7 @@ class SoftSettings(HeatSettings):
 
     has_constant_noise: ClassVar[bool] = False
     own_prediction: ClassVar[PredictionName] = "whitened"
+    spacing: ClassVar[float] = 0.7
 
     kind: Literal["soft"] = Field(description=KIND)  # type: ignore[assignment]
     sigma: NoiseWidth = Field(default=0.01, description="noise at level 1, in units of the image range [0, 1]")
@@ -139,8 +140,8 @@ class SamplerSettings(Settings):
         default=None,
         exclude_if=lambda value: value is None,
         description="exponent p of the levels that are evaluated, K (i/n)^p: 1 is even, larger ones are denser "
-        "towards the image; by default 1, and for order 2 that of the process: 0.7 for heat and soft, 1.4 for flow, 2 "
-        "for others",
+        "towards the image; by default 1, and for order 2 that of the process: 0.5 for heat, 0.7 for soft, 1.4 for "
+        "flow, 2 for others",
     )
     order: Literal[1, 2] = Field(
         default=1,
