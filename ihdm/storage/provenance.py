@@ -91,11 +91,15 @@ def is_stale(meta: Path) -> bool:
 def was_made_with(meta: Path, settings: BaseModel) -> bool:
     """Tell whether a result is there, with a record that can be read, and was made with these settings.
 
-    Settings that came since are taken to have been at their defaults.
+    Settings that came since are taken to have been at their defaults; what else the record holds, as how a network was
+    trained,
+    does not count.
     """
     try:
-        return type(settings).model_validate_json(json.dumps(read_record(meta)["settings"])) == settings
-    except (ValueError, UserError):
+        recorded = read_record(meta)["settings"]
+        known = {name: value for name, value in recorded.items() if name in type(settings).model_fields}
+        return type(settings).model_validate_json(json.dumps(known)) == settings
+    except (ValueError, AttributeError, UserError):
         return False
 
 
