@@ -91,9 +91,8 @@ def is_stale(meta: Path) -> bool:
 def was_made_with(meta: Path, settings: BaseModel) -> bool:
     """Tell whether a result is there, with a record that can be read, and was made with these settings.
 
-    Settings that came since are taken to have been at their defaults; what else the record holds, as how a network was
-    trained,
-    does not count.
+    Settings that came since are taken to have been at their defaults; other values of the record, as how a
+    training ran, do not count.
     """
     try:
         recorded = read_record(meta)["settings"]
