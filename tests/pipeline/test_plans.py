@@ -34,7 +34,7 @@ def test_initial_weights_are_trained_first_and_references_are_named(tmp_path, sn
     )  # fmt: skip
     assert (planned.jobs["data"], planned.jobs["models"]) == (1, 2)
     assert planned.text.count(f"--initial-weights {folder}/models/digits") == 1
-    assert "--label dataset=digits --label reference=training" in planned.text
+    assert '"dataset": "digits", "reference": "training"' in planned.text
 
 
 @pytest.mark.parametrize("profile", ["workstation", "slurm"])
@@ -48,7 +48,7 @@ def test_every_profile_can_be_planned_with(profile, tmp_path, snakemake):
         )  # fmt: skip
         assert planned.status == 0, planned.text
         of_trainings = re.findall(r"^rule models:$.*?^    resources: (.*?)$", planned.text, re.MULTILINE | re.DOTALL)
-        assert len(of_trainings) == 3
+        assert len(of_trainings) == 4
         return dict(item.split("=", 1) for item in of_trainings[0].split(", "))
 
     one, two, many = resources(1), resources(2), resources(1000)
