@@ -65,7 +65,7 @@ def test_no_edit_trains_again_or_prepares_data_again(smoke_results, snakemake, c
     )  # fmt: skip
     jobs = snakemake(smoke_results, "-n", checkout=checkout).jobs
     assert jobs["samples"] == 5
-    assert jobs["metrics_errors"] == 1
+    assert jobs["metrics_errors"] == 2
     assert not {"models", "data"} & jobs.keys()
     # Nothing has to be done for this file, and still the outdated network is reported.
     again = snakemake(smoke_results, smoke_results / "data/digits/train.npy", checkout=checkout)
