@@ -81,7 +81,7 @@ CLAIMS = (
         subjects=_networks,
         measure=_radius,
         decision=Below(1.0),
-        reason="More local is a smaller distance. Errors of the stages, which share images, are averaged.",
+        reason="More local is a smaller distance. Stages share images and are averaged image by image.",
     ),
     Claim(
         id="more_data_efficient",

@@ -30,9 +30,12 @@ ADVICE = "give the right file, or delete it and run the stage that makes it agai
 
 
 TEXT_COLUMNS = frozenset(
-    ("dataset", "experiment", "base", "swept", "sampler", "set", "metric", "extractor", "extractor_sha256", "reference")
+    (
+        *("dataset", "experiment", "base", "swept", "sampler", "set", "metric", "extractor", "extractor_sha256"),
+        *("reference", "error_parts"),
+    )
 )
-"""Columns of names, which can look like numbers."""
+"""Columns of text, which can look like numbers."""
 NUMBER_COLUMNS = frozenset(
     ("value", "standard_error", "low", "high", "delta_ratio", "bits_per_dim", "null", "fraction", "frequency")
 )
