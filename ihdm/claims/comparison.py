@@ -1,5 +1,7 @@
 """Heat against diffusion of equal data, network and training."""
 
+from collections.abc import Callable
+
 from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import Above, Below, Measured, mean
 from ihdm.claims.evidence import Evidence, NotRunError, Subject, quality, rivals
@@ -21,16 +23,26 @@ def _steps(evidence: Evidence, subject: Subject) -> list[Measured]:
     def largest_step(name: str) -> Measured:
         return evidence.one("interpolation", experiment=name, space="pixels", quantity="largest_step")
 
-    heat, rival = (evidence.over_trainings(name, largest_step) for name in subject)
-    return [heat.over(rival)]
+    return [_ratio(evidence, subject, largest_step)]
+
+
+def _ratio(evidence: Evidence, subject: Subject, measure: Callable[[str], Measured]) -> Measured:
+    """Return heat's value over diffusion's.
+
+    Raises:
+        NotRunError: if one of them is zero, so that the ratio has no error.
+    """
+    heat, rival = (evidence.over_trainings(name, measure) for name in subject)
+    if min(heat.value, rival.value) <= 0:
+        raise NotRunError
+    return heat.over(rival)
 
 
 def _radius(evidence: Evidence, subject: Subject) -> list[Measured]:
     def radius(name: str) -> Measured:
         return mean(evidence.each("input_gradients", experiment=name, output="residual", quantity="effective_radius"))
 
-    heat, rival = (evidence.over_trainings(name, radius) for name in subject)
-    return [heat.over(rival)]
+    return [_ratio(evidence, subject, radius)]
 
 
 def _distances(evidence: Evidence, subject: Subject) -> list[Measured]:
