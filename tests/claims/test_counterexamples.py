@@ -193,7 +193,7 @@ def gradients_of(network: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], 
 
 
 def looking_everywhere(_: Patch) -> Tables:
-    """Heat's adds the mean of the image, diffusion's takes what a pixel has beyond a hundredth of the mean for noise."""
+    """Heat's adds the mean of the image; diffusion's takes what a pixel has beyond a part of the mean for noise."""
     far = gradients_of(lambda images, levels: 0.1 * images.mean(dim=(2, 3), keepdim=True) + 0 * images, "digits")
     near = gradients_of(lambda u, _: 0.1 * u - 0.001 * u.mean(dim=(2, 3), keepdim=True), "digits_diffusion")
     return {"input_gradients": pd.concat([far, near])}
