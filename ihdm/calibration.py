@@ -1,7 +1,7 @@
 """What a trained network was measured to do: how its estimate of the image must be scaled, and what it leaves open.
 
 At each level k and DCT mode, the image's coefficient x is regressed on the network's estimate m on training images:
-x ≈ gain m + offset, with the residual variance that a step's noise must make up for. One table serves all leaps from k.
+x ≈ gain m + offset, with the residual variance that a step's noise must make up for. One table serves all steps from k.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -124,7 +124,7 @@ def measure(
     Args:
         network: the network of the process.
         process: the process.
-        images: training images in [0, 1], dequantised.
+        images: training images in [0, 1], dequantized.
         levels: where to measure, in 1…K.
         seed: of the noise, which each image has of its own at each level.
         batch_size: images at a time.
@@ -145,14 +145,14 @@ def measure(
                 for first in range(0, len(images), batch_size)
             ]
         )
-        centre, spread = estimates.mean(axis=(0, 1)), estimates.var(axis=(0, 1))
-        covariance = ((clean - mean) * (estimates - centre)).mean(axis=(0, 1))
+        center, spread = estimates.mean(axis=(0, 1)), estimates.var(axis=(0, 1))
+        covariance = ((clean - mean) * (estimates - center)).mean(axis=(0, 1))
         correlated = covariance**2 * len(images) > SIGNIFICANT**2 * power * spread
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             exact = np.exp(-np.asarray(process.log_scale(prediction.reference(level)), dtype=np.float64))
             gain = np.where(correlated, np.clip(covariance / spread, 0, exact), 0.0)
         residual = np.maximum(power - 2 * gain * covariance + gain**2 * spread, 0.0)
-        parts.append((gain, mean - gain * centre, residual))
+        parts.append((gain, mean - gain * center, residual))
         report(done)
     gains, offsets, residuals = (np.stack(part) for part in zip(*parts, strict=True))
     return Calibration(np.asarray(levels), gains, offsets, residuals, power)

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import Above, Below, Measured, mean
-from ihdm.claims.evidence import Evidence, NotRunError, Subject, quality, rivals
+from ihdm.claims.evidence import Evidence, NotRunError, Subject, baselines, quality
 from ihdm.config.scale import Config
 
 
 def _networks(config: Config) -> list[Subject]:
     """Return the pairs of networks, each diffusion by its own sampler."""
-    return [(heat, rival) for heat, rival in rivals(config) if config.variants[rival].swept is None]
+    return [(heat, baseline) for heat, baseline in baselines(config) if config.variants[baseline].swept is None]
 
 
 def _trained_on_few(config: Config) -> list[Subject]:
@@ -32,10 +32,10 @@ def _ratio(evidence: Evidence, subject: Subject, measure: Callable[[str], Measur
     Raises:
         NotRunError: if one of them is zero, so that the ratio has no error.
     """
-    heat, rival = (evidence.over_trainings(name, measure) for name in subject)
-    if min(heat.value, rival.value) <= 0:
+    heat, baseline = (evidence.over_trainings(name, measure) for name in subject)
+    if min(heat.value, baseline.value) <= 0:
         raise NotRunError
-    return heat.over(rival)
+    return heat.over(baseline)
 
 
 def _radius(evidence: Evidence, subject: Subject) -> list[Measured]:
@@ -46,13 +46,13 @@ def _radius(evidence: Evidence, subject: Subject) -> list[Measured]:
 
 
 def _distances(evidence: Evidence, subject: Subject) -> list[Measured]:
-    heat, rival = (evidence.over_trainings(name, evidence.distance) for name in subject)
-    return [heat.minus(rival)]
+    heat, baseline = (evidence.over_trainings(name, evidence.distance) for name in subject)
+    return [heat.minus(baseline)]
 
 
 def _losses(evidence: Evidence, subject: Subject) -> list[Measured]:
-    heat, rival = (_loss(evidence, subject, base) for base in subject)
-    return [heat.minus(rival)]
+    heat, baseline = (_loss(evidence, subject, base) for base in subject)
+    return [heat.minus(baseline)]
 
 
 def _loss(evidence: Evidence, pair: Subject, base: str) -> Measured:
@@ -79,7 +79,7 @@ CLAIMS = (
         paper="the figure of interpolations",
         table="interpolation",
         quantity="largest step over the mean one, in pixels, heat's over diffusion's",
-        subjects=rivals,
+        subjects=baselines,
         measure=_steps,
         decision=Below(1.0),
         reason="A way that jumps has one step larger than the others; smoother is a smaller largest step.",
@@ -113,7 +113,7 @@ CLAIMS = (
         paper="published FIDs on CIFAR-10",
         table="distance",
         quantity="distance of samples from training images, heat's less diffusion's",
-        subjects=rivals,
+        subjects=baselines,
         measure=_distances,
         decision=Above(0.0),
         reason="The sign is the claim; the size depends on budget and data.",

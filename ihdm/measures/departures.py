@@ -60,7 +60,7 @@ def departure_table(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each departure and measure."""
     return pd.DataFrame(
         {
@@ -103,7 +103,7 @@ MEASURE = Measure(
                 "difference": "variant less described",
                 "standard_error": "of the paired difference: both sides share starts and noise, image by image",
             },
-            summarise=summarise,
+            summarize=summarize,
             rows="What does it change to do as the released code does? One row for each departure and measure.",
             notes=(
                 "Null: a difference of 0. For `levels` another network is trained, and the error holds nothing of what "

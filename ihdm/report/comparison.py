@@ -40,7 +40,7 @@ class Comparison:
 
     @property
     def moved(self) -> pd.DataFrame:
-        """The rows that moved beyond their joint uncertainty."""
+        """The rows that moved beyond their combined uncertainty."""
         return self.rows[self.rows["moved"]]
 
     @property
@@ -93,18 +93,18 @@ def compare(first: tuple[str, pd.DataFrame], second: tuple[str, pd.DataFrame]) -
     (first_name, one), (second_name, other) = first, second
     keys = [*KEYS, *(key for key in MORE_KEYS if key in one.columns and key in other.columns)]
     parts = [table.drop_duplicates(keys, keep=False)[[*keys, "value", "standard_error"]] for table in (one, other)]
-    joint = parts[0].merge(parts[1], on=keys, suffixes=("_first", "_second"))
+    merged = parts[0].merge(parts[1], on=keys, suffixes=("_first", "_second"))
     kinds = [key for key in ("set", "metric", "extractor") if key in keys]
-    joint = joint.merge(seed_spread(pd.concat([one, other]).drop_duplicates(keys), keys, kinds), on=kinds, how="left")
-    joint["spread"] = joint["spread"].where(joint["experiment"].notna()).fillna(0.0)
-    squares = [joint[f"standard_error_{run}"] ** 2 + (joint["spread"] * joint[f"value_{run}"]) ** 2
+    merged = merged.merge(seed_spread(pd.concat([one, other]).drop_duplicates(keys), keys, kinds), on=kinds, how="left")
+    merged["spread"] = merged["spread"].where(merged["experiment"].notna()).fillna(0.0)
+    squares = [merged[f"standard_error_{run}"] ** 2 + (merged["spread"] * merged[f"value_{run}"]) ** 2
                for run in ("first", "second")]  # fmt: skip
     error = sum(squares) ** 0.5
-    difference = joint["value_second"] - joint["value_first"]
+    difference = merged["value_second"] - merged["value_first"]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(difference == 0, 0.0, difference / error)
-    joint = joint.assign(difference=difference, error=error, ratio=ratio, moved=np.abs(ratio) > NORMAL_95)
-    rows = joint[error.notna() & difference.notna()]
+    merged = merged.assign(difference=difference, error=error, ratio=ratio, moved=np.abs(ratio) > NORMAL_95)
+    rows = merged[error.notna() & difference.notna()]
     if rows.empty:
         raise UserError(
             f"{second_name} has no measure in common with {first_name} that has a value and an error in both; compare "

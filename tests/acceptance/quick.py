@@ -15,7 +15,7 @@ import yaml
 
 from ihdm.claims import CLAIMS
 from ihdm.claims.evidence import deciding, measured
-from ihdm.metrics.memorisation import nearest_distances
+from ihdm.metrics.memorization import nearest_distances
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results/quick"

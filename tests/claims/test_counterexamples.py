@@ -31,18 +31,18 @@ from ihdm.metrics.distance import distance_rows, held_out_rows
 from ihdm.metrics.evaluations import SampledSet, study_row
 from ihdm.metrics.features import CosineFeatures, StoredFeatures, extract
 from ihdm.metrics.generation import generation_rows
-from ihdm.metrics.heldout import dequantise, held_out_errors
+from ihdm.metrics.heldout import dequantize, held_out_errors
 from ihdm.metrics.hierarchy import hierarchy_rows
 from ihdm.metrics.joints import joint_rows
 from ihdm.metrics.likelihood import bound_images, likelihood_rows
-from ihdm.metrics.memorisation import memorisation_rows
+from ihdm.metrics.memorization import memorization_rows
 from ihdm.metrics.minimum import distance_minimum, fine_ratios, likelihood_minimum
 from ihdm.metrics.moments import Moments
 from ihdm.metrics.spectrum import MeanPower, band_rows
 from ihdm.processes import build_process
 from ihdm.runs import Run
+from ihdm.samples.diagnostics import gradients
 from ihdm.samples.generation import Chain
-from ihdm.samples.probes import gradients
 
 QUICK = read_config(Path(__file__).parents[2] / "workflow/config/quick.yaml")
 HEAT = QUICK.variants["digits"].experiment.process
@@ -89,9 +89,7 @@ MOMENTS = Moments.of(REFERENCE[:])
 
 
 def distances(images: np.ndarray) -> list[dict[str, object]]:
-    settings = DistanceSettings(
-        num_images=(len(images),), num_resamples=20, num_neighbours=3, extrapolate=False, seed=0
-    )
+    settings = DistanceSettings(num_images=(len(images),), num_resamples=20, num_neighbors=3, extrapolate=False, seed=0)
     return distance_rows({"samples": features(images)}, REFERENCE, MOMENTS, settings)
 
 
@@ -261,7 +259,7 @@ def late_splits_decide(_: Patch) -> Tables:
 def copies(_: Patch) -> Tables:
     points = {name: part.reshape(len(part), -1) for name, part in
               {"samples": REAL[:100], "test": OTHERS[:100], "train": REAL}.items()}  # fmt: skip
-    return {"memorisation": labeled(memorisation_rows({("pixels", "0"): points}), experiment="digits")}
+    return {"memorisation": labeled(memorization_rows({("pixels", "0"): points}), experiment="digits")}
 
 
 def toys() -> Tables:
@@ -288,7 +286,7 @@ def steps_of_the_paper(patch: Patch) -> Tables:
 
 def chains_without_network(_: Patch) -> Tables:
     """With f = 0 repeated steps blur on, and keep the noise."""
-    process, clean = build_process(HEAT, SIZE), dequantise(TEST)
+    process, clean = build_process(HEAT, SIZE), dequantize(TEST)
     measured = calibration.measure(nothing, process, clean, range(1, 41), 0, 60)
     rows = asymptotics.network_rows(
         nothing, process, measured, clean, levels=[10], visited=[10, 20, 30, 40], langevin_levels=[10, 20],
@@ -324,7 +322,7 @@ def departing(setting: str) -> Callable[[Patch], Tables]:
 def calibrated_elsewhere(_: Patch) -> Tables:
     """The Markov joint has the variances that were measured on images without contrast."""
     flat = stored(0.5 + 0.01 * np.random.default_rng(7).standard_normal((50, SIZE, SIZE)))
-    measured = calibration.measure(nothing, build_process(HEAT, SIZE), dequantise(flat), range(1, 41), 0, 50)
+    measured = calibration.measure(nothing, build_process(HEAT, SIZE), dequantize(flat), range(1, 41), 0, 50)
     joints = JointSettings(process=HEAT, seed=0, levels=tuple(range(1, 41)), num_images=len(TEST), micro_batch=60,
                            delta_ratios=(1.25,), bandwidth_ratio=1.25)  # fmt: skip
     errors = held_out_errors(nothing, TEST, ErrorSettings(process=HEAT, seed=0, num_images=len(TEST), micro_batch=60))
