@@ -93,11 +93,12 @@ def endless(folder, start):
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def test_sigint_to_snakemake_alone_ends_its_jobs(endless, folder):
-    """Within seconds, and with the state of the training saved, as when a terminal sends it to all."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_snakemake_alone_ends_its_jobs(endless, folder, number):
+    """Within seconds, and with the state of the training saved; `docker stop` and systemd send SIGTERM."""
     jobs = psutil.Process(endless.pid).children(recursive=True)
     assert any("train" in job.cmdline() for job in jobs)
-    endless.send_signal(signal.SIGINT)
+    endless.send_signal(number)
     assert endless.wait(timeout=20) != 0
     assert not any(job.is_running() for job in jobs)
     assert (folder / "state/models/digits/state.safetensors").exists()
