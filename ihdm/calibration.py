@@ -20,6 +20,7 @@ from ihdm.predictions import prediction_of
 from ihdm.processes.process import Process
 from ihdm.processes.settings import require_process
 from ihdm.seeds import generator
+from ihdm.storage.arrays import save_arrays
 from ihdm.storage.reading import read_archive
 from ihdm.storage.tensors import require_finite
 
@@ -69,7 +70,7 @@ class Calibration:
 
     def save(self, path: Path, process: ProcessSettings) -> None:
         """Write it as .npz, with the process that it is of."""
-        np.savez(path, **asdict(self), process=process.model_dump_json())
+        save_arrays(path, **asdict(self), process=process.model_dump_json())
 
     @classmethod
     def read(cls, path: Path, process: ProcessSettings) -> "Calibration":

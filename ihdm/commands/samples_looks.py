@@ -15,6 +15,7 @@ from ihdm.commands.sampling import (
     sampled_from,
 )
 from ihdm.config.reading import parse_settings
+from ihdm.storage.arrays import save_array, save_arrays
 from ihdm.storage.files import atomic_path
 from ihdm.storage.provenance import record
 
@@ -85,7 +86,7 @@ def sequence(
             for level in kept
         ]
         with atomic_path(output) as temporary:
-            np.savez(
+            save_arrays(
                 temporary,
                 levels=np.array(kept),
                 forward=np.stack(forward_stages(sampling.process, to_tensor(originals), kept, sampling.seed), axis=1),
@@ -141,7 +142,7 @@ def grid(
                 progress.update(batch.first + len(batch.images))
         crossed = np.concatenate(parts)
         with atomic_path(output) as temporary:
-            np.save(temporary, crossed.reshape(starts, noises, *crossed.shape[1:]), allow_pickle=False)
+            save_array(temporary, crossed.reshape(starts, noises, *crossed.shape[1:]))
 
 
 @app.command()
@@ -214,7 +215,7 @@ def probe(
             },
         }  # fmt: skip
         with atomic_path(output / names[0]) as temporary:
-            np.save(temporary, between, allow_pickle=False)
+            save_array(temporary, between)
         for name, content in arrays.items():
             with atomic_path(output / name) as temporary:
-                np.savez(temporary, **content)
+                save_arrays(temporary, **content)

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from ihdm.errors import UserError
 from ihdm.metrics.features import Features
 from ihdm.metrics.frechet import Gaussian
 from ihdm.metrics.kernel import mean_over_pairs
+from ihdm.storage.arrays import save_arrays
 from ihdm.storage.reading import read_archive
 
 
@@ -30,7 +29,7 @@ class Moments:
 
     def save(self, path: Path, features_sha256: str) -> None:
         """Write the moments as .npz, with the SHA-256 of the file of features that they are of."""
-        np.savez(
+        save_arrays(
             path,
             mean=self.gaussian.mean,
             root=self.gaussian.root,

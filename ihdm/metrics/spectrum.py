@@ -14,6 +14,7 @@ from jaxtyping import Float
 from ihdm.errors import UserError
 from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, mean_estimate
 from ihdm.metrics.spectral_distance import spectral_distance
+from ihdm.storage.arrays import save_arrays
 from ihdm.storage.images import StoredImages
 from ihdm.storage.reading import read_archive
 
@@ -126,7 +127,7 @@ class MeanPower:
 
     def save(self, path: Path) -> None:
         """Write the mean power as .npz."""
-        np.savez(path, bands=self.bands, annuli=self.annuli, size=np.array(self.size))
+        save_arrays(path, bands=self.bands, annuli=self.annuli, size=np.array(self.size))
 
     @classmethod
     def read(cls, path: Path) -> "MeanPower":
