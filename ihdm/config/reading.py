@@ -133,9 +133,8 @@ def _message(detail: "ErrorDetails") -> str:
             return "a kind is needed"
         return f"there is no such kind; known are {detail['ctx']['expected_tags']}"
     if isinstance(given, str) and kind in ("float_type", "int_type", "bool_type"):
-        return (
-            f"{shown(given)} is text where a {'truth value' if kind == 'bool_type' else 'number'} belongs{_hint(given)}"
-        )
+        expected = "truth value" if kind == "bool_type" else "number"
+        return f"{shown(given)} is text where a {expected} belongs{_hint(given)}"
     if kind in ("model_type", "dict_type"):
         return f"a block of settings belongs here, not {shown(given)}"
     if kind == "tuple_type":
