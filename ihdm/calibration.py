@@ -73,16 +73,22 @@ class Calibration:
         save_arrays(path, **asdict(self), process=process.model_dump_json())
 
     @classmethod
-    def read(cls, path: Path, process: ProcessSettings) -> "Calibration":
+    def read(cls, path: Path, process: ProcessSettings, image_size: int) -> "Calibration":
         """Read a stored one.
 
         Raises:
-            UserError: if the file holds none, or that of another process.
+            UserError: if the file holds none, or that of another process or of images of another size.
         """
         names = [field.name for field in fields(cls)]
         stored = read_archive(path, [*names, "process"])
         require_process(str(path), str(stored["process"]), process)
         require_valid(str(path), stored, process.num_levels)
+        if stored["power"].shape != (image_size, image_size):
+            found = "×".join(map(str, stored["power"].shape))
+            raise UserError(
+                f"{path}: was measured on images of {found}, not {image_size}×{image_size}; run `models calibrate` "
+                "again"
+            )
         return cls(**{name: stored[name] for name in names})
 
 

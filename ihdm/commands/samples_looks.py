@@ -68,7 +68,7 @@ def sequence(
                 sampling.model_copy(update={"micro_batch": even_size(rows, sampling.micro_batch)}),
                 starts=numbers,
                 noises=numbers,
-                calibration=needed_calibration(sampling, model),
+                calibration=needed_calibration(sampling, model, images),
                 keep_levels=kept,
                 device=device,
             )
@@ -134,7 +134,7 @@ def grid(
                 sampling.model_copy(update={"micro_batch": size}),
                 starts=[start for start, _ in pairs],
                 noises=[noise for _, noise in pairs],
-                calibration=needed_calibration(sampling, model),
+                calibration=needed_calibration(sampling, model, images),
                 device=device,
             ):
                 batch.require_finite(pairs)
@@ -183,7 +183,7 @@ def probe(
         meta=output / "probes.meta.json",
     ):
         network = load_network(model, sampling.process, images, device, sampling.compute)
-        chain = Chain.of(network, images, sampling, needed_calibration(sampling, model), device)
+        chain = Chain.of(network, images, sampling, needed_calibration(sampling, model, images), device)
         done = 0
         total = counts.num_pairs * counts.num_positions + (counts.num_trees << counts.num_splits)
         total += counts.num_trajectories + counts.num_gradients

@@ -27,7 +27,7 @@ def compute(files: Files, settings: StudySettings) -> Results:
     sampling, device = settings.sampling, compute_device()
     images = first_images(files["train"], sampling.num_train)
     network = load_network(files["model"], sampling.process, images, device, sampling.compute)
-    calibration = Calibration.read(files["model"] / CALIBRATION_NAME, sampling.process)
+    calibration = Calibration.read(files["model"] / CALIBRATION_NAME, sampling.process, images.shape[1])
     transform, _ = load_extractor(files["extractor"], images[:1], inception=files["inception"])
     reference = Reference.read(files["reference"], files["moments"], files["power"])
     rows: list[dict[str, object]] = []

@@ -45,7 +45,7 @@ def compute(files: Files, settings: RestorationStudy) -> Results:
     restorer = Restorer(
         from_cpu(load_network(model, process, seen, device, settings.compute), device),
         build_process(process, seen.shape[1]),
-        Calibration.read(model / CALIBRATION_NAME, process),
+        Calibration.read(model / CALIBRATION_NAME, process, seen.shape[1]),
         *prior_moments(to_tensor(seen[: settings.num_moments])),
         settings.sampler,
         settings.seed,

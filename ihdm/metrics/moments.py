@@ -50,4 +50,10 @@ class Moments:
                 f"{path}: holds the moments of features with SHA-256 {found[:12]}…, but the reference has "
                 f"{features_sha256[:12]}…; run `metrics moments` on the reference"
             )
-        return cls(Gaussian(stored["mean"], stored["root"]), float(stored["mean_kernel"]))
+        mean, root, kernel = (stored[name] for name in ("mean", "root", "mean_kernel"))
+        if mean.ndim != 1 or root.shape != 2 * mean.shape or kernel.ndim != 0:
+            raise UserError(
+                f"{path}: its mean and root are of shapes {mean.shape} and {root.shape}, which do not belong together; "
+                "run `metrics moments` on the reference"
+            )
+        return cls(Gaussian(mean, root), float(kernel))

@@ -65,7 +65,7 @@ def owned(folder: Path) -> Iterator[None]:
     path = folder / LOCK_NAME
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        stream = path.open("a+", encoding="utf-8")
+        stream = path.open("a+", encoding="utf-8", errors="replace")
     with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
