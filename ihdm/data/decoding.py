@@ -41,15 +41,15 @@ def decode_picture(encoded: bytes, settings: DatasetSettings) -> tuple[Image.Ima
         BrokenImageError: if it cannot be decoded, is smaller than the size asked for, or is too large.
     """
     try:
-        image = Image.open(BytesIO(encoded))
-        if image.width * image.height > MOST_PIXELS:
-            image.draft(None, (image.width // 2, image.height // 2))  # JPEG alone is decoded at half its size
-        if image.width * image.height > MOST_PIXELS:
+        opened = Image.open(BytesIO(encoded))
+        if opened.width * opened.height > MOST_PIXELS:
+            opened.draft(None, (opened.width // 2, opened.height // 2))  # JPEG alone is decoded at half its size
+        if opened.width * opened.height > MOST_PIXELS:
             raise BrokenImageError(
-                f"{image.width}×{image.height} pixels, more than the {MOST_PIXELS // 10**6} million that fit into "
+                f"{opened.width}×{opened.height} pixels, more than the {MOST_PIXELS // 10**6} million that fit into "
                 "memory; make it smaller, or save it as JPEG"
             )
-        image = _upright(image)
+        image = _upright(opened)
         if min(image.size) < settings.image_size:
             raise BrokenImageError(f"only {image.width}×{image.height} pixels")
         flat, was_transparent = _opaque(_as_8_bits(image))
