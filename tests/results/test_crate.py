@@ -269,7 +269,7 @@ def test_mistakes_are_told_and_nothing_is_written(folder, tmp_path, ihdm_fails, 
 
 
 def test_what_is_no_folder_of_results_is_refused(tmp_path, ihdm_fails):
-    assert "is no folder of results" in ihdm_fails("results", "crate", tmp_path)
+    assert "not a results folder" in ihdm_fails("results", "crate", tmp_path)
 
 
 def test_unfinished_results_make_a_crate_without_a_scale(folder, tmp_path, ihdm):
