@@ -1,4 +1,4 @@
-"""Image files decoded to 8-bit gray or RGB images; whatever Pillow raises becomes one error."""
+"""Decoding of image files to 8-bit gray or RGB images; all errors of Pillow become one error."""
 
 import warnings
 from io import BytesIO
@@ -11,7 +11,7 @@ from ihdm.config.settings import DatasetSettings
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # twice as many pixels are an error
 
 STRIP_PIXELS = 1 << 20
-"""Pixels that are made opaque at a time, which bounds the memory that large images take."""
+"""Pixels made opaque at a time, to bound memory."""
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -21,7 +21,7 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What turns an image upright, by its EXIF orientation."""
+"""The transposition that turns an image upright, by EXIF orientation."""
 
 
 class BrokenImageError(Exception):
@@ -29,7 +29,7 @@ class BrokenImageError(Exception):
 
 
 def decode_picture(encoded: bytes, settings: DatasetSettings) -> tuple[Image.Image, bool]:
-    """Return an image in its own size with the channels asked for, and whether parts of it were transparent.
+    """Return an image in its original size with the configured channels, and whether it had transparent parts.
 
     Color becomes gray by its luma, gray becomes three equal channels, transparency becomes white, 16 bits become 8, and
     the EXIF orientation is applied. Of animations and of files with several pages, the first image is used.
