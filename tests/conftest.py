@@ -37,6 +37,8 @@ from filelock import FileLock  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from ihdm.__main__ import main  # noqa: E402
+from ihdm.config.settings import DatasetSettings  # noqa: E402
+from ihdm.data.sources import load_splits  # noqa: E402
 from ihdm.processes import Process  # noqa: E402
 
 torch.set_num_threads(1)
@@ -116,6 +118,18 @@ def smoke_results(smoke_run) -> Path:
     smoke_run.join()
     assert smoke_run.outcome == "", smoke_run.outcome
     return smoke_run.results
+
+
+@pytest.fixture(scope="session")
+def digits() -> dict[str, np.ndarray]:
+    """The splits of the embedded digits, which no test may change."""
+    return load_splits(DatasetSettings(source="digits", image_size=8, image_channels=1))
+
+
+@pytest.fixture(scope="session")
+def photos() -> dict[str, np.ndarray]:
+    """The splits of the embedded photographs at 16 pixels, which no test may change."""
+    return load_splits(DatasetSettings(source="photos", image_size=16, image_channels=3))
 
 
 @pytest.fixture
