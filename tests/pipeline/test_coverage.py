@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from ihdm.metrics.disentanglement import share_errors, share_interval, variance_shares
 
+from ihdm.measures.disentanglement import share_errors, share_interval, variance_shares
 from ihdm.metrics.estimates import (
     NOT_NEGATIVE,
     Estimate,

@@ -180,7 +180,7 @@ def test_training_images_are_left_out_unless_asked_for(crated, entities, with_al
     assert absent["@type"] == "CreativeWork"
     assert absent["name"] == "data/digits/train.npy"
     assert with_all["#made-models/digits/model.meta.json"]["object"] == {"@id": "data/digits/train.npy"}
-    assert "licence: CC BY 4.0" in with_all["data/digits/train.npy"]["description"]
+    assert "license: CC BY 4.0" in with_all["data/digits/train.npy"]["description"]
     assert "included." in with_all["./"]["description"]
     assert with_all["./"]["license"] == {"@id": f"https://spdx.org/licenses/{CITATION['license']}"}
 
