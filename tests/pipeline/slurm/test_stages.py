@@ -8,7 +8,7 @@ import pytest
 @pytest.fixture
 def scale(smoke) -> dict[str, Any]:
     """One experiment of the smoke scale through every stage, its samples drawn in parts."""
-    experiment = {**smoke["experiments"]["digits"], "measures": ["levels", "likelihood"]}
+    experiment = {**smoke["experiments"]["digits"], "measures": ["likelihood"]}
     return {
         "datasets": {"digits": smoke["datasets"]["digits"]},
         "networks": {"digits": smoke["networks"]["digits"]},
