@@ -24,14 +24,6 @@ def test_every_stage_explains_itself(stage):
     assert "Usage" in result.output
 
 
-def test_help_is_quick_because_imports_are_lazy():
-    code = (
-        "import sys, ihdm.__main__; print([m for m in ('torch', 'pandas', 'sklearn', 'diffusers') if m in sys.modules])"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert result.stdout.strip() == "[]"
-
-
 def test_user_errors_have_no_traceback():
     arguments = ["data", "prepare", "--settings", '{"source": "digits"}', "--output", "unused"]
     result = subprocess.run([sys.executable, "-m", "ihdm", *arguments], capture_output=True, text=True, cwd=ROOT)

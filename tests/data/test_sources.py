@@ -6,8 +6,6 @@ import hashlib
 import io
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -70,14 +68,6 @@ def test_every_source_is_a_module_and_described():
             assert all(len(digest) == 64 for digest in file.sha256)
         assert all(note[0].isupper() and note.endswith(".") for note in source.notes)
     assert {"mnist", "cifar10", "afhq", "ffhq", "lsun_church"} <= set(SOURCES)
-
-
-def test_planning_loads_no_reader_of_images():
-    """Snakemake asks the registry whenever it plans, and in every job."""
-    heavy = {"torch", "torchvision", "pandas", "scipy", "sklearn", "skimage", "lmdb"}
-    code = f"import sys, ihdm.data.sources; print(*sorted({heavy} & set(sys.modules)))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert loaded.stdout.split() == []
 
 
 def test_what_a_reader_must_know_of_the_data_that_experiments_use():
