@@ -19,7 +19,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Material for MkDocs tells of its successor at every build.
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: quick compare test test-pipeline pipeline test-slurm lint types unit docs format lock clean
+.PHONY: quick compare test test-pipeline test-slurm lint types unit docs format lock clean
 
 quick: .venv/installed
 	@start=$$(date +%s) && \
@@ -37,12 +37,9 @@ compare: .venv/installed
 test: .venv/installed
 	$(MAKE) --jobs 3 lint types unit
 
-# The tests with SLURM mostly wait, so the others run beside them.
 test-pipeline: .venv/installed
-	$(MAKE) --jobs 2 pipeline test-slurm
-
-pipeline: .venv/installed
 	$(PYTEST) --ignore tests/pipeline/slurm tests/pipeline
+	$(MAKE) test-slurm
 
 test-slurm: .venv/installed
 	pytest -rs --durations 5 tests/pipeline/slurm

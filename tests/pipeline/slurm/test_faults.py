@@ -101,8 +101,6 @@ def test_jobs_that_are_stopped_go_on_and_the_others_are_done(cluster, slurm, new
                 lambda: "JobState=PENDING" in slurm.ask("scontrol", "show", "job", jobs["requeued"]), 60, process
             )
             slurm.ask("scontrol", "update", f"JobId={jobs['requeued']}", "StartTime=now")
-    alone = new_run("alone", config)
-    beside = alone.here(*alone.paths(*good))
     assert process.wait() == 1
 
     assert "Restarts=1" in slurm.ask("scontrol", "show", "job", jobs["requeued"])
@@ -114,7 +112,8 @@ def test_jobs_that_are_stopped_go_on_and_the_others_are_done(cluster, slurm, new
     )
     assert "exceeded memory limit" in logs
     assert "broken.png" in run.told
-    assert beside.wait() == 0, alone.told
+    alone = new_run("alone", config)
+    assert alone.here(*alone.paths(*good)).wait() == 0, alone.told
     assert run.hashes() == alone.hashes()
 
 
@@ -135,9 +134,9 @@ def test_a_killed_snakemake_and_a_restarted_controller(cluster, slurm, new_run, 
     assert "--unlock" in run.told
     slurm.ask("scancel", job)  # nobody waits for it any more, but it would go on
     slurm.wait_for(lambda: job not in slurm.ask("squeue", "-h", "-o", "%i"), 60)
-    alone = new_run("alone", config)
-    beside = alone.here(*alone.paths(target), *two)
     assert run.submit("--unlock").wait() == 0
     assert run.submit(*run.paths(target), *two).wait() == 0, run.told
-    assert beside.wait() == 0, alone.told
+
+    alone = new_run("alone", config)
+    assert alone.here(*alone.paths(target), *two).wait() == 0, alone.told
     assert run.hashes() == alone.hashes()
