@@ -18,7 +18,7 @@ TRAINED = ("levels",)
 TEXTS = {
     "levels": "Never training level K, as in the released code, does not change sample quality.",
     "prior_noise": "Starting without prior noise, as in the released previews, does not change sample quality.",
-    "rounding": "Truncating samples to 8 bits instead of rounding, as in the released code, does not change sample quality.",
+    "rounding": "Truncating samples to 8 bits, as in the released code, does not change sample quality.",
 }
 
 
