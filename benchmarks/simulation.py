@@ -21,8 +21,7 @@ from pathlib import Path
 
 import yaml
 
-from ihdm.config.loading import load_yaml
-from ihdm.config.reading import parse_config
+from ihdm.config.reading import load_yaml, parse_config
 from ihdm.config.scale import Config
 from ihdm.models.plan import GB, Machine, seconds_of
 from ihdm.models.work import WORK

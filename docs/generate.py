@@ -14,7 +14,7 @@ import pandas as pd
 
 from ihdm.claims import CLAIMS
 from ihdm.claims.decisions import Outcome
-from ihdm.config.page import settings_page
+from ihdm.config.documentation import settings_page
 from ihdm.config.reading import config_schema
 from ihdm.config.scale import FIGURES
 from ihdm.measures.reference import reference

@@ -39,7 +39,7 @@ def new(
 ) -> None:
     """Write a configuration file to start from, every setting explained, for pictures of your own."""
     from ihdm.config.settings import DatasetSettings
-    from ihdm.config.template import example_scale, scale_text
+    from ihdm.config.documentation import example_scale, scale_text
     from ihdm.data.sources import load_splits, obtain_raw
     from ihdm.storage.files import atomic_path
 
@@ -79,6 +79,6 @@ def schema() -> None:
 @app.command()
 def page() -> None:
     """Print the page of all settings, docs/settings.md."""
-    from ihdm.config.page import settings_page
+    from ihdm.config.documentation import settings_page
 
     typer.echo(settings_page(), nl=False)

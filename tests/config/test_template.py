@@ -11,12 +11,11 @@ import pytest
 import yaml
 from PIL import Image
 
-from ihdm.config.loading import load_yaml
+from ihdm.config.documentation import scale_text
 from ihdm.config.processes import BlurringSettings, DiffusionSettings
-from ihdm.config.reading import read_config
+from ihdm.config.reading import load_yaml, read_config
 from ihdm.config.scale import Config
 from ihdm.config.settings import Settings
-from ihdm.config.template import scale_text
 
 ROOT = Path(__file__).parents[2]
 SCALES = [ROOT / "config.yaml", *sorted((ROOT / "workflow/config").glob("*.yaml"))]
