@@ -51,15 +51,15 @@ class Config(Settings):
         min_length=1, description="experiments by name: networks that are trained, sampled and measured"
     )
     samplers: dict[Name, SamplerSettings] = Field(
-        {}, description="custom samplers by name, in addition to paper, ancestral and ddim"
+        default={}, description="custom samplers by name, in addition to paper, ancestral and ddim"
     )
     sweeps: SweepSettings = SweepSettings()
     evaluation: EvaluationSettings
     studies: dict[Name, StudySettings] = Field(
-        {}, description="studies of sample quality against the number of function evaluations, per experiment"
+        default={}, description="studies of sample quality against the number of function evaluations, per experiment"
     )
     restoration: dict[Name, RestorationSettings] = Field(
-        {},
+        default={},
         description="restoration studies per experiment: test images restored from measurements, by its network and by "
         "baselines",
     )

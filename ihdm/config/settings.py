@@ -329,13 +329,13 @@ def _number_for(numbers: int | dict[Name, int], dataset: str) -> int:
 class SweepSettings(Settings):
     """Additional values of a parameter, per experiment. Values that change training train one network each."""
 
-    delta_ratio: Swept[DeltaRatio] = Field({}, description="sampling noise δ/σ; no training")
-    sigma: Swept[NoiseWidth] = Field({}, description="training noise σ")
-    num_levels: Swept[NumLevels] = Field({}, description="number of levels K")
-    blur_sigma_max: Swept[BlurWidth] = Field({}, description="largest blur width")
-    num_train: Swept[Count] = Field({}, description="number of training images, the first of the split")
-    seed: Swept[Seed] = Field({}, description="training seed")
-    levels: Swept[Levels] = Field({}, description="how training draws levels")
-    prior_noise: Swept[PriorNoise] = Field({}, description="bandwidth of the starts; no training")
-    rounding: Swept[Rounding] = Field({}, description="how generated images become 8-bit; no training")
-    sampler: Swept[Name] = Field({}, description="samplers by name; no training")
+    delta_ratio: Swept[DeltaRatio] = Field(default={}, description="sampling noise δ/σ; no training")
+    sigma: Swept[NoiseWidth] = Field(default={}, description="training noise σ")
+    num_levels: Swept[NumLevels] = Field(default={}, description="number of levels K")
+    blur_sigma_max: Swept[BlurWidth] = Field(default={}, description="largest blur width")
+    num_train: Swept[Count] = Field(default={}, description="number of training images, the first of the split")
+    seed: Swept[Seed] = Field(default={}, description="training seed")
+    levels: Swept[Levels] = Field(default={}, description="how training draws levels")
+    prior_noise: Swept[PriorNoise] = Field(default={}, description="bandwidth of the starts; no training")
+    rounding: Swept[Rounding] = Field(default={}, description="how generated images become 8-bit; no training")
+    sampler: Swept[Name] = Field(default={}, description="samplers by name; no training")
