@@ -1,4 +1,4 @@
-"""What the commands share that sample a trained network."""
+"""Shared by the commands that sample a trained network."""
 
 import json
 from contextlib import suppress
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
     from ihdm.calibration import Calibration
 
 ModelOption = Annotated[Path, typer.Option(help="Folder of the trained network.")]
-SettingsOption = Annotated[
+SamplingOption = Annotated[
     str,
     typer.Option(
         "--settings",
-        help="Settings as JSON, '{\"delta_ratio\": 1}', or the path of a JSON file that holds them. Without a process "
-        "among them, process, seed and num_train are those of the training.",
+        help="Settings as JSON, '{\"delta_ratio\": 1}', or path of a JSON file. Without a process, process, seed and "
+        "num_train are those of the training.",
         metavar="JSON",
     ),
 ]
-TrainOption = Annotated[
-    Path | None, typer.Option(help="The training images, train.npy; by default those that the network was trained on.")
+OriginTrainOption = Annotated[
+    Path | None, typer.Option(help="The training images, train.npy; by default those of the training.")
 ]
 
 
 def read_sampling(settings: str, model: Path, train: Path | None) -> tuple[SamplingSettings, Path]:
-    """Return the settings and the path of the training images, completed by what the network's folder tells."""
+    """Return sampling settings and the path of the training images, completed from the record of the training."""
     from ihdm.models.origin import read_origin
 
     text = settings_text(settings)
-    with suppress(ValueError, TypeError):  # what is no mapping is refused below
+    with suppress(ValueError, TypeError):  # parse_settings reports invalid JSON
         given = json.loads(text)
         if "process" not in given:
             text = json.dumps({**read_origin(model).settings, **given})
@@ -42,7 +42,7 @@ def read_sampling(settings: str, model: Path, train: Path | None) -> tuple[Sampl
 
 
 def needed_calibration(settings: SamplingSettings, model: Path) -> "Calibration | None":
-    """Return what was measured of a network, which lies beside it, for a sampler that needs it."""
+    """Return the calibration next to a network, if the sampler needs it."""
     from ihdm.calibration import CALIBRATION_NAME, Calibration
 
     if not settings.is_calibrated:
@@ -51,7 +51,7 @@ def needed_calibration(settings: SamplingSettings, model: Path) -> "Calibration 
 
 
 def sampled_from(settings: SamplingSettings, model: Path, train: Path) -> list[Path]:
-    """Return the files that images are sampled from."""
+    """Return the files that samples depend on."""
     from ihdm.calibration import CALIBRATION_NAME
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME
 

@@ -53,8 +53,8 @@ def test_a_folder_of_results_is_enough(ihdm, tables, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--settings", str(QUICK)], "give --output"),
-        (["--output", "out"], "give --settings"),
+        (["--settings", str(QUICK)], "add --output"),
+        (["--output", "out"], "add --settings"),
         (["--results", "nothing", "--output", "out"], "give its file by --settings"),
         (["--settings", "missing.yaml", "--output", "out"], "missing.yaml"),
     ],

@@ -75,7 +75,7 @@ def test_the_command_writes_page_and_table(ihdm, ihdm_fails, capfd, tmp_path):
     assert (tmp_path / "compare.meta.json").exists()
     assert "give another to compare it with" in ihdm_fails("report", "compare", tmp_path / "run", *outputs)
     assert "is not there" in ihdm_fails("report", "compare", tmp_path / "run", tmp_path / "gone", *outputs)
-    assert "give a page, .html, or a table" in ihdm_fails(
+    assert "use a path that ends in .html or .csv" in ihdm_fails(
         "report", "compare", tmp_path / "run", tmp_path / "run", "--output", tmp_path / "x.pdf"
     )
 
