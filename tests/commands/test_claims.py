@@ -55,7 +55,7 @@ def test_a_folder_of_results_is_enough(ihdm, tables, tmp_path):
     [
         (["--settings", str(QUICK)], "add --output"),
         (["--output", "out"], "add --settings"),
-        (["--results", "nothing", "--output", "out"], "give its file by --settings"),
+        (["--results", "nothing", "--output", "out"], "add --settings with its file"),
         (["--settings", "missing.yaml", "--output", "out"], "missing.yaml"),
     ],
 )

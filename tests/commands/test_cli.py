@@ -104,7 +104,7 @@ def test_a_gpu_with_too_little_memory_is_told_in_one_line(ihdm_fails, monkeypatc
 
     monkeypatch.setattr("ihdm.report.page.assemble.report_page", full)
     message = ihdm_fails(*page, tmp_path / "x.html")
-    assert "lower run.micro_batch of the experiment for training, or evaluation.micro_batch for all else" in message
+    assert "lower run.micro_batch of the experiment or set run.gradient_checkpointing; otherwise" in message
     assert "run.gradient_checkpointing" in message
 
 
