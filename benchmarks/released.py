@@ -101,8 +101,8 @@ def our_steps() -> tuple[int, Steps]:
     settings = SamplingSettings.model_validate(sampling)
     chain = Chain.of(Deblurrer(trainer.averaged_network()), STORED, settings)
     start, noise = to_tensor(STORED), chain.noise(range(BATCH))
-    visits = (visit for _ in repeat(None) for visit in chain.visits(start, noise))
-    steps: Steps = {"training": trainer.train_step, "sampling": lambda: next(visits)}
+    taken = (one for _ in repeat(None) for one in chain.take_steps(start, noise))
+    steps: Steps = {"training": trainer.train_step, "sampling": lambda: next(taken)}
     return sum(parameter.numel() for parameter in trainer.parameters), steps
 
 

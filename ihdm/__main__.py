@@ -6,24 +6,27 @@ import os
 import sys
 from typing import Annotated
 
-import typer
+try:
+    import typer
 
-from ihdm.commands import (
-    claims,
-    config,
-    data,
-    figures,
-    metrics,
-    models,
-    report,
-    results,
-    samples,
-    standalone,
-    standalone_convert,
-)
-from ihdm.devices import claim_gpus
-from ihdm.errors import InterruptedTrainingError, UserError
-from ihdm.storage.files import NO_SPACE
+    from ihdm.commands import (
+        claims,
+        config,
+        data,
+        figures,
+        metrics,
+        models,
+        report,
+        results,
+        samples,
+        standalone,
+        standalone_convert,
+    )
+    from ihdm.devices import claim_gpus
+    from ihdm.errors import InterruptedTrainingError, UserError
+    from ihdm.storage.files import NO_SPACE
+except KeyboardInterrupt:  # typer handles later ones
+    sys.exit(130)
 
 app = typer.Typer(
     help="Inverse heat dissipation, stage by stage: data → models → samples → metrics → figures → report. "
@@ -76,7 +79,7 @@ def main() -> None:
     except OSError as error:
         if error.errno in NO_SPACE:
             where = error.filename or "output"
-            sys.exit(f"ihdm: {where}: no space left on the disk; free some space and run the same command again")
+            sys.exit(f"ihdm: {where}: no space is left; make room and run the same command again")
         if error.filename is None:
             raise
         sys.exit(f"ihdm: {error.filename}: {error.strerror}")

@@ -122,6 +122,12 @@ def test_modules_are_read_in_a_sitting(path):
     assert path.stem not in ("utils", "helpers", "misc", "common")
 
 
+def test_arrays_are_written_in_one_place():
+    """Which refuses values that are not finite; prepared images are bytes."""
+    writers = {path.name for path in MODULES if re.search(r"np\.savez?\b", path.read_text())}
+    assert writers == {"arrays.py", "writing.py"}
+
+
 def test_the_package_knows_no_results_folder():
     for path in MODULES:
         assert "results/" not in path.read_text(), path

@@ -65,6 +65,14 @@ def write_text(text: str, output: Path) -> None:
 
 
 def write_table(table: "pd.DataFrame", output: Path) -> None:
-    """Write a table as CSV."""
+    """Write a table as CSV; NaN stands for a missing value.
+
+    Raises:
+        UserError: if a value is infinite.
+    """
+    from ihdm.storage.arrays import require_finite_values
+
+    for name, column in table.select_dtypes("number").items():
+        require_finite_values(f"{output}: column {name}", column.to_numpy(), is_nan_allowed=True)
     with atomic_path(output) as temporary:
         table.to_csv(temporary, index=False)

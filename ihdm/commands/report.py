@@ -82,8 +82,7 @@ def tables(
 ) -> None:
     """Write tables for a paper as CSV, Markdown and LaTeX, as far as the merged tables allow."""
     from ihdm.config.scale import Config
-    from ihdm.report.tables import ENDINGS, PAPER_TABLES, available
-    from ihdm.report.tables import write_table as write_printed
+    from ihdm.report.tables import ENDINGS, PAPER_TABLES, available, printed
     from ihdm.storage.reading import missing_columns_told, read_table
 
     scale = read_settings(Config, settings)
@@ -95,5 +94,7 @@ def tables(
         missing_columns_told(paths),
     ):
         read = {path.stem: read_table(path) for path in paths}
-        for name in names:
-            write_printed(PAPER_TABLES[name].build(scale, read), PAPER_TABLES[name].caption, output / name)
+        # Writing starts only after all tables are built.
+        texts = [printed(PAPER_TABLES[name].build(scale, read), PAPER_TABLES[name].caption, name) for name in names]
+        for path, text in zip(files, [text for table in texts for text in table.values()], strict=True):
+            write_text(text, path)

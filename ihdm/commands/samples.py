@@ -21,6 +21,7 @@ from ihdm.commands.sampling import (
 )
 from ihdm.config.stages import SamplingDiagnosticsSettings, SamplingSettings
 from ihdm.errors import UserError
+from ihdm.storage.arrays import save_array, save_arrays
 from ihdm.storage.disk import owned
 from ihdm.storage.files import atomic_path, clear_folder, give, sha256
 from ihdm.storage.provenance import record, settings_hash
@@ -182,7 +183,7 @@ def sequence(
             for level in kept
         ]
         with atomic_path(output) as temporary:
-            np.savez(
+            save_arrays(
                 temporary,
                 levels=np.array(kept),
                 forward=np.stack(forward_stages(sampling.process, originals, kept, sampling.seed), axis=1),
@@ -222,7 +223,7 @@ def grid(
             progress.update(batch.first + len(batch.images))
         crossed = np.concatenate(parts)
         with atomic_path(output) as temporary:
-            np.save(temporary, crossed.reshape(starts, noises, *crossed.shape[1:]), allow_pickle=False)
+            save_array(temporary, crossed.reshape(starts, noises, *crossed.shape[1:]))
 
 
 @app.command()
@@ -283,10 +284,10 @@ def diagnose(
             },
         }  # fmt: skip
         with atomic_path(output / names[0]) as temporary:
-            np.save(temporary, between, allow_pickle=False)
+            save_array(temporary, between)
         for name, content in arrays.items():
             with atomic_path(output / name) as temporary:
-                np.savez(temporary, **content)
+                save_arrays(temporary, **content)
 
 
 @contextmanager
@@ -305,7 +306,7 @@ def _recorded(
     from ihdm.storage.reading import first_images
 
     images, device = first_images(train, sampling.num_train), compute_device()
-    calibration = needed_calibration(sampling, model)
+    calibration = needed_calibration(sampling, model, images)
     with record(
         outputs,
         command=f"samples {action}",

@@ -289,10 +289,12 @@ def restore(
     A sheet has one row per image: the original if known, the measurement, a sample, and the mean and deviation of all
     samples. A folder gets the mean and one sample per image.
     """
+    from ihdm.portable.own import require_outside
     from ihdm.portable.pictures import SHEETS, require_output
     from ihdm.portable.restoring import read_pictures, read_problem, restore_pictures, write_restored
     from ihdm.progress import Progress
 
+    require_outside(output, pictures)
     require_output(output, SHEETS)
     pipeline, chosen = _open(model), _precision(precision)
     how = read_problem(problem, pipeline.image_shape[1])

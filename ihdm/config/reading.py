@@ -174,7 +174,7 @@ def parse_config(values: Mapping[str, Any], name: str = "configuration") -> Conf
 
 def _mistakes(error: ValidationError, model: type[BaseModel], text: str) -> list[str]:
     """Return a line for each mistake; a misspelled key is not also reported as missing."""
-    details = error.errors(include_url=False)[: MAX_MISTAKES + 1]
+    details = [detail for detail in error.errors(include_url=False) if not _follows(detail)][: MAX_MISTAKES + 1]
     if details[0]["type"] == "json_invalid":
         return [details[0]["msg"]]
     values = json.loads(text)
@@ -204,6 +204,11 @@ def _mistakes(error: ValidationError, model: type[BaseModel], text: str) -> list
             for line in ", or: ".join(messages).split("\n"):
                 lines.append(f"{where}: {line}" if where else line)
     return lines
+
+
+def _follows(detail: "ErrorDetails") -> bool:
+    """Whether a list is too short only because of invalid values, which are reported separately."""
+    return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
 
 
 def _place(detail: "ErrorDetails", values: object) -> tuple[str, ...]:
@@ -249,8 +254,9 @@ def _message(detail: "ErrorDetails") -> str:
         if kind == "union_tag_not_found":
             return "a kind is needed"
         return f"there is no such kind; known are {detail['ctx']['expected_tags']}"
-    if isinstance(given, str) and kind in ("float_type", "int_type"):
-        return f"{shown(given)} is text where a number belongs (YAML reads 1e-4 as text; write 1.0e-4)"
+    if isinstance(given, str) and kind in ("float_type", "int_type", "bool_type"):
+        expected = "boolean" if kind == "bool_type" else "number"
+        return f"{shown(given)} is text where a {expected} belongs{_hint(given)}"
     if kind in ("model_type", "dict_type"):
         return f"a block of settings belongs here, not {shown(given)}"
     if kind == "tuple_type":
@@ -262,6 +268,18 @@ def _message(detail: "ErrorDetails") -> str:
     if kind == "missing" or isinstance(given, dict | list):
         return message
     return f"{message}, not {shown(given)}"
+
+
+def _hint(text: str) -> str:
+    """Return why a number or boolean became text, if the text spells one."""
+    if text.lower() not in ("true", "false"):
+        try:
+            float(text)
+        except ValueError:
+            return ""
+        if "e" in text.lower():
+            return " (YAML reads 1e-4 as text; write 1.0e-4)"
+    return " (remove quotation marks; --config makes all nested values text, so edit a configuration file instead)"
 
 
 def read_config(path: str | Path) -> Config:

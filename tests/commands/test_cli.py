@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,15 @@ def test_help_is_quick_because_imports_are_lazy():
     assert result.stdout.strip() == "[]"
 
 
+def test_an_interruption_while_a_command_starts_has_no_traceback(tmp_path):
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")
+    result = subprocess.run(
+        [sys.executable, "-m", "ihdm", "data", "sources"],
+        capture_output=True, text=True, env=os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}"}, cwd=ROOT,
+    )  # fmt: skip
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "")
+
+
 def test_user_errors_have_no_traceback():
     arguments = ["data", "prepare", "--settings", '{"source": "digits"}', "--output", "unused"]
     result = subprocess.run([sys.executable, "-m", "ihdm", *arguments], capture_output=True, text=True, cwd=ROOT)
@@ -46,7 +56,7 @@ def test_checking_a_configuration_tells_of_a_path_that_is_not_there(ihdm_fails, 
     mine = "datasets:\n  mine: {source: folder, path: pictures, image_size: 8, image_channels: 3}\n"
     (tmp_path / "config.yaml").write_text(text.replace("datasets:\n", mine) + f"data: {{root: {tmp_path}}}\n")
     message = ihdm_fails("config", "check", tmp_path / "config.yaml")
-    assert f"datasets.mine: {tmp_path}/pictures: there is no such folder; let 'path' be the one where" in message
+    assert f"datasets.mine: {tmp_path}/pictures: folder not found; set 'path' to the folder" in message
 
 
 def test_user_errors_name_what_is_wrong(ihdm_fails, tmp_path):
@@ -94,7 +104,7 @@ def test_a_full_disk_is_told_in_one_line(ihdm_fails, monkeypatch, tmp_path, page
     full = "ihdm.report.page.assemble.report_page"
     monkeypatch.setattr(full, lambda *_: Path("/dev/full").write_text("x" * 100_000))
     message = ihdm_fails(*page, tmp_path / "x.html")
-    assert message == ("ihdm: output: no space left on the disk; free some space and run the same command again")
+    assert message == ("ihdm: output: no space is left; make room and run the same command again")
     assert not (tmp_path / "x.html").exists()
 
 
