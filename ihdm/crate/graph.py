@@ -27,7 +27,7 @@ PROFILES = {
 KNOWN = yaml.safe_load(Path(__file__).with_name("descriptions.yaml").read_text(encoding="utf-8"))
 
 
-class ResultsCrate(ROCrate):
+class ResultsCrate(ROCrate):  # type: ignore[misc]  # rocrate has no types
     """The description of ``files`` by path in the crate; the other arguments are those of ``write_crate``."""
 
     def __init__(

@@ -25,14 +25,6 @@ def test_every_stage_explains_itself(stage):
     assert "Usage" in result.output
 
 
-def test_help_is_quick_because_imports_are_lazy():
-    code = (
-        "import sys, ihdm.__main__; print([m for m in ('torch', 'pandas', 'sklearn', 'diffusers') if m in sys.modules])"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert result.stdout.strip() == "[]"
-
-
 def test_an_interruption_while_a_command_starts_has_no_traceback(tmp_path):
     (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")
     result = subprocess.run(

@@ -2,6 +2,7 @@ import dataclasses
 import functools
 import http.server
 import json
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -28,23 +29,16 @@ MEMORISATION = '{"labels": {"dataset": "d"}, "num_images": %s, "num_resamples": 
 SETTINGS = DistanceSettings(num_images=(100,), num_resamples=20, num_neighbors=3, extrapolate=False, seed=0)
 
 
-@pytest.fixture
-def folder(tmp_path, ihdm) -> Path:
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory, ihdm) -> Path:
     """Images and their mean power, their features in two extractors, and the moments of these."""
+    tmp_path = tmp_path_factory.mktemp("measured")
     np.save(tmp_path / "train.npy", IMAGES)
     np.save(tmp_path / "test.npy", IMAGES[:40])
     for kind in ("dct", "pca"):
         made = tmp_path / f"{kind}.npz"
-        ihdm(
-            "metrics",
-            "extractor",
-            "--settings",
-            f'{{"kind": "{kind}"}}',
-            "--train",
-            tmp_path / "train.npy",
-            "--output",
-            made,
-        )
+        ihdm("metrics", "extractor", "--settings", f'{{"kind": "{kind}"}}', "--train", tmp_path / "train.npy",
+            "--output", made)  # fmt: skip
         for split in ("train", "test"):
             ihdm("metrics", "features", "--extractor", made, "--images", tmp_path / f"{split}.npy",
                 "--output", tmp_path / f"{split}_{kind}.npz",
@@ -54,6 +48,12 @@ def folder(tmp_path, ihdm) -> Path:
         )  # fmt: skip
     ihdm("metrics", "mean-power", "--train", tmp_path / "train.npy", "--output", tmp_path / "power.npz")
     return tmp_path
+
+
+@pytest.fixture
+def folder(measured, tmp_path) -> Path:
+    """A copy of them."""
+    return Path(shutil.copytree(measured, tmp_path / "copy"))
 
 
 def distance(reference: Path, images: Path, output: Path, extractor: str = "dct") -> list[str]:

@@ -38,8 +38,7 @@ def test_verdicts(values, error, verdict, low, high):
 
 
 @pytest.mark.parametrize("ratios", [[0.5, 1.0, 1.25, 1.5, 2.0], [0.0, 1.0, 1.25, 2.0]])
-@pytest.mark.parametrize("truth", [1.05, 1.1, 1.25, 1.4, 1.6])
-@pytest.mark.parametrize("error", [0.005, 0.05])
+@pytest.mark.parametrize(("truth", "error"), [(1.05, 0.05), (1.6, 0.005)])
 def test_the_interval_holds_the_truth_as_often_as_it_says(ratios, truth, error):
     """Of 200 noisy parabolas, with the minimum on and off the values tried, 95 % of the intervals hold it, less 2 %."""
     rng = np.random.default_rng(0)

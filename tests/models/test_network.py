@@ -81,7 +81,7 @@ def test_golden(golden):
             base_channels=int(values["base_channels"]),
             channel_multipliers=tuple(values["channel_mult"].tolist()),
             blocks_per_stage=int(values["res_blocks"]),
-            attention_stages=tuple(values["attention_stages"].tolist()),
+            attention_stages=tuple(values["attention_levels"].tolist()),
             dropout=0.1,
         )
     )
