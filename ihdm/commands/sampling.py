@@ -7,13 +7,34 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ihdm import pretrained
 from ihdm.commands.options import settings_text
 from ihdm.config.reading import parse_settings
 from ihdm.config.stages import SamplingSettings
+from ihdm.errors import UserError
 
 if TYPE_CHECKING:
     from ihdm.calibration import Calibration
+    from ihdm.portable.pipeline import IHDMPipeline
 
+
+def _model(text: str) -> Path:
+    """Return the folder of a model; that a pretrained one goes before a local folder of its name is reported."""
+    folder = pretrained.resolve(text)
+    if folder != Path(text) and Path(text).exists():
+        typer.echo(f"{text}: taking the pretrained model; ./{text} is the local folder", err=True)
+    return folder
+
+
+ModelArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="Name of a pretrained model (`ihdm models list`), or folder of a model: one that `ihdm train` or `models "
+        "export` made, or of a trained network. A local folder that has the name of a pretrained model is ./NAME.",
+        parser=_model,
+        metavar="{name or path}",
+    ),
+]
 ModelOption = Annotated[Path, typer.Option(help="Folder of the trained network.")]
 SettingsOption = Annotated[
     str,
@@ -57,3 +78,29 @@ def sampled_from(settings: SamplingSettings, model: Path, train: Path) -> list[P
 
     calibration = [model / CALIBRATION_NAME] if settings.is_calibrated else []
     return [model / WEIGHTS_NAME, model / CONFIG_NAME, *calibration, train]
+
+
+def open_pipeline(model: Path) -> "IHDMPipeline":
+    """Return the pipeline of a model folder, on the device that there is.
+
+    Raises:
+        UserError: if the folder holds no model, or a network of which it is not known what starts are made of.
+    """
+    from ihdm.devices import compute_device
+    from ihdm.models.origin import RECORD_NAME, read_origin
+    from ihdm.portable.folder import assemble, is_pipeline, read
+    from ihdm.storage.reading import first_images
+
+    if is_pipeline(model) or not (model / RECORD_NAME).exists():
+        return read(model, compute_device())
+    origin = read_origin(model)
+    try:
+        origin.training_images()
+    except UserError as error:
+        reason = str(error).rpartition(";")[0]
+        raise UserError(
+            f"{reason}; make a folder of it that needs them no more, `python -m ihdm models export --model {model} "
+            "--train TRAIN.npy --output FOLDER`, and give that"
+        ) from None
+    sampling, train = read_sampling("{}", model, None)
+    return assemble(model, first_images(train, sampling.num_train), sampling).to(compute_device())
