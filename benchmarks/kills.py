@@ -23,7 +23,7 @@ from ihdm.storage.files import sha256
 STEPS, DROPOUT = 60, 0.1
 MOST_KILLS = 3
 """Kills of one training."""
-RUN = {"save_minutes": 0, "evaluate_every": 15, "num_held_out": 8, "num_previews": 4}
+RUN = {"save_minutes": 0, "validate_every": 15, "num_validation_images": 8, "num_previews": 4}
 """The state is saved after every step, so that many kills fall into a saving."""
 
 

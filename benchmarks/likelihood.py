@@ -40,8 +40,8 @@ def plain_bound(train: Tensor, test: Tensor, heat: HeatProcess, mode: str) -> Te
     found = []
     for batch in test.split(BATCH):
         blurred = idct_2d(dct_2d(batch, norm="ortho") * factors, norm="ortho").flatten(1)
-        centres = idct_2d(dct_2d(train, norm="ortho") * factors, norm="ortho").flatten(1)
-        distances = torch.cdist(blurred, centres, compute_mode=mode).double()
+        centers = idct_2d(dct_2d(train, norm="ortho") * factors, norm="ortho").flatten(1)
+        distances = torch.cdist(blurred, centers, compute_mode=mode).double()
         found.append(-torch.logsumexp(-(constant + distances.square() / (2 * DELTA**2)), dim=1))
     return math.log(len(train)) + torch.cat(found)
 

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from ihdm.config.processes import HeatSettings
-from ihdm.metrics.heldout import dequantise
+from ihdm.metrics.heldout import dequantize
 from ihdm.models.network import Deblurrer, load_network
 from ihdm.models.origin import read_origin
 from ihdm.processes import build_process
@@ -35,7 +35,7 @@ def compare(results: Path, experiment: str) -> pd.DataFrame:
     unet = load_network(model, settings, images).unet
     rounded = copy.deepcopy(unet)
     rounded.conv_in.__class__ = nn.Conv2d
-    process, clean = build_process(settings, images.shape[1]), dequantise(images)
+    process, clean = build_process(settings, images.shape[1]), dequantize(images)
     random, rows = torch.Generator().manual_seed(0), []
     for level in sorted({max(1, int(share * settings.num_levels)) for share in SHARES}):
         levels = torch.full((len(clean),), level)

@@ -45,8 +45,8 @@ EXPERIMENT = {
         "image_channels": 1,
         "base_channels": 64,
         "channel_multipliers": (1, 1, 1),
-        "blocks_per_level": 4,
-        "attention_levels": (2,),
+        "blocks_per_stage": 4,
+        "attention_stages": (2,),
         "dropout": 0.1,
     },
     "process": {"kind": "heat", "sigma": SIGMA, "num_levels": NUM_LEVELS, "blur_sigma_max": 20.0},
@@ -101,8 +101,8 @@ def our_steps() -> tuple[int, Steps]:
     settings = SamplingSettings.model_validate(sampling)
     chain = Chain.of(Deblurrer(trainer.averaged_network()), STORED, settings)
     start, noise = to_tensor(STORED), chain.noise(range(BATCH))
-    visits = (visit for _ in repeat(None) for visit in chain.visits(start, noise))
-    steps: Steps = {"training": trainer.train_step, "sampling": lambda: next(visits)}
+    taken = (one for _ in repeat(None) for one in chain.take_steps(start, noise))
+    steps: Steps = {"training": trainer.train_step, "sampling": lambda: next(taken)}
     return sum(parameter.numel() for parameter in trainer.parameters), steps
 
 

@@ -19,7 +19,7 @@ from ihdm.models.network import Deblurrer, build_network
 from ihdm.objective import Network
 from ihdm.predictions import prediction_of
 from ihdm.processes import build_process
-from ihdm.samplers import plan_steps, visits
+from ihdm.samplers import plan_steps, take_steps
 from ihdm.sampling import reverse_process
 
 BATCH, ROUNDS = 50, 200
@@ -73,7 +73,7 @@ def main() -> None:
     }
 
     def family(name: str, network: Network, count: int) -> None:
-        finish(visits(network, process, plans[name][-count:], start, noise))
+        finish(take_steps(network, process, plans[name][-count:], start, noise))
 
     def written_out(network: Network, count: int) -> None:
         reverse_process(network, start, noise[:count], delta)

@@ -49,7 +49,7 @@ HOURS = {
     "metrics_mean_power": 0.1,
     "metrics_likelihood": 0.1,
     "metrics_minimum_likelihood": 0.1,
-    "metrics_probes": 0.1,
+    "metrics_diagnostics": 0.1,
     "samples": 0.02,
 }
 """Hours of jobs without a network, all guessed but that of metrics_samples (benchmarks/README.md). Others are short."""

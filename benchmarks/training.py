@@ -50,7 +50,7 @@ def make_trainer(experiment: Experiment) -> Trainer:
 def step_shares(experiment: Experiment) -> tuple[dict[str, float], float]:
     """Return the median share of each part of a step, and the median time of a step in seconds.
 
-    Forward and backward are the network's and the loss's; the optimiser is clipping, Adam and clearing the gradients.
+    Forward and backward are the network's and the loss's; the optimizer is clipping, Adam and clearing the gradients.
     """
     trainer, watch = make_trainer(experiment), Stopwatch()
     trainer.network.forward = watch.timed("forward", trainer.network.forward)
@@ -60,7 +60,7 @@ def step_shares(experiment: Experiment) -> tuple[dict[str, float], float]:
         (trainer.optimizer, "step"),
         (trainer.optimizer, "zero_grad"),
     ):
-        setattr(owner, method, watch.timed("optimiser", getattr(owner, method)))
+        setattr(owner, method, watch.timed("optimizer", getattr(owner, method)))
     rows, totals = [], []
     for _ in range(WARM_UP + STEPS):
         watch.seconds.clear()
@@ -87,7 +87,7 @@ def main() -> None:
     path = sys.argv[1] if len(sys.argv) > 1 else "workflow/config/quick.yaml"
     config = read_config(path)
     matrix = torch.rand(SGEMM_SIZE, SGEMM_SIZE)
-    columns = ("forward", "backward", "optimiser", "everything else")
+    columns = ("forward", "backward", "optimizer", "everything else")
     print(f"| experiment | step | {' | '.join(columns)} | step GFLOP/s | sgemm GFLOP/s | ratio |")
     print("|---" * (len(columns) + 5) + "|")
     for name in config.experiments:

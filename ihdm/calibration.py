@@ -1,7 +1,7 @@
-"""What a trained network was measured to do: how its estimate of the image must be scaled, and what it leaves open.
+"""Calibration of a trained network: gain and residual variance of its estimate of the image.
 
 At each level k and DCT mode, the image's coefficient x is regressed on the network's estimate m on training images:
-x ≈ gain m + offset, with the residual variance that a step's noise must make up for. One table serves all leaps from k.
+x ≈ gain m + offset. The noise of a step must make up for the residual variance. One table serves all steps from k.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,19 +24,19 @@ from ihdm.storage.reading import read_archive
 from ihdm.storage.tensors import require_finite
 
 CALIBRATION_NAME = "calibration.npz"
-"""The file beside a network that tells what was measured of it."""
+"""File name, in the folder of the network."""
 SIGNIFICANT = 3.0
-"""A gain fewer of its standard errors from zero is none: what is dead must not come alive by chance."""
+"""Gains below this number of standard errors are set to zero: modes without signal must not be amplified by chance."""
 
 
 @dataclass(frozen=True)
 class LevelCalibration:
-    """What was measured at one level, for each DCT mode, all channels together, in the process's range.
+    """Calibration at one level, for each DCT mode, over all channels, in the range of the process.
 
     Attributes:
         gain: of the estimate of a_r u₀, between 0 and 1/a_r.
         offset: added to it.
-        residual: variance of what is left, ≥ 0.
+        residual: variance of the regression residual, ≥ 0.
         power: variance of the image's coefficients, the same at every level.
     """
 
@@ -48,7 +48,7 @@ class LevelCalibration:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was measured of a network at some levels; see :class:`LevelCalibration`."""
+    """Calibration of a network at some levels; see :class:`LevelCalibration`."""
 
     levels: Int[np.ndarray, "levels"]
     gain: Float[np.ndarray, "levels height width"]
@@ -57,10 +57,10 @@ class Calibration:
     power: Float[np.ndarray, "height width"]
 
     def at(self, level: int) -> LevelCalibration:
-        """Return what was measured at a level.
+        """Return the calibration at a level.
 
         Raises:
-            UserError: if nothing was.
+            UserError: if the network was not measured there.
         """
         (found,) = np.nonzero(self.levels == level)
         if not len(found):
@@ -68,15 +68,15 @@ class Calibration:
         return LevelCalibration(self.gain[found[0]], self.offset[found[0]], self.residual[found[0]], self.power)
 
     def save(self, path: Path, process: ProcessSettings) -> None:
-        """Write it as .npz, with the process that it is of."""
+        """Write it as .npz, with its process."""
         np.savez(path, **asdict(self), process=process.model_dump_json())
 
     @classmethod
     def read(cls, path: Path, process: ProcessSettings) -> "Calibration":
-        """Read a stored one.
+        """Read a calibration.
 
         Raises:
-            UserError: if the file holds none, or that of another process.
+            UserError: if the file is damaged, or of another process.
         """
         names = [field.name for field in fields(cls)]
         stored = read_archive(path, [*names, "process"])
@@ -89,7 +89,7 @@ def require_valid(name: str, arrays: Mapping[str, np.ndarray], num_levels: int) 
     """Check that the arrays of a calibration agree in size, are finite, and have levels that ascend within 1…K.
 
     Args:
-        name: what to call it in an error.
+        name: for error messages.
         arrays: by the names of :class:`Calibration`.
         num_levels: K.
 
@@ -119,14 +119,14 @@ def measure(
     batch_size: int,
     report: Callable[[int], None] = lambda _done: None,
 ) -> Calibration:
-    """Measure a network at some levels.
+    """Calibrate a network at some levels.
 
     Args:
         network: the network of the process.
         process: the process.
-        images: training images in [0, 1], dequantised.
-        levels: where to measure, in 1…K.
-        seed: of the noise, which each image has of its own at each level.
+        images: training images in [0, 1], dequantized.
+        levels: in 1…K.
+        seed: of the noise, which is independent for each image and level.
         batch_size: images at a time.
         report: called with the number of levels done.
 
@@ -134,7 +134,7 @@ def measure(
         UserError: if there are fewer than ten images.
     """
     if len(images) < 10:
-        raise UserError(f"{len(images)} training images say too little of a network; measure it on ten or more")
+        raise UserError(f"{len(images)} training images are too few to calibrate a network; use at least ten")
     clean = process.transform(process.to_range(images)).double().cpu().numpy()
     mean, power = clean.mean(axis=(0, 1)), clean.var(axis=(0, 1))
     prediction, parts = prediction_of(network, process), []
@@ -145,14 +145,14 @@ def measure(
                 for first in range(0, len(images), batch_size)
             ]
         )
-        centre, spread = estimates.mean(axis=(0, 1)), estimates.var(axis=(0, 1))
-        covariance = ((clean - mean) * (estimates - centre)).mean(axis=(0, 1))
+        center, spread = estimates.mean(axis=(0, 1)), estimates.var(axis=(0, 1))
+        covariance = ((clean - mean) * (estimates - center)).mean(axis=(0, 1))
         correlated = covariance**2 * len(images) > SIGNIFICANT**2 * power * spread
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             exact = np.exp(-np.asarray(process.log_scale(prediction.reference(level)), dtype=np.float64))
             gain = np.where(correlated, np.clip(covariance / spread, 0, exact), 0.0)
         residual = np.maximum(power - 2 * gain * covariance + gain**2 * spread, 0.0)
-        parts.append((gain, mean - gain * centre, residual))
+        parts.append((gain, mean - gain * center, residual))
         report(done)
     gains, offsets, residuals = (np.stack(part) for part in zip(*parts, strict=True))
     return Calibration(np.asarray(levels), gains, offsets, residuals, power)
@@ -178,7 +178,7 @@ def estimate_coefficients(
         seed: of the noise.
         first: number of the first image; the noise of an image depends on its number, level and draw alone.
         draw: which draw of noise.
-        purpose: what it is drawn for; other purposes have other noise.
+        purpose: of the noise; other purposes have independent noise.
     """
     noise = [
         generator(seed, purpose, first + place, level, draw).standard_normal(tuple(images.shape[1:]), dtype=np.float32)

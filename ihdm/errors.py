@@ -1,18 +1,18 @@
-"""The one kind of error that is the user's to mend."""
+"""The error for bad input."""
 
 
 class UserError(Exception):
-    """What is wrong, where, and what to do about it, in one line; of settings, in a line for each mistake.
+    """What is wrong, where, and how to fix it, in one line (for settings, one line per mistake).
 
-    The command line prints the message alone and exits with status 1; no traceback is shown.
+    The command line prints only the message and exits with status 1.
     """
 
 
 class InterruptedTrainingError(Exception):
-    """Training was asked to stop; its state is saved and the same command goes on from it."""
+    """Training was stopped by a signal; its state is saved and the same command resumes."""
 
 
 def shown(value: object) -> str:
-    """Return a value as it is written in a message: in one line, and its beginning if it is long."""
+    """Return a value for a message: in one line, shortened if it is long."""
     text = "nothing" if value is None else repr(value)
     return text if len(text) <= 60 else f"{text[:60]}…"

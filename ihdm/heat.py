@@ -19,7 +19,7 @@ from ihdm.devices import full_precision
 Images = Float[Tensor, "batch channel height width"]
 """Images, or noise and DCT coefficients of their shape."""
 SURVIVAL = 1e-9
-"""Cosine coefficients that the blur leaves less of are left out on large images: no pixel of an image u changes by more
+"""Cosine coefficients with a smaller factor are omitted on large images: no pixel of an image u changes by more
 than 2 SURVIVAL ‖u‖, which is 5e-7 for a 256×256 image in [0, 1] and far less for one that is not white noise."""
 LARGE = 64 * 64
 """Pixels beyond which it pays on a CPU to blur each image by itself, with the coefficients that survive its level."""
@@ -142,7 +142,7 @@ class HeatProcess:
 
         Raises:
             ValueError: if the images have another size or there is not one level per image.
-            IndexError: if a level lies outside 0…K.
+            IndexError: if a level is outside 0…K.
         """
         if images.shape[-2:] != (self.height, self.width):
             raise ValueError(
@@ -155,7 +155,7 @@ class HeatProcess:
         if levels.numel() and (levels.ndim == 0 or levels.device.type == "cpu"):
             lowest, highest = (int(level) for level in levels.aminmax())
             if lowest < 0 or highest > self.num_levels:
-                raise IndexError(f"levels must lie in 0…{self.num_levels}, not {lowest}…{highest}")
+                raise IndexError(f"levels must be in 0…{self.num_levels}, not {lowest}…{highest}")
         with full_precision(images.device):
             images = images.to(self._rows.operators.dtype)
             if levels.ndim == 0:

@@ -1,14 +1,14 @@
-"""Bounds on −log p(u₀) by other joints than the paper's, for the same network and the same q(u_k | u₀).
+"""Bounds on −log p(u₀) by several joint distributions, for the same network and the same q(u_k | u₀).
 
-A bound needs a joint q(u_1, …, u_K | u₀), of which training fixes the marginals alone. The paper takes its levels for
-independent given u₀, so every transition pays for noise that the next level draws anew: for Gaussian data ½ ln 2 nats
-per mode that is alive and level, whatever the network. With the Markov joint, c = (a_k/a_j) s_j²/s_k² as in DDPM, this
-price is gone; both are bounds on the likelihood of one and the same model of images, each with its own transitions
+A bound needs a joint q(u_1, …, u_K | u₀), while training fixes only the marginals. The paper takes the levels as
+independent given u₀, so every transition pays for new noise: on Gaussian data ½ ln 2 nats per level and mode with
+signal, for any network. The Markov joint, c = (a_k/a_j) s_j²/s_k² as in DDPM, avoids this cost. The two joints have
+different transitions and so are bounds for different models of images:
 
     p(u_j | u_k) = N(a_j x̂ + c (u_k − a_k x̂), s²),        KL = ½ Σ [ln(s²/v) + v/s² − 1 + (a_j − c a_k)² (u₀ − x̂)²/s²]
 
-where v = s_j² − c² s_k² is what q leaves open. The variance s² may be v times one number for all levels, v times one a
-level, or v plus what the network leaves open in each mode; the last two are measured on training images.
+where v = s_j² − c² s_k² is the variance of q. The variance s² is v times one number for all levels, v times one number
+per level, or v plus the residual variance of the network per mode; the last two are measured on training images.
 """
 
 import math
@@ -33,10 +33,10 @@ class Transition:
     """A transition from level k to level j, for each DCT mode.
 
     Attributes:
-        weight: (a_j − c a_k)², by which a squared error of x̂ counts.
+        weight: (a_j − c a_k)², the weight of the squared error of x̂.
         spread: v, the variance of q; zero at the last step, and where u_j is known from u_k.
-        residual: what x̂ leaves open of u_j on average.
-        unit: s_k², which the last step's variance is told in.
+        residual: variance of u_j due to the error of x̂, on average.
+        unit: s_k², the unit of the last step's variance.
     """
 
     weight: Float[np.ndarray, "height width"]
@@ -49,7 +49,7 @@ class Transition:
 
         Args:
             kind: ``one``: v times ``ratio``², at the last step s_k² times ``ratio``². ``level``: v times one number, at
-                the last step one number. ``mode``: v and what the network leaves open.
+                the last step one number. ``mode``: v plus the residual variance of the network.
             ratio: δ/σ.
         """
         is_last = not self.spread.any()
@@ -94,7 +94,7 @@ def transition_nats(
     if not live.any():
         terms = np.log(2 * math.pi * variance) * channels + squared_error.sum(axis=1) * transition.weight / variance
         return terms.sum(axis=(1, 2)) / 2
-    # Where q leaves nothing open, p follows it: u_j is the same multiple of u_k in both.
+    # Where v = 0, p equals q: u_j is the same multiple of u_k in both.
     spread, model, weight = transition.spread[live], variance[live], transition.weight[live]
     constant = channels * (np.log(model / spread) + spread / model - 1).sum()
     return (constant + (squared_error[..., live].sum(axis=1) * weight / model).sum(axis=1)) / 2

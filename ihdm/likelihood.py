@@ -50,8 +50,8 @@ def squared_distances(
     In float64, with c coefficients and u = 2⁻⁵³, rounding shifts a value by at most about (c + 4) u (‖a‖ + ‖b‖)², with
     norms taken from the mean: for images of 3×32×32 in [0, 1] less than 1e-10, or 1e-6 nats at δ = 0.0125.
     """
-    centre = second.mean(dim=0)
-    first, second = first - centre, second - centre
+    center = second.mean(dim=0)
+    first, second = first - center, second - center
     norms = first.square().sum(1)[:, None] + second.square().sum(1)
     return torch.addmm(norms, first, second.T, alpha=-2).clamp_(min=0)
 
@@ -68,7 +68,7 @@ def prior_kl_bounds(
         L_K ≤ ln n − logsumexp_j(−KL_j),    KL_j = KL( N(F(t_K) u₀, σ² I) ‖ N(F(t_K) x_j, δ² I) )
 
     Args:
-        train: unblurred training images x_j in [0, 1], the centres of the kernel density estimate, some at a time.
+        train: unblurred training images x_j in [0, 1], the centers of the kernel density estimate, some at a time.
         test: unblurred test images u₀ in [0, 1].
         heat: the forward process; its last level is K.
         sigma: training noise σ > 0.
@@ -132,7 +132,7 @@ def transition_terms(
 
 
 def bits_per_dim(nats: Nats, num_dims: int) -> Nats:
-    """Turn nats of an image with values in [0, 1] into bits per dimension of its 256 grey levels."""
+    """Turn nats of an image with values in [0, 1] into bits per dimension of its 256 gray levels."""
     return nats / (num_dims * math.log(2)) + 8
 
 

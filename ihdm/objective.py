@@ -25,7 +25,7 @@ def deblurring_pair(
         sigma: training noise σ.
 
     Raises:
-        IndexError: if a level lies outside 1…K.
+        IndexError: if a level is outside 1…K.
     """
     target = heat.blur(images, levels - 1)
     with torch.autocast(images.device.type, enabled=False):

@@ -1,4 +1,4 @@
-"""Progress of long work: a live bar in a terminal, a line now and then in a log file."""
+"""Progress of long work: a bar in a terminal, regular lines in a log file."""
 
 import os
 import sys
@@ -11,16 +11,16 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
 LINE_SECONDS = 15.0
-"""Seconds between two lines where the output is no terminal."""
+"""Seconds between two lines if the output is not a terminal."""
 
 
 class Progress:
-    """How much of a known total is done, how fast it goes, and when it will end.
+    """Progress towards a known total, with speed and remaining time.
 
     Args:
-        task: what is done, in a word.
-        total: how much there is to do.
-        unit: what is counted.
+        task: name of the work.
+        total: number of units.
+        unit: name of the unit.
     """
 
     def __init__(self, task: str, total: int, unit: str) -> None:
@@ -51,7 +51,7 @@ class Progress:
         self._bar.stop()
 
     def update(self, done: int, note: str = "") -> None:
-        """Say how much is done by now; what was done before the first call does not count for the speed."""
+        """Report the number of finished units; units before the first call do not count for the speed."""
         now = time.monotonic()
         if self._first is None:
             self._first, self._started = done, now
@@ -61,10 +61,10 @@ class Progress:
             self._bar.update(self._id, completed=done, note=note)
         elif done == self.total or now - self._last_line > LINE_SECONDS:
             self._last_line = now
-            left = f"{(self.total - done) / speed:.0f} s left" if speed > 0 else "no telling how long"
+            left = f"{(self.total - done) / speed:.0f} s left" if speed > 0 else "ETA unknown"
             line = f"{self.task}: {done}/{self.total} {self.unit}, {note}, {left if done < self.total else 'done'}"
             try:
                 print(line, file=sys.stderr, flush=True)
             except OSError:
-                # Whoever read the lines was stopped before this process is; that must not end the work.
+                # The reader of stderr may have been stopped; the work continues.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

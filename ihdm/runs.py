@@ -116,9 +116,9 @@ def each_sample_set(config: Config) -> Iterable[Run]:
     return [run for name in config.variants for run in Run(config, name).per_delta().values()]
 
 
-def each_probed(config: Config) -> Iterable[Run]:
+def each_diagnosed(config: Config) -> Iterable[Run]:
     """Return a run for each experiment whose generation is analyzed."""
-    return [Run(config, name) for name in config.probes]
+    return [Run(config, name) for name in config.diagnostics]
 
 
 def whole_scale(config: Config) -> Iterable[Run]:

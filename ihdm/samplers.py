@@ -1,19 +1,19 @@
-"""One family of samplers, with the paper's, DDPM's, DDIM's, Cold Diffusion's and Blurring Diffusion's as members.
+"""One family of samplers that contains those of the paper, DDPM, DDIM, Cold Diffusion and Blurring Diffusion.
 
-A process fixes q(u_k | u₀) = N(a_k u₀, s_k² I) per DCT mode and nothing more, so for j < k any 0 ≤ c ≤ s_j/s_k gives a
-joint with these marginals:
+A process fixes only the marginals q(u_k | u₀) = N(a_k u₀, s_k² I) per DCT mode, so for j < k any 0 ≤ c ≤ s_j/s_k gives
+a joint distribution with these marginals:
 
     q(u_j | u_k, u₀) = N(a_j u₀ + c (u_k − a_k u₀), s_j² − c² s_k²)
 
-A sampler puts an estimate x̂ of u₀ in its place, and may add the variance that x̂ leaves open:
+A sampler replaces u₀ by an estimate x̂, and may add the residual variance of x̂:
 
     u_j = c u_k + (a_j − c a_k) x̂ + noise
 
 | coupling | c | with noise |
 |---|---|---|
 | independent | 0 | `delta`: the paper's algorithm 2 |
-| markov | (a_k/a_j) s_j²/s_k² | `posterior`: DDPM's, Blurring Diffusion's |
-| deterministic | s_j/s_k | `none`: DDIM's; on heat, Cold Diffusion's improved one; with order 2, DPM-Solver++(2M) |
+| markov | (a_k/a_j) s_j²/s_k² | `posterior`: DDPM, Blurring Diffusion |
+| deterministic | s_j/s_k | `none`: DDIM; with heat, Cold Diffusion's improved sampler; order 2: DPM-Solver++(2M) |
 """
 
 from collections.abc import Iterator, Sequence
@@ -40,7 +40,7 @@ Modes = float | Float[np.ndarray, "height width"]
 MOST_EXTRAPOLATION = 2.0
 """Largest weight of the change of the estimate in a step of second order."""
 DEAD_NOISE = 1.5
-"""Most noise of a step, as a ratio to s_j, in modes that hold less signal than noise: the network has not seen more."""
+"""Largest noise of a step relative to s_j in modes with less signal than noise, as in training."""
 
 
 def coupling(process: Process, kind: Coupling, level: int, next_level: int) -> Modes:
@@ -59,7 +59,7 @@ def open_variance(process: Process, kept: Modes, level: int, next_level: int) ->
 
 
 def clean_weight(process: Process, kept: Modes, level: int, next_level: int) -> Modes:
-    """Return a_j − c a_k, what u₀ has in u_j beside what is kept of u_k."""
+    """Return a_j − c a_k, the weight of u₀ in u_j beyond its share in c u_k."""
     return np.exp(process.log_scale(next_level)) - kept * np.exp(process.log_scale(level))
 
 
@@ -67,8 +67,8 @@ def clean_weight(process: Process, kept: Modes, level: int, next_level: int) -> 
 class Step:
     """A step from one level to the next: next state = keep u_k + mean m + unclipped (m − m′) + offset + noise z.
 
-    A deterministic sampler carries on the noise that the network sees in u_k. This is u_k less what the network says,
-    m′, before that is clipped to m, as in diffusers' DDIM: the noise must fit the state, and the image what images are.
+    A deterministic sampler keeps the noise in u_k. The noise follows from the estimate m′ before it is clipped to m, as
+    in DDIM of diffusers: the noise must fit the state, the image must be in range.
 
     Attributes:
         level: k.
@@ -76,9 +76,9 @@ class Step:
         keep: weight of the state.
         mean: weight of the network's estimate m.
         unclipped: weight of what clipping took from it.
-        offset: DCT coefficients of what is added.
-        noise: standard deviation of what is drawn.
-        extrapolation: weight of the change of m since the step before, in second order.
+        offset: constant term, DCT coefficients.
+        noise: standard deviation of the noise.
+        extrapolation: weight of the change of m since the previous step, in second order.
     """
 
     level: int
@@ -92,7 +92,7 @@ class Step:
 
     @property
     def is_noisy(self) -> bool:
-        """Whether anything is drawn for it."""
+        """Whether the step adds noise."""
         return not _is_zero(self.noise)
 
 
@@ -113,8 +113,8 @@ def plan_step(
         level: k.
         next_level: j in 0…k−1.
         delta: δ in units of the process's range, for samplers that use it.
-        calibration: what was measured of the network, for samplers that need it.
-        previous_level: that of the step before, for samplers of second order; None for the first step.
+        calibration: of the network, for samplers that need it.
+        previous_level: level of the previous step, for samplers of second order; None for the first step.
 
     Raises:
         UserError: if the calibration has no such level, or the order is 2 and the estimate not of the clean image.
@@ -147,7 +147,7 @@ def plan_step(
     further: Modes = 0.0
     if sampler.order == 2:
         if prediction.reference(level):
-            raise UserError("order 2 needs an estimate of the clean image; take order 1, or prediction 'whitened'")
+            raise UserError("order 2 needs an estimate of the clean image; set order 1, or prediction 'whitened'")
         further = mean * extrapolation(process, previous_level, level, next_level)
     return Step(level, next_level, *(_one_for_all(modes) for modes in (kept, mean, unclipped, offset, noise, further)))
 
@@ -155,14 +155,14 @@ def plan_step(
 def extrapolation(process: Process, previous_level: int | None, level: int, next_level: int) -> Modes:
     """Return h/(2 h′), by which DPM-Solver++(2M) extrapolates the estimate (Lu et al., arXiv 2211.01095), at most 2.
 
-    Per mode h is the change of ln(a/s) in the step from k to j, and h′ in the step before. The last step goes to the
+    Per mode h is the change of ln(a/s) in the step from k to j, and h′ in the previous step. The last step returns the
     estimate itself.
     """
     if previous_level is None or process.deviation(next_level) == 0:
         return 0.0
     levels = (previous_level, level, next_level)
     before, here, after = (np.asarray(process.log_scale(one)) - np.log(process.deviation(one)) for one in levels)
-    change = np.where(here > before, here - before, np.inf)  # where nothing changes, nothing is extrapolated
+    change = np.where(here > before, here - before, np.inf)  # no extrapolation without a change
     return np.minimum((after - here) / (2 * change), MOST_EXTRAPOLATION)
 
 
@@ -177,15 +177,15 @@ def plan_steps(
     ]
 
 
-class Visit(NamedTuple):
-    """A step as it was taken on a batch.
+class SampledStep(NamedTuple):
+    """The result of a step on a batch.
 
     Attributes:
         level: k.
         next_level: j < k.
         state: u_k.
-        estimate: what the network takes a_r ⊙ r(u₀) to be, given u_k.
-        mean: of u_j, before noise is added to it; that of level 0 is the image.
+        estimate: the network's estimate of a_r ⊙ r(u₀), given u_k.
+        mean: of u_j, before noise is added; at level 0 the image.
     """
 
     level: int
@@ -195,10 +195,10 @@ class Visit(NamedTuple):
     mean: Images
 
 
-def visits(
+def take_steps(
     network: Network, process: Process, steps: Sequence[Step], start: Images, noise: NoiseSequence
-) -> Iterator[Visit]:
-    """Take every step, and yield it.
+) -> Iterator[SampledStep]:
+    """Take every step and yield its result.
 
     Args:
         network: the network of the process.
@@ -211,24 +211,26 @@ def visits(
     for step in steps:
         with torch.no_grad():
             raw = prediction.raw_estimate(network, state, step.level)
-        visit = take_step(prediction, step, state, raw, previous)
-        previous = visit.estimate
-        yield visit
+        taken = take_step(prediction, step, state, raw, previous)
+        previous = taken.estimate
+        yield taken
         if step.next_level > 0:  # the last mean is the result; no noise is drawn for it
-            state = visit.mean
+            state = taken.mean
             if step.is_noisy:
                 state = add_noise(process, step, state, noise[step.level - 1])
 
 
-def take_step(prediction: Prediction, step: Step, state: Images, raw: Images, previous: Images | None = None) -> Visit:
-    """Take a step up to its noise.
+def take_step(
+    prediction: Prediction, step: Step, state: Images, raw: Images, previous: Images | None = None
+) -> SampledStep:
+    """Take a step, without its noise.
 
     Args:
         prediction: what the network predicts.
         step: from level k to level j.
         state: u_k.
-        raw: the estimate before it is clipped, :meth:`~ihdm.predictions.prediction.Prediction.raw_estimate`.
-        previous: the estimate of the step before, for steps of second order.
+        raw: the unclipped estimate, :meth:`~ihdm.predictions.prediction.Prediction.raw_estimate`.
+        previous: the estimate of the previous step, for second order.
     """
     estimate = prediction.clipped(raw, step.level)
     parts = [(step.keep, state), (step.mean, estimate)]
@@ -236,7 +238,7 @@ def take_step(prediction: Prediction, step: Step, state: Images, raw: Images, pr
         parts.append((step.unclipped, estimate - raw))
     if previous is not None and not _is_zero(step.extrapolation):
         parts.append((step.extrapolation, estimate - previous))
-    return Visit(step.level, step.next_level, state, estimate, _weighted(prediction.process, parts, step.offset))
+    return SampledStep(step.level, step.next_level, state, estimate, _weighted(prediction.process, parts, step.offset))
 
 
 def add_noise(process: Process, step: Step, mean: Images, noise: Images) -> Images:
@@ -248,7 +250,7 @@ def add_noise(process: Process, step: Step, mean: Images, noise: Images) -> Imag
 
 
 def _weighted(process: Process, parts: list[tuple[Modes, Images]], offset: Modes) -> Images:
-    """Return the sum of images, each with its weight per mode; what needs no transform gets none."""
+    """Return the weighted sum of images, with weights per mode; scalar weights need no transform."""
     plain = [(weight, images) for weight, images in parts if isinstance(weight, float) and weight]
     by_mode = [(weight, images) for weight, images in parts if not isinstance(weight, float)]
     total = None
@@ -269,7 +271,7 @@ def _tensor(modes: Modes, like: Tensor) -> Tensor:
 
 
 def _one_for_all(modes: Modes) -> Modes:
-    """Return one number where all modes have the same, as then no transform is needed."""
+    """Return one number if all modes have the same value, which saves transforms."""
     values = np.asarray(modes, dtype=np.float64)
     return float(values.flat[0]) if (values == values.flat[0]).all() else values
 

@@ -51,9 +51,9 @@ def reverse_process(network: Network, start: Images, noise: NoiseSequence, delta
 
 
 class SeededNoise:
-    """The noise of a batch of samples, drawn when it is asked for and never stored.
+    """The noise of a batch of samples, drawn on access and never stored.
 
-    Sample i at level k has a generator of its own, so its noise is the same in any batch and any order.
+    Sample i at level k has a separate generator, so its noise is the same in any batch and order.
 
     Args:
         seed: the experiment's seed.
@@ -94,11 +94,11 @@ class SeededNoise:
 class PreparedNoise:
     """Noise that a thread draws for the next step while the network computes the present one.
 
-    For a GPU, beside which the CPU has nothing else to do; on a CPU this would take from the network what it needs.
+    Used with a GPU, while the CPU is idle; on a CPU it would slow down the network.
 
     Args:
-        noise: what is drawn.
-        order: the indices that are going to be asked for, in order; others are drawn when they are asked for.
+        noise: the noise to prepare.
+        order: indices in the order of access; others are drawn on access.
     """
 
     def __init__(self, noise: NoiseSequence, order: Sequence[int]) -> None:

@@ -1,7 +1,7 @@
 """Random generators that depend only on (seed, purpose, index).
 
-Every draw in the project comes from a generator made here, so that a sample or a training step is the same whatever was
-drawn before it, in which process, and whether or not the run was interrupted.
+Every draw in the project comes from these generators, so a sample or a training step does not depend on earlier draws,
+on the process, or on interruptions.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ def seed_sequence(seed: int, purpose: str, *index: int) -> np.random.SeedSequenc
 
     Args:
         seed: the experiment's seed, ≥ 0.
-        purpose: what is drawn, e.g. ``"training step"``; different purposes give independent streams.
+        purpose: of the draw, e.g. ``"training step"``; different purposes give independent streams.
         index: position within the purpose, e.g. the step or the sample and its level; each ≥ 0.
     """
     # Python's hash() of a string changes from process to process; a digest does not.

@@ -235,7 +235,7 @@ def test_the_messages_that_are_explained_are_those_of_the_code():
     # Strings that go on in the next line are one message; what is filled in may be anything.
     source = re.sub(r"\"\s+f?\"", "", source)
     known = {"image_size: Field required", "Extra inputs are not permitted", "LockException"}  # Pydantic's, Snakemake's
-    rows = re.findall(r"^\| (`.*?) \| ", (ROOT / "docs/questions.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| (`.*?) \| ", (ROOT / "docs/troubleshooting.md").read_text(), re.MULTILINE)
     assert len(rows) > 40
     for message in (one for row in rows for one in re.findall(r"`(.*?)`", row)):
         words = re.sub(r"'?NAME'?|\b2\b|'pca', 'efficientnet' or 'inception'", "{}", message)

@@ -16,16 +16,16 @@ SOURCE = '''"""Gray squares."""
 
 import numpy as np
 
-from ihdm.data.source import GREY, Source
+from ihdm.data.source import GRAY, Source
 
 SOURCE = Source(
     origin="made up",
-    licence="CC0",
+    license="CC0",
     split="the first half for training",
     load=lambda settings, raw: {
         split: np.full((40, 8, 8, 1), gray, np.uint8) for split, gray in (("train", 10), ("test", 20))
     },
-    channels=GREY,
+    channels=GRAY,
     size=8,
 )
 '''

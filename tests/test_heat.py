@@ -124,7 +124,7 @@ def test_wrong_input_is_refused():
     with pytest.raises(ValueError, match="2 levels for 3 images"):
         heat.blur(torch.zeros(3, 1, 8, 8), torch.tensor([1, 2]))
     for level in (-1, 3):
-        with pytest.raises(IndexError, match="levels must lie in"):
+        with pytest.raises(IndexError, match="levels must be in"):
             heat.blur(torch.zeros(1, 1, 8, 8), torch.tensor([level]))
     with pytest.raises(ValueError, match="at least two levels"):
         HeatProcess([1.0], 8, 8)

@@ -11,7 +11,7 @@ import pytest
 HEAVY = {"diffusers", "transformers", "accelerate", "torch", "torch._dynamo", "torchvision", "scipy.stats", "sklearn"}
 WITH_TORCH = {
     *("models train", "models calibrate", "models export"),
-    *("samples draw", "samples sequence", "samples grid", "samples probe"),
+    *("samples draw", "samples sequence", "samples grid", "samples diagnose"),
     *(
         "metrics errors",
         "metrics levels",
@@ -24,7 +24,7 @@ WITH_TORCH = {
 }
 """What evaluates a network or a process; all other commands work on arrays and tables."""
 WITHOUT_PANDAS = {
-    *("models calibrate", "samples sequence", "samples grid", "samples probe"),
+    *("models calibrate", "samples sequence", "samples grid", "samples diagnose"),
     *("metrics extractor", "metrics features", "metrics moments", "metrics mean-power", "metrics errors"),
 }
 WITH_SEABORN = {"evaluations", "sweep_curves", "training", "asymptotics", "cumulative_sums"}

@@ -12,7 +12,7 @@ from ihdm.config.stages import LikelihoodSettings
 from ihdm.errors import UserError
 from ihdm.heat import HeatProcess, blur_schedule
 from ihdm.likelihood import bits_per_dim, prior_kl_bounds, transition_terms
-from ihdm.metrics.heldout import HeldOutErrors, dequantise
+from ihdm.metrics.heldout import HeldOutErrors, dequantize
 from ihdm.metrics.likelihood import likelihood_rows
 
 
@@ -84,18 +84,18 @@ def test_without_noise_there_is_no_bound():
 
 
 def test_bits_of_uniform_noise():
-    """The density of the uniform distribution on [0, 1] is one: 0 nats, which is 8 bits of 256 grey levels."""
+    """The density of the uniform distribution on [0, 1] is one: 0 nats, which is 8 bits of 256 gray levels."""
     assert bits_per_dim(0.0, 100) == 8
     assert bits_per_dim(100 * math.log(2), 100) == pytest.approx(9)
 
 
-def test_dequantised_images_round_down_to_themselves():
+def test_dequantized_images_round_down_to_themselves():
     images = np.random.default_rng(0).integers(0, 256, (4, 5, 6, 3), dtype=np.uint8)
-    values = dequantise(images)
+    values = dequantize(images)
     assert float(values.min()) >= 0
     assert float(values.max()) < 1
     np.testing.assert_array_equal(np.floor(values.permute(0, 2, 3, 1).numpy() * 256).astype(np.uint8), images)
-    assert torch.equal(dequantise(images[:2]), values[:2])
+    assert torch.equal(dequantize(images[:2]), values[:2])
 
 
 SETTINGS = LikelihoodSettings(

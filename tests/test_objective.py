@@ -87,5 +87,5 @@ def test_predicting_nothing_at_strong_noise_costs_the_noise():
 def test_level_zero_has_no_step(case):
     values, heat = case
     levels = torch.zeros_like(values["level"])
-    with pytest.raises(IndexError, match="levels must lie in"):
+    with pytest.raises(IndexError, match="levels must be in"):
         deblurring_pair(heat, values["image"], levels, values["noise"], 0.01)

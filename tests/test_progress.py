@@ -16,7 +16,7 @@ def test_lines_where_there_is_no_terminal(capsys, monkeypatch):
         "20",
         "30",
     ]
-    assert lines[0].endswith("no telling how long")
+    assert lines[0].endswith("ETA unknown")
     assert lines[1].endswith(" s left")
     assert lines[-1].endswith("done")
 

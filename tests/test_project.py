@@ -170,14 +170,14 @@ def test_environments_allow_what_is_locked(name):
 
 def test_lock_file_satisfies_the_project():
     locked = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text().split())
-    normalised = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in locked.items()}
+    normalized = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in locked.items()}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     for requirement in project["dependencies"] + extras["test"] + extras["docs"]:
         name = re.split(r"[\[<>=]", requirement)[0].lower()
-        assert name in normalised, f"{name} is not locked"
+        assert name in normalized, f"{name} is not locked"
         if "==" in requirement:
-            assert normalised[name] == requirement.split("==")[1]
+            assert normalized[name] == requirement.split("==")[1]
 
 
 def test_every_rule_names_its_environment_and_log():

@@ -22,7 +22,7 @@ from ihdm.config.processes import (
 from ihdm.errors import UserError
 from ihdm.predictions import Predictor, Statistics, prediction_of
 from ihdm.processes import build_process
-from ihdm.samplers import plan_steps, visits
+from ihdm.samplers import plan_steps, take_steps
 from ihdm.sampling import SeededNoise, reverse_process
 
 
@@ -38,7 +38,7 @@ def test_the_papers_sampler_has_the_reference_values(golden, linear_network):
     num_levels = int(case["num_levels"])
     process = heat(case["init"].shape[-1], num_levels)
     steps = plan_steps(prediction_of(None, process), PAPER, float(case["delta"]))
-    *_, last = visits(linear_network(num_levels), process, steps, case["init"], case["noise"])
+    *_, last = take_steps(linear_network(num_levels), process, steps, case["init"], case["noise"])
     assert last.next_level == 0
     torch.testing.assert_close(last.mean, case["final_mean"], atol=2e-6, rtol=0)
 
@@ -57,7 +57,7 @@ def test_the_papers_sampler_is_algorithm_2_bit_for_bit(delta):
     start = torch.rand((5, 3, 16, 16), generator=torch.Generator().manual_seed(1))
     noise = SeededNoise(0, range(5), num_levels, (3, 16, 16))
     expected = reverse_process(network, start, noise, delta)
-    *_, last = visits(network, process, plan_steps(prediction_of(None, process), PAPER, delta), start, noise)
+    *_, last = take_steps(network, process, plan_steps(prediction_of(None, process), PAPER, delta), start, noise)
     assert torch.equal(last.mean, expected)
     assert [level for level, _ in seen] == 2 * list(range(num_levels, 0, -1))
     for (_, images), (_, reference) in zip(seen[num_levels:], seen[:num_levels], strict=True):
@@ -80,7 +80,7 @@ def test_noise_is_drawn_where_it_is_used():
         asked.clear()
         start = torch.zeros(1, 1, 4, 4)
         list(
-            visits(
+            take_steps(
                 lambda u, _: 0.1 * u, process, plan_steps(prediction_of(None, process), PAPER, delta), start, Recorded()
             )
         )
@@ -266,7 +266,7 @@ def test_samples_of_gaussian_images_have_their_variance(kind, coupling, exact_ne
     deviation = torch.as_tensor(np.sqrt(marginal_variance(process, power, process.num_levels))).float()
     start = process.inverse(deviation * torch.randn((count, 1, SIZE, SIZE), generator=rng))
     noise = torch.randn((process.num_levels, count, 1, SIZE, SIZE), generator=rng)
-    means = {visit.next_level: visit.mean for visit in visits(network, process, steps, start, noise)}
+    means = {taken.next_level: taken.mean for taken in take_steps(network, process, steps, start, noise)}
     added = {step.next_level: np.square(step.noise) for step in steps}
     expected = {
         20: marginal_variance(process, power, 20) - added[20],  # the mean, before noise is added
@@ -357,7 +357,7 @@ def test_a_network_of_no_use_draws_the_mean_image(kind, coupling, exact_network)
     rng = torch.Generator().manual_seed(1)
     start, noise = torch.randn((20, 1, SIZE, SIZE), generator=rng), torch.randn((40, 20, 1, SIZE, SIZE), generator=rng)
     steps = plan_steps(prediction_of(None, process), sampler, 0.0, found)
-    means = {visit.next_level: visit.mean for visit in visits(network, process, steps, start, noise)}
+    means = {taken.next_level: taken.mean for taken in take_steps(network, process, steps, start, noise)}
     assert max(float(mean.abs().max()) for mean in means.values()) < 10
     expected = images.mean(dim=0, keepdim=True).expand(20, -1, -1, -1)
     torch.testing.assert_close(process.from_range(means[0]), expected, atol=2e-3, rtol=0)
@@ -405,7 +405,7 @@ def drawn_counts(process, sampler, delta_ratio, images, network):
         levels = sampler.levels(process.settings)[:-1]
         calibration = measure(network, process, images.repeat(20, 1, 1, 1), levels, 0, 100)
     steps = plan_steps(prediction_of(None, process), sampler, process.deviation(num_levels) * delta_ratio, calibration)
-    *_, last = visits(network, process, steps, start, noise[:-1])
+    *_, last = take_steps(network, process, steps, start, noise[:-1])
     differences = (process.from_range(last.mean)[:, None] - images).abs().amax(dim=(2, 3, 4))
     assert float(differences.min(dim=1).values.max()) < 1e-3
     return np.bincount(differences.argmin(dim=1).numpy(), minlength=len(images))

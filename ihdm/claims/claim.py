@@ -20,7 +20,7 @@ class Claim:
         id: its name, which does not change.
         text: what is claimed, a sentence in our words.
         paper: where the paper says it.
-        table: the joint table that its numbers come from.
+        table: the merged table that its numbers come from.
         quantity: what is decided on, in words.
         subjects: what it is checked on, at a scale.
         measure: gives the values of a subject, or raises NotRunError.

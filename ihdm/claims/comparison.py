@@ -2,13 +2,13 @@
 
 from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import Above, Below, Measured, mean
-from ihdm.claims.evidence import Evidence, NotRunError, Subject, quality, rivals
+from ihdm.claims.evidence import Evidence, NotRunError, Subject, baselines, quality
 from ihdm.config.scale import Config
 
 
 def _networks(config: Config) -> list[Subject]:
     """Return the pairs of networks, each diffusion by its own sampler."""
-    return [(heat, rival) for heat, rival in rivals(config) if config.variants[rival].swept is None]
+    return [(heat, baseline) for heat, baseline in baselines(config) if config.variants[baseline].swept is None]
 
 
 def _trained_on_few(config: Config) -> list[Subject]:
@@ -21,26 +21,26 @@ def _steps(evidence: Evidence, subject: Subject) -> list[Measured]:
     def largest_step(name: str) -> Measured:
         return evidence.one("interpolation", experiment=name, space="pixels", quantity="largest_step")
 
-    heat, rival = (evidence.over_trainings(name, largest_step) for name in subject)
-    return [heat.over(rival)]
+    heat, baseline = (evidence.over_trainings(name, largest_step) for name in subject)
+    return [heat.over(baseline)]
 
 
 def _radius(evidence: Evidence, subject: Subject) -> list[Measured]:
     def radius(name: str) -> Measured:
         return mean(evidence.each("input_gradients", experiment=name, output="residual", quantity="effective_radius"))
 
-    heat, rival = (evidence.over_trainings(name, radius) for name in subject)
-    return [heat.over(rival)]
+    heat, baseline = (evidence.over_trainings(name, radius) for name in subject)
+    return [heat.over(baseline)]
 
 
 def _distances(evidence: Evidence, subject: Subject) -> list[Measured]:
-    heat, rival = (evidence.over_trainings(name, evidence.distance) for name in subject)
-    return [heat.minus(rival)]
+    heat, baseline = (evidence.over_trainings(name, evidence.distance) for name in subject)
+    return [heat.minus(baseline)]
 
 
 def _losses(evidence: Evidence, subject: Subject) -> list[Measured]:
-    heat, rival = (_loss(evidence, subject, base) for base in subject)
-    return [heat.minus(rival)]
+    heat, baseline = (_loss(evidence, subject, base) for base in subject)
+    return [heat.minus(baseline)]
 
 
 def _loss(evidence: Evidence, pair: Subject, base: str) -> Measured:
@@ -67,7 +67,7 @@ CLAIMS = (
         paper="the figure of interpolations",
         table="interpolation",
         quantity="largest step over the mean one, in pixels, heat's over diffusion's",
-        subjects=rivals,
+        subjects=baselines,
         measure=_steps,
         decision=Below(1.0),
         reason="A way that jumps has one step larger than the others; smoother is a smaller largest step.",
@@ -101,7 +101,7 @@ CLAIMS = (
         paper="published FIDs on CIFAR-10",
         table="distance",
         quantity="distance of samples from training images, heat's less diffusion's",
-        subjects=rivals,
+        subjects=baselines,
         measure=_distances,
         decision=Above(0.0),
         reason="The sign is the claim; the size depends on budget and data.",

@@ -1,4 +1,4 @@
-"""What a claim is decided from: the joint tables of a scale, and the scale itself."""
+"""What a claim is decided from: the merged tables of a scale, and the scale itself."""
 
 import math
 import statistics
@@ -28,7 +28,7 @@ class NotRunError(Exception):
 
 @dataclass(frozen=True)
 class Evidence:
-    """Joint tables by name, and the scale that they belong to."""
+    """Merged tables by name, and the scale that they belong to."""
 
     tables: Mapping[str, pd.DataFrame]
     config: Config
@@ -157,15 +157,15 @@ def whitened_pairs(config: Config) -> Iterator[Subject]:
                     yield name, other
 
 
-def rivals(config: Config) -> Iterator[Subject]:
+def baselines(config: Config) -> Iterator[Subject]:
     """Yield each heat experiment with each diffusion of equal data, network and training, by each of its samplers."""
     for (heat,) in heat_experiments(config):
         for name, variant in config.variants.items():
-            if variant.swept in (None, "sampler") and are_rivals(config.variants[heat], variant):
+            if variant.swept in (None, "sampler") and are_comparable(config.variants[heat], variant):
                 yield heat, name
 
 
-def are_rivals(heat: Variant, other: Variant) -> bool:
+def are_comparable(heat: Variant, other: Variant) -> bool:
     """Tell whether another experiment is a diffusion that had the same images, network and training."""
     ours, theirs = heat.experiment, other.experiment
     same = heat.dataset == other.dataset and ours.network == theirs.network and ours.num_train == theirs.num_train

@@ -31,11 +31,11 @@ def _splits(evidence: Evidence, subject: Subject) -> list[Measured]:
 
 def _laplacian(evidence: Evidence, subject: Subject) -> list[Measured]:
     named = {"experiment": subject[0], "output": "residual"}
-    neighbours, centre = (
+    neighbours, center = (
         measured(evidence.rows("input_gradients", **named, quantity=quantity).sort_values("stage").iloc[-1])
         for quantity in ("neighbours", "centre")
     )
-    return [neighbours.minus(centre)]
+    return [neighbours.minus(center)]
 
 
 def _copies(evidence: Evidence, subject: Subject) -> list[Measured]:

@@ -26,7 +26,7 @@ NOBODY: Subject = ("–",)
 
 
 def needed_tables() -> set[str]:
-    """Return the names of the joint tables that claims read."""
+    """Return the names of the merged tables that claims read."""
     return {claim.table for claim in CLAIMS.values()}
 
 
@@ -42,7 +42,7 @@ def check(tables: Mapping[str, pd.DataFrame], config: Config) -> pd.DataFrame:
     were tested together, by Holm's correction; those that were tested and not decided count among these.
 
     Args:
-        tables: joint tables by name, as many as there are.
+        tables: merged tables by name, as many as there are.
         config: the scale that they belong to.
     """
     evidence = Evidence(tables, config)
@@ -95,8 +95,8 @@ def how_to_rerun(claim: Claim, config: Config, subject: Subject) -> str:
 
     The scale's file is to be put for FILE.
     """
-    joint = merged_tables(config) | {"sweep": ["metrics/distance.csv"]}
-    parts = joint.get(claim.table, [])
+    merged = merged_tables(config) | {"sweep": ["metrics/distance.csv"]}
+    parts = merged.get(claim.table, [])
     own = [part for part in parts if {*part.removesuffix(".csv").split("/")} & {*subject}] or parts
     if not own:
         return ""

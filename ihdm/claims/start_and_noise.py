@@ -17,7 +17,7 @@ def _share(evidence: Evidence, experiment: str, quantity: str, source: str) -> M
     return Measured(share, *share_interval(share, error))
 
 
-def _colour(evidence: Evidence, subject: Subject) -> list[Measured]:
+def _color(evidence: Evidence, subject: Subject) -> list[Measured]:
     return [_share(evidence, subject[0], "mean colour", "start")]
 
 
@@ -28,12 +28,12 @@ def _structure(evidence: Evidence, subject: Subject) -> list[Measured]:
 CLAIMS = (
     Claim(
         id="start_fixes_colour",
-        text="The start of sampling fixes the overall colour.",
+        text="The start of sampling fixes the overall color.",
         paper="figure 8",
         table="disentanglement",
         quantity="share of the start in the variance of the mean colour",
         subjects=heat_experiments,
-        measure=_colour,
+        measure=_color,
         decision=Above(0.5),
         reason="More than half: more than noise and both together.",
     ),

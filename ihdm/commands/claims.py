@@ -26,7 +26,7 @@ def check(
         str | None,
         typer.Option(help="The scale: as JSON, or the path of its JSON or YAML file; by default as recorded."),
     ] = None,
-    joint: Annotated[list[Path] | None, typer.Option(help="Joint table, NAME.csv; may be repeated.")] = None,
+    merged: Annotated[list[Path] | None, typer.Option(help="Merged table, NAME.csv; may be repeated.")] = None,
     results: Annotated[
         Path | None, typer.Option(help="Folder of results: its tables are read, and its recorded settings.")
     ] = None,
@@ -44,7 +44,7 @@ def check(
         raise UserError("claims check: give --output, a folder to write to, or --results, a folder of results")
     scale = _scale(settings, results)
     folder = output or Path(str(results)) / "report"
-    paths = joint or sorted(results.glob("metrics/*.csv") if results else [])
+    paths = merged or sorted(results.glob("metrics/*.csv") if results else [])
     paths = [path for path in paths if path.stem in needed_tables()]
     files = [folder / f"claims.{ending}" for ending in ("csv", "md", "json")]
     with (

@@ -48,7 +48,7 @@ def prepare(
             dataset,
             state,
             output,
-            {"source": source.origin, "licence": source.licence, "split": source.split, "raw": raw.records},
+            {"source": source.origin, "licence": source.license, "split": source.split, "raw": raw.records},
             workers=workers,
         )
     for path in paths:
@@ -89,11 +89,11 @@ def download(settings: SettingsOption) -> None:
 
 @app.command()
 def sources() -> None:
-    """List the image sources: what each is, its licence, the files it is made from, and what to know of results."""
+    """List the image sources: what each is, its license, the files it is made from, and what to know of results."""
     from ihdm.data.sources import SOURCES
 
     for name, source in SOURCES.items():
-        typer.echo(f"{name}: {source.origin}\n  licence: {source.licence}\n  split: {source.split}")
+        typer.echo(f"{name}: {source.origin}\n  license: {source.license}\n  split: {source.split}")
         for file in source.files:
             checked = "SHA-256 known" if file.sha256 else "SHA-256 trusted on first use"
             typer.echo(f"  {file.name}: {file.address or file.instructions} ({checked})")

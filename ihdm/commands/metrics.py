@@ -18,10 +18,10 @@ def table(
     output: OutputOption,
 ) -> None:
     """Join tables of one kind, one after another; rows of one data set must be of one extractor and reference."""
-    from ihdm.metrics.tables import join_tables
+    from ihdm.metrics.tables import merge_tables
     from ihdm.storage.reading import missing_columns_told, read_table
 
     with record([output], command="metrics table", inputs=parts, settings={}):
         with missing_columns_told(parts):
-            joint = join_tables({str(part): read_table(part) for part in parts})
-        write_table(joint, output)
+            merged = merge_tables({str(part): read_table(part) for part in parts})
+        write_table(merged, output)

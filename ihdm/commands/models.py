@@ -42,7 +42,7 @@ def train(
 
     The network is written in diffusers' format, with averaged weights; `UNet2DModel.from_pretrained` loads the folder.
     Its config.json tells the process that it was trained for; the other commands use it for no other.
-    Networks of the way, of every `run.milestone_every` steps, go below it, to milestones/stepN.
+    Networks of the way, of every `run.snapshot_every` steps, go below it, to milestones/stepN.
     Beside it go history.csv, the training loss, and held_out.csv, the losses at each level on held-out images. On
     SIGINT, SIGTERM, SIGHUP or SIGUSR1 the state is saved and the command exits with 130. With `ihdm --gpus N models
     train …` N processes share each batch; over several machines, those that `torchrun` starts with a rendezvous.
@@ -52,7 +52,7 @@ def train(
     import pandas as pd
 
     from ihdm.devices import compute_device, device_name, processes, start_processes
-    from ihdm.models.network import CONFIG_NAME, MILESTONES_NAME, STATISTICS_NAME, WEIGHTS_NAME, save_network
+    from ihdm.models.network import CONFIG_NAME, SNAPSHOTS_NAME, STATISTICS_NAME, WEIGHTS_NAME, save_network
     from ihdm.models.origin import RECORD_NAME
     from ihdm.models.state import finish
     from ihdm.models.training import LOG_EVERY
@@ -98,7 +98,7 @@ def train(
 
             network, history = train_network(
                 experiment, images, state, run=run, test=held_out, previews=previews,
-                milestones=output / MILESTONES_NAME, initial_weights=initial_weights, report=report,
+                milestones=output / SNAPSHOTS_NAME, initial_weights=initial_weights, report=report,
             )  # fmt: skip
         predictor = Predictor.fitted(experiment.predicted, images)
         save_network(network, output, experiment.process, predictor)
@@ -109,7 +109,7 @@ def train(
             with atomic_path(output / name) as temporary:
                 pd.DataFrame(rows).to_csv(temporary, index=False)
         # Which there are is known at the end alone: how often a training keeps some may change on its way.
-        outputs += sorted((output / MILESTONES_NAME).rglob("*.*"))
+        outputs += sorted((output / SNAPSHOTS_NAME).rglob("*.*"))
     finish(state)
 
 
@@ -121,11 +121,11 @@ def calibrate(
 ) -> None:
     """Measure on training images how a network's estimates must be scaled, and what they leave open.
 
-    Samplers with measured noise, those that leap over levels, and bounds with measured variances need it.
+    Samplers with measured noise, those that step over several levels, and bounds with measured variances need it.
     """
     from ihdm.calibration import CALIBRATION_NAME, measure
     from ihdm.devices import compute_device, device_name
-    from ihdm.metrics.heldout import dequantise
+    from ihdm.metrics.heldout import dequantize
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
     from ihdm.processes import build_process
     from ihdm.progress import Progress
@@ -145,7 +145,7 @@ def calibrate(
         process = build_process(chosen.process, images.shape[1], device)
         with Progress(f"measuring {model.name}", len(chosen.levels), unit="levels") as progress:
             found = measure(
-                network, process, dequantise(images).to(device), chosen.levels, chosen.seed, chosen.micro_batch,
+                network, process, dequantize(images).to(device), chosen.levels, chosen.seed, chosen.micro_batch,
                 progress.update,
             )  # fmt: skip
         with atomic_path(model / CALIBRATION_NAME) as temporary:

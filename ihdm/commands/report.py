@@ -84,9 +84,9 @@ def compare(
 def tables(
     settings: SettingsOption,
     output: Annotated[Path, typer.Option(help="Folder for NAME.csv, NAME.md and NAME.tex of each.")],
-    joint: Annotated[list[Path] | None, typer.Option(help="Joint table, NAME.csv; may be repeated.")] = None,
+    merged: Annotated[list[Path] | None, typer.Option(help="Merged table, NAME.csv; may be repeated.")] = None,
 ) -> None:
-    """Write the tables that a paper would print, as CSV, Markdown and LaTeX: those that the joint tables allow.
+    """Write the tables that a paper would print, as CSV, Markdown and LaTeX: those that the merged tables allow.
 
     The settings are those of a whole scale, as JSON or the path of a JSON file.
     """
@@ -95,7 +95,7 @@ def tables(
     from ihdm.storage.reading import missing_columns_told, read_table
 
     scale = read_settings(Config, settings)
-    paths = joint or []
+    paths = merged or []
     names = available({path.stem for path in paths})
     files = [output / f"{name}{ending}" for name in names for ending in ENDINGS]
     with (

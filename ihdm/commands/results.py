@@ -53,7 +53,7 @@ def crate(
         typer.Option(
             "--include-data",
             help="Take in the images that networks were trained on, and the models for others, which hold blurred "
-            "ones; see to their licence.",
+            "ones; see to their license.",
         ),
     ] = False,
     project: Annotated[
@@ -65,7 +65,7 @@ def crate(
 
     Every table, figure, network, set of samples and record is described, with its SHA-256 and with what made it. The
     pipeline's own files and the configuration are put beside them. Images that networks were trained on are left out,
-    as they may have a licence of their own; logs and what is unfinished too. In the folder of results itself, only
+    as they may have a license of their own; logs and what is unfinished too. In the folder of results itself, only
     these few files are added; what is left out stays there, but is not described.
     """
     from ihdm.crate.writing import write_crate

@@ -1,4 +1,4 @@
-"""Stage ``samples``, its part on how images come about: sequences, grids of starts and noises, probes."""
+"""Stage ``samples``, its part on how images come about: sequences, grids of starts and noises, diagnostics."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,8 +41,8 @@ def sequence(
 
     from ihdm.devices import compute_device, device_name
     from ihdm.models.network import load_network
+    from ihdm.samples.diagnostics import stage_levels
     from ihdm.samples.generation import even_size, forward_stages, generate
-    from ihdm.samples.probes import stage_levels
     from ihdm.storage.reading import first_images
     from ihdm.storage.tensors import to_tensor, to_uint8
 
@@ -145,36 +145,38 @@ def grid(
 
 
 @app.command()
-def probe(
+def diagnose(
     model: ModelOption,
     output: Annotated[Path, typer.Option(help="Folder for interpolations.npy, tree.npz, trajectories.npz, … .")],
-    settings: Annotated[str, typer.Option(help="ProbeSettings as JSON, or the path of a JSON file.", metavar="JSON")],
+    settings: Annotated[
+        str, typer.Option(help="SamplingDiagnosticsSettings as JSON, or the path of a JSON file.", metavar="JSON")
+    ],
     train: Annotated[Path, typer.Option(help="The training images, train.npy.")],
 ) -> None:
     """Look into how a network makes images: between samples, from splitting paths, stage by stage, by its gradients.
 
     The folder gets `interpolations.npy` (pair × position), `tree.npz`, `trajectories.npz`, `sums.npz` and
-    `gradients.npz`; ihdm.samples.probes says what is in them.
+    `gradients.npz`; ihdm.samples.diagnostics says what is in them.
     """
     import numpy as np
 
-    from ihdm.config.stages import ProbeSettings
+    from ihdm.config.stages import SamplingDiagnosticsSettings
     from ihdm.devices import compute_device, device_name
     from ihdm.models.network import load_network
     from ihdm.progress import Progress
+    from ihdm.samples.diagnostics import gradients, interpolations, trajectories, trees
     from ihdm.samples.generation import Chain, forward_stages
-    from ihdm.samples.probes import gradients, interpolations, trajectories, trees
     from ihdm.storage.reading import first_images
     from ihdm.storage.tensors import to_tensor
 
-    chosen = parse_settings(ProbeSettings, settings_text(settings))
-    sampling, counts = chosen.sampling, chosen.probing
+    chosen = parse_settings(SamplingDiagnosticsSettings, settings_text(settings))
+    sampling, counts = chosen.sampling, chosen.diagnostics
     sampler, size = sampling.sampler, sampling.micro_batch
     images, device = first_images(train, sampling.num_train), compute_device()
     names = ("interpolations.npy", "tree.npz", "trajectories.npz", "sums.npz", "gradients.npz")
     with record(
         [output / name for name in names],
-        command="samples probe",
+        command="samples diagnose",
         inputs=sampled_from(sampling, model, train),
         settings=chosen,
         seed=sampling.seed,
@@ -186,7 +188,7 @@ def probe(
         done = 0
         total = counts.num_pairs * counts.num_positions + (counts.num_trees << counts.num_splits)
         total += counts.num_trajectories + counts.num_gradients
-        with Progress(f"probing {output}", total, unit="images") as progress:
+        with Progress(f"diagnosing {output}", total, unit="images") as progress:
 
             def report(more: int) -> None:
                 nonlocal done

@@ -195,7 +195,7 @@ def train(
             help="Squares of random places and sizes to cut from each picture, where pictures are few and large.", min=1
         ),
     ] = None,
-    grey: Annotated[bool, typer.Option("--grey", help="Grey images.")] = False,
+    gray: Annotated[bool, typer.Option("--gray", help="Gray images.")] = False,
     steps: Annotated[int | None, typer.Option(help="Other than the preset's.", min=1)] = None,
     prior: Annotated[
         str, typer.Option(help="What starts are made of: coefficients of training images, or a mixture fitted to them.")
@@ -222,7 +222,7 @@ def train(
     own.require_outside(output, pictures)
     require_room(output)
     experiment = own.experiment_of(
-        pictures, preset, image_size, steps, seed, crops=crops, grey=grey, skip_broken=skip_broken
+        pictures, preset, image_size, steps, seed, crops=crops, gray=gray, skip_broken=skip_broken
     )
     work = output.absolute().with_name(f"{output.absolute().name}.work")
     images, network = work / "data", work / "network"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ihdm.config.scale import Config
 
 
-NUMBERS_OF_IMAGES = ("micro_batch", "num_likelihood_images", "num_memorisation_images")
+NUMBERS_OF_IMAGES = ("micro_batch", "num_likelihood_images", "num_memorization_images")
 """What may be one number for all data sets or one for each."""
 
 

@@ -43,7 +43,7 @@ class NetworkSettings(Settings):
     """A preset of the paper's U-Net (paper, appendix B)."""
 
     image_size: ImageSize = Field(description="height and width of the images in pixels")
-    image_channels: Literal[1, 3] = Field(description="1 for grey, 3 for colour")
+    image_channels: Literal[1, 3] = Field(description="1 for gray, 3 for color")
     base_channels: Annotated[int, Field(ge=1, le=4096)] = Field(
         description="channels at full resolution, before the multiplier"
     )
@@ -52,12 +52,12 @@ class NetworkSettings(Settings):
         max_length=13,
         description="one factor on base_channels for each resolution, the largest resolution first",
     )
-    blocks_per_level: Annotated[int, Field(ge=1, le=64)] = Field(description="residual blocks at each resolution")
-    attention_levels: tuple[Annotated[int, Field(ge=0, le=12)], ...] = Field(
+    blocks_per_stage: Annotated[int, Field(ge=1, le=64)] = Field(description="residual blocks at each resolution")
+    attention_stages: tuple[Annotated[int, Field(ge=0, le=12)], ...] = Field(
         max_length=13, description="the resolutions with self-attention, counted from 0, the largest resolution"
     )
     dropout: Fraction = Field(description="share of values that each residual block drops in training")
-    norm_groups: Count = Field(default=32, description="groups of every group normalisation")
+    norm_groups: Count = Field(default=32, description="groups of every group normalization")
 
     @property
     def widths(self) -> list[int]:
@@ -77,8 +77,8 @@ class NetworkSettings(Settings):
                     f"norm_groups {self.norm_groups} does not divide the width {width} "
                     "(base_channels times a channel multiplier)"
                 )
-        if any(level > halvings for level in self.attention_levels):
-            yield f"attention_levels must lie in 0…{halvings}, not {list(self.attention_levels)}"
+        if any(level > halvings for level in self.attention_stages):
+            yield f"attention_stages must lie in 0…{halvings}, not {list(self.attention_stages)}"
 
 
 Measure = Literal["likelihood", "disentanglement"]

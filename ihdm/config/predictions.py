@@ -28,7 +28,7 @@ class WhitenedSettings(Settings):
     estimates_next_level: ClassVar[bool] = False
 
     kind: Literal["whitened"] = Field(default="whitened", description="the one prediction that has settings")
-    leaps: Annotated[int, Field(ge=0, le=100)] = Field(
+    max_stride: Annotated[int, Field(ge=0, le=100)] = Field(
         default=0,
         description="weights of the loss: 0 counts all modes and levels alike, n by what steps over 1 to n levels add "
         "to the bound on the likelihood, so that 1 trains for the bound",

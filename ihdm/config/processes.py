@@ -218,7 +218,7 @@ class HasPrediction:
         return self.process.has_constant_noise and self.predicted.estimates_next_level
 
 
-class EvaluationsSettings(Settings):
+class StudySettings(Settings):
     """A study of quality against network evaluations: each sampler with each number of them."""
 
     samplers: Annotated[tuple[Name, ...], Field(min_length=1, max_length=100)] = Field(

@@ -20,6 +20,20 @@ if TYPE_CHECKING:
 
 AnySettings = TypeVar("AnySettings", bound=BaseModel)
 
+RENAMED = {
+    "attention_levels": "attention_stages",
+    "blocks_per_level": "blocks_per_stage",
+    "evaluate_every": "validate_every",
+    "leaps": "max_stride",
+    "milestone_every": "snapshot_every",
+    "num_held_out": "num_validation_images",
+    "num_memorisation_images": "num_memorization_images",
+    "num_neighbours": "num_neighbors",
+    "probes": "diagnostics",
+    "probing": "diagnostics",
+}
+"""Former names of settings, each with the present one."""
+
 MOST_SHOWN = 100
 """Of mistakes; whoever has more has given another file."""
 
@@ -68,10 +82,14 @@ def _mistakes(error: ValidationError, model: type[BaseModel], text: str) -> list
         if detail["type"] == "extra_forbidden":
             named = _names(model, detail["loc"][:-1])
             *parents, key = place
-            near = get_close_matches(key, [name for name in named if (*parents, name) in missing], 1)
+            renamed = [RENAMED[key]] if RENAMED.get(key) in named else []
+            near = renamed or get_close_matches(key, [name for name in named if (*parents, name) in missing], 1)
             missing -= {(*parents, *near)}
             near = near or get_close_matches(key, named, 1)
-            message += f"is '{near[0]}' meant?" if near else f"known are {', '.join(named)}"
+            if renamed:
+                message = f"this setting is now called '{renamed[0]}'"
+            else:
+                message += f"is '{near[0]}' meant?" if near else f"known are {', '.join(named)}"
         said.setdefault(place, []).append(message)
     explained = {place for place, messages in said.items() if messages == ["Field required"]} - missing
     lines = []

@@ -15,7 +15,7 @@ from pydantic import Field
 from ihdm.config.consistency import config_mistakes
 from ihdm.config.experiments import Experiment, ExperimentSettings, NetworkSettings, Variant, resolve_variants
 from ihdm.config.folders import OwnFolder
-from ihdm.config.processes import SAMPLERS, EvaluationsSettings, SamplerSettings, observed_levels
+from ihdm.config.processes import SAMPLERS, SamplerSettings, StudySettings, observed_levels
 from ihdm.config.restoration import MOST_STEPS, RestorationSettings, posterior_sampler
 from ihdm.config.settings import (
     DatasetSettings,
@@ -28,7 +28,7 @@ from ihdm.config.settings import (
 )
 from ihdm.config.stages import (
     CalibrationSettings,
-    ProbeSettings,
+    SamplingDiagnosticsSettings,
     SamplingSettings,
 )
 
@@ -61,7 +61,7 @@ class Config(Settings):
     )
     sweeps: SweepSettings = SweepSettings()
     evaluation: EvaluationSettings
-    studies: dict[Name, EvaluationsSettings] = Field(
+    studies: dict[Name, StudySettings] = Field(
         default_factory=dict,
         description="for each experiment named, the study of how good samples are after how many network evaluations",
     )
@@ -70,7 +70,7 @@ class Config(Settings):
         description="for each experiment named, the study of restoration: measurements of test images, undone by its "
         "network and otherwise",
     )
-    probes: tuple[str, ...] = Field(
+    diagnostics: tuple[str, ...] = Field(
         default=(),
         max_length=1000,
         description="experiments, or variants of them, of which it is looked into how they make images",
@@ -193,9 +193,9 @@ class Config(Settings):
         process = self.variants[name].experiment.process
         return posterior_sampler(process, min(most, process.num_levels))
 
-    def probe(self, name: str) -> ProbeSettings:
+    def sampling_diagnostics(self, name: str) -> SamplingDiagnosticsSettings:
         """Return what a look into how a variant makes images depends on."""
-        return ProbeSettings(sampling=self.sampling(name), probing=self.evaluation.probing)
+        return SamplingDiagnosticsSettings(sampling=self.sampling(name), diagnostics=self.evaluation.diagnostics)
 
     def initial_weights(self, name: str) -> str | None:
         """Return the experiment whose trained weights a variant starts from; None for random ones."""

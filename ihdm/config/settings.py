@@ -102,7 +102,7 @@ class DatasetSettings(Settings):
 
     source: Name = Field(description="where the images come from: a name that `ihdm data sources` lists")
     image_size: ImageSize = Field(description="height and width in pixels")
-    image_channels: Literal[1, 3] = Field(description="1 for grey, 3 for colour")
+    image_channels: Literal[1, 3] = Field(description="1 for gray, 3 for color")
     path: Folder | None = Field(
         default=None,
         description="where the images lie, for a source that `ihdm data sources` says to take it: absolute, or "
@@ -137,7 +137,7 @@ Precision = Literal["no", "fp16", "bf16"]
 class TrainingSettings(Settings):
     """What is learnt: Adam with linear warm-up, clipping and an average of the weights."""
 
-    steps: Count = Field(description="optimiser steps")
+    steps: Count = Field(description="optimizer steps")
     batch_size: BatchSize = Field(description="images of a step, over all devices")
     learning_rate: Annotated[float, Field(gt=0, le=10)] = Field(description="of Adam, after the warm-up")
     warmup_steps: CountFromZero = Field(default=5000, description="steps of linear warm-up")
@@ -165,15 +165,15 @@ class RunSettings(Settings):
         description="compute activations anew for the gradient and keep fewer: less memory, a third more time",
     )
     save_minutes: NotNegative = Field(default=5.0, description="minutes between two savings of the state")
-    milestone_every: Count | None = Field(
+    snapshot_every: Count | None = Field(
         default=None,
         description="steps between two milestones, at which the averaged network is kept, and samples measured; "
         "none by default",
     )
-    evaluate_every: Count = Field(
+    validate_every: Count = Field(
         default=5000, description="steps between two looks at held-out losses and samples; the last step has one too"
     )
-    num_held_out: AtLeastTwo = Field(default=32, description="held-out images, each at every level")
+    num_validation_images: AtLeastTwo = Field(default=32, description="held-out images, each at every level")
     num_previews: Few = Field(default=16, description="samples shown")
     tracker: Literal["none", "tensorboard", "wandb"] = Field(
         default="none",
@@ -197,7 +197,7 @@ class DisentanglementSettings(Settings):
     num_noises: Annotated[int, Field(ge=2, le=1000)] = Field(default=12, description="noises, each with every start")
 
 
-class ProbingSettings(Settings):
+class DiagnosticsSettings(Settings):
     """How closely it is looked into how networks make images."""
 
     num_pairs: AtLeastTwo = Field(default=32, description="pairs of samples with a path between them")
@@ -246,7 +246,7 @@ class EvaluationSettings(Settings):
     num_likelihood_images: PerDataset[AtLeastTwo] = Field(
         description="test images of the likelihood bound, one number for all data sets or one for each by name"
     )
-    num_memorisation_images: PerDataset[AtLeastTwo] | None = Field(
+    num_memorization_images: PerDataset[AtLeastTwo] | None = Field(
         default=None,
         description="samples whose nearest training images are looked for, and as many test images if there are, one "
         "number for all data sets or one for each by name; by default as many as are bounded, or num_samples if fewer",
@@ -272,7 +272,7 @@ class EvaluationSettings(Settings):
         description="folder of inception-2015-12-05.pt, which the extractor 'inception' needs; it is downloaded if it "
         "is not there. By default inception/ below data.root",
     )
-    num_neighbours: Count = Field(default=5, description="k of precision, recall, density and coverage")
+    num_neighbors: Count = Field(default=5, description="k of precision, recall, density and coverage")
     extrapolate: bool = Field(
         default=False,
         description="estimate the Fréchet distance of infinitely many images too, linear in 1/n; it is left out for n "
@@ -280,7 +280,7 @@ class EvaluationSettings(Settings):
     )
     compute: ComputeSettings = ComputeSettings()
     disentanglement: DisentanglementSettings = DisentanglementSettings()
-    probing: ProbingSettings = ProbingSettings()
+    diagnostics: DiagnosticsSettings = DiagnosticsSettings()
 
     def micro_batch_of(self, dataset: str) -> int:
         """Return how many images of networks trained on a data set are sampled, or evaluated, at a time."""
@@ -290,11 +290,11 @@ class EvaluationSettings(Settings):
         """Return how many test images of a data set are bounded on."""
         return _number_for(self.num_likelihood_images, dataset)
 
-    def memorisation_images(self, dataset: str) -> int:
+    def memorization_images(self, dataset: str) -> int:
         """Return of how many samples, of networks trained on a data set, the nearest training image is looked for."""
-        if self.num_memorisation_images is None:
+        if self.num_memorization_images is None:
             return min(self.num_samples, self.likelihood_images(dataset))
-        return _number_for(self.num_memorisation_images, dataset)
+        return _number_for(self.num_memorization_images, dataset)
 
     @property
     def compared(self) -> tuple[int, ...]:
@@ -306,14 +306,14 @@ class EvaluationSettings(Settings):
             yield f"num_compared must ascend, not be {list(self.num_compared)}"
         if self.compared[-1] > self.num_samples:
             yield f"num_compared of {self.compared[-1]} needs as many num_samples, not {self.num_samples}"
-        given = self.num_memorisation_images or 0
+        given = self.num_memorization_images or 0
         most = max(given.values(), default=0) if isinstance(given, dict) else given
         if most > self.num_samples:
-            yield f"num_memorisation_images of {most} needs as many num_samples, not {self.num_samples}"
+            yield f"num_memorization_images of {most} needs as many num_samples, not {self.num_samples}"
         fewest = "num_compared" if self.num_compared else "num_samples"
         for setting, needed, name, number in (
             ("num_shards", self.num_shards, "num_samples", self.num_samples),
-            ("num_neighbours", self.num_neighbours + 1, fewest, self.compared[0]),
+            ("num_neighbors", self.num_neighbors + 1, fewest, self.compared[0]),
         ):
             if number < needed:
                 yield f"{setting} needs {name} of {needed} or more, not {number}"

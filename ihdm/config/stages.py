@@ -21,11 +21,11 @@ from ihdm.config.settings import (
     ComputeSettings,
     Count,
     DeltaRatio,
+    DiagnosticsSettings,
     NumExtraDraws,
     NumResamples,
     Positive,
     PriorNoise,
-    ProbingSettings,
     Rounding,
     Seed,
     Settings,
@@ -134,12 +134,12 @@ class DistanceSettings(Settings):
         description="numbers n of images that are compared with the reference, each in every set alike"
     )
     num_resamples: NumResamples
-    num_neighbours: Count = Field(description="k of precision, recall, density and coverage")
+    num_neighbors: Count = Field(description="k of precision, recall, density and coverage")
     extrapolate: bool = Field(description="whether the Fréchet distance of infinitely many images is estimated too")
     seed: Seed
 
 
-class StudySettings(Settings):
+class NfeSettings(Settings):
     """What the study of quality against network evaluations depends on, beside the network and the images."""
 
     samplers: dict[str, SamplerSettings] = Field(description="by name")
@@ -150,8 +150,8 @@ class StudySettings(Settings):
     num_samples: Annotated[int, Field(ge=2)]
 
 
-class ProbeSettings(Settings):
+class SamplingDiagnosticsSettings(Settings):
     """What a look into how a network makes images depends on, beside the network and the training images."""
 
     sampling: SamplingSettings
-    probing: ProbingSettings
+    diagnostics: DiagnosticsSettings

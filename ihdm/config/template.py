@@ -24,7 +24,7 @@ WIDTH = 120
 EXAMPLE = """
 gpus: optional
 networks:
-  pictures: {base_channels: 32, channel_multipliers: [1, 2, 2], blocks_per_level: 1, attention_levels: [2],
+  pictures: {base_channels: 32, channel_multipliers: [1, 2, 2], blocks_per_stage: 1, attention_stages: [2],
     dropout: 0.1, norm_groups: 8}
 experiments:
   pictures:
@@ -32,7 +32,7 @@ experiments:
     network: pictures
     process: {kind: heat, sigma: 0.01, num_levels: 50}
     training: {steps: 5000, batch_size: 64, learning_rate: 0.0005, warmup_steps: 500, ema_decay: 0.999}
-    run: {evaluate_every: 1000}
+    run: {validate_every: 1000}
 sweeps: {delta_ratio: {pictures: [0, 1, 1.25, 1.5, 2]}}
 figures:
   {data: [pictures], teaser: [pictures], delta_samples: [pictures], delta_curve: [pictures], psd: [pictures],

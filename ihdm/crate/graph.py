@@ -205,6 +205,6 @@ def _license_of_images(path: Path) -> str:
     """Return what is known of the license of images, from the description beside them."""
     try:
         told = json.loads(path.with_suffix(".json").read_text(encoding="utf-8")) if path.suffix == ".npy" else {}
-        return f"; source: {told['source']}; licence: {told['licence']}"
+        return f"; source: {told['source']}; license: {told['licence']}"
     except (OSError, ValueError, LookupError, TypeError):
         return ""

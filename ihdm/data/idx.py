@@ -1,4 +1,4 @@
-"""MNIST and what follows its example: two IDX files of grey images, 28×28."""
+"""MNIST and what follows its example: two IDX files of gray images, 28×28."""
 
 import gzip
 import zlib
@@ -10,7 +10,7 @@ from ihdm.config.settings import DatasetSettings
 from ihdm.data.encoded import Split
 from ihdm.data.order import fair_order
 from ihdm.data.raw import RawData, RawFile
-from ihdm.data.source import GREY, Source
+from ihdm.data.source import GRAY, Source
 from ihdm.errors import UserError
 from ihdm.storage.images import StoredImages
 
@@ -21,7 +21,7 @@ TEST_NAME = "t10k-images-idx3-ubyte.gz"
 def mnist_like(
     *,
     origin: str,
-    licence: str,
+    data_license: str,
     address: str,
     train_sha256: tuple[str, ...],
     test_sha256: tuple[str, ...],
@@ -31,7 +31,7 @@ def mnist_like(
 
     Args:
         origin: where they come from.
-        licence: the terms they come under.
+        data_license: the terms they come under.
         address: the folder that both can be downloaded from.
         train_sha256: the digests that the training images may have.
         test_sha256: those that the test images may have.
@@ -39,10 +39,10 @@ def mnist_like(
     """
     return Source(
         origin=origin,
-        licence=licence,
+        license=data_license,
         split="as published",
         load=load_idx,
-        channels=GREY,
+        channels=GRAY,
         size=28,
         files=tuple(
             RawFile(name, address=f"{address}/{name}", sha256=digests, installed=installed)
@@ -62,7 +62,7 @@ def load_idx(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:  # no
 
 
 def read_idx(path: Path) -> StoredImages:
-    """Read an IDX file of grey images, gzipped or not.
+    """Read an IDX file of gray images, gzipped or not.
 
     The format: four bytes 0, 0, 8 (unsigned bytes), 3 (dimensions); three big-endian counts; the pixels.
 

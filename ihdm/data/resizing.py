@@ -19,7 +19,7 @@ def halve_and_crop(image: Image.Image, size: int) -> Image.Image:
 def squash(image: Image.Image, size: int) -> Image.Image:
     """Bring the whole picture to a square with a bicubic filter, whatever its proportions.
 
-    The released code's FID reference is made so, but that it keeps fractions of grey levels, which are rounded here.
+    The released code's FID reference is made so, but that it keeps fractions of gray levels, which are rounded here.
     """
     return image.resize((size, size), Image.Resampling.BICUBIC)
 

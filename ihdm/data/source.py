@@ -7,8 +7,8 @@ from ihdm.config.settings import DatasetSettings
 from ihdm.data.encoded import Split
 from ihdm.data.raw import RawData, RawFile
 
-COLOUR = (3,)
-GREY = (1,)
+COLOR = (3,)
+GRAY = (1,)
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Source:
 
     Attributes:
         origin: where they come from, for the description of the data set.
-        licence: the terms they come under.
+        license: the terms they come under.
         split: which images are for training and which for testing.
         load: from the settings and the raw files to splits ``train`` and ``test``, each in an order of which any prefix
             is a fair sample.
@@ -34,7 +34,7 @@ class Source:
     """
 
     origin: str
-    licence: str
+    license: str
     split: str
     load: Callable[[DatasetSettings, RawData], dict[str, Split]]
     channels: tuple[int, ...]

@@ -52,10 +52,10 @@ def draw(inputs: Inputs) -> Figure:
     return figure
 
 
-def _draw_ratio(axes: Axes, rows: pd.DataFrame, column: str, colour: object, line: str, label: str = "") -> None:
+def _draw_ratio(axes: Axes, rows: pd.DataFrame, column: str, color: object, line: str, label: str = "") -> None:
     from ihdm.figures.style import draw_estimates
 
-    draw_estimates(axes, rows, column, line, color=colour, ms=3.5, lw=1.2, label=label or None)
+    draw_estimates(axes, rows, column, line, color=color, ms=3.5, lw=1.2, label=label or None)
 
 
 def _draw_network_power(axes: Axes, table: pd.DataFrame) -> None:
@@ -64,9 +64,9 @@ def _draw_network_power(axes: Axes, table: pd.DataFrame) -> None:
 
     levels, ratios = sorted(table["level"].unique()), sorted(table["delta_ratio"].unique())
     table = table.assign(band=table["band"].astype(float)).sort_values("band")
-    for level, colour in zip(levels, sns.color_palette("viridis", len(levels)), strict=True):
+    for level, color in zip(levels, sns.color_palette("viridis", len(levels)), strict=True):
         for ratio in ratios:
             rows = table[(table["level"] == level) & (table["delta_ratio"] == ratio)]
             is_last = ratio == ratios[-1]
-            _draw_ratio(axes, rows, "band", colour, "o-" if is_last else "s:", f"$k={level:g}$" if is_last else "")
+            _draw_ratio(axes, rows, "band", color, "o-" if is_last else "s:", f"$k={level:g}$" if is_last else "")
     axes.set_xlabel(f"band (δ/σ = {ratios[-1]:.3g};\ndotted {', '.join(f'{ratio:.3g}' for ratio in ratios[:-1])})")

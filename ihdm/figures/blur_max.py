@@ -52,9 +52,9 @@ def draw(inputs: Inputs) -> Figure:
             rows["blur"], rows["distance"], 1.96 * rows["error"], fmt=f"k{marker}-", ms=4, lw=1.2, capsize=2,
             label=dataset,
         )  # fmt: skip
-        for quantity, line, colour in (("mean colour", "-", "0.1"), ("structure", "--", "0.5")):
+        for quantity, line, color in (("mean colour", "-", "0.1"), ("structure", "--", "0.5")):
             share.errorbar(rows["blur"], rows[quantity], 1.96 * rows[f"{quantity} error"], fmt=f"{marker}{line}",
-                           color=colour, ms=4, lw=1.2, capsize=2, label=f"{quantity}{of_set}")  # fmt: skip
+                           color=color, ms=4, lw=1.2, capsize=2, label=f"{quantity}{of_set}")  # fmt: skip
     distance.set(yscale="log", ylabel="Fréchet distance")
     share.set(ylim=(-0.05, 1.05), ylabel="variance explained by the start")
     label_log(distance.yaxis)

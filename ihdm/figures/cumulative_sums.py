@@ -42,7 +42,7 @@ def draw(inputs: Inputs) -> Figure:
 
 
 def _contrast(sums: np.ndarray) -> StoredImages:
-    """Return each sum as an image: nothing is mid-grey, its largest value of either sign white or black."""
+    """Return each sum as an image: nothing is mid-gray, its largest value of either sign white or black."""
     from ihdm.figures.style import to_stored
 
     largest = np.abs(sums).max(axis=(1, 2, 3), keepdims=True)
@@ -55,11 +55,11 @@ def _draw_shares(axes: Axes, table: pd.DataFrame) -> None:
     from ihdm.figures.style import SMALL, SMALLEST
 
     ranges = list(table.groupby("range"))
-    for colour, (_, rows) in zip(sns.color_palette("viridis", len(ranges)), ranges, strict=True):
+    for color, (_, rows) in zip(sns.color_palette("viridis", len(ranges)), ranges, strict=True):
         rows = rows.sort_values("frequency")
         label = f"{rows['level_from'].iloc[0]}–{rows['level_to'].iloc[0]}"
-        axes.plot(rows["frequency"], rows["value"], ".-", color=colour, lw=1.2, label=label)
-        axes.fill_between(rows["frequency"], rows["low"], rows["high"], color=colour, alpha=0.2, lw=0)
+        axes.plot(rows["frequency"], rows["value"], ".-", color=color, lw=1.2, label=label)
+        axes.fill_between(rows["frequency"], rows["low"], rows["high"], color=color, alpha=0.2, lw=0)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("share of power", fontsize=SMALL)
     axes.tick_params(labelsize=SMALL)

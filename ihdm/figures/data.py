@@ -1,6 +1,6 @@
 """The data sets: images, their mean, colors and spectrum.
 
-Look at: What went in. Look for images that are not what you meant, and for few distinct grey levels. Table:
+Look at: What went in. Look for images that are not what you meant, and for few distinct gray levels. Table:
 [data_spectrum](metrics.md#data_spectrum).
 """
 
@@ -23,7 +23,7 @@ MAX_IMAGES = 2000
 """Images behind mean and histogram."""
 
 HISTOGRAM_BINS = 32
-COLOURS = {1: ["0.3"], 3: ["#c44e52", "#55a868", "#4c72b0"]}
+COLORS = {1: ["0.3"], 3: ["#c44e52", "#55a868", "#4c72b0"]}
 
 
 def draw(inputs: Inputs) -> Figure:
@@ -56,9 +56,9 @@ def draw(inputs: Inputs) -> Figure:
 
 def _draw_histogram(axes: Axes, images: StoredImages) -> None:
     edges = np.linspace(0, 256, HISTOGRAM_BINS + 1)
-    for channel, colour in enumerate(COLOURS[images.shape[-1]]):
+    for channel, color in enumerate(COLORS[images.shape[-1]]):
         counts, _ = np.histogram(images[..., channel], edges)
-        axes.stairs(counts / counts.sum(), edges / 256, color=colour, lw=1.2)
+        axes.stairs(counts / counts.sum(), edges / 256, color=color, lw=1.2)
     axes.set(yscale="log", xlim=(0, 1), xticks=(0, 0.5, 1), ylim=(1e-3, 1))
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ihdm.errors import UserError
 from ihdm.figures import Axes, Figure, Input, Inputs
-from ihdm.metrics.memorisation import NEAR
+from ihdm.metrics.memorization import NEAR
 from ihdm.metrics.sweep import swept_parameters
 from ihdm.storage.reading import read_table
 
@@ -24,7 +24,7 @@ MARKERS = "osD^v"
 def draw(inputs: Inputs) -> Figure:
     """Draw a row for each data set: distance from held-out images, and the share near training images by two measures.
 
-    Experiments of one kind of process, as those that differ in their seed, have one colour.
+    Experiments of one kind of process, as those that differ in their seed, have one color.
 
     Raises:
         UserError: if the number of training images is not swept.
@@ -67,17 +67,17 @@ def _draw_dataset(
 ) -> None:
     from matplotlib.ticker import NullLocator
 
-    from ihdm.figures.style import SMALL, label_log, process_colours
+    from ihdm.figures.style import SMALL, label_log, process_colors
 
-    colours = process_colours([is_heat for is_heat, _ in kinds])
-    for (names, colour), marker in zip(zip(kinds.values(), colours, strict=True), MARKERS, strict=False):
+    colors = process_colors([is_heat for is_heat, _ in kinds])
+    for (names, color), marker in zip(zip(kinds.values(), colors, strict=True), MARKERS, strict=False):
         for number, name in enumerate(names):
             rows = families[name]
             near = rows[rows["metric"] == "share_near"]
             label = None if number else name
-            _draw_points(row[0], rows[rows["metric"].isin(FRECHET)], colour, marker, label)
-            _draw_points(row[1], near[near["extractor"] == "pixels"], colour, marker, label)
-            _draw_points(row[2], near[near["extractor"] != "pixels"], colour, marker, label)
+            _draw_points(row[0], rows[rows["metric"].isin(FRECHET)], color, marker, label)
+            _draw_points(row[1], near[near["extractor"] == "pixels"], color, marker, label)
+            _draw_points(row[2], near[near["extractor"] != "pixels"], color, marker, label)
     counts = sorted({int(count) for names in kinds.values() for name in names for count in families[name]["num_train"]})
     row[0].set(yscale="log")
     row[0].set_ylabel("Fréchet distance to held-out images", fontsize=SMALL)
@@ -95,12 +95,12 @@ def _draw_dataset(
         axes.set_ylabel("share near a training image", fontsize=SMALL)
 
 
-def _draw_points(axes: Axes, rows: pd.DataFrame, colour: str, marker: str, label: str | None) -> None:
+def _draw_points(axes: Axes, rows: pd.DataFrame, color: str, marker: str, label: str | None) -> None:
     """Draw an experiment's points with 95 % intervals, which end where a measure cannot lie."""
     rows = rows.sort_values("num_train")
     half = 1.96 * rows["standard_error"]
     highest = 1 - rows["value"] if (rows["metric"] == "share_near").all() else np.inf
     errors = np.stack([np.minimum(half, rows["value"]), np.minimum(half, highest)])
     axes.errorbar(
-        rows["num_train"], rows["value"], errors, fmt=f"{marker}-", ms=4, lw=1.1, capsize=2, color=colour, label=label
+        rows["num_train"], rows["value"], errors, fmt=f"{marker}-", ms=4, lw=1.1, capsize=2, color=color, label=label
     )

@@ -1,6 +1,6 @@
 """What start and noise decide: every start with every noise (paper, figure 8).
 
-Look at: Columns that share a colour, rows that share a structure. The bars are the same in numbers. Table:
+Look at: Columns that share a color, rows that share a structure. The bars are the same in numbers. Table:
 [disentanglement](metrics.md#disentanglement).
 """
 

@@ -1,6 +1,6 @@
 """Sample quality against the number of function evaluations, for every sampler, beside diffusion.
 
-Look at: How far to the left a sampler stays at the grey band. Its power should be one at the same time. Table:
+Look at: How far to the left a sampler stays at the gray band. Its power should be one at the same time. Table:
 [evaluations](metrics.md#evaluations).
 """
 
@@ -38,13 +38,13 @@ def draw(inputs: Inputs) -> Figure:
         floors[dataset] = read_table(inputs["real"][name][""])
     curves = {dataset: _curves(pd.concat(parts)) for dataset, parts in tables.items()}
     names = list(dict.fromkeys(name for found in curves.values() for name in found))
-    colours = dict(zip(names, sns.color_palette("colorblind", len(names)), strict=True))
+    colors = dict(zip(names, sns.color_palette("colorblind", len(names)), strict=True))
     markers = {name: MARKERS[place % len(MARKERS)] for place, name in enumerate(names)}
     figure, grid = panels(len(curves), len(PANELS), 2.1 * len(curves) + 0.4)
     for row, (dataset, found) in zip(grid, curves.items(), strict=True):
         for axes, (metrics, title) in zip(row, PANELS.items(), strict=True):
             for name, table in found.items():
-                rows, look = table[table["metric"].isin(metrics)], {"color": colours[name], "label": name}
+                rows, look = table[table["metric"].isin(metrics)], {"color": colors[name], "label": name}
                 draw_estimates(axes, rows, "evaluations", f"{markers[name]}-", ms=4, lw=1.1, **look)
             _draw_floor(axes, floors[dataset], metrics)
             counts = sorted({int(count) for table in found.values() for count in table["evaluations"]})

@@ -13,7 +13,7 @@ from ihdm.storage.reading import read_archive, read_table
 INPUTS = {
     "trajectories": Input("samples/{experiment}/probes/trajectories.npz"),
     "heat": Input("metrics/generation/{experiment}.csv", lambda run: run.variant.experiment.process.starts_from_images),
-    "rivals": Input(
+    "baselines": Input(
         "metrics/generation/{experiment}.csv", lambda run: not run.variant.experiment.process.starts_from_images
     ),
 }
@@ -27,7 +27,7 @@ def draw(inputs: Inputs) -> Figure:
     from ihdm.figures.style import HEAT, RIVAL, SMALL, label_columns, panels, show_images, to_stored
 
     names = list(inputs["trajectories"])
-    tables = {**inputs.get("heat", {}), **inputs.get("rivals", {})}
+    tables = {**inputs.get("heat", {}), **inputs.get("baselines", {})}
     figure, grid = panels(len(names), 2, 1.9 * len(names) + 0.2, width_ratios=(1.9, 1))
     for row, name in zip(grid, names, strict=True):
         stored = read_archive(inputs["trajectories"][name][""], ("levels", "estimates"))
@@ -44,12 +44,12 @@ def draw(inputs: Inputs) -> Figure:
     return figure
 
 
-def _draw_order(axes: Axes, table: pd.DataFrame, colour: str, line: str) -> None:
+def _draw_order(axes: Axes, table: pd.DataFrame, color: str, line: str) -> None:
     from ihdm.figures.style import SMALL, draw_estimates
 
     is_order = table["band"].astype(str) == "order"
     bands, order = table[~is_order].sort_values("frequency"), table[is_order].iloc[0]
-    draw_estimates(axes, bands, "frequency", line, ms=3.5, lw=1.2, color=colour)
+    draw_estimates(axes, bands, "frequency", line, ms=3.5, lw=1.2, color=color)
     axes.set_ylim(0, 1)
     axes.set_ylabel("share done at half power", fontsize=SMALL)
     axes.tick_params(labelsize=SMALL)

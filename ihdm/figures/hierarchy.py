@@ -43,11 +43,11 @@ def _draw_tree(axes: Axes, shown: StoredImages, labels: list[str]) -> None:
 
     num_rows, num_leaves = shown.shape[:2]
     places = [(np.arange(2**row) + 0.5) * num_leaves / 2**row for row in range(num_rows)]
-    for row, centres in enumerate(places):
-        for number, centre in enumerate(centres):
-            place_image(axes, shown[row, number * num_leaves // 2**row], centre, row * ROW, IMAGE)
+    for row, centers in enumerate(places):
+        for number, center in enumerate(centers):
+            place_image(axes, shown[row, number * num_leaves // 2**row], center, row * ROW, IMAGE)
             if row:
-                axes.plot((places[row - 1][number // 2], centre), ((row - 1) * ROW, row * ROW), "0.6", lw=1, zorder=1)
+                axes.plot((places[row - 1][number // 2], center), ((row - 1) * ROW, row * ROW), "0.6", lw=1, zorder=1)
     axes.set(xlim=(0, num_leaves), ylim=((num_rows - 1) * ROW + 0.5, -0.5), xticks=[])
     axes.set_yticks(np.arange(num_rows) * ROW, [*labels, "samples"])
     axes.tick_params(length=0, labelsize=SMALL)

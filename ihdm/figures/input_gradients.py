@@ -55,7 +55,7 @@ def _panels(part: SubFigure, rows: int, columns: int) -> list[Axes]:
 def _show_gradient(axes: Axes, gradient: np.ndarray, pixel: np.ndarray) -> None:
     """Show a gradient around its output pixel, which is framed; red is positive, blue negative, white none.
 
-    Colours go by the square root, or the pixel itself would leave the others none.
+    Colors go by the square root, or the pixel itself would leave the others none.
     """
     top, left = (
         min(max(place - WINDOW // 2, 0), max(size - WINDOW, 0))
@@ -76,11 +76,11 @@ def _draw_shares(axes: Axes, table: pd.DataFrame) -> None:
     from ihdm.figures.style import SMALL, SMALLEST
 
     table = table[table["output"] == "residual"]
-    for quantity, (colour, label) in RADII.items():
+    for quantity, (color, label) in RADII.items():
         rows = table[table["quantity"] == quantity].sort_values("level")
-        axes.plot(rows["level"], rows["value"], ".-", color=colour, lw=1.2, label=label)
-        axes.fill_between(rows["level"], rows["low"], rows["high"], color=colour, alpha=0.25, lw=0)
-        axes.plot(rows["level"], rows["null"], ":", color=colour, lw=1)
+        axes.plot(rows["level"], rows["value"], ".-", color=color, lw=1.2, label=label)
+        axes.fill_between(rows["level"], rows["low"], rows["high"], color=color, alpha=0.25, lw=0)
+        axes.plot(rows["level"], rows["null"], ":", color=color, lw=1)
     axes.invert_xaxis()
     axes.set_ylim(0, 1)
     axes.set_xlabel("level $k$", fontsize=SMALL)

@@ -1,6 +1,6 @@
 """Paths between samples, beside those of DDPM and DDIM, and how even they are (paper, interpolations).
 
-Look at: A curve near one is an even way. The grey tick is what a way that leads nowhere would score. Table:
+Look at: A curve near one is an even way. The gray tick is what a way that leads nowhere would score. Table:
 [interpolation](metrics.md#interpolation).
 """
 

@@ -16,7 +16,7 @@ PANELS = {"merged": "forward paths merge", "branched": "reverse paths branch"}
 
 def draw(inputs: Inputs) -> Figure:
     """Draw forward paths above and reverse paths below, a column for each σ, and beside them how far they merge."""
-    from ihdm.figures.style import SMALL, SMALLEST, panels, process_colours
+    from ihdm.figures.style import SMALL, SMALLEST, panels, process_colors
 
     # One toy for all experiments.
     stored = read_archive(
@@ -24,14 +24,14 @@ def draw(inputs: Inputs) -> Figure:
     )
     table = read_table(next(iter(inputs["measures"].values()))[""])
     sigmas, levels = stored["sigmas"], stored["levels"] / stored["levels"].max()
-    colours = process_colours([True] * len(sigmas))[::-1]
+    colors = process_colors([True] * len(sigmas))[::-1]
     figure, grid = panels(2, len(sigmas) + 1, 3.4, width_ratios=(*[1] * len(sigmas), 1.4), sharex=True)
-    for place, (sigma, colour, paths) in enumerate(zip(sigmas, colours, stored["reverse"], strict=True)):
+    for place, (sigma, color, paths) in enumerate(zip(sigmas, colors, stored["reverse"], strict=True)):
         column = grid[:, place]
         for mean in stored["forward"]:
-            column[0].fill_between(levels, mean - sigma, mean + sigma, color=colour, alpha=0.35, lw=0)
-            column[0].plot(levels, mean, color=colour, lw=1)
-        column[1].plot(levels, paths.T, color=colour, lw=0.5, alpha=0.7)
+            column[0].fill_between(levels, mean - sigma, mean + sigma, color=color, alpha=0.35, lw=0)
+            column[0].plot(levels, mean, color=color, lw=1)
+        column[1].plot(levels, paths.T, color=color, lw=0.5, alpha=0.7)
         column[0].set_title(rf"$\sigma={sigma:g}$")
         limit = 1.15 * np.abs(stored["points"]).max() + max(sigmas)
         for axes in column:
@@ -40,10 +40,10 @@ def draw(inputs: Inputs) -> Figure:
             if place:
                 axes.set_yticklabels([])
     for axes, (quantity, title) in zip(grid[:, -1], PANELS.items(), strict=True):
-        for sigma, colour in zip(sigmas, colours, strict=True):
+        for sigma, color in zip(sigmas, colors, strict=True):
             rows = table[(table["quantity"] == quantity) & np.isclose(table["sigma"], sigma)].sort_values("fraction")
-            axes.plot(rows["fraction"], rows["value"], color=colour, lw=1.4, label=rf"$\sigma={sigma:g}$")
-            axes.fill_between(rows["fraction"], rows["low"], rows["high"], color=colour, alpha=0.25, lw=0)
+            axes.plot(rows["fraction"], rows["value"], color=color, lw=1.4, label=rf"$\sigma={sigma:g}$")
+            axes.fill_between(rows["fraction"], rows["low"], rows["high"], color=color, alpha=0.25, lw=0)
         axes.axhline(np.log2(len(stored["points"])), color="0.5", ls="--", lw=1)
         axes.set_ylim(bottom=-0.05)
         axes.set_title(title)

@@ -66,7 +66,7 @@ def heat(image: Float[np.ndarray, "height width"], blur_sigma: float) -> Float[n
 
 
 def _draw_row(
-    part: SubFigure, surfaces: list[np.ndarray], labels: list[str], cmap: str, colour: str, process: str
+    part: SubFigure, surfaces: list[np.ndarray], labels: list[str], cmap: str, color: str, process: str
 ) -> None:
     """Draw surfaces, their images beneath, and arrows for the two directions."""
     from ihdm.figures.style import SMALL
@@ -93,6 +93,6 @@ def _draw_row(
     plane.set_axis_off()
     for y, start, end, words in ((0.95, 0.5, 0.78, f"forward: {process}"), (0.025, 0.78, 0.5, "reverse")):
         plane.annotate(
-            "", (end, y), (start, y), arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 1.2, "shrinkA": 0}
+            "", (end, y), (start, y), arrowprops={"arrowstyle": "-|>", "color": color, "lw": 1.2, "shrinkA": 0}
         )
-        plane.text(0.48, y, words, color=colour, fontsize=SMALL, ha="right", va="center")
+        plane.text(0.48, y, words, color=color, fontsize=SMALL, ha="right", va="center")

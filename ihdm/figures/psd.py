@@ -28,14 +28,14 @@ def draw(inputs: Inputs) -> Figure:
         clean = table[table["process"] == "none"]
         frequencies, power = clean["frequency"].to_numpy(), clean["power"].to_numpy()
         alpha = fit_alpha(frequencies, power, 0.0, np.pi)
-        for axes, process, colours, title in (
+        for axes, process, colors, title in (
             (row[0], "noise", "Reds", "noise, standard deviation"),
             (row[1], "heat", "Blues", "heat, blur width in pixels"),
         ):
             versions = list(table[table["process"] == process].groupby("strength"))
-            palette = plt.get_cmap(colours)(np.linspace(0.35, 0.95, len(versions)))
-            for colour, (strength, version) in zip(palette, versions, strict=True):
-                axes.loglog(version["frequency"], version["power"], color=colour, lw=1.1, label=f"{strength:.2g}")
+            palette = plt.get_cmap(colors)(np.linspace(0.35, 0.95, len(versions)))
+            for color, (strength, version) in zip(palette, versions, strict=True):
+                axes.loglog(version["frequency"], version["power"], color=color, lw=1.1, label=f"{strength:.2g}")
             axes.loglog(frequencies, power, "k", lw=1.8, label="image")
             axes.set_title(f"{name}: {title}")
             axes.set_xlabel("frequency (radians per pixel)")

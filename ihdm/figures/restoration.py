@@ -1,6 +1,6 @@
 """Images restored from blurred, small, hidden or noisy ones, beside methods without a network.
 
-Look at: Pictures from left to right; then whether blue points lie right of grey ones by more than their bars. A hollow
+Look at: Pictures from left to right; then whether blue points lie right of gray ones by more than their bars. A hollow
 point left of a full one is no fault. Table: [restoration](metrics.md#restoration).
 """
 

@@ -28,7 +28,7 @@ SMALL, SMALLEST = 7, 6
 """Points: size of numbers and of what is said in a panel, and where there is little room."""
 
 HEAT, RIVAL = "#2166ac", "#b2182b"
-"""Colours where they stand for the process: blue for heat, red for what adds noise."""
+"""Colors where they stand for the process: blue for heat, red for what adds noise."""
 
 LETTERS_PER_INCH = 15
 HANDLE_LETTERS = 8
@@ -98,8 +98,8 @@ def draw_estimates(axes: Axes, rows: pd.DataFrame, column: str, line: str, **opt
     axes.errorbar(rows[column], rows["value"], errors, fmt=line, capsize=2, **options)
 
 
-def process_colours(are_heat: Sequence[bool]) -> list[str]:
-    """Return a colour for each of some processes, blues for heat and reds for others, the first of each the darkest."""
+def process_colors(are_heat: Sequence[bool]) -> list[str]:
+    """Return a color for each of some processes, blues for heat and reds for others, the first of each the darkest."""
     shades = {}
     for is_heat, palette in ((True, "Blues"), (False, "Reds")):
         number = sum(heat == is_heat for heat in are_heat)
@@ -119,7 +119,7 @@ def label_log(axis: Axis) -> None:
 
 
 def place_image(axes: Axes, image: UInt8[np.ndarray, "height width channel"], x: float, y: float, size: float) -> None:
-    """Show an image, as pixels, with its centre at a place of a panel whose y points down."""
+    """Show an image, as pixels, with its center at a place of a panel whose y points down."""
     half = size / 2
     _show(axes, image, extent=(x - half, x + half, y + half, y - half), zorder=2)
 

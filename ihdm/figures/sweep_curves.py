@@ -22,7 +22,7 @@ LABELS = {
     "num_train": "training images",
     "seed": "seed",
 }
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 FAR = 5
 """Values of which the largest is more times the smallest stand on a log axis."""
 MAX_COLUMNS = 3
@@ -51,12 +51,12 @@ def draw(inputs: Inputs) -> Figure:
     bounded = any((rows["metric"] == "bits_per_dim").any() for _, _, rows in columns)
     figure, grid = panels(1 + bounded, len(columns), 2.2 * (1 + bounded), width=width, sharex="col")
     ratios = sorted({float(ratio) for _, _, rows in columns for ratio in rows["delta_ratio"].dropna().unique()})
-    colours = dict(zip(ratios, sns.color_palette("viridis", len(ratios)), strict=True))
+    colors = dict(zip(ratios, sns.color_palette("viridis", len(ratios)), strict=True))
     for axes, (name, parameter, rows) in zip(grid.T, columns, strict=True):
         samples = with_most_images(rows[(rows["set"] == "samples") & rows["metric"].isin(("frechet_distance", "fid"))])
-        _draw_lines(axes[0], samples, parameter, colours)
+        _draw_lines(axes[0], samples, parameter, colors)
         if bounded:
-            _draw_lines(axes[1], rows[rows["metric"] == "bits_per_dim"], parameter, colours)
+            _draw_lines(axes[1], rows[rows["metric"] == "bits_per_dim"], parameter, colors)
         axes[0].set(title=f"{name}\n{samples['extractor'].iloc[0]}, n = {samples['n'].iloc[0]}", yscale="log")
         label_log(axes[0].yaxis)
         values = sorted(samples[parameter].unique())
@@ -72,9 +72,9 @@ def draw(inputs: Inputs) -> Figure:
     return figure
 
 
-def _draw_lines(axes: Axes, rows: pd.DataFrame, parameter: str, colours: Mapping[float, Colour]) -> None:
-    """Draw a line for each δ/σ, in the same colour above and below; the bound has none at δ = 0."""
+def _draw_lines(axes: Axes, rows: pd.DataFrame, parameter: str, colors: Mapping[float, Color]) -> None:
+    """Draw a line for each δ/σ, in the same color above and below; the bound has none at δ = 0."""
     for ratio in rows["delta_ratio"].sort_values().unique():
         line = rows[rows["delta_ratio"] == ratio].sort_values(parameter)
         axes.errorbar(line[parameter], line["value"], 1.96 * line["standard_error"], fmt="o-", ms=4, capsize=2,
-                      color=colours[ratio], label=rf"$\delta/\sigma={ratio:g}$")  # fmt: skip
+                      color=colors[ratio], label=rf"$\delta/\sigma={ratio:g}$")  # fmt: skip

@@ -38,15 +38,15 @@ def draw(inputs: Inputs) -> Figure:
         axes = grid[1, column]
         steps = looks["step"].unique()
         earlier = steps[:-1][:: math.ceil(len(steps) / MAX_CURVES)]
-        for step, colour in zip(earlier, sns.color_palette("Blues", len(earlier) + 1), strict=False):
+        for step, color in zip(earlier, sns.color_palette("Blues", len(earlier) + 1), strict=False):
             look = looks[looks["step"] == step]
-            axes.plot(look["level"], look["loss"], color=colour, lw=0.7, label="on the way, paler is earlier")
+            axes.plot(look["level"], look["loss"], color=color, lw=0.7, label="on the way, paler is earlier")
         levels = read_table(inputs["levels"][name][""])
-        for quantity, colour, label in (("baseline", "0.5", "output of zero"), ("loss", "C0", "trained")):
+        for quantity, color, label in (("baseline", "0.5", "output of zero"), ("loss", "C0", "trained")):
             error = 1.96 * levels[f"{quantity}_standard_error"]
-            axes.plot(levels["level"], levels[quantity], color=colour, label=label)
+            axes.plot(levels["level"], levels[quantity], color=color, label=label)
             axes.fill_between(
-                levels["level"], levels[quantity] - error, levels[quantity] + error, color=colour, alpha=0.25, lw=0
+                levels["level"], levels[quantity] - error, levels[quantity] + error, color=color, alpha=0.25, lw=0
             )
         axes.set(xlabel="level $k$", yscale="log")
     for axes in grid.flat:

@@ -64,10 +64,10 @@ def animate(inputs: Inputs) -> list["Image"]:
         pages = [_page(name, levels, stages, done) for name, (levels, stages) in blocks.items()]
         width, height = (max(page.size[side] for page in pages) for side in (0, 1))
         across = min(FRAME_ACROSS, len(pages))
-        joint = Image.new("RGB", (across * width, -(-len(pages) // across) * height), "white")
+        sheet = Image.new("RGB", (across * width, -(-len(pages) // across) * height), "white")
         for place, page in enumerate(pages):
-            joint.paste(page, (place % across * width + (width - page.width) // 2, place // across * height))
-        frames.append(joint)
+            sheet.paste(page, (place % across * width + (width - page.width) // 2, place // across * height))
+        frames.append(sheet)
     return frames
 
 

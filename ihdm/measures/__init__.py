@@ -60,7 +60,7 @@ class Table:
         explanation: how to read its summary, true of any data: what must be known of a data set is said by its source.
         columns: the meaning of each column, or of several, "a, b", at its end in brackets the unit, if it has one. What
             a column means in all tables is said once (docs/metrics.md).
-        summarise: returns the table rounded for reading.
+        summarize: returns the table rounded for reading.
         is_reported: whether the report has a section of it.
         rows: what a row is, for the documentation.
         notes: what else to know, for the documentation, as Markdown: the null, where errors come from.
@@ -70,7 +70,7 @@ class Table:
     heading: str
     explanation: str
     columns: Mapping[str, str]
-    summarise: "Callable[[pd.DataFrame], pd.DataFrame]" = lambda table: table
+    summarize: "Callable[[pd.DataFrame], pd.DataFrame]" = lambda table: table
     rows: str = ""
     notes: str = ""
     made_by: tuple[str, ...] = ()

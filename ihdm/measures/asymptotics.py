@@ -8,7 +8,7 @@ from ihdm.measures import Files, Measure, Results, Table
 from ihdm.measures.errors import error_settings
 from ihdm.measures.inputs import CALIBRATED, TEST, of_experiment
 from ihdm.measures.texts import interval_texts, number_texts
-from ihdm.runs import Run, each_probed
+from ihdm.runs import Run, each_diagnosed
 
 
 def compute(files: Files, settings: ErrorSettings) -> Results:
@@ -29,7 +29,7 @@ def compute(files: Files, settings: ErrorSettings) -> Results:
         network_rows,
         toy_rows,
     )
-    from ihdm.metrics.heldout import dequantise
+    from ihdm.metrics.heldout import dequantize
     from ihdm.models.network import load_network
     from ihdm.processes import build_process
     from ihdm.progress import Progress
@@ -50,7 +50,7 @@ def compute(files: Files, settings: ErrorSettings) -> Results:
             load_network(files["model"], process, images, device, settings.compute),
             build_process(process, images.shape[1], device),
             Calibration.read(files["model"] / CALIBRATION_NAME, process),
-            dequantise(images).to(device),
+            dequantize(images).to(device),
             levels=levels,
             visited=visited,
             langevin_levels=inner,
@@ -79,7 +79,7 @@ NAMES = {
 BANDS = {"": "ratio", "live": "live", "dead": "dead"}
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each experiment, part, K, level and δ/σ; those of Gaussian data once for all experiments."""
     is_toy = table["part"].str.startswith("toy")
     bands = table["band"].astype(object).where(table["band"].notna(), "").astype(str).str.removesuffix(".0")
@@ -104,7 +104,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
 
 MEASURE = Measure(
     compute=compute,
-    runs=lambda config: filter(has_limit, each_probed(config)),
+    runs=lambda config: filter(has_limit, each_diagnosed(config)),
     inputs={"model": CALIBRATED, "test": TEST},
     outputs={"asymptotics": "metrics/asymptotics/{experiment}.csv"},
     settings=error_settings,
@@ -144,7 +144,7 @@ MEASURE = Measure(
                     "the forward process"
                 ),
             },
-            summarise=summarise,
+            summarize=summarize,
             rows="Does deblurring become denoising as K grows? Ratios, whose limit is one.",
             notes=(
                 "Null: 1, the limit. The toy is exact and has no error; n is its number of modes. Errors of networks "

@@ -6,11 +6,11 @@ from jaxtyping import Float, Int
 
 from ihdm.errors import UserError
 from ihdm.measures import Files, Measure, Resampling, Results, Table
-from ihdm.measures.inputs import of_experiment, probe, resampling
+from ihdm.measures.inputs import diagnostic, of_experiment, resampling
 from ihdm.measures.texts import interval_texts, widen
 from ihdm.metrics.estimates import SHARE, mean_of_defined
 from ihdm.metrics.spectrum import NUM_WIDE_ANNULI, annulus_members, coefficient_power, radial_frequencies
-from ihdm.runs import each_probed
+from ihdm.runs import each_diagnosed
 from ihdm.storage.reading import read_arrays
 
 
@@ -52,7 +52,7 @@ def cumulative_sum_rows(
     return rows
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each experiment and range of levels, with the share of each band."""
     levels = [f"{row.level_from} … {row.level_to}" for row in table.itertuples()]
     table = table.assign(text=interval_texts(table), levels=levels, name=[f"band {band + 1}" for band in table["band"]])
@@ -61,13 +61,13 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
 
 MEASURE = Measure(
     compute=compute,
-    runs=each_probed,
-    inputs={"sums": probe("sums.npz", "the sums of steps over ranges of levels, .npz")},
+    runs=each_diagnosed,
+    inputs={"sums": diagnostic("sums.npz", "the sums of steps over ranges of levels, .npz")},
     outputs={"cumulative_sums": "metrics/cumulative_sums/{experiment}.csv"},
     settings=resampling,
     model=Resampling,
     labels=of_experiment,
-    job="probes",
+    job="diagnostics",
     gpu="features",
     memory_mb=16000,
     minutes=720,
@@ -85,7 +85,7 @@ MEASURE = Measure(
                 "band, frequency": "as above",
                 "value": "share of the power of the range's sum that lies in the band",
             },
-            summarise=summarise,
+            summarize=summarize,
             rows="What do the steps add? One row for each range of levels and band.",
             notes=(
                 "Null: shares that are the same in every range. Errors are those of a mean over images; images "

@@ -96,7 +96,7 @@ def power_law_rows(images: StoredImages, num_resamples: int, seed: int, squares:
     ]
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each data set."""
     table = table[table["quantity"] == "alpha"]
     return pd.DataFrame(
@@ -128,7 +128,7 @@ MEASURE = Measure(
                 "quantity": "`power` in an annulus of frequency, or `alpha` of power ∝ 1/f^α",
                 "low_frequency, high_frequency": "the annulus, or the range that α is fitted over [radians per pixel]",
             },
-            summarise=summarise,
+            summarize=summarize,
             rows="How fast does the power of images fall with frequency? Of each data set's training images.",
             notes=(
                 "Natural images have an α of about 2. Null: an α of 0, a flat spectrum. The error of the power is that "

@@ -58,7 +58,7 @@ def departure_table(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each departure and measure."""
     return pd.DataFrame(
         {
@@ -101,7 +101,7 @@ MEASURE = Measure(
                 "difference": "variant less described",
                 "standard_error": "of the difference, both sides taken as independent",
             },
-            summarise=summarise,
+            summarize=summarize,
             rows="What does it change to do as the released code does? One row for each departure and measure.",
             notes=(
                 "Null: a difference of 0. Where both sides share starts and noise the error is on the wide side. For "

@@ -113,22 +113,22 @@ def share_rows(images: Float[np.ndarray, "start noise height width channel"]) ->
     """Return one row for the mean colour and one for the structure, each share with its standard error."""
     size = images.shape[:2]
     rows: list[dict[str, object]] = []
-    for quantity, values in colour_and_structure(images).items():
+    for quantity, values in color_and_structure(images).items():
         shares = asdict(variance_shares(values))
         errors = {f"{source}_error": error for source, error in share_errors(values).items()}
         rows.append({"quantity": quantity, "num_starts": size[0], "num_noises": size[1], **shares, **errors})
     return rows
 
 
-def colour_and_structure(
+def color_and_structure(
     images: Float[np.ndarray, "start noise height width channel"],
 ) -> dict[str, Float[np.ndarray, "start noise *dims"]]:
     """Split images into the mean colour of each and what remains without it."""
-    colour = images.mean(axis=(2, 3))
-    return {"mean colour": colour, "structure": images - colour[:, :, None, None]}
+    color = images.mean(axis=(2, 3))
+    return {"mean colour": color, "structure": images - color[:, :, None, None]}
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each experiment and quantity, with the shares of variance."""
     shares = {
         source: [
@@ -167,10 +167,10 @@ MEASURE = Measure(
                     "standard errors of these, from leaving out one start, and one noise, at a time"
                 ),
             },
-            summarise=summarise,
+            summarize=summarize,
             rows=(
                 "What do start and noise decide? Every start is sampled with every noise. One row for the `mean "
-                "colour` and one for the `structure` that remains without it."
+                "color` and one for the `structure` that remains without it."
             ),
             notes="The shares are unbiased, so that one of about zero may be slightly negative. Null: 0.",
         ),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from ihdm.config.stages import StudySettings
+from ihdm.config.stages import NfeSettings
 from ihdm.measures import Files, Measure, Results, Table
 from ihdm.measures.inputs import CALIBRATED, EXTRACTOR, MEAN_POWER, MOMENTS, REFERENCE, TRAIN
 from ihdm.measures.samples import distance_settings
@@ -13,7 +13,7 @@ from ihdm.measures.texts import interval_text, widen
 from ihdm.runs import Run
 
 
-def compute(files: Files, settings: StudySettings) -> Results:
+def compute(files: Files, settings: NfeSettings) -> Results:
     """Return the measures of every set, and some samples of each."""
     import numpy as np
 
@@ -41,11 +41,11 @@ def compute(files: Files, settings: StudySettings) -> Results:
     return {"evaluations": rows, "sheets": partial(np.savez, **shown)}
 
 
-def study_settings(run: Run) -> StudySettings:
+def study_settings(run: Run) -> NfeSettings:
     """Return what the study of quality against network evaluations depends on, of an experiment's own network."""
     config, study = run.config, run.config.studies[run.experiment]
     default = config.evaluation.delta_ratio
-    return StudySettings(
+    return NfeSettings(
         samplers={name: config.all_samplers[name] for name in study.samplers},
         counts=study.counts,
         # With fewer levels more noise is needed, never less.
@@ -65,7 +65,7 @@ NAMES = {
 }
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each experiment, sampler and number of evaluations, with its measures."""
     texts = [
         f"{row['value']:.1f}" if row["metric"] == "seconds" else interval_text(row["value"], row["low"], row["high"])
@@ -92,7 +92,7 @@ MEASURE = Measure(
         "sheets": "metrics/evaluations/{experiment}.npz",
     },
     settings=study_settings,
-    model=StudySettings,
+    model=NfeSettings,
     labels=lambda run: {"experiment": run.experiment, "dataset": run.dataset},
     gpu="network",
     memory_mb=16000,
@@ -117,7 +117,7 @@ MEASURE = Measure(
                     "`seconds` to draw the whole set"
                 ),
             },
-            summarise=summarise,
+            summarize=summarize,
             rows=(
                 "How good are samples after how many network evaluations? One row for each sampler, number and measure."
             ),

@@ -26,7 +26,7 @@ NAMES = {
 }
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each data set, quantity and strength, with its bands from coarse to fine, if it has any."""
     bands = table.groupby(["dataset", "quantity", "process", "strength"], dropna=False)["frequency"].rank("dense")
     table = table.assign(
@@ -64,7 +64,7 @@ MEASURE = Measure(
                 "strength": "blur width in pixels, or σ of the noise",
                 "frequency": "mean of the band [radians per pixel]",
             },
-            summarise=summarise,
+            summarize=summarize,
             rows="What do heat and noise do to images? Of each data set's training images, the first 128.",
             notes=(
                 "`gaussian_difference`: root mean square of heat less a sampled Gaussian filter over what the blur "

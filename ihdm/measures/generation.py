@@ -3,9 +3,9 @@
 import pandas as pd
 
 from ihdm.measures import Files, Measure, Resampling, Results, Table
-from ihdm.measures.inputs import of_experiment, probe, resampling
+from ihdm.measures.inputs import diagnostic, of_experiment, resampling
 from ihdm.measures.texts import interval_texts, widen
-from ihdm.runs import each_probed
+from ihdm.runs import each_diagnosed
 from ihdm.storage.reading import read_arrays
 
 
@@ -22,7 +22,7 @@ def compute(files: Files, settings: Resampling) -> Results:
     }
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each experiment, with its bands and their order."""
     bands = table["band"].astype(str)
     names = [band if band == "order" else f"band {int(band) + 1}" for band in bands]
@@ -32,13 +32,13 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
 
 MEASURE = Measure(
     compute=compute,
-    runs=each_probed,
-    inputs={"trajectories": probe("trajectories.npz", "states and estimates at stages of generation, .npz")},
+    runs=each_diagnosed,
+    inputs={"trajectories": diagnostic("trajectories.npz", "states and estimates at stages of generation, .npz")},
     outputs={"generation": "metrics/generation/{experiment}.csv"},
     settings=resampling,
     model=Resampling,
     labels=of_experiment,
-    job="probes",
+    job="diagnostics",
     gpu="features",
     memory_mb=16000,
     minutes=720,
@@ -61,7 +61,7 @@ MEASURE = Measure(
                     "final; of `order`, Spearman's rank correlation with frequency"
                 ),
             },
-            summarise=summarise,
+            summarize=summarize,
             rows="In which order does detail come? One row for each band, and a row `order`.",
             notes="Null: an order of 0. +1 is coarse to fine, −1 the reverse. Errors come from resampling images.",
         ),

@@ -3,9 +3,9 @@
 import pandas as pd
 
 from ihdm.measures import Files, Measure, Resampling, Results, Table
-from ihdm.measures.inputs import of_experiment, probe, resampling
+from ihdm.measures.inputs import diagnostic, of_experiment, resampling
 from ihdm.measures.texts import interval_texts
-from ihdm.runs import each_probed
+from ihdm.runs import each_diagnosed
 from ihdm.storage.reading import read_arrays
 
 
@@ -17,7 +17,7 @@ def compute(files: Files, settings: Resampling) -> Results:
     return {"hierarchy": hierarchy_rows(stored["levels"], stored["leaves"])}
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each experiment and level where paths split."""
     return pd.DataFrame(
         {
@@ -33,13 +33,13 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
 
 MEASURE = Measure(
     compute=compute,
-    runs=each_probed,
-    inputs={"tree": probe("tree.npz", "the trees of samples, .npz")},
+    runs=each_diagnosed,
+    inputs={"tree": diagnostic("tree.npz", "the trees of samples, .npz")},
     outputs={"hierarchy": "metrics/hierarchy/{experiment}.csv"},
     settings=resampling,
     model=Resampling,
     labels=of_experiment,
-    job="probes",
+    job="diagnostics",
     gpu="features",
     memory_mb=16000,
     minutes=720,
@@ -57,7 +57,7 @@ MEASURE = Measure(
                 "level, fraction": "where it is, and which share of all levels",
                 "value": "root mean square difference of the pixels of samples that part there, images in [0, 1]",
             },
-            summarise=summarise,
+            summarize=summarize,
             rows="How alike are samples whose paths split late? One row for each split.",
             notes=(
                 "Null: `null`, the same of samples of different starts. Errors are those of a mean over starts "

@@ -8,10 +8,10 @@ from jaxtyping import Float, Int
 
 from ihdm.errors import UserError
 from ihdm.measures import Files, Measure, Resampling, Results, Table
-from ihdm.measures.inputs import of_experiment, probe, resampling
+from ihdm.measures.inputs import diagnostic, of_experiment, resampling
 from ihdm.measures.texts import interval_texts, widen
 from ihdm.metrics.estimates import NOT_NEGATIVE, SHARE, Bounds, mean_of_defined
-from ihdm.runs import each_probed
+from ihdm.runs import each_diagnosed
 from ihdm.storage.reading import read_arrays
 
 RADII = (1, 2, 3)
@@ -34,7 +34,7 @@ def input_gradient_rows(
     """Return one row for each stage, output and quantity, means over images and output pixels; errors over images.
 
     With g the gradient: `within_1` … `within_3` are the shares of |g| within so many pixels of the output pixel,
-    `effective_radius` the mean distance from it weighted by |g|, `centre` and `neighbours` g at the pixel and the mean
+    `effective_radius` the mean distance from it weighted by |g|, `center` and `neighbours` g at the pixel and the mean
     of g at the four next to it, both over the largest |g|. `null` is the same of a gradient spread evenly over the
     image. Only output pixels count that lie inside, three pixels or more from every border; if none does, the middle
     one of them. Gradients that are zero everywhere have no shape and are left out; ``n`` tells how many images remain.
@@ -119,7 +119,7 @@ NAMES = {
 WITHOUT_NULL = ("centre", "neighbours")
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each experiment, level and output, with its quantities."""
     texts = [
         text if row.quantity in WITHOUT_NULL else f"{text}, even {row.null:.2g}"
@@ -131,13 +131,13 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
 
 MEASURE = Measure(
     compute=compute,
-    runs=each_probed,
-    inputs={"gradients": probe("gradients.npz", "the gradients of output pixels, .npz")},
+    runs=each_diagnosed,
+    inputs={"gradients": diagnostic("gradients.npz", "the gradients of output pixels, .npz")},
     outputs={"input_gradients": "metrics/input_gradients/{experiment}.csv"},
     settings=resampling,
     model=Resampling,
     labels=of_experiment,
-    job="probes",
+    job="diagnostics",
     gpu="features",
     memory_mb=16000,
     minutes=720,
@@ -157,11 +157,11 @@ MEASURE = Measure(
                 "output": "`residual`, what is added to the state; `clean`, the estimated image",
                 "quantity": (
                     "`within_1` … `within_3`: share of the absolute gradient within so many pixels; "
-                    "`effective_radius`: its mean distance in pixels; `centre`, `neighbours`: the gradient at the "
+                    "`effective_radius`: its mean distance in pixels; `center`, `neighbours`: the gradient at the "
                     "pixel and next to it, over the largest"
                 ),
             },
-            summarise=summarise,
+            summarize=summarize,
             rows="How far does a network look? One row for each stage, output and quantity.",
             notes=(
                 "Null: `null`, the same of a gradient spread evenly over the image. Errors are those of a mean over "

@@ -36,7 +36,7 @@ def _of_reference(run: Run, name: str) -> str:
     return run.fill(f"metrics/features/{{extractor}}/{_reference(run)}/{name}.npz")
 
 
-def probe(name: str, about: str) -> Input:
+def diagnostic(name: str, about: str) -> Input:
     """Return a file of the sampling diagnostics of an experiment, as an input."""
     return Input(f"samples/{{experiment}}/probes/{name}", about=about)
 

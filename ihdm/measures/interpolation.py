@@ -11,10 +11,10 @@ from jaxtyping import Float
 
 from ihdm.errors import UserError
 from ihdm.measures import Files, Measure, Resampling, Results, Table
-from ihdm.measures.inputs import EXTRACTOR, of_experiment, probe, resampling
+from ihdm.measures.inputs import EXTRACTOR, diagnostic, of_experiment, resampling
 from ihdm.measures.texts import interval_texts
 from ihdm.metrics.estimates import Bounds, mean_of_defined
-from ihdm.runs import each_probed
+from ihdm.runs import each_diagnosed
 from ihdm.seeds import generator
 from ihdm.storage.reading import read_arrays
 
@@ -98,7 +98,7 @@ def shuffle(paths: Paths, rng: np.random.Generator) -> Paths:
 NAMES = {"path_ratio": "path", "largest_step": "largest step"}
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each experiment and space, with both quantities and what they are at random."""
     table = table.assign(text=interval_texts(table), random=table["null"].map("{:.3g}".format))
     wide = table.pivot_table(
@@ -112,16 +112,16 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
 
 MEASURE = Measure(
     compute=compute,
-    runs=each_probed,
+    runs=each_diagnosed,
     inputs={
-        "interpolations": probe("interpolations.npy", "the paths between samples, .npy"),
+        "interpolations": diagnostic("interpolations.npy", "the paths between samples, .npy"),
         "extractor": EXTRACTOR,
     },
     outputs={"interpolation": "metrics/interpolation/{experiment}.csv"},
     settings=resampling,
     model=Resampling,
     labels=of_experiment,
-    job="probes",
+    job="diagnostics",
     gpu="features",
     memory_mb=16000,
     minutes=720,
@@ -142,7 +142,7 @@ MEASURE = Measure(
                     "over the mean step, one if even"
                 ),
             },
-            summarise=summarise,
+            summarize=summarize,
             rows="How evenly does one sample turn into another? One row for each space and quantity.",
             notes=(
                 "Null: `null`, ways whose inner images are those of other pairs at random. Errors are those of a "

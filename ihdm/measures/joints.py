@@ -24,8 +24,8 @@ def compute(files: Files, settings: JointSettings) -> Results:
     network = load_network(model, settings.process, images, device, settings.compute)
     calibration = Calibration.read(model / CALIBRATION_NAME, settings.process)
     with Progress(f"bounds {model.name}", len(settings.levels), unit="levels") as progress:
-        centres = first_images(files["train"], settings.num_train)
-        rows = joint_rows(network, calibration, centres, images, settings, device, progress.update)
+        centers = first_images(files["train"], settings.num_train)
+        rows = joint_rows(network, calibration, centers, images, settings, device, progress.update)
     return {"likelihood": rows}
 
 

@@ -31,7 +31,7 @@ def compute(files: Files, settings: LevelSettings) -> Results:
     return {"levels": rows}
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
     """Return for each experiment at how many levels the network beats an output of zero, and by what factor."""
     rows = []
     for experiment, levels in table.groupby("experiment", sort=False):
@@ -75,11 +75,11 @@ MEASURE = Measure(
                 "baseline, baseline_standard_error": "the same of an output of zero",
                 "best_delta_ratio": "δ/σ at which the bound's term of this level is lowest; heat only",
             },
-            summarise=summarise,
+            summarize=summarize,
             rows="Does the network deblur? The held-out loss at each level. One row a level.",
             notes=(
                 "Null: the baseline. A ratio of loss to baseline below one says that the network helps. Test images "
-                "are dequantised: to each 8-bit value noise of one grey level is added. "
+                "are dequantized: to each 8-bit value noise of one gray level is added. "
                 "`models/EXPERIMENT/held_out.csv` has the same at every look on the way, with `step`, and "
                 "`models/EXPERIMENT/history.csv` the training loss with `skipped`, the steps left out because their "
                 "loss was not finite."

@@ -22,8 +22,8 @@ def compute(files: Files, settings: LikelihoodSettings) -> Results:
     from ihdm.metrics.likelihood import likelihood_rows
 
     stored = HeldOutErrors.read(files["errors"], settings.process)
-    centres, images = fitting_images(stored, settings, files)
-    return {"likelihood": likelihood_rows(stored, centres, images, settings)}
+    centers, images = fitting_images(stored, settings, files)
+    return {"likelihood": likelihood_rows(stored, centers, images, settings)}
 
 
 def fitting_images(
@@ -37,19 +37,19 @@ def fitting_images(
     from ihdm.storage.reading import first_images, require_one_shape
 
     train, test = files["train"], files["test"]
-    centres, images = first_images(train, settings.num_train), first_images(test, errors.network.shape[1])
-    require_one_shape({str(train): centres, str(test): images})
+    centers, images = first_images(train, settings.num_train), first_images(test, errors.network.shape[1])
+    require_one_shape({str(train): centers, str(test): images})
     if images[0].size != errors.num_dims:
         raise UserError(
             f"{test}: the errors are of images of {errors.num_dims} values, but these have {images[0].size}"
         )
-    return centres, images
+    return centers, images
 
 
 VARIANCES = {"one": "one for all", "level": "one a level", "mode": "one a level and mode"}
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each experiment and δ, with the bound and its terms."""
     terms = {"nats": "nats", "L_K": "prior_nats", "Σ L_k": "transition_nats", "L_0": "reconstruction_nats"}
     return pd.DataFrame(
@@ -96,7 +96,7 @@ MEASURE = Measure(
         "likelihood": Table(
             heading="How likely are held-out images?",
             explanation=(
-                "Upper bound on the negative log-likelihood of dequantised test images, with 95 % intervals, and its "
+                "Upper bound on the negative log-likelihood of dequantized test images, with 95 % intervals, and its "
                 "three parts in nats. Independent joint, one variance: the paper's bound, with δ = 0 it is infinite. "
                 "The paper takes the levels of the forward process for independent given the image, and so pays at "
                 "every level for noise that is drawn anew. Training fixes the marginals alone, so the Markov joint "
@@ -107,7 +107,7 @@ MEASURE = Measure(
             columns={
                 "joint": (
                     "`independent`, the paper's, or `markov`; see [Processes and "
-                    "samplers](processes.md#the-bound-depends-on-the-joint-too)"
+                    "samplers](processes.md#likelihood-bounds-and-the-joint-distribution)"
                 ),
                 "variance": "of the transitions: `one` for all, one a `level`, or one a level and `mode`",
                 "bits_per_dim, standard_error": "the bound in bits for each value of an image",
@@ -121,7 +121,7 @@ MEASURE = Measure(
                 "transition_nats_monte_carlo_error, reconstruction_nats_monte_carlo_error": "as above, of the parts",
                 "nats_best_levels": "the bound if every level had its own best δ",
             },
-            summarise=summarise,
+            summarize=summarize,
             made_by=("likelihood", "joints"),
             rows=(
                 "How likely are held-out images? An upper bound on the negative log-likelihood. One row for each "

@@ -26,7 +26,7 @@ def compute(files: Files, settings: LikelihoodSettings) -> Results:
     return {"likelihood_cost": cost_rows(stored, settings.process.sigma, settings.delta_ratios[0])}
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each experiment and way to spend evaluations."""
     return pd.DataFrame(
         {
@@ -69,7 +69,7 @@ MEASURE = Measure(
                 "evaluations": "how many bring the error from noise to 0.01 bits per dimension, test images given",
                 "times_fewer": "than uniform random levels",
             },
-            summarise=summarise,
+            summarize=summarize,
             rows="What does the likelihood cost? One row for each way to spend network evaluations.",
             notes="Null: `times_fewer` of 1. It has no error of its own. It needs `likelihood_draws` of 2 or more.",
         ),

@@ -32,7 +32,7 @@ def compute(files: Files, settings: MemorisationSettings) -> Results:
     """Return distances to the nearest training image, shares that come near one, and the held-out distance."""
     from ihdm.metrics.distance import held_out_rows
     from ihdm.metrics.features import StoredFeatures, require_one_extractor, weights_sha256
-    from ihdm.metrics.memorisation import memorisation_rows
+    from ihdm.metrics.memorization import memorization_rows
     from ihdm.progress import Progress
     from ihdm.storage.reading import first_images, open_images, require_one_shape
 
@@ -55,12 +55,12 @@ def compute(files: Files, settings: MemorisationSettings) -> Results:
     }
     with Progress(f"memorisation of {files['samples'].parent}", len(spaces), unit="spaces") as progress:
         progress.update(0)
-        rows = memorisation_rows(spaces, progress.update)
+        rows = memorization_rows(spaces, progress.update)
         rows += held_out_rows({"samples": stored["samples"]}, stored["test"], settings.num_resamples, settings.seed)
     return {"memorisation": rows}
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each set of images and space: distance to the nearest training image, and share near one."""
     names = {
         "extractor": "space",
@@ -74,11 +74,11 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     return estimates(table, ["extractor"], "metric").rename(columns=names)
 
 
-def memorisation_settings(run: Run) -> MemorisationSettings:
+def memorization_settings(run: Run) -> MemorisationSettings:
     """Return what the distance of an experiment's samples to the nearest training image depends on."""
     evaluation = run.config.evaluation
     return MemorisationSettings(
-        num_images=evaluation.memorisation_images(run.dataset),
+        num_images=evaluation.memorization_images(run.dataset),
         num_train=run.variant.experiment.num_train,
         num_resamples=evaluation.num_resamples,
         seed=0,
@@ -102,7 +102,7 @@ MEASURE = Measure(
         "train_features": TRAIN_FEATURES,
     },
     outputs={"memorisation": "metrics/memorisation/{experiment}/delta{ratio}.csv"},
-    settings=memorisation_settings,
+    settings=memorization_settings,
     model=MemorisationSettings,
     labels=lambda run: {
         "dataset": run.dataset,
@@ -119,7 +119,7 @@ MEASURE = Measure(
                 "far more. Beside: the Fréchet distance of samples from held-out images, which no training saw."
             ),
             columns={},
-            summarise=summarise,
+            summarize=summarize,
             rows="Are training images repeated? One row for each set, space and measure.",
             notes=(
                 "| `metric` | means | null |\n|---|---|---|\n| `nearest_distance` | mean distance to the nearest "

@@ -13,7 +13,7 @@ from ihdm.measures.texts import interval_texts, widen
 from ihdm.runs import Run, each_experiment
 
 
-class MilestoneSettings(Settings):
+class SnapshotSettings(Settings):
     """Settings of the quality of samples during a training."""
 
     sampling: SamplingSettings
@@ -21,17 +21,17 @@ class MilestoneSettings(Settings):
     num_samples: AtLeastTwo
 
 
-def compute(files: Files, settings: MilestoneSettings) -> Results:
+def compute(files: Files, settings: SnapshotSettings) -> Results:
     """Return the measures of the samples of every network."""
     from ihdm.devices import compute_device
     from ihdm.metrics.evaluations import DISTANCES, Reference, measure_columns, measure_set
     from ihdm.metrics.extractors import load_extractor
-    from ihdm.models.network import find_milestones, load_network
+    from ihdm.models.network import find_snapshots, load_network
     from ihdm.progress import Progress
     from ihdm.storage.reading import first_images
 
     sampling, device = settings.sampling, compute_device()
-    images, found = first_images(files["train"], sampling.num_train), find_milestones(files["model"])
+    images, found = first_images(files["train"], sampling.num_train), find_snapshots(files["model"])
     transform, _ = load_extractor(files["extractor"], images[:1], inception=files["inception"])
     reference = Reference.read(files["reference"], files["moments"], files["power"])
     rows: list[dict[str, object]] = []
@@ -50,7 +50,7 @@ def compute(files: Files, settings: MilestoneSettings) -> Results:
     return {"milestones": rows}
 
 
-def milestone_settings(run: Run) -> MilestoneSettings:
+def snapshot_settings(run: Run) -> SnapshotSettings:
     """Return what the quality of samples during the training of an experiment depends on.
 
     Its sampler is its own, or the paper's if that needs the calibration of the finished network.
@@ -59,15 +59,15 @@ def milestone_settings(run: Run) -> MilestoneSettings:
     if sampling.is_calibrated:
         sampling = sampling.model_copy(update={"sampler": SAMPLERS[default_sampler(sampling.process)]})
     compared = run.config.evaluation.compared
-    return MilestoneSettings(sampling=sampling, distance=distance_settings(run), num_samples=compared[0])
+    return SnapshotSettings(sampling=sampling, distance=distance_settings(run), num_samples=compared[0])
 
 
-def has_milestones(run: Run) -> bool:
+def has_snapshots(run: Run) -> bool:
     """Tell whether a network is trained for the experiment, and kept on the way."""
-    return run.variant.is_trained and bool(run.config.run(run.experiment).milestone_every)
+    return run.variant.is_trained and bool(run.config.run(run.experiment).snapshot_every)
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each experiment and step, with its measures."""
     table = table.assign(text=interval_texts(table))
     return widen(table, ["experiment", "step", "n"], "metric").rename(columns=NAMES)
@@ -75,7 +75,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
 
 MEASURE = Measure(
     compute=compute,
-    runs=each_experiment(has_milestones),
+    runs=each_experiment(has_snapshots),
     inputs={
         "model": NETWORK,
         "train": TRAIN,
@@ -85,8 +85,8 @@ MEASURE = Measure(
         "power": MEAN_POWER,
     },
     outputs={"milestones": "metrics/milestones/{experiment}.csv"},
-    settings=milestone_settings,
-    model=MilestoneSettings,
+    settings=snapshot_settings,
+    model=SnapshotSettings,
     labels=lambda run: {"experiment": run.experiment, "dataset": run.dataset},
     gpu="network",
     memory_mb=16000,
@@ -104,9 +104,9 @@ MEASURE = Measure(
                 "step": "steps of training",
                 "metric": "a distance as above, or `relative_power_highest`",
             },
-            summarise=summarise,
+            summarize=summarize,
             rows=(
-                "How good are samples after how many steps of training? For experiments with `run.milestone_every`; "
+                "How good are samples after how many steps of training? For experiments with `run.snapshot_every`; "
                 "one row for each network that was kept and each measure."
             ),
             notes=(

@@ -17,11 +17,11 @@ class DistanceMinimumSettings(Settings):
 def compute(files: Files, settings: DistanceMinimumSettings) -> Results:
     """Return one row for each distance."""
     from ihdm.metrics.minimum import distance_minimum
-    from ihdm.metrics.tables import join_tables
+    from ihdm.metrics.tables import merge_tables
     from ihdm.storage.reading import read_table
 
     columns = ("set", "metric", "delta_ratio", "extractor", "n", "value", "standard_error")
-    table = join_tables({str(path): read_table(path, columns) for path in files.values()})
+    table = merge_tables({str(path): read_table(path, columns) for path in files.values()})
     return {"minimum": distance_minimum(table, settings.seed)}
 
 
@@ -39,7 +39,7 @@ PLACES = {
 }
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each experiment and curve, with the interval of its minimum or that it is flat."""
     return pd.DataFrame(
         {
@@ -87,7 +87,7 @@ MEASURE = Measure(
                     "how many curves there are"
                 ),
             },
-            summarise=summarise,
+            summarize=summarize,
             made_by=("minimum_distance", "minimum_likelihood"),
             rows="At which noise is sampling best? One row for each curve over δ/σ.",
             notes=(

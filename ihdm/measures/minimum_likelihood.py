@@ -25,8 +25,8 @@ def compute(files: Files, settings: LikelihoodMinimumSettings) -> Results:
 
     stored = HeldOutErrors.read(files["errors"], settings.process)
     ratios = fine_ratios(settings.delta_ratios)
-    centres, images = fitting_images(stored, settings, files)
-    bound = bound_images(stored, centres, images, settings, ratios.tolist())
+    centers, images = fitting_images(stored, settings, files)
+    bound = bound_images(stored, centers, images, settings, ratios.tolist())
     bits = bits_per_dim(bound.nats(), stored.num_dims)
     return {
         "minimum": [likelihood_minimum(ratios, bits, settings.num_resamples, settings.seed)],

@@ -25,7 +25,7 @@ def compute(files: Files, settings: PathSettings) -> Results:
     return {"paths": path_rows(settings.seed), "arrays": partial(np.savez, **shown_paths(settings.seed))}
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each level, with both quantities for each σ."""
     has_error = table["standard_error"] > 0
     texts = interval_texts(table.assign(low=table["low"].where(has_error), high=table["high"].where(has_error)))
@@ -35,7 +35,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
 
 MEASURE = Measure(
     compute=compute,
-    runs=lambda config: whole_scale(config) if config.probes else [],
+    runs=lambda config: whole_scale(config) if config.diagnostics else [],
     inputs={},
     outputs={"paths": "metrics/paths/toy.csv", "arrays": "metrics/paths/toy.npz"},
     settings=lambda _: PathSettings(),
@@ -59,7 +59,7 @@ MEASURE = Measure(
                     "reverse paths from it end"
                 ),
             },
-            summarise=summarise,
+            summarize=summarize,
             rows=(
                 "Where do forward paths merge, and reverse paths branch? A toy of one mode and a few data points, "
                 "computed exactly."

@@ -91,7 +91,7 @@ NAMES = {
 }
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each experiment, measurement, method and kind of result."""
     index = ["experiment", "problem", "method", "result"]
     wide = table.assign(text=interval_texts(table)).pivot_table(
@@ -143,7 +143,7 @@ MEASURE = Measure(
                     "test images"
                 ),
             },
-            summarise=summarise,
+            summarize=summarize,
             rows=(
                 "How well are pictures restored from measurements of them? One row for each problem, method, result "
                 "and metric. [Restore pictures](restoration.md) explains the methods."

@@ -51,7 +51,7 @@ def distance_settings(run: Run) -> DistanceSettings:
     return DistanceSettings(
         num_images=evaluation.compared,
         num_resamples=evaluation.num_resamples,
-        num_neighbours=evaluation.num_neighbours,
+        num_neighbors=evaluation.num_neighbors,
         extrapolate=evaluation.extrapolate,
         seed=0,
     )
@@ -69,13 +69,13 @@ DISTANCES = {
 }
 
 
-def summarise_distances(table: pd.DataFrame) -> pd.DataFrame:
+def summarize_distances(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each set of images, with all distances and their 95 % intervals."""
     table = table.assign(note=table["note"].astype(object).fillna(""))
     return estimates(table, ["extractor", "note"], "metric").rename(columns=DISTANCES).fillna("–")
 
 
-def summarise_spectra(table: pd.DataFrame) -> pd.DataFrame:
+def summarize_spectra(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each set of images, with its power relative to real in each band."""
     return estimates(table, [], "band").rename(columns={"all": "spectral distance"})
 
@@ -122,7 +122,7 @@ MEASURE = Measure(
                 "feature. Only distances in the features of Inception are called FID and KID."
             ),
             columns={},
-            summarise=summarise_distances,
+            summarize=summarize_distances,
             made_by=("distance_real", "samples"),
             rows="How far are samples from real images? One row for each set, n and measure.",
             notes=(
@@ -137,7 +137,7 @@ MEASURE = Measure(
                 "`frechet_distance_extrapolated` | estimate for n → ∞; only with `extrapolate` and four images for "
                 "each feature | 0 | 0 |\n\nIn Inception's features, and in no others, the first two are called `fid` "
                 "and `kid`, and the last `fid_extrapolated`. A manifold is the union of balls around images, each "
-                "reaching to its fifth nearest neighbour (`num_neighbours`). These four compare with as many "
+                "reaching to its fifth nearest neighbour (`num_neighbors`). These four compare with as many "
                 "reference images as the set has.\n\nThe floor is the rows of `train`: the first n training images "
                 "against all others. `test` is held-out images against the reference. Errors: the Fréchet distance's "
                 "by leaving images out (a jackknife), the kernel distance's in closed form for such a statistic, the "
@@ -155,7 +155,7 @@ MEASURE = Measure(
                 "band": "`low`, `middle`, `high`, `highest`, or `all`",
                 "low_frequency, high_frequency": "the band [radians per pixel]",
             },
-            summarise=summarise_spectra,
+            summarize=summarize_spectra,
             made_by=("spectrum_real", "samples"),
             rows="How much detail do samples have? One row for each set and band.",
             notes=(

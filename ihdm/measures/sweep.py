@@ -90,15 +90,15 @@ def tidy_table(
         num_train: training images of each data set, for the experiments that are trained on all of them.
     """
     parts = [_in_one_form(kind, table) for kind, table in tables.items()]
-    joint = pd.concat(parts, ignore_index=True).dropna(subset="value")
+    merged = pd.concat(parts, ignore_index=True).dropna(subset="value")
     known = pd.DataFrame([{"experiment": name, **swept.model_dump()} for name, swept in experiments.items()])
     datasets = known.set_index("experiment")["dataset"]
-    joint["dataset"] = joint["experiment"].map(datasets).fillna(joint["dataset"])
+    merged["dataset"] = merged["experiment"].map(datasets).fillna(merged["dataset"])
     known["num_train"] = known["num_train"].fillna(known["dataset"].map(num_train))
-    joint = joint.merge(known.drop(columns="dataset"), on="experiment", how="left")
+    merged = merged.merge(known.drop(columns="dataset"), on="experiment", how="left")
     for name in ("num_levels", "num_train", "seed", "n"):
-        joint[name] = joint[name].astype("Int64")
-    return joint[list(COLUMNS)]
+        merged[name] = merged[name].astype("Int64")
+    return merged[list(COLUMNS)]
 
 
 def _in_one_form(kind: str, table: pd.DataFrame) -> pd.DataFrame:
@@ -172,7 +172,7 @@ MEASURE = Measure(
             },
             rows=(
                 "Everything above that is measured of samples and bound, in one form, as CSV and Parquet: the table "
-                "to analyse. Rows are those of [distance](#distance), [memorisation](#memorisation), "
+                "to analyze. Rows are those of [distance](#distance), [memorisation](#memorisation), "
                 "[spectrum](#spectrum) and [likelihood](#likelihood)."
             ),
             is_reported=False,

@@ -217,7 +217,7 @@ def leaping_and_denoising(
 ) -> dict[int, tuple[Float[np.ndarray, "image"], Float[np.ndarray, "image"]]]:
     """Return by number of visited levels the squared errors of each image, summed over these levels.
 
-    A chain with fewer levels leaps from k to the visited level j < k: with the calibrated estimate x̂ of u₀ from u_k,
+    A chain with fewer levels steps from k to the evaluated level j < k: with the calibrated estimate x̂ of u₀ from u_k,
     the first errors are Σ a_j² (x̂ − u₀)², of deblurring to level j, and the second Σ a_k² (x̂ − u₀)², of denoising at
     level k. So K varies, and the network stays. Arguments are those of :func:`network_rows`; ``report`` is called with
     the number of levels done.

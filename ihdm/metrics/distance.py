@@ -41,7 +41,7 @@ def measure_distances(
     measures = {
         "frechet_distance": whole,
         "kernel_distance": kernel_distance(features, reference, moments.mean_kernel),
-        **manifold_measures(features, reference[: len(features)], settings.num_neighbours),
+        **manifold_measures(features, reference[: len(features)], settings.num_neighbors),
     }
     if settings.extrapolate and can_extrapolate(*features.shape):
         measures["frechet_distance_extrapolated"] = extrapolate(frechet.value, len(features), whole, settings.seed)

@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 
 from ihdm.calibration import Calibration
 from ihdm.config.processes import with_evaluations
-from ihdm.config.stages import DistanceSettings, SamplingSettings, StudySettings
+from ihdm.config.stages import DistanceSettings, NfeSettings, SamplingSettings
 from ihdm.metrics.distance import distance_rows
 from ihdm.metrics.features import FeatureExtractor, StoredFeatures, extract
 from ihdm.metrics.moments import Moments
@@ -74,7 +74,7 @@ def study_sets(
     train: StoredImages,
     extractor: FeatureExtractor,
     reference: Reference,
-    settings: StudySettings,
+    settings: NfeSettings,
     device: torch.device | str = "cpu",
     report: Callable[[int], None] = lambda _done: None,
 ) -> Iterator[SampledSet]:
@@ -123,7 +123,7 @@ def study_sets(
                 yield SampledSet(label, count, shown_ratio, len(samples), rows, samples[:SHOWN])
 
 
-def count_sets(settings: StudySettings) -> int:
+def count_sets(settings: NfeSettings) -> int:
     """Return how many sets are sampled."""
     ratios = len({settings.sampling.delta_ratio, *settings.delta_ratios})
     return len(settings.counts) * sum(ratios if sampler.uses_delta else 1 for sampler in settings.samplers.values())

@@ -65,7 +65,7 @@ class Inception:
     def _batch(self, images: StoredImages) -> Features:
         import torch
 
-        resized = torch.as_tensor(np.stack([self._resize(image) for image in in_colour(images)]))
+        resized = torch.as_tensor(np.stack([self._resize(image) for image in in_color(images)]))
         with torch.no_grad():
             features = self._network(resized.permute(0, 3, 1, 2).to(self._device))
         values: Features = features.float().cpu().numpy()
@@ -112,7 +112,7 @@ class EfficientNet:
         import torch
 
         pixels = (
-            torch.as_tensor(np.require(in_colour(images), requirements=["C", "W"]))
+            torch.as_tensor(np.require(in_color(images), requirements=["C", "W"]))
             .permute(0, 3, 1, 2)
             .to(self._device, torch.float32)
         )
@@ -125,8 +125,8 @@ class EfficientNet:
         return values
 
 
-def in_colour(images: StoredImages) -> UInt8[np.ndarray, "_ height width 3"]:
-    """Return images with three channels: grey ones are repeated."""
+def in_color(images: StoredImages) -> UInt8[np.ndarray, "_ height width 3"]:
+    """Return images with three channels: gray ones are repeated."""
     return np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else np.asarray(images)
 
 

@@ -79,7 +79,7 @@ MIN_VARIANCE = 1e-12
 class PrincipalFeatures:
     """The leading principal components of real images, each scaled to unit variance.
 
-    Scaling lets fine detail, whose variance is small, count as much as the overall colour.
+    Scaling lets fine detail, whose variance is small, count as much as the overall color.
 
     Args:
         mean: mean of the images it was fitted on, flattened, in [0, 1].
@@ -88,7 +88,7 @@ class PrincipalFeatures:
 
     NUM_COMPONENTS = 64
     MAX_LARGE = 2048
-    """Larger images are fitted on this many, by a randomised decomposition."""
+    """Larger images are fitted on this many, by a randomized decomposition."""
 
     def __init__(self, mean: Float[np.ndarray, "values"], components: Float[np.ndarray, "components values"]) -> None:
         self.name = f"pca{len(components)}"

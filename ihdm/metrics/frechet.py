@@ -35,9 +35,9 @@ class Gaussian:
 class FrechetDistance:
     """The distances of a set of features, and of parts of it, from a reference.
 
-    A part's covariance is AᵀA of its centred features A, so the roots of the eigenvalues of Σ₁ Σ₂ are the singular
+    A part's covariance is AᵀA of its centered features A, so the roots of the eigenvalues of Σ₁ Σ₂ are the singular
     values of A Σ₂^½, found from the smaller of its two products with itself. The whole set is taken from the
-    reference's mean and multiplied by its root once, so that a part is centred and no more. Covariances are unbiased.
+    reference's mean and multiplied by its root once, so that a part is centered and no more. Covariances are unbiased.
 
     Args:
         features: of the set.
@@ -62,8 +62,8 @@ class FrechetDistance:
         count = len(part)
         _require_two(count)
         projected = self._projected[part]
-        centred = projected - projected.mean(axis=0)
-        product = centred @ centred.T if count < centred.shape[1] else centred.T @ centred
+        centered = projected - projected.mean(axis=0)
+        product = centered @ centered.T if count < centered.shape[1] else centered.T @ centered
         singular_values = np.sqrt(np.clip(np.linalg.eigvalsh(product / (count - 1)), 0, None))
         between = float(np.square(self._differences[part].mean(axis=0)).sum())
         trace = float(self._squares[part].sum() - count * between) / (count - 1)

@@ -28,7 +28,7 @@ DEQUANTISATION_SEED = 0
 """Of no experiment: the test set is one for all."""
 
 
-def dequantise(images: StoredImages) -> Images:
+def dequantize(images: StoredImages) -> Images:
     """Return (255 u + U[0, 1)) / 256: images with continuous values, whose density can be compared with bits.
 
     Args:
@@ -106,7 +106,7 @@ def held_out_errors(
 
     Args:
         network: f(u, levels), on ``device``.
-        images: held-out images; they are dequantised first.
+        images: held-out images; they are dequantized first.
         settings: process, seed, batch size, and how many draws of noise.
         levels: some of the settings' levels; all of them, unless given.
         device: where to compute.
@@ -115,7 +115,7 @@ def held_out_errors(
     Raises:
         UserError: if the network's errors are not finite, naming level and images.
     """
-    return errors_of(network, dequantise(images).to(device), settings, report, levels)
+    return errors_of(network, dequantize(images).to(device), settings, report, levels)
 
 
 def errors_of(

@@ -15,7 +15,7 @@ from ihdm.errors import UserError
 from ihdm.joints import JOINTS, VARIANCES, Joint, Variance, plan_transition, transition_nats
 from ihdm.likelihood import bits_per_dim
 from ihdm.metrics.estimates import mean_estimate
-from ihdm.metrics.heldout import dequantise
+from ihdm.metrics.heldout import dequantize
 from ihdm.metrics.likelihood import CHUNK_VALUES
 from ihdm.objective import Network
 from ihdm.processes import Process, build_process
@@ -51,7 +51,7 @@ def joint_rows(
     if len(test) < settings.num_images:
         raise UserError(f"{settings.num_images} test images are asked for but there are {len(test)}")
     process = build_process(settings.process, test.shape[1], device)
-    clean = dequantise(test[: settings.num_images]).to(device)
+    clean = dequantize(test[: settings.num_images]).to(device)
     kinds = list(_kinds(settings))
     inner, last = ({kind: np.zeros(len(clean)) for kind in kinds} for _ in range(2))
     for done, (next_level, level) in enumerate(pairwise((0, *settings.levels)), start=1):

@@ -10,7 +10,7 @@ from ihdm.errors import UserError
 from ihdm.heat import heat_process
 from ihdm.likelihood import Bound, best_deltas, bits_per_dim, prior_kl_bounds, transition_terms
 from ihdm.metrics.estimates import mean_estimate
-from ihdm.metrics.heldout import HeldOutErrors, dequantise
+from ihdm.metrics.heldout import HeldOutErrors, dequantize
 from ihdm.metrics.monte_carlo import designs, total_error
 from ihdm.prior import prior_bandwidth
 from ihdm.storage.images import StoredImages
@@ -33,7 +33,7 @@ def bound_images(
 
     Args:
         errors: held-out errors of the first images of ``test``, at every level 1…K.
-        train: the training images, centres of the prior. They are not dequantised, as in training.
+        train: the training images, centers of the prior. They are not dequantized, as in training.
         test: the test images, which are.
         settings: process and prior.
         ratios: δ/σ.
@@ -56,7 +56,7 @@ def bound_images(
         )
     sigma = settings.process.sigma
     heat = heat_process(settings.process, train.shape[1])
-    clean = dequantise(test[: len(squared_errors)])
+    clean = dequantize(test[: len(squared_errors)])
     deltas = tuple(ratio * sigma for ratio in ratios)
     bandwidths = [prior_bandwidth(settings.prior_noise, sigma, delta) for delta in deltas]
     size = max(1, CHUNK_VALUES // train[0].size)
@@ -76,7 +76,7 @@ def likelihood_rows(
 
     Args:
         errors: held-out errors of the first images of ``test``.
-        train: the training images, centres of the prior.
+        train: the training images, centers of the prior.
         test: the test images.
         settings: process, prior and the ratios δ/σ.
 

@@ -22,7 +22,7 @@ MOST_IMAGES = 10_000
 """With more samples these errors are those of a share of real images, as each part left out takes n² distances."""
 
 
-def manifold_measures(features: Features, reference: Features, num_neighbours: int) -> dict[str, Estimate]:
+def manifold_measures(features: Features, reference: Features, num_neighbors: int) -> dict[str, Estimate]:
     """Return precision, recall, density and coverage of a set.
 
     The standard errors of precision and density are those of a share and a mean over samples, with the manifold of the
@@ -32,26 +32,26 @@ def manifold_measures(features: Features, reference: Features, num_neighbours: i
     Args:
         features: of the samples.
         reference: of real images; recall and coverage depend on how many there are, so keep it equal between sets.
-        num_neighbours: k.
+        num_neighbors: k.
 
     Raises:
         UserError: if a set has no k-th neighbour.
     """
-    if min(len(features), len(reference)) <= num_neighbours:
+    if min(len(features), len(reference)) <= num_neighbors:
         raise UserError(
-            f"precision and recall with {num_neighbours} neighbours need {num_neighbours + 1} images or more on each "
+            f"precision and recall with {num_neighbors} neighbours need {num_neighbors + 1} images or more on each "
             f"side, not {len(features)} and {len(reference)}"
         )
-    real_radii = neighbour_radii(reference, num_neighbours)
+    real_radii = neighbour_radii(reference, num_neighbors)
     balls = np.zeros(len(features))
     for here, distances in distance_blocks(reference, features):
         balls += (distances <= real_radii[here, None]).sum(axis=0)
-    whole = np.stack(covered_and_recalled(features, reference, real_radii, num_neighbours))
+    whole = np.stack(covered_and_recalled(features, reference, real_radii, num_neighbors))
     parts = np.arange(len(features)) % NUM_PARTS
     coverage, recall = map(share_estimate, whole)
-    if len(features) <= MOST_IMAGES and np.bincount(parts).max() + num_neighbours < len(features):
+    if len(features) <= MOST_IMAGES and np.bincount(parts).max() + num_neighbors < len(features):
         left_out = [
-            np.mean(covered_and_recalled(features[parts != part], reference, real_radii, num_neighbours), axis=1)
+            np.mean(covered_and_recalled(features[parts != part], reference, real_radii, num_neighbors), axis=1)
             for part in range(NUM_PARTS)
         ]
         errors = np.sqrt((NUM_PARTS - 1) * np.var(left_out, axis=0)).tolist()
@@ -62,16 +62,16 @@ def manifold_measures(features: Features, reference: Features, num_neighbours: i
     return {
         "precision": share_estimate(balls > 0),
         "recall": recall,
-        "density": mean_estimate(balls / num_neighbours, NOT_NEGATIVE),
+        "density": mean_estimate(balls / num_neighbors, NOT_NEGATIVE),
         "coverage": coverage,
     }
 
 
 def covered_and_recalled(
-    features: Features, reference: Features, real_radii: Float[np.ndarray, "reference"], num_neighbours: int
+    features: Features, reference: Features, real_radii: Float[np.ndarray, "reference"], num_neighbors: int
 ) -> tuple[Bool[np.ndarray, "reference"], Bool[np.ndarray, "reference"]]:
     """Return which real images have a sample in their ball, and which are in the ball of some sample."""
-    radii, covered, recalled = neighbour_radii(features, num_neighbours), [], []
+    radii, covered, recalled = neighbour_radii(features, num_neighbors), [], []
     for here, distances in distance_blocks(reference, features):
         covered.append((distances <= real_radii[here, None]).any(axis=1))
         recalled.append((distances <= radii).any(axis=1))

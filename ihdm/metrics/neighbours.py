@@ -13,18 +13,18 @@ BLOCK_VALUES = 2**24
 def distance_blocks(points: Points, others: Points) -> Iterator[tuple[slice, Float[np.ndarray, "block others"]]]:
     """Yield the Euclidean distances of some points to all others, and which points they are.
 
-    The square is expanded around a common centre, in float64: rounding shifts a squared distance by about 1e-15 of the
-    squared norms. Between integers, as pixels are, squared distances are exact, as their centre is one of integers.
+    The square is expanded around a common center, in float64: rounding shifts a squared distance by about 1e-15 of the
+    squared norms. Between integers, as pixels are, squared distances are exact, as their center is one of integers.
     """
-    centre = others.mean(axis=0, dtype=np.float64)
+    center = others.mean(axis=0, dtype=np.float64)
     if np.issubdtype(others.dtype, np.integer):
-        centre = np.rint(centre)
-    others = others - centre
+        center = np.rint(center)
+    others = others - center
     norms = np.square(others).sum(axis=1)
     size = max(1, BLOCK_VALUES // max(len(others), points.shape[1]))
     for first in range(0, len(points), size):
         here = slice(first, min(first + size, len(points)))
-        block = points[here] - centre
+        block = points[here] - center
         squares = np.square(block).sum(axis=1)[:, None] + norms - 2 * block @ others.T
         yield here, np.sqrt(np.clip(squares, 0, None))
 

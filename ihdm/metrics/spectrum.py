@@ -32,7 +32,7 @@ NUM_ANNULI = 20
 NUM_WIDE_ANNULI = 6
 """The same of what is told of single annuli; none is empty in images of 8×8."""
 NO_POWER = 1e-20
-"""Below this, power is rounding error: one grey level in one of 50 000 images of 256×256 gives more."""
+"""Below this, power is rounding error: one gray level in one of 50 000 images of 256×256 gives more."""
 CHUNK_VALUES = 2**23
 """Most numbers in the images that are transformed at a time."""
 

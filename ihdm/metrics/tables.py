@@ -15,7 +15,7 @@ ANY_NUMBER = (
 distances from held-out images, which are measured once: of all samples, and by as many for each network."""
 
 
-def join_tables(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def merge_tables(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Return tables of one kind, one after another.
 
     Args:

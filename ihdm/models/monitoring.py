@@ -31,7 +31,7 @@ def held_out_rows(
 
     Every process evaluates some of the levels, and returns all rows.
     """
-    images = test[: run.num_held_out]
+    images = test[: run.num_validation_images]
     settings = ErrorSettings(
         process=experiment.process,
         prediction=experiment.prediction,

@@ -33,7 +33,7 @@ WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
 """The files that diffusers keeps a network in."""
 STATISTICS_NAME = "statistics.safetensors"
 """Statistics of the training images, next to a network whose prediction needs them."""
-MILESTONES_NAME = "milestones"
+SNAPSHOTS_NAME = "milestones"
 """Folder beside them of the averaged networks that were kept on the way, each in a folder of its own, ``stepN``."""
 PROCESS_KEY, PREDICTION_KEY = "_process", "_prediction"
 """In the configuration: the settings of the process, and of the prediction if it is not the default of the process.
@@ -97,14 +97,14 @@ def build_network(preset: NetworkSettings, num_inputs: int = 1) -> UNet:
 
 def to_diffusers(preset: NetworkSettings, num_inputs: int = 1) -> dict[str, Any]:
     """Return the configuration with which diffusers builds the network of a preset, as its ``config.json`` has it."""
-    kinds = ["Attn" * (number in preset.attention_levels) for number in range(len(preset.widths))]
+    kinds = ["Attn" * (number in preset.attention_stages) for number in range(len(preset.widths))]
     return FIXED | {
         "_diffusers_version": version("diffusers"),
         "block_out_channels": preset.widths,
         "down_block_types": [f"{kind}DownBlock2D" for kind in kinds],
         "dropout": preset.dropout,
         "in_channels": num_inputs * preset.image_channels,
-        "layers_per_block": preset.blocks_per_level,
+        "layers_per_block": preset.blocks_per_stage,
         "norm_num_groups": preset.norm_groups,
         "out_channels": preset.image_channels,
         "sample_size": preset.image_size,
@@ -126,8 +126,8 @@ def from_diffusers(config: Mapping[str, Any]) -> NetworkSettings:
         image_channels=config["out_channels"],
         base_channels=base,
         channel_multipliers=tuple(width // base for width in widths),
-        blocks_per_level=config["layers_per_block"],
-        attention_levels=tuple(
+        blocks_per_stage=config["layers_per_block"],
+        attention_stages=tuple(
             number for number, kind in enumerate(config["down_block_types"]) if kind == "AttnDownBlock2D"
         ),
         dropout=config["dropout"],
@@ -215,11 +215,11 @@ def load_network(
         if compute.precision == "fp16":
             raise UserError("evaluation.compute.precision 'fp16' needs a GPU; use 'bf16' or 'no'")
     network.to(device).eval()
-    optimise(network, compile=compute.compile, channels_last=compute.channels_last)
+    optimize(network, compile=compute.compile, channels_last=compute.channels_last)
     return Deblurrer(network, compute.precision, read_predictor(folder, config))
 
 
-def optimise(network: UNet, *, compile: bool, channels_last: bool) -> None:  # noqa: A002
+def optimize(network: UNet, *, compile: bool, channels_last: bool) -> None:  # noqa: A002
     """Compile a network and change its layout in memory, on a GPU; on a CPU both are slower, and left."""
     if network.conv_in.weight.device.type != "cuda":
         return
@@ -229,7 +229,7 @@ def optimise(network: UNet, *, compile: bool, channels_last: bool) -> None:  # n
         network.compile()
 
 
-def find_milestones(folder: Path) -> dict[int, Path]:
+def find_snapshots(folder: Path) -> dict[int, Path]:
     """Return the networks that a training kept on its way, by their step, ascending.
 
     Args:
@@ -238,11 +238,11 @@ def find_milestones(folder: Path) -> dict[int, Path]:
     Raises:
         UserError: if there are none.
     """
-    paths = (folder / MILESTONES_NAME).glob("step*")
+    paths = (folder / SNAPSHOTS_NAME).glob("step*")
     found = sorted((int(step), path) for path in paths if (step := path.name.removeprefix("step")).isdigit())
     if not found:
         raise UserError(
-            f"{folder / MILESTONES_NAME}: no networks of the way lie here; train with run.milestone_every to keep some"
+            f"{folder / SNAPSHOTS_NAME}: no networks of the way lie here; train with run.snapshot_every to keep some"
         )
     return dict(found)
 

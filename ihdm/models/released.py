@@ -24,7 +24,7 @@ from ihdm.models.unet import UNet
 
 Weights = Literal["averaged", "last"]
 GROUPS = 32
-"""Of every group normalisation in their code; no tensor tells it."""
+"""Of every group normalization in their code; no tensor tells it."""
 WRAPPER = "module."
 """What ``DataParallel`` puts before every name."""
 UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, UnicodeError)
@@ -67,7 +67,7 @@ def layout(preset: NetworkSettings) -> list[Part]:
 
 
 def _parts(preset: NetworkSettings, network: UNet) -> Iterator[Part]:
-    last, blocks = len(preset.channel_multipliers) - 1, preset.blocks_per_level
+    last, blocks = len(preset.channel_multipliers) - 1, preset.blocks_per_stage
     names = network.state_dict().keys()
     yield Part("time_embed.0", ("time_embedding.linear_1",))
     yield Part("time_embed.2", ("time_embedding.linear_2",))
@@ -77,7 +77,7 @@ def _parts(preset: NetworkSettings, network: UNet) -> Iterator[Part]:
         ours = f"down_blocks.{level}"
         for block in range(blocks):
             yield from _residual(f"input_blocks.{number}.0", f"{ours}.resnets.{block}", names)
-            if level in preset.attention_levels:
+            if level in preset.attention_stages:
                 yield from _attention(f"input_blocks.{number}.1", f"{ours}.attentions.{block}")
             number += 1
         if level < last:
@@ -88,7 +88,7 @@ def _parts(preset: NetworkSettings, network: UNet) -> Iterator[Part]:
     yield from _residual("middle_block.2", "mid_block.resnets.1", names)
     number = 0
     for level in range(last, -1, -1):
-        ours, has_attention = f"up_blocks.{last - level}", level in preset.attention_levels
+        ours, has_attention = f"up_blocks.{last - level}", level in preset.attention_stages
         for block in range(blocks + 1):
             yield from _residual(f"output_blocks.{number}.0", f"{ours}.resnets.{block}", names)
             if has_attention:
@@ -116,7 +116,7 @@ def _attention(theirs: str, ours: str) -> Iterator[Part]:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint holds, but the state of its optimiser.
+    """What a checkpoint holds, but the state of its optimizer.
 
     Attributes:
         path: of the file.
@@ -174,7 +174,7 @@ def _load(path: Path) -> Any:  # noqa: ANN401 (whatever is in the file)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a pickle that it may not understand; then it raises
-            # What is not taken, the state of the optimiser, is not read either, where the file is such as allows that.
+            # What is not taken, the state of the optimizer, is not read either, where the file is such as allows that.
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         if found := re.search(r"GLOBAL (\S+)", str(error)):

@@ -84,7 +84,7 @@ class Tracking:
             rows = defaultdict(list)
             for row in history:
                 rows[row["step"]].append(row)
-            looks = range(run.evaluate_every, begun_at or 0, run.evaluate_every)
+            looks = range(run.validate_every, begun_at or 0, run.validate_every)
             # Losses and sheets in one order of steps: Weights & Biases drops what is of a step before the last.
             for step in sorted({*rows, *looks}):
                 self.log(rows[step])

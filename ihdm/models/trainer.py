@@ -1,4 +1,4 @@
-"""One step of training: the network, its optimiser, its averaged weights, and how they change (paper, algorithm 1)."""
+"""One step of training: the network, its optimizer, its averaged weights, and how they change (paper, algorithm 1)."""
 
 import math
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from ihdm.data.loader import BatchLoader
 from ihdm.devices import keep_freed_memory
 from ihdm.errors import UserError
 from ihdm.models.batches import draw_batch, even_slices
-from ihdm.models.network import WEIGHTS_NAME, Deblurrer, build_network, copy_weights, optimise
+from ihdm.models.network import WEIGHTS_NAME, Deblurrer, build_network, copy_weights, optimize
 from ihdm.models.unet import UNet
 from ihdm.predictions import Predictor
 from ihdm.processes import build_process
@@ -73,7 +73,7 @@ class WeightAverage:
 
 
 class Trainer:
-    """The network, its optimiser and its averaged weights between two steps.
+    """The network, its optimizer and its averaged weights between two steps.
 
     Args:
         experiment: everything the result depends on.
@@ -128,7 +128,7 @@ class Trainer:
         self.unet.to(device)
         if run.gradient_checkpointing:
             self.unet.enable_gradient_checkpointing()
-        optimise(self.unet, compile=run.compile, channels_last=run.channels_last)
+        optimize(self.unet, compile=run.compile, channels_last=run.channels_last)
         self.parameters: list[Tensor] = list(self.unet.parameters())
         self.average = WeightAverage(self.parameters, training.ema_decay)
         optimizer = torch.optim.Adam(
@@ -146,7 +146,7 @@ class Trainer:
         return learning_rate(self.experiment.training, self.step)
 
     def train_step(self) -> float:
-        """Take one optimiser step; return the mean loss of the whole batch, over all processes.
+        """Take one optimizer step; return the mean loss of the whole batch, over all processes.
 
         If the loss or the gradient is not finite, nothing changes but the counters.
 

@@ -80,7 +80,7 @@ def train(
             on it once the network has been written; without that, the same training goes on from there, and ends.
         run: how to compute, how often to save and to look at held-out losses and samples; the defaults unless given.
         test: held-out images; without them there are no held-out losses.
-        milestones: folder for the averaged networks of every ``run.milestone_every`` steps, each in ``stepN``; without
+        milestones: folder for the averaged networks of every ``run.snapshot_every`` steps, each in ``stepN``; without
             it none are kept. A training that begins anew removes those of another.
         previews: folder for sheets of samples, ``stepN.png``; without it there are none. A longer training leaves the
             sheet of an earlier end where it is.
@@ -116,7 +116,7 @@ def train(
                 if tracking:
                     tracking.log(rows)
                     tracking.show(trainer.step)
-            if history and milestones and _is_milestone(trainer.step, run):
+            if history and milestones and _is_snapshot_due(trainer.step, run):
                 folder = milestones / f"step{trainer.step}"
                 save_network(trainer.averaged_network(), folder, experiment.process, trainer.predictor)
             if trainer.step == experiment.training.steps:
@@ -130,7 +130,7 @@ def train(
             stopping = _any_process(accelerator, stop_requested())
             if history:
                 late = time.monotonic() - last_saved > run.save_minutes * 60
-                due = _is_look_due(trainer.step, experiment, run) or _is_milestone(trainer.step, run)
+                due = _is_look_due(trainer.step, experiment, run) or _is_snapshot_due(trainer.step, run)
                 if stopping or late or due:
                     writer.save(trainer)
                     last_saved = time.monotonic()
@@ -144,11 +144,11 @@ def train(
 
 
 def _is_look_due(step: int, experiment: Experiment, run: RunSettings) -> bool:
-    return step == experiment.training.steps or (step > 0 and step % run.evaluate_every == 0)
+    return step == experiment.training.steps or (step > 0 and step % run.validate_every == 0)
 
 
-def _is_milestone(step: int, run: RunSettings) -> bool:
-    return run.milestone_every is not None and step > 0 and step % run.milestone_every == 0
+def _is_snapshot_due(step: int, run: RunSettings) -> bool:
+    return run.snapshot_every is not None and step > 0 and step % run.snapshot_every == 0
 
 
 def _look(trainer: Trainer, run: RunSettings, test: StoredImages | None, previews: Path | None) -> list[Row]:

@@ -196,10 +196,10 @@ class UNet(nn.Module):
         self.preset = preset
         self.num_inputs = num_inputs
         self.run_block: Callable[..., Any] = _call
-        widths, last, num_blocks = preset.widths, len(preset.widths) - 1, preset.blocks_per_level
+        widths, last, num_blocks = preset.widths, len(preset.widths) - 1, preset.blocks_per_stage
 
         def attentions(resolution: int, blocks: int) -> int:
-            return blocks if resolution in preset.attention_levels else 0
+            return blocks if resolution in preset.attention_stages else 0
 
         self.conv_in = InputConvolution(num_inputs * preset.image_channels, widths[0], 3, padding=1)
         self.time_embedding = LevelEmbedding(widths[0])

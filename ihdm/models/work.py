@@ -11,7 +11,7 @@ from ihdm.config.stages import NUM_SHOWN
 from ihdm.measures.errors import error_settings
 from ihdm.measures.evaluations import study_settings
 from ihdm.measures.joints import joint_settings
-from ihdm.measures.milestones import milestone_settings
+from ihdm.measures.milestones import snapshot_settings
 from ihdm.measures.restoration import restoration_settings
 from ihdm.metrics.asymptotics import DELTA_RATIOS, MAX_IMAGES, NUM_LANGEVIN_LEVELS, NUM_LOSS_LEVELS, NUM_STEPS
 from ihdm.metrics.evaluations import count_sets
@@ -20,8 +20,8 @@ from ihdm.processes import build_process
 from ihdm.restoration.solvers import is_reached
 from ihdm.restoration.study import SHIFTS, TRUST, WEIGHTS
 from ihdm.runs import Run
+from ihdm.samples.diagnostics import GRID, NUM_STAGES_OF_GRADIENTS
 from ihdm.samples.generation import even_size, shard_numbers
-from ihdm.samples.probes import GRID, NUM_STAGES_OF_GRADIENTS
 
 ROWS_OF_A_SEQUENCE = 4
 
@@ -71,8 +71,10 @@ def looks(config: Config, name: str) -> Work:
     process, shown = experiment.process, preview_sampler(experiment)
     levels = len(observed_levels(process, None if experiment.predicted.estimates_next_level else MAX_EVALUATIONS))
     previews = _filled(run.num_previews, run.micro_batch or run.num_previews)
-    number = math.ceil(experiment.training.steps / run.evaluate_every)
-    return Work(looked=number * (run.num_held_out * levels + previews * shown.num_evaluations(process.num_levels)))
+    number = math.ceil(experiment.training.steps / run.validate_every)
+    return Work(
+        looked=number * (run.num_validation_images * levels + previews * shown.num_evaluations(process.num_levels))
+    )
 
 
 def _evaluations(config: Config, name: str) -> int:
@@ -106,14 +108,14 @@ def samples_grid(config: Config, name: str) -> Work:
     return Work(count * _evaluations(config, name))
 
 
-def samples_probe(config: Config, name: str) -> Work:
+def samples_diagnose(config: Config, name: str) -> Work:
     """Return the work of looking into how images are made."""
-    probing, batch = config.evaluation.probing, config.sampling(name).micro_batch
-    trees = probing.num_trees << probing.num_splits
-    counts = (probing.num_pairs * probing.num_positions, trees, probing.num_trajectories)
-    chains = sum(_evenly(count, batch) for count in counts) + probing.num_gradients
+    diagnostics, batch = config.evaluation.diagnostics, config.sampling(name).micro_batch
+    trees = diagnostics.num_trees << diagnostics.num_splits
+    counts = (diagnostics.num_pairs * diagnostics.num_positions, trees, diagnostics.num_trajectories)
+    chains = sum(_evenly(count, batch) for count in counts) + diagnostics.num_gradients
     # A way back costs about two there.
-    derived = probing.num_gradients * NUM_STAGES_OF_GRADIENTS * (1 + 2 * GRID**2)
+    derived = diagnostics.num_gradients * NUM_STAGES_OF_GRADIENTS * (1 + 2 * GRID**2)
     return Work(chains * _evaluations(config, name) + derived)
 
 
@@ -145,8 +147,8 @@ def metrics_asymptotics(config: Config, name: str) -> Work:
 
 def metrics_milestones(config: Config, name: str) -> Work:
     """Return the work of samples of the networks that are kept on the way of a training."""
-    settings, steps = milestone_settings(Run(config, name)), config.variants[name].experiment.training.steps
-    kept = steps // (config.run(name).milestone_every or steps)
+    settings, steps = snapshot_settings(Run(config, name)), config.variants[name].experiment.training.steps
+    kept = steps // (config.run(name).snapshot_every or steps)
     evaluations = settings.sampling.sampler.num_evaluations(settings.sampling.process.num_levels)
     return Work(kept * evaluations * _filled(settings.num_samples, settings.sampling.micro_batch))
 
@@ -189,7 +191,7 @@ WORK: dict[str, Callable[[Config, str], Work]] = {
     "samples_shard": samples_shard,
     "samples_sequence": samples_sequence,
     "samples_grid": samples_grid,
-    "samples_probe": samples_probe,
+    "samples_diagnose": samples_diagnose,
     "metrics_errors": metrics_errors,
     "models_calibration": models_calibration,
     "metrics_joints": metrics_joints,
@@ -206,19 +208,19 @@ def networks_work(config: Config, name: str) -> dict[str, Work]:
     """Return the work that is done with an experiment's own network, by stage: with its variants in sampling alone."""
     variant = config.variants[name]
     sampled = [other for other in config.variants.values() if other.model == name]
-    probed = [other.name for other in sampled if other.name in config.probes]
+    diagnosed = [other.name for other in sampled if other.name in config.diagnostics]
     bounds = [metrics_errors, metrics_joints, models_calibration] if variant.has_levels else []
-    looked = [samples_probe(config, other) for other in probed]
+    looked = [samples_diagnose(config, other) for other in diagnosed]
     looked += [
         samples_sequence(config, other.name) for other in sampled if other.name in config.figures.get("teaser", ())
     ]
     if variant.has_disentanglement:
         looked.append(samples_grid(config, name))
-    if name in probed and variant.experiment.has_paper_bound:
+    if name in diagnosed and variant.experiment.has_paper_bound:
         looked.append(metrics_asymptotics(config, name))
     if name in config.studies:
         looked.append(metrics_evaluations(config, name))
-    if config.run(name).milestone_every:
+    if config.run(name).snapshot_every:
         looked.append(metrics_milestones(config, name))
     if name in config.restoration:
         looked.append(metrics_restoration(config, name))
@@ -229,5 +231,5 @@ def networks_work(config: Config, name: str) -> dict[str, Work]:
         "looks": looks(config, name),
         "samples": sum((samples(config, other.name) for other in sampled for _ in other.delta_ratios), Work()),
         "likelihood": sum((work(config, name) for work in bounds), Work()),
-        "probes": sum(looked, Work()),
+        "diagnostics": sum(looked, Work()),
     }

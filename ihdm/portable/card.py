@@ -38,7 +38,7 @@ def model_card(
     Args:
         name: of the model.
         pipeline: what the folder holds.
-        description: of the training images: ``source``, ``licence``, ``shape``.
+        description: of the training images: ``source``, ``license``, ``shape``.
         training: settings of the training, and the ``command`` that ran it; empty if they are not known.
         revealed: share of the training images' variance that a prior of coefficients determines.
         measures: lines of its evaluation.
@@ -47,7 +47,7 @@ def model_card(
     channels, height, width = pipeline.image_shape
     scheduler, config = pipeline.scheduler, pipeline.scheduler.process_settings
     parameters = sum(part.numel() for part in pipeline.unet.parameters())
-    licence = str(description.get("licence", "not told"))
+    data_license = str(description.get("licence", "not told"))
     lines = [
         "---",
         "library_name: diffusers",
@@ -59,7 +59,7 @@ def model_card(
         "",
         f"# {name}",
         "",
-        f"Generates {'grey' if channels == 1 else 'colour'} images of {height}×{width} pixels. "
+        f"Generates {'gray' if channels == 1 else 'color'} images of {height}×{width} pixels. "
         f"{parameters / 1e6:.3g} million parameters, process `{config.kind}`, K = {config.num_levels}.",
         "",
         *(["![Samples](samples.png)", ""] if has_sheet else []),
@@ -78,7 +78,7 @@ def model_card(
         "## Training images",
         "",
         f"- Source: {description.get('source', 'not told')}",
-        f"- Licence: {licence}. It is for whoever shares this model to see whether it allows that.",
+        f"- License: {data_license}. It is for whoever shares this model to see whether it allows that.",
         f"- Number: {training.get('num_train') or (description.get('shape') or ['not told'])[0]}",
         *([f"- Trained by: `{training['command']}`"] if training.get("command") else []),
         "",

@@ -99,7 +99,7 @@ def distance_table(
     settings = DistanceSettings(
         num_images=(len(samples),),
         num_resamples=NUM_RESAMPLES,
-        num_neighbours=NUM_NEIGHBOURS,
+        num_neighbors=NUM_NEIGHBOURS,
         extrapolate=False,
         seed=0,
     )

@@ -44,7 +44,7 @@ def experiment_of(
     seed: int,
     *,
     crops: int | None,
-    grey: bool,
+    gray: bool,
     skip_broken: bool,
 ) -> Experiment:
     """Return the experiment of a preset on a folder of pictures.
@@ -63,7 +63,7 @@ def experiment_of(
             source="folder",
             path=str(pictures.absolute()),
             image_size=image_size or SIZES[name],
-            image_channels=1 if grey else 3,
+            image_channels=1 if gray else 3,
             skip_broken=skip_broken,
             crops=crops,
         )

@@ -34,8 +34,8 @@ def preset_network(preset: Preset, image_size: int, channels: Literal[1, 3]) -> 
         image_channels=channels,
         base_channels=base,
         channel_multipliers=multipliers,
-        blocks_per_level=blocks,
-        attention_levels=attention,
+        blocks_per_stage=blocks,
+        attention_stages=attention,
         dropout=dropout,
         norm_groups=groups,
     )

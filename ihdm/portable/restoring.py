@@ -94,7 +94,7 @@ def restorer_of(pipeline: IHDMPipeline, evaluations: int | None, seed: int, prec
     """Return what restores with a pipeline.
 
     The mean of images is taken from what starts are made of, of which the lowest frequencies are known; of processes
-    that start from noise it is grey.
+    that start from noise it is gray.
 
     Args:
         pipeline: with what was measured of its network.

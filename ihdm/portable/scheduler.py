@@ -267,13 +267,13 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
             raise UserError(f"level {level} is not among the {len(self._next)} that are visited; see timesteps")
         prediction, step = self.prediction_for(sample), self._step_from(level, sample)
         before = self.previous_estimate if level in self._before and self.visited.order == 2 else None
-        visit = take_step(prediction, step, sample, prediction.read(model_output, sample, level), before)
-        self.previous_estimate = visit.estimate
-        state = visit.mean
+        taken = take_step(prediction, step, sample, prediction.read(model_output, sample, level), before)
+        self.previous_estimate = taken.estimate
+        state = taken.mean
         if self.is_noisy(level, sample):
             if noise is None:
                 noise = randn_tensor(sample.shape, generator=generator, device=sample.device, dtype=sample.dtype)
             state = add_noise(prediction.process, step, state, noise)
         if not return_dict:
-            return state, visit.mean, visit.estimate
-        return IHDMSchedulerOutput(prev_sample=state, mean=visit.mean, estimate=visit.estimate)
+            return state, taken.mean, taken.estimate
+        return IHDMSchedulerOutput(prev_sample=state, mean=taken.mean, estimate=taken.estimate)

@@ -72,20 +72,20 @@ class Whitened(Prediction):
 
         A step from k to j adds ½ (a_j²/s_j² − a_k²/s_k²) (x − x̂)² to the Markov bound, and (x − x̂)² = P β² (v − v̂)².
         """
-        if not self.settings.leaps:
+        if not self.settings.max_stride:
             return np.ones(self.power.shape)
         noise = self.process.deviation(level)
         scale = np.exp(2 * np.broadcast_to(self.process.log_scale(level), self.power.shape))
         total = np.zeros(self.power.shape)
-        for leap in range(1, self.settings.leaps + 1):
+        for stride in range(1, self.settings.max_stride + 1):
             gain = np.ones(self.power.shape)
-            if leap < level:
-                ratio = (noise / self.process.deviation(level - leap)) ** 2
-                sharper = np.exp(2 * np.asarray(self.process.log_scale(level - leap)))
+            if stride < level:
+                ratio = (noise / self.process.deviation(level - stride)) ** 2
+                sharper = np.exp(2 * np.asarray(self.process.log_scale(level - stride)))
                 gain = (sharper * ratio - scale) * self.power / (scale * self.power + noise**2) / 2
                 gain = np.clip(gain, LEAST_WEIGHT, 1)
-            total += gain / leap
-        return total / self.settings.leaps
+            total += gain / stride
+        return total / self.settings.max_stride
 
     def network_input(self, noisy: Images, levels: Int[Tensor, "batch"]) -> Images:
         at, process = self._levels(levels), self.process

@@ -38,7 +38,7 @@ class Comparison:
 
     @property
     def moved(self) -> pd.DataFrame:
-        """The rows that moved beyond their joint uncertainty."""
+        """The rows that moved beyond their combined uncertainty."""
         return self.rows[self.rows["moved"]]
 
     @property
@@ -89,13 +89,13 @@ def compare(first: tuple[str, pd.DataFrame], second: tuple[str, pd.DataFrame]) -
     (first_name, one), (second_name, other) = first, second
     keys = [*KEYS, *(key for key in MORE_KEYS if key in one.columns and key in other.columns)]
     parts = [table.drop_duplicates(keys, keep=False)[[*keys, "value", "standard_error"]] for table in (one, other)]
-    joint = parts[0].merge(parts[1], on=keys, suffixes=("_first", "_second"))
-    error = (joint["standard_error_first"] ** 2 + joint["standard_error_second"] ** 2) ** 0.5
-    difference = joint["value_second"] - joint["value_first"]
+    merged = parts[0].merge(parts[1], on=keys, suffixes=("_first", "_second"))
+    error = (merged["standard_error_first"] ** 2 + merged["standard_error_second"] ** 2) ** 0.5
+    difference = merged["value_second"] - merged["value_first"]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(difference == 0, 0.0, difference / error)
-    joint = joint.assign(difference=difference, error=error, ratio=ratio, moved=np.abs(ratio) > NORMAL_95)
-    rows = joint[error.notna() & difference.notna()]
+    merged = merged.assign(difference=difference, error=error, ratio=ratio, moved=np.abs(ratio) > NORMAL_95)
+    rows = merged[error.notna() & difference.notna()]
     if rows.empty:
         raise UserError(
             f"{second_name} has no measure in common with {first_name} that has a value and an error in both; compare "

@@ -1,4 +1,4 @@
-"""Tables as a paper prints them, from joint tables and the scale itself: each as CSV, Markdown and LaTeX."""
+"""Tables as a paper prints them, from merged tables and the scale itself: each as CSV, Markdown and LaTeX."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from ihdm.metrics.tables import with_most_images
 from ihdm.report.published import PUBLISHED, Published
 from ihdm.storage.files import atomic_path
 
-Joint = Mapping[str, pd.DataFrame]
+Merged = Mapping[str, pd.DataFrame]
 ENDINGS = (".csv", ".md", ".tex")
 NOTHING = "–"
 FRECHET = {"frechet_distance": "Fréchet distance", "fid": "FID"}
@@ -27,18 +27,18 @@ class PaperTable:
 
     Attributes:
         caption: what it shows, and what its dashes mean.
-        needs: the joint tables that it is made of.
+        needs: the merged tables that it is made of.
         build: makes it, as text, of the scale and of those.
     """
 
     caption: str
     needs: tuple[str, ...]
-    build: Callable[[Config, Joint], pd.DataFrame]
+    build: Callable[[Config, Merged], pd.DataFrame]
 
 
-def distances(config: Config, joint: Joint) -> pd.DataFrame:
+def distances(config: Config, merged: Merged) -> pd.DataFrame:
     """Return our distances, one row for each experiment and δ/σ, and published FIDs in columns of their own."""
-    table = joint["distance"]
+    table = merged["distance"]
     samples = with_most_images(table[(table["set"] == "samples") & table["metric"].isin(FRECHET)])
     rows = []
     for row in samples.to_dict("records"):
@@ -85,7 +85,7 @@ def _images(source: str, size: int) -> str:
     return f"{source} {size}×{size}"
 
 
-def hyperparameters(config: Config, _: Joint) -> pd.DataFrame:
+def hyperparameters(config: Config, _: Merged) -> pd.DataFrame:
     """Return one row for each experiment with a network of its own, from the scale itself."""
     rows = []
     for name, variant in config.variants.items():
@@ -103,8 +103,8 @@ def hyperparameters(config: Config, _: Joint) -> pd.DataFrame:
                 "size": f"{network.image_size}×{network.image_size}×{network.image_channels}",
                 "width": network.base_channels,
                 "multipliers": ", ".join(map(str, network.channel_multipliers)),
-                "blocks": network.blocks_per_level,
-                "attention": ", ".join(map(str, network.attention_levels)) or NOTHING,
+                "blocks": network.blocks_per_stage,
+                "attention": ", ".join(map(str, network.attention_stages)) or NOTHING,
                 "dropout": network.dropout,
                 "images": experiment.num_train or "all",
                 "steps": training.steps,
@@ -118,9 +118,9 @@ def hyperparameters(config: Config, _: Joint) -> pd.DataFrame:
     return pd.DataFrame(rows).astype(str)
 
 
-def sweeps(config: Config, joint: Joint) -> pd.DataFrame:
+def sweeps(config: Config, merged: Merged) -> pd.DataFrame:
     """Return one row for each swept value and δ/σ, with distance and bound."""
-    table = joint["sweep"]
+    table = merged["sweep"]
     rows = []
     for base in config.experiments:
         for parameter, family in swept_parameters(table, base).items():
@@ -146,8 +146,8 @@ def sweeps(config: Config, joint: Joint) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _section(name: str) -> Callable[[Config, Joint], pd.DataFrame]:
-    return lambda _, joint: reported()[name].summarise(joint[name]).astype(str)
+def _section(name: str) -> Callable[[Config, Merged], pd.DataFrame]:
+    return lambda _, merged: reported()[name].summarize(merged[name]).astype(str)
 
 
 PAPER_TABLES = {
@@ -170,9 +170,9 @@ PAPER_TABLES = {
 """By name."""
 
 
-def available(joint_names: set[str]) -> dict[str, tuple[str, ...]]:
-    """Return the tables that can be made of these joint tables, each with those that it needs."""
-    return {name: table.needs for name, table in PAPER_TABLES.items() if {*table.needs} <= joint_names}
+def available(names: set[str]) -> dict[str, tuple[str, ...]]:
+    """Return the tables that can be made of these merged tables, each with those that it needs."""
+    return {name: table.needs for name, table in PAPER_TABLES.items() if {*table.needs} <= names}
 
 
 def write_table(table: pd.DataFrame, caption: str, output: Path) -> None:

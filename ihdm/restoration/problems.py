@@ -20,7 +20,7 @@ from ihdm.errors import UserError
 from ihdm.heat import Images, cosine_basis, decay
 from ihdm.seeds import generator
 
-GREY = 0.5
+GRAY = 0.5
 """What is shown where nothing was measured."""
 
 Measured = Float[Tensor, "batch channel value"]
@@ -72,7 +72,7 @@ class Measurement:
         ]
         return clean + self.noise * torch.as_tensor(np.stack(draws), dtype=clean.dtype)
 
-    def shown(self, measured: Measured, hidden: float = GREY) -> Images:
+    def shown(self, measured: Measured, hidden: float = GRAY) -> Images:
         """Return what was measured as pictures, with a value where it was hidden."""
         if self.pixels is None:
             return measured.unflatten(2, (self.height, self.width))

@@ -28,7 +28,7 @@ from ihdm.predictions import Prediction, Predictor, prediction_of
 from ihdm.processes.process import Process
 from ihdm.restoration.conditioning import Conditioners
 from ihdm.restoration.problems import Measured, Measurement
-from ihdm.samplers import clean_weight, coupling, open_variance, plan_steps, visits
+from ihdm.samplers import clean_weight, coupling, open_variance, plan_steps, take_steps
 from ihdm.seeds import generator
 from ihdm.storage.tensors import require_finite
 
@@ -165,7 +165,7 @@ class Restorer:
         sampler = self.sampler.model_copy(update={"coupling": "markov", "noise": "measured"})
         steps = plan_steps(self.prediction, sampler, calibration=self.calibration)
         noise = PairedNoise(self.seed, numbers, process.num_levels, tuple(state.shape[1:]))
-        *_, last = visits(self.network, process, [step for step in steps if step.level <= level], state, noise)
+        *_, last = take_steps(self.network, process, [step for step in steps if step.level <= level], state, noise)
         return last.mean
 
     def one_shot(

@@ -56,7 +56,7 @@ class Results:
         samples: sets of samples by experiment and δ/σ.
         arrays: all arrays, those of samples and data too, by path without its ending:
             ``arrays["samples/digits/sequence"]``. An archive is a dictionary of arrays.
-        tables: joint tables, as data frames.
+        tables: merged tables, as data frames.
         parts: the tables that these are joined from, by path: ``parts["spectrum/data/digits"]``.
         printed: tables as a paper prints them.
         figures: the path of each as PNG; a PDF lies beside it.

@@ -164,7 +164,7 @@ class DataSet:
         return open_images(self.folder / "test.npy")
 
     def description(self, split: str = "train") -> dict[str, Any]:
-        """Return what is known of a split: source, licence, raw files.
+        """Return what is known of a split: source, license, raw files.
 
         Raises:
             UserError: if it cannot be read.

@@ -18,7 +18,7 @@ from ihdm.predictions import prediction_of
 from ihdm.prior import start_bandwidth
 from ihdm.processes import build_process
 from ihdm.processes.process import Process
-from ihdm.samplers import Step, Visit, plan_steps, visits
+from ihdm.samplers import SampledStep, Step, plan_steps, take_steps
 from ihdm.sampling import NoiseSequence, PreparedNoise, SeededNoise
 from ihdm.seeds import generator
 from ihdm.storage.images import StoredImages
@@ -136,11 +136,11 @@ class Chain:
         shape = (self.train.shape[3], self.train.shape[1], self.train.shape[2])
         return SeededNoise(self.seed, numbers, self.process.num_levels, shape, self.process.device)
 
-    def visits(self, starts: Images, noise: NoiseSequence) -> Iterator[Visit]:
+    def take_steps(self, starts: Images, noise: NoiseSequence) -> Iterator[SampledStep]:
         """Yield every step from these starts with this noise."""
         if self.process.device.type != "cpu":
             noise = PreparedNoise(noise, [step.level - 1 for step in self.steps if step.next_level > 0])
-        return visits(self.network, self.process, self.steps, starts, noise)
+        return take_steps(self.network, self.process, self.steps, starts, noise)
 
 
 def generate(
@@ -172,9 +172,9 @@ def generate(
         batch_starts, train_images = chain.starts([starts[place] for place in filled])
         noise = chain.noise([noises[place] for place in filled])
         means = {
-            visit.next_level: chain.process.from_range(visit.mean[:count])
-            for visit in chain.visits(batch_starts, noise)
-            if visit.next_level == 0 or visit.next_level in keep_levels
+            taken.next_level: chain.process.from_range(taken.mean[:count])
+            for taken in chain.take_steps(batch_starts, noise)
+            if taken.next_level == 0 or taken.next_level in keep_levels
         }
         shown = chain.process.from_range(batch_starts[:count])
         yield GeneratedBatch(filled[0], shown, means, train_images[:count])

@@ -152,7 +152,7 @@ def shard_devices(shards: Sequence[Path]) -> str:
 
 
 def read_shards(shards: Sequence[Path]) -> "pd.DataFrame":
-    """Return the joint table of the parts of a set of samples, which must be all its parts, in order.
+    """Return the merged table of the parts of a set of samples, which must be all its parts, in order.
 
     Args:
         shards: the folders of the parts.

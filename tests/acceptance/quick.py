@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 
-from ihdm.metrics.memorisation import nearest_distances
+from ihdm.metrics.memorization import nearest_distances
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results/quick"
@@ -50,7 +50,7 @@ def test_detail_of_photos_grows_with_noise():
     assert power.iloc[-1] > 1
 
 
-def test_the_start_decides_the_mean_colour_of_photos():
+def test_the_start_decides_the_mean_color_of_photos():
     rows = table("disentanglement").query("experiment == 'photos' and quantity == 'mean colour'")
     assert rows["start"].item() > 0.9
 

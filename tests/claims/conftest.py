@@ -112,7 +112,7 @@ def hierarchy(value: float, error: float) -> Tables:
 
 
 def laplacian(value: float, error: float) -> Tables:
-    """At the last stage the neighbours have the value and the centre its opposite; before, the other way round."""
+    """At the last stage the neighbours have the value and the center its opposite; before, the other way round."""
     rows = [
         {"experiment": "digits", "output": "residual", "quantity": quantity, "stage": stage,
          "value": sign * value * (1 if stage == 2 else -1)}

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ihdm.claims import CLAIMS
-from ihdm.claims.evidence import are_rivals, rivals
+from ihdm.claims.evidence import are_comparable, baselines
 from ihdm.claims.ledger import COLUMNS, as_json, as_markdown, available_tables, check, needed_tables
 from ihdm.config.reading import read_config
 from ihdm.measures import merged_tables
@@ -72,12 +72,12 @@ def test_bands_that_are_reached_at_once_tell_no_order(cases):
 
 
 def test_rivals_had_the_same_images_network_and_training():
-    pairs = set(rivals(QUICK))
+    pairs = set(baselines(QUICK))
     assert ("digits", "digits_diffusion") in pairs
     assert ("digits", "digits_diffusion-sampler_ddim50") in pairs
     assert ("digits_brief", "digits_diffusion_brief") in pairs
-    assert not any(heat == "digits" and "brief" in rival for heat, rival in pairs)
-    assert not are_rivals(QUICK.variants["digits"], QUICK.variants["digits_blurring"])
+    assert not any(heat == "digits" and "brief" in baseline for heat, baseline in pairs)
+    assert not are_comparable(QUICK.variants["digits"], QUICK.variants["digits_blurring"])
 
 
 def test_fids_of_few_images_are_not_compared_with_published_ones(cases):
@@ -156,7 +156,7 @@ def test_text_says_how_many_were_tested_and_what_was_not_run(cases):
 
 def test_scales_without_some_tables_are_checked_on_the_others():
     assert set(available_tables(QUICK)) == needed_tables()
-    none = QUICK.model_copy(update={"probes": ()})
+    none = QUICK.model_copy(update={"diagnostics": ()})
     assert needed_tables() - set(available_tables(none)) >= {"generation", "paths", "asymptotics"}
 
 
@@ -177,10 +177,10 @@ def test_several_trainings_are_judged_by_their_spread(cases):
     row = tables["distance"].iloc[0].to_dict()
     pair = "digits_brief vs digits_diffusion_brief"
     names = ("digits_brief", "digits_brief-seed1", "digits_brief-seed2")
-    rival = {**row, "experiment": "digits_diffusion_brief", "delta_ratio": 0.0, "value": 1.0}
+    baseline = {**row, "experiment": "digits_diffusion_brief", "delta_ratio": 0.0, "value": 1.0}
     for values, verdict in (((2.0, 2.1, 1.9), "reproduced"), ((2.0, 0.5, 1.2), "inconclusive")):
         rows = [{**row, "experiment": name, "value": value} for name, value in zip(names, values, strict=True)]
-        found = check({"distance": pd.DataFrame([*rows, rival])}, QUICK).set_index(["id", "experiment"])
+        found = check({"distance": pd.DataFrame([*rows, baseline])}, QUICK).set_index(["id", "experiment"])
         assert found.loc[(claim, pair), "verdict"] == verdict
         assert found.loc[(claim, pair), "trainings"] == 1  # of diffusion one was trained
     assert found.loc[(claim, "digits vs digits_diffusion"), "verdict"] == "not run"

@@ -1,4 +1,4 @@
-"""`claims check`, from joint tables alone and from a folder of results."""
+"""`claims check`, from merged tables alone and from a folder of results."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ def tables(tmp_path):
 
 def test_verdicts_are_written_as_table_text_and_json_with_a_record(ihdm, tables, tmp_path):
     output = tmp_path / "report"
-    ihdm("claims", "check", "--settings", QUICK, "--joint", tables / "generation.csv", "--output", output)
+    ihdm("claims", "check", "--settings", QUICK, "--merged", tables / "generation.csv", "--output", output)
     table = pd.read_csv(output / "claims.csv")
     run = table[table["verdict"] != "not run"]
     assert run[["id", "experiment", "verdict"]].to_numpy().tolist() == [
@@ -41,7 +41,7 @@ def test_verdicts_are_written_as_table_text_and_json_with_a_record(ihdm, tables,
 
 def test_a_folder_of_results_is_enough(ihdm, tables, tmp_path):
     """With the scale that was recorded where tables were made of it."""
-    ihdm("claims", "check", "--settings", QUICK, "--joint", tables / "generation.csv", "--output", tmp_path / "first")
+    ihdm("claims", "check", "--settings", QUICK, "--merged", tables / "generation.csv", "--output", tmp_path / "first")
     (tables.parent / "tables").mkdir()
     shutil.copy(tmp_path / "first/claims.meta.json", tables.parent / "tables/tables.meta.json")
     ihdm("claims", "check", "--results", tables.parent)
@@ -69,7 +69,7 @@ def test_a_table_without_a_column_is_told(ihdm_fails, tables, tmp_path):
     pd.DataFrame({"experiment": ["digits"], "value": [1.0]}).to_csv(tables / "generation.csv", index=False)
     output = tmp_path / "report"
     message = ihdm_fails(
-        "claims", "check", "--settings", QUICK, "--joint", tables / "generation.csv", "--output", output
+        "claims", "check", "--settings", QUICK, "--merged", tables / "generation.csv", "--output", output
     )
     assert "'band'" in message
     assert not list(output.glob("claims.*"))

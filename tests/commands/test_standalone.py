@@ -28,7 +28,7 @@ from ihdm.storage.files import atomic_folder, sha256
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory) -> Path:
-    """Thirty pictures of two colours."""
+    """Thirty pictures of two colors."""
     folder: Path = tmp_path_factory.mktemp("pictures")
     rng = np.random.default_rng(0)
     for number in range(30):
@@ -249,7 +249,7 @@ def test_samplers_by_name_leave_evaluations_as_they_are(model):
 
 
 def test_mixtures_and_crops_are_made_from_few_large_pictures(pictures, tmp_path, ihdm):
-    ihdm("train", pictures, "-o", tmp_path / "model", *OPTIONS, "--crops", 20, "--prior", "mixture", "--grey")
+    ihdm("train", pictures, "-o", tmp_path / "model", *OPTIONS, "--crops", 20, "--prior", "mixture", "--gray")
     pipeline = read(tmp_path / "model")
     assert type(pipeline.prior).__name__ == "MixturePrior"
     assert pipeline.image_shape == (1, 8, 8)
@@ -345,8 +345,8 @@ def test_pictures_are_measured_and_restored(model, pictures, tmp_path, ihdm, pro
     assert pixels.shape == (scale * (3 * 9 + 1), scale * (5 * 9 + 1), 3)
     truth = pixels[scale : 9 * scale : scale, scale : 9 * scale : scale]
     with Image.open(pictures / "00.png") as picture:
-        colours = np.unique(np.asarray(picture).reshape(-1, 3), axis=0)
-    assert np.abs(truth[0, 0].astype(int) - colours).max(axis=1).min() < 8
+        colors = np.unique(np.asarray(picture).reshape(-1, 3), axis=0)
+    assert np.abs(truth[0, 0].astype(int) - colors).max(axis=1).min() < 8
 
 
 def test_measured_pictures_are_restored_to_a_folder(model, pictures, tmp_path, ihdm):

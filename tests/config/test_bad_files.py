@@ -112,7 +112,7 @@ VALUES: list[tuple[str, Any, str]] = [
     ("networks.digits.base_channels", 10**6, "less than or equal to 4096"),
     ("networks.digits.channel_multipliers", [1] * 14, "at most 13 items"),
     ("networks.digits.channel_multipliers", [10**6], "less than or equal to 64"),
-    ("networks.digits.blocks_per_level", 10**6, "less than or equal to 64"),
+    ("networks.digits.blocks_per_stage", 10**6, "less than or equal to 64"),
     ("networks.digits.norm_groups", 10**18, MORE),
     ("experiments.digits.process.sigma", 1e300, f"Input should be less than or equal to 10, not 1e+300: {MORE}"),
     ("experiments.digits.process.num_levels", 10**9, "less than or equal to 100000, not 1000000000"),

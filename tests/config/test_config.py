@@ -17,7 +17,7 @@ from ihdm.errors import UserError
 from ihdm.measures.errors import error_settings
 from ihdm.measures.joints import joint_settings
 from ihdm.measures.likelihood import likelihood_settings
-from ihdm.measures.memorisation import memorisation_settings
+from ihdm.measures.memorisation import memorization_settings
 from ihdm.measures.samples import distance_settings
 from ihdm.metrics.distance import measure_distances
 from ihdm.metrics.estimates import Estimate
@@ -38,7 +38,7 @@ def quick() -> dict:
 def plain(quick) -> dict:
     """The same of the paper's process and sampler alone, with other sweeps."""
     quick["experiments"] = {name: quick["experiments"][name] for name in ("digits", "photos")}
-    del quick["samplers"], quick["studies"], quick["probes"], quick["restoration"], quick["figures"]["evaluations"]
+    del quick["samplers"], quick["studies"], quick["diagnostics"], quick["restoration"], quick["figures"]["evaluations"]
     ratios = quick["sweeps"]["delta_ratio"]
     quick["sweeps"] = {"delta_ratio": ratios, "sigma": {"digits": [0.02]}, "levels": {"digits": ["as_released"]}}
     quick["figures"] |= {"sweep_curves": ["digits"], "delta_curve": ["digits", "digits-sigma0.02", "photos"]}
@@ -96,7 +96,7 @@ def test_scales_do_not_share_results():
         ("experiments.digits.seed", -1, "experiments.digits.seed"),
         ("networks.digits.image_size", 9, "networks.digits: image_size 9 cannot be halved 1 times"),
         ("networks.digits.norm_groups", 5, "norm_groups 5 does not divide the width 16"),
-        ("networks.digits.attention_levels", [2], "attention_levels must lie in 0…1, not [2]"),
+        ("networks.digits.attention_stages", [2], "attention_stages must lie in 0…1, not [2]"),
         ("networks.digits.channel_multipliers", [], "networks.digits.channel_multipliers"),
         ("networks.digits.dropout", 1.0, "networks.digits.dropout"),
         ("sweeps.delta_ratio.digits", [1, -0.5], "sweeps.delta_ratio.digits.1: Input should be greater than or equal"),
@@ -139,6 +139,25 @@ def test_mistakes_are_named(quick, path, value, message):
 def test_a_misspelt_key_is_named_alone_and_not_missing_too(quick, wrong, right):
     quick[wrong] = quick.pop(right)
     assert mistakes(quick) == f"configuration: {wrong}: no setting has this name; is '{right}' meant?"
+
+
+@pytest.mark.parametrize(
+    ("place", "former", "present"),
+    [
+        ("", "probes", "diagnostics"),
+        ("evaluation.", "probing", "diagnostics"),
+        ("evaluation.", "num_memorisation_images", "num_memorization_images"),
+        ("evaluation.", "num_neighbours", "num_neighbors"),
+        ("networks.digits.", "blocks_per_level", "blocks_per_stage"),
+        ("networks.digits.", "attention_levels", "attention_stages"),
+        ("experiments.digits.run.", "evaluate_every", "validate_every"),
+        ("experiments.digits.run.", "milestone_every", "snapshot_every"),
+        ("experiments.digits.run.", "num_held_out", "num_validation_images"),
+    ],
+)
+def test_former_names_of_settings_are_refused_with_the_present_one(quick, place, former, present):
+    message = mistakes(change(quick, place + former, 3))
+    assert f"{place}{former}: this setting is now called '{present}'" in message
 
 
 def test_every_mistake_has_a_line_with_place_and_what_is_allowed(tmp_path, plain):
@@ -411,7 +430,7 @@ def test_numbers_of_images_are_for_all_data_sets_or_for_each(plain):
             name: (
                 error_settings(Run(config, name)).num_images,
                 joint_settings(Run(config, name)).num_images,
-                memorisation_settings(Run(config, name)).num_images,
+                memorization_settings(Run(config, name)).num_images,
             )
             for name in ("digits", "digits-sigma0.02", "photos")
         }
@@ -427,9 +446,9 @@ def test_numbers_of_images_are_for_all_data_sets_or_for_each(plain):
         "photos": (1000, 1000, 400),
     }
     assert parse_config(plain).needed_images("photos") == {"train": 0, "test": 1000}
-    evaluation["num_memorisation_images"] = 400
+    evaluation["num_memorization_images"] = 400
     assert found()["digits"] == (500, 500, 400)
-    evaluation["num_memorisation_images"] = {"digits": 300, "photos": 20}
+    evaluation["num_memorization_images"] = {"digits": 300, "photos": 20}
     assert (found()["digits-sigma0.02"], found()["photos"]) == ((500, 500, 300), (1000, 1000, 20))
     # A data set that no experiment is of needs none.
     plain["datasets"]["unused"] = plain["datasets"]["photos"]
@@ -445,7 +464,7 @@ def test_images_at_a_time_are_one_number_for_all_data_sets_or_one_for_each(plain
             config.calibration(name),
             joint_settings(Run(config, name)),
         )
-        return {chosen.micro_batch for chosen in (*settings, config.probe(name).sampling)}
+        return {chosen.micro_batch for chosen in (*settings, config.sampling_diagnostics(name).sampling)}
 
     plain["evaluation"]["micro_batch"] = 7
     assert found("digits-sigma0.02") == found("photos") == {7}
@@ -467,23 +486,23 @@ def test_images_at_a_time_are_one_number_for_all_data_sets_or_one_for_each(plain
             ],
         ),
         (
-            {"num_likelihood_images": 1, "num_memorisation_images": "all"},
+            {"num_likelihood_images": 1, "num_memorization_images": "all"},
             [
                 "evaluation.num_likelihood_images: Input should be greater than or equal to 2, not 1",
-                "evaluation.num_memorisation_images: 'all' is text where a number belongs (YAML reads 1e-4 as text; "
+                "evaluation.num_memorization_images: 'all' is text where a number belongs (YAML reads 1e-4 as text; "
                 "write 1.0e-4)",
             ],
         ),
         (
-            {"num_likelihood_images": {"digits": 5}, "num_memorisation_images": {"photos": 5, "digits": 5, "fotos": 6}},
+            {"num_likelihood_images": {"digits": 5}, "num_memorization_images": {"photos": 5, "digits": 5, "fotos": 6}},
             [
                 "evaluation.num_likelihood_images: 'photos' is not defined; known are digits",
-                "evaluation.num_memorisation_images: 'fotos' is not defined; known are digits, photos",
+                "evaluation.num_memorization_images: 'fotos' is not defined; known are digits, photos",
             ],
         ),
         (
-            {"num_memorisation_images": {"photos": 5, "digits": 501}},
-            ["evaluation: num_memorisation_images of 501 needs as many num_samples, not 400"],
+            {"num_memorization_images": {"photos": 5, "digits": 501}},
+            ["evaluation: num_memorization_images of 501 needs as many num_samples, not 400"],
         ),
     ],
 )
@@ -498,22 +517,22 @@ def test_wrong_numbers_of_images_are_named(plain, changes, lines):
 
 
 @pytest.mark.parametrize(
-    ("num_images", "num_neighbours", "message"),
+    ("num_images", "num_neighbors", "message"),
     [
         (2, 1, "evaluation.num_samples: Input should be greater than or equal to 3, not 2"),
-        (3, 3, "evaluation: num_neighbours needs num_samples of 4 or more, not 3"),
+        (3, 3, "evaluation: num_neighbors needs num_samples of 4 or more, not 3"),
         (3, 2, None),
         (3, 1, None),
         (6, 5, None),
     ],
 )
-def test_as_few_images_as_are_allowed_can_be_compared(plain, num_images, num_neighbours, message):
+def test_as_few_images_as_are_allowed_can_be_compared(plain, num_images, num_neighbors, message):
     """No fewer: two leave one for an error, of which there is no covariance, and k neighbours are k others."""
-    plain["evaluation"].update(num_samples=num_images, num_neighbours=num_neighbours)
+    plain["evaluation"].update(num_samples=num_images, num_neighbors=num_neighbors)
     rng = np.random.default_rng(0)
     reference, features = rng.normal(size=(40, 2)), rng.normal(size=(num_images, 2))
     settings = DistanceSettings.model_construct(
-        num_images=(num_images,), num_resamples=20, num_neighbours=num_neighbours, extrapolate=False, seed=0
+        num_images=(num_images,), num_resamples=20, num_neighbors=num_neighbors, extrapolate=False, seed=0
     )
 
     def compare() -> dict[str, Estimate]:
@@ -545,7 +564,7 @@ def test_a_sampler_trains_nothing_and_is_sampled_once(quick):
     assert variants["digits"].delta_ratios == (1.0, 1.25, 1.5)
     assert not varied.has_likelihood
     assert (varied.is_calibrated, variants["digits-sampler_ddim"].is_calibrated) == (True, False)
-    # Neither process nor sampler of the rival has a δ.
+    # Neither process nor sampler of the baseline has a δ.
     assert variants["digits_diffusion"].delta_ratios == (0.0,)
 
 

@@ -40,7 +40,7 @@ def test_its_links_lead_somewhere():
 @pytest.mark.parametrize(
     "row",
     [
-        "| `steps` | needed | whole number from 1 to 1 000 000 000 | optimiser steps |",
+        "| `steps` | needed | whole number from 1 to 1 000 000 000 | optimizer steps |",
         "| `dropout` | needed | number from 0, below 1 | share",
         "| `seed` | `0` | whole number from 0 to 4 294 967 295 |",
         "| `resize` | `crop` | `crop` or `squash` |",

@@ -14,8 +14,8 @@ from ihdm.measures.errors import error_settings
 from ihdm.measures.evaluations import study_settings
 from ihdm.measures.joints import joint_settings
 from ihdm.measures.likelihood import likelihood_settings
-from ihdm.measures.memorisation import memorisation_settings
-from ihdm.measures.milestones import milestone_settings
+from ihdm.measures.memorisation import memorization_settings
+from ihdm.measures.milestones import snapshot_settings
 from ihdm.measures.restoration import restoration_settings
 from ihdm.measures.samples import distance_settings
 from ihdm.measures.sweep import swept_experiments
@@ -33,9 +33,9 @@ def settings_of_stages(config: Config) -> dict[str, str]:
         "models_calibration": config.calibration,
         "metrics_errors": lambda name: error_settings(Run(config, name)),
         "metrics_joints": lambda name: joint_settings(Run(config, name)),
-        "metrics_memorisation": lambda name: memorisation_settings(Run(config, name)),
-        "metrics_milestones": lambda name: milestone_settings(Run(config, name)),
-        "samples_probe": config.probe,
+        "metrics_memorisation": lambda name: memorization_settings(Run(config, name)),
+        "metrics_milestones": lambda name: snapshot_settings(Run(config, name)),
+        "samples_diagnose": config.sampling_diagnostics,
     }
     found = {
         f"{stage} {name}": of_variant(name).model_dump_json()
@@ -77,7 +77,7 @@ MEASURED = {
     f"{stage} {name}"
     for stage in (
         "samples",
-        "samples_probe",
+        "samples_diagnose",
         "metrics_milestones",
         "metrics_errors",
         "metrics_joints",

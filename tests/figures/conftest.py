@@ -21,7 +21,7 @@ from ihdm.metrics.features import StoredFeatures
 from ihdm.metrics.paths import SIGMAS, shown_paths
 
 ROOT = Path(__file__).parents[2]
-GREY, COLOUR = (8, 8, 1), (16, 16, 3)
+GRAY, COLOR = (8, 8, 1), (16, 16, 3)
 BANDS = 6
 EXTRACTORS = {"digits": "dct", "photos": "pca"}
 
@@ -74,7 +74,7 @@ def write_inputs(
         output = folder / path
         output.parent.mkdir(parents=True, exist_ok=True)
         maker = next(function for ending, function in MAKERS.items() if ending in f"/{path}")
-        images = Images(shape or (COLOUR if variant.dataset == "photos" else GREY), experiment)
+        images = Images(shape or (COLOR if variant.dataset == "photos" else GRAY), experiment)
         maker(output, images, list(config.variants.values()) if path in JOINT else [variant])
         inputs.setdefault(kind, {}).setdefault(experiment, {})[ratio] = output
     return inputs

@@ -11,7 +11,7 @@ from ihdm.metrics.spectrum import annulus_power, power_spectrum, radial_frequenc
 
 
 def images_of_power_law(alpha, count=200, size=32, seed=0):
-    """Grey images whose DCT coefficients are independent, normal and of variance ∝ 1/f^α."""
+    """Gray images whose DCT coefficients are independent, normal and of variance ∝ 1/f^α."""
     frequencies = radial_frequencies(size, size)
     scale = np.zeros_like(frequencies)
     scale[frequencies > 0] = frequencies[frequencies > 0] ** (-alpha / 2)
@@ -50,7 +50,7 @@ def test_the_mean_over_images_is_the_power_spectrum():
 
 def test_the_figure_is_drawn_without_torch(tmp_path):
     arguments = []
-    for name, channels in (("grey", 1), ("colour", 3)):
+    for name, channels in (("gray", 1), ("color", 3)):
         images = images_of_power_law(2.0, count=40, size=16).repeat(channels, axis=-1)
         (tmp_path / name).mkdir()
         np.save(tmp_path / name / "train.npy", images)

@@ -1,4 +1,4 @@
-"""Every figure that shows what a network has learned, drawn from made-up results, in grey and in colour."""
+"""Every figure that shows what a network has learned, drawn from made-up results, in gray and in color."""
 
 import json
 
@@ -146,7 +146,7 @@ def test_gradients_of_nine_pixels_and_of_five_stages(made_up, draw):
     for axes, expected in zip(maps, [*mean[2], *mean[:, 4]], strict=True):
         relative = expected / np.abs(expected).max()
         shown = axes.images[0].get_array()
-        np.testing.assert_allclose(shown * np.abs(shown), relative, atol=1e-6)  # colours go by the square root
+        np.testing.assert_allclose(shown * np.abs(shown), relative, atol=1e-6)  # colors go by the square root
         assert axes.images[0].norm.vmax == -axes.images[0].norm.vmin == 1
     table = pd.read_csv(inputs["measures"]["digits"][""])
     line = next(line for line in shares.lines if line.get_label() == "2 pixels")
@@ -184,12 +184,12 @@ def test_neighbours_are_the_nearest_that_training_has_seen(num_train, made_up, d
 def test_heat_is_blue_and_rivals_are_red_and_the_order_is_told(made_up, draw):
     inputs = made_up("generation", "digits_diffusion", "digits")
     assert list(inputs["heat"]) == ["digits"]
-    rival, rival_order, heat, heat_order = draw("generation", inputs).axes
-    assert (rival.get_title(), heat.get_title()) == ("digits_diffusion", "digits")
+    baseline, rival_order, heat, heat_order = draw("generation", inputs).axes
+    assert (baseline.get_title(), heat.get_title()) == ("digits_diffusion", "digits")
     bands = pd.read_csv(inputs["heat"]["digits"][""]).iloc[:-1]
-    for axes, colour in ((rival_order, RIVAL), (heat_order, HEAT)):
+    for axes, color in ((rival_order, RIVAL), (heat_order, HEAT)):
         (bars,) = axes.containers
-        assert bars.lines[0].get_color() == colour
+        assert bars.lines[0].get_color() == color
         assert_line(bars.lines[0], bands, "frequency")
         assert axes.get_title() == "order +0.97 (+0.95 … +0.99)"
 
@@ -225,12 +225,12 @@ def test_quality_and_repeats_against_the_number_of_training_images(made_up, draw
     assert_line(distance.containers[0].lines[0], family[family["metric"] == "frechet_distance_held_out"], "num_train")
     assert_line(pixels.containers[0].lines[0], near[near["extractor"] == "pixels"], "num_train")
     assert_line(features.containers[0].lines[0], near[near["extractor"] == "dct"], "num_train")
-    heat, rival = (to_rgb(bars.lines[0].get_color()) for bars in distance.containers)
+    heat, baseline = (to_rgb(bars.lines[0].get_color()) for bars in distance.containers)
     assert heat[2] > heat[0]
-    assert rival[0] > rival[2]
+    assert baseline[0] > baseline[2]
 
 
-def test_experiments_of_one_kind_share_a_colour(made_up, draw):
+def test_experiments_of_one_kind_share_a_color(made_up, draw):
     inputs = made_up("data_efficiency", "digits", "digits-num_train100")
     distance, *_ = draw("data_efficiency", inputs).axes
     assert len({bars.lines[0].get_color() for bars in distance.containers}) == 1

@@ -5,7 +5,7 @@ import pytest
 import seaborn as sns
 from matplotlib.colors import to_hex
 
-from ihdm.figures.style import WIDTH, label_log, process_colours, set_style, shared_legend
+from ihdm.figures.style import WIDTH, label_log, process_colors, set_style, shared_legend
 
 
 def test_the_theme_is_seaborns():
@@ -52,9 +52,9 @@ def test_a_shared_legend_stays_within_the_width(axes, number):
 
 
 def test_heat_is_blue_and_others_are_red_each_in_its_own_shade():
-    colours = process_colours([True, False, False])
-    assert len(set(colours)) == 3
-    red, green, blue = (int(colours[0][place : place + 2], 16) for place in (1, 3, 5))
+    colors = process_colors([True, False, False])
+    assert len(set(colors)) == 3
+    red, green, blue = (int(colors[0][place : place + 2], 16) for place in (1, 3, 5))
     assert blue > green > red
-    for colour in colours[1:]:
-        assert int(colour[1:3], 16) > int(colour[5:], 16)
+    for color in colors[1:]:
+        assert int(color[1:3], 16) > int(color[5:], 16)

@@ -24,7 +24,7 @@ def compute(files: Files, settings: NoSettings) -> Results:
     return {"brightness": [{"value": float(open_images(files["train"]).mean()) / 255}]}
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
     return table.round(2)
 
 
@@ -39,7 +39,7 @@ MEASURE = Measure(
             heading="How bright are images?",
             explanation="Mean of all values.",
             columns={"value": "the mean of all values [of the largest]"},
-            summarise=summarise,
+            summarize=summarize,
             rows="One row for each data set.",
         )
     },

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from ihdm.errors import UserError
 from ihdm.measures.disentanglement import (
-    colour_and_structure,
+    color_and_structure,
     share_errors,
     share_interval,
     share_rows,
@@ -78,14 +78,14 @@ def test_intervals_of_shares_hold_the_share_and_end_inside(share, error):
     assert high <= max(share, 1)
 
 
-def test_colour_and_structure_add_up_to_the_image():
+def test_color_and_structure_add_up_to_the_image():
     images = np.random.default_rng(0).random((2, 3, 4, 5, 3))
-    parts = colour_and_structure(images)
+    parts = color_and_structure(images)
     np.testing.assert_allclose(parts["structure"] + parts["mean colour"][:, :, None, None], images)
     np.testing.assert_allclose(parts["structure"].mean(axis=(2, 3)), 0, atol=1e-15)
 
 
-def test_images_coloured_by_start_and_shaped_by_noise():
+def test_images_colored_by_start_and_shaped_by_noise():
     rng = np.random.default_rng(0)
     pattern = rng.standard_normal((1, 6, 8, 8, 3))
     images = rng.random((6, 1, 1, 1, 3)) + pattern - pattern.mean(axis=(2, 3), keepdims=True)

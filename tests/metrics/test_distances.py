@@ -20,7 +20,7 @@ from ihdm.metrics.moments import Moments
 
 
 def settings_of(*num_images: int, seed: int = 0) -> DistanceSettings:
-    return DistanceSettings(num_images=num_images, num_resamples=100, num_neighbours=5, extrapolate=False, seed=seed)
+    return DistanceSettings(num_images=num_images, num_resamples=100, num_neighbors=5, extrapolate=False, seed=seed)
 
 
 def correlated(seed: int, count: int = 300, dim: int = 12) -> np.ndarray:
@@ -38,8 +38,8 @@ def kernel(first: np.ndarray, second: np.ndarray) -> Estimate:
 
 def with_moments(mean: np.ndarray, deviations: np.ndarray, count: int = 50) -> np.ndarray:
     """Features with exactly this mean and independent dimensions of exactly these deviations."""
-    centred = np.random.default_rng(0).standard_normal((count, len(mean)))
-    orthonormal, _ = np.linalg.qr(centred - centred.mean(axis=0))
+    centered = np.random.default_rng(0).standard_normal((count, len(mean)))
+    orthonormal, _ = np.linalg.qr(centered - centered.mean(axis=0))
     return mean + orthonormal * np.sqrt(count - 1) * deviations
 
 
@@ -74,7 +74,7 @@ def test_frechet_of_gaussians_in_closed_form():
 
 @pytest.mark.parametrize("size", [8, 200])  # fewer and more than dimensions
 def test_frechet_of_a_part_is_that_of_the_part_alone(size):
-    """The set is centred and projected once for all of its parts."""
+    """The set is centered and projected once for all of its parts."""
     features, reference = correlated(0), Gaussian.of(correlated(1))
     part = np.random.default_rng(0).permutation(len(features))[:size]
     alone = FrechetDistance(features[part], reference).value(np.arange(size))

@@ -9,11 +9,11 @@ import torch
 
 from ihdm.calibration import measure
 from ihdm.config.processes import DDIM, PAPER, DiffusionSettings, HeatSettings, SamplerSettings, with_evaluations
-from ihdm.config.stages import DistanceSettings, JointSettings, SamplingSettings, StudySettings
+from ihdm.config.stages import DistanceSettings, JointSettings, NfeSettings, SamplingSettings
 from ihdm.errors import UserError
 from ihdm.metrics.evaluations import Reference, count_sets, study_row, study_sets
 from ihdm.metrics.features import CosineFeatures, extract
-from ihdm.metrics.heldout import dequantise
+from ihdm.metrics.heldout import dequantize
 from ihdm.metrics.joints import joint_rows
 from ihdm.metrics.moments import Moments
 from ihdm.metrics.spectrum import MeanPower
@@ -29,18 +29,18 @@ def nothing(images: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
 
 
 def study(process, samplers, counts, ratios=(1.0, 2.0)):
-    settings = StudySettings(
+    settings = NfeSettings(
         samplers=samplers,
         counts=counts,
         delta_ratios=ratios,
         sampling=SamplingSettings(process=process, seed=1, delta_ratio=1.0, micro_batch=8),
-        distance=DistanceSettings(num_images=(20,), num_resamples=20, num_neighbours=3, extrapolate=False, seed=0),
+        distance=DistanceSettings(num_images=(20,), num_resamples=20, num_neighbors=3, extrapolate=False, seed=0),
         num_samples=20,
     )
     built = build_process(process, 8)
     every = [with_evaluations(sampler, count) for sampler in settings.samplers.values() for count in counts]
     levels = sorted({level for sampler in every for level in sampler.levels(built.settings)} - {0})
-    calibration = measure(nothing, built, dequantise(IMAGES), levels, 1, 16)
+    calibration = measure(nothing, built, dequantize(IMAGES), levels, 1, 16)
     extractor = CosineFeatures(8)
     features = extract(extractor, IMAGES)
     reference = Reference(features, Moments.of(features[:]), MeanPower.of(IMAGES))
@@ -85,7 +85,7 @@ def joint_table(process, **changes):
         "delta_ratios": (1.0, 1.25), "bandwidth_ratio": 1.25,
     }  # fmt: skip
     settings = JointSettings(**values | changes)
-    calibration = measure(nothing, built, dequantise(IMAGES[:40]), levels, 1, 16)
+    calibration = measure(nothing, built, dequantize(IMAGES[:40]), levels, 1, 16)
     return pd.DataFrame(joint_rows(nothing, calibration, IMAGES[:40], IMAGES[40:], settings))
 
 

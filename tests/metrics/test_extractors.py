@@ -15,17 +15,17 @@ from ihdm.config.stages import DistanceSettings
 from ihdm.errors import UserError
 from ihdm.metrics import extractors, features, frechet, kernel
 from ihdm.metrics.distance import distance_rows
-from ihdm.metrics.extractors import Inception, fit_extractor, in_colour, load_extractor, save_extractor
+from ihdm.metrics.extractors import Inception, fit_extractor, in_color, load_extractor, save_extractor
 from ihdm.metrics.features import PrincipalFeatures, StoredFeatures, extract
 from ihdm.metrics.kernel import kernel_distance, mean_over_pairs
 from ihdm.metrics.moments import Moments
 from ihdm.metrics.spectrum import MeanPower, band_rows
-from ihdm.metrics.tables import join_tables
+from ihdm.metrics.tables import merge_tables
 from ihdm.storage.files import sha256
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 1), dtype=np.uint8)
 MEMORISATION = '{"labels": {"dataset": "d"}, "num_images": %s, "num_resamples": 20, "seed": 0}'
-SETTINGS = DistanceSettings(num_images=(100,), num_resamples=20, num_neighbours=3, extrapolate=False, seed=0)
+SETTINGS = DistanceSettings(num_images=(100,), num_resamples=20, num_neighbors=3, extrapolate=False, seed=0)
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_mixing_rows_is_refused(folder, ihdm, ihdm_fails):
     ihdm("metrics", "table", folder / "dct.csv", "--output", folder / "both.csv")
     # Other data sets may have other extractors.
     tables = {kind: pd.read_csv(folder / f"{kind}.csv").assign(dataset=kind) for kind in ("dct", "pca")}
-    assert set(join_tables(tables)["extractor"]) == {"dct64", "pca64"}
+    assert set(merge_tables(tables)["extractor"]) == {"dct64", "pca64"}
 
 
 def test_unequal_numbers_of_images_are_refused():
@@ -128,15 +128,15 @@ def test_unequal_numbers_of_images_are_refused():
         {"dataset": ["d"], "set": ["s"], "metric": ["m"], "extractor": ["x"], "extractor_sha256": ["0"], "n": [100]}
     )
     with pytest.raises(UserError, match=r"d: 's' in a has 100 images but 's' in b has 50; compare as many in each"):
-        join_tables({"a": rows, "b": rows.assign(n=50)})
+        merge_tables({"a": rows, "b": rows.assign(n=50)})
     with pytest.raises(UserError, match=r"'s' in b has 50 and 100"):
-        join_tables({"a": rows, "b": pd.concat([rows, rows.assign(n=50)])})
+        merge_tables({"a": rows, "b": pd.concat([rows, rows.assign(n=50)])})
 
 
 def test_tables_of_samples_alone_are_joined():
     """As those of milestones are, which name no set."""
     rows = pd.DataFrame({"dataset": ["d"], "metric": ["m"], "extractor": ["x"], "extractor_sha256": ["0"], "n": [100]})
-    assert len(join_tables({"a": rows, "b": rows})) == 2
+    assert len(merge_tables({"a": rows, "b": rows})) == 2
 
 
 def test_mixing_references_is_refused(ihdm_fails, tmp_path):
@@ -148,7 +148,7 @@ def test_mixing_references_is_refused(ihdm_fails, tmp_path):
     assert "'as_released': only distances from one reference can be compared; measure them all from the same" in message
     assert not (tmp_path / "x.csv").exists()
     # Other data sets may have another reference.
-    both = join_tables({"a": rows, "b": rows.assign(dataset="e", reference="as_released")})
+    both = merge_tables({"a": rows, "b": rows.assign(dataset="e", reference="as_released")})
     assert set(both["reference"]) == {"training", "as_released"}
 
 
@@ -250,7 +250,7 @@ def test_fid_needs_inception(tmp_path, monkeypatch, ihdm_fails):
 
 
 class TinyInception(torch.nn.Module):
-    """Stands where the real network stands in its file: normalised images in, 2048 features out."""
+    """Stands where the real network stands in its file: normalized images in, 2048 features out."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -282,15 +282,15 @@ def test_inception_sees_what_clean_fid_shows_it(tiny_inception, tmp_path):
     from cleanfid.fid import get_files_features
     from PIL import Image
 
-    colour = np.random.default_rng(1).integers(0, 256, (5, 20, 20, 3), dtype=np.uint8)
+    color = np.random.default_rng(1).integers(0, 256, (5, 20, 20, 3), dtype=np.uint8)
     files = []
-    for number, image in enumerate(colour):
+    for number, image in enumerate(color):
         files.append(str(tmp_path / f"{number}.png"))
         Image.fromarray(image).save(files[-1])
     expected = get_files_features(
         files, model=tiny_inception._network, num_workers=0, device=torch.device("cpu"), mode="clean", verbose=False
     )
-    np.testing.assert_allclose(tiny_inception.transform(colour), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(tiny_inception.transform(color), expected, rtol=1e-4, atol=1e-5)
 
 
 @torchscript
@@ -321,10 +321,10 @@ def test_inception_is_downloaded_where_it_is_missing(tiny_inception, tmp_path, m
 
 
 def test_grey_images_become_three_equal_channels():
-    colour = in_colour(IMAGES[:2])
-    assert colour.shape == (2, 8, 8, 3)
+    color = in_color(IMAGES[:2])
+    assert color.shape == (2, 8, 8, 3)
     for channel in range(3):
-        np.testing.assert_array_equal(colour[..., channel], IMAGES[:2, ..., 0])
+        np.testing.assert_array_equal(color[..., channel], IMAGES[:2, ..., 0])
 
 
 def test_efficientnet_tells_blurred_photos_from_sharp_ones():
@@ -343,7 +343,7 @@ def test_efficientnet_tells_blurred_photos_from_sharp_ones():
 
 
 def test_pca_of_large_images_forms_no_covariance(monkeypatch):
-    """Above the limit a randomised decomposition of the first images finds the same leading components."""
+    """Above the limit a randomized decomposition of the first images finds the same leading components."""
     rng = np.random.default_rng(0)
     mixing = rng.standard_normal((64, 192)) * np.linspace(12, 3, 64)[:, None]
     values = rng.standard_normal((900, 64)) @ mixing + 128

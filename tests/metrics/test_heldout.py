@@ -7,7 +7,7 @@ from ihdm.config.stages import ErrorSettings
 from ihdm.errors import UserError
 from ihdm.heat import heat_process
 from ihdm.metrics.forward_spectra import NOISE_LEVELS, forward_spectra
-from ihdm.metrics.heldout import HeldOutErrors, _noise, dequantise, held_out_errors, level_rows
+from ihdm.metrics.heldout import HeldOutErrors, _noise, dequantize, held_out_errors, level_rows
 
 PROCESS = HeatSettings(kind="heat", sigma=0.05, num_levels=6, blur_sigma_max=4.0)
 SETTINGS = ErrorSettings(process=PROCESS, seed=1, num_images=200, micro_batch=64)
@@ -40,7 +40,7 @@ def test_predicting_nothing_is_the_baseline():
 def test_baseline_in_closed_form():
     """E‖F(t_k) u + σε − F(t_{k−1}) u‖² = ‖F(t_k) u − F(t_{k−1}) u‖² + N σ², at the right levels, within 4 errors."""
     errors = held_out_errors(nothing, IMAGES, SETTINGS)
-    heat, clean = heat_process(PROCESS, 8), dequantise(IMAGES)
+    heat, clean = heat_process(PROCESS, 8), dequantize(IMAGES)
     num_dims = 8 * 8 * 3
     for level in range(1, 7):
         step = (heat.blur(clean, level) - heat.blur(clean, level - 1)).square().sum((1, 2, 3)).numpy()
@@ -85,7 +85,7 @@ def test_a_network_that_returns_nan_is_named():
 
 def test_a_network_that_knows_the_answer_has_no_error():
     """The answer at level k is F(t_{k−1}) u; a network that gives it there and only there has error zero."""
-    heat, clean = heat_process(PROCESS, 8), dequantise(IMAGES)
+    heat, clean = heat_process(PROCESS, 8), dequantize(IMAGES)
     seen = {"first": 0}
 
     def oracle(images: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:

@@ -28,7 +28,7 @@ def test_a_single_pixel_has_no_width():
 
 
 def test_a_small_cross_against_sums_by_hand():
-    """Two at the centre, minus one at its four neighbours, one at distance two, below."""
+    """Two at the center, minus one at its four neighbours, one at distance two, below."""
 
     def cross(row, column):
         return 2.0 * ((row == 0) & (column == 0)) - (np.hypot(row, column) == 1) + ((row == 2) & (column == 0))

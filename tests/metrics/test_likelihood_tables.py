@@ -224,8 +224,8 @@ def test_best_deltas_are_the_minima(squared, sigma, num_dims):
         def term(log_delta: float, level: int = level) -> float:
             return float(transition_terms(errors, num_dims, sigma, math.exp(log_delta))[0, level])
 
-        centre = math.log(delta)
-        found = minimize_scalar(term, bounds=(centre - 2, centre + 2), method="bounded", options={"xatol": 1e-8})
+        center = math.log(delta)
+        found = minimize_scalar(term, bounds=(center - 2, center + 2), method="bounded", options={"xatol": 1e-8})
         assert math.exp(found.x) == pytest.approx(delta, rel=1e-3)
     assert best[1] ** 2 == pytest.approx(sigma**2 + squared[1] / num_dims)
 
@@ -249,10 +249,10 @@ def test_stored_errors_give_any_delta():
     raw = replace(errors, controls=np.zeros_like(errors.controls))  # nothing of the noise is removed
     bound = bound_images(raw, train, test, settings, [1.0, 1.3])
     heat, delta, sigma = heat_process(PROCESS, 6), 1.3 * PROCESS.sigma, PROCESS.sigma
-    from ihdm.metrics.heldout import dequantise
+    from ihdm.metrics.heldout import dequantize
     from ihdm.storage.tensors import to_tensor
 
-    clean = dequantise(test)
+    clean = dequantize(test)
     direct = prior_kl_bounds([to_tensor(train)], clean, heat, sigma, [delta])[0]
     for level, noisy in enumerate(seen, start=1):
         mean, target = (noisy + network(noisy, torch.tensor([level]))).double(), heat.blur(clean, level - 1).double()
@@ -272,8 +272,8 @@ def test_expanded_squares_stay_within_their_error_bound():
     first, second = torch.as_tensor(rng.random((40, 18)) * 30 + 500), torch.as_tensor(rng.random((60, 18)) * 30 + 500)
     second[0] = first[0]
     exact = (first[:, None] - second).square().sum(-1)
-    centre = second.mean(0)
-    norms = ((first - centre).norm(dim=1)[:, None] + (second - centre).norm(dim=1)) ** 2
+    center = second.mean(0)
+    norms = ((first - center).norm(dim=1)[:, None] + (second - center).norm(dim=1)) ** 2
     # Centring itself rounds each coefficient by u times its size.
     allowed = (18 + 4) * 2.0**-53 * (norms + 2 * norms.sqrt() * 530)
     assert ((squared_distances(first, second) - exact).abs() <= allowed).all()
@@ -328,7 +328,7 @@ def test_one_draw_of_noise_leaves_empty_cells(tmp_path, ihdm):
     )  # fmt: skip
     tables = [tmp_path / f"{name}.csv" for name in ("levels", "likelihood", "minimum", "sweep")]
     for path in tables[:3]:
-        text = reported()[path.stem].summarise(pd.read_csv(path)).to_string()
+        text = reported()[path.stem].summarize(pd.read_csv(path)).to_string()
         assert not re.search(r"\bnan\b", text, re.IGNORECASE), path
     for path in (*tables, tmp_path / "curve.csv"):
         assert not re.search(r"\bnan\b", path.read_text(), re.IGNORECASE), path

@@ -10,7 +10,7 @@ from ihdm.metrics import neighbours
 from ihdm.metrics.estimates import NORMAL_95, NOT_NEGATIVE, SHARE, Estimate, student_95
 from ihdm.metrics.extrapolation import extrapolate
 from ihdm.metrics.manifold import manifold_measures
-from ihdm.metrics.memorisation import memorisation_measures, memorisation_rows, nearest_distances
+from ihdm.metrics.memorization import memorization_measures, memorization_rows, nearest_distances
 from ihdm.metrics.spectral_distance import spectral_distance
 
 
@@ -65,7 +65,7 @@ def test_copies_are_found():
     rng = np.random.default_rng(0)
     train, held_out, new = (rng.integers(0, 256, (count, 64), dtype=np.uint8) for count in (200, 100, 30))
     samples = np.concatenate([train[:20], new])
-    rows = memorisation_rows({("pixels", "0"): {"samples": samples, "test": held_out, "train": train}})
+    rows = memorization_rows({("pixels", "0"): {"samples": samples, "test": held_out, "train": train}})
     by_key = {(row["set"], row["metric"]): row for row in rows}
     assert 0.4 <= by_key["samples", "share_near"]["value"] < 0.55
     assert by_key["test", "share_near"]["value"] == 0.05
@@ -77,7 +77,7 @@ def test_copies_are_found():
 def test_copies_are_found_exactly():
     """With the chunks that the pipeline uses, and pixels whose mean is no integer: the distance of a copy is zero."""
     train = np.random.default_rng(1).integers(0, 256, (700, 768), dtype=np.uint8)
-    rows = memorisation_rows({("pixels", "0"): {"samples": train[::3], "test": train[:50] // 2, "train": train}})
+    rows = memorization_rows({("pixels", "0"): {"samples": train[::3], "test": train[:50] // 2, "train": train}})
     by_key = {(row["set"], row["metric"]): row for row in rows}
     assert by_key["samples", "nearest_distance"]["value"] == 0
     assert by_key["test", "nearest_distance"]["value"] > 1
@@ -91,7 +91,7 @@ def test_error_of_share_near_is_its_spread(count):
     """
     rng = np.random.default_rng(0)
     found = [
-        memorisation_measures(rng.gamma(9, 1, count), rng.gamma(9, 1, count))["samples"]["share_near"]
+        memorization_measures(rng.gamma(9, 1, count), rng.gamma(9, 1, count))["samples"]["share_near"]
         for _ in range(400)
     ]
     claimed = np.sqrt(np.mean([estimate.standard_error**2 for estimate in found]))
@@ -102,7 +102,7 @@ def test_error_of_share_near_is_its_spread(count):
 def test_a_share_of_none_has_an_error():
     """Of 200 samples none is near: an exact 95 % interval reaches to 1.8 %."""
     held_out = np.linspace(1, 2, 200)
-    share = memorisation_measures(np.full(200, 5.0), held_out)["samples"]["share_near"]
+    share = memorization_measures(np.full(200, 5.0), held_out)["samples"]["share_near"]
     assert share.value == 0
     assert 0.01 < share.high < 0.03
 
@@ -131,7 +131,7 @@ def test_intervals_of_shares_stay_shares(seed, num_samples, num_real, shift, k):
         check_interval(found[name], *SHARE)
     check_interval(found["density"], *NOT_NEGATIVE)
     near, held_out = rng.gamma(2, 1, num_samples), rng.gamma(2, 1, num_real) + shift
-    measures = memorisation_measures(near, held_out)
+    measures = memorization_measures(near, held_out)
     check_interval(measures["samples"]["share_near"], *SHARE)
     for part in measures.values():
         check_interval(part["nearest_distance"], *NOT_NEGATIVE)
@@ -150,7 +150,7 @@ def test_an_interval_ends_where_the_quantity_cannot_lie():
 
 def test_share_near_of_equal_distances():
     distances = np.linspace(1, 2, 100)
-    assert memorisation_measures(distances, distances)["samples"]["share_near"].value == pytest.approx(0.05)
+    assert memorization_measures(distances, distances)["samples"]["share_near"].value == pytest.approx(0.05)
 
 
 def test_spectral_distance_of_a_constant_factor():

@@ -94,12 +94,12 @@ def test_no_frequency_in_a_band():
         fit_alpha(np.array([1.0, 2.0]), np.array([1.0, 0.0]), 0.0, 6.0)
 
 
-@pytest.mark.parametrize("grey", [0, 37, 255])
-def test_a_reference_without_power_is_refused(grey):
-    flat = np.full((20, 8, 8, 1), grey, np.uint8)
+@pytest.mark.parametrize("gray", [0, 37, 255])
+def test_a_reference_without_power_is_refused(gray):
+    flat = np.full((20, 8, 8, 1), gray, np.uint8)
     with pytest.raises(UserError, match="no power in some band"):
         MeanPower.of(flat)
-    # One pixel that is one grey level off is enough.
+    # One pixel that is one gray level off is enough.
     flat = np.repeat(flat, 50, axis=0)
     flat[3, 2, 1] ^= 1
     images = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1), dtype=np.uint8)

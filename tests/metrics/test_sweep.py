@@ -135,7 +135,7 @@ def test_figure_has_a_column_for_each_parameter(config, tmp_path):
     lines = figure.axes[1].get_legend_handles_labels()[1]
     assert lines == [r"$\delta/\sigma=1$", r"$\delta/\sigma=1.25$"]
     upper, lower = ([line.get_color() for line in figure.axes[i].get_lines()[::3]] for i in (0, 3))
-    assert upper == lower  # one colour for one δ
+    assert upper == lower  # one color for one δ
     save_figure(figure, tmp_path / "sweep_curves.png")
     assert (tmp_path / "sweep_curves.pdf").exists()
 
@@ -204,9 +204,9 @@ def test_what_the_released_code_does_not_do_is_no_departure():
     ("key", "value", "message"),
     [
         ("num_shards", 501, "num_shards needs num_samples of 501 or more, not 400"),
-        ("num_neighbours", 500, "num_neighbours needs num_samples of 501 or more, not 400"),
+        ("num_neighbors", 500, "num_neighbors needs num_samples of 501 or more, not 400"),
         ("extra_draws", 1, None),
-        ("num_compared", [5, 400], "num_neighbours needs num_compared of 6 or more, not 5"),
+        ("num_compared", [5, 400], "num_neighbors needs num_compared of 6 or more, not 5"),
         ("num_compared", [100, 501], "num_compared of 501 needs as many num_samples, not 400"),
         ("num_compared", [400, 100], "num_compared must ascend, not be [400, 100]"),
     ],

@@ -14,7 +14,7 @@ from ihdm.config.experiments import Experiment
 from ihdm.config.processes import SamplerSettings
 from ihdm.config.stages import JointSettings, SamplingSettings
 from ihdm.errors import InterruptedTrainingError
-from ihdm.metrics.heldout import dequantise
+from ihdm.metrics.heldout import dequantize
 from ihdm.metrics.joints import joint_rows
 from ihdm.models.network import load_network, save_network
 from ihdm.models.training import train
@@ -84,7 +84,7 @@ def test_all_of_it_works(process, prediction, make_experiment, images, tmp_path)
     network = load_network(folder, experiment.process, images)
     built = build_process(experiment.process, 8)
     assert prediction_of(network, built).settings == experiment.predicted
-    calibration = measure(network, built, dequantise(images), LEVELS, 0, 20)
+    calibration = measure(network, built, dequantize(images), LEVELS, 0, 20)
     calibration.save(folder / CALIBRATION_NAME, experiment.process)
 
     common = {"process": experiment.process, "prediction": experiment.prediction, "seed": 1}

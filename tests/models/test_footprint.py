@@ -25,8 +25,8 @@ def preset() -> NetworkSettings:
         image_channels=3,
         base_channels=16,
         channel_multipliers=(1, 2),
-        blocks_per_level=1,
-        attention_levels=(1,),
+        blocks_per_stage=1,
+        attention_stages=(1,),
         dropout=0.1,
         norm_groups=4,
     )

@@ -51,8 +51,8 @@ MNIST_SMALL = NetworkSettings(
     image_channels=1,
     base_channels=64,
     channel_multipliers=(1, 1, 1),
-    blocks_per_level=4,
-    attention_levels=(2,),
+    blocks_per_stage=4,
+    attention_stages=(2,),
     dropout=0.1,
 )
 
@@ -64,8 +64,8 @@ def preset() -> NetworkSettings:
         image_channels=1,
         base_channels=8,
         channel_multipliers=(1, 2),
-        blocks_per_level=1,
-        attention_levels=(1,),
+        blocks_per_stage=1,
+        attention_stages=(1,),
         dropout=0.1,
         norm_groups=4,
     )
@@ -80,8 +80,8 @@ def test_golden(golden):
             image_channels=3,
             base_channels=int(values["base_channels"]),
             channel_multipliers=tuple(values["channel_mult"].tolist()),
-            blocks_per_level=int(values["res_blocks"]),
-            attention_levels=tuple(values["attention_levels"].tolist()),
+            blocks_per_stage=int(values["res_blocks"]),
+            attention_stages=tuple(values["attention_stages"].tolist()),
             dropout=0.1,
         )
     )

@@ -34,8 +34,8 @@ from ihdm.restoration.conditioning import prior_moments
 from ihdm.restoration.solvers import Restorer
 from ihdm.restoration.study import study
 from ihdm.runs import Run
+from ihdm.samples.diagnostics import gradients, interpolations, trajectories, trees
 from ihdm.samples.generation import Chain, generate, shard_numbers
-from ihdm.samples.probes import gradients, interpolations, trajectories, trees
 from ihdm.storage.tensors import to_tensor
 
 ROOT = Path(__file__).parents[2]
@@ -98,14 +98,16 @@ def test_restoration_passes_the_network_as_often_as_planned(name, least, network
 
 
 def test_probes_pass_the_network_as_often_as_planned(config, network):
-    sampling, probing = config.sampling("digits"), config.evaluation.probing
+    sampling, diagnostics = config.sampling("digits"), config.evaluation.diagnostics
     chain, size = Chain.of(network, IMAGES, sampling), sampling.micro_batch
-    interpolations(chain, probing.num_pairs, probing.num_positions, size)
-    trees(chain, sampling.sampler, probing.num_trees, probing.num_splits, size)
-    trajectories(chain, sampling.sampler, probing.num_trajectories, probing.num_stages, probing.num_ranges, size)
-    gradients(chain, sampling.sampler, probing.num_gradients)
+    interpolations(chain, diagnostics.num_pairs, diagnostics.num_positions, size)
+    trees(chain, sampling.sampler, diagnostics.num_trees, diagnostics.num_splits, size)
+    trajectories(
+        chain, sampling.sampler, diagnostics.num_trajectories, diagnostics.num_stages, diagnostics.num_ranges, size
+    )
+    gradients(chain, sampling.sampler, diagnostics.num_gradients)
     stages, back = work.NUM_STAGES_OF_GRADIENTS, 2 * work.GRID**2
-    assert Work(network.images + probing.num_gradients * stages * back) == work.samples_probe(config, "digits")
+    assert Work(network.images + diagnostics.num_gradients * stages * back) == work.samples_diagnose(config, "digits")
 
 
 def test_measures_pass_the_network_as_often_as_planned(config, network):
@@ -144,8 +146,8 @@ def test_looks_pass_the_network_as_often_as_planned(config, name, tmp_path):
     unet = build_network(experiment.network).eval()
     unet.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
     network, accelerator = Deblurrer(unet), make_accelerator("no")
-    for _ in {*range(run.evaluate_every, experiment.training.steps, run.evaluate_every), experiment.training.steps}:
-        held_out_rows(network, np.resize(IMAGES, (run.num_held_out, 8, 8, 1)), experiment, run, accelerator)
+    for _ in {*range(run.validate_every, experiment.training.steps, run.validate_every), experiment.training.steps}:
+        held_out_rows(network, np.resize(IMAGES, (run.num_validation_images, 8, 8, 1)), experiment, run, accelerator)
         save_preview(network, IMAGES, experiment, run, accelerator, tmp_path / "preview.png")
     assert Work(looked=sum(seen)) == work.looks(config, name)
 

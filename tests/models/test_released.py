@@ -59,10 +59,10 @@ def their_layers(preset: NetworkSettings) -> "OrderedDict[str, tuple[int, ...]]"
     layer("input_blocks.0.0", channels, preset.image_channels, 3, 3)
     kept, number, resolution = [channels], 1, 0
     for level, multiplier in enumerate(preset.channel_multipliers):
-        for _ in range(preset.blocks_per_level):
+        for _ in range(preset.blocks_per_stage):
             residual(f"input_blocks.{number}.0", channels, width * multiplier)
             channels = width * multiplier
-            if resolution in preset.attention_levels:
+            if resolution in preset.attention_stages:
                 attention(f"input_blocks.{number}.1", channels)
             kept.append(channels)
             number += 1
@@ -76,13 +76,13 @@ def their_layers(preset: NetworkSettings) -> "OrderedDict[str, tuple[int, ...]]"
     residual("middle_block.2", channels, channels)
     number = 0
     for level, multiplier in reversed(list(enumerate(preset.channel_multipliers))):
-        for block in range(preset.blocks_per_level + 1):
+        for block in range(preset.blocks_per_stage + 1):
             residual(f"output_blocks.{number}.0", channels + kept.pop(), width * multiplier)
             channels, place = width * multiplier, 1
-            if resolution in preset.attention_levels:
+            if resolution in preset.attention_stages:
                 attention(f"output_blocks.{number}.1", channels)
                 place = 2
-            if level and block == preset.blocks_per_level:
+            if level and block == preset.blocks_per_stage:
                 layer(f"output_blocks.{number}.{place}.conv", channels, channels, 3, 3)
                 resolution -= 1
             number += 1
@@ -167,8 +167,8 @@ def preset(golden) -> NetworkSettings:
         image_channels=3,
         base_channels=int(values["base_channels"]),
         channel_multipliers=tuple(values["channel_mult"].tolist()),
-        blocks_per_level=int(values["res_blocks"]),
-        attention_levels=tuple(values["attention_levels"].tolist()),
+        blocks_per_stage=int(values["res_blocks"]),
+        attention_stages=tuple(values["attention_stages"].tolist()),
         dropout=0.1,
     )
 

@@ -22,7 +22,7 @@ def log_often(monkeypatch):
 
 @pytest.fixture
 def run() -> RunSettings:
-    return RunSettings(tracker="tensorboard", evaluate_every=4, num_previews=4, num_held_out=4)
+    return RunSettings(tracker="tensorboard", validate_every=4, num_previews=4, num_validation_images=4)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_a_training_that_begins_anew_shows_nothing_of_the_one_before(train_on, t
 def test_no_tracker_writes_nothing_and_none_changes_the_training(train_on, tmp_path):
     histories = []
     for tracker in ("none", "tensorboard"):
-        train_on(run=RunSettings(tracker=tracker, evaluate_every=4, num_previews=4, num_held_out=4))
+        train_on(run=RunSettings(tracker=tracker, validate_every=4, num_previews=4, num_validation_images=4))
         histories.append((tmp_path / "state" / HISTORY_NAME).read_text())
         assert (tmp_path / "state/tracking").exists() == (tracker != "none")
         finish(tmp_path / "state")
@@ -135,7 +135,7 @@ def wandb(monkeypatch) -> list[FakeRun]:
 
 def test_weights_and_biases_goes_on_with_the_same_run(train_on, tmp_path, wandb):
     """By the calls that its package would get; the package itself and its server are not tested."""
-    run = RunSettings(tracker="wandb", evaluate_every=4, num_previews=4, num_held_out=4)
+    run = RunSettings(tracker="wandb", validate_every=4, num_previews=4, num_validation_images=4)
     with pytest.raises(InterruptedTrainingError):
         train_on(3, run=run)
     train_on(run=run)
@@ -155,7 +155,7 @@ def test_weights_and_biases_goes_on_with_the_same_run(train_on, tmp_path, wandb)
 
 
 def test_a_tracker_that_is_switched_on_midway_shows_what_was_before_in_order(train_on, wandb):
-    settings = {"evaluate_every": 2, "num_previews": 4, "num_held_out": 4}
+    settings = {"validate_every": 2, "num_previews": 4, "num_validation_images": 4}
     with pytest.raises(InterruptedTrainingError):
         train_on(5, run=RunSettings(tracker="none", **settings))
     assert not wandb

@@ -105,7 +105,7 @@ def stopped(make_experiment, images, tmp_path):
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(InterruptedTrainingError):
-        train(make_experiment(), images, tmp_path / "state", run=RunSettings(evaluate_every=2), report=stop)
+        train(make_experiment(), images, tmp_path / "state", run=RunSettings(validate_every=2), report=stop)
     assert {path.name for path in (tmp_path / "state").iterdir()} == {STATE_NAME, PREVIOUS_NAME, HISTORY_NAME}
     return tmp_path / "state"
 
@@ -131,7 +131,7 @@ def test_a_damaged_state_gives_way_to_the_one_before(stopped, make_experiment, i
     if damage == "truncated":
         path.write_bytes(content[: len(content) // 2])
     steps = []
-    run = RunSettings(evaluate_every=2)
+    run = RunSettings(validate_every=2)
     network, _ = train(make_experiment(), images, stopped, run=run, report=lambda step, _: steps.append(step))
     assert steps == [3, 4, 5, 6]
     straight, _ = train(make_experiment(), images, tmp_path / "straight", run=run)
@@ -174,7 +174,7 @@ def test_a_state_of_before_a_setting_came_is_its_default(stopped, make_experimen
 
 def test_milestones_are_networks_of_the_way(stopped, make_experiment, images, tmp_path):
     """Those of a training that was stopped and went on are the same as of one that was asked for so many steps."""
-    run, folder = RunSettings(milestone_every=2), tmp_path / "milestones"
+    run, folder = RunSettings(snapshot_every=2), tmp_path / "milestones"
     (folder / "step1").mkdir(parents=True)
     train(make_experiment(), images, stopped, run=run, milestones=folder)
     assert {path.name for path in folder.iterdir()} == {"step1", "step4", "step6"}  # from step 3 on
@@ -200,7 +200,7 @@ def test_saving_does_not_wait_for_the_disk(make_experiment, images, tmp_path, mo
 
     monkeypatch.setattr("ihdm.models.state.save_tensors", slow)
     with pytest.raises(InterruptedTrainingError):
-        train(make_experiment(), images, tmp_path / "state", run=RunSettings(evaluate_every=2), report=report)
+        train(make_experiment(), images, tmp_path / "state", run=RunSettings(validate_every=2), report=report)
     with safe_open(tmp_path / "state" / PREVIOUS_NAME, "pt") as stored:
         assert json.loads(stored.metadata()["training"])["step"] == 2
         step_two = {name: stored.get_tensor(name) for name in [*stored.keys()] if name.startswith("weight")}
@@ -245,7 +245,7 @@ def test_something_else_than_a_state_is_named(stopped, make_experiment, images, 
 
 def test_how_a_training_runs_may_change_half_way(stopped, make_experiment, images):
     steps = []
-    run = RunSettings(micro_batch=3, evaluate_every=1, save_minutes=0)
+    run = RunSettings(micro_batch=3, validate_every=1, save_minutes=0)
     train(make_experiment(), images, stopped, run=run, report=lambda step, _: steps.append(step))
     assert steps == [4, 5, 6]
 
@@ -298,7 +298,7 @@ def test_looks_on_the_way(finished, make_experiment, images, tmp_path):
     """Held-out losses are those of the averaged weights; looking changes nothing, and is repeated after a kill."""
     experiment, state = make_experiment(dropout=0.1), tmp_path / "state"
     test = np.random.default_rng(1).integers(0, 256, (5, 8, 8, 1), dtype=np.uint8)
-    run = RunSettings(evaluate_every=4, num_held_out=3, num_previews=2)
+    run = RunSettings(validate_every=4, num_validation_images=3, num_previews=2)
     network, history = train(experiment, images, state, run=run, test=test, previews=tmp_path / "previews")
     expected = finished[0], [row for row in history if "level" not in row]
     assert (weights_hash(network, tmp_path / "looked"), expected[1]) == finished
@@ -318,7 +318,7 @@ def test_looks_on_the_way(finished, make_experiment, images, tmp_path):
 def test_a_finished_training_is_extended_to_the_same_as_a_straight_one(make_experiment, images, tmp_path, monkeypatch):
     """Weights and history, though its old end was no step at which one looks or logs."""
     monkeypatch.setattr("ihdm.models.training.LOG_EVERY", 10)
-    test, run = images[:4], RunSettings(evaluate_every=8, num_held_out=2)
+    test, run = images[:4], RunSettings(validate_every=8, num_validation_images=2)
 
     def trained(state, steps, stop_at=None):
         taken = []
@@ -400,7 +400,7 @@ def test_command(make_experiment, images, tmp_path):
     np.save(tmp_path / "test.npy", images[:4])
     arguments = {
         "--settings": make_experiment().model_dump_json(),
-        "--run-settings": '{"evaluate_every": 3, "milestone_every": 4}',
+        "--run-settings": '{"validate_every": 3, "snapshot_every": 4}',
         "--train": tmp_path / "train.npy",
         "--test": tmp_path / "test.npy",
         "--state": tmp_path / "state",
@@ -507,7 +507,7 @@ def test_losses_are_of_whole_images_for_every_process(make_experiment, images, t
     """A network that starts at zero errs by the whole noise, one for each of an image's values."""
     experiment = make_experiment(steps=2, batch_size=16, warmup_steps=1000)
     noise = experiment.model_copy(update={"process": DiffusionSettings(kind="diffusion")})
-    run = RunSettings(evaluate_every=2, num_held_out=3, num_previews=2)
+    run = RunSettings(validate_every=2, num_validation_images=3, num_previews=2)
     _, history = train(noise, images, tmp_path / "state", run=run, test=images[:3], previews=tmp_path / "previews")
     losses = [row["loss"] for row in history if "level" not in row]
     assert losses == [pytest.approx(64, rel=0.1)]

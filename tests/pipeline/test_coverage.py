@@ -22,7 +22,7 @@ from ihdm.metrics.estimates import (
 from ihdm.metrics.frechet import FrechetDistance, Gaussian
 from ihdm.metrics.kernel import kernel_distance, mean_over_pairs
 from ihdm.metrics.manifold import manifold_measures
-from ihdm.metrics.memorisation import NEAR, memorisation_measures
+from ihdm.metrics.memorization import NEAR, memorization_measures
 from ihdm.metrics.minimum import likelihood_minimum
 from ihdm.metrics.spectrum import fit_alpha
 
@@ -64,7 +64,7 @@ def manifold(name: str, scale: float) -> Draw:
 def share_near(rng: np.random.Generator) -> Estimate:
     """Distances of 400 samples and 500 held-out images to training images, equally distributed."""
     samples, held_out = rng.gamma(4, size=400), rng.gamma(4, size=500)
-    return memorisation_measures(samples, held_out)["samples"]["share_near"]
+    return memorization_measures(samples, held_out)["samples"]["share_near"]
 
 
 def alpha(rng: np.random.Generator) -> Estimate:

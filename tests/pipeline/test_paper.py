@@ -18,7 +18,7 @@ def largest() -> pd.DataFrame:
     """The plan of the paper's largest networks."""
     values = yaml.safe_load((ROOT / "config.yaml").read_text())
     kept = ("afhq256", "ffhq256", "lsun_church128")
-    values |= {"experiments": {name: values["experiments"][name] for name in kept}, "sweeps": {}, "probes": []}
+    values |= {"experiments": {name: values["experiments"][name] for name in kept}, "sweeps": {}, "diagnostics": []}
     values |= {"studies": {}, "restoration": {}, "portable": list(kept)}
     values["figures"] = {"teaser": ["afhq256", "lsun_church128"]}
     return plan_rows(parse_config(values), MACHINE).set_index("experiment")

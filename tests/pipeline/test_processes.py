@@ -117,7 +117,7 @@ def train_command(make_experiment, images, tmp_path):
     def arguments(name):
         folder = tmp_path / name
         return [
-            "models", "train", "--settings", settings, "--run-settings", '{"evaluate_every": 2, "num_previews": 5}',
+            "models", "train", "--settings", settings, "--run-settings", '{"validate_every": 2, "num_previews": 5}',
             "--train", tmp_path / "train.npy", "--test", tmp_path / "test.npy", "--state", folder / "state",
             "--output", folder / "model", "--previews", folder / "previews",
         ]  # fmt: skip

@@ -42,7 +42,7 @@ def edit(checkout: Path, *changes: tuple[str, str, str]) -> None:
 
 
 def test_a_changed_metric_is_measured_again_and_nothing_is_trained(smoke_results, snakemake, checkout):
-    edit(checkout, ("ihdm/metrics/memorisation.py", "\nimport", "\nANOTHER = 1\nimport"))
+    edit(checkout, ("ihdm/metrics/memorization.py", "\nimport", "\nANOTHER = 1\nimport"))
     assert snakemake(smoke_results, "-n", checkout=checkout).jobs == {
         "metrics_memorisation": 4,
         "metrics_table": 1,

@@ -26,8 +26,8 @@ PRESET = NetworkSettings(
     image_channels=3,
     base_channels=8,
     channel_multipliers=(1, 2),
-    blocks_per_level=1,
-    attention_levels=(),
+    blocks_per_stage=1,
+    attention_stages=(),
     dropout=0.1,
     norm_groups=4,
 )

@@ -16,7 +16,7 @@ from ihdm.portable.network import as_deblurrer
 from ihdm.portable.pipeline import IHDMPipeline
 from ihdm.predictions import prediction_of
 from ihdm.processes import build_process
-from ihdm.samplers import plan_steps, visits
+from ihdm.samplers import plan_steps, take_steps
 
 HEAT = {"kind": "heat", "sigma": 0.02, "num_levels": 6, "blur_sigma_min": 0.4, "blur_sigma_max": 6.0}
 DIFFUSION = {"kind": "diffusion", "num_levels": 25}
@@ -55,7 +55,7 @@ def test_images_are_those_of_the_workflows_sampler(process, make_pipeline):
     sampler = pipeline.scheduler.sampler
     delta = pipeline.scheduler.delta if sampler.uses_delta else 0.0
     steps = plan_steps(prediction_of(None, built), sampler, delta)
-    *_, last = visits(as_deblurrer(pipeline.unet, "no"), built, steps, start, draws)
+    *_, last = take_steps(as_deblurrer(pipeline.unet, "no"), built, steps, start, draws)
     assert torch.equal(found, built.from_range(last.mean).clamp(0, 1))
 
 

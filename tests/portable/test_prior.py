@@ -60,8 +60,8 @@ def test_every_training_image_is_as_likely(process, train):
 def test_a_mixture_has_the_moments_of_what_it_was_fitted_to(process):
     """On images of two kinds, to within the errors of 4000 draws."""
     rng = np.random.default_rng(0)
-    colours = np.where(rng.random((600, 1, 1, 1)) < 0.3, 60, 190) + rng.normal(0, 10, (600, 1, 1, 1))
-    images = np.broadcast_to(np.clip(colours, 0, 255), (600, 8, 8, 1)).astype(np.uint8)
+    colors = np.where(rng.random((600, 1, 1, 1)) < 0.3, 60, 190) + rng.normal(0, 10, (600, 1, 1, 1))
+    images = np.broadcast_to(np.clip(colors, 0, 255), (600, 8, 8, 1)).astype(np.uint8)
     prior = fit_mixture(process, images, seed=0)
     assert isinstance(prior, MixturePrior)
     assert prior.config.num_components >= 2

@@ -13,7 +13,7 @@ from ihdm.portable.pictures import NAMED_SAMPLERS
 from ihdm.portable.scheduler import IHDMScheduler
 from ihdm.predictions import prediction_of
 from ihdm.processes import build_process
-from ihdm.samplers import plan_steps, visits
+from ihdm.samplers import plan_steps, take_steps
 from ihdm.sampling import SeededNoise
 
 HEAT = {"kind": "heat", "sigma": 0.02, "num_levels": 6, "blur_sigma_min": 0.4, "blur_sigma_max": 6.0}
@@ -65,7 +65,7 @@ def test_steps_are_those_of_the_workflow_bit_for_bit(process, name, linear_netwo
     start = torch.rand((3, 2, 8, 8), generator=torch.Generator().manual_seed(0))
     noise = SeededNoise(0, range(3), process["num_levels"], (2, 8, 8))
     delta = 1.25 * built.deviation(process["num_levels"]) if sampler.uses_delta else 0.0
-    *_, last = visits(network, built, plan_steps(prediction_of(None, built), sampler, delta), start, noise)
+    *_, last = take_steps(network, built, plan_steps(prediction_of(None, built), sampler, delta), start, noise)
     if process["kind"] != "heat":
         scheduler.delta_ratio = delta / scheduler.deviation
     assert torch.equal(sample(scheduler, network, start, noise), last.mean)
@@ -189,7 +189,7 @@ def test_measured_noise_is_used_where_it_was_measured(linear_network):
     sampler = scheduler.sampler.model_copy(update={"evaluations": 3})
     start, noise = torch.rand(2, 1, 8, 8), SeededNoise(0, range(2), 6, (1, 8, 8))
     steps = plan_steps(prediction_of(None, built), sampler, calibration=scheduler.calibration)
-    *_, last = visits(linear_network(6), built, steps, start, noise)
+    *_, last = take_steps(linear_network(6), built, steps, start, noise)
     assert torch.equal(sample(scheduler, linear_network(6), start, noise), last.mean)
 
 

@@ -27,8 +27,8 @@ PREDICTORS = {
     "residual": Predictor(ResidualSettings()),
     "noise": Predictor(NoiseSettings()),
     "whitened": Predictor.fitted(WhitenedSettings(), STORED),
-    "whitened-bound": Predictor.fitted(WhitenedSettings(leaps=1, floor=1e-3, image=True), STORED),
-    "whitened-leaps": Predictor.fitted(WhitenedSettings(leaps=8), STORED),
+    "whitened-bound": Predictor.fitted(WhitenedSettings(max_stride=1, floor=1e-3, image=True), STORED),
+    "whitened-leaps": Predictor.fitted(WhitenedSettings(max_stride=8), STORED),
 }
 
 

@@ -9,7 +9,7 @@ from ihdm.config.processes import ANCESTRAL, DDIM, BlurringSettings, DiffusionSe
 from ihdm.heat import eigenvalues
 from ihdm.predictions import prediction_of
 from ihdm.processes import build_process
-from ihdm.samplers import clean_weight, coupling, open_variance, plan_step, plan_steps, visits
+from ihdm.samplers import clean_weight, coupling, open_variance, plan_step, plan_steps, take_steps
 
 SIZE = 8
 
@@ -140,8 +140,10 @@ def test_without_blur_it_is_diffusion(schedule, sampler):
     network = noise_network(diffusion)
     found, expected = (
         [
-            visit.mean
-            for visit in visits(network, process, plan_steps(prediction_of(None, process), sampler), noise[0], noise)
+            taken.mean
+            for taken in take_steps(
+                network, process, plan_steps(prediction_of(None, process), sampler), noise[0], noise
+            )
         ]
         for process in (blurring, diffusion)
     )

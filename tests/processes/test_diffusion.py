@@ -8,7 +8,7 @@ from diffusers import DDIMScheduler, DDPMScheduler
 from ihdm.config.processes import ANCESTRAL, DDIM, DiffusionSettings
 from ihdm.predictions import prediction_of
 from ihdm.processes import build_process
-from ihdm.samplers import plan_steps, visits
+from ihdm.samplers import plan_steps, take_steps
 
 SCHEDULES = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
 SHAPE = (3, 1, 4, 4)
@@ -58,7 +58,7 @@ def visited_states(process, sampler, network):
         return network(noisy, levels)
 
     start = torch.randn(SHAPE, generator=torch.Generator().manual_seed(0))
-    *_, last = visits(recording, process, plan_steps(prediction_of(None, process), sampler), start, Noise())
+    *_, last = take_steps(recording, process, plan_steps(prediction_of(None, process), sampler), start, Noise())
     assert last.next_level == 0
     return [*states, last.mean]
 

@@ -78,7 +78,7 @@ def pictures(folder: Path, scale: Config, has_forward: bool) -> None:
         loop=0,
         lossless=True,
     )
-    for name in scale.probes:
+    for name in scale.diagnostics:
         (folder / f"samples/{name}/probes").mkdir(parents=True)
         arrays = {"levels": np.array([6, 4, 2, 0]), "states": RNG.random((4, 3, 8, 8, 1), dtype=np.float32) * 2 - 0.5}
         if has_forward:

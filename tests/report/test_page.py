@@ -66,7 +66,7 @@ def test_page_has_every_part(page):
     assert len(ids) == len(set(ids))
     assert set(SECTIONS) <= set(ids)
     assert {href[1:] for href in elements.values("href") if href.startswith("#")} <= set(ids)
-    for told in ("digits: made by other code", "17 grey levels", "heat removes them first", "c0ffee", "2 minutes"):
+    for told in ("digits: made by other code", "17 gray levels", "heat removes them first", "c0ffee", "2 minutes"):
         assert told in page, told
     assert all(attributes.get("alt") is not None for tag, attributes in elements.found if tag == "img")
 
@@ -100,7 +100,7 @@ def test_nothing_is_said_of_what_is_not_there(tmp_path, scale):
 def test_forward_images_are_shown_where_they_were_kept(made_up):
     results = made_up(has_forward=False)
     processes = [process for group in level_groups(results).values() for process in group]
-    assert [process.experiment for process in processes] == list(results.config.probes)
+    assert [process.experiment for process in processes] == list(results.config.diagnostics)
     assert all([strip.title for strip in process.strips] == ["Samples, backwards"] for process in processes)
     path = results.trajectories("digits")
     with np.load(path) as archive:
@@ -157,7 +157,7 @@ def test_settings_are_told_where_they_differ_from_their_defaults():
     )
     assert told["experiments.digits.training.warmup_steps"] == ("100", "5000")
     assert told["datasets.digits.source"] == ("digits", "–")
-    assert told["evaluation.probing.num_trees"] == ("10", "12")
+    assert told["evaluation.diagnostics.num_trees"] == ("10", "12")
     assert "evaluation.delta_ratio" not in told
     assert isinstance(config, Config)
 

@@ -30,7 +30,7 @@ def test_distances_stand_in_one_row_for_each_set():
         for images, experiment, ratio in (("train", None, None), ("samples", "e", 1.25))
         for metric in ("frechet_distance", "kernel_distance")
     ]  # fmt: skip
-    table = reported()["distance"].summarise(pd.DataFrame(rows))
+    table = reported()["distance"].summarize(pd.DataFrame(rows))
     assert table["set"].tolist() == ["real, training", "samples"]
     assert table["δ/σ"].tolist() == ["–", "1.25"]
     assert table["Fréchet distance"].tolist() == ["1.00 ± 0.50", "1.00 ± 0.50"]
@@ -57,7 +57,7 @@ def test_one_draw_of_noise_leaves_a_dash():
     }  # fmt: skip
     row |= dict.fromkeys(("nats", "prior_nats", "transition_nats", "reconstruction_nats"), 10.0)
     row |= dict.fromkeys(("nats_error", "prior_nats_error", "transition_nats_error", "reconstruction_nats_error"), 1.0)
-    table = reported()["likelihood"].summarise(pd.DataFrame([row]))
+    table = reported()["likelihood"].summarize(pd.DataFrame([row]))
     assert table["± by noise alone"].tolist() == ["–"]
     assert "nan" not in table.to_string()
 

@@ -18,7 +18,7 @@ def paper() -> Config:
     return read_config(ROOT / "config.yaml")
 
 
-def joint(**changes: object) -> pd.DataFrame:
+def merged(**changes: object) -> pd.DataFrame:
     row = {
         "experiment": "cifar10", "set": "samples", "metric": "fid", "extractor": "inception", "n": 50000,
         "n_reference": 50000, "delta_ratio": 1.25, "value": 20.5, "standard_error": 0.1,
@@ -27,7 +27,7 @@ def joint(**changes: object) -> pd.DataFrame:
 
 
 def test_ours_stands_beside_what_was_published_of_the_same_and_never_in_its_column(paper):
-    table = distances(paper, {"distance": joint()})
+    table = distances(paper, {"distance": merged()})
     ours = table[table["experiment"] == "cifar10"]
     assert ours["ours"].tolist() == ["20.50 ± 0.20"]  # of most images, of samples alone
     assert ours["published FID"].tolist() == ["18.96"]
@@ -40,7 +40,7 @@ def test_ours_stands_beside_what_was_published_of_the_same_and_never_in_its_colu
 
 
 def test_another_data_set_stands_beside_nothing(paper):
-    table = distances(paper, {"distance": joint(experiment="mnist", metric="frechet_distance", extractor="dct64")})
+    table = distances(paper, {"distance": merged(experiment="mnist", metric="frechet_distance", extractor="dct64")})
     ours = table[table["experiment"] == "mnist"].iloc[0]
     assert (ours["published FID"], ours["measure"], ours["features"]) == ("–", "Fréchet distance", "dct64")
 

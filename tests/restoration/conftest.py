@@ -65,14 +65,14 @@ def restorer(exact_network) -> Callable[..., Restorer]:
         process, power = build_process(PROCESSES[kind], SIZE), power_of_modes()
         inner = power * 4**process.bits_of_range  # in the process's range
         # Of images around 0.5: heat has no other range, so that its network must know the mean.
-        centre = torch.zeros(SIZE, SIZE)
+        center = torch.zeros(SIZE, SIZE)
         if process.bits_of_range == 0:
-            centre[0, 0] = 0.5 * SIZE
+            center[0, 0] = 0.5 * SIZE
 
         def mean(coefficients: torch.Tensor, level: int) -> torch.Tensor:
             scale = torch.as_tensor(scales(process, level)).float()
             weight = torch.as_tensor(wiener_weight(process, inner, level)).float()
-            return centre + weight * (coefficients - scale * centre)
+            return center + weight * (coefficients - scale * center)
 
         return Restorer(
             exact_network(process, mean),

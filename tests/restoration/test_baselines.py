@@ -123,8 +123,8 @@ def test_scores_are_scikit_images():
 def test_samples_of_the_truths_own_distribution_are_as_unsure_as_they_should_be():
     """On average; of 400 images of 64 pixels, with 4 samples each, the standard error is below 1 %."""
     rng = np.random.default_rng(0)
-    centre = rng.random((400, 1, 8, 8, 1))
-    drawn = centre + 0.1 * rng.standard_normal((400, 5, 8, 8, 1))
+    center = rng.random((400, 1, 8, 8, 1))
+    drawn = center + 0.1 * rng.standard_normal((400, 5, 8, 8, 1))
     truth, draws = drawn[:, 0], drawn[:, 1:]
     assert spread(*errors_and_expected(draws, truth)) == pytest.approx(1, abs=0.04)
     sure = draws.mean(axis=1, keepdims=True) + 0.5 * (draws - draws.mean(axis=1, keepdims=True))

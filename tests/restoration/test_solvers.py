@@ -232,11 +232,11 @@ def test_without_noise_and_with_white_beliefs_it_is_a_projection(problem, images
 
 def test_channels_are_corrected_alike(images):
     how = measurement(PROBLEMS["mask"], SIZE)
-    colour = torch.cat([images[:4], images[4:8], images[8:12]], dim=1).double()
+    color = torch.cat([images[:4], images[4:8], images[8:12]], dim=1).double()
     conditioner = Conditioner(how, torch.ones(SIZE, SIZE))
-    together = conditioner.correct(torch.zeros_like(colour), how.apply(colour))
+    together = conditioner.correct(torch.zeros_like(color), how.apply(color))
     for channel in range(3):
-        alone = conditioner.correct(torch.zeros(4, 1, SIZE, SIZE).double(), how.apply(colour[:, channel : channel + 1]))
+        alone = conditioner.correct(torch.zeros(4, 1, SIZE, SIZE).double(), how.apply(color[:, channel : channel + 1]))
         torch.testing.assert_close(together[:, channel : channel + 1], alone)
 
 
@@ -244,8 +244,8 @@ def test_the_moments_of_training_images(images):
     mean, power = prior_moments(images)
     basis = cosine_basis(SIZE)
     np.testing.assert_allclose(mean.numpy(), images.double().mean(dim=0).numpy())
-    centred = images.double().numpy()[:, 0] - mean.numpy()
-    np.testing.assert_allclose(power.numpy(), np.square(basis @ centred @ basis.T).mean(axis=0))
+    centered = images.double().numpy()[:, 0] - mean.numpy()
+    np.testing.assert_allclose(power.numpy(), np.square(basis @ centered @ basis.T).mean(axis=0))
 
 
 def test_what_does_not_fit_into_memory_is_made_anew(restorer, images, monkeypatch):

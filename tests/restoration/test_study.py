@@ -165,7 +165,7 @@ def test_diffusion_samples_too(restorer, test_images):
 
 def test_the_section_has_a_row_for_each_result(studied):
     rows = table(studied).assign(experiment="digits")
-    summary = section.summarise(rows)
+    summary = section.summarize(rows)
     assert {"PSNR, dB", "SSIM", "consistency", "spread", "Fréchet distance"} <= set(summary.columns)
     assert len(summary) == len(rows.drop_duplicates(["problem", "method", "result"]))
 

@@ -18,8 +18,8 @@ EXPERIMENT = {
         "image_channels": 1,
         "base_channels": 8,
         "channel_multipliers": [1],
-        "blocks_per_level": 1,
-        "attention_levels": [],
+        "blocks_per_stage": 1,
+        "attention_stages": [],
         "dropout": 0.0,
         "norm_groups": 4,
     },
@@ -120,14 +120,14 @@ def test_wrong_settings_are_named(folder, ihdm_fails, text, message):
 
 def test_a_network_is_looked_into(folder, ihdm):
     """Every file of the probes is there, of the numbers that were asked for, and the same when asked again."""
-    probing = {
+    diagnostics = {
         "num_pairs": 2, "num_positions": 3, "num_trees": 2, "num_splits": 2, "num_trajectories": 3, "num_stages": 5,
         "num_ranges": 2, "num_gradients": 2,
     }  # fmt: skip
-    chosen = json.dumps({"sampling": json.loads(settings()), "probing": probing})
+    chosen = json.dumps({"sampling": json.loads(settings()), "diagnostics": diagnostics})
     for output in ("probes", "again"):
         ihdm(
-            "samples", "probe", "--settings", chosen, "--model", folder / "model", "--train", folder / "train.npy",
+            "samples", "diagnose", "--settings", chosen, "--model", folder / "model", "--train", folder / "train.npy",
             "--output", folder / output,
         )  # fmt: skip
     image = (8, 8, 1)

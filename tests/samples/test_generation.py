@@ -34,14 +34,14 @@ def network() -> Deblurrer:
         image_channels=3,
         base_channels=8,
         channel_multipliers=(1, 2),
-        blocks_per_level=1,
-        attention_levels=(1,),
+        blocks_per_stage=1,
+        attention_stages=(1,),
         dropout=0.0,
         norm_groups=4,
     )
     torch.manual_seed(0)
     unet = build_network(preset)
-    for parameter in unet.parameters():  # the zero initialisation would hide any dependence on the input
+    for parameter in unet.parameters():  # the zero initialization would hide any dependence on the input
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.05)
     return Deblurrer(unet).eval()
@@ -93,8 +93,8 @@ def test_starts_are_blurred_training_images():
     torch.testing.assert_close(starts, expected)
     assert len(set(chosen.tolist())) > 25  # all but a few of the 30
     noisy, _ = draw_starts(TRAIN, heat, 0.1, 0, range(200))
-    standardised = ((noisy - starts) / 0.1).numpy().ravel()
-    assert stats.kstest(standardised, "norm").pvalue > 1e-4
+    standardized = ((noisy - starts) / 0.1).numpy().ravel()
+    assert stats.kstest(standardized, "norm").pvalue > 1e-4
     doubled, _ = draw_starts(TRAIN, heat, 0.2, 0, range(200))
     torch.testing.assert_close(doubled - starts, 2 * (noisy - starts), atol=1e-5, rtol=0)
 

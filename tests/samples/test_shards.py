@@ -37,8 +37,8 @@ def folder(tmp_path_factory) -> Path:
     torch.manual_seed(0)
     unet = build_network(
         NetworkSettings(
-            image_size=8, image_channels=3, base_channels=8, channel_multipliers=(1, 2), blocks_per_level=1,
-            attention_levels=(1,), dropout=0.0, norm_groups=4,
+            image_size=8, image_channels=3, base_channels=8, channel_multipliers=(1, 2), blocks_per_stage=1,
+            attention_stages=(1,), dropout=0.0, norm_groups=4,
         )
     )  # fmt: skip
     for parameter in unet.parameters():

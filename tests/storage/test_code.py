@@ -74,7 +74,7 @@ COMMANDS = sorted(
     ("module", "expected", "others"),
     [
         ("figures.psd", {"figures draw psd"}, {}),
-        ("metrics.memorisation", {"metrics memorisation", "figures draw data_efficiency"}, {}),
+        ("metrics.memorization", {"metrics memorisation", "figures draw data_efficiency"}, {}),
         ("objective", None, {"data prepare", "metrics psd", "metrics table", "figures draw psd"}),
     ],
 )

@@ -14,10 +14,10 @@ rule report_tables:
         command="report tables",
         code=code_sha256("report tables"),
         settings=lambda wildcards: settings.model_dump_json(),
-        joint=lambda wildcards, input: [word for path in input.tables for word in ("--joint", path)],
+        merged=lambda wildcards, input: [word for path in input.tables for word in ("--merged", path)],
         folder=subpath(output.meta, parent=True),
     shell:
-        "python -m ihdm --threads {threads} {params.command} --settings {params.settings:q} {params.joint:q} "
+        "python -m ihdm --threads {threads} {params.command} --settings {params.settings:q} {params.merged:q} "
         "--output {params.folder:q} > {log:q} 2>&1"
 
 
@@ -49,7 +49,7 @@ rule report:
         sweep=f"{RESULTS}/metrics/sweep.csv",
         figures=[f"{RESULTS}/figures/{figure}.png" for figure in settings.figures],
         animations=[f"{RESULTS}/figures/{figure}.webp" for figure in settings.figures if is_animated(figure)],
-        trajectories=[f"{RESULTS}/samples/{name}/probes/trajectories.npz" for name in settings.probes],
+        trajectories=[f"{RESULTS}/samples/{name}/probes/trajectories.npz" for name in settings.diagnostics],
         samples=[
             path
             for name, variant in VARIANTS.items()

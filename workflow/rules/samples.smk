@@ -137,7 +137,7 @@ use rule samples_sequence as samples_grid with:
 
 
 # All that a look into how a network makes images needs of the network itself.
-use rule samples_sequence as samples_probe with:
+use rule samples_sequence as samples_diagnose with:
     output:
         interpolations=f"{RESULTS}/samples/{{experiment}}/probes/interpolations.npy",
         tree=f"{RESULTS}/samples/{{experiment}}/probes/tree.npz",
@@ -154,7 +154,7 @@ use rule samples_sequence as samples_probe with:
         runtime=rising(1440),
         gpu=1,
     params:
-        action="probe",
-        code=code_sha256("samples probe"),
-        settings=lambda wildcards: settings.probe(wildcards.experiment).model_dump_json(),
+        action="diagnose",
+        code=code_sha256("samples diagnose"),
+        settings=lambda wildcards: settings.sampling_diagnostics(wildcards.experiment).model_dump_json(),
         to=f"{RESULTS}/samples/{{experiment}}/probes",

@@ -7,7 +7,7 @@ from ihdm.config.scale import Config
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.encoded import Split
 from ihdm.data.raw import RawData, obtain
-from ihdm.data.source import GREY, Source
+from ihdm.data.source import GRAY, Source
 from ihdm.data.sources import (
     afhq,
     cifar10,
@@ -43,7 +43,7 @@ def find_source(settings: DatasetSettings) -> Source:
             f"set image_size to {source.size}, not {settings.image_size}"
         )
     if settings.image_channels not in source.channels:
-        kind = "grey" if source.channels == GREY else "colour"
+        kind = "gray" if source.channels == GRAY else "color"
         raise UserError(
             f"source '{settings.source}' gives {kind} images; "
             f"set image_channels to {source.channels[0]}, not {settings.image_channels}"

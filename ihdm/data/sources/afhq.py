@@ -4,7 +4,7 @@ from ihdm.config.settings import DatasetSettings
 from ihdm.data.encoded import Split, files_in_fair_order
 from ihdm.data.finding import image_names
 from ihdm.data.raw import RawData, RawFile
-from ihdm.data.source import COLOUR, Source
+from ihdm.data.source import COLOR, Source
 
 ARCHIVE_NAME = "afhq.zip"
 
@@ -21,10 +21,10 @@ def load_afhq(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:
 
 SOURCE = Source(
     origin="Animal Faces-HQ, first version (Choi et al., StarGAN v2), halved and then resized to the short side",
-    licence="CC BY-NC 4.0",
+    license="CC BY-NC 4.0",
     split="as published; the validation images are for testing",
     load=load_afhq,
-    channels=COLOUR,
+    channels=COLOR,
     natural=True,
     resized=True,
     files=(

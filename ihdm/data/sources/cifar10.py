@@ -8,7 +8,7 @@ from ihdm.config.settings import DatasetSettings
 from ihdm.data.encoded import Split
 from ihdm.data.order import fair_order
 from ihdm.data.raw import RawData, RawFile
-from ihdm.data.source import COLOUR, Source
+from ihdm.data.source import COLOR, Source
 from ihdm.errors import UserError
 from ihdm.storage.images import StoredImages
 
@@ -47,10 +47,10 @@ def read_batch(path: Path) -> StoredImages:
 
 SOURCE = Source(
     origin="CIFAR-10 (Krizhevsky), the binary version",
-    licence="none stated; for research",
+    license="none stated; for research",
     split="as published",
     load=load_cifar10,
-    channels=COLOUR,
+    channels=COLOR,
     natural=True,
     size=SIZE,
     files=(

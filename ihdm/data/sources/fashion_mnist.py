@@ -1,4 +1,4 @@
-"""Fashion-MNIST, pictures of clothes: 28×28, grey."""
+"""Fashion-MNIST, pictures of clothes: 28×28, gray."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from ihdm.data.idx import mnist_like
 
 SOURCE = mnist_like(
     origin="Fashion-MNIST (Xiao, Rasul, Vollgraf), pictures of clothes",
-    licence="MIT",
+    data_license="MIT",
     address="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
     train_sha256=(
         "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",

@@ -4,7 +4,7 @@ from ihdm.config.settings import DatasetSettings
 from ihdm.data.encoded import Split, files_in_fair_order
 from ihdm.data.finding import image_names, printable
 from ihdm.data.raw import RawData, RawFile
-from ihdm.data.source import COLOUR, Source
+from ihdm.data.source import COLOR, Source
 from ihdm.errors import UserError
 
 ARCHIVE_NAME = "images1024x1024.zip"
@@ -31,11 +31,11 @@ def load_ffhq(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:
 
 SOURCE = Source(
     origin="Flickr-Faces-HQ (Karras et al.), 1024×1024, halved and then resized to the short side",
-    licence="CC BY-NC-SA 4.0; every photograph under terms of its own",
+    license="CC BY-NC-SA 4.0; every photograph under terms of its own",
     split="our choice: files 00000 to 59999 for training, 60000 to 69999 for testing; the released code trains and "
     "tests on all",
     load=load_ffhq,
-    channels=COLOUR,
+    channels=COLOR,
     natural=True,
     resized=True,
     files=(

@@ -6,7 +6,7 @@ from ihdm.data.encoded import ImageFiles, Split
 from ihdm.data.finding import find_images
 from ihdm.data.raw import RawData
 from ihdm.data.resizing import halve_and_crop
-from ihdm.data.source import COLOUR, GREY, Source
+from ihdm.data.source import COLOR, GRAY, Source
 from ihdm.errors import UserError
 from ihdm.seeds import generator
 
@@ -44,10 +44,10 @@ def load_folder(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:
 
 SOURCE = Source(
     origin="a folder of images given by the user, halved and then resized to the short side, cut to its middle",
-    licence="the user's affair",
+    license="the user's affair",
     split="one file in ten, at random, for testing",
     load=load_folder,
-    channels=GREY + COLOUR,
+    channels=GRAY + COLOR,
     resized=True,
     takes_path=True,
     takes_crops=True,

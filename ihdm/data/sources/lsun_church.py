@@ -10,7 +10,7 @@ from ihdm.data.encoded import DecodedImage, Split, decode_image
 from ihdm.data.order import fair_order
 from ihdm.data.raw import RawData, RawFile
 from ihdm.data.resizing import resize_and_crop
-from ihdm.data.source import COLOUR, Source
+from ihdm.data.source import COLOR, Source
 from ihdm.errors import UserError
 
 if TYPE_CHECKING:
@@ -98,10 +98,10 @@ def _require_whole(database: "lmdb.Environment", path: Path) -> None:
 
 SOURCE = Source(
     origin="LSUN church_outdoor (Yu et al.), bilinear to the short side, cut to the middle square",
-    licence="none stated; for research",
+    license="none stated; for research",
     split="as published; the validation images are for testing",
     load=load_lsun,
-    channels=COLOUR,
+    channels=COLOR,
     natural=True,
     resized=True,
     files=tuple(

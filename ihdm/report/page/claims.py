@@ -52,7 +52,7 @@ class Claim:
         decisions: its rows, each with ``estimate``, value and interval in words, and ``is_lost``, whether it is decided
             by itself, but not by Holm's correction for all tests together.
         picture: of their values; None if there are none.
-        tables: names of the joint tables behind it.
+        tables: names of the merged tables behind it.
         rerun: the commands that decide it again.
     """
 

@@ -50,7 +50,7 @@ class Process:
 def level_groups(results: Results) -> dict[str, list[Process]]:
     """Return what each slider moves, by data set: every experiment whose samples were followed as they formed."""
     groups: dict[str, list[Process]] = {}
-    for name in results.config.probes:
+    for name in results.config.diagnostics:
         if results.trajectories(name).exists():
             variant = results.config.variants[name]
             groups.setdefault(variant.dataset, []).append(_process(results, variant))

@@ -7,7 +7,7 @@ NAMES = {"paper": "paper", "paper_best": "paper, best δ"}
 
 
 def quality_charts(results: Results) -> dict[str, charts.Chart]:
-    """Return a chart for each experiment of the joint table of evaluations, by name."""
+    """Return a chart for each experiment of the merged table of evaluations, by name."""
     table = results.tables.get("evaluations")
     if table is None:
         return {}

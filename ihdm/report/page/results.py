@@ -33,7 +33,7 @@ class Results:
         """Every file that the page is made of and that is there, but for records and benchmarks."""
         tables = [self._table_path(name) for name in (*reported(), "sweep")]
         figures = [path for name in self.config.figures for path in (self.figure(name), self.animation(name))]
-        looks = [self.trajectories(name) for name in self.config.probes]
+        looks = [self.trajectories(name) for name in self.config.diagnostics]
         samples = [
             self.samples(variant.name, ratio) for variant in self.curves.values() for ratio in variant.delta_ratios
         ]
@@ -41,7 +41,7 @@ class Results:
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The joint tables that are there and hold rows, in the order of their sections."""
+        """The merged tables that are there and hold rows, in the order of their sections."""
         paths = {name: self._table_path(name) for name in reported()}
         read = {name: read_table(path) for name, path in paths.items() if path.exists()}
         return {name: table for name, table in read.items() if len(table)}

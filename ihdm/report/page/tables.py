@@ -1,4 +1,4 @@
-"""Joint tables as they are read: rounded, with a heading and a sentence each."""
+"""Merged tables as they are read: rounded, with a heading and a sentence each."""
 
 from dataclasses import dataclass
 
@@ -28,9 +28,9 @@ class Table:
 
 
 def page_tables(results: Results) -> list[Table]:
-    """Return the summary of each joint table that is there."""
+    """Return the summary of each merged table that is there."""
     return [
-        as_table(name, reported()[name].heading, reported()[name].explanation, reported()[name].summarise(table))
+        as_table(name, reported()[name].heading, reported()[name].explanation, reported()[name].summarize(table))
         for name, table in results.tables.items()
     ]
 

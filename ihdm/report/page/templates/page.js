@@ -41,19 +41,19 @@
     move();
   }
 
-  // Charts, in the colours of the page.
+  // Charts, in the colors of the page.
   const views = new Map();
   function theme() {
     const style = getComputedStyle(document.documentElement);
     return (name) => style.getPropertyValue(`--${name}`).trim();
   }
-  function config(colour) {
+  function config(color) {
     const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-    const text = { labelColor: colour("quiet"), titleColor: colour("ink"), labelFontSize: 12, titleFontSize: 12, titleFontWeight: 500 };
+    const text = { labelColor: color("quiet"), titleColor: color("ink"), labelFontSize: 12, titleFontSize: 12, titleFontWeight: 500 };
     return {
       aria: false, mark: { aria: false }, background: "transparent", font: "system-ui, sans-serif", view: { stroke: null },
-      axis: { ...text, gridColor: colour("line"), domainColor: colour("muted"), tickColor: colour("muted") },
-      legend: { ...text, labelColor: colour("ink") },
+      axis: { ...text, gridColor: color("line"), domainColor: color("muted"), tickColor: color("muted") },
+      legend: { ...text, labelColor: color("ink") },
       range: {
         category: dark
           ? ["#8ab8f5", "#f2a65a", "#82d6a3", "#e58fc0", "#c9b8ff", "#d8d4a0"]
@@ -62,11 +62,11 @@
     };
   }
   async function draw(element) {
-    const colour = theme();
+    const color = theme();
     const text = document.querySelector(`script[data-spec="${element.dataset.chart}"]`).textContent;
-    const spec = JSON.parse(text, (_, value) => (typeof value === "string" && /^@\w+$/.test(value) ? colour(value.slice(1)) : value));
+    const spec = JSON.parse(text, (_, value) => (typeof value === "string" && /^@\w+$/.test(value) ? color(value.slice(1)) : value));
     const known = views.get(element.dataset.chart);
-    const made = await window.vegaEmbed(element, spec, { mode: "vega-lite", actions: false, renderer: "svg", ast: true, config: config(colour) });
+    const made = await window.vegaEmbed(element, spec, { mode: "vega-lite", actions: false, renderer: "svg", ast: true, config: config(color) });
     if (known?.ratio !== undefined) made.view.signal("ratio", known.ratio).run();
     views.set(element.dataset.chart, { view: made.view, ratio: known?.ratio });
   }

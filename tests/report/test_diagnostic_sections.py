@@ -28,7 +28,7 @@ def images(*shape):
 
 
 def kept(rows, experiments=("a", "b")):
-    """The joint table of experiments that all have these rows."""
+    """The merged table of experiments that all have these rows."""
     table = pd.concat([pd.DataFrame(rows).assign(experiment=name) for name in experiments], ignore_index=True)
     return pd.read_csv(StringIO(table.to_csv(index=False)))
 
@@ -54,7 +54,7 @@ def gradients():
     ids=["interpolation", "hierarchy", "generation", "cumulative_sums", "input_gradients"],
 )  # fmt: skip
 def test_tables_of_probes_are_shown_by_experiment(section, rows, shape, columns):
-    shown = reported()[section].summarise(kept(rows()))
+    shown = reported()[section].summarize(kept(rows()))
     assert shown.shape == shape
     assert set(columns) < set(shown.columns)
     assert sorted(set(shown["experiment"])) == ["a", "b"]
@@ -69,7 +69,7 @@ def test_gaussian_data_are_told_once_and_networks_by_band():
         {"part": "network_loss", **measured},
         *({"part": "network_langevin", "delta_ratio": 1.0, "band": str(band), **measured} for band in range(6)),
     ]
-    shown = reported()["asymptotics"].summarise(kept(rows))
+    shown = reported()["asymptotics"].summarize(kept(rows))
     assert len(shown) == 7 + 4 + 2 * 2
     assert (shown["experiment"] == "–").sum() == 11
     assert shown["live"].tolist()[7:11] == ["0.500", "0.781", "1.000", "1.280"]
@@ -84,7 +84,7 @@ def test_rows_are_told_in_the_order_of_the_table():
     named = {"part": "network_losses", "n": 3, "value": 2.0, "standard_error": 0.1, "low": 1.8, "high": 2.2}
     rows = [{"experiment": "digits", **named, "num_levels": levels} for levels in (5, 10, 20, 40)]
     rows = [*({"experiment": "digits", **row} for row in toy_rows()), *rows]
-    shown = reported()["asymptotics"].summarise(pd.DataFrame(rows))
+    shown = reported()["asymptotics"].summarize(pd.DataFrame(rows))
     assert shown["K"].tolist()[-4:] == [5, 10, 20, 40]
 
 
@@ -92,12 +92,12 @@ def test_networks_alone_are_told_by_band_too():
     """A file whose only bands are numbers has them as such."""
     row = {"num_levels": 8, "level": 4, "n": 3, "value": 1.0, "standard_error": 0.1, "low": 0.8, "high": 1.2}
     rows = [{"part": "network_loss", **row}, {"part": "network_langevin", "delta_ratio": 1.0, "band": "0", **row}]
-    assert reported()["asymptotics"].summarise(kept(rows))["band 1"].tolist() == ["–", "1.00 ± 0.20"] * 2
+    assert reported()["asymptotics"].summarize(kept(rows))["band 1"].tolist() == ["–", "1.00 ± 0.20"] * 2
 
 
 def test_paths_have_a_row_for_each_level(monkeypatch):
     monkeypatch.setattr(paths_metric, "TOLD_EVERY", 50)
-    shown = reported()["paths"].summarise(pd.DataFrame(paths_metric.path_rows()))
+    shown = reported()["paths"].summarize(pd.DataFrame(paths_metric.path_rows()))
     assert shown["level"].tolist() == [50, 100]
     assert shown.columns.tolist()[1:3] == ["merged, σ = 0.005", "branched, σ = 0.005"]
     assert shown["merged, σ = 0.02"].tolist() == ["0.000", "2.000"]
@@ -105,28 +105,28 @@ def test_paths_have_a_row_for_each_level(monkeypatch):
 
 def test_tables_are_those_of_what_is_probed_and_of_networks_with_the_limit():
     config = read_config(Path(__file__).parents[2] / "workflow/config/smoke.yaml")
-    rivals = [name for name, variant in config.variants.items() if not variant.experiment.has_paper_bound]
-    config = config.model_copy(update={"probes": ("digits", rivals[0])})
+    baselines = [name for name, variant in config.variants.items() if not variant.experiment.has_paper_bound]
+    config = config.model_copy(update={"diagnostics": ("digits", baselines[0])})
     tables = merged_tables(config)
     for name in ("interpolation", "hierarchy", "generation", "cumulative_sums", "input_gradients"):
-        assert tables[name] == [f"metrics/{name}/digits.csv", f"metrics/{name}/{rivals[0]}.csv"]
+        assert tables[name] == [f"metrics/{name}/digits.csv", f"metrics/{name}/{baselines[0]}.csv"]
     assert tables["asymptotics"] == ["metrics/asymptotics/digits.csv"]
     assert tables["paths"] == ["metrics/paths/toy.csv"]
-    nothing = merged_tables(config.model_copy(update={"probes": ()}))
+    nothing = merged_tables(config.model_copy(update={"diagnostics": ()}))
     assert not {"interpolation", "asymptotics", "paths"} & nothing.keys()
 
 
 def of_data_sets(rows):
-    """The joint table of two data sets."""
+    """The merged table of two data sets."""
     return kept(rows).rename(columns={"experiment": "dataset"})
 
 
 def test_spectra_and_what_becomes_of_them_are_shown_by_data_set():
     stored = RNG.integers(0, 256, (6, 8, 8, 1), dtype=np.uint8)
-    laws = reported()["data_spectrum"].summarise(of_data_sets(power_law_rows(stored, 20, 0)))
+    laws = reported()["data_spectrum"].summarize(of_data_sets(power_law_rows(stored, 20, 0)))
     assert laws["dataset"].tolist() == ["a", "b"]
     assert laws["frequencies"].tolist() == ["0.39 … 3.12"] * 2
-    shown = reported()["forward"].summarise(of_data_sets(forward_rows(stored, 20, 0)))
+    shown = reported()["forward"].summarize(of_data_sets(forward_rows(stored, 20, 0)))
     assert shown.columns.tolist() == ["dataset", "quantity", "process", "strength", "n", "all", *BANDS]
     assert len(shown) == 2 * (1 + 3 + 2 + 2)
     assert not shown.isna().any(axis=None)

@@ -1,4 +1,4 @@
-"""The commands that measure what was probed, on small arrays as `samples probe` writes them."""
+"""The commands that measure what was probed, on small arrays as `samples diagnose` writes them."""
 
 import json
 from pathlib import Path
@@ -64,7 +64,7 @@ def arguments(probed, output):
     files = [option for role, name in FILES.items() for option in (f"--{role}", probed / name)]
     outputs = [option for name in TABLES for option in ("--output", f"{name}={output / name / 'e.csv'}")]
     settings = ["--settings", '{"num_resamples": 20, "labels": {"experiment": "e"}}']
-    return ["metrics", "probes", *files, "--extractor", probed.parent / "extractor.npz", *settings, *outputs]
+    return ["metrics", "diagnostics", *files, "--extractor", probed.parent / "extractor.npz", *settings, *outputs]
 
 
 def test_one_process_writes_all_tables_of_the_probes(ihdm, probed, tmp_path):

@@ -27,7 +27,7 @@ def nearest_distances(points: Points, train: Points, chunk: int) -> Float[np.nda
     return nearest
 
 
-def memorisation_measures(
+def memorization_measures(
     samples: Float[np.ndarray, "_"], held_out: Float[np.ndarray, "_"]
 ) -> dict[str, dict[str, Estimate]]:
     """Return, for samples and held-out images, the mean distance to the nearest training image and the share near one.
@@ -57,7 +57,7 @@ def memorisation_measures(
     }
 
 
-def memorisation_rows(
+def memorization_rows(
     spaces: Mapping[tuple[str, str], Mapping[str, Points]], report: Callable[[int], None] = lambda _done: None
 ) -> list[dict[str, object]]:
     """Return one row for each space, set and measure.
@@ -74,7 +74,7 @@ def memorisation_rows(
         # Stored pixels are compared as the integers that they are, exactly, and scaled to [0, 1] afterwards.
         unit = 255 if np.issubdtype(train.dtype, np.integer) else 1
         distances = {name: nearest_distances(points[name], train, chunk) / unit for name in ("samples", "test")}
-        for name, measures in memorisation_measures(distances["samples"], distances["test"]).items():
+        for name, measures in memorization_measures(distances["samples"], distances["test"]).items():
             for metric, estimate in measures.items():
                 rows.append(
                     {

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ihdm.config.processes import ProcessSettings, SamplerSettings
 from ihdm.predictions import prediction_of
-from ihdm.samplers import Visit
+from ihdm.samplers import SampledStep
 from ihdm.samples.generation import Chain, even_size, filled_batches
 from ihdm.sampling import NoiseSequence, SeededNoise
 from ihdm.storage.tensors import require_finite
@@ -134,10 +134,10 @@ def trees(
     for count, filled in filled_batches(num_trees * size, even_size(num_trees * size, batch_size)):
         owners, leaves = [place // size for place in filled], [place % size for place in filled]
         noise = BranchingNoise(chain, owners, leaves, levels)
-        for visit in chain.visits(chain.starts(owners)[0], noise):
-            if visit.level in shown and filled[0] < size:
-                shown[visit.level].append(_pixels(chain, visit.estimate[:count]))
-        parts.append(_pixels(chain, visit.mean[:count]))
+        for taken in chain.take_steps(chain.starts(owners)[0], noise):
+            if taken.level in shown and filled[0] < size:
+                shown[taken.level].append(_pixels(chain, taken.estimate[:count]))
+        parts.append(_pixels(chain, taken.mean[:count]))
         report(count)
     found = np.concatenate(parts)
     rows = [np.concatenate(shown[level])[:size] for level in levels] + [found[:size]]
@@ -184,13 +184,13 @@ def trajectories(
         start = chain.starts(filled)[0]
         states[levels[0]].append(_pixels(chain, start[:count]))
         changes = [torch.zeros_like(start) for _ in edges[1:]]
-        for visit in chain.visits(start, chain.noise(filled)):
-            if visit.level in estimates:
-                estimates[visit.level].append(_pixels(chain, visit.estimate[:count]))
-            if visit.next_level in states:
-                states[visit.next_level].append(_pixels(chain, visit.mean[:count]))
-            place = sum(edge >= visit.level for edge in edges) - 1
-            changes[place] += visit.mean - visit.state
+        for taken in chain.take_steps(start, chain.noise(filled)):
+            if taken.level in estimates:
+                estimates[taken.level].append(_pixels(chain, taken.estimate[:count]))
+            if taken.next_level in states:
+                states[taken.next_level].append(_pixels(chain, taken.mean[:count]))
+            place = sum(edge >= taken.level for edge in edges) - 1
+            changes[place] += taken.mean - taken.state
         origin = chain.process.from_range(torch.zeros_like(start))
         for place, change in enumerate(changes):
             in_pixels = chain.process.from_range(change) - origin
@@ -233,9 +233,9 @@ def gradients(
     pixels = np.array([(row, column) for row in rows for column in columns])
     numbers = list(range(num_images))
     clean = [
-        _estimate_gradients(chain, visit, pixels)
-        for visit in chain.visits(chain.starts(numbers)[0], chain.noise(numbers))
-        if visit.level in levels
+        _estimate_gradients(chain, taken, pixels)
+        for taken in chain.take_steps(chain.starts(numbers)[0], chain.noise(numbers))
+        if taken.level in levels
     ]
     residual = []
     for level, found in zip(levels, clean, strict=True):
@@ -249,12 +249,12 @@ def gradients(
 
 
 def _estimate_gradients(
-    chain: Chain, visit: Visit, pixels: Int[np.ndarray, "pixel 2"]
+    chain: Chain, taken: SampledStep, pixels: Int[np.ndarray, "pixel 2"]
 ) -> Float[np.ndarray, "pixel image height width"]:
-    state = visit.state.detach().clone().requires_grad_()
+    state = taken.state.detach().clone().requires_grad_()
     prediction = prediction_of(chain.network, chain.process)
     with torch.enable_grad():
-        estimate = prediction.raw_estimate(chain.network, state, visit.level).sum(dim=1)
+        estimate = prediction.raw_estimate(chain.network, state, taken.level).sum(dim=1)
         found = [
             torch.autograd.grad(estimate[:, row, column].sum(), state, retain_graph=True)[0].sum(dim=1)
             for row, column in pixels
@@ -267,7 +267,7 @@ def _estimate_gradients(
 def _last(
     chain: Chain, start: Float[Tensor, "batch channel height width"], noise: NoiseSequence
 ) -> Float[Tensor, "batch channel height width"]:
-    *_, last = chain.visits(start, noise)
+    *_, last = chain.take_steps(start, noise)
     return last.mean
 
 

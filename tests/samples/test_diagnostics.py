@@ -8,8 +8,8 @@ from scipy.special import softmax
 from ihdm.config.processes import ANCESTRAL, DDIM, PAPER, HeatSettings
 from ihdm.config.stages import SamplingSettings
 from ihdm.errors import UserError
+from ihdm.samples.diagnostics import BranchingNoise, gradients, interpolations, stage_levels, trajectories, trees
 from ihdm.samples.generation import Chain, filled_batches, generate
-from ihdm.samples.probes import BranchingNoise, gradients, interpolations, stage_levels, trajectories, trees
 
 TRAIN = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1), dtype=np.uint8)
 PROCESSES = {
