@@ -122,6 +122,12 @@ def test_some_parts_load_no_heavy_library(part):
     assert loaded.stdout.split() == []
 
 
+def test_arrays_are_written_in_one_place():
+    """Which refuses values that are not finite; prepared images are bytes."""
+    writers = {path.name for path in MODULES if re.search(r"np\.savez?\b", path.read_text())}
+    assert writers == {"arrays.py", "writing.py"}
+
+
 def test_modules_are_short_and_know_no_results_folder():
     for path in MODULES:
         text = path.read_text()

@@ -140,7 +140,8 @@ def as_markdown(table: pd.DataFrame) -> str:
 
 
 EXPLANATIONS = {
-    "finding": "95 % intervals are over trainings with different seeds where several were run, else over images. "
+    "finding": "95 % intervals are over trainings with different seeds where several were run, else over images of one "
+    "training, and another training could change the value by more. "
     f"† marks verdicts that Holm's correction at {LEVEL:.0%} for all tests does not keep.",
     "mathematical check": "These hold by construction and test the code; they are not findings.",
 }

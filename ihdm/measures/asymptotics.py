@@ -49,7 +49,7 @@ def compute(files: Files, settings: ErrorSettings) -> Results:
         measured = network_rows(
             load_network(files["model"], process, images, device, settings.compute),
             build_process(process, images.shape[1], device),
-            Calibration.read(files["model"] / CALIBRATION_NAME, process),
+            Calibration.read(files["model"] / CALIBRATION_NAME, process, images.shape[1]),
             dequantize(images).to(device),
             levels=levels,
             visited=visited,

@@ -7,6 +7,7 @@ import pandas as pd
 from ihdm.measures import Files, Measure, NoSettings, Results, Table, measured
 from ihdm.measures.sweep import COLUMNS
 from ihdm.measures.texts import estimate_text
+from ihdm.metrics.estimates import difference_of_parts, read_parts
 from ihdm.runs import Run
 from ihdm.storage.reading import read_table
 
@@ -24,9 +25,9 @@ def compute(files: Files, settings: NoSettings) -> Results:
 def departure_table(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each departure and measure: both values, and their difference with its standard error.
 
-    The error adds those of both sides as if they were independent. Where both sample one network, they share starts and
-    noise as far as the departure leaves these alike, so that it is on the wide side. Where another network is trained,
-    for `levels`, it holds nothing of what two trainings differ in anyway, and is too narrow by that.
+    Both sides share starts and noise, image by image, so the error is that of the paired difference; see
+    :mod:`ihdm.metrics.estimates`. Where another network is trained, for `levels`, it holds nothing of what two
+    trainings differ in anyway, and is too narrow by that.
 
     Args:
         table: the tidy table of a sweep.
@@ -38,6 +39,7 @@ def departure_table(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for row in departures.merge(described, on=keys, suffixes=("", "_described")).to_dict("records"):
         setting = row["swept"]
+        parts = difference_of_parts(read_parts(row["error_parts"]), read_parts(row["error_parts_described"]))
         rows.append(
             {
                 "experiment": row["base"],
@@ -52,7 +54,7 @@ def departure_table(table: pd.DataFrame) -> pd.DataFrame:
                 "value_described": row["value_described"],
                 "value_variant": row["value"],
                 "difference": row["value"] - row["value_described"],
-                "standard_error": math.hypot(row["standard_error"], row["standard_error_described"]),
+                "standard_error": math.hypot(*parts or (row["standard_error"], row["standard_error_described"])),
             }
         )
     return pd.DataFrame(rows)
@@ -99,15 +101,14 @@ MEASURE = Measure(
                 "described, variant": "both values of the setting",
                 "value_described, value_variant": "both values of the measure",
                 "difference": "variant less described",
-                "standard_error": "of the difference, both sides taken as independent",
+                "standard_error": "of the paired difference: both sides share starts and noise, image by image",
             },
             summarize=summarize,
             rows="What does it change to do as the released code does? One row for each departure and measure.",
             notes=(
-                "Null: a difference of 0. Where both sides share starts and noise the error is on the wide side. For "
-                "`levels` another network is trained, and the error holds nothing of what two trainings differ in "
-                "anyway: trainings with other seeds (`sweeps.seed` of the same experiment) tell that, and without "
-                "them the claim has no verdict."
+                "Null: a difference of 0. For `levels` another network is trained, and the error holds nothing of what "
+                "two trainings differ in anyway: trainings with other seeds (`sweeps.seed` of the same experiment) "
+                "tell that, and without them the claim has no verdict."
             ),
         ),
     },

@@ -15,20 +15,19 @@ from ihdm.runs import Run
 
 def compute(files: Files, settings: NfeSettings) -> Results:
     """Return the measures of every set, and some samples of each."""
-    import numpy as np
-
     from ihdm.calibration import CALIBRATION_NAME, Calibration
     from ihdm.devices import compute_device
     from ihdm.metrics.evaluations import Reference, count_sets, study_row, study_sets
     from ihdm.metrics.extractors import load_extractor
     from ihdm.models.network import load_network
     from ihdm.progress import Progress
+    from ihdm.storage.arrays import save_arrays
     from ihdm.storage.reading import first_images
 
     sampling, device = settings.sampling, compute_device()
     images = first_images(files["train"], sampling.num_train)
     network = load_network(files["model"], sampling.process, images, device, sampling.compute)
-    calibration = Calibration.read(files["model"] / CALIBRATION_NAME, sampling.process)
+    calibration = Calibration.read(files["model"] / CALIBRATION_NAME, sampling.process, images.shape[1])
     transform, _ = load_extractor(files["extractor"], images[:1], inception=files["inception"])
     reference = Reference.read(files["reference"], files["moments"], files["power"])
     rows: list[dict[str, object]] = []
@@ -38,7 +37,7 @@ def compute(files: Files, settings: NfeSettings) -> Results:
         for found in study_sets(network, calibration, images, transform, reference, settings, device, progress.update):
             rows += [study_row(row, found) for row in found.rows]
             shown[f"{found.sampler}:{found.evaluations}"] = found.shown
-    return {"evaluations": rows, "sheets": partial(np.savez, **shown)}
+    return {"evaluations": rows, "sheets": partial(save_arrays, **shown)}
 
 
 def study_settings(run: Run) -> NfeSettings:

@@ -20,7 +20,7 @@ def compute(files: Files, settings: DistanceMinimumSettings) -> Results:
     from ihdm.metrics.tables import merge_tables
     from ihdm.storage.reading import read_table
 
-    columns = ("set", "metric", "delta_ratio", "extractor", "n", "value", "standard_error")
+    columns = ("set", "metric", "delta_ratio", "extractor", "n", "value", "error_parts")
     table = merge_tables({str(path): read_table(path, columns) for path in files.values()})
     return {"minimum": distance_minimum(table, settings.seed)}
 
@@ -67,11 +67,11 @@ MEASURE = Measure(
         "minimum": Table(
             heading="At which noise is sampling best?",
             explanation=(
-                "Where distance and bound are lowest over δ/σ, with 95 % intervals: for distances from the values' "
-                "standard errors at the δ that were sampled, for the bound from resampling test images on a grid of "
-                "step 0.01 or finer. A minimum may lie between values, so the interval reaches to the neighbouring "
-                "ones. At the edge: the lowest value may be the first or last that was tried, and the true minimum "
-                "beyond it."
+                "Where distance and bound are lowest over δ/σ, with 95 % intervals: for distances from the joint error "
+                "of the values at the δ that were sampled, which share starts and noise; for the bound from resampling "
+                "test images on a grid of step 0.01 or finer. A minimum may lie between values, so that the interval "
+                "reaches to the neighboring ones. At the edge: the lowest value may be the first or last that was "
+                "tried, and the true minimum beyond it."
             ),
             columns={
                 "metric": "which curve: a distance, or `bits_per_dim`",
@@ -91,9 +91,8 @@ MEASURE = Measure(
             made_by=("minimum_distance", "minimum_likelihood"),
             rows="At which noise is sampling best? One row for each curve over δ/σ.",
             notes=(
-                "Null: a flat curve. Curves of distances are drawn anew from their standard errors, which is on the "
-                "wide side, as samples at different δ share starts and noise. Curves of the bound come from "
-                "resampling test images."
+                "Null: a flat curve. Curves of distances are drawn from the joint error of their values, as samples at "
+                "different δ share starts and noise. Curves of the bound come from resampling test images."
             ),
         ),
     },

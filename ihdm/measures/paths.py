@@ -18,11 +18,10 @@ class PathSettings(Settings):
 
 def compute(files: Files, settings: PathSettings) -> Results:
     """Return the table, and the paths that a figure shows."""
-    import numpy as np
-
     from ihdm.metrics.paths import path_rows, shown_paths
+    from ihdm.storage.arrays import save_arrays
 
-    return {"paths": path_rows(settings.seed), "arrays": partial(np.savez, **shown_paths(settings.seed))}
+    return {"paths": path_rows(settings.seed), "arrays": partial(save_arrays, **shown_paths(settings.seed))}
 
 
 def summarize(table: pd.DataFrame) -> pd.DataFrame:

@@ -30,6 +30,7 @@ def compute(files: Files, settings: RestorationStudy) -> Results:
     from ihdm.restoration.conditioning import prior_moments
     from ihdm.restoration.solvers import Restorer, from_cpu
     from ihdm.restoration.study import num_methods, study
+    from ihdm.storage.arrays import save_arrays
     from ihdm.storage.reading import first_images, open_images, require_one_shape
     from ihdm.storage.tensors import to_tensor
 
@@ -44,7 +45,7 @@ def compute(files: Files, settings: RestorationStudy) -> Results:
     restorer = Restorer(
         from_cpu(load_network(model, process, seen, device, settings.compute), device),
         build_process(process, seen.shape[1]),
-        Calibration.read(model / CALIBRATION_NAME, process),
+        Calibration.read(model / CALIBRATION_NAME, process, seen.shape[1]),
         *prior_moments(to_tensor(seen[: settings.num_moments])),
         settings.sampler,
         settings.seed,
@@ -60,7 +61,7 @@ def compute(files: Files, settings: RestorationStudy) -> Results:
             rows += [{**named, **row} for row in found.rows]
             for name, part in found.pictures.items():
                 arrays[f"{found.problem}/{found.method}/{name}"] = part.astype(np.float32)
-    return {"restoration": rows, "pictures": partial(np.savez, **arrays)}
+    return {"restoration": rows, "pictures": partial(save_arrays, **arrays)}
 
 
 def restoration_settings(run: Run) -> RestorationStudy:

@@ -27,7 +27,7 @@ def compute(files: Files, settings: DistanceSettings) -> Results:
     stored = {name: open_images(path) for name, path in sets.items()}
     transform, _ = load_extractor(files["extractor"], stored["samples"][:1], inception=files["inception"])
     real = MeanPower.read(files["power"])
-    real.require_same_size({str(files["samples"]): stored["samples"]})
+    real.require_same_size({str(sets[name]): part for name, part in stored.items()})
     compared: dict[str, StoredFeatures] = {}
     for name, part in stored.items():
         with Progress(f"features of {sets[name]}", len(part), unit="images") as progress:

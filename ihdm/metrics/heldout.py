@@ -21,6 +21,7 @@ from ihdm.predictions import prediction_of
 from ihdm.processes import Process, build_process
 from ihdm.processes.settings import require_process
 from ihdm.seeds import generator
+from ihdm.storage.arrays import save_arrays
 from ihdm.storage.images import StoredImages
 from ihdm.storage.reading import read_archive
 
@@ -41,6 +42,10 @@ def dequantize(images: StoredImages) -> Images:
         ]
     )
     return torch.as_tensor((images + noise) / np.float32(256)).permute(0, 3, 1, 2).contiguous()
+
+
+MISSING = ("network", "baseline", "controls")
+"""Arrays in which NaN stands for a draw that was not made."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class HeldOutErrors:
 
     def save(self, path: Path, process: ProcessSettings) -> None:
         """Write the errors as .npz, with the process that they are of."""
-        np.savez(path, **asdict(self), process=process.model_dump_json())
+        save_arrays(path, missing=MISSING, **asdict(self), process=process.model_dump_json())
 
     @classmethod
     def read(cls, path: Path, process: ProcessSettings) -> "HeldOutErrors":
@@ -82,7 +87,7 @@ class HeldOutErrors:
         Raises:
             UserError: if the file holds none, or those of another process.
         """
-        stored = read_archive(path, [*(field.name for field in fields(cls)), "process"])
+        stored = read_archive(path, [*(field.name for field in fields(cls)), "process"], missing=MISSING)
         require_process(str(path), str(stored["process"]), process)
         network, baseline, controls = (stored[name] for name in ("network", "baseline", "controls"))
         if network.ndim != 3 or baseline.shape != network.shape or controls.shape[:3] != network.shape:

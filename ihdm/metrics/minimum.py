@@ -8,6 +8,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from ihdm.errors import UserError
+from ihdm.metrics.estimates import read_parts
 from ihdm.metrics.tables import with_most_images
 from ihdm.seeds import generator
 
@@ -83,8 +84,8 @@ def fine_ratios(ratios: Sequence[float]) -> Float[np.ndarray, "_"]:
 def distance_minimum(table: pd.DataFrame, seed: int) -> list[dict[str, object]]:
     """Return one row for each distance of samples.
 
-    Each curve is drawn from normal distributions with the values' own standard errors. Samples at different δ share
-    starts and noise, so that differences are in truth known better than this says: the intervals are on the wide side.
+    Each curve is drawn from a normal distribution with the values' own standard errors and their correlations: samples
+    at different δ share starts and noise; see :mod:`ihdm.metrics.estimates`.
 
     Args:
         table: distances of one experiment's samples at several δ; those of the most images count.
@@ -95,9 +96,10 @@ def distance_minimum(table: pd.DataFrame, seed: int) -> list[dict[str, object]]:
         part = with_most_images(table[(table["set"] == "samples") & (table["metric"] == metric)])
         if len(part):
             part = part.sort_values("delta_ratio")
-            values, errors = (part[name].to_numpy(dtype=np.float64) for name in ("value", "standard_error"))
-            normal = generator(seed, "curves of distances").standard_normal((NUM_CURVES, len(part)))
-            row = minimum_row(part["delta_ratio"].to_numpy(dtype=np.float64), values, values + errors * normal)
+            values = part["value"].to_numpy(dtype=np.float64)
+            errors = np.array([read_parts(text) for text in part["error_parts"]])
+            normal = generator(seed, "curves of distances").standard_normal((NUM_CURVES, errors.shape[1]))
+            row = minimum_row(part["delta_ratio"].to_numpy(dtype=np.float64), values, values + normal @ errors.T)
             rows.append({"metric": metric, "extractor": part["extractor"].iloc[0], "n": part["n"].iloc[0], **row})
     return rows
 

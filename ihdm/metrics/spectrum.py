@@ -14,6 +14,7 @@ from jaxtyping import Float
 from ihdm.errors import UserError
 from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, mean_estimate
 from ihdm.metrics.spectral_distance import spectral_distance
+from ihdm.storage.arrays import save_arrays
 from ihdm.storage.images import StoredImages
 from ihdm.storage.reading import read_archive
 
@@ -126,7 +127,7 @@ class MeanPower:
 
     def save(self, path: Path) -> None:
         """Write the mean power as .npz."""
-        np.savez(path, bands=self.bands, annuli=self.annuli, size=np.array(self.size))
+        save_arrays(path, bands=self.bands, annuli=self.annuli, size=np.array(self.size))
 
     @classmethod
     def read(cls, path: Path) -> "MeanPower":
@@ -136,7 +137,14 @@ class MeanPower:
             UserError: if the file holds none.
         """
         stored = read_archive(path, ("bands", "annuli", "size"))
-        return cls(stored["bands"], stored["annuli"], tuple(stored["size"].tolist()))
+        bands, annuli, size = stored.values()
+        is_annuli = annuli.ndim == 1 and 0 < len(annuli) <= NUM_ANNULI
+        if bands.shape != (len(BANDS),) or not is_annuli or size.shape != (3,):
+            raise UserError(
+                f"{path}: its arrays are of shapes {bands.shape}, {annuli.shape} and {size.shape}, which are not those "
+                "of mean power; run `metrics mean-power` again"
+            )
+        return cls(bands, annuli, tuple(size.tolist()))
 
 
 def band_rows(sets: Mapping[str, StoredImages], real: MeanPower, num_resamples: int) -> list[dict[str, object]]:

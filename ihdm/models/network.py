@@ -168,8 +168,13 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, header: dict[str, st
     """Write tensors as .safetensors, atomically.
 
     Raises:
-        UserError: if the disk is full.
+        UserError: if the disk is full, or a value is not finite.
     """
+    if wrong := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+        raise UserError(
+            f"{path}: tensor {wrong[0]} has values that are not finite (NaN or infinity), so it is not written; "
+            "train with a lower learning rate or in float32 (mixed_precision 'no')"
+        )
     with atomic_path(path) as temporary:
         try:
             save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, temporary, header)

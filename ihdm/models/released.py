@@ -27,9 +27,6 @@ GROUPS = 32
 """Of every group normalization in their code; no tensor tells it."""
 WRAPPER = "module."
 """What ``DataParallel`` puts before every name."""
-UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, UnicodeError)
-"""What ``torch.load`` raises for a file that is damaged, cut short or something else altogether."""
-
 RESIDUAL = (
     ("in_layers.0", "norm1"),
     ("in_layers.2", "conv1"),
@@ -143,12 +140,14 @@ class Checkpoint:
             raise UserError(f"{path}: is no checkpoint of the released code, for it holds no weights under 'model'")
         ema = content.get("ema")
         averages = ema.get("shadow_params") if isinstance(ema, dict) else None
-        if averages is not None and not all(isinstance(one, Tensor) for one in averages):
+        if averages is not None and not (
+            isinstance(averages, list) and all(isinstance(one, Tensor) for one in averages)
+        ):
             raise UserError(f"{path}: its averaged weights, 'ema', are no tensors; the file is damaged")
         if all(name.startswith(WRAPPER) for name in model):
             model = {name.removeprefix(WRAPPER): tensor for name, tensor in model.items()}
         step = content.get("step")
-        return cls(path, model, averages, int(step) if isinstance(step, int | float) else None)
+        return cls(path, model, averages, step if isinstance(step, int) else None)
 
     def weights(self, kind: Weights) -> dict[str, Tensor]:
         """Return the averaged weights or those of the last step, by name in order.
@@ -175,14 +174,19 @@ def _load(path: Path) -> Any:  # noqa: ANN401 (whatever is in the file)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a pickle that it may not understand; then it raises
             # What is not taken, the state of the optimizer, is not read either, where the file is such as allows that.
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+            is_zip = zipfile.is_zipfile(path)
+            if is_zip and (damaged := zipfile.ZipFile(path).testzip()):
+                raise ValueError(f"{damaged} has another checksum than when it was saved")
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except pickle.UnpicklingError as error:
         if found := re.search(r"GLOBAL (\S+)", str(error)):
             raise UserError(
                 f"{path}: holds {found[1]} beside tensors and plain values, which could run code; nothing was loaded"
             ) from None
         raise _unreadable(path, error) from None
-    except UNREADABLE as error:
+    except MemoryError:
+        raise
+    except Exception as error:
         raise _unreadable(path, error) from None
 
 
@@ -228,9 +232,11 @@ def convert(checkpoint: Checkpoint, preset: NetworkSettings, weights: Weights = 
                 f"{checkpoint.path}: {name} is of shape {_size(tensor.shape)}, but {_size(shape)} in the preset; give "
                 "the preset that it was trained with"
             )
-        if not tensor.is_floating_point() or not tensor.isfinite().all():
+        is_plain = tensor.is_floating_point() and tensor.layout == torch.strided and tensor.device.type == "cpu"
+        values = tensor.float() if is_plain else tensor
+        if not is_plain or not values.isfinite().all():
             raise UserError(f"{checkpoint.path}: {name} holds values that are not finite numbers; get the file anew")
-        for one, piece in zip(ours, tensor.float().chunk(len(ours)), strict=True):
+        for one, piece in zip(ours, values.chunk(len(ours)), strict=True):
             converted[one] = piece.reshape(shapes[one]).clone()
     network.load_state_dict(converted, strict=True, assign=True)
     return network.eval()

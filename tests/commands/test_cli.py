@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,15 @@ def test_every_stage_explains_itself(stage):
     result = CliRunner().invoke(app, [*stage, "--help"])
     assert result.exit_code == 0
     assert "Usage" in result.output
+
+
+def test_an_interruption_while_a_command_starts_has_no_traceback(tmp_path):
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")
+    result = subprocess.run(
+        [sys.executable, "-m", "ihdm", "data", "sources"],
+        capture_output=True, text=True, env=os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}"}, cwd=ROOT,
+    )  # fmt: skip
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "")
 
 
 def test_user_errors_have_no_traceback():

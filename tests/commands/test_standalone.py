@@ -394,8 +394,8 @@ def test_what_cannot_be_done_is_told_in_one_line(model, pictures, tmp_path, ihdm
         (("train", tmp_path / "gone", "-o", tmp_path / "model"), "there is no such folder"),
         (("train", pictures, "-o", tmp_path / "model", "--preset", "huge"), "there are quick, small"),
         (("train", pictures, "-o", tmp_path / "taken"), "something else lies there already"),
-        (("train", pictures, "-o", pictures / "model"), "whose images the model is trained on"),
-        (("train", pictures, "-o", pictures), "whose images the model is trained on"),
+        (("train", pictures, "-o", pictures / "model"), "whose images are read; choose another --output"),
+        (("train", pictures, "-o", pictures), "whose images are read; choose another --output"),
         (("train", pictures, "-o", tmp_path / "model", "--prior", "nothing"), "there are coefficients and mixture"),
         (("train", pictures, "-o", tmp_path / "model", "--preset", "quick", "--image-size", 9), "cannot be halved"),
         (("train", tmp_path / "taken", "-o", tmp_path / "model"), "holds 0 image files"),
@@ -404,6 +404,7 @@ def test_what_cannot_be_done_is_told_in_one_line(model, pictures, tmp_path, ihdm
             ("restore", model, pictures, "-o", sheet, "--problem", '{"kind": "pooling", "factor": 3}'),
             "does not divide 8",
         ),
+        (("restore", model, pictures, "-o", pictures / "00.png", "--problem", '{"kind": "noise"}'), "are read; choose"),
         (("restore", model, pictures, "-o", sheet, "--problem", '{"kind": "fog"}'), "problem"),
         (("restore", model, pictures, "-o", sheet, "--problem", "fog"), "configuration"),
         (

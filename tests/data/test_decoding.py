@@ -107,6 +107,17 @@ def test_opaque_strips_are_the_whole(monkeypatch):
     assert np.array_equal(np.asarray(picture), whole)
 
 
+def test_images_too_large_for_memory_are_halved_or_refused(monkeypatch):
+    """JPEG is decoded at half its size; other formats would take too much memory before they could be made smaller."""
+    image = Image.fromarray(np.arange(64 * 64, dtype=np.uint32).reshape(64, 64).astype(np.uint8)).convert("RGB")
+    monkeypatch.setattr("ihdm.data.decoding.MOST_PIXELS", 2000)
+    picture, _ = decode_picture(saved(image, "JPEG"), dataset("folder", 16, 3, path="x"))
+    assert picture.size == (32, 32)
+    assert np.asarray(picture).mean() == pytest.approx(np.asarray(image).mean(), abs=1)
+    with pytest.raises(BrokenImageError, match=r"^64×64 pixels, more than the .* that fit into memory; make it"):
+        decode_picture(saved(image.quantize(4), "PNG"), dataset("folder", 16, 3, path="x"))
+
+
 def test_only_the_first_frame_is_used():
     frames = [Image.new("RGB", (20, 20), color) for color in ("red", "blue")]
     for kind in ("GIF", "WEBP", "PNG", "TIFF"):

@@ -21,7 +21,7 @@ from ihdm.data.raw import RawData
 from ihdm.data.sources.folder import load_folder
 from ihdm.data.writing import CHUNK_IMAGES, prepare_splits
 from ihdm.errors import UserError
-from ihdm.storage.disk import disk_errors
+from ihdm.storage.disk import disk_errors, owned
 from ihdm.storage.reading import open_images
 
 SPLITS = ("train", "test")
@@ -349,3 +349,15 @@ def test_a_folder_that_may_not_be_written_to(folder, part):
 def test_other_errors_are_not_disguised(tmp_path):
     with pytest.raises(OSError, match="Input/output error"), disk_errors(tmp_path):
         raise OSError(errno.EIO, "Input/output error")
+
+
+def test_two_processes_do_not_prepare_one_data_set(folder, tmp_path, ihdm):
+    with (
+        owned(tmp_path / "state"),
+        pytest.raises(SystemExit, match=rf"^ihdm: {tmp_path / 'state'}: in use by process \d+ on .*; stop it, or wait"),
+    ):
+        ihdm(
+            *("data", "prepare", "--settings", settings_for(folder).model_dump_json()),
+            *("--output", tmp_path / "out", "--state", tmp_path / "state"),
+        )
+    assert not (tmp_path / "out").exists()

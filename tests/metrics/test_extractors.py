@@ -178,7 +178,7 @@ def test_memorisation_has_its_own_numbers_of_images(folder, ihdm, ihdm_fails):
     assert "samples.npy: 101 images are asked for but it holds 100" in message
 
 
-def test_too_few_images(folder, ihdm, ihdm_fails):
+def test_too_few_images(folder, ihdm, ihdm_fails, capsys):
     train, test = folder / "train_dct.npz", folder / "test_dct.npz"
     message = ihdm_fails(*distance(train, folder / "test.npy", folder / "x.csv"))
     assert "samples: 100 images are asked for but there are features of 40" in message
@@ -190,14 +190,31 @@ def test_too_few_images(folder, ihdm, ihdm_fails):
     assert np.isnan(rows.loc[("test", "frechet_distance"), "value"])
     assert rows.loc[("train", "frechet_distance"), "n_reference"] == 200
     assert set(rows["n"]) == {100}
+    assert "warning: no distance of 100 images of test: 100 images are needed, not 40" in capsys.readouterr().err
+
+
+def test_arrays_of_other_shapes_are_refused(tmp_path):
+    """Which a record next to them would find; these have none."""
+    path = tmp_path / "stored.npz"
+    np.savez(path, mean=np.zeros(3), root=np.zeros((3, 2)), mean_kernel=1.0, features_sha256="x")
+    with pytest.raises(UserError, match=r"stored.npz: its mean and root are of shapes \(3,\) and \(3, 2\)"):
+        Moments.read(path, "x")
+    np.savez(path, bands=np.ones(3), annuli=np.ones(9), size=np.array([8, 8, 1]))
+    with pytest.raises(UserError, match=r"stored.npz: its arrays are of shapes \(3,\), \(9,\) and \(3,\)"):
+        MeanPower.read(path)
 
 
 def test_damaged_files_are_named(folder, ihdm_fails):
     command = distance(folder / "train_dct.npz", folder / "train.npy", folder / "x.csv")
-    for name in ("moments_dct", "power", "dct"):  # each is read before those damaged so far
-        (folder / f"{name}.npz").write_bytes(b"PK")
-        message = ihdm_fails(*command)
-        assert f"{name}.npz: no .npz archive can be read from it" in message
+    for name in ("moments_dct", "power", "dct"):
+        path, record = folder / f"{name}.npz", folder / f"{name}.meta.json"
+        whole, described = path.read_bytes(), record.read_bytes()
+        path.write_bytes(b"PK")
+        assert f"{name}.npz: is not the file that {name}.meta.json describes" in ihdm_fails(*command)
+        record.unlink()
+        assert f"{name}.npz: no .npz archive can be read from it" in ihdm_fails(*command)
+        path.write_bytes(whole)
+        record.write_bytes(described)
 
 
 def test_an_extractor_file_of_another_kind_is_refused(tmp_path):

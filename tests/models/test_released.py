@@ -4,6 +4,7 @@ The layout is written down here a second time, from what their code says and not
 their network layer by layer as their constructor makes it, and :class:`TheirNetwork` computes with their names alone.
 """
 
+import contextlib
 import math
 import os
 import pickle
@@ -338,6 +339,44 @@ def test_what_does_not_fit_is_named(released, preset, save, change, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        torch.Tensor.to_sparse,
+        lambda tensor: tensor.to("meta"),
+        lambda tensor: tensor.to(torch.complex64),
+        lambda tensor: torch.full_like(tensor, 1e300, dtype=torch.float64),
+    ],
+    ids=["sparse", "meta", "complex", "too large for float32"],
+)
+def test_tensors_of_other_kinds_are_named(released, preset, tmp_path, change):
+    path = tmp_path / "other.pth"
+    torch.save({"model": released | {"out.2.bias": change(released["out.2.bias"])}, "step": math.nan}, path)
+    with pytest.raises(UserError, match=f"^{path}: out.2.bias holds values that are not finite numbers"):
+        convert(Checkpoint.read(path), preset, "last")
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_changed_bytes_are_read_or_told(released, preset, tmp_path, is_zip):
+    """In the weights of today's format the checksums of the archive find them."""
+    path, random = tmp_path / "checkpoint.pth", np.random.default_rng(0)
+    torch.save({"model": released}, path, _use_new_zipfile_serialization=is_zip)
+    whole = path.read_bytes()
+    for _ in range(30):
+        content = bytearray(whole)
+        for place in random.integers(0, 3000, 4) * random.choice([1, -1]):
+            content[place] ^= int(random.integers(1, 256))
+        path.write_bytes(content)
+        with contextlib.suppress(UserError):
+            convert(Checkpoint.read(path), preset, "last")
+    content = bytearray(whole)
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    if is_zip:
+        with pytest.raises(UserError, match=r"has another checksum than when it was saved\); get the file anew"):
+            Checkpoint.read(path)
+
+
 def test_averaged_weights_that_are_not_there_are_told(released, preset, save, tmp_path):
     path = save(averages=list(released.values())[:-1])
     with pytest.raises(UserError, match="averaged tensors for"):
@@ -345,9 +384,10 @@ def test_averaged_weights_that_are_not_there_are_told(released, preset, save, tm
     torch.save({"model": released, "step": 1}, path)
     with pytest.raises(UserError, match="--weights last"):
         convert(Checkpoint.read(path), preset)
-    torch.save({"model": released, "ema": {"shadow_params": [1, 2]}}, path)
-    with pytest.raises(UserError, match="are no tensors"):
-        Checkpoint.read(path)
+    for other in ([1, 2], 3, torch.zeros(2)):
+        torch.save({"model": released, "ema": {"shadow_params": other}}, path)
+        with pytest.raises(UserError, match="are no tensors"):
+            Checkpoint.read(path)
 
 
 def test_other_numbers_of_groups_are_refused(preset, save):

@@ -69,7 +69,8 @@ KILLED = """
     settings, images, state = sys.argv[1:]
 
     def wait(step, _loss):
-        if step == 4:  # and step 3 is saved
+        if step == 4:
+            time.sleep(2)  # meanwhile step 3 is saved, in a thread
             print("four", flush=True)
             time.sleep(600)
 
@@ -166,6 +167,7 @@ def test_a_state_of_before_a_setting_came_is_its_default(stopped, make_experimen
         header = json.loads(stored.metadata()["training"])
     assert header["identity"]["training"].pop("gradient_clip") == 1.0
     assert header["identity"].pop("num_train") is None
+    del header["sha256"]
     save_file(load_file(path), path, {"training": json.dumps(header)})
     steps = []
     train(make_experiment(), images, stopped, run=run, report=lambda step, _: steps.append(step))
@@ -467,6 +469,19 @@ def test_a_state_with_a_damaged_tensor_is_refused(make_experiment, images, tmp_p
     name = f"{kind}.conv_in.weight"
     save_file(tensors | {name: change(tensors[name]).contiguous()}, path, header)
     with pytest.raises(UserError, match=f"damaged training state \\({name} has another shape or holds"):
+        train(make_experiment(), images, tmp_path)
+
+
+@pytest.mark.parametrize("place", [0.3, 0.9])
+def test_a_state_with_flipped_bits_is_refused(make_experiment, images, tmp_path, place):
+    """Values that are still finite numbers of the right shapes: only a checksum finds them."""
+    train(make_experiment(), images, tmp_path)
+    path = tmp_path / STATE_NAME
+    (tmp_path / PREVIOUS_NAME).unlink(missing_ok=True)
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content)) // 4 * 4] ^= 1  # the last bit of a mantissa
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"damaged training state \(its bytes are not those that were saved\); delete"):
         train(make_experiment(), images, tmp_path)
 
 

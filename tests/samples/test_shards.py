@@ -207,7 +207,7 @@ def test_parts_of_other_sets_are_refused(folder, tmp_path, ihdm, ihdm_fails):
     record.write_text(whole)
     np.save(tmp_path / "1/samples.npy", np.load(tmp_path / "1/samples.npy")[:3])
     message = ihdm_fails("samples", "gather", tmp_path / "0", tmp_path / "1", "--output", tmp_path / "all")
-    assert "1: samples 5…10 are to be there, but there are 3 samples, 6 starts and 6 rows" in message
+    assert "1/samples.npy: is not the file that samples.meta.json describes" in message
     assert not (tmp_path / "all").exists()
 
 
