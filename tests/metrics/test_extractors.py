@@ -260,7 +260,7 @@ def test_fid_needs_inception(tmp_path, monkeypatch, ihdm_fails):
     )
     assert "the download failed 5 times" in missing
     assert missing.endswith("The folder is evaluation.inception_weights")
-    assert f"or put the file at {tmp_path / 'weights/inception-2015-12-05.pt'} by other means" in missing
+    assert f"or copy the file to {tmp_path / 'weights/inception-2015-12-05.pt'} yourself" in missing
     (tmp_path / "weights/inception-2015-12-05.pt").write_bytes(b"other weights")
     assert "its SHA-256 is" in ihdm_fails(*arguments)
     assert not (tmp_path / "x.npz").exists()
