@@ -146,7 +146,7 @@ def test_a_level_that_was_not_measured_is_refused():
 
 
 def test_few_images_say_too_little():
-    with pytest.raises(UserError, match="9 training images say too little"):
+    with pytest.raises(UserError, match="9 training images are too few"):
         calibrate("heat", images=IMAGES[:9])
     assert np.isfinite(calibrate("heat", images=IMAGES[:10]).residual).all()
 

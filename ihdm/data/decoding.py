@@ -1,4 +1,4 @@
-"""Image files decoded to 8-bit gray or RGB images; whatever Pillow raises becomes one error."""
+"""Decoding of image files to 8-bit gray or RGB images; all errors of Pillow become one error."""
 
 import warnings
 from io import BytesIO
@@ -13,7 +13,7 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # tw
 MOST_PIXELS = 90_000_000
 """Pixels of the largest image that is decoded, which bounds the memory that one takes: about 1 GB."""
 STRIP_PIXELS = 1 << 20
-"""Pixels that are made opaque at a time, which bounds the memory that large images take."""
+"""Pixels made opaque at a time, to bound memory."""
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -23,7 +23,7 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What turns an image upright, by its EXIF orientation."""
+"""The transposition that turns an image upright, by EXIF orientation."""
 
 
 class BrokenImageError(Exception):
@@ -31,7 +31,7 @@ class BrokenImageError(Exception):
 
 
 def decode_picture(encoded: bytes, settings: DatasetSettings) -> tuple[Image.Image, bool]:
-    """Return an image in its own size with the channels asked for, and whether parts of it were transparent.
+    """Return an image in its original size with the configured channels, and whether it had transparent parts.
 
     Color becomes gray by its luma, gray becomes three equal channels, transparency becomes white, 16 bits become 8, and
     the EXIF orientation is applied. Of animations and of files with several pages, the first image is used. A JPEG of

@@ -44,7 +44,7 @@ TABLES = {
     "spectrum": ("dataset", "set", "metric", "reference", "value", "band"),
     "likelihood": ("joint", "variance", "bits_per_dim"),
 }
-"""The merged tables that it is made of, and the columns that each must have beside those of all."""
+"""Its merged tables, each with the required columns besides the common ones."""
 
 
 class SweptExperiment(Settings):
@@ -165,18 +165,18 @@ MEASURE = Measure(
             heading="",
             explanation="",
             columns={
-                "base, swept": "the experiment that a variant is of, and the parameter that differs",
+                "base, swept": "base experiment of a variant, and the swept parameter",
                 "sigma, num_levels, blur_sigma_max, num_train, seed, levels, prior_noise, rounding, sampler": (
-                    "the parameters of the experiment"
+                    "parameters of the experiment"
                 ),
-                "is_departure": "whether it does as the released code does",
+                "is_departure": "whether it follows the released code instead of the description",
             },
-            rows=(
-                "Everything above that is measured of samples and bound, in one form, as CSV and Parquet: the table "
-                "to analyze. Rows are those of [distance](#distance), [memorisation](#memorisation), "
-                "[spectrum](#spectrum) and [likelihood](#likelihood)."
-            ),
             is_reported=False,
+            notes=(
+                "All measures of samples and bounds in one tidy table, as CSV and Parquet. Rows are those of "
+                "[distance](#distance), [memorisation](#memorisation), [spectrum](#spectrum) and "
+                "[likelihood](#likelihood)."
+            ),
         ),
     },
 )

@@ -171,22 +171,22 @@ def jackknife_by_picture(
     pictures: Int[np.ndarray, "image"],
     bounds: Bounds = UNBOUNDED,
 ) -> Estimate:
-    """Estimate a statistic of images that were cut from a few pictures, leaving out one picture at a time.
+    """Estimate a statistic of images cut from few photographs, by a jackknife over photographs.
 
-    Squares of one picture are alike, so the pictures count, not the squares: SE² = (G − 1)/G Σ (θ_g − θ̄)² over G
-    pictures, with Student's interval of G − 1 degrees of freedom.
+    Squares of one photograph are correlated, so whole photographs are omitted: SE² = (G − 1)/G Σ (θ_g − θ̄)² over
+    G photographs, with Student's interval of G − 1 degrees of freedom.
 
     Args:
         statistic: from the numbers of the images that count, all different, to the value.
-        pictures: the picture that each image was cut from.
+        pictures: number of the photograph of each image.
         bounds: limits of the statistic.
 
     Raises:
-        UserError: if there are fewer than two pictures.
+        UserError: if there are fewer than two photographs.
     """
     numbers = np.unique(pictures)
     if len(numbers) < 2:
-        raise UserError(f"{len(pictures)} images of one picture have no standard error; at least 2 pictures are needed")
+        raise UserError(f"{len(pictures)} images of one photograph have no standard error; use at least 2 photographs")
     values = [statistic(np.flatnonzero(pictures != number)) for number in numbers]
     error = np.sqrt((len(numbers) - 1) * np.var(values))
     return Estimate(statistic(np.arange(len(pictures))), float(error), bounds, len(numbers) - 1.0)

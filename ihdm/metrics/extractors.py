@@ -33,7 +33,7 @@ class Inception:
     """The Inception network of the FID, with clean-fid's resizing in its mode `clean`; 2048 features.
 
     Args:
-        folder: where `inception-2015-12-05.pt` lies; it is downloaded if it is not there.
+        folder: of `inception-2015-12-05.pt`, which is downloaded if missing.
         device: where to compute.
 
     Raises:

@@ -39,7 +39,7 @@ class FeatureExtractor(Protocol):
 
 
 def weights_sha256(*arrays: np.ndarray) -> str:
-    """Return the SHA-256 of weights that lie in arrays; without any, that of nothing."""
+    """Return the SHA-256 of weights in arrays; without arrays, that of no bytes."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())

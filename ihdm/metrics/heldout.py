@@ -33,7 +33,7 @@ def dequantize(images: StoredImages) -> Images:
     """Return (255 u + U[0, 1)) / 256: images with continuous values, whose density can be compared with bits.
 
     Args:
-        images: stored images, of which each gets the noise of its own position, in every experiment the same.
+        images: stored images; the noise of an image depends only on its position.
     """
     noise = np.stack(
         [
@@ -107,7 +107,7 @@ def held_out_errors(
     device: torch.device | str = "cpu",
     report: Callable[[int], None] = lambda _done: None,
 ) -> HeldOutErrors:
-    """Evaluate every level on every image, each pair with noise of its own, the same for network and baseline.
+    """Evaluate every level on every image; each pair has separate noise, the same for network and baseline.
 
     Args:
         network: f(u, levels), on ``device``.
@@ -203,12 +203,12 @@ def _require_finite(found: Float[np.ndarray, "image columns"], level: int) -> No
         shown = ", ".join(map(str, broken[:5])) + (f" and {len(broken) - 5} more" if len(broken) > 5 else "")
         raise UserError(
             f"the network's squared error at level {level} is not finite for image {shown}, counted from 0; its "
-            "weights may be broken: train it anew, with a smaller learning rate or without mixed precision"
+            "weights may be broken: retrain with a smaller learning rate or without mixed precision"
         )
 
 
 def _band_masks(size: int) -> Float[np.ndarray, "bands coefficients"]:
-    """Return which DCT coefficients lie in which band of frequency, the constant one in the lowest."""
+    """Return the band of frequency of each DCT coefficient; the constant is in the lowest."""
     frequencies = radial_frequencies(size, size).ravel()
     return np.stack([(low <= frequencies) & (frequencies < high) for low, high in BANDS.values()]).astype(np.float64)
 

@@ -68,7 +68,7 @@ def joint_rows(
     rows = []
     for kind, prior_nats in zip(kinds, prior, strict=True):
         joint, variance, ratio = kind
-        # A density of images in [0, 1], whatever range the process brings them to.
+        # A density of images in [0, 1], for any range of the process.
         reconstruction = last[kind] - bit * process.bits_of_range
         parts = {
             "nats": prior_nats + inner[kind] + reconstruction,
@@ -94,7 +94,7 @@ def joint_rows(
 
 
 def _kinds(settings: JointSettings) -> Iterator[tuple[Joint, Variance, float]]:
-    """Yield joint, variance and δ/σ of each bound; that of the paper is measured apart, from its own errors."""
+    """Yield joint, variance and δ/σ of each bound; the paper's bound is measured separately."""
     for joint in JOINTS:
         for variance in VARIANCES:
             if variance != "one":

@@ -19,7 +19,7 @@ from ihdm.storage.tensors import to_tensor
 CHUNK_VALUES = 2**24
 """Most numbers of training images at a time, where they are read from disk."""
 TARGET_BITS = 0.01
-"""The error from noise, in bits per dimension, that the cost of the likelihood is told for."""
+"""Target error due to noise, in bits per dimension, for the cost of the likelihood."""
 
 
 def bound_images(

@@ -1,4 +1,4 @@
-"""What distances need of a reference, whatever is compared with it: found once for each reference, and stored."""
+"""Moments of the reference for all distances: computed once for each reference, and stored."""
 
 from dataclasses import dataclass
 from pathlib import Path

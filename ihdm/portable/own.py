@@ -121,7 +121,7 @@ def broken_told() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        told, advice, other = str(error).partition("; mend or remove them")
+        told, advice, other = str(error).partition("; fix or remove them")
         if not advice or "skip_broken" not in other:
             raise
         raise UserError(f"{told}{advice}, or leave them out: --skip-broken") from None

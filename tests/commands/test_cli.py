@@ -48,7 +48,7 @@ def test_checking_a_configuration_tells_of_a_path_that_is_not_there(ihdm_fails, 
     mine = "datasets:\n  mine: {source: folder, path: pictures, image_size: 8, image_channels: 3}\n"
     (tmp_path / "config.yaml").write_text(text.replace("datasets:\n", mine) + f"data: {{root: {tmp_path}}}\n")
     message = ihdm_fails("config", "check", tmp_path / "config.yaml")
-    assert f"datasets.mine: {tmp_path}/pictures: there is no such folder; let 'path' be the one where" in message
+    assert f"datasets.mine: {tmp_path}/pictures: folder not found; set 'path' to the folder" in message
 
 
 def test_user_errors_name_what_is_wrong(ihdm_fails, tmp_path):

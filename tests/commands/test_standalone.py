@@ -222,7 +222,7 @@ def test_broken_pictures_are_left_out_by_an_option(model, pictures, tmp_path, ih
     (mine / "broken.png").write_text("nothing")
     compared = ("evaluate", model, "--data", mine, "-n", 6, "--extractor", "dct", "--evaluations", 4)
     for command in (compared, ("train", mine, "-o", tmp_path / "model", *OPTIONS)):
-        assert "broken.png (not an image of any known kind); mend or remove them, or leave them out: --skip-broken" in (
+        assert "broken.png (not an image of any known kind); fix or remove them, or leave them out: --skip-broken" in (
             ihdm_fails(*command)
         )
     ihdm(*compared, "--skip-broken", "-o", tmp_path / "table.csv")
@@ -398,7 +398,7 @@ def test_what_cannot_be_done_is_told_in_one_line(model, pictures, tmp_path, ihdm
         (("train", pictures, "-o", pictures), "whose images are read; choose another --output"),
         (("train", pictures, "-o", tmp_path / "model", "--prior", "nothing"), "there are coefficients and mixture"),
         (("train", pictures, "-o", tmp_path / "model", "--preset", "quick", "--image-size", 9), "cannot be halved"),
-        (("train", tmp_path / "taken", "-o", tmp_path / "model"), "holds 0 image files"),
+        (("train", tmp_path / "taken", "-o", tmp_path / "model"), "has 0 image files"),
         (("restore", model, tmp_path / "gone", "-o", sheet, "--problem", '{"kind": "noise"}'), "there are no pictures"),
         (
             ("restore", model, pictures, "-o", sheet, "--problem", '{"kind": "pooling", "factor": 3}'),

@@ -153,13 +153,13 @@ def test_every_file_is_used_or_counted(make, tmp_path, capsys, monkeypatch):
     assert sorted(name for name in found.names if "/" not in name) == ["a.jfif", "b.JPE"]
     assert sum(name.startswith("linked/") for name in found.names) == 2
     assert found.unused == {
-        ".heic": 2, ".txt": 1, "without an ending": 1, "no regular file": 2, "unreadable folder": 1
+        ".heic": 2, ".txt": 1, "without extension": 1, "not a regular file": 2, "unreadable folder": 1
     }  # fmt: skip
     load(dataset("folder", 20, path=str(folder)), tmp_path)
-    assert f"{folder}: 7 image files are used; not used: 2 .heic, 2 no regular file" in capsys.readouterr().out
+    assert f"{folder}: 7 image files are used; not used: 2 .heic, 2 not a regular file" in capsys.readouterr().out
     make.folder(tmp_path / "few", 1)
     (tmp_path / "few/x.heic").write_text("")
-    with pytest.raises(UserError, match=r"holds 1 image files \(not used: 1 \.heic\)"):
+    with pytest.raises(UserError, match=r"has 1 image files \(not used: 1 \.heic\)"):
         load(dataset("folder", 20, path="few"), tmp_path)
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.copies import find_copies
 from ihdm.data.raw import RawData
 from ihdm.data.sources import load_splits
 from ihdm.data.sources.photos import NUM_SQUARES, embedded_photos, load_photos
+from ihdm.data.writing import find_copies
 from ihdm.errors import UserError
 
 

@@ -294,7 +294,7 @@ def test_the_command_writes_a_network_that_others_load(golden, released, save, c
     np.save(train, np.random.default_rng(0).integers(0, 256, (4, *images.shape[1:]), dtype=np.uint8))
     sheet = tmp_path / "sheet.png"
     words = ["samples", "draw", "--model", folder, "--count", 1, "--output", sheet]
-    assert "name them with --train" in ihdm_fails(*words)
+    assert "give them with --train" in ihdm_fails(*words)
     ihdm(*words, "--train", train)
     assert sheet.exists()
 
@@ -318,8 +318,8 @@ def without(tensors: dict[str, Tensor], name: str) -> "OrderedDict[str, Tensor]"
         (lambda one: without(one, "out.0.bias"), "out.0.bias missing; give the preset"),
         (lambda one: without(one, "out.0.bias") | {"out.0.biass": one["out.0.bias"]}, "missing; out.0.biass unknown"),
         (lambda one: one | {"label_emb.weight": torch.zeros(2)}, "label_emb.weight unknown"),
-        (lambda one: one | {"out.2.bias": torch.zeros(1)}, "out.2.bias is of shape 1, but 3 in the preset"),
-        (lambda one: one | {"middle_block.1.qkv.weight": torch.zeros(3, 1, 1)}, "qkv.weight is of shape 3×1×1, but"),
+        (lambda one: one | {"out.2.bias": torch.zeros(1)}, "out.2.bias has shape 1, but 3 in the preset"),
+        (lambda one: one | {"middle_block.1.qkv.weight": torch.zeros(3, 1, 1)}, "qkv.weight has shape 3×1×1, but"),
         (lambda one: one | {"out.2.bias": torch.full((3,), math.nan)}, "out.2.bias holds values that are not finite"),
         (lambda one: one | {"out.2.bias": torch.zeros(3, dtype=torch.int64)}, "out.2.bias holds values"),
         (
@@ -386,7 +386,7 @@ def test_averaged_weights_that_are_not_there_are_told(released, preset, save, tm
         convert(Checkpoint.read(path), preset)
     for other in ([1, 2], 3, torch.zeros(2)):
         torch.save({"model": released, "ema": {"shadow_params": other}}, path)
-        with pytest.raises(UserError, match="are no tensors"):
+        with pytest.raises(UserError, match="are not tensors"):
             Checkpoint.read(path)
 
 
@@ -408,9 +408,9 @@ class Payload:
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        ("archive", "holds posix.system beside tensors and plain values, which could run code; nothing was loaded"),
-        ("pickle 2", "holds posix.system beside tensors and plain values, which could run code; nothing was loaded"),
-        ("pickle 4", "no checkpoint can be read from it"),
+        ("archive", "contains posix.system besides tensors and plain values, which could run code; not loaded"),
+        ("pickle 2", "contains posix.system besides tensors and plain values, which could run code; not loaded"),
+        ("pickle 4", "cannot read a checkpoint"),
     ],
 )
 def test_code_in_a_checkpoint_is_refused_and_not_run(tmp_path, config, ihdm_fails, kind, reason):
@@ -432,7 +432,7 @@ def test_a_file_that_is_cut_short_is_told(save, size):
     path = save()
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(
-        UserError, match=r"checkpoint_26.pth: no checkpoint can be read from it .*get the file anew"
+        UserError, match=r"checkpoint_26.pth: cannot read a checkpoint .*download the file again"
     ) as caught:
         Checkpoint.read(path)
     assert "\n" not in str(caught.value)
@@ -443,10 +443,10 @@ def test_a_file_that_is_cut_short_is_told(save, size):
 )
 def test_something_else_is_told(tmp_path, content):
     torch.save(content, tmp_path / "other.pth")
-    with pytest.raises(UserError, match="is no checkpoint of the released code"):
+    with pytest.raises(UserError, match="not a checkpoint of the released code"):
         Checkpoint.read(tmp_path / "other.pth")
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(UserError, match=r"none.pth: no checkpoint can be read from it \(No such file"):
+    with pytest.raises(UserError, match=r"none.pth: cannot read a checkpoint \(No such file"):
         Checkpoint.read(tmp_path / "none.pth")

@@ -488,10 +488,10 @@ def test_a_state_with_flipped_bits_is_refused(make_experiment, images, tmp_path,
 @pytest.mark.parametrize("damage", ["missing", "another"])
 def test_weights_of_another_network_are_refused(trained_model, make_experiment, images, run, tmp_path, damage):
     experiment, folder = make_experiment(), tmp_path / "nowhere"
-    message = f"{folder}: no network can be loaded from it"
+    message = f"{folder}: cannot load a network"
     if damage == "another":
         folder = trained_model
-        message = f"{folder}: its weights do not fit, for block_out_channels is \\[8, 16\\] in that network and"
+        message = f"{folder}: weights do not fit: block_out_channels is \\[8, 16\\] in this network and"
         network = experiment.network.model_copy(update={"channel_multipliers": (1, 1)})
         experiment = experiment.model_copy(update={"network": network})
     with pytest.raises(UserError, match=message):
