@@ -30,8 +30,8 @@ def _model(text: str) -> Path:
 ModelArgument = Annotated[
     Path,
     typer.Argument(
-        help="Name of a pretrained model (`ihdm models list`), or folder of an exported pipeline or a trained network. Write "
-        "./NAME for a local folder with the name of a pretrained model.",
+        help="Name of a pretrained model (`ihdm models list`), or folder of an exported pipeline or a trained network. "
+        "Write ./NAME for a local folder with the name of a pretrained model.",
         parser=_model,
         metavar="{name or path}",
     ),
