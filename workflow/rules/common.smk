@@ -13,6 +13,7 @@ from snakemake.settings.types import ExecMode
 
 from ihdm.claims.ledger import available_tables
 from ihdm.config.reading import parse_config, read_config
+from ihdm.config.titles import titles
 from ihdm.data.sources import check_sources, resolve_datasets
 from ihdm.errors import UserError
 from ihdm.figures import figure_inputs, is_animated
@@ -70,6 +71,7 @@ RESULTS = settings.results
 CAPTIONS = str(Path(workflow.current_basedir) / "../report")
 DATASETS = resolve_datasets(settings)
 VARIANTS = settings.variants
+TITLES = titles(settings)
 
 # In how many parts each set of samples is drawn, by experiment and spelling of its δ/σ.
 PARTS = {
