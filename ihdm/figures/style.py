@@ -62,9 +62,10 @@ _titles: dict[str, str] = {}
 def set_style(titles: Mapping[str, str] | None = None) -> None:
     """Set the theme of all figures, and the display titles of experiments by name."""
     import matplotlib.pyplot as plt
+    from cycler import cycler
 
     plt.switch_backend("agg")
-    plt.rcParams.update(THEME | {"axes.prop_cycle": plt.cycler(color=DEEP)})
+    plt.rcParams.update(THEME | {"axes.prop_cycle": cycler(color=DEEP)})
     _titles.clear()
     _titles.update(titles or {})
 

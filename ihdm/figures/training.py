@@ -33,9 +33,9 @@ def draw(inputs: Inputs) -> Figure:
 
         steps = validation["step"].unique()
         earlier = steps[:-1][:: math.ceil(len(steps) / MAX_CURVES)]
-        for step, color in zip(earlier, palette("Blues", len(earlier) + 1), strict=False):
+        for step, shade in zip(earlier, palette("Blues", len(earlier) + 1), strict=False):
             rows = validation[validation["step"] == step]
-            below.plot(rows["level"], rows["loss"], color=color, lw=0.7, label="during training, earlier is paler")
+            below.plot(rows["level"], rows["loss"], color=shade, lw=0.7, label="during training, earlier is paler")
         levels = read_table(inputs["levels"][name][""])
         for quantity, color, label in (("baseline", "0.5", "prediction of zero"), ("loss", "C0", "trained")):
             value, half = levels[quantity], 1.96 * levels[f"{quantity}_standard_error"]
