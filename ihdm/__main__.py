@@ -6,24 +6,27 @@ import os
 import sys
 from typing import Annotated
 
-import typer
+try:
+    import typer
 
-from ihdm.commands import (
-    claims,
-    config,
-    data,
-    figures,
-    metrics,
-    models,
-    report,
-    results,
-    samples,
-    standalone,
-    standalone_convert,
-)
-from ihdm.devices import claim_gpus
-from ihdm.errors import InterruptedTrainingError, UserError
-from ihdm.storage.files import NO_SPACE
+    from ihdm.commands import (
+        claims,
+        config,
+        data,
+        figures,
+        metrics,
+        models,
+        report,
+        results,
+        samples,
+        standalone,
+        standalone_convert,
+    )
+    from ihdm.devices import claim_gpus
+    from ihdm.errors import InterruptedTrainingError, UserError
+    from ihdm.storage.files import NO_SPACE
+except KeyboardInterrupt:  # the first second of a command; later ones are handled by typer
+    sys.exit(130)
 
 app = typer.Typer(
     help="Inverse heat dissipation, stage by stage: data → models → samples → metrics → figures → report. "

@@ -2,8 +2,8 @@
 
 A bound needs a joint q(u_1, …, u_K | u₀), while training fixes only the marginals. The paper takes the levels as
 independent given u₀, so every transition pays for new noise: on Gaussian data ½ ln 2 nats per level and mode with
-signal, for any network. The Markov joint, c = (a_k/a_j) s_j²/s_k² as in DDPM, avoids this cost. The two joints have different
-transitions and so are bounds for different models of images:
+signal, for any network. The Markov joint, c = (a_k/a_j) s_j²/s_k² as in DDPM, avoids this cost. The two joints have
+different transitions and so are bounds for different models of images:
 
     p(u_j | u_k) = N(a_j x̂ + c (u_k − a_k x̂), s²),        KL = ½ Σ [ln(s²/v) + v/s² − 1 + (a_j − c a_k)² (u₀ − x̂)²/s²]
 

@@ -1,5 +1,7 @@
 """Heat against diffusion of equal data, network and training."""
 
+from collections.abc import Callable
+
 from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import Above, Below, Measured, mean
 from ihdm.claims.evidence import Evidence, NotRunError, Subject, baselines, quality
@@ -21,16 +23,26 @@ def _steps(evidence: Evidence, subject: Subject) -> list[Measured]:
     def largest_step(name: str) -> Measured:
         return evidence.one("interpolation", experiment=name, space="pixels", quantity="largest_step")
 
-    heat, baseline = (evidence.over_trainings(name, largest_step) for name in subject)
-    return [heat.over(baseline)]
+    return [_ratio(evidence, subject, largest_step)]
+
+
+def _ratio(evidence: Evidence, subject: Subject, measure: Callable[[str], Measured]) -> Measured:
+    """Return heat's value over diffusion's.
+
+    Raises:
+        NotRunError: if one of them is zero, so that the ratio has no error.
+    """
+    heat, baseline = (evidence.over_trainings(name, measure) for name in subject)
+    if min(heat.value, baseline.value) <= 0:
+        raise NotRunError
+    return heat.over(baseline)
 
 
 def _radius(evidence: Evidence, subject: Subject) -> list[Measured]:
     def radius(name: str) -> Measured:
         return mean(evidence.each("input_gradients", experiment=name, output="residual", quantity="effective_radius"))
 
-    heat, baseline = (evidence.over_trainings(name, radius) for name in subject)
-    return [heat.over(baseline)]
+    return [_ratio(evidence, subject, radius)]
 
 
 def _distances(evidence: Evidence, subject: Subject) -> list[Measured]:
@@ -81,7 +93,7 @@ CLAIMS = (
         subjects=_networks,
         measure=_radius,
         decision=Below(1.0),
-        reason="More local is a smaller distance. Errors of the stages, which share images, are averaged.",
+        reason="More local is a smaller distance. Stages share images and are averaged image by image.",
     ),
     Claim(
         id="more_data_efficient",

@@ -32,7 +32,8 @@ def _bases(setting: str) -> Callable[[Config], list[Subject]]:
 def _difference(setting: str) -> Callable[[Evidence, Subject], Sequence[Measured]]:
     def measure(evidence: Evidence, subject: Subject) -> list[Measured]:
         row = deciding(evidence.rows("departures", experiment=subject[0], setting=setting))
-        described, error = float(row["value_described"]), float(row["standard_error"])
+        # The kernel distance may come out below zero, and is then too small for a relative difference to say much.
+        described, error = abs(float(row["value_described"])), float(row["standard_error"])
         if setting not in TRAINED:
             return [Measured.of(float(row["difference"]) / described, error / described)]
         spread = _spread(evidence, subject[0])

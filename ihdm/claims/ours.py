@@ -2,7 +2,7 @@
 
 from ihdm.claims.claim import REPOSITORY, Claim
 from ihdm.claims.decisions import Below, Measured
-from ihdm.claims.evidence import Evidence, NotRunError, Subject, heat_experiments, quality, whitened_pairs
+from ihdm.claims.evidence import Evidence, NotRunError, Subject, heat_experiments, measured, quality, whitened_pairs
 from ihdm.config.scale import Config
 
 SECOND = "second"
@@ -21,7 +21,7 @@ def _bits(evidence: Evidence, experiment: str, joint: str, variance: str) -> Mea
     rows = rows[rows["bits_per_dim"].notna()].sort_values("bits_per_dim")
     if rows.empty:
         raise NotRunError
-    return Measured.of(*map(float, rows[["bits_per_dim", "standard_error"]].iloc[0]))
+    return measured(rows.iloc[0].rename({"bits_per_dim": "value"}))
 
 
 def _bounds(evidence: Evidence, subject: Subject) -> list[Measured]:
@@ -88,7 +88,7 @@ CLAIMS = (
         measure=_bounds,
         decision=Below(0.0),
         reason="The two joints are different models of images, each with its own bound. Both are measured on the same "
-        "images but treated as independent, so the interval is too wide.",
+        "test images.",
         is_ours=True,
         rule_set="after results",
     ),

@@ -29,6 +29,7 @@ def prepare(
     """Find or download a data set and write its splits, going on from an earlier state if there is one."""
     from ihdm.data.sources import find_source, load_splits, obtain_raw
     from ihdm.data.writing import prepare_splits
+    from ihdm.storage.disk import owned
     from ihdm.storage.provenance import record
 
     dataset = read_settings(DatasetSettings, settings)
@@ -37,11 +38,14 @@ def prepare(
     source = find_source(dataset)
     raw = obtain_raw(dataset, root)
     splits = load_splits(dataset, raw)
-    with record(
-        [output / f"{split}.npy" for split in splits],
-        command="data prepare",
-        meta=output / "data.meta.json",
-        settings=dataset,
+    with (
+        owned(state),
+        record(
+            [output / f"{split}.npy" for split in splits],
+            command="data prepare",
+            meta=output / "data.meta.json",
+            settings=dataset,
+        ),
     ):
         paths = prepare_splits(
             splits,

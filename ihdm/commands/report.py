@@ -91,7 +91,7 @@ def tables(
     The settings are those of a whole scale, as JSON or the path of a JSON file.
     """
     from ihdm.config.scale import Config
-    from ihdm.report.tables import ENDINGS, PAPER_TABLES, available, write_table
+    from ihdm.report.tables import ENDINGS, PAPER_TABLES, available, printed
     from ihdm.storage.reading import missing_columns_told, read_table
 
     scale = read_settings(Config, settings)
@@ -103,5 +103,8 @@ def tables(
         missing_columns_told(paths),
     ):
         read = {path.stem: read_table(path) for path in paths}
-        for name in names:
-            write_table(PAPER_TABLES[name].build(scale, read), PAPER_TABLES[name].caption, output / name)
+        # Nothing is written until all of them could be made.
+        texts = [printed(PAPER_TABLES[name].build(scale, read), PAPER_TABLES[name].caption, name) for name in names]
+        for path, text in zip(files, [text for table in texts for text in table.values()], strict=True):
+            with atomic_path(path) as temporary:
+                temporary.write_text(text, encoding="utf-8")

@@ -15,6 +15,7 @@ from ihdm.commands.sampling import (
     sampled_from,
 )
 from ihdm.config.reading import parse_settings
+from ihdm.storage.arrays import save_array, save_arrays
 from ihdm.storage.files import atomic_path
 from ihdm.storage.provenance import record
 
@@ -67,7 +68,7 @@ def sequence(
                 sampling.model_copy(update={"micro_batch": even_size(rows, sampling.micro_batch)}),
                 starts=numbers,
                 noises=numbers,
-                calibration=needed_calibration(sampling, model),
+                calibration=needed_calibration(sampling, model, images),
                 keep_levels=kept,
                 device=device,
             )
@@ -85,7 +86,7 @@ def sequence(
             for level in kept
         ]
         with atomic_path(output) as temporary:
-            np.savez(
+            save_arrays(
                 temporary,
                 levels=np.array(kept),
                 forward=np.stack(forward_stages(sampling.process, to_tensor(originals), kept, sampling.seed), axis=1),
@@ -133,7 +134,7 @@ def grid(
                 sampling.model_copy(update={"micro_batch": size}),
                 starts=[start for start, _ in pairs],
                 noises=[noise for _, noise in pairs],
-                calibration=needed_calibration(sampling, model),
+                calibration=needed_calibration(sampling, model, images),
                 device=device,
             ):
                 batch.require_finite(pairs)
@@ -141,7 +142,7 @@ def grid(
                 progress.update(batch.first + len(batch.images))
         crossed = np.concatenate(parts)
         with atomic_path(output) as temporary:
-            np.save(temporary, crossed.reshape(starts, noises, *crossed.shape[1:]), allow_pickle=False)
+            save_array(temporary, crossed.reshape(starts, noises, *crossed.shape[1:]))
 
 
 @app.command()
@@ -184,7 +185,7 @@ def diagnose(
         meta=output / "probes.meta.json",
     ):
         network = load_network(model, sampling.process, images, device, sampling.compute)
-        chain = Chain.of(network, images, sampling, needed_calibration(sampling, model), device)
+        chain = Chain.of(network, images, sampling, needed_calibration(sampling, model, images), device)
         done = 0
         total = counts.num_pairs * counts.num_positions + (counts.num_trees << counts.num_splits)
         total += counts.num_trajectories + counts.num_gradients
@@ -216,7 +217,7 @@ def diagnose(
             },
         }  # fmt: skip
         with atomic_path(output / names[0]) as temporary:
-            np.save(temporary, between, allow_pickle=False)
+            save_array(temporary, between)
         for name, content in arrays.items():
             with atomic_path(output / name) as temporary:
-                np.savez(temporary, **content)
+                save_arrays(temporary, **content)

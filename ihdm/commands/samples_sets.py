@@ -81,7 +81,7 @@ def draw(
     if not numbers:
         raise UserError(f"--num-shards {num_shards}: {num_samples} images leave shard {shard} none; take fewer shards")
     context.with_resource(owned(state))
-    calibration = needed_calibration(sampling, model)
+    calibration = needed_calibration(sampling, model, images)
     inputs = sampled_from(sampling, model, train)
     is_sheet, names = output.suffix == ".png", ("samples.npy", "starts.npy", "samples.csv")
     grid = [output / "grid.png"] if num_shards == 1 and not is_sheet else []

@@ -13,6 +13,7 @@ from ihdm.config.stages import SamplingSettings
 
 if TYPE_CHECKING:
     from ihdm.calibration import Calibration
+    from ihdm.storage.images import StoredImages
 
 ModelOption = Annotated[Path, typer.Option(help="Folder of the trained network.")]
 SettingsOption = Annotated[
@@ -41,13 +42,13 @@ def read_sampling(settings: str, model: Path, train: Path | None) -> tuple[Sampl
     return parse_settings(SamplingSettings, text), train or read_origin(model).training_images()
 
 
-def needed_calibration(settings: SamplingSettings, model: Path) -> "Calibration | None":
+def needed_calibration(settings: SamplingSettings, model: Path, images: "StoredImages") -> "Calibration | None":
     """Return what was measured of a network, which lies beside it, for a sampler that needs it."""
     from ihdm.calibration import CALIBRATION_NAME, Calibration
 
     if not settings.is_calibrated:
         return None
-    return Calibration.read(model / CALIBRATION_NAME, settings.process)
+    return Calibration.read(model / CALIBRATION_NAME, settings.process, images.shape[1])
 
 
 def sampled_from(settings: SamplingSettings, model: Path, train: Path) -> list[Path]:

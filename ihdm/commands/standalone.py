@@ -291,10 +291,12 @@ def restore(
     A sheet has a row for each: the picture if it was whole, what was measured, a sample, the mean of all samples and
     how much they differ. A folder gets the means, and a sample of each.
     """
+    from ihdm.portable.own import require_outside
     from ihdm.portable.pictures import SHEETS, require_output
     from ihdm.portable.restoring import read_pictures, read_problem, restore_pictures, write_restored
     from ihdm.progress import Progress
 
+    require_outside(output, pictures)
     require_output(output, SHEETS)
     pipeline, chosen = _open(model), _precision(precision)
     how = read_problem(problem, pipeline.image_shape[1])

@@ -20,8 +20,15 @@ def write_rows(rows: Iterable[Mapping[str, Any]], labels: Mapping[str, str], out
 
 
 def write_table(table: "pd.DataFrame", output: Path) -> None:
-    """Write a table as CSV."""
+    """Write a table as CSV; NaN stands for a missing value.
+
+    Raises:
+        UserError: if a value is infinite.
+    """
+    from ihdm.storage.arrays import require_finite_values
     from ihdm.storage.files import atomic_path
 
+    for name, column in table.select_dtypes("number").items():
+        require_finite_values(f"{output}: column {name}", column.to_numpy(), is_nan_allowed=True)
     with atomic_path(output) as temporary:
         table.to_csv(temporary, index=False)

@@ -70,7 +70,7 @@ def parse_config(values: Mapping[str, Any], name: str = "configuration") -> Conf
 
 def _mistakes(error: ValidationError, model: type[BaseModel], text: str) -> list[str]:
     """Return a line for each mistake; a key that is missing because it is misspelt is no second one."""
-    details = error.errors(include_url=False)[: MOST_SHOWN + 1]
+    details = [detail for detail in error.errors(include_url=False) if not _follows(detail)][: MOST_SHOWN + 1]
     if details[0]["type"] == "json_invalid":
         return [details[0]["msg"]]
     values = json.loads(text)
@@ -100,6 +100,11 @@ def _mistakes(error: ValidationError, model: type[BaseModel], text: str) -> list
             for line in ", or: ".join(messages).split("\n"):
                 lines.append(f"{where}: {line}" if where else line)
     return lines
+
+
+def _follows(detail: "ErrorDetails") -> bool:
+    """Tell whether a list is called too short only because of values in it that have a line each."""
+    return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
 
 
 def _place(detail: "ErrorDetails", values: object) -> tuple[str, ...]:
@@ -145,8 +150,9 @@ def _message(detail: "ErrorDetails") -> str:
         if kind == "union_tag_not_found":
             return "a kind is needed"
         return f"there is no such kind; known are {detail['ctx']['expected_tags']}"
-    if isinstance(given, str) and kind in ("float_type", "int_type"):
-        return f"{shown(given)} is text where a number belongs (YAML reads 1e-4 as text; write 1.0e-4)"
+    if isinstance(given, str) and kind in ("float_type", "int_type", "bool_type"):
+        expected = "truth value" if kind == "bool_type" else "number"
+        return f"{shown(given)} is text where a {expected} belongs{_hint(given)}"
     if kind in ("model_type", "dict_type"):
         return f"a block of settings belongs here, not {shown(given)}"
     if kind == "tuple_type":
@@ -158,6 +164,18 @@ def _message(detail: "ErrorDetails") -> str:
     if kind == "missing" or isinstance(given, dict | list):
         return message
     return f"{message}, not {shown(given)}"
+
+
+def _hint(text: str) -> str:
+    """Return why a number or a truth value has become text, if it is one."""
+    if text.lower() not in ("true", "false"):
+        try:
+            float(text)
+        except ValueError:
+            return ""
+        if "e" in text.lower():
+            return " (YAML reads 1e-4 as text; write 1.0e-4)"
+    return " (remove quotation marks; --config makes all nested values text, so edit a configuration file instead)"
 
 
 def read_config(path: str | Path) -> Config:

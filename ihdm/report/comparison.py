@@ -1,4 +1,4 @@
-"""Comparison of runs: significant differences of their measures."""
+"""Significant changes between runs: beyond their errors and the variance between trainings with other seeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import pandas as pd
 
 from ihdm.errors import UserError
 from ihdm.measures.texts import estimate_text
-from ihdm.metrics.estimates import NORMAL_95
+from ihdm.metrics.estimates import NORMAL_95, student_95
 from ihdm.report.page.render import render
 from ihdm.report.page.results import as_table
 from ihdm.storage.reading import read_table
@@ -17,6 +17,8 @@ from ihdm.storage.reading import read_table
 KEYS = ("experiment", "set", "metric", "delta_ratio", "n")
 MORE_KEYS = ("dataset", "extractor", "reference")
 """Further keys, if both runs have them."""
+SEED = r"-seed\d+$"
+"""End of the names of experiments that differ only in their seed."""
 BY_CHANCE = 0.05
 
 
@@ -47,7 +49,8 @@ class Comparison:
         expected = BY_CHANCE * len(self.rows)
         return (
             f"{self.second} against {self.first}: {len(self.moved)} of {len(self.rows)} measures differ by more than "
-            f"{NORMAL_95:.2f} standard errors of the difference; about {expected:.0f} are expected by chance for "
+            f"{NORMAL_95:.2f} standard errors of the difference, which include the spread between seeds for "
+            f"{int((self.rows['spread'] > 0).sum())} of them; about {expected:.0f} are expected by chance for "
             "independent runs of the same code"
         )
 
@@ -76,7 +79,9 @@ def read_numbers(file: Path) -> pd.DataFrame:
 def compare(first: tuple[str, pd.DataFrame], second: tuple[str, pd.DataFrame]) -> Comparison:
     """Compare two runs, each given by its name and table.
 
-    Rows with equal keys are skipped, such as real images of several data sets in a table without data sets.
+    The error of a difference includes the errors of both values and, where several seeds were trained, the spread
+    between trainings; see :func:`seed_spread`. Rows with equal keys are skipped, such as real images of several data
+    sets in a table without data sets.
 
     Raises:
         UserError: if no measure has a value and an error in both runs.
@@ -85,7 +90,12 @@ def compare(first: tuple[str, pd.DataFrame], second: tuple[str, pd.DataFrame]) -
     keys = [*KEYS, *(key for key in MORE_KEYS if key in one.columns and key in other.columns)]
     parts = [table.drop_duplicates(keys, keep=False)[[*keys, "value", "standard_error"]] for table in (one, other)]
     merged = parts[0].merge(parts[1], on=keys, suffixes=("_first", "_second"))
-    error = (merged["standard_error_first"] ** 2 + merged["standard_error_second"] ** 2) ** 0.5
+    kinds = [key for key in ("set", "metric", "extractor") if key in keys]
+    merged = merged.merge(seed_spread(pd.concat([one, other]).drop_duplicates(keys), keys, kinds), on=kinds, how="left")
+    merged["spread"] = merged["spread"].where(merged["experiment"].notna()).fillna(0.0)
+    squares = [merged[f"standard_error_{run}"] ** 2 + (merged["spread"] * merged[f"value_{run}"]) ** 2
+               for run in ("first", "second")]  # fmt: skip
+    error = sum(squares) ** 0.5
     difference = merged["value_second"] - merged["value_first"]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(difference == 0, 0.0, difference / error)
@@ -100,6 +110,25 @@ def compare(first: tuple[str, pd.DataFrame], second: tuple[str, pd.DataFrame]) -
     return Comparison(first_name, second_name, rows, len(parts[0]) + len(parts[1]) - 2 * len(rows))
 
 
+def seed_spread(numbers: pd.DataFrame, keys: Sequence[str], kinds: Sequence[str]) -> pd.DataFrame:
+    """Return the relative spread between trainings with different seeds, by kind of measure.
+
+    It is the standard deviation over the mean, pooled over experiments with several seeds, times the ratio of Student's
+    quantile to the normal one, which accounts for the small number of seeds.
+
+    Args:
+        numbers: values of one run, or of several without duplicates.
+        keys: columns that identify a row, including `experiment`.
+        kinds: columns that identify a kind of measure, such as `metric`.
+    """
+    base = numbers["experiment"].str.replace(SEED, "", regex=True)
+    families = numbers.assign(experiment=base)[base.notna()].groupby(list(keys), dropna=False)["value"]
+    found = pd.DataFrame({"degrees": families.count() - 1, "square": families.var() / families.mean() ** 2}).dropna()
+    pooled = found.assign(square=found["square"] * found["degrees"]).groupby(list(kinds), dropna=False).sum()
+    factors = [student_95(float(degrees)) / NORMAL_95 for degrees in pooled["degrees"]]
+    return (factors * (pooled["square"] / pooled["degrees"]) ** 0.5).rename("spread").reset_index()
+
+
 def as_rows(comparisons: Sequence[Comparison]) -> pd.DataFrame:
     """Return comparisons as one table."""
     return pd.concat(
@@ -110,7 +139,8 @@ def as_rows(comparisons: Sequence[Comparison]) -> pd.DataFrame:
 def comparison_page(comparisons: Sequence[Comparison]) -> str:
     """Return a page of significant changes."""
     explanation = (
-        "Significant changes, largest first. Values with 95 % intervals; ratio: difference over its standard error."
+        "Significant changes, largest first. Values with 95 % intervals; ratio: difference over its standard error, "
+        "which includes the spread between seeds."
     )
     tables = [
         as_table(f"moved-{number}", f"Changes from {part.first} to {part.second}", explanation, _as_text(part))

@@ -81,7 +81,23 @@ def test_scales_do_not_share_results():
     ("path", "value", "message"),
     [
         ("experiments.digits.process.sgima", 0.01, "experiments.digits.process.sgima: no setting has this name"),
-        ("experiments.digits.process.sigma", "1e-2", "experiments.digits.process.sigma: '1e-2' is text where a number"),
+        (
+            "experiments.digits.process.sigma",
+            "1e-2",
+            "experiments.digits.process.sigma: '1e-2' is text where a number belongs (YAML reads 1e-4 as text; write "
+            "1.0e-4)",
+        ),
+        (  # as Snakemake reads --config "evaluation={num_samples: 30}"
+            "evaluation.num_samples",
+            "30",
+            "evaluation.num_samples: '30' is text where a number belongs (remove quotation marks; --config makes all "
+            "nested values text, so edit a configuration file instead)",
+        ),
+        (
+            "evaluation.extrapolate",
+            "true",
+            "evaluation.extrapolate: 'true' is text where a truth value belongs (remove quotation marks; --config",
+        ),
         (
             "experiments.digits.process.sigma",
             0,
@@ -184,7 +200,7 @@ def test_every_mistake_has_a_line_with_place_and_what_is_allowed(tmp_path, plain
         "experiments.digits.training.steps: '1e4' is text where a number belongs",
         "experiments.photos.process.kind: there is no such process; known are heat, diffusion, blurring",
         "experiments.photos.training.beauty: no setting has this name; known are steps, batch_size, learning_rate, ",
-        "samplers.fast.evaluations: 'K/0' is text where a number belongs (YAML reads 1e-4 as text; write 1.0e-4), or: ",
+        "samplers.fast.evaluations: 'K/0' is text where a number belongs, or: ",
         "sweeps.delta_ratio.digits.1: Input should be greater than or equal to 0, not -0.5",
         "sweeps.delta_ratio.digits.3: Input should be greater than or equal to 0, not -1",
         "evaluation.num_samples: Field required",
@@ -489,8 +505,7 @@ def test_images_at_a_time_are_one_number_for_all_data_sets_or_one_for_each(plain
             {"num_likelihood_images": 1, "num_memorization_images": "all"},
             [
                 "evaluation.num_likelihood_images: Input should be greater than or equal to 2, not 1",
-                "evaluation.num_memorization_images: 'all' is text where a number belongs (YAML reads 1e-4 as text; "
-                "write 1.0e-4)",
+                "evaluation.num_memorization_images: 'all' is text where a number belongs",
             ],
         ),
         (

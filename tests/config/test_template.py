@@ -32,9 +32,10 @@ def draw_pictures(folder: Path, number: int) -> Path:
     return folder
 
 
-@pytest.fixture(params=["photos", "pictures"])
-def written(request, ihdm, tmp_path) -> Path:
+@pytest.fixture(scope="module", params=["photos", "pictures"])
+def written(request, ihdm, tmp_path_factory) -> Path:
     """The file as it is without pictures of one's own, and with some."""
+    tmp_path = tmp_path_factory.mktemp("written")
     path = tmp_path / "my own.yaml"
     ihdm("config", "new", path, *([draw_pictures(tmp_path / "pic {1}", 30)] if request.param == "pictures" else []))
     return path

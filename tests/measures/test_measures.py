@@ -1,7 +1,5 @@
 """The declarations of all measures, and what follows from them."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -47,16 +45,6 @@ def test_settings_are_what_commands_take(quick):
 
 def test_every_table_of_the_report_is_documented():
     assert reported().keys() <= documented().keys()
-
-
-def test_planning_loads_no_numerical_library():
-    """Those that take long, that is: all measures are imported to plan a workflow."""
-    code = (
-        "import sys\nfrom ihdm.measures import jobs\njobs()\n"
-        "print(*sorted({'torch', 'scipy', 'sklearn', 'skimage', 'diffusers'} & set(sys.modules)))"
-    )
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert loaded.stdout.split() == []
 
 
 def test_unknown_measures_are_named(ihdm_fails, tmp_path):

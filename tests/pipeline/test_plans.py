@@ -115,7 +115,7 @@ def test_a_missing_path_is_reported_before_any_job_until_its_data_are_prepared(t
     def run(*options, **changes):
         return snakemake(folder, folder / "data/digits/train.npy", *options, datasets__digits=dataset | changes)
 
-    message = f"datasets.digits: {pictures}: there is no such folder; let 'path' be the one where the images lie"
+    message = f"datasets.digits: {pictures}: folder not found; set 'path' to the folder of the images"
     missing = run()
     assert missing.status != 0
     assert message in missing.text

@@ -53,14 +53,29 @@ def interrupt(number, frame):
     """Hand SIGINT on to the jobs: Snakemake only waits for them, as if the terminal had sent it to all."""
     for process in psutil.Process().children(recursive=True):
         try:
-            process.send_signal(number)
+            process.send_signal(signal.SIGINT)
         except psutil.NoSuchProcess:
             pass
     signal.default_int_handler(number, frame)
 
 
-if threading.current_thread() is threading.main_thread():
-    signal.signal(signal.SIGINT, interrupt)
+def interrupt_on(*numbers):
+    """End the run on these signals, except on those that are ignored, as nohup does with SIGHUP."""
+    if threading.current_thread() is threading.main_thread():
+        for number in numbers:
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, interrupt)
+
+
+interrupt_on(signal.SIGINT)
+
+
+# Only now: Snakemake has set its own handler of SIGTERM, which waits for running jobs to finish, be it for days. In a job of
+# a cluster the shell below handles it.
+onstart:
+    if workflow.exec_mode == ExecMode.DEFAULT:
+        interrupt_on(signal.SIGTERM, signal.SIGHUP)
+
 
 # A cluster sends SIGTERM to every process of a job, and ends the job when its shell ends. So the shell waits for the command,
 # which saves its state, and what writes the log stays to write the last lines.
