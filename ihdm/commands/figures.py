@@ -20,8 +20,11 @@ def draw(
         list[str], typer.Option("--input", help="KIND:EXPERIMENT=PATH or KIND:EXPERIMENT:δ/σ=PATH; may be repeated.")
     ],
     output: Annotated[
-        Path, typer.Option(help="Path of the .png; a .pdf, and a .webp for animated figures, are written next to it.")
+        Path, typer.Option(help="Path of the .png; a .pdf is written next to it, and a .webp if it is animated.")
     ],
+    titles: Annotated[
+        list[str] | None, typer.Option("--title", help="Display title, EXPERIMENT=TITLE; may be repeated.")
+    ] = None,
 ) -> None:
     """Draw one figure."""
     from ihdm.storage.provenance import record
@@ -29,6 +32,8 @@ def draw(
 
     if name not in FIGURES:
         raise UserError(f"there is no figure '{name}'; known are {', '.join(FIGURES)}")
+    if wrong := [pair for pair in titles or [] if "=" not in pair]:
+        raise UserError(f"--title {wrong[0]}: write it as EXPERIMENT=TITLE")
     parsed = parse_inputs(inputs)
     paths = [path for by_experiment in parsed.values() for files in by_experiment.values() for path in files.values()]
     endings = (".pdf", ".png", ".webp") if is_animated(name) else (".pdf", ".png")
@@ -36,11 +41,11 @@ def draw(
         [output.with_suffix(ending) for ending in endings],
         command=f"figures draw {name}",
         inputs=paths,
-        settings={"figure": name, "inputs": inputs},
+        settings={"figure": name, "inputs": inputs, "titles": titles or []},
     ):
         from ihdm.figures.style import save_animation, save_figure, set_style
 
-        set_style()
+        set_style(dict(pair.split("=", 1) for pair in titles or []))
         module = importlib.import_module(f"ihdm.figures.{name}")
         with missing_columns_told(paths):
             figure = module.draw(parsed)

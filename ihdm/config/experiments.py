@@ -111,6 +111,9 @@ class ExperimentSettings(Settings):
         "level, and disentanglement",
     )
     run: RunSettings = RunSettings()
+    title: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
+        default=None, description="display title in figures and on the report page; by default composed of the settings"
+    )
 
 
 class Experiment(HasPrediction):

@@ -13,6 +13,7 @@ from snakemake.settings.types import ExecMode
 
 from ihdm.claims.ledger import available_tables
 from ihdm.config.reading import parse_config, read_config
+from ihdm.config.titles import titles
 from ihdm.data.sources import check_sources, resolve_datasets
 from ihdm.errors import UserError
 from ihdm.figures import figure_inputs, is_animated
@@ -85,6 +86,7 @@ RESULTS = settings.results
 CAPTIONS = str(Path(workflow.current_basedir) / "../report")
 DATASETS = resolve_datasets(settings)
 VARIANTS = settings.variants
+TITLES = titles(settings)
 
 # Number of shards of each set of samples, by experiment and δ/σ as spelled in paths.
 PARTS = {

@@ -29,5 +29,7 @@ for figure in settings.figures:
             code=code_sha256(f"figures draw {figure}"),
             figure=figure,
             inputs=[word for name, path in files.items() for word in ("--input", f"{name}={path}")],
+            titles=[word for name in settings.figures[figure] for word in ("--title", f"{name}={TITLES[name]}")],
         shell:
-            "python -m ihdm --threads {threads} figures draw {params.figure} {params.inputs:q} --output {output.png:q} > {log:q} 2>&1"
+            "python -m ihdm --threads {threads} figures draw {params.figure} {params.inputs:q} {params.titles:q} "
+            "--output {output.png:q} > {log:q} 2>&1"
