@@ -1,4 +1,4 @@
-"""Progress of long work: a bar in a terminal, regular lines in a log file."""
+"""Progress of long tasks: a bar in a terminal, regular lines in a log file."""
 
 import os
 import sys
@@ -11,14 +11,14 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
 LINE_SECONDS = 15.0
-"""Seconds between two lines if the output is not a terminal."""
+"""Seconds between lines if the output is not a terminal."""
 
 
 class Progress:
-    """Progress towards a known total, with speed and remaining time.
+    """Progress towards a known total, with speed and estimated time left.
 
     Args:
-        task: name of the work.
+        task: name of the task.
         total: number of units.
         unit: name of the unit.
     """
@@ -51,7 +51,7 @@ class Progress:
         self._bar.stop()
 
     def update(self, done: int, note: str = "") -> None:
-        """Report the number of finished units; units before the first call do not count for the speed."""
+        """Report the number of finished units; the speed is measured from the first call on."""
         now = time.monotonic()
         if self._first is None:
             self._first, self._started = done, now
@@ -66,5 +66,5 @@ class Progress:
             try:
                 print(line, file=sys.stderr, flush=True)
             except OSError:
-                # The reader of stderr may have been stopped; the work continues.
+                # The reader of stderr may have stopped; the task continues.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

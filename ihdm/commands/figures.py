@@ -1,4 +1,4 @@
-"""Stage ``figures``: from tables and arrays to PDF and PNG, and to WebP where a figure moves."""
+"""Stage ``figures``: tables and arrays to PDF and PNG, and WebP for animated figures."""
 
 import importlib
 from pathlib import Path
@@ -15,13 +15,16 @@ app = typer.Typer(help="Draw figures.", no_args_is_help=True)
 
 @app.command()
 def draw(
-    name: Annotated[str, typer.Argument(help="The figure: a module of ihdm.figures.")],
+    name: Annotated[str, typer.Argument(help="Name of the figure, a module of ihdm.figures.")],
     inputs: Annotated[
         list[str], typer.Option("--input", help="KIND:EXPERIMENT=PATH or KIND:EXPERIMENT:δ/σ=PATH; may be repeated.")
     ],
     output: Annotated[
-        Path, typer.Option(help="Path of the .png; a .pdf is written beside it, and a .webp of what moves.")
+        Path, typer.Option(help="Path of the .png; a .pdf is written next to it, and a .webp if it is animated.")
     ],
+    titles: Annotated[
+        list[str] | None, typer.Option("--title", help="Display title, EXPERIMENT=TITLE; may be repeated.")
+    ] = None,
 ) -> None:
     """Draw one figure."""
     from ihdm.storage.provenance import record
@@ -29,6 +32,8 @@ def draw(
 
     if name not in FIGURES:
         raise UserError(f"there is no figure '{name}'; known are {', '.join(FIGURES)}")
+    if wrong := [pair for pair in titles or [] if "=" not in pair]:
+        raise UserError(f"--title {wrong[0]}: write it as EXPERIMENT=TITLE")
     parsed = parse_inputs(inputs)
     paths = [path for by_experiment in parsed.values() for files in by_experiment.values() for path in files.values()]
     endings = (".pdf", ".png", ".webp") if is_animated(name) else (".pdf", ".png")
@@ -36,11 +41,11 @@ def draw(
         [output.with_suffix(ending) for ending in endings],
         command=f"figures draw {name}",
         inputs=paths,
-        settings={"figure": name, "inputs": inputs},
+        settings={"figure": name, "inputs": inputs, "titles": titles or []},
     ):
         from ihdm.figures.style import save_animation, save_figure, set_style
 
-        set_style()
+        set_style(dict(pair.split("=", 1) for pair in titles or []))
         module = importlib.import_module(f"ihdm.figures.{name}")
         with missing_columns_told(paths):
             figure = module.draw(parsed)
@@ -51,17 +56,17 @@ def draw(
 
 
 def parse_inputs(values: list[str]) -> Inputs:
-    """Sort KIND:EXPERIMENT=PATH and KIND:EXPERIMENT:δ/σ=PATH values by kind, experiment and δ/σ.
+    """Group KIND:EXPERIMENT=PATH and KIND:EXPERIMENT:δ/σ=PATH values by kind, experiment and δ/σ.
 
     Raises:
-        UserError: if a value is written otherwise or its file is missing.
+        UserError: if a value is malformed or its file is missing.
     """
     parsed: Inputs = {}
     for value in values:
         key, separator, path = value.partition("=")
         parts = key.split(":")
         if not separator or len(parts) not in (2, 3):
-            raise UserError(f"--input {value}: write it as KIND:EXPERIMENT=PATH or KIND:EXPERIMENT:δ/σ=PATH")
+            raise UserError(f"--input {value}: write KIND:EXPERIMENT=PATH or KIND:EXPERIMENT:δ/σ=PATH")
         if not Path(path).exists():
             raise UserError(f"--input {value}: {path} does not exist")
         kind, experiment, ratio = (*parts, "")[:3]

@@ -1,8 +1,7 @@
-"""Figures, one module each: ``INPUTS`` names the files it is drawn from, ``draw`` makes a Matplotlib figure of them.
+"""Figures, one module each: ``INPUTS`` declares the files it reads, ``draw`` returns a Matplotlib figure of them.
 
-One that moves has a function ``animate`` too, which gives frames.
-
-They import plotting libraries where they draw, as planning a pipeline reads every ``INPUTS``.
+An animated figure also has a function ``animate`` that returns frames. Planning a pipeline imports every module for
+its ``INPUTS``, so plotting libraries are imported within functions.
 """
 
 import importlib
@@ -22,23 +21,19 @@ SubFigure: TypeAlias = "matplotlib.figure.SubFigure"
 __all__ = ["Axes", "Figure", "Input", "Inputs", "SubFigure", "figure_inputs", "is_animated"]
 
 Inputs = dict[str, dict[str, dict[str, Path]]]
-"""What a figure is drawn from: kind of file → experiment → δ/σ as text, ``""`` if none concerns it → file."""
+"""Input files of a figure: kind → experiment → δ/σ as text, or ``""`` for a file of all δ/σ → path."""
 
 
 def is_animated(figure: str) -> bool:
-    """Tell whether a figure moves as well: whether its module has a function ``animate``."""
+    """Return whether a figure is also animated."""
     return hasattr(importlib.import_module(f"{__name__}.{figure}"), "animate")
 
 
 def figure_inputs(figure: str, config: Config) -> dict[str, str]:
-    """Return the files that a figure is drawn from, as its module names them.
-
-    Args:
-        figure: name of its module.
-        config: the scale, which says what experiments the figure shows.
+    """Return the input files of a figure for the experiments that the scale shows in it.
 
     Returns:
-        Paths below the results by KIND:EXPERIMENT, or KIND:EXPERIMENT:δ/σ where there is one for each.
+        Paths below the results by KIND:EXPERIMENT, or KIND:EXPERIMENT:δ/σ where there is one file per δ/σ.
     """
     kinds: dict[str, Input] = importlib.import_module(f"{__name__}.{figure}").INPUTS
     return {

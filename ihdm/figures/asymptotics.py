@@ -1,51 +1,48 @@
 """Limits of many levels: deblurring becomes denoising, and δ = √2 σ Langevin dynamics (paper, appendix A.4).
 
-Look at: How near the lines come to the dotted one as K grows. Table: [asymptotics](metrics.md#asymptotics).
+Look at: How close the lines come to the dotted line at one as K grows. Table:
+[asymptotics](metrics.md#asymptotics).
 """
 
 import numpy as np
 import pandas as pd
 
 from ihdm.figures import Axes, Figure, Inputs
+from ihdm.figures.style import SMALL, SMALLEST, draw_estimates, label_log, palette, panels, title
 from ihdm.measures import measured
 from ihdm.storage.reading import read_table
 
 INPUTS = {"asymptotics": measured("asymptotics")}
 
-TITLES = ("loss, all levels", "network: loss", "toy: power", "network: power")
+TITLES = ("loss, all levels", "network: loss by level", "toy: power", "network: power")
 
 
 def draw(inputs: Inputs) -> Figure:
-    """Draw four panels for each experiment: ratios of losses, then of power, of the toy and of the network."""
-    from ihdm.figures.style import SMALL, SMALLEST, label_log, panels
-
+    """Draw four panels per experiment: ratios of losses, then of power, for the toy and for the network."""
     names = list(inputs["asymptotics"])
     figure, grid = panels(len(names), 4, 1.9 * len(names) + 0.2)
     for row, name in zip(grid, names, strict=True):
-        table = read_table(inputs["asymptotics"][name][""])
-        parts = dict(iter(table.groupby("part")))
-        toy, network = parts["toy_loss"].sort_values("num_levels"), parts["network_loss"].sort_values("level")
-        _draw_ratio(row[0], toy, "num_levels", "0.5", "s--", "toy")
+        parts = dict(iter(read_table(inputs["asymptotics"][name][""]).groupby("part")))
+        _draw_ratio(row[0], parts["toy_loss"], "num_levels", "0.5", "s--", "toy")
         if "network_losses" in parts:
-            _draw_ratio(row[0], parts["network_losses"].sort_values("num_levels"), "num_levels", "k", "o-", "network")
+            _draw_ratio(row[0], parts["network_losses"], "num_levels", "k", "o-", "network")
         row[0].set(xscale="log", yscale="log", xlabel="$K$")
         label_log(row[0].xaxis)
         label_log(row[0].yaxis)
-        _draw_ratio(row[1], network, "level", "k", "o-")
+        _draw_ratio(row[1], parts["network_loss"], "level", "k", "o-")
         row[1].set_xlabel("level $k$")
-        for band, line in (("live", "o-"), ("dead", "s--")):
+        for band, line, color in (("live", "o-", "k"), ("dead", "s--", "0.5")):
             rows = parts["toy_langevin"].query("band == @band").sort_values("delta_ratio")
-            row[2].plot(rows["delta_ratio"], rows["value"], line, color="k" if band == "live" else "0.5", ms=3.5,
-                        lw=1.2, label=f"{band} modes")  # fmt: skip
+            row[2].plot(rows["delta_ratio"], rows["value"], line, color=color, ms=3.5, lw=1.2, label=f"{band} modes")
         row[2].axvline(np.sqrt(2), color="0.8", lw=1, zorder=0)
         row[2].set_xlabel(r"$\delta/\sigma$")
         _draw_network_power(row[3], parts["network_langevin"])
-        for axes, title in zip(row, TITLES, strict=True):
+        for axes, heading in zip(row, TITLES, strict=True):
             axes.axhline(1, color="0.6", ls=":", lw=1, zorder=0)
-            axes.set_title(title, fontsize=SMALL + 1)
+            axes.set_title(heading, fontsize=SMALL + 1)
             axes.xaxis.label.set_size(SMALL)
             axes.tick_params(labelsize=SMALL)
-        row[0].set_ylabel(f"{name}\nratio", fontsize=SMALL)
+        row[0].set_ylabel(f"{title(name)}\nratio to the limit", fontsize=SMALL)
         for axes in (row[0], row[2]):
             axes.legend(fontsize=SMALLEST, framealpha=0.85, edgecolor="none", handlelength=1.4)
         row[3].legend(fontsize=SMALLEST, frameon=False, handlelength=1.4, loc="center left", bbox_to_anchor=(1, 0.5))
@@ -53,20 +50,17 @@ def draw(inputs: Inputs) -> Figure:
 
 
 def _draw_ratio(axes: Axes, rows: pd.DataFrame, column: str, color: object, line: str, label: str = "") -> None:
-    from ihdm.figures.style import draw_estimates
-
-    draw_estimates(axes, rows, column, line, color=color, ms=3.5, lw=1.2, label=label or None)
+    draw_estimates(axes, rows.sort_values(column), column, line, color=color, ms=3.5, lw=1.2, label=label or None)
 
 
 def _draw_network_power(axes: Axes, table: pd.DataFrame) -> None:
-    """Draw the power of chains by band, a line for each level and δ/σ: dashed but for the largest δ/σ."""
-    import seaborn as sns
-
+    """Draw power against the band, a line for each level and δ/σ, solid for the largest δ/σ."""
     levels, ratios = sorted(table["level"].unique()), sorted(table["delta_ratio"].unique())
-    table = table.assign(band=table["band"].astype(float)).sort_values("band")
-    for level, color in zip(levels, sns.color_palette("viridis", len(levels)), strict=True):
+    table = table.assign(band=table["band"].astype(float))
+    for level, color in zip(levels, palette("viridis", len(levels)), strict=True):
         for ratio in ratios:
             rows = table[(table["level"] == level) & (table["delta_ratio"] == ratio)]
             is_last = ratio == ratios[-1]
             _draw_ratio(axes, rows, "band", color, "o-" if is_last else "s:", f"$k={level:g}$" if is_last else "")
-    axes.set_xlabel(f"band (δ/σ = {ratios[-1]:.3g};\ndotted {', '.join(f'{ratio:.3g}' for ratio in ratios[:-1])})")
+    dotted = ", ".join(f"{ratio:.3g}" for ratio in ratios[:-1])
+    axes.set_xlabel(f"frequency band (δ/σ = {ratios[-1]:.3g};\ndotted: {dotted})")

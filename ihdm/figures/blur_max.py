@@ -1,7 +1,7 @@
 """Effect of the largest blur: samples, their quality, and how much the start decides (paper, figure on σ_B,max).
 
-Look at: If samples are as good but their start decides much, the largest blur is too small to generate. Table:
-[disentanglement](metrics.md#disentanglement).
+Look at: Good samples whose starts explain much of the variance mean that the largest blur is too small to generate new
+images. Table: [disentanglement](metrics.md#disentanglement).
 """
 
 import numpy as np
@@ -9,6 +9,7 @@ import pandas as pd
 
 from ihdm.errors import UserError
 from ihdm.figures import Figure, Input, Inputs
+from ihdm.figures.style import SMALL, SMALLEST, WIDTH, label_log, show_images, title
 from ihdm.metrics.tables import with_most_images
 from ihdm.storage.reading import open_images, read_table
 
@@ -22,14 +23,12 @@ COLUMNS = 12
 
 
 def draw(inputs: Inputs) -> Figure:
-    """Draw a row of samples for each experiment; below, distance and shares of variance against the largest blur.
+    """Draw a row of samples per experiment; below, distance and shares of variance against the largest blur.
 
     Raises:
-        UserError: if an experiment's process does not blur.
+        UserError: if the process of an experiment does not blur.
     """
     import matplotlib.pyplot as plt
-
-    from ihdm.figures.style import SMALL, SMALLEST, WIDTH, label_log, label_rows, show_images
 
     table = pd.DataFrame([_measures(inputs, name) for name in inputs["samples"]])
     table = table.sort_values(["dataset", "blur"], ignore_index=True)
@@ -39,22 +38,22 @@ def draw(inputs: Inputs) -> Figure:
     above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(height, 2.2))[:, 0]
     sheets = above.subplots(len(groups), 1, squeeze=False, height_ratios=[len(rows) for _, rows in groups])
     for axes, (_, rows) in zip(sheets[:, 0], groups, strict=True):
-        images = [open_images(inputs["samples"][name][""])[:COLUMNS] for name in rows["experiment"]]
-        show_images(axes, np.concatenate(images), len(images[0]))
-        labels = [rf"$\sigma_{{B,\max}}={blur:g}$" for blur in rows["blur"]]
-        label_rows(axes, labels, images[0].shape[1])
-        axes.tick_params(labelsize=SMALL)
-        axes.set_title(", ".join(rows["base"].unique()))
+        images = np.stack([open_images(inputs["samples"][name][""])[:COLUMNS] for name in rows["experiment"]])
+        show_images(axes, images, row_labels=[rf"$\sigma_{{B,\max}}={blur:g}$" for blur in rows["blur"]])
+        axes.set_title("; ".join(map(title, rows["base"].unique())))
     distance, share = below.subplots(1, 2)
     for (dataset, rows), marker in zip(groups, "os^Dv" * len(groups), strict=False):
         of_set = f" ({dataset})" if len(groups) > 1 else ""
+        style = {"ms": 4, "lw": 1.2, "capsize": 2}
         distance.errorbar(
-            rows["blur"], rows["distance"], 1.96 * rows["error"], fmt=f"k{marker}-", ms=4, lw=1.2, capsize=2,
-            label=dataset,
-        )  # fmt: skip
-        for quantity, line, color in (("mean colour", "-", "0.1"), ("structure", "--", "0.5")):
+            rows["blur"], rows["distance"], 1.96 * rows["error"], fmt=f"k{marker}-", label=dataset, **style
+        )
+        for quantity, label, line, color in (
+            ("mean colour", "mean color", "-", "0.1"),
+            ("structure",) * 2 + ("--", "0.5"),
+        ):
             share.errorbar(rows["blur"], rows[quantity], 1.96 * rows[f"{quantity} error"], fmt=f"{marker}{line}",
-                           color=color, ms=4, lw=1.2, capsize=2, label=f"{quantity}{of_set}")  # fmt: skip
+                           color=color, label=f"{label}{of_set}", **style)  # fmt: skip
     distance.set(yscale="log", ylabel="Fréchet distance")
     share.set(ylim=(-0.05, 1.05), ylabel="variance explained by the start")
     label_log(distance.yaxis)
@@ -68,15 +67,14 @@ def draw(inputs: Inputs) -> Figure:
 
 
 def _measures(inputs: Inputs, name: str) -> dict[str, object]:
-    """Return the largest blur of an experiment, the distance of its samples and what their starts explain."""
+    """Return the largest blur of an experiment, the distance of its samples and the variance explained by starts."""
     sweep = read_table(inputs["sweep"][name][""])
     rows = sweep[(sweep["experiment"] == name) & (sweep["set"] == "samples")]
-    # The folder of the samples is named for their δ/σ.
     ratio = inputs["samples"][name][""].parent.name.removeprefix("delta")
     rows = rows[rows["metric"].isin(("frechet_distance", "fid")) & np.isclose(rows["delta_ratio"], float(ratio))]
     row = with_most_images(rows).iloc[0]
     if np.isnan(row["blur_sigma_max"]):
-        raise UserError(f"figures.blur_max: '{name}' has no largest blur; leave it out")
+        raise UserError(f"figures.blur_max: '{name}' has no largest blur; remove it from the figure")
     shares = read_table(inputs["shares"][name][""]).set_index("quantity")
     return {
         "experiment": name,

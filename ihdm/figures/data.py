@@ -1,6 +1,6 @@
 """The data sets: images, their mean, colors and spectrum.
 
-Look at: What went in. Look for images that are not what you meant, and for few distinct gray levels. Table:
+Look at: Check for wrong images, and for histograms with few gray levels. Table:
 [data_spectrum](metrics.md#data_spectrum).
 """
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ihdm.figures import Axes, Figure, Input, Inputs
+from ihdm.figures.style import SMALL, panels, show_images
 from ihdm.storage.images import StoredImages
 from ihdm.storage.reading import open_images, read_table
 
@@ -20,17 +21,14 @@ INPUTS = {
 
 GRID = 6
 MAX_IMAGES = 2000
-"""Images behind mean and histogram."""
-
+"""Number of images for the mean and the histogram."""
 HISTOGRAM_BINS = 32
 COLORS = {1: ["0.3"], 3: ["#c44e52", "#55a868", "#4c72b0"]}
 
 
 def draw(inputs: Inputs) -> Figure:
-    """Draw a row for each data set: some images, the mean image, the histogram of each channel, the spectrum with α."""
-    from ihdm.figures.style import SMALL, panels, show_images
-
-    # Experiments may share a data set; its folder is its name.
+    """Draw a row per data set: images, the mean image, the histogram of each channel, and the spectrum with α."""
+    # Experiments may share a data set, whose folder has its name.
     sets = {files[""].parent.name: experiment for experiment, files in inputs["train"].items()}
     figure, grid = panels(len(sets), 4, 1.6 * len(sets) + 0.4)
     for row, (name, experiment) in zip(grid, sets.items(), strict=True):
@@ -39,7 +37,7 @@ def draw(inputs: Inputs) -> Figure:
         shown = train[:MAX_IMAGES]
         show_images(row[0], shown[: GRID**2], GRID)
         row[0].set_ylabel(name)
-        row[0].set_xlabel(f"{len(train):,} + {num_test:,}", fontsize=SMALL)
+        row[0].set_xlabel(f"{len(train):,} train + {num_test:,} test", fontsize=SMALL)
         show_images(row[1], np.rint(shown.mean(axis=0, keepdims=True)).astype(np.uint8), 1)
         row[1].set_xlabel(f"{train.shape[1]}×{train.shape[2]} pixels", fontsize=SMALL)
         _draw_histogram(row[2], shown)
@@ -47,9 +45,9 @@ def draw(inputs: Inputs) -> Figure:
         for axes in row[2:]:
             axes.set_box_aspect(1)
             axes.tick_params(labelsize=SMALL)
-    for axes, title in zip(grid[0], ("training images", "mean", "share of pixels", "power"), strict=True):
-        axes.set_title(title)
-    grid[-1, 2].set_xlabel("value")
+    for axes, heading in zip(grid[0], ("training images", "mean image", "share of pixels", "power"), strict=True):
+        axes.set_title(heading)
+    grid[-1, 2].set_xlabel("pixel value")
     grid[-1, 3].set_xlabel("frequency (rad/pixel)")
     return figure
 
@@ -65,15 +63,13 @@ def _draw_histogram(axes: Axes, images: StoredImages) -> None:
 def _draw_spectrum(axes: Axes, path: Path) -> None:
     from matplotlib.ticker import NullFormatter
 
-    from ihdm.figures.style import SMALL
-
     table = read_table(path)
     power = table[table["quantity"] == "power"]
     alpha = table[table["quantity"] == "alpha"].iloc[0]
     frequencies, values = power["low_frequency"].to_numpy(), power["value"].to_numpy()
     low, high = alpha["low_frequency"], alpha["high_frequency"]
     axes.loglog(frequencies, values, "k", lw=1.4)
-    # The axis is logarithmic: a lower end of the interval below zero is cut at a tenth of the value.
+    # On the logarithmic axis, intervals that reach below zero end at a tenth of the value.
     axes.fill_between(frequencies, np.maximum(power["low"], values / 10), power["high"], color="0.8", lw=0)
     fitted = (frequencies >= low) & (frequencies <= high)
     line = frequencies[fitted] ** -alpha["value"]

@@ -1,7 +1,7 @@
-"""Quality and repetition with small training sets, heat beside diffusion (paper, on data efficiency).
+"""Sample quality and memorization with small training sets, heat and diffusion (paper, on data efficiency).
 
-Look at: Whether one process stays low with few images, and whether it does so by repeating them (middle and right). On
-the left all are compared with held-out images. Table: [memorisation](metrics.md#memorisation).
+Look at: Whether a process with a small distance at few images repeats training images (middle and right). Table:
+[memorisation](metrics.md#memorisation).
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ import pandas as pd
 
 from ihdm.errors import UserError
 from ihdm.figures import Axes, Figure, Input, Inputs
+from ihdm.figures.style import SMALL, label_log, panels, process_colors, shared_legend, title
 from ihdm.metrics.memorization import NEAR
 from ihdm.metrics.sweep import swept_parameters
 from ihdm.storage.reading import read_table
@@ -22,26 +23,24 @@ MARKERS = "osD^v"
 
 
 def draw(inputs: Inputs) -> Figure:
-    """Draw a row for each data set: distance from held-out images, and the share near training images by two measures.
+    """Draw a row per data set: distance from held-out images, and the share near training images by two measures.
 
-    Experiments of one kind of process, as those that differ in their seed, have one color.
+    Experiments with the same kind of process, such as those that differ in their seed, share a color.
 
     Raises:
         UserError: if the number of training images is not swept.
     """
-    from ihdm.figures.style import panels, shared_legend
-
     families = {name: _family(read_table(files[""]), name) for name, files in inputs["sweep"].items()}
     datasets: dict[str, dict[tuple[bool, bool], list[str]]] = {}
     for name, rows in families.items():
-        # What tells kinds of process apart in the table: σ is that of heat, the largest blur that of what blurs.
+        # The table identifies a kind of process by its settings: only heat has σ, and only blurs have a largest blur.
         kind = bool(rows["sigma"].notna().any()), bool(rows["blur_sigma_max"].notna().any())
         datasets.setdefault(str(rows["dataset"].iloc[0]), {}).setdefault(kind, []).append(name)
     for dataset, kinds in datasets.items():
         if all(families[name]["num_train"].nunique() < 2 for names in kinds.values() for name in names):
             raise UserError(
-                f"figures.data_efficiency: nothing on '{dataset}' is trained on different numbers of images; add "
-                "a list under sweeps.num_train, or leave it out"
+                f"figures.data_efficiency: no experiment on '{dataset}' sweeps the number of training images; add a "
+                "list under sweeps.num_train, or remove the figure"
             )
     figure, grid = panels(len(datasets), 3, 2.1 * len(datasets) + 0.3)
     for row, (dataset, kinds) in zip(grid, datasets.items(), strict=True):
@@ -51,10 +50,10 @@ def draw(inputs: Inputs) -> Figure:
 
 
 def _family(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Return the samples' rows of an experiment and of those with other numbers of training images, at one δ/σ."""
+    """Return the rows of samples of an experiment and its variants in the number of training images, at one δ/σ."""
     rows = swept_parameters(table, name).get("num_train", table[table["experiment"] == name])
     rows = rows[rows["set"] == "samples"]
-    # Memorisation is measured at one δ/σ, that which each is sampled at where none is swept.
+    # Memorization is measured at the default δ/σ only.
     ratio = rows.loc[rows["metric"] == "share_near", "delta_ratio"].iloc[0]
     return rows[np.isclose(rows["delta_ratio"], ratio)]
 
@@ -67,27 +66,25 @@ def _draw_dataset(
 ) -> None:
     from matplotlib.ticker import NullLocator
 
-    from ihdm.figures.style import SMALL, label_log, process_colors
-
     colors = process_colors([is_heat for is_heat, _ in kinds])
     for (names, color), marker in zip(zip(kinds.values(), colors, strict=True), MARKERS, strict=False):
         for number, name in enumerate(names):
             rows = families[name]
             near = rows[rows["metric"] == "share_near"]
-            label = None if number else name
+            label = None if number else title(name)
             _draw_points(row[0], rows[rows["metric"].isin(FRECHET)], color, marker, label)
             _draw_points(row[1], near[near["extractor"] == "pixels"], color, marker, label)
             _draw_points(row[2], near[near["extractor"] != "pixels"], color, marker, label)
     counts = sorted({int(count) for names in kinds.values() for name in names for count in families[name]["num_train"]})
-    row[0].set(yscale="log")
+    row[0].set_yscale("log")
     row[0].set_ylabel("Fréchet distance to held-out images", fontsize=SMALL)
     label_log(row[0].yaxis)
-    for axes, title in zip(row, ("distance", "near, pixels", "near, features"), strict=True):
-        axes.set_title(f"{dataset}: {title}")
+    for axes, heading in zip(row, ("distance", "near, pixels", "near, features"), strict=True):
+        axes.set_title(f"{dataset}: {heading}")
         axes.set_xscale("log")
         axes.set_xticks(counts, [str(count) for count in counts])
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.set_xlabel("training images", fontsize=SMALL)
+        axes.set_xlabel("number of training images", fontsize=SMALL)
         axes.tick_params(labelsize=SMALL)
     for axes in row[1:]:
         axes.axhline(NEAR, color="0.5", ls=":", lw=1)
@@ -96,7 +93,7 @@ def _draw_dataset(
 
 
 def _draw_points(axes: Axes, rows: pd.DataFrame, color: str, marker: str, label: str | None) -> None:
-    """Draw an experiment's points with 95 % intervals, which end where a measure cannot lie."""
+    """Draw values with 95 % intervals, cut at 0 and, for shares, at 1."""
     rows = rows.sort_values("num_train")
     half = 1.96 * rows["standard_error"]
     highest = 1 - rows["value"] if (rows["metric"] == "share_near").all() else np.inf

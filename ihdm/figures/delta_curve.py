@@ -1,7 +1,7 @@
 """Distance to real images and bound on the negative log-likelihood against δ/σ (paper, figure on δ).
 
-Look at: The lowest point of each curve, and whether its green range leaves out δ = σ. If it is hatched, sweep further.
-Table: [minimum](metrics.md#minimum).
+Look at: Whether the green range around each minimum excludes δ = σ. If it is hatched, sweep further. Table:
+[minimum](metrics.md#minimum).
 """
 
 from pathlib import Path
@@ -9,7 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from ihdm.figures import Axes, Figure, Input, Inputs
+from ihdm.figures.style import draw_estimates, label_log, panels, share_limits, shared_legend, title
 from ihdm.measures import measured
+from ihdm.metrics.quality import NAMES, ranking_distance
 from ihdm.metrics.tables import with_most_images
 from ihdm.storage.reading import read_table
 
@@ -21,28 +23,26 @@ INPUTS = {
     "minimum": Input("metrics/minimum.csv", lambda run: run.variant.has_curve),
 }
 
-FRECHET = ("frechet_distance", "fid")
-BITS_OF_A_VALUE = 8
-"""What a pixel's value takes when it is stored as it is."""
+LABELS = {"frechet_distance": "Fréchet distance", "fid": "FID", "kernel_distance": "kernel distance", "kid": "KID"}
+STORED_BITS = 8
+"""Bits of a stored pixel value."""
 
 
 def draw(inputs: Inputs) -> Figure:
-    """Draw one column for each experiment: Fréchet distance above, bits per dimension below, with 95 % intervals.
+    """Draw a column per experiment: distance above, bits per dimension below, with 95 % intervals.
 
-    A shaded range of δ/σ is the 95 % interval of a curve's minimum, hatched where the minimum may lie beyond what was
-    tried; a curve that is flat within its error has none. Panels of one data set share their axes.
+    The distance is the one that claims use: the kernel distance where there are fewer than 20 images per feature. A
+    shaded range of δ/σ is the 95 % interval of a curve's minimum, hatched where the minimum may be outside the swept
+    range; a curve that is flat within its error has none. Panels of one data set share their axes.
     """
-    from ihdm.figures.style import label_log, panels, share_limits, shared_legend
-
     names, bounds = list(inputs["distance"]), inputs.get("likelihood", {})
     num_rows = 1 + bool(bounds)
     figure, grid = panels(num_rows, len(names), 2.2 * num_rows, sharex="col")
     datasets = []
     for column, name in zip(grid.T, names, strict=True):
-        tables = pd.concat([read_table(path) for path in inputs["distance"][name].values()])
-        datasets.append(tables["dataset"].iloc[0])
-        _draw_distance(column[0], tables, read_table(inputs["real"][name][""]))
-        column[0].set_title(f"{name}\n{column[0].get_title()}")
+        table = pd.concat([read_table(path) for path in inputs["distance"][name].values()])
+        datasets.append(str(table["dataset"].iloc[0]))
+        metric = _draw_distance(column[0], name, table, read_table(inputs["real"][name][""]))
         if name in bounds:
             curve = inputs.get("likelihood_curve", {}).get(name, {}).get("")
             _draw_bound(column[1], read_table(bounds[name][""]), read_table(curve) if curve else None)
@@ -50,43 +50,45 @@ def draw(inputs: Inputs) -> Figure:
             column[1].text(0.5, 0.5, "no likelihood", transform=column[1].transAxes, ha="center")
             column[1].set_yticks([])
         if minimum := inputs.get("minimum", {}).get(name, {}).get(""):
-            _shade_minimum(column[0], minimum, name, FRECHET)
-            _shade_minimum(column[-1], minimum, name, ("bits_per_dim",))
+            _shade_minimum(column[0], minimum, name, metric)
+            _shade_minimum(column[-1], minimum, name, "bits_per_dim")
         column[-1].set_xlabel(r"$\delta/\sigma$")
     for row in grid:
-        share_limits([axes for axes in row if axes.has_data()], [
-            dataset for axes, dataset in zip(row, datasets, strict=True) if axes.has_data()
-        ])  # fmt: skip
+        drawn = [place for place, axes in enumerate(row) if axes.has_data()]
+        share_limits([row[place] for place in drawn], [datasets[place] for place in drawn])
     for axes in grid[0]:
-        label_log(axes.yaxis)
-    grid[0, 0].set_ylabel("Fréchet distance")
+        if axes.get_yscale() == "log":
+            label_log(axes.yaxis)
     if bounds:
-        grid[1, 0].set_ylabel("bound, bits/dim")
+        grid[1, 0].set_ylabel("bound (bits/dim)")
     shared_legend(figure, grid.flat)
     return figure
 
 
-def _draw_distance(axes: Axes, table: pd.DataFrame, real: pd.DataFrame) -> None:
-    from ihdm.figures.style import draw_estimates
-
-    table = with_most_images(table[table["metric"].isin(FRECHET)])
-    samples = table[table["set"] == "samples"].sort_values("delta_ratio")
+def _draw_distance(axes: Axes, name: str, table: pd.DataFrame, real: pd.DataFrame) -> str:
+    """Draw the distance that may rank samples, and return its name in tables."""
+    table = with_most_images(table[(table["set"] == "samples") & table["metric"].isin(LABELS)])
+    number, extractor = int(table["n"].iloc[0]), str(table["extractor"].iloc[0])
+    metric = ranking_distance(extractor, number)
+    samples = table[table["metric"] == metric].sort_values("delta_ratio")
     draw_estimates(axes, samples, "delta_ratio", "o-", ms=4, color="C0", label="samples")
-    number = samples["n"].iloc[0]
-    floors = real[real["metric"].isin(FRECHET) & (real["set"] == "train")].dropna(subset="value")
+    floors = real[(real["metric"] == metric) & (real["set"] == "train")].dropna(subset="value")
     if len(floors):
-        # All training images but n are left to measure from: of many n there may be no floor, of fewer there is.
+        # Real images are compared with the remaining training images, which may be too few for the largest n.
         floor = with_most_images(floors).iloc[0]
         axes.axhspan(max(floor["low"], 0), floor["high"], color="0.85", lw=0)
         label = "real images" if floor["n"] == number else f"real images, n = {floor['n']}"
         axes.axhline(floor["value"], color="0.4", lw=1, label=label)
-    axes.set_yscale("log")
-    axes.set_title(f"{samples['extractor'].iloc[0]}, n = {number}")
+    if metric in NAMES["frechet_distance"]:
+        axes.set_yscale("log")  # kernel distances may be zero or negative
+    axes.set_ylabel(LABELS[metric])
+    axes.set_title(f"{title(name, 44)}\n{extractor}, n = {number}")
+    return metric
 
 
 def _draw_bound(axes: Axes, bound: pd.DataFrame, curve: pd.DataFrame | None) -> None:
-    """Draw the bound where there are samples as well, and between these the curve that costs nothing more."""
-    axes.axhline(BITS_OF_A_VALUE, color="0.4", lw=1, ls=":", label=f"{BITS_OF_A_VALUE} bits, as stored")
+    """Draw the bound at the sampled δ/σ, and its curve between them."""
+    axes.axhline(STORED_BITS, color="0.4", lw=1, ls=":", label=f"{STORED_BITS} bits, as stored")
     axes.errorbar(
         bound["delta_ratio"], bound["bits_per_dim"], 1.96 * bound["standard_error"], fmt="s", ms=4, capsize=2,
         color="C1", label="bound",
@@ -95,10 +97,9 @@ def _draw_bound(axes: Axes, bound: pd.DataFrame, curve: pd.DataFrame | None) -> 
         axes.plot(curve["delta_ratio"], curve["value"], color="C1")
 
 
-def _shade_minimum(axes: Axes, path: Path, experiment: str, metrics: tuple[str, ...]) -> None:
+def _shade_minimum(axes: Axes, path: Path, experiment: str, metric: str) -> None:
     table = read_table(path)
-    rows = table[(table["experiment"] == experiment) & table["metric"].isin(metrics)]
-    for row in rows.to_dict("records"):
+    for row in table[(table["experiment"] == experiment) & (table["metric"] == metric)].to_dict("records"):
         if row["verdict"] == "flat":
             axes.text(0.5, 0.9, "flat within error", transform=axes.transAxes, ha="center", fontsize="small")
         elif row["verdict"] == "edge":

@@ -1,11 +1,12 @@
-"""The same samples at growing sampling noise δ, too smooth and then too grainy (paper, effect of δ).
+"""The same samples at growing sampling noise δ, from over-smoothed to noisy (paper, effect of δ).
 
-Look at: Follow one column from the first row to the last: from smooth to grainy.
+Look at: Follow one column from the first row to the last.
 """
 
 import numpy as np
 
 from ihdm.figures import Figure, Input, Inputs
+from ihdm.figures.style import WIDTH, panels, show_images, title
 from ihdm.storage.reading import open_images
 
 INPUTS = {"samples": Input("samples/{experiment}/delta{ratio}/samples.npy")}
@@ -14,20 +15,13 @@ COLUMNS = 12
 
 
 def draw(inputs: Inputs) -> Figure:
-    """Draw one block for each experiment: a row for each δ/σ, a column for each start."""
-    from ihdm.figures.style import WIDTH, label_rows, panels, show_images
-
-    blocks = {
-        name: {ratio: open_images(path)[:COLUMNS] for ratio, path in files.items()}
-        for name, files in inputs["samples"].items()
-    }
-    heights = [len(block) for block in blocks.values()]
-    figure, grid = panels(
-        len(blocks), 1, WIDTH / COLUMNS * sum(heights) + 0.3 * len(blocks), height_ratios=heights, layout=None
-    )
-    for axes, (name, block) in zip(grid[:, 0], blocks.items(), strict=True):
-        show_images(axes, np.concatenate(list(block.values())), COLUMNS)
-        label_rows(axes, [rf"$\delta/\sigma={ratio}$" for ratio in block], next(iter(block.values())).shape[1])
-        axes.set_title(name)
+    """Draw a block per experiment: a row for each δ/σ, a column for each start."""
+    heights = [len(files) for files in inputs["samples"].values()]
+    height = WIDTH / COLUMNS * sum(heights) + 0.3 * len(heights)
+    figure, grid = panels(len(heights), 1, height, height_ratios=heights, layout=None)
+    for axes, (name, files) in zip(grid[:, 0], inputs["samples"].items(), strict=True):
+        images = np.stack([open_images(path)[:COLUMNS] for path in files.values()])
+        show_images(axes, images, row_labels=[rf"$\delta/\sigma={ratio}$" for ratio in files])
+        axes.set_title(title(name))
     figure.tight_layout()
     return figure

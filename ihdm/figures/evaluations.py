@@ -1,12 +1,13 @@
-"""Sample quality against the number of function evaluations, for every sampler, beside diffusion.
+"""Sample quality against the number of function evaluations (NFE) for every sampler, with diffusion as the baseline.
 
-Look at: How far to the left a sampler stays at the gray band. Its power should be one at the same time. Table:
+Look at: The fewest evaluations at which a sampler is in the gray band and has relative power one. Table:
 [evaluations](metrics.md#evaluations).
 """
 
 import pandas as pd
 
 from ihdm.figures import Axes, Figure, Input, Inputs
+from ihdm.figures.style import draw_estimates, label_log, palette, panels, shared_legend, title
 from ihdm.metrics.tables import with_most_images
 from ihdm.storage.reading import read_table
 
@@ -19,56 +20,46 @@ PANELS = {
     ("kernel_distance", "kid"): "kernel distance",
     ("relative_power_highest",): "power, finest band",
 }
-NAMES = {"paper": "paper, default δ", "paper_best": "paper, best δ"}
+SAMPLERS = {"paper": "paper, default δ", "paper_best": "paper, best δ", "ddim": "DDIM", "markov": "Markov"}
 MARKERS = "osD^vP*X"
 
 
 def draw(inputs: Inputs) -> Figure:
-    """Draw one row for each data set and one column for each measure, with 95 % intervals and the floor."""
-    import seaborn as sns
-
-    from ihdm.figures.style import draw_estimates, label_log, panels, shared_legend
-
-    tables: dict[str, list[pd.DataFrame]] = {}
+    """Draw a row per data set and a column per measure, with 95 % intervals and the value of real images."""
+    curves: dict[str, dict[str, pd.DataFrame]] = {}
     floors = {}
     for name, files in inputs["evaluations"].items():
         table = read_table(files[""])
         dataset = str(table["dataset"].iloc[0])
-        tables.setdefault(dataset, []).append(table)
         floors[dataset] = read_table(inputs["real"][name][""])
-    curves = {dataset: _curves(pd.concat(parts)) for dataset, parts in tables.items()}
-    names = list(dict.fromkeys(name for found in curves.values() for name in found))
-    colors = dict(zip(names, sns.color_palette("colorblind", len(names)), strict=True))
-    markers = {name: MARKERS[place % len(MARKERS)] for place, name in enumerate(names)}
+        found = curves.setdefault(dataset, {})
+        process = title(name).removeprefix(f"{dataset}, ").partition(" (")[0]
+        if any(label.startswith(f"{process}: ") for label in found):
+            process = title(name)
+        for sampler, rows in table.groupby("sampler", sort=False):
+            found[f"{process}: {SAMPLERS.get(str(sampler), str(sampler))}"] = rows.sort_values("evaluations")
+    labels = list(dict.fromkeys(label for found in curves.values() for label in found))
+    colors = dict(zip(labels, palette("colorblind", len(labels)), strict=True))
+    markers = {label: MARKERS[place % len(MARKERS)] for place, label in enumerate(labels)}
     figure, grid = panels(len(curves), len(PANELS), 2.1 * len(curves) + 0.4)
     for row, (dataset, found) in zip(grid, curves.items(), strict=True):
-        for axes, (metrics, title) in zip(row, PANELS.items(), strict=True):
-            for name, table in found.items():
-                rows, look = table[table["metric"].isin(metrics)], {"color": colors[name], "label": name}
-                draw_estimates(axes, rows, "evaluations", f"{markers[name]}-", ms=4, lw=1.1, **look)
+        counts = sorted({int(count) for table in found.values() for count in table["evaluations"]})
+        for axes, (metrics, heading) in zip(row, PANELS.items(), strict=True):
+            for label, table in found.items():
+                rows, look = table[table["metric"].isin(metrics)], {"color": colors[label], "label": label}
+                draw_estimates(axes, rows, "evaluations", f"{markers[label]}-", ms=4, lw=1.1, **look)
             _draw_floor(axes, floors[dataset], metrics)
-            counts = sorted({int(count) for table in found.values() for count in table["evaluations"]})
             axes.set_xscale("log", base=2)
             axes.set_xticks(counts, [str(count) for count in counts])
             axes.minorticks_off()
-            axes.set_title(f"{dataset}: {title}")
+            axes.set_title(f"{dataset}: {heading}")
             if metrics != ("kernel_distance", "kid"):
                 axes.set_yscale("log")
                 label_log(axes.yaxis)
     for axes in grid[-1]:
-        axes.set_xlabel("network evaluations")
+        axes.set_xlabel("function evaluations (NFE)")
     shared_legend(figure, grid.flat)
     return figure
-
-
-def _curves(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return the rows of each sampler; one of another process than the paper's is named with it."""
-    found = {}
-    for (experiment, sampler), rows in table.groupby(["experiment", "sampler"], sort=False):
-        process = str(experiment).rpartition("_")[2] if "_" in str(experiment) else ""
-        name = NAMES.get(str(sampler), str(sampler))
-        found[f"{name} ({process})" if process else name] = rows.sort_values("evaluations")
-    return found
 
 
 def _draw_floor(axes: Axes, real: pd.DataFrame, metrics: tuple[str, ...]) -> None:

@@ -1,13 +1,14 @@
-"""Paths from one start that share their noise down to a level: a tree of samples (paper, figure 7).
+"""Trees of samples: paths from one start that share their noise down to a level (paper, figure 7).
 
-Look at: Lower rows are more alike. The curve falls from the dashed line where nothing is shared towards zero. Table:
-[hierarchy](metrics.md#hierarchy).
+Look at: Samples that split at lower levels are more alike; their distance falls from the dashed line towards zero.
+Table: [hierarchy](metrics.md#hierarchy).
 """
 
 import numpy as np
 import pandas as pd
 
 from ihdm.figures import Axes, Figure, Input, Inputs
+from ihdm.figures.style import SMALL, WIDTH, draw_estimates, panels, place_image, title
 from ihdm.storage.images import StoredImages
 from ihdm.storage.reading import read_archive, read_table
 
@@ -16,16 +17,12 @@ INPUTS = {
     "hierarchy": Input("metrics/hierarchy/{experiment}.csv"),
 }
 
-IMAGE = 0.86
-"""Width of an image, where leaves stand one apart."""
-ROW = 1.3
-"""From one row of images to the next."""
+IMAGE, ROW = 0.86, 1.3
+"""Width of an image and distance between rows, where leaves are one apart."""
 
 
 def draw(inputs: Inputs) -> Figure:
-    """Draw for each experiment its first tree, and how far leaves lie apart against the level where they split."""
-    from ihdm.figures.style import WIDTH, panels
-
+    """Draw per experiment its first tree, and the distance between leaves against the level of their split."""
     names = list(inputs["tree"])
     trees = {name: read_archive(inputs["tree"][name][""], ("levels", "shown")) for name in names}
     heights = [WIDTH * 0.6 * len(tree["shown"]) * ROW / tree["shown"].shape[1] + 0.3 for tree in trees.values()]
@@ -33,14 +30,12 @@ def draw(inputs: Inputs) -> Figure:
     for row, (name, tree) in zip(grid, trees.items(), strict=True):
         _draw_tree(row[0], tree["shown"], [f"$k={level}$" for level in tree["levels"]])
         _draw_distances(row[1], read_table(inputs["hierarchy"][name][""]))
-        row[0].set_title(name)
+        row[0].set_title(title(name))
     return figure
 
 
 def _draw_tree(axes: Axes, shown: StoredImages, labels: list[str]) -> None:
-    """Draw what is made of each state once, with lines to the two that come of it, and leaves in the last row."""
-    from ihdm.figures.style import SMALL, place_image
-
+    """Draw the image of each state once, with lines to its two children; the last row has the leaves."""
     num_rows, num_leaves = shown.shape[:2]
     places = [(np.arange(2**row) + 0.5) * num_leaves / 2**row for row in range(num_rows)]
     for row, centers in enumerate(places):
@@ -55,8 +50,6 @@ def _draw_tree(axes: Axes, shown: StoredImages, labels: list[str]) -> None:
 
 
 def _draw_distances(axes: Axes, table: pd.DataFrame) -> None:
-    from ihdm.figures.style import SMALL, draw_estimates
-
     table = table.sort_values("level")
     draw_estimates(axes, table, "level", "ko-", ms=4, lw=1.2)
     null = table["null"].mean()
@@ -65,5 +58,5 @@ def _draw_distances(axes: Axes, table: pd.DataFrame) -> None:
     axes.annotate("samples of other starts", (0.03, null), (0, 2), xycoords=axes.get_yaxis_transform(),
                   textcoords="offset points", fontsize=SMALL, color="0.4")  # fmt: skip
     axes.set_xlabel("level $k$ of the split", fontsize=SMALL)
-    axes.set_ylabel("distance (r.m.s. a pixel)", fontsize=SMALL)
+    axes.set_ylabel("RMS distance per pixel", fontsize=SMALL)
     axes.tick_params(labelsize=SMALL)

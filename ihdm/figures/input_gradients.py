@@ -1,6 +1,6 @@
-"""Which input pixels an output pixel depends on, heat beside diffusion (paper, input gradients).
+"""Which input pixels an output pixel depends on, for heat and diffusion (paper, input gradients).
 
-Look at: A small spot looks near, a wide one far. Compare with the dotted line, which looks everywhere alike. Table:
+Look at: A small spot means a local dependence; the dotted line is a gradient spread evenly over the image. Table:
 [input_gradients](metrics.md#input_gradients).
 """
 
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ihdm.figures import Axes, Figure, Input, Inputs, SubFigure
+from ihdm.figures.style import SMALL, SMALLEST, WIDTH, draw_band, title
 from ihdm.storage.reading import read_archive, read_table
 
 INPUTS = {
@@ -15,19 +16,17 @@ INPUTS = {
     "measures": Input("metrics/input_gradients/{experiment}.csv"),
 }
 
-CENTRE = 4
-"""Of the 3×3 output pixels, the middle one."""
+CENTER = 4
+"""Index of the middle one of the 3×3 output pixels."""
 WINDOW = 32
-"""Most rows and columns that are shown of a gradient."""
+"""Maximum number of rows and columns to show of a gradient."""
 RADII = {"within_1": ("0.65", "1 pixel"), "within_2": ("0.4", "2 pixels"), "within_3": ("0", "3 pixels")}
 
 
 def draw(inputs: Inputs) -> Figure:
-    """Draw for each experiment nine gradients at the middle stage, the centre's at all, and how near they lie."""
+    """Draw per experiment nine gradients at the middle stage, the center's at every stage, and how local they are."""
     import matplotlib.pyplot as plt
     from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-    from ihdm.figures.style import SMALL, WIDTH
 
     names = list(inputs["gradients"])
     layout = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=0.02, hspace=0.02)
@@ -40,10 +39,10 @@ def draw(inputs: Inputs) -> Figure:
         for axes, gradient, pixel in zip(_panels(grids, 3, 3), maps[middle], pixels, strict=True):
             _show_gradient(axes, gradient, pixel)
         grids.supxlabel(f"nine pixels, $k={levels[middle]}$", fontsize=SMALL)
-        for axes, gradient, level in zip(_panels(stages, 1, len(levels)), maps[:, CENTRE], levels, strict=True):
-            _show_gradient(axes, gradient, pixels[CENTRE])
+        for axes, gradient, level in zip(_panels(stages, 1, len(levels)), maps[:, CENTER], levels, strict=True):
+            _show_gradient(axes, gradient, pixels[CENTER])
             axes.set_xlabel(f"$k={level}$", fontsize=SMALL)
-        stages.suptitle(name, fontsize="medium")
+        stages.suptitle(title(name, 44), fontsize="medium")
         _draw_shares(curve.subplots(), read_table(inputs["measures"][name][""]))
     return figure
 
@@ -53,17 +52,16 @@ def _panels(part: SubFigure, rows: int, columns: int) -> list[Axes]:
 
 
 def _show_gradient(axes: Axes, gradient: np.ndarray, pixel: np.ndarray) -> None:
-    """Show a gradient around its output pixel, which is framed; red is positive, blue negative, white none.
+    """Show a gradient around its output pixel, which is framed: positive values red, negative ones blue.
 
-    Colors go by the square root, or the pixel itself would leave the others none.
+    Colors follow the square root of the magnitude, as the output pixel itself would outshine all others.
     """
     top, left = (
         min(max(place - WINDOW // 2, 0), max(size - WINDOW, 0))
         for place, size in zip(pixel, gradient.shape, strict=True)
     )
     shown = gradient[top : top + WINDOW, left : left + WINDOW]
-    largest = np.abs(shown).max() or 1.0
-    visible = np.sign(shown) * np.sqrt(np.abs(shown) / largest)
+    visible = np.sign(shown) * np.sqrt(np.abs(shown) / (np.abs(shown).max() or 1.0))
     axes.imshow(visible, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="none")
     frame = np.array([-0.5, 0.5, 0.5, -0.5, -0.5])
     axes.plot(pixel[1] - left + frame, pixel[0] - top + np.roll(frame, 1), "k", lw=0.6)
@@ -73,18 +71,15 @@ def _show_gradient(axes: Axes, gradient: np.ndarray, pixel: np.ndarray) -> None:
 
 
 def _draw_shares(axes: Axes, table: pd.DataFrame) -> None:
-    from ihdm.figures.style import SMALL, SMALLEST
-
     table = table[table["output"] == "residual"]
     for quantity, (color, label) in RADII.items():
         rows = table[table["quantity"] == quantity].sort_values("level")
-        axes.plot(rows["level"], rows["value"], ".-", color=color, lw=1.2, label=label)
-        axes.fill_between(rows["level"], rows["low"], rows["high"], color=color, alpha=0.25, lw=0)
+        draw_band(axes, rows, "level", color, ".-", lw=1.2, label=label)
         axes.plot(rows["level"], rows["null"], ":", color=color, lw=1)
     axes.invert_xaxis()
     axes.set_ylim(0, 1)
     axes.set_xlabel("level $k$", fontsize=SMALL)
-    axes.set_ylabel("share within", fontsize=SMALL)
+    axes.set_ylabel("share of gradient within", fontsize=SMALL)
     axes.tick_params(labelsize=SMALL)
     axes.legend(
         fontsize=SMALLEST, frameon=False, loc="lower center", bbox_to_anchor=(0.45, 1), ncols=3, columnspacing=0.8,

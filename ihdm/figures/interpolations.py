@@ -1,6 +1,6 @@
-"""Paths between samples, beside those of DDPM and DDIM, and how even they are (paper, interpolations).
+"""Interpolations between samples, including DDPM and DDIM, and how even they are (paper, interpolations).
 
-Look at: A curve near one is an even way. The gray tick is what a way that leads nowhere would score. Table:
+Look at: A value near one is a straight or even path; the gray tick is the value of unrelated images. Table:
 [interpolation](metrics.md#interpolation).
 """
 
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ihdm.figures import Axes, Figure, Input, Inputs
+from ihdm.figures.style import SMALL, evenly_spaced, label_log, panels, show_images, title
 from ihdm.storage.reading import read_array, read_table
 
 INPUTS = {
@@ -26,25 +27,19 @@ MEASURES = {
 
 
 def draw(inputs: Inputs) -> Figure:
-    """Draw for each experiment two rows of images, from one sample to another, and the measures of all such rows."""
-    from ihdm.figures.style import panels, show_images, to_stored
-
+    """Draw per experiment two interpolations, one per row, and the measures of all interpolations."""
     names = list(inputs["images"])
     figure, grid = panels(len(names), 2, 1.25 * len(names) + 0.35, width_ratios=(3.2, 1))
     for row, name in zip(grid, names, strict=True):
         images = read_array(inputs["images"][name][""])[:SHOWN]
-        kept = np.linspace(0, images.shape[1] - 1, min(COLUMNS, images.shape[1])).round().astype(int)
-        shown = images[:, kept]
-        show_images(row[0], to_stored(shown.reshape(-1, *shown.shape[2:])), len(kept))
-        row[0].set_title(name)
+        show_images(row[0], images[:, evenly_spaced(images.shape[1], COLUMNS)])
+        row[0].set_title(title(name))
         _draw_measures(row[1], read_table(inputs["measures"][name][""]))
-    grid[-1, 1].set_xlabel("1 = straight, even", fontsize="small")
+    grid[-1, 1].set_xlabel("ratio (1 = straight, even)", fontsize="small")
     return figure
 
 
 def _draw_measures(axes: Axes, table: pd.DataFrame) -> None:
-    from ihdm.figures.style import SMALL, label_log
-
     rows = table.set_index(["quantity", "space"]).reindex(list(MEASURES))
     places = np.arange(len(rows))
     errors = [rows["value"] - rows["low"], rows["high"] - rows["value"]]

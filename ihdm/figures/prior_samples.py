@@ -1,11 +1,12 @@
-"""The starts of generation, and the samples made from them (paper, figure of prior samples).
+"""Starts of generation, and the samples from them (paper, figure of prior samples).
 
-Look at: How much of a sample its start holds already.
+Look at: How much of a sample its start already contains.
 """
 
 import numpy as np
 
 from ihdm.figures import Figure, Input, Inputs
+from ihdm.figures.style import WIDTH, panels, show_images, title
 from ihdm.storage.reading import open_images
 
 INPUTS = {
@@ -17,15 +18,11 @@ COLUMNS = 12
 
 
 def draw(inputs: Inputs) -> Figure:
-    """Draw two rows for each experiment: starts, and below each the sample from it."""
-    from ihdm.figures.style import SMALL, WIDTH, label_rows, panels, show_images
-
+    """Draw two rows per experiment: starts, and below each its sample."""
     names = list(inputs["starts"])
     figure, grid = panels(len(names), 1, (WIDTH / COLUMNS * 2 + 0.3) * len(names))
     for axes, name in zip(grid[:, 0], names, strict=True):
         pair = [open_images(inputs[kind][name][""])[:COLUMNS] for kind in ("starts", "samples")]
-        show_images(axes, np.concatenate(pair), len(pair[0]))
-        label_rows(axes, ["start", "sample"], pair[0].shape[1])
-        axes.tick_params(labelsize=SMALL)
-        axes.set_title(name)
+        show_images(axes, np.stack(pair), row_labels=["start", "sample"])
+        axes.set_title(title(name))
     return figure

@@ -1,6 +1,6 @@
 """An image as a surface, under noise and under heat (paper, figure 2).
 
-Look at: What the two ways of destroying an image do to it.
+Look at: Noise adds fine detail, heat removes it.
 """
 
 import math
@@ -11,30 +11,29 @@ from jaxtyping import Float
 from scipy.fft import dctn, idctn
 
 from ihdm.figures import Figure, Input, Inputs, SubFigure
+from ihdm.figures.style import BASELINE, HEAT, SMALL, WIDTH
 from ihdm.seeds import generator
 from ihdm.storage.reading import open_images
 
 INPUTS = {"train": Input("data/{dataset}/train.npy")}
 
 NOISES = (0, 0.1, 0.2, 0.4, 0.8)
-"""Standard deviations of noise, of images in [0, 1]."""
+"""Standard deviations of the noise; images are in [0, 1]."""
 BLURS = (0, 1 / 32, 1 / 16, 1 / 8, 1 / 2)
-"""Blur widths as shares of the image's width."""
+"""Blur widths relative to the width of the image."""
 CUT = (-0.7, 1.7)
-"""Where surfaces end: noise beyond is cut."""
+"""Range of surfaces; values outside are clipped."""
 CANDIDATES = 100
-"""Images among which that of most contrast is shown: of a flat one there is little to see."""
+"""Number of images among which the one with the highest contrast is shown."""
 MAX_LINES = 32
-"""Most lines of a surface in either direction."""
+"""Maximum number of grid lines per direction."""
 
 
 def draw(inputs: Inputs) -> Figure:
-    """Draw two rows of surfaces for each data set, noise above heat, an image beneath each surface."""
+    """Draw two rows of surfaces per data set, noise above heat, with the image below each surface."""
     import matplotlib.pyplot as plt
 
-    from ihdm.figures.style import HEAT, RIVAL, WIDTH
-
-    # Experiments may share a data set; its folder is its name.
+    # Experiments may share a data set, whose folder has its name.
     sets = {files[""].parent.name: files[""] for files in inputs["train"].values()}
     figure = plt.figure(figsize=(WIDTH, 4.3 * len(sets)))
     for part, (name, path) in zip(figure.subfigures(len(sets), 1, squeeze=False)[:, 0], sets.items(), strict=True):
@@ -46,7 +45,7 @@ def draw(inputs: Inputs) -> Figure:
         widths = [share * image.shape[1] for share in BLURS]
         _draw_row(
             noisy, [image + sigma * noise for sigma in NOISES], [rf"$\sigma={sigma:g}$" for sigma in NOISES],
-            "Reds", RIVAL, "noise",
+            "Reds", BASELINE, "noise",
         )  # fmt: skip
         _draw_row(
             heated, [heat(image, width) for width in widths], [rf"$\sigma_B={width:.2g}$" for width in widths],
@@ -56,7 +55,7 @@ def draw(inputs: Inputs) -> Figure:
 
 
 def heat(image: Float[np.ndarray, "height width"], blur_sigma: float) -> Float[np.ndarray, "height width"]:
-    """Return an image after the heat equation has blurred it by so many pixels."""
+    """Return an image blurred by the heat equation with width ``blur_sigma`` in pixels."""
     rows, columns = (np.pi * np.arange(size) / size for size in image.shape)
     eigenvalues = rows[:, None] ** 2 + columns[None, :] ** 2
     kept: Float[np.ndarray, "height width"] = idctn(
@@ -68,9 +67,7 @@ def heat(image: Float[np.ndarray, "height width"], blur_sigma: float) -> Float[n
 def _draw_row(
     part: SubFigure, surfaces: list[np.ndarray], labels: list[str], cmap: str, color: str, process: str
 ) -> None:
-    """Draw surfaces, their images beneath, and arrows for the two directions."""
-    from ihdm.figures.style import SMALL
-
+    """Draw surfaces, the images below them, and arrows for both directions."""
     number, stride = len(surfaces), math.ceil(max(surfaces[0].shape) / MAX_LINES)
     rows, columns = np.mgrid[tuple(slice(0, size, stride) for size in surfaces[0].shape)]
     for place, (surface, label) in enumerate(zip(surfaces, labels, strict=True)):

@@ -1,12 +1,13 @@
 """Power spectral density: noise drowns high frequencies first, heat removes them first (paper, figure 4).
 
-Look at: Where curves bend down from the black one at the right: that is what a process takes first. Reds rise to a
-floor, blues fall. Table: [psd](metrics.md#tables-of-one-experiment-or-data-set).
+Look at: The frequency at which each curve leaves the black one. Under noise curves level off, under heat they fall.
+Table: [psd](metrics.md#tables-of-one-experiment-or-data-set).
 """
 
 import numpy as np
 
 from ihdm.figures import Figure, Inputs
+from ihdm.figures.style import panels, title
 from ihdm.measures import measured
 from ihdm.storage.reading import read_table
 
@@ -14,30 +15,30 @@ INPUTS = {"psd": measured("psd")}
 
 
 def draw(inputs: Inputs) -> Figure:
-    """Draw two panels for each experiment: noise drowns high frequencies first, heat removes them first."""
+    """Draw two panels per data set: images under growing noise, and under growing heat."""
     import matplotlib.pyplot as plt
     from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
-    from ihdm.figures.style import panels
     from ihdm.metrics.spectrum import fit_alpha
 
     names = list(inputs["psd"])
     figure, grid = panels(len(names), 2, 2.7 * len(names), sharex="row", sharey="row", layout=None)
     for row, name in zip(grid, names, strict=True):
         table = read_table(inputs["psd"][name][""])
+        dataset = title(name).partition(",")[0]
         clean = table[table["process"] == "none"]
         frequencies, power = clean["frequency"].to_numpy(), clean["power"].to_numpy()
         alpha = fit_alpha(frequencies, power, 0.0, np.pi)
-        for axes, process, colors, title in (
+        for axes, process, colors, heading in (
             (row[0], "noise", "Reds", "noise, standard deviation"),
-            (row[1], "heat", "Blues", "heat, blur width in pixels"),
+            (row[1], "heat", "Blues", "heat, blur width (pixels)"),
         ):
             versions = list(table[table["process"] == process].groupby("strength"))
-            palette = plt.get_cmap(colors)(np.linspace(0.35, 0.95, len(versions)))
-            for color, (strength, version) in zip(palette, versions, strict=True):
+            shades = plt.get_cmap(colors)(np.linspace(0.35, 0.95, len(versions)))
+            for color, (strength, version) in zip(shades, versions, strict=True):
                 axes.loglog(version["frequency"], version["power"], color=color, lw=1.1, label=f"{strength:.2g}")
             axes.loglog(frequencies, power, "k", lw=1.8, label="image")
-            axes.set_title(f"{name}: {title}")
+            axes.set_title(f"{dataset}: {heading}")
             axes.set_xlabel("frequency (radians per pixel)")
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.xaxis.set_major_formatter(ScalarFormatter())

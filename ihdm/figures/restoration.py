@@ -1,13 +1,15 @@
-"""Images restored from blurred, small, hidden or noisy ones, beside methods without a network.
+"""Test images restored from blurred, downsampled, masked or noisy ones, by networks and by classical methods.
 
-Look at: Pictures from left to right; then whether blue points lie right of gray ones by more than their bars. A hollow
-point left of a full one is no fault. Table: [restoration](metrics.md#restoration).
+Look at: Whether the best blue point of a problem is right of all gray points by more than the error bars. A hollow
+point is one posterior sample, whose PSNR is always lower than that of the posterior mean. Table:
+[restoration](metrics.md#restoration).
 """
 
 import numpy as np
 import pandas as pd
 
 from ihdm.figures import Axes, Figure, Input, Inputs, SubFigure
+from ihdm.figures.style import HEAT, SMALLEST, WIDTH, shared_legend, show_images, title
 from ihdm.storage.reading import read_archive, read_table
 
 INPUTS = {
@@ -22,28 +24,25 @@ BASELINES = {
     "wiener": "Wiener",
 }
 NETWORKS = {"one_shot": "one shot", "map": "mode", "start": "from its start", "posterior": "posterior"}
-MOST_DEVIATION = 0.25
+COLUMNS = ("truth", "measured", "best baseline", "sample", "mean", "deviation")
+MAX_DEVIATION = 0.25
 """Standard deviation that is shown white."""
 
 
 def draw(inputs: Inputs) -> Figure:
-    """Draw pictures of each measurement on the left, and the PSNR of each method on the right, for each experiment."""
+    """Draw images of each problem on the left, and the PSNR of each method on the right, for each experiment."""
     import matplotlib.pyplot as plt
 
-    from ihdm.figures.style import WIDTH, shared_legend
-
-    experiments = list(inputs["table"])
-    tables = {name: read_table(inputs["table"][name][""]) for name in experiments}
-    problems = {name: list(dict.fromkeys(table["problem"])) for name, table in tables.items()}
-    rows = [len(problems[name]) for name in experiments]
+    tables = {name: read_table(files[""]) for name, files in inputs["table"].items()}
+    rows = [table["problem"].nunique() for table in tables.values()]
     figure = plt.figure(figsize=(WIDTH, 0.7 * sum(rows) + 0.4 * len(rows) + 0.3), layout="constrained")
-    parts = figure.subfigures(len(experiments), 1, height_ratios=rows, squeeze=False).flat
+    parts = figure.subfigures(len(tables), 1, height_ratios=rows, squeeze=False).flat
     panels: list[Axes] = []
-    for part, name in zip(parts, experiments, strict=True):
-        part.suptitle(name, x=0.01, ha="left", fontsize="medium")
+    for part, (name, table) in zip(parts, tables.items(), strict=True):
+        part.suptitle(title(name), x=0.01, ha="left", fontsize="medium")
         left, right = part.subfigures(1, 2, width_ratios=(1.55, 1))
-        _draw_pictures(left.subplots(), inputs, name, tables[name], problems[name])
-        panels += _draw_scores(right, tables[name])
+        _draw_images(left.subplots(), inputs, name, table)
+        panels += _draw_scores(right, table)
     shared_legend(figure, panels, "outside lower center")
     return figure
 
@@ -54,39 +53,32 @@ def best_baseline(table: pd.DataFrame) -> str:
     return str(rows.sort_values("value")["method"].iloc[-1])
 
 
-def _draw_pictures(axes: Axes, inputs: Inputs, name: str, table: pd.DataFrame, problems: list[str]) -> None:
-    """Draw a row for each measurement: truth, measurement, the best without a network, a sample, mean and spread."""
-    from ihdm.figures.style import SMALLEST, label_columns, label_rows, show_images, to_stored
-
+def _draw_images(axes: Axes, inputs: Inputs, name: str, table: pd.DataFrame) -> None:
+    """Draw a row per problem: truth, measurement, best baseline, posterior sample, mean and standard deviation."""
     images, labels = [], []
-    for problem in problems:
-        baseline = best_baseline(table[table["problem"] == problem])
+    for problem, scores in table.groupby("problem", sort=False):
+        baseline = best_baseline(scores)
         wanted = [("truth", "truth"), ("truth", "measurement"), (baseline, "sample")]
         wanted += [("posterior", kind) for kind in ("sample", "mean", "deviation")]
         keys = [f"{problem}/{method}/{kind}" for method, kind in wanted]
         found = read_archive(inputs["pictures"][name][""], keys)
         row = [found[key][0] for key in keys]
-        row[-1] = row[-1] / MOST_DEVIATION
-        images += [_as_large(picture, row[0].shape) for picture in row]
-        labels.append(f"{problem.replace('_', chr(10))}\n({BASELINES[baseline]})")
-    columns = ["truth", "measured", "best without", "a sample", "mean", "deviation"]
-    show_images(axes, to_stored(np.stack(images)), len(columns))
-    label_columns(axes, columns, images[0].shape[1])
-    label_rows(axes, labels, images[0].shape[0])
+        row[-1] = row[-1] / MAX_DEVIATION
+        images.append(np.stack([_enlarged(image, row[0].shape) for image in row]))
+        labels.append(f"{str(problem).replace('_', chr(10))}\n({BASELINES[baseline]})")
+    show_images(axes, np.stack(images), row_labels=labels, column_labels=COLUMNS, size=SMALLEST)
     axes.xaxis.tick_top()
-    axes.tick_params(labelsize=SMALLEST)
+    axes.tick_params(length=0)
 
 
-def _as_large(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return a picture with each pixel repeated, until it is as large as the others."""
-    factor = shape[0] // picture.shape[0]
-    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
+def _enlarged(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return an image with each pixel repeated until it has this shape."""
+    factor = shape[0] // image.shape[0]
+    return image.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def _draw_scores(part: SubFigure, table: pd.DataFrame) -> list[Axes]:
-    """Draw, for each measurement, the PSNR of every method with its interval."""
-    from ihdm.figures.style import HEAT, SMALLEST
-
+    """Draw, for each problem, the PSNR of every method with its interval."""
     shown = {"measurement": "measured", **BASELINES, **NETWORKS}
     problems = [rows for _, rows in table[table["metric"] == "psnr"].groupby("problem", sort=False)]
     orders = [[method for method in shown if method in set(rows["method"])] for rows in problems]
@@ -95,17 +87,16 @@ def _draw_scores(part: SubFigure, table: pd.DataFrame) -> list[Axes]:
     for axes, rows, order in zip(panels, problems, orders, strict=True):
         for row in rows.to_dict("records"):
             is_network = row["method"] in NETWORKS
-            filled = row["result"] != "sample"
-            label = "with a network" if is_network else "without"
+            is_sample = row["result"] == "sample"
+            label = "one posterior sample" if is_sample else "network" if is_network else "no network"
             axes.errorbar(
                 row["value"], order.index(row["method"]), fmt="o", ms=3, lw=0.8,
                 xerr=[[row["value"] - row["low"]], [row["high"] - row["value"]]],
-                color=HEAT if is_network else "0.45", markerfacecolor="auto" if filled else "white",
-                label=label if filled else "one sample of it",
+                color=HEAT if is_network else "0.45", markerfacecolor="white" if is_sample else "auto", label=label,
             )  # fmt: skip
         axes.set_yticks(range(len(order)), [shown[method] for method in order], fontsize=SMALLEST)
         axes.set_ylim(len(order) - 0.4, -0.6)
         axes.grid(axis="x", lw=0.4)
         axes.tick_params(axis="x", labelsize=SMALLEST)
-    panels[-1].set_xlabel("PSNR, dB", fontsize=SMALLEST)
+    panels[-1].set_xlabel("PSNR (dB)", fontsize=SMALLEST)
     return list(panels)

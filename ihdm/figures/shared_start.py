@@ -1,12 +1,13 @@
-"""Many samples of one start, each with its own noise (paper, figure of a shared start).
+"""Many samples of one start, each with different noise (paper, figure of a shared start).
 
-Look at: Within a side, what is alike comes from the start. Across sides, what is alike at one place comes from the
+Look at: Similarity within a side comes from the start; similarity between the two sides at one place comes from the
 noise. Table: [disentanglement](metrics.md#disentanglement).
 """
 
 import math
 
 from ihdm.figures import Figure, Input, Inputs
+from ihdm.figures.style import SMALL, WIDTH, panels, show_images, title
 from ihdm.storage.reading import read_array
 
 INPUTS = {"grid": Input("samples/{experiment}/starts_noises.npy")}
@@ -14,13 +15,11 @@ INPUTS = {"grid": Input("samples/{experiment}/starts_noises.npy")}
 SHOWN_STARTS = 2
 SHOWN_NOISES = 16
 COLUMNS = 8
-"""Most images in a row of a sheet."""
+"""Maximum number of images in a row."""
 
 
 def draw(inputs: Inputs) -> Figure:
-    """Draw two sheets for each experiment: of the first start with every noise, and of the second with the same."""
-    from ihdm.figures.style import SMALL, WIDTH, panels, show_images, to_stored
-
+    """Draw two sheets per experiment: two starts, each with the same noises."""
     sheets = {name: read_array(files[""])[:SHOWN_STARTS, :SHOWN_NOISES] for name, files in inputs["grid"].items()}
     counts = [images.shape[1] for images in sheets.values()]
     rows = [math.ceil(count / COLUMNS) for count in counts]
@@ -28,10 +27,9 @@ def draw(inputs: Inputs) -> Figure:
     heights = [WIDTH / SHOWN_STARTS / across * down + 0.4 for across, down in zip(columns, rows, strict=True)]
     figure, grid = panels(len(sheets), SHOWN_STARTS, sum(heights), height_ratios=heights)
     for row, (name, images), across in zip(grid, sheets.items(), columns, strict=True):
-        for axes, sheet, start in zip(
-            row, images, ("one start, {} noises", "another, the same {} noises"), strict=True
-        ):
-            show_images(axes, to_stored(sheet), across)
-            axes.set_title(name)
-            axes.set_xlabel(start.format(len(sheet)), fontsize=SMALL)
+        labels = (f"one start, {images.shape[1]} noises", "another start, the same noises")
+        for axes, sheet, label in zip(row, images, labels, strict=True):
+            show_images(axes, sheet, across)
+            axes.set_title(title(name, 44))
+            axes.set_xlabel(label, fontsize=SMALL)
     return figure

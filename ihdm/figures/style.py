@@ -1,48 +1,39 @@
-"""The look that all figures share."""
+"""Style and panels shared by all figures. Plotting libraries are imported on use, as planning imports every figure."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from textwrap import fill
+from typing import TYPE_CHECKING, Any, Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from cycler import cycler
-from jaxtyping import Float, UInt8
-from matplotlib.axes import Axes
-from matplotlib.axis import Axis
-from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-from matplotlib.typing import LegendLocType
-from PIL import Image
+from jaxtyping import UInt8
 
+from ihdm.figures import Axes, Figure
 from ihdm.storage.files import atomic_path
 from ihdm.storage.images import StoredImages, tile
 
+if TYPE_CHECKING:
+    import matplotlib.axis
+    from PIL import Image
+
 WIDTH = 6.75
-"""Inches: the text width of a two-column paper."""
-
+"""Text width of a two-column paper, in inches."""
 SMALL, SMALLEST = 7, 6
-"""Points: size of numbers and of what is said in a panel, and where there is little room."""
-
-HEAT, RIVAL = "#2166ac", "#b2182b"
-"""Colors where they stand for the process: blue for heat, red for what adds noise."""
-
+"""Font sizes of labels within panels, in points."""
+HEAT, BASELINE = "#2166ac", "#b2182b"
+"""Blue for heat, red for processes that start from noise."""
 LETTERS_PER_INCH = 15
 HANDLE_LETTERS = 8
-"""Letters of a legend in an inch, and the room in letters that an entry takes beside its label."""
-
+"""Width of a legend entry's handle, in letters."""
 FRAME_MS, HELD_MS = 100, 2500
-"""Milliseconds that a frame of an animation stays, and its last one."""
+"""Durations of a frame of an animation and of the last one, in milliseconds."""
 
-
-DEEP = ("4c72b0", "dd8452", "55a868", "c44e52", "8172b3", "937860", "da8bc3", "8c8c8c", "ccb974", "64b5cd")
+DEEP = ("#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860", "#da8bc3", "#8c8c8c", "#ccb974", "#64b5cd")
 THEME: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.linewidth": 1.0,
-    "axes.prop_cycle": cycler(color=[f"#{color}" for color in DEEP]),
     "axes.titlesize": "medium",
     "figure.dpi": 150,
     "font.sans-serif": ["Arial", "DejaVu Sans", "Liberation Sans", "Bitstream Vera Sans", "sans-serif"],
@@ -63,13 +54,25 @@ THEME: dict[Any, Any] = {
     **dict.fromkeys(("xtick.minor.size", "ytick.minor.size"), 3.2),
     **dict.fromkeys(("xtick.minor.width", "ytick.minor.width"), 0.8),
 }
-"""seaborn's theme "ticks" in context "paper" with palette "deep"; importing seaborn takes longer than most figures."""
+"""seaborn's theme "ticks", context "paper", palette "deep"; importing seaborn takes longer than most figures."""
+
+_titles: dict[str, str] = {}
 
 
-def set_style() -> None:
-    """Choose the theme of all figures."""
+def set_style(titles: Mapping[str, str] | None = None) -> None:
+    """Set the theme of all figures, and the display titles of experiments by name."""
+    import matplotlib.pyplot as plt
+    from cycler import cycler
+
     plt.switch_backend("agg")
-    plt.rcParams.update(THEME)
+    plt.rcParams.update(THEME | {"axes.prop_cycle": cycler(color=DEEP)})
+    _titles.clear()
+    _titles.update(titles or {})
+
+
+def title(experiment: str, width: int = 100) -> str:
+    """Return the display title of an experiment in lines of at most ``width`` letters; its name if it has none."""
+    return fill(_titles.get(experiment, experiment), width, break_on_hyphens=False)
 
 
 def panels(
@@ -79,47 +82,48 @@ def panels(
     width: float = WIDTH,
     **options: Any,  # noqa: ANN401
 ) -> tuple[Figure, np.ndarray]:
-    """Make a figure with a grid of panels, its height and width in inches; options are those of Matplotlib."""
-    chosen = {"layout": "constrained", **options}
-    return plt.subplots(rows, columns, figsize=(width, height), squeeze=False, **chosen)
+    """Return a figure and its grid of panels; width and height are in inches, options those of ``plt.subplots``."""
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(rows, columns, figsize=(width, height), squeeze=False, **{"layout": "constrained"} | options)
 
 
-def show_images(axes: Axes, images: StoredImages, columns: int) -> None:
-    """Show images row by row, as pixels."""
-    _show(axes, tile(images, columns))
+def show_images(
+    axes: Axes,
+    images: np.ndarray,
+    columns: int | None = None,
+    row_labels: Sequence[str] = (),
+    column_labels: Sequence[str] = (),
+    size: float = SMALL,
+) -> None:
+    """Show images as a sheet.
+
+    Args:
+        axes: the panel.
+        images: 8-bit, or floats in [0, 1], which are clipped: (image, height, width, channel), or (row, column,
+            height, width, channel).
+        columns: images per row, if the images have no axis of rows.
+        row_labels: label of each row.
+        column_labels: label under each column.
+        size: font size of the labels.
+    """
+    if columns is None:
+        columns, images = images.shape[1], images.reshape(-1, *images.shape[2:])
+    _show(axes, tile(to_stored(images), columns))
     axes.set_frame_on(False)
-    axes.set_xticks([])
-    axes.set_yticks([])
+    height, width = images.shape[1:3]
+    axes.set_xticks(1 + np.arange(len(column_labels)) * (width + 1) + (width - 1) / 2, column_labels)
+    axes.set_yticks(1 + np.arange(len(row_labels)) * (height + 1) + (height - 1) / 2, row_labels)
+    axes.tick_params(length=0, labelsize=size)
 
 
-def draw_estimates(axes: Axes, rows: pd.DataFrame, column: str, line: str, **options: Any) -> None:  # noqa: ANN401
-    """Draw values against a column of their table, with intervals from low to high; options are Matplotlib's."""
-    errors = [rows["value"] - rows["low"], rows["high"] - rows["value"]]
-    axes.errorbar(rows[column], rows["value"], errors, fmt=line, capsize=2, **options)
-
-
-def process_colors(are_heat: Sequence[bool]) -> list[str]:
-    """Return a color for each of some processes, blues for heat and reds for others, the first of each the darkest."""
-    shades = {}
-    for is_heat, palette in ((True, "Blues"), (False, "Reds")):
-        number = sum(heat == is_heat for heat in are_heat)
-        shades[is_heat] = iter(plt.get_cmap(palette)(np.linspace(0.9, 0.45, max(number, 2))))
-    return [to_hex(next(shades[heat])) for heat in are_heat]
-
-
-def label_log(axis: Axis) -> None:
-    """Label a logarithmic axis with plain numbers, as many as its decades leave room for; what it shows is drawn."""
-    low, high = axis.get_view_interval()
-    decades = np.log10(high / low)
-    ticks = {1.5: (1,), 1.0: (1, 2, 5), 0.5: (1, 1.5, 2, 3, 5, 7)}
-    subs = next((found for least, found in ticks.items() if decades > least), range(1, 10))
-    axis.set_major_locator(LogLocator(subs=subs))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_locator(NullLocator())
+def to_stored(images: np.ndarray) -> StoredImages:
+    """Return images in [0, 1], clipped, as 8-bit images; 8-bit images are returned as they are."""
+    return images if images.dtype == np.uint8 else np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
 
 
 def place_image(axes: Axes, image: UInt8[np.ndarray, "height width channel"], x: float, y: float, size: float) -> None:
-    """Show an image, as pixels, with its center at a place of a panel whose y points down."""
+    """Show an image with its center at (x, y) of a panel whose y axis points down."""
     half = size / 2
     _show(axes, image, extent=(x - half, x + half, y + half, y - half), zorder=2)
 
@@ -129,45 +133,77 @@ def _show(axes: Axes, image: UInt8[np.ndarray, "height width channel"], **option
     axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="none", **options)
 
 
-def to_stored(images: Float[np.ndarray, "_ height width channel"]) -> StoredImages:
-    """Return images in [0, 1] as stored ones; what lies beyond is cut."""
-    return np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
+def evenly_spaced(count: int, most: int) -> np.ndarray:
+    """Return at most ``most`` indices of ``count``, evenly spaced, the first and last among them."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int))
 
 
-def label_columns(axes: Axes, labels: Sequence[str], image_width: int) -> None:
-    """Write a label under each column of a sheet of images."""
-    axes.set_xticks(_centres(len(labels), image_width), labels)
-    axes.tick_params(length=0)
+def draw_estimates(axes: Axes, rows: pd.DataFrame, column: str, line: str, **options: Any) -> None:  # noqa: ANN401
+    """Draw values against a column of their table, with error bars from ``low`` to ``high``."""
+    errors = [rows["value"] - rows["low"], rows["high"] - rows["value"]]
+    axes.errorbar(rows[column], rows["value"], errors, fmt=line, capsize=2, **options)
 
 
-def label_rows(axes: Axes, labels: Sequence[str], image_height: int) -> None:
-    """Write a label beside each row of a sheet of images."""
-    axes.set_yticks(_centres(len(labels), image_height), labels)
-    axes.tick_params(length=0)
+def draw_band(
+    axes: Axes,
+    rows: pd.DataFrame,
+    column: str,
+    color: Any,  # noqa: ANN401
+    line: str = "-",
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Draw values against a column of their table as a line, with a band from ``low`` to ``high``."""
+    axes.plot(rows[column], rows["value"], line, color=color, **options)
+    axes.fill_between(rows[column], rows["low"], rows["high"], color=color, alpha=0.25, lw=0)
 
 
-def _centres(count: int, size: int) -> np.ndarray:
-    return 1 + np.arange(count) * (size + 1) + (size - 1) / 2
+def palette(name: str, count: int) -> list[tuple[float, float, float]]:
+    """Return the colors of a palette of seaborn's."""
+    import seaborn as sns
+
+    return list(sns.color_palette(name, count))
 
 
-def share_limits(panels: Sequence[Axes], groups: Sequence[str]) -> None:
-    """Give the panels of each group one range of y, which holds what each of them shows.
+def process_colors(are_heat: Sequence[bool]) -> list[str]:
+    """Return a color for each process, blues for heat and reds for others, each from dark to light."""
+    import matplotlib.pyplot as plt
+    from matplotlib.colors import to_hex
 
-    Args:
-        panels: the panels, drawn.
-        groups: the name of the group of each.
-    """
-    limits: dict[str, tuple[float, float]] = {}
-    for axes, group in zip(panels, groups, strict=True):
-        low, high = axes.get_ylim()
-        known = limits.get(group, (low, high))
-        limits[group] = (min(low, known[0]), max(high, known[1]))
-    for axes, group in zip(panels, groups, strict=True):
-        axes.set_ylim(limits[group])
+    shades = {}
+    for is_heat, name in ((True, "Blues"), (False, "Reds")):
+        number = sum(heat == is_heat for heat in are_heat)
+        shades[is_heat] = iter(plt.get_cmap(name)(np.linspace(0.9, 0.45, max(number, 2))))
+    return [to_hex(next(shades[heat])) for heat in are_heat]
 
 
-def shared_legend(figure: Figure, panels: Iterable[Axes], place: LegendLocType = "outside upper center") -> None:
-    """Write one legend of what any of the panels shows, each label once, in as many lines as the width asks for."""
+def label_log(axis: "matplotlib.axis.Axis") -> None:
+    """Label a logarithmic axis with plain numbers, denser the fewer decades it spans; call it after drawing."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    low, high = axis.get_view_interval()
+    decades = np.log10(high / low)
+    ticks = {1.5: (1,), 1.0: (1, 2, 5), 0.5: (1, 1.5, 2, 3, 5, 7)}
+    subs = next((found for least, found in ticks.items() if decades > least), range(1, 10))
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def share_limits(axes: Sequence[Axes], groups: Sequence[str]) -> None:
+    """Give the panels of each group the same range of y."""
+    for group in set(groups):
+        members = [panel for panel, own in zip(axes, groups, strict=True) if own == group]
+        low, high = zip(*(panel.get_ylim() for panel in members), strict=True)
+        for panel in members:
+            panel.set_ylim(min(low), max(high))
+
+
+def shared_legend(
+    figure: Figure,
+    panels: Iterable[Axes],
+    place: Literal["outside upper center", "outside lower center"] = "outside upper center",
+) -> None:
+    """Add one legend for several panels, each label once, in as many lines as the width requires."""
     once = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
@@ -179,15 +215,17 @@ def shared_legend(figure: Figure, panels: Iterable[Axes], place: LegendLocType =
 
 
 def save_figure(figure: Figure, output: Path) -> None:
-    """Write ``output`` with the endings .pdf and .png; the same figure gives the same bytes."""
+    """Write a figure as PDF and PNG; equal figures give equal bytes."""
+    import matplotlib.pyplot as plt
+
     for ending, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):
         with atomic_path(output.with_suffix(ending)) as temporary:
             figure.savefig(temporary, bbox_inches="tight", metadata=metadata)
     plt.close(figure)
 
 
-def save_animation(frames: Sequence[Image.Image], output: Path) -> None:
-    """Write ``output`` with the ending .webp, without loss: it plays over and over, and holds the last frame."""
+def save_animation(frames: Sequence["Image.Image"], output: Path) -> None:
+    """Write a lossless WebP animation that repeats forever and pauses at the last frame."""
     durations = [FRAME_MS] * (len(frames) - 1) + [HELD_MS]
     with atomic_path(output.with_suffix(".webp")) as temporary:
         frames[0].save(

@@ -1,6 +1,7 @@
 """Distance and bound against settings that need a new training: σ, K, the largest blur, number of images.
 
-Look at: Differences smaller than a bar are none. One point is one training. Table: [sweep](metrics.md#sweep).
+Look at: Differences that exceed the error bars, which do not include the variance between trainings. Table:
+[sweep](metrics.md#sweep).
 """
 
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ import pandas as pd
 
 from ihdm.errors import UserError
 from ihdm.figures import Axes, Figure, Input, Inputs
+from ihdm.figures.style import WIDTH, label_log, palette, panels, shared_legend, title
 from ihdm.metrics.sweep import swept_parameters
 from ihdm.metrics.tables import with_most_images
 from ihdm.storage.reading import read_table
@@ -23,57 +25,55 @@ LABELS = {
     "seed": "seed",
 }
 Color = tuple[float, float, float]
-FAR = 5
-"""Values of which the largest is more times the smallest stand on a log axis."""
+LOG_RATIO = 5
+"""The x axis is logarithmic if the largest value exceeds the smallest by more than this factor."""
 MAX_COLUMNS = 3
-"""Of the width of a page; more make the figure wider, fewer narrower."""
+"""Columns per width of a page; a figure with more is wider."""
 
 
 def draw(inputs: Inputs) -> Figure:
-    """Draw one column for each experiment and swept parameter: distance above, bound below, a line for each δ/σ.
+    """Draw a column per experiment and swept parameter: distance above, bound below, a line for each δ/σ.
 
     Raises:
         UserError: if an experiment has no swept parameter.
     """
-    import seaborn as sns
-
-    from ihdm.figures.style import WIDTH, label_log, panels, shared_legend
-
     columns: list[tuple[str, str, pd.DataFrame]] = []
     for name, files in inputs["sweep"].items():
         found = swept_parameters(read_table(files[""]), name)
         if not found:
             raise UserError(
-                f"figures.sweep_curves: nothing of '{name}' is swept; add a list under sweeps, or leave it out"
+                f"figures.sweep_curves: no parameter of '{name}' is swept; add a list under sweeps, or remove it from "
+                "the figure"
             )
         columns += [(name, parameter, rows) for parameter, rows in found.items()]
     width = WIDTH * max(2, len(columns)) / MAX_COLUMNS
     bounded = any((rows["metric"] == "bits_per_dim").any() for _, _, rows in columns)
     figure, grid = panels(1 + bounded, len(columns), 2.2 * (1 + bounded), width=width, sharex="col")
     ratios = sorted({float(ratio) for _, _, rows in columns for ratio in rows["delta_ratio"].dropna().unique()})
-    colors = dict(zip(ratios, sns.color_palette("viridis", len(ratios)), strict=True))
+    colors = dict(zip(ratios, palette("viridis", len(ratios)), strict=True))
     for axes, (name, parameter, rows) in zip(grid.T, columns, strict=True):
         samples = with_most_images(rows[(rows["set"] == "samples") & rows["metric"].isin(("frechet_distance", "fid"))])
         _draw_lines(axes[0], samples, parameter, colors)
         if bounded:
             _draw_lines(axes[1], rows[rows["metric"] == "bits_per_dim"], parameter, colors)
-        axes[0].set(title=f"{name}\n{samples['extractor'].iloc[0]}, n = {samples['n'].iloc[0]}", yscale="log")
+        heading = f"{title(name, 26)}\n{samples['extractor'].iloc[0]}, n = {samples['n'].iloc[0]}"
+        axes[0].set(title=heading, yscale="log")
         label_log(axes[0].yaxis)
         values = sorted(samples[parameter].unique())
         axes[-1].set_xlabel(LABELS[parameter])
-        if values[0] > 0 and values[-1] > FAR * values[0]:
+        if values[0] > 0 and values[-1] > LOG_RATIO * values[0]:
             axes[-1].set_xscale("log")
         axes[-1].set_xticks(values, [f"{value:g}" for value in values])
         axes[-1].set_xticks([], minor=True)
     grid[0, 0].set_ylabel("Fréchet distance")
     if bounded:
-        grid[1, 0].set_ylabel("bound, bits/dim")
+        grid[1, 0].set_ylabel("bound (bits/dim)")
     shared_legend(figure, grid.flat)
     return figure
 
 
 def _draw_lines(axes: Axes, rows: pd.DataFrame, parameter: str, colors: Mapping[float, Color]) -> None:
-    """Draw a line for each δ/σ, in the same color above and below; the bound has none at δ = 0."""
+    """Draw a line for each δ/σ, in the same color in all panels; there is no bound at δ = 0."""
     for ratio in rows["delta_ratio"].sort_values().unique():
         line = rows[rows["delta_ratio"] == ratio].sort_values(parameter)
         axes.errorbar(line[parameter], line["value"], 1.96 * line["standard_error"], fmt="o-", ms=4, capsize=2,

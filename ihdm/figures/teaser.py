@@ -1,31 +1,26 @@
-"""Images as their process destroys them, and samples as they form (paper, figure 1).
+"""Forward processes applied to images, and samples during generation (paper, figure 1).
 
-Look at: Compare columns: what is there first, and what comes last.
+Look at: Which features each process creates first, and which last.
 """
 
 from ihdm.figures import Figure, Input, Inputs
+from ihdm.figures.style import SMALL, SMALLEST, panels, show_images, title
 from ihdm.storage.reading import read_archive
 
 INPUTS = {"sequence": Input("samples/{experiment}/sequence.npz")}
 
 
 def draw(inputs: Inputs) -> Figure:
-    """Draw two rows for each experiment: forward on the left, reverse on the right."""
-    from ihdm.figures.style import SMALLEST, label_columns, panels, show_images
-
-    sequences = {
-        name: read_archive(files[""], ("levels", "forward", "reverse")) for name, files in inputs["sequence"].items()
-    }
-    figure, grid = panels(len(sequences), 2, 1.35 * len(sequences), layout=None)
-    for row, (name, sequence) in zip(grid, sequences.items(), strict=True):
-        levels, forward, reverse = sequence["levels"], sequence["forward"][:2, ::-1], sequence["reverse"][:2]
-        for axes, images, labels in ((row[0], forward, levels[::-1]), (row[1], reverse, levels)):
-            columns = len(labels)
-            show_images(axes, images.reshape(-1, *images.shape[2:]), columns)
-            label_columns(axes, [f"$k={level}$" for level in labels], images.shape[3])
-            axes.tick_params(labelsize=SMALLEST)  # of K = 1000 no larger ones fit side by side
-        row[0].set_ylabel(name)
-    grid[0, 0].set_title("Forward: the process destroys images")
-    grid[0, 1].set_title("Reverse: the network brings them back")
+    """Draw two rows per experiment: forward on the left, reverse on the right."""
+    figure, grid = panels(len(inputs["sequence"]), 2, 1.35 * len(inputs["sequence"]), layout=None)
+    for row, (name, files) in zip(grid, inputs["sequence"].items(), strict=True):
+        stored = read_archive(files[""], ("levels", "forward", "reverse"))
+        levels, forward, reverse = stored["levels"], stored["forward"][:2, ::-1], stored["reverse"][:2]
+        for axes, images, order in ((row[0], forward, levels[::-1]), (row[1], reverse, levels)):
+            # Larger labels of K = 1000 do not fit.
+            show_images(axes, images, column_labels=[f"$k={level}$" for level in order], size=SMALLEST)
+        row[0].set_ylabel(title(name, 20), fontsize=SMALL)
+    grid[0, 0].set_title("Forward process")
+    grid[0, 1].set_title("Reverse process")
     figure.tight_layout()
     return figure

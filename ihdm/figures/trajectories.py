@@ -1,6 +1,6 @@
-"""Samples as they form, from the start to the image; also as a film (paper, figure and videos of trajectories).
+"""Samples during generation, from start to image, also as an animation (paper, figure and videos of trajectories).
 
-Look at: Read a row from left to right. With heat an image sharpens, with diffusion it appears.
+Look at: Under heat an image sharpens, under diffusion it emerges from noise.
 """
 
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ihdm.figures import Figure, Input, Inputs
+from ihdm.figures.style import WIDTH, evenly_spaced, panels, show_images, title, to_stored
 from ihdm.storage.images import StoredImages, tile
 from ihdm.storage.reading import read_archive
 
@@ -19,49 +20,39 @@ INPUTS = {"trajectories": Input("samples/{experiment}/probes/trajectories.npz")}
 
 MAX_STAGES = 10
 SHOWN = 3
-"""Samples of each experiment, a row each."""
-
+"""Samples per experiment, one per row."""
 MAX_FRAMES = 60
 FRAME_COLUMNS, FRAME_ROWS = 8, 4
-"""Most samples that move, of each experiment."""
-
+"""Maximum number of columns and rows of animated samples per experiment."""
 FRAME_SHEET = 288
-"""Pixels: about the width of what moves, of each experiment. Small images are enlarged; large ones are fewer."""
-
+"""Approximate width of an experiment in the animation, in pixels: small images are enlarged, large ones are fewer."""
 FRAME_ACROSS = 4
-"""Experiments side by side."""
-
+"""Maximum number of experiments per row of the animation."""
 CAPTION_HEIGHT = 36
-"""Pixels above each, for its name and level."""
+"""Height of an experiment's caption, in pixels."""
 
 
 def draw(inputs: Inputs) -> Figure:
-    """Draw a block for each experiment: a row for each of a few samples, a column for each stage."""
-    from ihdm.figures.style import SMALL, WIDTH, label_columns, panels, show_images
-
+    """Draw a block per experiment: a row for each of a few samples, a column for each stage."""
     blocks = {name: _read(files[""], MAX_STAGES) for name, files in inputs["trajectories"].items()}
     columns = max(len(levels) for levels, _ in blocks.values())
     figure, grid = panels(len(blocks), 1, (WIDTH / columns * SHOWN + 0.5) * len(blocks))
     for axes, (name, (levels, stages)) in zip(grid[:, 0], blocks.items(), strict=True):
-        shown = stages[:, :SHOWN].swapaxes(0, 1)
-        show_images(axes, shown.reshape(-1, *shown.shape[2:]), len(levels))
-        label_columns(axes, [f"$k={level}$" for level in levels], shown.shape[3])
-        axes.tick_params(labelsize=SMALL)
-        axes.set_title(name)
+        show_images(axes, stages[:, :SHOWN].swapaxes(0, 1), column_labels=[f"$k={level}$" for level in levels])
+        axes.set_title(title(name))
     return figure
 
 
 def animate(inputs: Inputs) -> list["Image"]:
-    """Return frames of samples as they form, a sheet for each experiment, side by side, each at its own levels."""
+    """Return frames with a sheet of samples per experiment; all sheets begin and end together."""
     from PIL import Image
 
     blocks = {name: _read(files[""], MAX_FRAMES) for name, files in inputs["trajectories"].items()}
     num_frames = max(len(levels) for levels, _ in blocks.values())
     frames = []
     for frame in range(num_frames):
-        # Experiments with fewer stages rest on each of theirs for longer; all begin and end together.
         done = frame / max(1, num_frames - 1)
-        pages = [_page(name, levels, stages, done) for name, (levels, stages) in blocks.items()]
+        pages = [_page(title(name), levels, stages, done) for name, (levels, stages) in blocks.items()]
         width, height = (max(page.size[side] for page in pages) for side in (0, 1))
         across = min(FRAME_ACROSS, len(pages))
         sheet = Image.new("RGB", (across * width, -(-len(pages) // across) * height), "white")
@@ -71,8 +62,8 @@ def animate(inputs: Inputs) -> list["Image"]:
     return frames
 
 
-def _page(name: str, levels: np.ndarray, stages: StoredImages, done: float) -> "Image":
-    """Return a sheet of samples at the stage where this share of generation is done, under its name and level."""
+def _page(heading: str, levels: np.ndarray, stages: StoredImages, done: float) -> "Image":
+    """Return a sheet of samples after a share of generation, below a heading and the level."""
     from PIL import Image, ImageDraw, ImageFont
 
     stage = round(done * (len(levels) - 1))
@@ -83,16 +74,13 @@ def _page(name: str, levels: np.ndarray, stages: StoredImages, done: float) -> "
     page = Image.new("RGB", (enlarged.shape[1] + 8, enlarged.shape[0] + CAPTION_HEIGHT), "white")
     page.paste(Image.fromarray(enlarged.squeeze(-1) if enlarged.shape[-1] == 1 else enlarged), (4, CAPTION_HEIGHT))
     text, font = ImageDraw.Draw(page), ImageFont.load_default(size=14)
-    for line, words in enumerate((name, f"k = {levels[stage]}")):
+    for line, words in enumerate((heading, f"k = {levels[stage]}")):
         text.text((page.width / 2, CAPTION_HEIGHT * (1 + 2 * line) / 4), words, "black", font, "mm")
     return page
 
 
 def _read(path: Path, most: int) -> tuple[np.ndarray, StoredImages]:
-    """Return the levels and the states at them, (stage, image, height, width, channel): all, or so many of them."""
-    from ihdm.figures.style import to_stored
-
+    """Return at most ``most`` levels and the states there, (stage, image, height, width, channel)."""
     stored = read_archive(path, ("levels", "states"))
-    levels, states = stored["levels"], stored["states"]
-    kept = np.unique(np.linspace(0, len(levels) - 1, min(most, len(levels))).round().astype(int))
-    return levels[kept], to_stored(states[kept])
+    kept = evenly_spaced(len(stored["levels"]), most)
+    return stored["levels"][kept], to_stored(stored["states"][kept])

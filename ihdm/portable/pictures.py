@@ -113,7 +113,7 @@ def write(images: StoredImages, output: Path) -> None:
 
 
 def require_output(output: Path, endings: Sequence[str]) -> None:
-    """Check, before the work, that a file of one of these endings, or else a folder of pictures, can be written.
+    """Check that a file with one of these extensions, or else a folder of images, can be written.
 
     Raises:
         UserError: if it cannot.
@@ -125,7 +125,7 @@ def require_output(output: Path, endings: Sequence[str]) -> None:
 
 
 def require_new(folder: Path) -> None:
-    """Check that a folder of pictures can be written.
+    """Check that a folder of images can be written.
 
     Raises:
         UserError: if there is something already, the ending is that of another kind of file, or nothing can be written.
@@ -137,7 +137,7 @@ def require_new(folder: Path) -> None:
         )
     require_replaceable(folder)
     if folder.exists() and (folder.is_file() or any(folder.iterdir())):
-        raise UserError(f"{folder}: something lies there already; give a folder that is empty, or new")
+        raise UserError(f"{folder}: already exists and is not empty; use an empty or new folder")
 
 
 def enlargement(images: StoredImages) -> int:
@@ -161,6 +161,36 @@ def frames(
         ways.append(pipeline.trajectory(len(generators), evaluations, generators, precision))
     for parts in zip(*ways, strict=True):
         yield np.concatenate([to_uint8(images) for _, images in parts])
+
+
+def interpolations(
+    pipeline: IHDMPipeline,
+    rows: int,
+    num_positions: int,
+    seed: int,
+    evaluations: int | None = None,
+    precision: Precision = "no",
+    report: Callable[[int], None] = lambda _done: None,
+) -> StoredImages:
+    """Return the images on paths between samples 2 i and 2 i + 1 of a seed, one path after another.
+
+    Args:
+        pipeline: what generates them.
+        rows: number of paths.
+        num_positions: images on a path, its ends included.
+        seed: of them all.
+        evaluations: network evaluations for an image.
+        precision: of the network.
+        report: called with how many paths are done.
+    """
+    pipeline.set_progress_bar_config(disable=True)
+    parts = []
+    for row in range(rows):
+        first, second = (numbered_generator(seed, number) for number in (2 * row, 2 * row + 1))
+        found = pipeline.interpolate(first, second, num_positions, evaluations, precision, output_type="pt")
+        parts.append(to_uint8(found.images))
+        report(row + 1)
+    return np.concatenate(parts)
 
 
 def animate(sheets: Sequence[StoredImages], output: Path) -> None:

@@ -1,1 +1,1 @@
-"""What is told of the results: the page that a reader opens."""
+"""The report: tables for papers, the page of results, and the comparison of runs."""

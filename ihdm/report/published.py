@@ -1,7 +1,6 @@
-"""FIDs that others published, to stand beside ours, never among them.
+"""Published FIDs, shown in a separate column next to ours.
 
-None is here that is only known second hand. Rows without an experiment of ours stay in the table: a dash says that
-nothing was run.
+Only values from the original publications, or cited there, are listed.
 """
 
 from dataclasses import dataclass
@@ -14,11 +13,11 @@ class Published:
     """A published FID.
 
     Attributes:
-        source: of the images, as `ihdm data sources` calls it.
-        image_size: in pixels.
-        kind: of process, as `process.kind` calls it; empty for one that is not among ours.
-        fid: the value.
-        by: who and what.
+        source: source of the images, as in `ihdm data sources`.
+        image_size: image size in pixels.
+        kind: the `process.kind`; empty for a process that is not implemented here.
+        fid: the FID.
+        by: the publication or method.
     """
 
     source: str
@@ -28,7 +27,7 @@ class Published:
     by: str
 
     def concerns(self, variant: Variant) -> bool:
-        """Tell whether an experiment as configured is what was published: same images, same kind of process."""
+        """Return whether an experiment has the same images and kind of process, and no swept parameter."""
         dataset, kind = variant.experiment.dataset, variant.experiment.process.kind
         found = (dataset.source, dataset.image_size, kind)
         return variant.swept is None and found == (self.source, self.image_size, self.kind)
@@ -43,5 +42,4 @@ PUBLISHED = (
     Published("lsun_church", 128, "heat", 119.34, "IHDM, retrained for Edge-preserving noise"),
     Published("ffhq", 128, "heat", 55.87, "IHDM, retrained for Beyond Blur"),
 )
-"""Of data sets that we have no source of, none is listed. Cold Diffusion's 80.08 on CIFAR-10 is the FID of deblurred
-images, not of generated ones, and so is left out."""
+"""Only data sets with a source here. Cold Diffusion's 80.08 is omitted: it is the FID of deblurred images."""

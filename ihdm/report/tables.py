@@ -1,4 +1,4 @@
-"""Tables as a paper prints them, from merged tables and the scale itself: each as CSV, Markdown and LaTeX."""
+"""Tables for a paper, from merged tables and the configuration, as CSV, Markdown and LaTeX."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ FRECHET = {"frechet_distance": "Fréchet distance", "fid": "FID"}
 
 @dataclass(frozen=True)
 class PaperTable:
-    """A table as a paper prints it.
+    """A table for a paper.
 
     Attributes:
-        caption: what it shows, and what its dashes mean.
-        needs: the merged tables that it is made of.
-        build: makes it, as text, of the scale and of those.
+        caption: its caption.
+        needs: the merged tables that it needs.
+        build: returns its cells as text from the scale and these tables.
     """
 
     caption: str
@@ -35,7 +35,7 @@ class PaperTable:
 
 
 def distances(config: Config, merged: Merged) -> pd.DataFrame:
-    """Return our distances, one row for each experiment and δ/σ, and published FIDs in columns of their own."""
+    """Return distances, one row per experiment and δ/σ, with published FIDs in separate columns."""
     table = merged["distance"]
     samples = with_most_images(table[(table["set"] == "samples") & table["metric"].isin(FRECHET)])
     rows = []
@@ -84,7 +84,7 @@ def _images(source: str, size: int) -> str:
 
 
 def hyperparameters(config: Config, _: Merged) -> pd.DataFrame:
-    """Return one row for each experiment with a network of its own, from the scale itself."""
+    """Return the hyperparameters of each trained network."""
     rows = []
     for name, variant in config.variants.items():
         if not variant.is_trained:
@@ -117,7 +117,7 @@ def hyperparameters(config: Config, _: Merged) -> pd.DataFrame:
 
 
 def sweeps(config: Config, merged: Merged) -> pd.DataFrame:
-    """Return one row for each swept value and δ/σ, with distance and bound."""
+    """Return distance and bound for each swept value and δ/σ."""
     table = merged["sweep"]
     rows = []
     for base in config.experiments:
@@ -165,21 +165,21 @@ PAPER_TABLES = {
     "evaluations": PaperTable(reported()["evaluations"].explanation, ("evaluations",), _section("evaluations")),
     "departures": PaperTable(reported()["departures"].explanation, ("departures",), _section("departures")),
 }
-"""By name."""
+"""Tables by name."""
 
 
 def available(names: set[str]) -> dict[str, tuple[str, ...]]:
-    """Return the tables that can be made of these merged tables, each with those that it needs."""
+    """Return the tables that these merged tables allow, each with the merged tables that it needs."""
     return {name: table.needs for name, table in PAPER_TABLES.items() if {*table.needs} <= names}
 
 
 def printed(table: pd.DataFrame, caption: str, name: str) -> dict[str, str]:
-    """Return a table as CSV, Markdown and LaTeX with booktabs, by the ending of the file.
+    """Return a table as CSV (without caption), Markdown and LaTeX with booktabs, by the ending of the file.
 
     Args:
-        table: of text.
-        caption: above the table, but in CSV.
-        name: what LaTeX refers to it by.
+        table: cells as text.
+        caption: its caption.
+        name: its label in LaTeX.
     """
     label = name.replace("_", "-")
     styled = table.rename(columns=_latex).map(lambda cell: _latex(str(cell))).style.hide(axis="index")
@@ -197,7 +197,7 @@ LATEX = {
     "±": r"$\pm$", "×": r"$\times$", "–": "--", "−": "$-$", "→": r"$\to$", "∞": r"$\infty$", "…": r"\ldots{}",
     "“": "``", "”": "''", "≥": r"$\geq$", "α": r"$\alpha$", "²": r"\textsuperscript{2}",
 }  # fmt: skip
-"""What LaTeX without further packages cannot read, and how it is written there; é and its like it can."""
+"""Replacements of letters that LaTeX cannot read without packages."""
 
 
 def _latex(text: str) -> str:

@@ -7,7 +7,7 @@ from ihdm.figures.delta_curve import draw
 
 def distance_rows(**columns):
     rows = {
-        "dataset": "d", "metric": "frechet_distance", "extractor": "dct64", "low": 0.8, "high": 1.4, "value": 1.0,
+        "dataset": "d", "metric": "kernel_distance", "extractor": "dct64", "low": 0.8, "high": 1.4, "value": 1.0,
         "set": "samples", "n": 20, "delta_ratio": 1.0,
     }  # fmt: skip
     return pd.DataFrame([rows | columns])
@@ -23,7 +23,7 @@ def inputs(tmp_path):
     minimum = [
         {"experiment": name, "metric": metric, "verdict": verdict, "low": 1.0, "high": 1.5}
         for name, verdict in (("a", "inside"), ("b", "edge"))
-        for metric in ("frechet_distance", "bits_per_dim")
+        for metric in ("frechet_distance", "kernel_distance", "bits_per_dim")
     ]
     pd.DataFrame(minimum).to_csv(tmp_path / "minimum.csv", index=False)
     for name, scale in (("a", 1), ("b", 10)):
@@ -79,3 +79,18 @@ def test_intervals_may_be_lopsided(figure):
     (bars,) = figure.axes[0].containers
     segment = bars.lines[2][0].get_segments()[0]
     assert segment[:, 1].tolist() == pytest.approx([0.8, 1.4])
+
+
+def test_the_distance_is_the_one_that_may_rank_samples(inputs, figure):
+    """With 20 images per feature or more that is the Fréchet distance."""
+    assert figure.axes[0].get_ylabel() == "kernel distance"
+    for name in ("a", "b"):
+        for path in inputs["distance"][name].values():
+            rows = pd.read_csv(path).assign(n=1280)
+            pd.concat([rows, rows.assign(metric="frechet_distance", value=3.0, low=2.0, high=4.0)]).to_csv(
+                path, index=False
+            )
+    many = draw(inputs)
+    assert many.axes[0].get_ylabel() == "Fréchet distance"
+    assert many.axes[0].containers[0].lines[0].get_ydata().tolist() == [3.0] * 3
+    plt.close(many)

@@ -14,7 +14,7 @@ from ihdm.__main__ import app
 from ihdm.errors import UserError
 from ihdm.figures import is_animated
 from ihdm.figures.processes import heat
-from ihdm.figures.style import HEAT, RIVAL, WIDTH, set_style
+from ihdm.figures.style import BASELINE, HEAT, WIDTH, set_style
 from ihdm.heat import HeatProcess
 from ihdm.metrics.paths import SIGMAS
 from ihdm.storage.images import tile
@@ -71,9 +71,9 @@ def test_one_experiment_fills_the_width_and_is_named(figure, made_up, draw):
     assert figure == "paths" or any("photos" in text for text in texts(drawn))  # those are of no experiment
 
 
-def set_coarse_style():
-    set_style()
-    plt.rcParams["savefig.dpi"] = 50  # it is the same figure, in less time
+def set_coarse_style(titles):
+    set_style(titles)
+    plt.rcParams["savefig.dpi"] = 50  # the same figure in less time
 
 
 def texts(figure):
@@ -186,17 +186,17 @@ def test_neighbours_are_the_nearest_that_training_has_seen(num_train, made_up, d
     assert f"{apart[nearest[0]]:.2f}" in [text.get_text() for text in axes.texts]
 
 
-def test_heat_is_blue_and_rivals_are_red_and_the_order_is_told(made_up, draw):
+def test_heat_is_blue_and_baselines_are_red_with_the_rank_correlation(made_up, draw):
     inputs = made_up("generation", "digits_diffusion", "digits")
     assert list(inputs["heat"]) == ["digits"]
-    baseline, rival_order, heat, heat_order = draw("generation", inputs).axes
+    baseline, baseline_order, heat, heat_order = draw("generation", inputs).axes
     assert (baseline.get_title(), heat.get_title()) == ("digits_diffusion", "digits")
     bands = pd.read_csv(inputs["heat"]["digits"][""]).iloc[:-1]
-    for axes, color in ((rival_order, RIVAL), (heat_order, HEAT)):
+    for axes, color in ((baseline_order, BASELINE), (heat_order, HEAT)):
         (bars,) = axes.containers
         assert bars.lines[0].get_color() == color
         assert_line(bars.lines[0], bands, "frequency")
-        assert axes.get_title() == "order +0.97 (+0.95 … +0.99)"
+        assert axes.get_title() == "rank correlation +0.97 (+0.95 … +0.99)"
 
 
 def test_largest_blurs_ascend_and_each_has_its_measures(made_up, draw):
@@ -216,7 +216,7 @@ def test_largest_blurs_ascend_and_each_has_its_measures(made_up, draw):
 
 
 def test_what_does_not_blur_has_no_largest_blur(made_up, draw):
-    with pytest.raises(UserError, match="'digits_diffusion' has no largest blur; leave it out"):
+    with pytest.raises(UserError, match="'digits_diffusion' has no largest blur; remove it from the figure"):
         draw("blur_max", made_up("blur_max", "digits_diffusion"))
 
 
@@ -242,7 +242,9 @@ def test_experiments_of_one_kind_share_a_color(made_up, draw):
 
 
 def test_without_numbers_of_training_images_there_is_nothing_to_draw(made_up, draw):
-    with pytest.raises(UserError, match=r"nothing on 'digits' is trained on different numbers.*sweeps.num_train"):
+    with pytest.raises(
+        UserError, match=r"no experiment on 'digits' sweeps the number of training images.*sweeps.num_train"
+    ):
         draw("data_efficiency", made_up("data_efficiency", "digits_blurring"))
 
 

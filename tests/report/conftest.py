@@ -39,7 +39,7 @@ def interval(value: float) -> dict[str, float]:
 
 def tables(folder: Path) -> None:
     shared = {"dataset": "digits", "reference": "training", "n": 20, "note": None}
-    features = {"metric": "frechet_distance", "extractor": "dct64", "extractor_sha256": "0", "n_reference": 100}
+    features = {"metric": "kernel_distance", "extractor": "dct64", "extractor_sha256": "0", "n_reference": 100}
     real = {"experiment": None, "delta_ratio": None}
     samples = [{"experiment": "digits", "delta_ratio": ratio} for ratio in RATIOS]
     write(folder / "metrics/distance.csv", pd.DataFrame(

@@ -14,14 +14,13 @@ from PIL import Image
 from ihdm.config.reading import read_config
 from ihdm.config.scale import Config
 from ihdm.errors import UserError
-from ihdm.report.page.assemble import report_page
-from ihdm.report.page.captions import as_html
+from ihdm.report.page.assemble import as_html, report_page
 from ihdm.report.page.claims import read_ledger
 from ihdm.report.page.images import animation_pictures, figure_picture, sheet
-from ihdm.report.page.levels import level_groups
 from ihdm.report.page.provenance import differences, duration
 from ihdm.report.page.render import TEMPLATES, assets_sha256
 from ihdm.report.page.results import Results
+from ihdm.report.page.sections import level_groups
 
 ROOT = Path(__file__).parents[2]
 CAPTIONS = ROOT / "workflow/report"
@@ -93,7 +92,7 @@ def test_nothing_is_said_of_what_is_not_there(tmp_path, scale):
     ids = Elements(page).values("id")
     assert [name for name in SECTIONS if name in ids] == ["provenance"]
     assert "vegaEmbed(" not in page.replace("window.vegaEmbed(element", "")
-    for word in ("Verdicts", "δ", "evaluations for an image", "Fréchet", "jobs", "commit", "Samples"):
+    for word in ("Claims", "δ", "evaluations (NFE)", "Fréchet", "jobs", "commit", "Samples"):
         assert word not in re.sub(r"<script>.*?</script>|<details>.*?</details>", "", page, flags=re.DOTALL), word
 
 
@@ -101,7 +100,7 @@ def test_forward_images_are_shown_where_they_were_kept(made_up):
     results = made_up(has_forward=False)
     processes = [process for group in level_groups(results).values() for process in group]
     assert [process.experiment for process in processes] == list(results.config.diagnostics)
-    assert all([strip.title for strip in process.strips] == ["Samples, backwards"] for process in processes)
+    assert all([strip.title for strip in process.strips] == ["Samples, reverse process"] for process in processes)
     path = results.trajectories("digits")
     with np.load(path) as archive:
         np.savez(path, **archive, forward=np.zeros((4, 2, 8, 8, 1), dtype=np.uint8))
@@ -143,7 +142,7 @@ def test_verdicts_are_grouped_by_claim(page, ledger):
 @pytest.mark.parametrize("text", ["", "{}", '{"claims": [{}], "tested": 1}', "[1]"])
 def test_a_damaged_ledger_is_told(tmp_path, text):
     (tmp_path / "claims.json").write_text(text)
-    with pytest.raises(UserError, match="no ledger of claims can be read"):
+    with pytest.raises(UserError, match="damaged ledger of claims"):
         read_ledger(tmp_path / "claims.json")
 
 

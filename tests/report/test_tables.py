@@ -79,7 +79,7 @@ def test_a_table_is_made_where_its_parts_are():
 
 
 def test_a_table_that_fails_leaves_none(tmp_path, ihdm_fails):
-    joint().to_csv(tmp_path / "distance.csv", index=False)
+    merged().to_csv(tmp_path / "distance.csv", index=False)
     pd.DataFrame({"experiment": ["cifar10"]}).to_csv(tmp_path / "evaluations.csv", index=False)
     message = ihdm_fails(
         *("report", "tables", "--settings", read_config(ROOT / "config.yaml").model_dump_json()),

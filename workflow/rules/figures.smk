@@ -1,4 +1,4 @@
-# One rule for each figure that the configuration names, so that each has its own code and its own caption.
+# One rule per configured figure, because each has separate code and a separate caption.
 for figure in settings.figures:
     files = {name: f"{RESULTS}/{path}" for name, path in figure_inputs(figure, settings).items()}
 
@@ -21,7 +21,7 @@ for figure in settings.figures:
             f"{RESULTS}/logs/figures/{figure}.log",
         benchmark:
             f"{RESULTS}/benchmarks/figures/{figure}.tsv"
-        # From tables it is a matter of seconds, less than a job of a cluster takes to begin.
+        # Figures of tables take seconds, less than starting a cluster job.
         localrule: all(path.endswith((".csv", ".npz")) for path in files.values())
         conda:
             "../../environment.yml"
@@ -29,5 +29,7 @@ for figure in settings.figures:
             code=code_sha256(f"figures draw {figure}"),
             figure=figure,
             inputs=[word for name, path in files.items() for word in ("--input", f"{name}={path}")],
+            titles=[word for name in settings.figures[figure] for word in ("--title", f"{name}={TITLES[name]}")],
         shell:
-            "python -m ihdm --threads {threads} figures draw {params.figure} {params.inputs:q} --output {output.png:q} > {log:q} 2>&1"
+            "python -m ihdm --threads {threads} figures draw {params.figure} {params.inputs:q} {params.titles:q} "
+            "--output {output.png:q} > {log:q} 2>&1"

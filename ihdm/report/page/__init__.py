@@ -1,1 +1,1 @@
-"""The page that a reader opens: one HTML file of everything that a scale found out, and of nothing that it did not."""
+"""The report page: one self-contained HTML file with all results of a scale. Missing results are left out."""

@@ -1,8 +1,9 @@
-"""The ledger of claims as a reader meets it: a sentence, a verdict and a small picture each, with the evidence."""
+"""Claims on the page: statement, verdicts, a plot of the values, and evidence."""
 
 import json
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,14 @@ VERDICTS = ("reproduced", "inconclusive", "not reproduced", NOT_RUN)
 WIDTH, ROW, LABEL = 240.0, 22.0, 12.0
 
 Row = dict[str, Any]
-"""A row of the ledger: a claim decided for one experiment; see the columns of :mod:`ihdm.claims.ledger`."""
+"""The decision on a claim for one experiment; columns as in :mod:`ihdm.claims.ledger`."""
+DATASET_TABLES = {"data_spectrum", "forward"}
+"""Tables of data sets; claims on them name data sets, not experiments."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One row of the small picture: a value with its interval, in units of the picture."""
+    """A value with its interval, in units of the plot."""
 
     x: float
     low: float
@@ -32,7 +35,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Picture:
-    """A small picture of a claim's values with their intervals, and of the borders of its rule."""
+    """A plot of the values of a claim with their intervals, and the thresholds of its rule."""
 
     marks: list[Mark]
     borders: list[float]
@@ -47,13 +50,13 @@ class Claim:
     """A claim with all decisions on it.
 
     Attributes:
-        row: its first row, for what all rows say: claim, paper, ours, reference and reason.
-        verdicts: how often each verdict was reached, the most favourable first.
-        decisions: its rows, each with ``estimate``, value and interval in words, and ``is_lost``, whether it is decided
-            by itself, but not by Holm's correction for all tests together.
-        picture: of their values; None if there are none.
-        tables: names of the merged tables behind it.
-        rerun: the commands that decide it again.
+        row: its first row, for the columns that are equal in all rows.
+        verdicts: number of decisions by verdict, reproduced first.
+        decisions: its rows, with display titles, ``estimate``, the value and interval as text, and ``is_lost``, whether
+            Holm's correction over all tests does not keep the verdict.
+        picture: a plot of the values; None if there are none.
+        tables: names of its merged tables.
+        rerun: commands that decide it again.
     """
 
     row: Row
@@ -65,34 +68,34 @@ class Claim:
 
     @property
     def is_run(self) -> bool:
-        """Whether it was tested on anything."""
+        """Whether it was tested for any experiment."""
         return set(self.verdicts) != {NOT_RUN}
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """All claims: how many were tested, and how often each verdict was reached."""
+    """All claims, with the number of tests and of each verdict."""
 
     tested: int
     verdicts: dict[str, int]
     claims: list[Claim]
 
 
-def read_ledger(path: Path) -> Ledger:
-    """Read the ledger of claims.
+def read_ledger(path: Path, titles: Mapping[str, str] | None = None) -> Ledger:
+    """Read the ledger of claims, with display titles of experiments by name.
 
     Raises:
-        UserError: if the file holds none.
+        UserError: if it cannot be read.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         by_id: dict[str, list[Row]] = {}
         for row in content["claims"]:
             by_id.setdefault(row["id"], []).append(row)
-        claims = [_claim(rows, content["borders"].get(name, [])) for name, rows in by_id.items()]
+        claims = [_claim(rows, content["borders"].get(name, []), titles or {}) for name, rows in by_id.items()]
         return Ledger(int(content["tested"]), _counted(content["claims"]), claims)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: no ledger of claims can be read from it ({error}); make it again") from None
+        raise UserError(f"{path}: damaged ledger of claims ({error}); delete it and run claims check again") from None
 
 
 def _counted(rows: list[Row]) -> dict[str, int]:
@@ -100,9 +103,17 @@ def _counted(rows: list[Row]) -> dict[str, int]:
     return {verdict: counts[verdict] for verdict in (*VERDICTS, *counts) if counts[verdict]}
 
 
-def _claim(rows: list[Row], borders: list[float]) -> Claim:
+def _claim(rows: list[Row], borders: list[float], titles: Mapping[str, str]) -> Claim:
+    tables = [Path(name).stem for name in rows[0]["table"].split()]
+    if DATASET_TABLES.issuperset(tables):
+        titles = {}
     decisions = [
-        row | {"estimate": _estimate(row), "is_lost": row["verdict"] in DECIDED and row["holm"] is False}
+        row
+        | {
+            "experiment": " vs ".join(titles.get(name, name) for name in row["experiment"].split(" vs ")),
+            "estimate": interval_text(*_interval(row)),
+            "is_lost": row["verdict"] in DECIDED and row["holm"] is False,
+        }
         for row in rows
     ]
     return Claim(
@@ -110,7 +121,7 @@ def _claim(rows: list[Row], borders: list[float]) -> Claim:
         _counted(rows),
         decisions,
         _picture(decisions, borders),
-        [Path(name).stem for name in rows[0]["table"].split()],
+        tables,
         "\n".join(dict.fromkeys(row["how_to_rerun"] for row in rows if row["how_to_rerun"])),
     )
 
@@ -120,12 +131,8 @@ def _interval(row: Row) -> tuple[float, float, float]:
     return value, low, high
 
 
-def _estimate(row: Row) -> str:
-    return interval_text(*_interval(row))
-
-
 def _picture(decisions: list[Row], borders: list[float]) -> Picture | None:
-    """Return the values on one line each, on a common scale with the borders of the rule."""
+    """Return a plot with a line for each value, on one scale with the thresholds of the rule."""
     shown = [row for row in decisions if math.isfinite(_interval(row)[0])]
     if not shown:
         return None
@@ -133,13 +140,13 @@ def _picture(decisions: list[Row], borders: list[float]) -> Picture | None:
     everything = [*borders, *(end for interval in intervals for end in interval)]
     low, high = min(everything), max(everything)
     ends = (f"{low:.3g}", f"{high:.3g}")
-    if low == high:  # one value is shown in the middle
+    if low == high:  # a single value is centered
         low, high = low - 1, high + 1
 
     def place(value: float) -> float:
         return round(LABEL + (value - low) / (high - low) * (WIDTH - 2 * LABEL), 2)
 
-    said = "; ".join(f"{row['experiment']}: {row['estimate']}" for row in shown)
+    values = "; ".join(f"{row['experiment']}: {row['estimate']}" for row in shown)
     compared = f"; compared with {', '.join(f'{value:g}' for value in borders)}" if borders else ""
     return Picture(
         [
@@ -150,5 +157,5 @@ def _picture(decisions: list[Row], borders: list[float]) -> Picture | None:
         ends if ends[0] != ends[1] else ("", ends[0]),
         WIDTH,
         ROW * len(shown),
-        f"Values with intervals. {said}{compared}",
+        f"Values with intervals. {values}{compared}",
     )

@@ -1,4 +1,4 @@
-"""Pictures as a page holds them: WebP inside the page itself."""
+"""Images of the page, embedded as WebP."""
 
 import base64
 from collections.abc import Iterator
@@ -8,32 +8,32 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from PIL import Image
 
 from ihdm.errors import UserError
 
 FIGURE_WIDTH = 1400
-"""Widest picture of a figure, in pixels: the text width at 200 dots an inch, with the margin that figures have."""
+"""Maximum width of a figure in pixels: the text width at 200 dpi, with margins."""
 THUMBNAIL_WIDTH = 320
-"""Of a figure that stands beside a claim, in pixels."""
+"""Width of a figure next to a claim, in pixels."""
 LARGEST_TILE = 64
-"""Pixels: wider images are made smaller on sheets, and these are not kept without loss."""
+"""Maximum width of an image on a sheet, in pixels; larger ones are reduced."""
 SHOWN_TILE = 64
-"""About how wide an image is shown, in CSS pixels."""
+"""Approximate display width of an image, in CSS pixels."""
 LARGEST_ANIMATION = 6_000_000
-"""Bytes: a longer animation is left to its own file."""
+"""Maximum size of an embedded animation, in bytes."""
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """Images side by side, one of whose rows is shown at a time.
+    """A grid of images, one of whose rows is shown at a time.
 
     Attributes:
-        uri: the picture.
-        rows: how many rows it has.
-        columns: how many images a row has.
-        size: width of an image on the page in CSS pixels, a whole multiple of its own where it is small.
+        uri: data URI of the grid.
+        rows: number of rows.
+        columns: number of images per row.
+        size: display width of an image in CSS pixels; for small images a multiple of their width.
     """
 
     uri: str
@@ -44,7 +44,7 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture with its size in pixels, so that a page keeps room for it."""
+    """An image as a data URI, with its size in pixels."""
 
     uri: str
     width: int
@@ -52,12 +52,12 @@ class Picture:
 
 
 def as_uri(content: bytes) -> str:
-    """Return a WebP file as an address that holds the file."""
+    """Return a WebP file as a data URI."""
     return f"data:image/webp;base64,{base64.b64encode(content).decode()}"
 
 
 def _encode(image: Image.Image, lossless: bool) -> bytes:
-    """Return the picture as WebP; without loss, more effort makes it hardly shorter."""
+    """Return an image as WebP; more effort hardly reduces lossless files."""
     stream = BytesIO()
     image.save(stream, "WEBP", lossless=lossless, quality=25 if lossless else 86, method=4)
     return stream.getvalue()
@@ -65,7 +65,7 @@ def _encode(image: Image.Image, lossless: bool) -> bytes:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """Open an image file; within the block, damage becomes a UserError that names the file."""
+    """Open an image file; within the block, a damaged file raises a UserError with its path."""
     try:
         with Image.open(path) as opened:
             yield opened
@@ -75,9 +75,9 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def figure_picture(path: Path, most: int = FIGURE_WIDTH) -> Picture:
-    """Return the picture of a figure, with or without loss, whichever is shorter; at most so many pixels wide.
+    """Return a figure of at most ``most`` pixels in width, lossless if that is smaller.
 
-    One that is made smaller is smooth everywhere, which is long without loss: it is kept with loss.
+    A reduced figure has smooth edges, which lossless files store poorly, so it is always lossy.
     """
     with _opened(path) as opened:
         image = opened.convert("RGB")
@@ -90,7 +90,7 @@ def figure_picture(path: Path, most: int = FIGURE_WIDTH) -> Picture:
 
 
 def animation_pictures(path: Path) -> tuple[Picture, Picture] | None:
-    """Return an animation and its last frame, which stands for it where nothing is to move; None if it is too long."""
+    """Return an animation and its last frame, for readers who prefer no motion; None if it is too large."""
     content = path.read_bytes()
     if len(content) > LARGEST_ANIMATION:
         return None
@@ -100,13 +100,8 @@ def animation_pictures(path: Path) -> tuple[Picture, Picture] | None:
     return Picture(as_uri(content), *last.size), Picture(as_uri(_encode(last, lossless=True)), *last.size)
 
 
-def to_bytes(images: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
-    """Return values in [0, 1] as bytes; what lies beyond is cut."""
-    return np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
-
-
 def sheet(images: UInt8[np.ndarray, "row column height width channel"]) -> Sheet:
-    """Return images as a sheet; large ones are made smaller."""
+    """Return images as a sheet, large ones reduced."""
     rows, columns, height, width, channels = images.shape
     joined = images.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
     picture = Image.fromarray(joined.squeeze(-1) if channels == 1 else joined).convert("RGB")

@@ -1,4 +1,4 @@
-"""Where results come from and what they cost: settings that were chosen, records, benchmarks."""
+"""Provenance and cost of results: changed settings, records and benchmarks."""
 
 import json
 import re
@@ -12,30 +12,31 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from ihdm.config.scale import Config
-from ihdm.report.page.results import Results
-from ihdm.report.page.tables import Table, as_table
+from ihdm.report.page.results import Results, Table, as_table
 from ihdm.storage.provenance import read_record
 
 SHORT = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28}\b")
-"""A commit, told by as many digits as tell it apart."""
+"""A commit, of which 12 digits are shown."""
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """All that is told of where results come from.
+    """Provenance and cost of results.
 
     Attributes:
-        facts: what the records of results say, by what it is.
-        versions: of programs, by name.
-        settings: what is configured otherwise than by default.
-        costs: seconds and memory by kind of job; None if nothing was timed.
-        total: what all jobs took together, in words; empty if nothing was timed.
-        notices: results that other code made.
-        notes: what must be known of the data.
+        facts: values from the records of results, by name.
+        versions: versions of software, by name.
+        experiments: display titles and names of experiments.
+        settings: settings that differ from their defaults.
+        costs: seconds and memory by kind of job; None without benchmarks.
+        total: total time as text; empty without benchmarks.
+        notices: warnings about results from other versions of the code.
+        notes: notes on the data.
     """
 
     facts: dict[str, str]
     versions: dict[str, str]
+    experiments: Table
     settings: Table
     costs: Table | None
     total: str
@@ -44,41 +45,47 @@ class Provenance:
 
 
 def provenance(results: Results, notices: list[str], notes: list[str]) -> Provenance:
-    """Return all that is told of where the results come from."""
+    """Return the provenance of results."""
     facts, versions = _recorded(results)
     jobs = _benchmarks(results)
     return Provenance(
         facts,
         versions,
+        _experiments(results),
         _settings(results.config),
         None if jobs is None else _costs(jobs),
-        "" if jobs is None else f"{duration(jobs['s'].sum())} in {len(jobs)} jobs that were timed",
+        "" if jobs is None else f"{duration(jobs['s'].sum())} in {len(jobs)} timed jobs",
         notices,
         notes,
     )
 
 
 def _recorded(results: Results) -> tuple[dict[str, str], dict[str, str]]:
-    """Return what the records of tables and networks say, and the versions in the last of them by name."""
+    """Return values from the records of tables and networks, and the versions in the last record."""
     paths = [*results.folder.glob("models/*/model.meta.json"), *results.folder.glob("metrics/*.meta.json")]
     records = [read_record(path) for path in sorted(paths)]
-    told: dict[str, str] = {}
+    found: dict[str, str] = {}
     for key, name in (("commit", "commit"), ("device", "computed on")):
         values = {SHORT.sub(r"\1", str(record[key])) for record in records if record.get(key) is not None}
         if values:
-            told[name] = ", ".join(sorted(values))
+            found[name] = ", ".join(sorted(values))
     versions: dict[str, str] = records[-1].get("versions", {}) if records else {}
-    return told, versions
+    return found, versions
+
+
+def _experiments(results: Results) -> Table:
+    rows = pd.DataFrame({"title": results.titles.values(), "name": results.titles.keys()})
+    return as_table("experiments", "Experiments", "Names in files, tables and the configuration.", rows)
 
 
 def _settings(config: Config) -> Table:
     rows = pd.DataFrame(differences(config), columns=["setting", "chosen", "default"])
-    explanation = "What is configured otherwise than by default; a dash where there is no default."
+    explanation = "Settings that differ from their defaults; a dash means that there is no default."
     return as_table("settings", "Settings", explanation, rows)
 
 
 def differences(settings: BaseModel, place: str = "") -> Iterator[tuple[str, str, str]]:
-    """Yield what differs from the defaults of a model of settings: its place, what is chosen, and the default."""
+    """Yield the settings that differ from their defaults: path, value and default."""
     for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
         default = field.get_default(call_default_factory=True)
@@ -100,7 +107,7 @@ def _plain(value: Any) -> str:  # noqa: ANN401 (of any setting)
 
 
 def _benchmarks(results: Results) -> pd.DataFrame | None:
-    """Return the seconds, memory and processor time of every job that was timed, with its kind."""
+    """Return seconds, memory and CPU time of every timed job, with its kind."""
     folder = results.folder / "benchmarks"
     parts = []
     for path in sorted(folder.rglob("*.tsv")):
@@ -111,7 +118,7 @@ def _benchmarks(results: Results) -> pd.DataFrame | None:
 
 
 def _kind(path: Path, config: Config) -> str:
-    """Return what a job did: its stage, the measure, and what else its file is named for."""
+    """Return the kind of a job: its stage, and the measure or the name of its file."""
     stage, *folders, stem = path.with_suffix("").parts
     if stage == "metrics" and folders:
         return f"{stage} {folders[0]}"
@@ -122,21 +129,21 @@ def _kind(path: Path, config: Config) -> str:
 def _costs(jobs: pd.DataFrame) -> Table:
     rows = [
         {
-            "rule": kind,
+            "job": kind,
             "jobs": len(part),
-            "seconds": f"{part['s'].sum():.0f}",
-            "longest": f"{part['s'].max():.1f}",
-            "processor seconds": f"{part['cpu_time'].sum():.0f}",
+            "total, s": f"{part['s'].sum():.0f}",
+            "longest, s": f"{part['s'].max():.1f}",
+            "CPU time, s": f"{part['cpu_time'].sum():.0f}",
             "memory, MB": "–" if part["max_rss"].isna().all() else f"{part['max_rss'].max():.0f}",
         }
         for kind, part in sorted(jobs.groupby("kind"), key=lambda pair: -pair[1]["s"].sum())
     ]
-    explanation = "Seconds of all jobs of a kind, of the longest, and the largest memory that one of them took."
+    explanation = "Wall time of all jobs of a kind and of the longest, CPU time, and peak memory of one job."
     return as_table("costs", "Time and memory", explanation, pd.DataFrame(rows))
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as a reader counts them."""
+    """Return a duration in seconds, minutes or hours."""
     if seconds < 100:
         return f"{seconds:.0f} seconds"
     return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"

@@ -1,4 +1,4 @@
-"""Filling in the templates: one file with its own style and script, and no address outside it."""
+"""Rendering of templates to one self-contained file with style and script."""
 
 import hashlib
 import json
@@ -13,13 +13,13 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def assets_sha256() -> str:
-    """Return a hash of what pages are made of beside Python: templates, style and script."""
+    """Return a hash of templates, style and script."""
     paths = sorted(path for path in TEMPLATES.iterdir() if path.is_file())
     return hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in paths)).hexdigest()
 
 
-def render(template: str, **content: Any) -> str:  # noqa: ANN401 (what a template shows)
-    """Return a page."""
+def render(template: str, **content: Any) -> str:  # noqa: ANN401
+    """Return a page from a template and its content."""
     environment = Environment(
         loader=PackageLoader("ihdm.report.page"),
         autoescape=True,
@@ -36,11 +36,11 @@ def _asset(name: str) -> Markup:
     return Markup((TEMPLATES / name).read_text(encoding="utf-8"))  # noqa: S704 (ours)
 
 
-def _json(value: Any) -> Markup:  # noqa: ANN401 (whatever JSON can be made of)
-    """Return JSON that no script element ends in."""
+def _json(value: Any) -> Markup:  # noqa: ANN401
+    """Return JSON that is safe within a script element."""
     return Markup(json.dumps(value, ensure_ascii=False, sort_keys=True).replace("</", "<\\/"))  # noqa: S704 (escaped here)
 
 
 def _anchor(text: str) -> str:
-    """Return a name for a place in the page."""
+    """Return a text as an HTML id."""
     return re.sub(r"[^\w-]+", "-", text)

@@ -1,4 +1,4 @@
-"""What lies in a results folder, as far as the page shows it."""
+"""Results that the report page shows: files of a results folder, and merged tables as text."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,82 +8,136 @@ import pandas as pd
 
 from ihdm.config.experiments import Variant, format_number
 from ihdm.config.scale import Config
+from ihdm.config.titles import titles
 from ihdm.measures import reported
+from ihdm.metrics.quality import ranking_distance
 from ihdm.metrics.tables import with_most_images
 from ihdm.storage.reading import read_table
-
-FRECHET = ("frechet_distance", "fid")
-"""How the Fréchet distance is called, by its features."""
 
 
 @dataclass(frozen=True)
 class Results:
-    """A scale and the folder of its results; what is not there is left out of the page.
-
-    Attributes:
-        config: the scale.
-        folder: where its results lie.
-    """
+    """A scale and its results folder."""
 
     config: Config
     folder: Path
 
     @property
     def files(self) -> list[Path]:
-        """Every file that the page is made of and that is there, but for records and benchmarks."""
+        """Every existing input of the page, except records and benchmarks."""
         tables = [self._table_path(name) for name in (*reported(), "sweep")]
         figures = [path for name in self.config.figures for path in (self.figure(name), self.animation(name))]
-        looks = [self.trajectories(name) for name in self.config.diagnostics]
+        trajectories = [self.trajectories(name) for name in self.config.diagnostics]
         samples = [
             self.samples(variant.name, ratio) for variant in self.curves.values() for ratio in variant.delta_ratios
         ]
-        return [path for path in (*tables, *figures, *looks, *samples) if path.exists()]
+        return [path for path in (*tables, *figures, *trajectories, *samples) if path.exists()]
+
+    @cached_property
+    def titles(self) -> dict[str, str]:
+        """The display title of each experiment by name."""
+        return titles(self.config)
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The merged tables that are there and hold rows, in the order of their sections."""
+        """The merged tables that exist and are not empty, in the order of their sections."""
         paths = {name: self._table_path(name) for name in reported()}
         read = {name: read_table(path) for name, path in paths.items() if path.exists()}
         return {name: table for name, table in read.items() if len(table)}
 
     @property
     def curves(self) -> dict[str, Variant]:
-        """What is sampled at three δ/σ or more, by name."""
+        """The experiments that are sampled at three δ/σ or more, by name."""
         return {name: variant for name, variant in self.config.variants.items() if variant.has_curve}
 
     def _table_path(self, name: str) -> Path:
         return self.folder / f"metrics/{name}.csv"
 
     def figure(self, name: str) -> Path:
-        """Where a figure lies, for a screen."""
+        """Return the path of a figure as PNG."""
         return self.folder / f"figures/{name}.png"
 
     def animation(self, name: str) -> Path:
-        """Where the animation of a figure lies, if it has one."""
+        """Return the path of the animation of a figure, which may not exist."""
         return self.folder / f"figures/{name}.webp"
 
     def trajectories(self, experiment: str) -> Path:
-        """Where the samples of an experiment lie as they form."""
+        """Return the path of an experiment's states during generation."""
         return self.folder / f"samples/{experiment}/probes/trajectories.npz"
 
     def samples(self, experiment: str, ratio: float) -> Path:
-        """Where the samples of an experiment at a δ/σ lie."""
+        """Return the path of an experiment's samples at a δ/σ."""
         return self.folder / f"samples/{experiment}/delta{format_number(ratio)}/samples.npy"
 
-    def sampled_distances(self, experiment: str) -> pd.DataFrame | None:
-        """Return the Fréchet distances of most images of an experiment's samples by δ/σ; None if there are none."""
-        rows = self._distances("samples")
-        found = rows[rows["experiment"] == experiment] if rows is not None else None
-        return None if found is None or found.empty else with_most_images(found).sort_values("delta_ratio")
+    def distances(self, images: str, **values: str) -> pd.DataFrame | None:
+        """Return distances of the largest n, in the metric that may rank sets; see :mod:`ihdm.metrics.quality`.
 
-    def floor(self, dataset: str) -> float | None:
-        """Return the Fréchet distance of as many real images from all others; None if it is not known."""
-        rows = self._distances("train")
-        found = rows[rows["dataset"] == dataset].dropna(subset="value") if rows is not None else None
-        return None if found is None or found.empty else float(with_most_images(found)["value"].iloc[0])
+        Args:
+            images: the set, ``samples`` or ``train``.
+            values: value of further columns, such as the experiment.
 
-    def _distances(self, images: str) -> pd.DataFrame | None:
+        Returns:
+            Rows of the merged table of distances; None if there are none.
+        """
         if "distance" not in self.tables:
             return None
-        table = self.tables["distance"]
-        return table[table["metric"].isin(FRECHET) & (table["set"] == images)]
+        rows = self.tables["distance"]
+        for column, value in ({"set": images} | values).items():
+            rows = rows[rows[column] == value]
+        return ranked(rows.dropna(subset="value"))
+
+
+def ranked(rows: pd.DataFrame) -> pd.DataFrame | None:
+    """Return the rows of the largest n in the distance that may rank sets of so many images; None if there are none."""
+    rows = rows[rows["metric"].isin(DISTANCES)]
+    if rows.empty:
+        return None
+    rows = with_most_images(rows)
+    rows = rows[rows["metric"] == ranking_distance(str(rows["extractor"].iloc[0]), int(rows["n"].iloc[0]))]
+    return None if rows.empty else rows
+
+
+DISTANCES = {"frechet_distance": "Fréchet distance", "fid": "FID", "kernel_distance": "kernel distance", "kid": "KID"}
+"""Display names of the distances."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text that sorts and filters.
+
+    Attributes:
+        name: name of the merged table that it summarizes.
+        heading: heading above it.
+        explanation: how to read it.
+        columns: names of its columns.
+        rows: its cells.
+    """
+
+    name: str
+    heading: str
+    explanation: str
+    columns: list[str]
+    rows: list[list[str]]
+
+
+def page_tables(results: Results) -> list[Table]:
+    """Return the summary of each merged table, with display titles of experiments."""
+    found = []
+    for name, table in results.tables.items():
+        measure, summary = reported()[name], reported()[name].summarize(table)
+        if "experiment" in summary:
+            summary = summary.assign(experiment=summary["experiment"].replace(results.titles))
+        found.append(as_table(name, measure.heading, measure.explanation, summary))
+    return found
+
+
+def as_table(name: str, heading: str, explanation: str, table: pd.DataFrame) -> Table:
+    """Return a table as text, numbers with four significant digits."""
+    rows = [[_text(value) for value in row] for row in table.itertuples(index=False)]
+    return Table(name, heading, explanation, list(map(str, table.columns)), rows)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return "–" if pd.isna(value) else f"{value:.4g}"
+    return str(value)

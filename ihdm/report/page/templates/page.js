@@ -3,26 +3,26 @@
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
   const still = matchMedia("(prefers-reduced-motion: reduce)");
 
-  // Sheets of images: which row is shown.
+  // Show a row of a sheet of images.
   function show(strip, row) {
     const rows = Number(strip.dataset.rows);
     strip.style.setProperty("--y", rows > 1 ? `${(100 * row) / (rows - 1)}%` : "0%");
   }
 
-  // The level slider. Stages go from K down to 0; the slider from the image on the left to K on the right.
+  // Level slider: stages go from K to 0, the slider from the image (left) to K (right).
   for (const group of all("[data-levels]")) {
     const slider = group.querySelector("input");
     const processes = all(".process", group).map((element) => ({
-      element, levels: JSON.parse(element.dataset.stages), told: element.querySelector("output"),
+      element, levels: JSON.parse(element.dataset.stages), output: element.querySelector("output"),
     }));
     const move = () => {
       const share = Number(slider.value) / Number(slider.max);
       const words = [];
-      for (const { element, levels, told } of processes) {
+      for (const { element, levels, output } of processes) {
         const stage = Math.round((1 - share) * (levels.length - 1));
         all(".strip", element).forEach((strip) => show(strip, stage));
-        told.value = `level ${levels[stage]} of ${levels[0]}`;
-        words.push(`${element.dataset.name}: ${told.value}`);
+        output.value = `level ${levels[stage]} of ${levels[0]}`;
+        words.push(`${element.dataset.name}: ${output.value}`);
       }
       slider.setAttribute("aria-valuetext", words.join(", "));
     };
@@ -41,7 +41,7 @@
     move();
   }
 
-  // Charts, in the colors of the page.
+  // Charts in the colors of the page.
   const views = new Map();
   function theme() {
     const style = getComputedStyle(document.documentElement);
@@ -76,7 +76,7 @@
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
   }
 
-  // The explorer of δ.
+  // Slider of δ.
   for (const explorer of all(".explorer")) {
     const slider = explorer.querySelector("input");
     const ratios = JSON.parse(explorer.dataset.ratios);
@@ -97,7 +97,7 @@
     move();
   }
 
-  // Tables that sort and filter. What begins with a number is ordered as one.
+  // Tables that sort and filter; cells that begin with a number are sorted by it.
   const number = (text) => Number.parseFloat(text.replace("−", "-"));
   for (const grid of all("[data-grid]")) {
     const body = grid.querySelector("tbody");
@@ -121,7 +121,7 @@
         body.append(...rows);
       });
     });
-    const told = grid.querySelector("output");
+    const output = grid.querySelector("output");
     grid.querySelector("input").addEventListener("input", (event) => {
       const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
       let kept = 0;
@@ -130,11 +130,11 @@
         row.hidden = !words.every((word) => text.includes(word));
         kept += !row.hidden;
       }
-      told.value = words.length ? `${kept} of ${rows.length} rows` : `${rows.length} rows`;
+      output.value = words.length ? `${kept} of ${rows.length} rows` : `${rows.length} rows`;
     });
   }
 
-  // Animations stop when asked to.
+  // Stop and play animations.
   for (const box of all(".moving")) {
     const image = box.querySelector("img");
     const [moving, last] = [image.src, image.dataset.still];
@@ -146,7 +146,7 @@
     });
   }
 
-  // What is linked to is opened; what is printed is open.
+  // Open the target of a link, and everything before printing.
   const open = () => {
     const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (target instanceof HTMLDetailsElement) target.open = true;
