@@ -237,7 +237,7 @@ def test_a_network_without_training_images_is_told_how_to_get_some(model, tmp_pa
     record["inputs"] = {}
     (network / "model.meta.json").write_text(json.dumps(record))
     said = ihdm_fails("sample", network, "-o", tmp_path / "sheet.png")
-    assert "does not tell which images its network was trained on; make a folder of it" in said
+    assert "the record has no training images; export the network once" in said
     assert f"python -m ihdm models export --model {network} --train" in said
 
 
@@ -391,7 +391,7 @@ def test_what_cannot_be_done_is_told_in_one_line(model, pictures, tmp_path, ihdm
         (("evaluate", model, "--data", pictures / "00.png"), "is neither a folder of images nor a .npy file"),
         (("evaluate", model, "--data", pictures, "-n", 10**9), "holds 30 images, and --extractor pca needs 64"),
         (("evaluate", model, "--data", pictures, "--extractor", "vgg"), "there are dct, pca"),
-        (("train", tmp_path / "gone", "-o", tmp_path / "model"), "there is no such folder"),
+        (("train", tmp_path / "gone", "-o", tmp_path / "model"), "folder not found"),
         (("train", pictures, "-o", tmp_path / "model", "--preset", "huge"), "there are quick, small"),
         (("train", pictures, "-o", tmp_path / "taken"), "contains other files"),
         (("train", pictures, "-o", pictures / "model"), "whose images are read; choose another --output"),
