@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ihdm.commands.options import InceptionOption, write_table, write_text
+from ihdm.commands.options import INCEPTION_HELP, write_table, write_text
 from ihdm.config.settings import Precision
 from ihdm.errors import UserError
 from ihdm.storage.files import require_writable
@@ -133,7 +133,7 @@ def evaluate(
         str,
         typer.Option(help="Features: dct, pca, efficientnet or inception; only inception gives FID and KID."),
     ] = "pca",
-    inception: InceptionOption = Path("data/inception"),
+    inception: Annotated[Path, typer.Option(help=INCEPTION_HELP)] = Path("data/inception"),
     sampler: SamplerOption = None,
     evaluations: EvaluationsOption = None,
     delta_ratio: DeltaOption = None,
