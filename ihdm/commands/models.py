@@ -164,6 +164,7 @@ def export(
     distance: Annotated[Path | None, typer.Option(help="Table of its distances, for the card.")] = None,
     likelihood: Annotated[Path | None, typer.Option(help="Table of its bounds, for the card.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the model; by default that of its folder.")] = None,
+    trained_by: Annotated[str, typer.Option(help="The command that trained it, for the card.", metavar="TEXT")] = "",
     num_shown: Annotated[int, typer.Option(help="Samples on the sheet.", min=1)] = NUM_SHOWN,
 ) -> None:
     """Write a trained network as a self-contained exported pipeline, which `IHDMPipeline.from_pretrained` loads.
@@ -197,8 +198,20 @@ def export(
     ):
         outputs += export(
             model, train, images, sampling, kind, output,
-            name=name or model.name, training=training_settings(model), measures=measures, num_shown=num_shown,
+            name=name or model.name, training={**training_settings(model), "command": trained_by}, measures=measures,
+            num_shown=num_shown,
         )  # fmt: skip
+
+
+@app.command("list")
+def list_pretrained() -> None:
+    """List the pretrained models that come with the package; commands and `IHDMPipeline` take them by name."""
+    import pandas as pd
+
+    from ihdm import pretrained
+
+    table = pd.DataFrame([pretrained.describe(name) for name in pretrained.names()])
+    typer.echo(table.to_markdown(index=False, intfmt=","))
 
 
 @app.command()

@@ -7,14 +7,35 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ihdm import pretrained
 from ihdm.commands.options import settings_text
 from ihdm.config.reading import parse_settings
 from ihdm.config.stages import SamplingSettings
+from ihdm.errors import UserError
 
 if TYPE_CHECKING:
     from ihdm.calibration import Calibration
+    from ihdm.portable.pipeline import IHDMPipeline
     from ihdm.storage.images import StoredImages
 
+
+def _model(text: str) -> Path:
+    """Return the folder of a model; a warning says if a pretrained model hides a local folder of the same name."""
+    folder = pretrained.resolve(text)
+    if folder != Path(text) and Path(text).exists():
+        typer.echo(f"{text}: using the pretrained model; write ./{text} for the local folder", err=True)
+    return folder
+
+
+ModelArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="Name of a pretrained model (`ihdm models list`), or folder of an exported pipeline or a trained network. "
+        "Write ./NAME for a local folder with the name of a pretrained model.",
+        parser=_model,
+        metavar="{name or path}",
+    ),
+]
 ModelOption = Annotated[Path, typer.Option(help="Folder of the trained network.")]
 SamplingOption = Annotated[
     str,
@@ -58,3 +79,29 @@ def sampled_from(settings: SamplingSettings, model: Path, train: Path) -> list[P
 
     calibration = [model / CALIBRATION_NAME] if settings.is_calibrated else []
     return [model / WEIGHTS_NAME, model / CONFIG_NAME, *calibration, train]
+
+
+def open_pipeline(model: Path) -> "IHDMPipeline":
+    """Return the pipeline of a model folder, on the available device.
+
+    Raises:
+        UserError: if the folder holds no model, or a network whose training images are missing.
+    """
+    from ihdm.devices import compute_device
+    from ihdm.models.origin import RECORD_NAME, read_origin
+    from ihdm.portable.folder import assemble, is_pipeline, read
+    from ihdm.storage.reading import first_images
+
+    if is_pipeline(model) or not (model / RECORD_NAME).exists():
+        return read(model, compute_device())
+    origin = read_origin(model)
+    try:
+        origin.training_images()
+    except UserError as error:
+        reason = str(error).rpartition(";")[0]
+        raise UserError(
+            f"{reason}; export the network once, with `python -m ihdm models export --model {model} --train TRAIN.npy "
+            "--output FOLDER`, and use that folder"
+        ) from None
+    sampling, train = read_sampling("{}", model, None)
+    return assemble(model, first_images(train, sampling.num_train), sampling).to(compute_device())

@@ -1,24 +1,19 @@
 """Commands without a workflow: sample, interpolate, evaluate, train on your own images, restore."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from ihdm import pretrained
 from ihdm.commands.options import INCEPTION_HELP, write_table, write_text
+from ihdm.commands.sampling import ModelArgument, open_pipeline
 from ihdm.config.settings import Precision
 from ihdm.errors import UserError
 from ihdm.storage.files import require_writable
 
-if TYPE_CHECKING:
-    from ihdm.portable.pipeline import IHDMPipeline
-
 app = typer.Typer()
 
-ModelArgument = Annotated[
-    Path,
-    typer.Argument(help="Folder of a model: one that `ihdm train` or `models export` made, or of a trained network."),
-]
 SamplerOption = Annotated[
     str | None,
     typer.Option(
@@ -63,7 +58,7 @@ def sample(
     from ihdm.progress import Progress
 
     require_output(output, SHEETS + ANIMATED)
-    pipeline = with_sampler(_open(model), sampler, delta_ratio)
+    pipeline = with_sampler(open_pipeline(model), sampler, delta_ratio)
     chosen = _precision(precision)
     if output.suffix.lower() in ANIMATED:
         steps = evaluations or pipeline.scheduler.sampler.num_evaluations(len(pipeline.scheduler))
@@ -99,27 +94,17 @@ def interpolate(
     precision: PrecisionOption = "no",
 ) -> None:
     """Interpolate between pairs of samples, numbers 2 i and 2 i + 1 of the seed."""
-    import numpy as np
-
-    from ihdm.portable.pictures import SHEETS, enlargement, numbered_generator, with_sampler
+    from ihdm.portable.pictures import SHEETS, enlargement, interpolations, with_sampler
     from ihdm.progress import Progress
     from ihdm.storage.images import save_grid
-    from ihdm.storage.tensors import to_uint8
 
     if output.suffix.lower() not in SHEETS:
         raise UserError(f"{output}: use a file name that ends in {', '.join(SHEETS)}")
     require_writable(output)
-    pipeline, chosen = with_sampler(_open(model), sampler, delta_ratio), _precision(precision)
-    pipeline.set_progress_bar_config(disable=True)
-    parts = []
+    pipeline, chosen = with_sampler(open_pipeline(model), sampler, delta_ratio), _precision(precision)
     with Progress(f"sampling {output.name}", rows, unit="paths") as progress:
         progress.update(0)
-        for row in range(rows):
-            first, second = (numbered_generator(seed, number) for number in (2 * row, 2 * row + 1))
-            found = pipeline.interpolate(first, second, num_positions, evaluations, chosen, output_type="pt")
-            parts.append(to_uint8(found.images))
-            progress.update(row + 1)
-    images = np.concatenate(parts)
+        images = interpolations(pipeline, rows, num_positions, seed, evaluations, chosen, progress.update)
     save_grid(images, output, enlargement(images), columns=num_positions)
     typer.echo(f"{output} is written")
 
@@ -158,12 +143,14 @@ def evaluate(
     from ihdm.portable.pictures import draw, with_sampler
     from ihdm.progress import Progress
 
+    if card and model.parent == pretrained.FOLDER:
+        raise UserError(f"--card: {model.name} belongs to the package; copy {model} and give the copy")
     if card and not is_pipeline(model):
         raise UserError(f"{model}: has no model card; use an exported pipeline of `ihdm train` or `models export`")
     for path in (*([output] if output else []), *([model / CARD_NAME] if card else [])):
         require_writable(path)
     kind, chosen = require_extractor(extractor), _precision(precision)
-    pipeline = with_sampler(_open(model), sampler, delta_ratio)
+    pipeline = with_sampler(open_pipeline(model), sampler, delta_ratio)
     with broken_told():
         reference = as_reference(data, pipeline.image_shape, skip_broken=skip_broken)
     require_enough(reference, kind, data)
@@ -296,7 +283,7 @@ def restore(
 
     require_outside(output, pictures)
     require_output(output, SHEETS)
-    pipeline, chosen = _open(model), _precision(precision)
+    pipeline, chosen = open_pipeline(model), _precision(precision)
     how = read_problem(problem, pipeline.image_shape[1])
     names, images = read_pictures(pictures, pipeline.image_shape, how if measured else None, num_pictures)
     with Progress(f"restoring {output.name}", len(images) * num_draws, unit="samples") as progress:
@@ -309,34 +296,30 @@ def restore(
     typer.echo(f"{output} is written")
 
 
-def _open(model: Path) -> "IHDMPipeline":
-    """Return the pipeline of a model folder, on the available device.
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Path of the page, .html.")] = Path("demo.html"),
+    num_samples: Annotated[int, typer.Option("--num-samples", "-n", help="Images of each animation.", min=2)] = 16,
+) -> None:
+    """Show on one page what pretrained models do, without data and training, in less than a minute on two CPU cores.
 
-    Raises:
-        UserError: if the folder holds no model, or a network whose training images are missing.
+    The page is self-contained: samples that form from blur, interpolation, the effect of the sampling noise δ, and
+    restored photographs.
     """
-    from ihdm.commands.sampling import read_sampling
-    from ihdm.devices import compute_device
-    from ihdm.models.origin import RECORD_NAME, read_origin
-    from ihdm.portable.folder import assemble, is_pipeline, read
-    from ihdm.storage.reading import first_images
+    from ihdm.progress import Progress
+    from ihdm.report.demo import NUM_PARTS, demo_page
 
-    if is_pipeline(model) or not (model / RECORD_NAME).exists():
-        return read(model, compute_device())
-    origin = read_origin(model)
-    try:
-        origin.training_images()
-    except UserError as error:
-        reason = str(error).rpartition(";")[0]
-        raise UserError(
-            f"{reason}; export the network once, with `python -m ihdm models export --model {model} --train TRAIN.npy "
-            "--output FOLDER`, and use that folder"
-        ) from None
-    sampling, train = read_sampling("{}", model, None)
-    return assemble(model, first_images(train, sampling.num_train), sampling).to(compute_device())
+    if output.suffix.lower() != ".html":
+        raise UserError(f"{output}: the demo is a web page; use a file name that ends in .html")
+    require_writable(output)
+    with Progress("demo", NUM_PARTS, unit="parts") as progress:
+        progress.update(0)
+        text = demo_page(num_samples, progress.update)
+    write_text(text, output)
+    typer.echo(f"{output} is written; open it in a browser")
 
 
-def _precision(text: str) -> "Precision":
+def _precision(text: str) -> Precision:
     from typing import get_args
 
     if text not in get_args(Precision):
