@@ -320,11 +320,11 @@ def without(tensors: dict[str, Tensor], name: str) -> "OrderedDict[str, Tensor]"
         (lambda one: one | {"label_emb.weight": torch.zeros(2)}, "label_emb.weight unknown"),
         (lambda one: one | {"out.2.bias": torch.zeros(1)}, "out.2.bias has shape 1, but 3 in the preset"),
         (lambda one: one | {"middle_block.1.qkv.weight": torch.zeros(3, 1, 1)}, "qkv.weight has shape 3×1×1, but"),
-        (lambda one: one | {"out.2.bias": torch.full((3,), math.nan)}, "out.2.bias holds values that are not finite"),
-        (lambda one: one | {"out.2.bias": torch.zeros(3, dtype=torch.int64)}, "out.2.bias holds values"),
+        (lambda one: one | {"out.2.bias": torch.full((3,), math.nan)}, "out.2.bias has values that are not finite"),
+        (lambda one: one | {"out.2.bias": torch.zeros(3, dtype=torch.int64)}, "out.2.bias has values"),
         (
             lambda one: OrderedDict(reversed(one.items())),
-            "in another order than the released code's, from out.2.bias on",
+            "the order of tensors differs from the released code, from out.2.bias on",
         ),
     ],
 )
@@ -352,7 +352,7 @@ def test_what_does_not_fit_is_named(released, preset, save, change, message):
 def test_tensors_of_other_kinds_are_named(released, preset, tmp_path, change):
     path = tmp_path / "other.pth"
     torch.save({"model": released | {"out.2.bias": change(released["out.2.bias"])}, "step": math.nan}, path)
-    with pytest.raises(UserError, match=f"^{path}: out.2.bias holds values that are not finite numbers"):
+    with pytest.raises(UserError, match=f"^{path}: out.2.bias has values that are not finite"):
         convert(Checkpoint.read(path), preset, "last")
 
 
@@ -373,7 +373,7 @@ def test_changed_bytes_are_read_or_told(released, preset, tmp_path, is_zip):
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     if is_zip:
-        with pytest.raises(UserError, match=r"has another checksum than when it was saved\); get the file anew"):
+        with pytest.raises(UserError, match=r"has another checksum than when it was saved\); download the file again"):
             Checkpoint.read(path)
 
 
