@@ -22,7 +22,7 @@ MODULES = sorted((ROOT / "ihdm").rglob("*.py"))
 LAYERS = [
     {"__init__", "errors"},
     {"config", "seeds", "progress"},
-    {"storage", "devices", "runs"},
+    {"storage", "devices", "runs", "pretrained"},
     {"results"},
     {"heat"},
     {"objective", "prior"},

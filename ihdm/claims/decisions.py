@@ -1,7 +1,7 @@
 """Kinds of decision: from measured values with 95 % intervals to a verdict and a p-value.
 
-Every kind asks whether the truth lies in a range. The verdict is *reproduced* if the whole 95 % interval lies in it,
-*not reproduced* if all of it lies outside, and *inconclusive* if it reaches across a border: the data cannot tell.
+Every rule asks whether the true value is in a range. The verdict is *reproduced* if the whole 95 % interval is inside,
+*not reproduced* if all of it is outside, and *inconclusive* if it crosses a border.
 
 The p-value goes with that: two-sided, of the border that is nearest in standard errors, normal on each side of the
 value with that side's half of the interval for 1.96 standard errors. A single value is decided exactly if p ≤ 0.05.
@@ -23,7 +23,7 @@ LEVEL = 0.05
 
 
 LARGEST_LOG = 700.0
-"""Beyond lies no floating-point number."""
+"""Close to the largest floating-point number."""
 
 
 class Outcome(StrEnum):
@@ -136,7 +136,7 @@ class Verdict:
 
 
 class Decision(ABC):
-    """A kind of decision, with what it needs to know: whether the truth lies in a range."""
+    """A decision rule: whether the true value is in a range."""
 
     @property
     @abstractmethod
@@ -240,7 +240,7 @@ class Every(Decision):
     """Every one of several values satisfies a decision.
 
     Reproduced if each is, by itself (an intersection-union test, which needs no correction); not reproduced if one
-    fails by itself even with its p-value times the number of them; else inconclusive. The value that is told is the one
+    fails by itself even with its p-value times the number of them; else inconclusive. The reported value is the one
     that decides: that which fails most clearly, or holds least clearly.
     """
 
@@ -279,7 +279,7 @@ class Rising(Decision):
         return 0.0, math.inf
 
     def decide(self, values: Sequence[Measured]) -> Verdict:
-        """Decide on two values or more; what is told is the step that decides, of exact ones the smallest."""
+        """Decide on two values or more; the step that decides is reported, for exact values the smallest."""
         steps = sorted((after.minus(before) for before, after in pairwise(values)), key=lambda step: step.value)
         return Every(Above(0.0)).decide(steps)
 

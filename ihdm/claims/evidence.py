@@ -68,10 +68,10 @@ class Evidence:
         return quality(self.rows("distance", experiment=experiment, delta_ratio=ratio, set="samples"))
 
     def over_trainings(self, experiment: str, measure: Callable[[str], Measured]) -> Measured:
-        """Return the mean of a value over trainings that differ in their seed, with Student's interval over them.
+        """Return the mean of a value over trainings with different seeds, with Student's interval over trainings.
 
-        It holds what other images would change too, as each training has noise and samples of its own. Of a single
-        training the interval is that over images, which says nothing of another training.
+        The interval includes the variance over images, as each training has separate noise and samples. With a single
+        training it is the interval over images, without the variance between trainings.
 
         Args:
             experiment: one whose seeds were swept, or not.

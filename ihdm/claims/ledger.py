@@ -38,7 +38,7 @@ def available_tables(config: Config) -> list[str]:
 def check(tables: Mapping[str, pd.DataFrame], config: Config) -> pd.DataFrame:
     """Return one row for each claim and what it is checked on.
 
-    `p` is missing where nothing was run. `holm` tells of a decided claim whether it stays decided at 5 % for all that
+    `p` is missing where nothing was run. `holm` states whether a decided claim stays decided at 5 % for all that
     were tested together, by Holm's correction; those that were tested and not decided count among these.
 
     Args:
@@ -92,7 +92,7 @@ def _decide(claim: Claim, evidence: Evidence, subject: Subject) -> Verdict | Non
 
 
 def how_to_rerun(parts: list[str], config: Config, subject: Subject) -> str:
-    """Return the command that measures anew what a claim is decided from; empty if the scale does not measure it.
+    """Return the command that measures a claim again; empty if the scale does not measure it.
 
     The scale's file is to be put for FILE. `parts` are the files that its table is merged from.
     """

@@ -39,7 +39,7 @@ def model_card(
         name: of the model.
         pipeline: what the folder holds.
         description: of the training images: ``source``, ``license``, ``shape``.
-        training: settings of the training; empty if they are not known.
+        training: settings of the training, and the ``command`` that ran it; empty if they are not known.
         revealed: share of the training images' variance that a prior of coefficients determines.
         measures: lines of its evaluation.
         has_sheet: whether samples.png lies beside it.
@@ -80,6 +80,7 @@ def model_card(
         f"- Source: {description.get('source', 'not told')}",
         f"- License: {data_license}. It is for whoever shares this model to see whether it allows that.",
         f"- Number: {training.get('num_train') or (description.get('shape') or ['not told'])[0]}",
+        *([f"- Trained by: `{training['command']}`"] if training.get("command") else []),
         "",
         "## What it keeps of them",
         "",

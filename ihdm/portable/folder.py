@@ -212,7 +212,7 @@ def read(folder: Path, device: torch.device | str = "cpu") -> IHDMPipeline:
     # Its bar over three files of a local disk tells nothing.
     diffusers_logging.disable_progress_bar()
     try:
-        pipeline = IHDMPipeline.from_pretrained(str(folder), local_files_only=True)
+        pipeline = IHDMPipeline.from_pretrained(folder, local_files_only=True)
     except UserError:
         raise
     except ValidationError as error:

@@ -163,6 +163,36 @@ def frames(
         yield np.concatenate([to_uint8(images) for _, images in parts])
 
 
+def interpolations(
+    pipeline: IHDMPipeline,
+    rows: int,
+    num_positions: int,
+    seed: int,
+    evaluations: int | None = None,
+    precision: Precision = "no",
+    report: Callable[[int], None] = lambda _done: None,
+) -> StoredImages:
+    """Return the images on paths between samples 2 i and 2 i + 1 of a seed, one path after another.
+
+    Args:
+        pipeline: what generates them.
+        rows: number of paths.
+        num_positions: images on a path, its ends included.
+        seed: of them all.
+        evaluations: network evaluations for an image.
+        precision: of the network.
+        report: called with how many paths are done.
+    """
+    pipeline.set_progress_bar_config(disable=True)
+    parts = []
+    for row in range(rows):
+        first, second = (numbered_generator(seed, number) for number in (2 * row, 2 * row + 1))
+        found = pipeline.interpolate(first, second, num_positions, evaluations, precision, output_type="pt")
+        parts.append(to_uint8(found.images))
+        report(row + 1)
+    return np.concatenate(parts)
+
+
 def animate(sheets: Sequence[StoredImages], output: Path) -> None:
     """Write sheets of images one after another as an animation, .gif or .webp, that rests at its end."""
     scale = enlargement(sheets[0])

@@ -23,6 +23,7 @@ from ihdm.portable.network import as_deblurrer, keep_input_precise
 from ihdm.portable.prior import Prior, StoredCalibration, StoredStatistics
 from ihdm.portable.scheduler import Generators, IHDMScheduler
 from ihdm.predictions import Predictor
+from ihdm.pretrained import resolve
 from ihdm.storage.tensors import require_finite, to_uint8
 
 Callback = Callable[["IHDMPipeline", int, int, dict[str, Tensor]], dict[str, Tensor] | None]
@@ -69,14 +70,15 @@ class IHDMPipeline(DiffusionPipeline):
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | PathLike[str], **kwargs: Any) -> Self:  # noqa: ANN401
-        """Load a pipeline from safetensors; arguments are those of diffusers.
+        """Load a pretrained model by its name, or a pipeline from safetensors; arguments are those of diffusers.
 
         Raises:
             UserError: if pickled weights are asked for, weights are damaged, or parts do not fit together.
         """
         if not kwargs.setdefault("use_safetensors", True):
             raise UserError("use_safetensors=False: pickled weights can hold code that runs when they are loaded")
-        folder = Path(pretrained_model_name_or_path)
+        given = pretrained_model_name_or_path
+        folder = resolve(given) if isinstance(given, str) else Path(given)
         if not folder.is_dir():
             folder = Path(cls.download(str(pretrained_model_name_or_path), **kwargs))
         require_weights(folder, cls.config_name, kwargs)

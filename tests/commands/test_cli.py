@@ -72,13 +72,13 @@ def test_user_errors_name_what_is_wrong(ihdm_fails, tmp_path):
     assert "does not exist" in ihdm_fails(
         "figures", "draw", "psd", "--input", "psd:a=gone.csv", "--output", str(tmp_path / "x.png")
     )
-    assert "write it as KIND:EXPERIMENT=PATH" in ihdm_fails(
+    assert "write KIND:EXPERIMENT=PATH" in ihdm_fails(
         "figures", "draw", "psd", "--input", "psd.csv", "--output", str(tmp_path / "x.png")
     )
     assert "there is no such folder" in ihdm_fails(
         "report", "page", "--settings", "{}", "--results", "/gone", "--output", str(tmp_path / "x.html")
     )
-    assert "no experiment is named 'x'" in ihdm_fails("config", "show", str(ROOT / "config.yaml"), "x")
+    assert "there is no experiment 'x'" in ihdm_fails("config", "show", str(ROOT / "config.yaml"), "x")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -96,7 +96,7 @@ def test_a_full_disk_is_told_in_one_line(ihdm_fails, monkeypatch, tmp_path, page
     full = "ihdm.report.page.assemble.report_page"
     monkeypatch.setattr(full, lambda *_: Path("/dev/full").write_text("x" * 100_000))
     message = ihdm_fails(*page, tmp_path / "x.html")
-    assert message == ("ihdm: a disk that is written to: no space is left; make room and run the same command again")
+    assert message == ("ihdm: output: no space is left; make room and run the same command again")
     assert not (tmp_path / "x.html").exists()
 
 
@@ -106,7 +106,7 @@ def test_a_gpu_with_too_little_memory_is_told_in_one_line(ihdm_fails, monkeypatc
 
     monkeypatch.setattr("ihdm.report.page.assemble.report_page", full)
     message = ihdm_fails(*page, tmp_path / "x.html")
-    assert "lower run.micro_batch of the experiment for training, or evaluation.micro_batch for all else" in message
+    assert "lower run.micro_batch of the experiment or set run.gradient_checkpointing; otherwise" in message
     assert "run.gradient_checkpointing" in message
 
 
@@ -167,7 +167,7 @@ def test_files_of_others_in_a_state_folder_stay(ihdm, tmp_path):
 def test_state_and_output_are_kept_apart(ihdm_fails, tmp_path):
     settings = json.dumps({"source": "digits", "image_size": 8, "image_channels": 1})
     message = ihdm_fails("data", "prepare", "--settings", settings, "--state", tmp_path, "--output", tmp_path)
-    assert f"--state {tmp_path}: is the folder of the output too" in message
+    assert f"--state {tmp_path}: is the output folder too" in message
 
 
 def test_missing_network(ihdm_fails, tmp_path):

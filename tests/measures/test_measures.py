@@ -52,8 +52,8 @@ def test_unknown_measures_are_named(ihdm_fails, tmp_path):
         find("beauty")
     given = ["metrics", "psd", "--settings", "{}"]
     message = ihdm_fails(*given, "--output", tmp_path / "x.csv")
-    assert message == "ihdm: metrics psd: give --input train=PATH"
+    assert message == "ihdm: metrics psd: add --input train=PATH"
     message = ihdm_fails(*given, "--input", "images=x", "--output", tmp_path / "x.csv")
-    assert message == "ihdm: --input images=x: write it as ROLE=PATH; roles are train"
+    assert message == "ihdm: --input images=x: write ROLE=PATH; roles are train"
     labels = ["--settings", '{"labels": {"experiment": 1}}', "--train", "x", "--output", tmp_path / "x.csv"]
-    assert "--settings: labels must be texts by name" in ihdm_fails("metrics", "psd", *labels)
+    assert "--settings: labels must be text by name" in ihdm_fails("metrics", "psd", *labels)

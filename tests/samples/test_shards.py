@@ -153,8 +153,8 @@ def test_shards_share_the_numbers(num_samples, num_shards):
 def test_mistakes_are_named(folder, tmp_path, ihdm_fails):
     few, many = (SETTINGS.model_copy(update={"num_train": number}) for number in (20, 21))
     for arguments, settings, message in (
-        ((2, 2), SETTINGS, "--shard 2: with 2 shards they are 0…1"),
-        ((0, 20), few, "--num-shards 20: 11 images leave shard 0 none; take fewer shards"),
+        ((2, 2), SETTINGS, "--shard 2: shards are numbered 0…1"),
+        ((0, 20), few, "--num-shards 20: 11 images leave shard 0 empty; use fewer shards"),
         ((0, 1), many, "train.npy: 21 images are asked for but it holds 20"),
         (
             (0, 1),

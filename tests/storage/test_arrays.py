@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from ihdm.commands.tables import write_table
+from ihdm.commands.options import write_table
 from ihdm.errors import UserError
 from ihdm.models.network import save_tensors
 from ihdm.storage.arrays import save_array, save_arrays
