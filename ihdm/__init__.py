@@ -13,7 +13,7 @@ _MODULES = {
 """What can be taken from the package itself, by name, and where it is; that is imported when it is asked for."""
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 (of whatever type it has there)
+def __getattr__(name: str) -> Any:  # noqa: ANN401 (any type)
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_MODULES[name]), name)

@@ -24,12 +24,12 @@ GPUS_VARIABLE = "CUDA_VISIBLE_DEVICES"
 MANAGED_VARIABLES = ("SLURM_JOB_ID", "LOCAL_RANK")
 """Who has one of these has been given GPUs of its own, by the cluster or by the process that started this one."""
 PROCESSES_TIMEOUT = timedelta(hours=3)
-"""How long processes of one training wait for each other: one may read all images first, to tell their hash."""
+"""Timeout of processes of one training for each other: one may hash all images first."""
 POLL_SECONDS = 2.0
 
 
 def claim_gpus(count: int, *, is_required: bool) -> None:
-    """Take GPUs for this process and those that it starts, and tell on stderr what networks will run on.
+    """Reserve GPUs for this process and its children, and print the device to stderr.
 
     Every GPU has a lock, which is free again when the last of these processes ends, so that jobs of one user on one
     machine take different ones; if all are taken, this waits. To be called before PyTorch looks for GPUs.
@@ -56,7 +56,7 @@ def claim_gpus(count: int, *, is_required: bool) -> None:
             f"{count} GPU{'s' * (count > 1)} asked for, and PyTorch can use {found or 'none'} of this machine"
             + (f" ({GPUS_VARIABLE} is '{os.environ[GPUS_VARIABLE]}')" if GPUS_VARIABLE in os.environ else "")
             + "; look at driver and installation (nvidia-smi, python -m torch.utils.collect_env), or let networks run "
-            "on the CPU: `gpus: optional` in the configuration, --gpus-optional by hand"
+            "on the CPU: `gpus: optional` in the configuration, or the option --gpus-optional"
         )
     where = f" (GPU {os.environ[GPUS_VARIABLE]})" if found and os.environ.get(GPUS_VARIABLE) else ""
     print(f"computing on {device_name(compute_device())}{where}", file=sys.stderr)
@@ -167,7 +167,7 @@ def device_name(device: "torch.device | str") -> str:
 
 @contextmanager
 def full_precision(device: "torch.device") -> Iterator[None]:
-    """Within the block, products of float32 are computed in float32, whatever is switched on elsewhere.
+    """Within the block, matrix products of float32 are computed in float32.
 
     Neighbouring levels of blur differ by less than bfloat16 or TF32 resolve.
     """

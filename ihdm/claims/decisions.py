@@ -301,14 +301,14 @@ def _decide(measured: Measured, low: float, high: float) -> Verdict:
     outside = measured.high <= low or measured.low >= high
     borders = [border for border in (low, high) if math.isfinite(border)]
     tails = [_tail(measured, border) for border in borders]
-    is_inside = low < measured.value < high  # and would have to cross the nearer border
+    is_inside = low < measured.value < high  # the closer border counts
     p = max(tails) if is_inside else _tail(measured, low if measured.value <= low else high)
     outcome = Outcome.REPRODUCED if inside else Outcome.NOT_REPRODUCED if outside else Outcome.INCONCLUSIVE
     return Verdict(outcome, measured, p)
 
 
 def _tail(measured: Measured, border: float) -> float:
-    """Return the two-sided p-value of the truth lying at a border."""
+    """Return the two-sided p-value for the true value at a border."""
     gap = measured.value - border
     half = measured.value - measured.low if gap > 0 else measured.high - measured.value
     if half <= 0:

@@ -168,7 +168,7 @@ def baselines(config: Config) -> Iterator[Subject]:
 
 
 def are_comparable(heat: Variant, other: Variant) -> bool:
-    """Tell whether another experiment is a diffusion that had the same images, network and training."""
+    """Return whether another experiment is a diffusion that had the same images, network and training."""
     ours, theirs = heat.experiment, other.experiment
     same = heat.dataset == other.dataset and ours.network == theirs.network and ours.num_train == theirs.num_train
     return (

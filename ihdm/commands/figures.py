@@ -20,7 +20,7 @@ def draw(
         list[str], typer.Option("--input", help="KIND:EXPERIMENT=PATH or KIND:EXPERIMENT:δ/σ=PATH; may be repeated.")
     ],
     output: Annotated[
-        Path, typer.Option(help="Path of the .png; a .pdf, and a .webp for animated figures, are written next to it.")
+        Path, typer.Option(help="Path of the .png; a .pdf is written next to it, and a .webp if it is animated.")
     ],
     titles: Annotated[
         list[str] | None, typer.Option("--title", help="Display title, EXPERIMENT=TITLE; may be repeated.")

@@ -82,7 +82,7 @@ def sampled_from(settings: SamplingSettings, model: Path, train: Path) -> list[P
 
 
 def open_pipeline(model: Path) -> "IHDMPipeline":
-    """Return the pipeline of a model folder, on the available device.
+    """Return the pipeline in a folder, on the available device.
 
     Raises:
         UserError: if the folder holds no model, or a network whose training images are missing.

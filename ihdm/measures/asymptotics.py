@@ -42,9 +42,9 @@ def compute(files: Files, settings: ErrorSettings) -> Results:
             "of a heat process"
         )
     images = first_images(files["test"], min(settings.num_images, MAX_IMAGES))
-    levels, visited = (observed_levels(process, most) for most in (NUM_LOSS_LEVELS, settings.max_levels))
+    levels, evaluated = (observed_levels(process, most) for most in (NUM_LOSS_LEVELS, settings.max_levels))
     inner = observed_levels(process, NUM_LANGEVIN_LEVELS + 1)[:NUM_LANGEVIN_LEVELS]
-    total = len(levels) + len(visited) + len(inner) * len(DELTA_RATIOS)
+    total = len(levels) + len(evaluated) + len(inner) * len(DELTA_RATIOS)
     with Progress(f"asymptotics {files['model'].name}", total, unit="levels") as progress:
         measured = network_rows(
             load_network(files["model"], process, images, device, settings.compute),
@@ -52,7 +52,7 @@ def compute(files: Files, settings: ErrorSettings) -> Results:
             Calibration.read(files["model"] / CALIBRATION_NAME, process, images.shape[1]),
             dequantize(images).to(device),
             levels=levels,
-            visited=visited,
+            evaluated=evaluated,
             langevin_levels=inner,
             delta_ratios=DELTA_RATIOS,
             num_steps=NUM_STEPS,
@@ -65,7 +65,7 @@ def compute(files: Files, settings: ErrorSettings) -> Results:
 
 
 def has_limit(run: Run) -> bool:
-    """Tell whether a network is trained for the experiment and its process has the limit."""
+    """Return whether a network is trained for the experiment and its process has the limit."""
     return run.variant.is_trained and run.variant.experiment.has_paper_bound
 
 

@@ -9,7 +9,7 @@ from ihdm.data.order import picture_numbers
 from ihdm.measures import Files, Measure, Resampling, Results, Table
 from ihdm.measures.inputs import TRAIN, of_dataset
 from ihdm.measures.texts import interval_texts
-from ihdm.metrics.estimates import NOT_NEGATIVE, jackknife, jackknife_by_picture, mean_estimate
+from ihdm.metrics.estimates import NOT_NEGATIVE, jackknife, jackknife_by_photograph, mean_estimate
 from ihdm.metrics.spectrum import annulus_power, fit_alpha
 from ihdm.runs import Run, each_dataset
 from ihdm.storage.images import StoredImages
@@ -72,7 +72,7 @@ def power_law_rows(images: StoredImages, num_resamples: int, seed: int, squares:
         return fit_alpha(frequencies, power[part].mean(axis=0), 0.0, FIT_HIGH)
 
     if squares > 1:
-        alpha = jackknife_by_picture(fitted_alpha, picture_numbers(len(images), squares)[:count])
+        alpha = jackknife_by_photograph(fitted_alpha, picture_numbers(len(images), squares)[:count])
     else:
         alpha = jackknife(fitted_alpha, count, num_resamples, seed)
     fitted = frequencies[frequencies <= FIT_HIGH]

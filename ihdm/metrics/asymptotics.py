@@ -111,7 +111,7 @@ def network_rows(
     images: Images,
     *,
     levels: Sequence[int],
-    visited: Sequence[int],
+    evaluated: Sequence[int],
     langevin_levels: Sequence[int],
     delta_ratios: Sequence[float],
     num_steps: int,
@@ -130,7 +130,7 @@ def network_rows(
         calibration: what was measured of the network on training images.
         images: held-out images in [0, 1], on the process's device.
         levels: where losses are compared.
-        visited: levels, ascending, up to K; a chain takes every one, every other, and so on.
+        evaluated: levels, ascending, up to K; a chain takes every one, every other, and so on.
         langevin_levels: where steps are repeated.
         delta_ratios: δ/σ of these steps.
         num_steps: how many.
@@ -154,11 +154,11 @@ def network_rows(
         report(len(rows))
     done = len(rows)
     by_number = leaping_and_denoising(
-        network, process, calibration, images, visited, seed, batch_size, lambda more: report(done + more)
+        network, process, calibration, images, evaluated, seed, batch_size, lambda more: report(done + more)
     )
     for num_visited, (leaping, denoising) in sorted(by_number.items()):
         rows.append(_row("network_losses", num_visited, len(images), ratio_estimate(leaping, denoising)))
-    done += len(visited)
+    done += len(evaluated)
     for level in langevin_levels:
         for delta_ratio in delta_ratios:
             chain, exact = langevin(network, process, images, level, delta_ratio, num_steps, seed, batch_size)
@@ -210,7 +210,7 @@ def leaping_and_denoising(
     process: Process,
     calibration: Calibration,
     images: Images,
-    visited: Sequence[int],
+    evaluated: Sequence[int],
     seed: int,
     batch_size: int,
     report: Callable[[int], None] = lambda _done: None,
@@ -225,11 +225,11 @@ def leaping_and_denoising(
     Raises:
         UserError: if a level was not measured.
     """
-    chains = [tuple(visited)[::-stride][::-1] for stride in STRIDES if stride <= len(visited)]
+    chains = [tuple(evaluated)[::-stride][::-1] for stride in STRIDES if stride <= len(evaluated)]
     next_levels = [dict(zip(chain, (0, *chain[:-1]), strict=True)) for chain in chains]
     errors = np.zeros((len(chains), 2, len(images)))
-    scales = {level: np.exp(2 * np.asarray(process.log_scale(level), dtype=np.float64)) for level in (0, *visited)}
-    for done, level in enumerate(visited, start=1):
+    scales = {level: np.exp(2 * np.asarray(process.log_scale(level), dtype=np.float64)) for level in (0, *evaluated)}
+    for done, level in enumerate(evaluated, start=1):
         measured = calibration.at(level)
         for first in range(0, len(images), batch_size):
             batch = slice(first, first + batch_size)

@@ -166,9 +166,9 @@ def ratio_estimate(
     return Estimate(ratio, abs(remainder.standard_error / float(np.mean(below))), bounds, remainder.degrees)
 
 
-def jackknife_by_picture(
+def jackknife_by_photograph(
     statistic: Callable[[Int[np.ndarray, "part"]], float],
-    pictures: Int[np.ndarray, "image"],
+    photographs: Int[np.ndarray, "image"],
     bounds: Bounds = UNBOUNDED,
 ) -> Estimate:
     """Estimate a statistic of images cut from few photographs, by a jackknife over photographs.
@@ -178,18 +178,20 @@ def jackknife_by_picture(
 
     Args:
         statistic: from the numbers of the images that count, all different, to the value.
-        pictures: number of the photograph of each image.
+        photographs: number of the photograph of each image.
         bounds: limits of the statistic.
 
     Raises:
         UserError: if there are fewer than two photographs.
     """
-    numbers = np.unique(pictures)
+    numbers = np.unique(photographs)
     if len(numbers) < 2:
-        raise UserError(f"{len(pictures)} images of one photograph have no standard error; use at least 2 photographs")
-    values = [statistic(np.flatnonzero(pictures != number)) for number in numbers]
+        raise UserError(
+            f"{len(photographs)} images of one photograph have no standard error; use at least 2 photographs"
+        )
+    values = [statistic(np.flatnonzero(photographs != number)) for number in numbers]
     error = np.sqrt((len(numbers) - 1) * np.var(values))
-    return Estimate(statistic(np.arange(len(pictures))), float(error), bounds, len(numbers) - 1.0)
+    return Estimate(statistic(np.arange(len(photographs))), float(error), bounds, len(numbers) - 1.0)
 
 
 def jackknife(

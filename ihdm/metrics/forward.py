@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from ihdm.data.order import picture_numbers
 from ihdm.errors import UserError
 from ihdm.heat import HeatProcess, decay
-from ihdm.metrics.estimates import NOT_NEGATIVE, Bounds, Estimate, jackknife, jackknife_by_picture, ratio_estimate
+from ihdm.metrics.estimates import NOT_NEGATIVE, Bounds, Estimate, jackknife, jackknife_by_photograph, ratio_estimate
 from ihdm.metrics.generation import CORRELATION, rank_correlation
 from ihdm.metrics.spectrum import NO_POWER, NUM_WIDE_ANNULI, Pixels, annulus_members, annulus_power, coefficient_power
 from ihdm.seeds import generator
@@ -61,7 +61,7 @@ def forward_rows(images: StoredImages, num_resamples: int, seed: int, squares: i
 
     def estimate(statistic: Callable[[Part], float], bounds: Bounds) -> Estimate:
         if squares > 1:
-            return jackknife_by_picture(statistic, pictures, bounds)
+            return jackknife_by_photograph(statistic, pictures, bounds)
         return jackknife(statistic, len(pixels), num_resamples, seed, bounds)
 
     order = list(_order_rows(pixels, estimate))

@@ -1,1 +1,1 @@
-"""Networks and their training: from batches of images to averaged weights, whatever interrupts it."""
+"""Networks and their training: from batches of images to averaged weights, even if interrupted."""

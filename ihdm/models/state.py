@@ -49,7 +49,7 @@ def _completed(identity: dict[str, Any]) -> dict[str, Any]:
     try:
         settings["training"] = settings["training"] | {"steps": 1}
         complete = Experiment.model_validate_json(json.dumps(settings))
-    except (KeyError, TypeError, ValueError):  # of another version: what differs is told
+    except (KeyError, TypeError, ValueError):  # of another version: the difference is reported
         return identity
     return ours | complete.model_dump(mode="json", exclude={"training": {"steps"}})
 
@@ -97,7 +97,7 @@ class StateWriter:
 
 
 def _snapshot(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return copies, which later steps do not change, and what is told of them."""
+    """Return copies, which later steps do not change, with their header."""
     tensors = {"unlogged_losses": torch.tensor(trainer.unlogged_losses, dtype=torch.float64)}
     for (name, parameter), average in zip(trainer.unet.named_parameters(), trainer.average.weights, strict=True):
         moments = trainer.optimizer.state.get(parameter, {})
@@ -140,7 +140,7 @@ def _digest(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> str:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Give the tensors of a state and what is told of them; within the block, damage becomes a UserError."""
+    """Yield the tensors of a state and its header; within the block, damage becomes a UserError."""
     try:
         with safe_open(path, framework="pt", device="cpu") as stored:
             yield stored, json.loads((stored.metadata() or {})["training"])

@@ -72,7 +72,7 @@ class LevelEmbedding(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two normalized convolutions with the embedding of the level added in between, beside a shortcut."""
+    """Two normalized convolutions with the embedding of the level added in between, and a shortcut."""
 
     def __init__(self, channels_in: int, channels_out: int, preset: NetworkSettings) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The card of a model folder: what it was trained on, what it keeps of that, how good it is, how to load it."""
+"""The model card of an exported pipeline: training data, privacy, evaluation, usage."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ MEASURES = {
     "coverage": "coverage",
 }
 EVALUATION_HEADING = "## Evaluation"
-NOT_EVALUATED = "Nothing was measured. `ihdm evaluate` measures it against pictures of your own."
+NOT_EVALUATED = "Not evaluated. `ihdm evaluate` compares samples with your images."
 
 
 def model_card(
@@ -37,17 +37,17 @@ def model_card(
 
     Args:
         name: of the model.
-        pipeline: what the folder holds.
+        pipeline: the exported pipeline.
         description: of the training images: ``source``, ``license``, ``shape``.
         training: settings of the training, and the ``command`` that ran it; empty if they are not known.
         revealed: share of the training images' variance that a prior of coefficients determines.
         measures: lines of its evaluation.
-        has_sheet: whether samples.png lies beside it.
+        has_sheet: whether samples.png is next to the card.
     """
     channels, height, width = pipeline.image_shape
     scheduler, config = pipeline.scheduler, pipeline.scheduler.process_settings
     parameters = sum(part.numel() for part in pipeline.unet.parameters())
-    data_license = str(description.get("licence", "not told"))
+    data_license = str(description.get("licence", "unknown"))
     lines = [
         "---",
         "library_name: diffusers",
@@ -63,7 +63,7 @@ def model_card(
         f"{parameters / 1e6:.3g} million parameters, process `{config.kind}`, K = {config.num_levels}.",
         "",
         *(["![Samples](samples.png)", ""] if has_sheet else []),
-        "## How to load it",
+        "## Usage",
         "",
         "```python",
         "from ihdm import IHDMPipeline",
@@ -72,17 +72,17 @@ def model_card(
         "images = pipe(batch_size=16).images",
         "```",
         "",
-        "The package `ihdm` must be installed; neither data nor configuration are needed. Weights are safetensors: "
+        "The package `ihdm` must be installed; data and configuration are not needed. Weights are safetensors; "
         "nothing is unpickled.",
         "",
         "## Training images",
         "",
-        f"- Source: {description.get('source', 'not told')}",
-        f"- License: {data_license}. It is for whoever shares this model to see whether it allows that.",
-        f"- Number: {training.get('num_train') or (description.get('shape') or ['not told'])[0]}",
+        f"- Source: {description.get('source', 'unknown')}",
+        f"- License: {data_license}. Check that it allows sharing before you share this model.",
+        f"- Number: {training.get('num_train') or (description.get('shape') or ['unknown'])[0]}",
         *([f"- Trained by: `{training['command']}`"] if training.get("command") else []),
         "",
-        "## What it keeps of them",
+        "## Information about the training images",
         "",
         *_kept(pipeline, revealed),
         "",
@@ -97,10 +97,10 @@ def model_card(
         *(_block("Training", dict(training["training"])) if "training" in training else []),
         "## Limits",
         "",
-        "- It makes images of this size alone, of the kind that it was trained on.",
+        "- It generates images of this size only, similar to its training images.",
         *_limits(pipeline),
-        "- It may give back training images, the more the fewer there were; look at the nearest ones before you share "
-        "samples.",
+        "- It may reproduce training images, especially from small training sets. Compare samples with the nearest "
+        "training images before you share them.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -108,22 +108,22 @@ def model_card(
 def _kept(pipeline: IHDMPipeline, revealed: float | None) -> list[str]:
     prior = pipeline.prior
     if prior is None:
-        return ["Starts are pure noise, so nothing beyond what the network has learnt."]
+        return ["Starts are pure noise; only the network depends on the training images."]
     size = sum(part.numel() * part.element_size() for part in prior.state_dict().values())
     layout = f"{prior.config.channels}×{prior.config.rows}×{prior.config.columns}"
     if isinstance(prior, CoefficientPrior):
         share = "" if revealed is None else f" They determine {revealed:.0%} of the variance of the images' pixels."
         return [
-            f"`prior/` holds {layout} cosine coefficients of each of {prior.config.num_images} training images, what "
-            f"the blur of level K leaves ({size / 1e3:.3g} kB).{share} Whoever has the folder can undo the blur of "
-            "these few, and so see each training image as a thumbnail of that many pixels, and tell whether an image "
-            "of theirs was among them. `--prior mixture` keeps a fitted Gaussian mixture in their place.",
+            f"`prior/` holds {layout} cosine coefficients of each of {prior.config.num_images} training images, those "
+            f"that remain after the blur of level K ({size / 1e3:.3g} kB).{share} They reveal a thumbnail of that many "
+            "pixels of each training image, and whether a given image is among them. `--prior mixture` exports a "
+            "Gaussian mixture instead.",
         ]
     assert isinstance(prior, MixturePrior)  # noqa: S101 (there are two kinds)
     return [
         f"`prior/` holds a Gaussian mixture of {prior.config.num_components} components over {layout} cosine "
-        f"coefficients of the blurred training images ({size / 1e3:.3g} kB): averages of many, and no single image. It "
-        "is no proof of privacy, as nothing bounds what a component of few images tells of them.",
+        f"coefficients of the blurred training images ({size / 1e3:.3g} kB): averages of many images. It does not "
+        "guarantee privacy, as a component of few images may reveal them.",
     ]
 
 
@@ -132,9 +132,9 @@ def _limits(pipeline: IHDMPipeline) -> list[str]:
     if not scheduler.predictor.settings.estimates_next_level:
         return []
     if pipeline.calibration is None:
-        return [f"- The network was not measured, so all {len(scheduler)} levels must be visited for an image."]
+        return [f"- The network is not calibrated, so sampling must evaluate all {len(scheduler)} levels."]
     levels = pipeline.calibration.levels.numel()
-    return [f"- It was measured at {levels} of {len(scheduler)} levels; fewer evaluations must visit some of these."]
+    return [f"- It is calibrated at {levels} of {len(scheduler)} levels; sampling with fewer NFE must use these."]
 
 
 def _block(title: str, values: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""How near samples come to pictures that lie in a folder, by the same measures as in the workflow."""
+"""Distance of samples from a folder of images, by the measures of the pipeline."""
 
 import tempfile
 from pathlib import Path
@@ -34,12 +34,12 @@ def require_extractor(name: str) -> Extractor:
 
 
 def as_reference(data: Path, image_shape: tuple[int, int, int], *, skip_broken: bool = False) -> StoredImages:
-    """Return pictures as images of a model's size.
+    """Return images at the size of a model.
 
     Args:
-        data: a folder of pictures, which are brought to this size, or an array of images that have it.
+        data: a folder of images, which are resized, or an array of images of this size.
         image_shape: channels, height and width.
-        skip_broken: leave out files that are no pictures.
+        skip_broken: omit files that are not images.
 
     Raises:
         UserError: if there are none, or they have another size.

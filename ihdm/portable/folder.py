@@ -53,7 +53,7 @@ def assemble(
 ) -> IHDMPipeline:
     """Put a trained network together with its process, its sampler, and what starts are made of.
 
-    What was measured of the network goes along, if it lies beside it.
+    The calibration of the network is included, if there is one.
 
     Args:
         network: folder of the network.
@@ -172,7 +172,7 @@ def require_room(folder: Path) -> None:
         return
     foreign = folder.name if folder.is_file() else _foreign_name(folder)
     if foreign:
-        raise UserError(f"{folder}: something else lies there already ({foreign}); give a folder that is empty, or new")
+        raise UserError(f"{folder}: contains other files ({foreign}); use an empty or new folder")
 
 
 def _foreign_name(folder: Path) -> str | None:
@@ -189,7 +189,7 @@ def _foreign_name(folder: Path) -> str | None:
 
 
 def _is_our_index(path: Path) -> bool:
-    """Tell whether an index is that of our pipeline; diffusers has many, whose folders look the same."""
+    """Return whether an index is that of our pipeline; diffusers has many, whose folders look the same."""
     try:
         return bool(json.loads(path.read_text(encoding="utf-8"))["_class_name"] == IHDMPipeline.__name__)
     except (OSError, ValueError, KeyError, TypeError):
@@ -209,7 +209,7 @@ def read(folder: Path, device: torch.device | str = "cpu") -> IHDMPipeline:
         )
     if not (folder / INDEX_NAME).exists():
         raise UserError(f"{folder}: holds no {INDEX_NAME}; give a folder that `models export` or `ihdm train` has made")
-    # Its bar over three files of a local disk tells nothing.
+    # A progress bar over three local files is useless.
     diffusers_logging.disable_progress_bar()
     try:
         pipeline = IHDMPipeline.from_pretrained(folder, local_files_only=True)
@@ -226,12 +226,12 @@ def read(folder: Path, device: torch.device | str = "cpu") -> IHDMPipeline:
 
 
 def is_pipeline(folder: Path) -> bool:
-    """Tell whether a folder holds a pipeline."""
+    """Return whether a folder holds a pipeline."""
     return (folder / INDEX_NAME).exists()
 
 
 def description_of(train: Path) -> Mapping[str, Any]:
-    """Return the description that lies beside prepared images; empty if there is none that can be read."""
+    """Return the description of prepared images; empty if there is none, or it cannot be read."""
     try:
         found = json.loads(train.with_suffix(".json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""From a folder of one's own pictures to a model: which experiment that is, and what of it is done already."""
+"""Training on a folder of images: its experiment, and the parts that are complete already."""
 
 import hashlib
 from collections.abc import Iterator
@@ -27,13 +27,13 @@ from ihdm.storage.provenance import read_record, was_made_with
 from ihdm.storage.reading import open_images
 
 FEWEST = 20
-"""Pictures; from less nothing is learnt."""
+"""Smallest number of images."""
 NUM_CALIBRATION = 512
 """Training images on which the network is measured."""
 MAX_CALIBRATED = 50
 """Levels at which it is."""
 VERSION_NAME = "pictures.sha256"
-"""Tells, beside prepared images, which pictures they were made of."""
+"""Version of the source images, next to the prepared ones."""
 
 
 def experiment_of(
@@ -47,7 +47,7 @@ def experiment_of(
     gray: bool,
     skip_broken: bool,
 ) -> Experiment:
-    """Return the experiment of a preset on a folder of pictures.
+    """Return the experiment of a preset on a folder of images.
 
     Raises:
         UserError: if there is no such preset or folder, a number is out of bounds, or its network cannot have images of
@@ -56,7 +56,7 @@ def experiment_of(
     if preset not in get_args(Preset):
         raise UserError(f"--preset {preset}: there are {', '.join(get_args(Preset))}")
     if not pictures.is_dir():
-        raise UserError(f"{pictures}: there is no such folder; give one with pictures in it")
+        raise UserError(f"{pictures}: folder not found; give a folder of images")
     name = cast("Preset", preset)
     try:
         dataset = DatasetSettings(
@@ -72,7 +72,7 @@ def experiment_of(
         options = {"path": f"{pictures}", "crops": f"--crops {crops}", "steps": f"--steps {steps}"}
         said = []
         for detail in error.errors():
-            # Whatever else does not fit follows from the size.
+            # Other mistakes follow from the size.
             option = next((options[key] for key in map(str, detail["loc"]) if key in options), None)
             message = "; ".join(detail["msg"].removeprefix("Value error, ").splitlines())
             said.append(f"{option or f'--image-size {image_size}'}: {message}")
@@ -90,25 +90,25 @@ def require_outside(output: Path, pictures: Path) -> None:
 
 
 def version_of(dataset: DatasetSettings, pictures: Path) -> str:
-    """Return a hash of the pictures' names, sizes and times of change: another if one has come, gone or changed."""
+    """Return a hash of names, sizes and modification times of the images."""
     files = ImageFiles(pictures, tuple(image_names(pictures)), dataset, halve_and_crop)
     versions = "\n".join(map(files.version, range(len(files))))
     return hashlib.sha256(versions.encode(errors="surrogateescape")).hexdigest()
 
 
 def keep_version(folder: Path, version: str) -> None:
-    """Write beside prepared images which pictures they were made of."""
+    """Write the version of the source images next to the prepared ones."""
     with atomic_path(folder / VERSION_NAME) as temporary:
         temporary.write_text(version, encoding="utf-8")
 
 
 def forget_version(folder: Path) -> None:
-    """Let images that are about to be prepared anew count as none until they are complete."""
+    """Invalidate prepared images before they are prepared again."""
     (folder / VERSION_NAME).unlink(missing_ok=True)
 
 
 def is_prepared(folder: Path, dataset: DatasetSettings, version: str) -> bool:
-    """Tell whether the images are prepared as they are to be, from these very pictures."""
+    """Return whether the images are prepared with these settings from these source images."""
     kept = folder / VERSION_NAME
     is_whole = all((folder / f"{split}.npy").exists() for split in ("train", "test"))
     is_as_asked = was_made_with(folder / "data.meta.json", dataset)
@@ -117,7 +117,7 @@ def is_prepared(folder: Path, dataset: DatasetSettings, version: str) -> bool:
 
 @contextmanager
 def broken_told() -> Iterator[None]:
-    """Within the block, an error about broken pictures names the option, and not the key of a configuration."""
+    """Within the block, errors about broken images name the option instead of a configuration key."""
     try:
         yield
     except UserError as error:
@@ -137,7 +137,7 @@ def require_enough(train: Path, experiment: Experiment, prior: PriorKind) -> int
     if count < FEWEST:
         raise UserError(
             f"{count} training images are there, and {FEWEST} are the fewest that anything can be learnt from; give "
-            "some hundreds of pictures"
+            "some hundreds of images"
         )
     if prior == "mixture" and experiment.process.starts_from_images:
         process = build_process(experiment.process, experiment.dataset.image_size)
@@ -146,7 +146,7 @@ def require_enough(train: Path, experiment: Experiment, prior: PriorKind) -> int
 
 
 def is_trained(folder: Path, experiment: Experiment, train: Path) -> bool:
-    """Tell whether a folder holds the network of this experiment on these images, to its last step."""
+    """Return whether a folder holds the network of this experiment on these images, to its last step."""
     try:
         record = read_record(folder / RECORD_NAME)
     except UserError:
@@ -158,7 +158,7 @@ def is_trained(folder: Path, experiment: Experiment, train: Path) -> bool:
 
 
 def is_measured(folder: Path, calibration: CalibrationSettings) -> bool:
-    """Tell whether the network in a folder, with its present weights, was measured so."""
+    """Return whether the network in a folder, with its present weights, has this calibration."""
     measured = folder / CALIBRATION_NAME
     record = measured.with_suffix(".meta.json")
     if not measured.exists() or not was_made_with(record, calibration):

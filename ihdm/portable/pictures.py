@@ -113,7 +113,7 @@ def write(images: StoredImages, output: Path) -> None:
 
 
 def require_output(output: Path, endings: Sequence[str]) -> None:
-    """Check, before the work, that a file of one of these endings, or else a folder of pictures, can be written.
+    """Check that a file with one of these extensions, or else a folder of images, can be written.
 
     Raises:
         UserError: if it cannot.
@@ -125,7 +125,7 @@ def require_output(output: Path, endings: Sequence[str]) -> None:
 
 
 def require_new(folder: Path) -> None:
-    """Check that a folder of pictures can be written.
+    """Check that a folder of images can be written.
 
     Raises:
         UserError: if there is something already, the ending is that of another kind of file, or nothing can be written.
@@ -137,7 +137,7 @@ def require_new(folder: Path) -> None:
         )
     require_replaceable(folder)
     if folder.exists() and (folder.is_file() or any(folder.iterdir())):
-        raise UserError(f"{folder}: something lies there already; give a folder that is empty, or new")
+        raise UserError(f"{folder}: already exists and is not empty; use an empty or new folder")
 
 
 def enlargement(images: StoredImages) -> int:

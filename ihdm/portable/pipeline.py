@@ -116,7 +116,7 @@ class IHDMPipeline(DiffusionPipeline):
     ) -> ImagePipelineOutput | tuple[Any]:
         """Generate images.
 
-        With a list of generators each image depends on its own alone, whatever the batch.
+        With a list of generators, an image does not depend on the rest of the batch.
 
         Args:
             batch_size: how many.

@@ -1,4 +1,4 @@
-"""What is trained on a folder of pictures, by name: sizes of images and network, and how long."""
+"""Presets for training on a folder of images: sizes of images and network, and steps."""
 
 from typing import Literal
 
@@ -46,7 +46,7 @@ def preset_experiment(preset: Preset, dataset: DatasetSettings, steps: int | Non
 
     Args:
         preset: which one.
-        dataset: the pictures.
+        dataset: the images.
         steps: of training; by default the preset's.
         seed: of all that training draws.
     """

@@ -1,4 +1,4 @@
-"""Pictures of one's own, restored with a model folder alone."""
+"""Restoration of a folder of images with an exported pipeline."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -36,15 +36,15 @@ MOST_DEVIATION = 0.25
 
 
 class _Problem(Settings):
-    problem: ProblemSettings = Field(description="what was done to the pictures")
+    problem: ProblemSettings = Field(description="degradation of the images")
 
 
 @dataclass(frozen=True)
 class Restored:
-    """Pictures and what became of them, each image × channel × height × width in [0, 1].
+    """Images, measurements and restorations, each image × channel × height × width in [0, 1].
 
     Attributes:
-        truth: the whole pictures; None if they were measured already.
+        truth: the original images; None if only measurements are given.
         measured: what was measured, of any size.
         draws: image × draw × channel × height × width.
     """
@@ -55,10 +55,10 @@ class Restored:
 
 
 def read_problem(text: str, image_size: int) -> Measurement:
-    """Return what JSON says was done to pictures.
+    """Return the degradation that JSON describes.
 
     Raises:
-        UserError: if it says nothing that can be done to pictures of this size.
+        UserError: if it is not a degradation of images of this size.
     """
     return measurement(parse_settings(_Problem, f'{{"problem": {text}}}').problem, image_size)
 
@@ -66,7 +66,7 @@ def read_problem(text: str, image_size: int) -> Measurement:
 def read_pictures(
     folder: Path, image_shape: tuple[int, int, int], measured_by: Measurement | None, count: int
 ) -> tuple[list[str], StoredImages]:
-    """Return the first pictures of a folder by name, brought to a model's size, or to that of a measurement.
+    """Return the first images of a folder by name, resized for the model, or to the size of a measurement.
 
     Raises:
         UserError: if there are none, one is broken, or these can be no measurements.
@@ -74,10 +74,10 @@ def read_pictures(
     channels, size, _ = image_shape
     if measured_by is not None:
         if measured_by.pixels is not None:
-            raise UserError("--measured: which pixels were hidden cannot be seen; give whole pictures")
+            raise UserError("--measured: masked pixels cannot be detected in images; give the original images")
         size = measured_by.height
     if not folder.is_dir() or not (names := image_names(folder)[:count]):
-        raise UserError(f"{folder}: there are no pictures; give a folder that holds some")
+        raise UserError(f"{folder}: no images found; give a folder of images")
     settings = DatasetSettings(
         source="folder", path=str(folder.absolute()), image_size=size, image_channels=1 if channels == 1 else 3
     )
@@ -114,9 +114,7 @@ def restorer_of(pipeline: IHDMPipeline, evaluations: int | None, seed: int, prec
     sampler = posterior_sampler(scheduler.process_settings, count)
     missing = set(sampler.levels(scheduler.process_settings)) - {0, *calibration.levels.tolist()}
     if missing:
-        raise UserError(
-            f"{count} evaluations visit levels at which the network was not measured; take {len(calibration.levels)}"
-        )
+        raise UserError(f"{count} evaluations need levels without calibration; use {len(calibration.levels)}")
     mean = torch.full((channels, size, size), 0.5, dtype=torch.float64)
     if process.settings.starts_from_images and isinstance(pipeline.prior, CoefficientPrior | MixturePrior):
         mean = unblurred(process, pipeline.prior.mean().cpu()).double()
@@ -138,11 +136,11 @@ def restore_pictures(
     precision: Precision = "no",
     report: Callable[[int], None] = lambda _done: None,
 ) -> Restored:
-    """Measure pictures, or take them as measured, and draw samples of the posterior of each.
+    """Degrade images, or take them as measurements, and draw posterior samples of each.
 
     Args:
         pipeline: with what was measured of its network.
-        images: whole pictures of the model's size, or measurements.
+        images: original images at the model's size, or measurements.
         how: what was done to them.
         is_measured: whether it was already.
         num_draws: samples for each.
@@ -171,11 +169,11 @@ def restore_pictures(
 
 
 def write_restored(found: Restored, names: Sequence[str], output: Path) -> None:
-    """Write a sheet with a row for each picture, or a folder with the mean and a sample of each.
+    """Write a sheet with a row per image, or a folder with the mean and a sample of each.
 
     Args:
         found: what was restored.
-        names: of the pictures.
+        names: of the images.
         output: a file that ends as sheets do, or a folder.
     """
     means, samples = (to_uint8(part) for part in (found.draws.mean(dim=1), found.draws[:, 0]))
@@ -196,7 +194,7 @@ def write_restored(found: Restored, names: Sequence[str], output: Path) -> None:
 
 
 def _as_png(names: Sequence[str]) -> list[str]:
-    """Return a name of its own for each picture: ``a.png`` for ``a.jpg``, but ``a.jpg.png`` beside an ``a.bmp``."""
+    """Return a unique name for each image: ``a.png`` for ``a.jpg``, but ``a.jpg.png`` if there is an ``a.bmp``."""
     short, whole = [str(Path(name).with_suffix(".png")) for name in names], [f"{name}.png" for name in names]
     counts = Counter([*short, *whole])
     return [brief if counts[brief] == 1 else full for brief, full in zip(short, whole, strict=True)]

@@ -66,7 +66,7 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
     Attributes:
         calibration: what was measured of the network, which samplers with measured noise need, and for networks that
             estimate the next level those that step over several. A pipeline fills it in.
-        timesteps: the levels that are visited, from K down to the last before the image.
+        timesteps: the evaluated levels, from K down to the last before the image.
 
     Raises:
         ValidationError: if the settings are not valid.
@@ -120,14 +120,14 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
 
     def _visit(self, sampler: SamplerSettings, device: torch.device | str) -> None:
         levels = sampler.levels(self.process_settings)
-        self.visited = sampler
+        self.chosen = sampler
         self._next = dict(pairwise(levels))
         self._before = {level: before for before, level in self._next.items()}
         self._steps = {}
         self.timesteps = torch.as_tensor(levels[:-1], device=device)
 
     def set_timesteps(self, num_inference_steps: int | None = None, device: torch.device | str = "cpu") -> None:
-        """Choose the levels that are visited.
+        """Choose the evaluated levels.
 
         Args:
             num_inference_steps: network evaluations for an image, at most K; by default as configured.
@@ -166,7 +166,7 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         possible = f"take {', '.join(map(str, counts))} evaluations" if counts else "take another sampler"
         raise UserError(
             f"coupling '{sampler.coupling}' with noise '{sampler.noise}' and {sampler.num_evaluations(num_levels)} "
-            f"evaluations needs a network that was measured at every level visited, which this one was not; {possible}"
+            f"evaluations needs a calibration at every evaluated level, which this network lacks; {possible}"
         )
 
     @property
@@ -208,10 +208,10 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
     def _step_from(self, level: int, state: Images) -> Step:
         key = level, state.shape[-1], state.device, self.delta
         if key not in self._steps:
-            calibration = self.calibration if self._is_calibrated(self.visited) else None
+            calibration = self.calibration if self._is_calibrated(self.chosen) else None
             self._steps[key] = plan_step(
                 self.prediction_for(state),
-                self.visited,
+                self.chosen,
                 level,
                 self._next[level],
                 self.delta,
@@ -221,7 +221,7 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         return self._steps[key]
 
     def is_noisy(self, level: int, sample: Images) -> bool:
-        """Tell whether the step from a level draws noise, on states such as this."""
+        """Return whether the step from a level draws noise, on states such as this."""
         step = self._step_from(level, sample)
         return step.next_level > 0 and step.is_noisy
 
@@ -261,13 +261,13 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
             return_dict: whether to return an object; a tuple otherwise.
 
         Raises:
-            UserError: if this level is not visited.
+            UserError: if this level is not evaluated.
         """
         level = int(timestep)
         if level not in self._next:
-            raise UserError(f"level {level} is not among the {len(self._next)} that are visited; see timesteps")
+            raise UserError(f"level {level} is not among the {len(self._next)} evaluated levels; see timesteps")
         prediction, step = self.prediction_for(sample), self._step_from(level, sample)
-        before = self.previous_estimate if level in self._before and self.visited.order == 2 else None
+        before = self.previous_estimate if level in self._before and self.chosen.order == 2 else None
         taken = take_step(prediction, step, sample, prediction.read(model_output, sample, level), before)
         self.previous_estimate = taken.estimate
         state = taken.mean

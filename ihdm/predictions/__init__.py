@@ -25,7 +25,7 @@ __all__ = ["Prediction", "Predictor", "Statistics", "prediction_of"]
 
 @dataclass(frozen=True)
 class Predictor:
-    """What a trained network predicts, whatever the size and device of images.
+    """The prediction of a trained network, for any size and device of images.
 
     Attributes:
         settings: of the prediction.

@@ -1,4 +1,4 @@
-"""Models that come with the package: a folder of each beside this file, an exported pipeline, found by listing them."""
+"""Pretrained models of the package: each folder here is an exported pipeline, found by listing."""
 
 import json
 import re

@@ -103,7 +103,7 @@ class Process(ABC):
         seed: int,
         indices: Sequence[int],
     ) -> tuple[Images, Int[np.ndarray, "batch"]]:
-        """Draw u_K of the given samples, and tell the training image behind each, −1 for none.
+        """Draw u_K of the given samples, and return the training image of each, −1 for none.
 
         By default it is standard normal. A start depends on its own number alone.
 

@@ -16,12 +16,12 @@ def read_process(name: str, made_for: str | None) -> ProcessSettings:
         made_for: the settings of its process as JSON, as they are stored with it.
 
     Raises:
-        UserError: if ``made_for`` tells none.
+        UserError: if ``made_for`` names none.
     """
     try:
         return _ANY_PROCESS.validate_json(made_for or "")
     except ValueError:
-        raise UserError(f"{name}: does not tell which process it was made for; make it again") from None
+        raise UserError(f"{name}: does not name its process; run the command that writes it again") from None
 
 
 def require_process(name: str, made_for: str | None, process: ProcessSettings) -> None:

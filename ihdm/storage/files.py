@@ -20,7 +20,7 @@ NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Give a path to write a file to; it takes the place of ``path`` only if the block ends without error.
 
-    The temporary name lies in the same folder and keeps the ending, by which many writers choose the format.
+    The temporary file is in the same folder and keeps the extension, by which many writers choose the format.
 
     Raises:
         UserError: if the disk is full.
@@ -31,7 +31,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
             yield temporary / path.name
-            # Some writers make files that only their owner can read, whatever the umask says.
+            # Some writers ignore the umask and make files that only their owner can read.
             umask = os.umask(0)
             os.umask(umask)
             (temporary / path.name).chmod(0o666 & ~umask)

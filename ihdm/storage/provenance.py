@@ -45,7 +45,7 @@ def _plain(settings: AnySettings) -> dict[str, Any]:
 
 
 def settings_hash(settings: AnySettings) -> str:
-    """Return the SHA-256 of settings; equal settings have equal hashes, whatever the order they were written in."""
+    """Return the SHA-256 of settings; independent of their order."""
     return hashlib.sha256(json.dumps(_plain(settings), sort_keys=True).encode()).hexdigest()
 
 
@@ -76,7 +76,7 @@ def read_record(meta: Path) -> dict[str, Any]:
 
 
 def is_stale(meta: Path) -> bool:
-    """Tell whether a result was made by other code than the present, or by code that its record does not know.
+    """Return whether a result was made by other code than the present, or by code that its record does not know.
 
     Raises:
         UserError: if the record is missing or damaged.
@@ -89,7 +89,7 @@ def is_stale(meta: Path) -> bool:
 
 
 def was_made_with(meta: Path, settings: BaseModel) -> bool:
-    """Tell whether a result is there, with a record that can be read, and was made with these settings.
+    """Return whether a result is there, with a record that can be read, and was made with these settings.
 
     Settings that came since are taken to have been at their defaults; other values of the record, as how a
     training ran, do not count.
@@ -194,7 +194,7 @@ def record(
         require_writable(path)
     for path in inputs:
         if not path.exists():
-            raise UserError(f"{path}: this input does not exist; make it with the stage before, or mend the path")
+            raise UserError(f"{path}: input file not found; run the previous stage, or correct the path")
         require_as_recorded(path)
     input_hashes = {str(path): sha256(path) for path in inputs}
     yield

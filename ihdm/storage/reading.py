@@ -1,6 +1,6 @@
-"""Reading what an earlier stage has stored: arrays, archives, tables. What cannot be read is told in one line.
+"""Read outputs of earlier stages: arrays, archives, tables. Files that cannot be read raise an error of one line.
 
-A split of a data set is stored as ``NAME.npy`` (uint8, N×H×W×C) with ``NAME.json`` beside it, samples in the same way.
+A split of a data set is stored as ``NAME.npy`` (uint8, N×H×W×C) next to ``NAME.json``, samples in the same way.
 """
 
 import tokenize
@@ -93,7 +93,7 @@ def read_arrays(path: Path, dimensions: Mapping[str, int]) -> dict[str, np.ndarr
 
 
 def read_table(path: Path, columns: Sequence[str] = ()) -> "pd.DataFrame":
-    """Read a table, .csv: names as text, whatever they look like, and only empty cells and NaN as missing.
+    """Read a table, .csv: names as text, and only empty cells and NaN as missing.
 
     Raises:
         UserError: if the file holds none, one without rows or without one of these columns, one with text for numbers,

@@ -289,7 +289,7 @@ def chains_without_network(_: Patch) -> Tables:
     process, clean = build_process(HEAT, SIZE), dequantize(TEST)
     measured = calibration.measure(nothing, process, clean, range(1, 41), 0, 60)
     rows = asymptotics.network_rows(
-        nothing, process, measured, clean, levels=[10], visited=[10, 20, 30, 40], langevin_levels=[10, 20],
+        nothing, process, measured, clean, levels=[10], evaluated=[10, 20, 30, 40], langevin_levels=[10, 20],
         delta_ratios=asymptotics.DELTA_RATIOS, num_steps=60, seed=0, num_draws=1, batch_size=60,
     )  # fmt: skip
     return {"asymptotics": labeled(rows, experiment="digits")}

@@ -183,7 +183,7 @@ def test_missing_network(ihdm_fails, tmp_path):
     found = ihdm_fails("metrics", "errors", "--settings", settings, "--model", str(tmp_path), "--test",
         str(tmp_path / "test.npy"), "--output", str(tmp_path / "errors.npz"),
     )  # fmt: skip
-    assert "config.json: this input does not exist" in found
+    assert "config.json: input file not found" in found
 
 
 def test_an_experiment_can_be_shown_and_used_by_hand(ihdm, capfd, tmp_path):

@@ -93,7 +93,7 @@ def test_damaged_probes_are_named_and_nothing_is_written(ihdm_fails, probed, tmp
     message = ihdm_fails(*arguments(probed, tmp_path / "metrics"))
     assert f"{probed / 'sums.npz'}: sums is of shape (2, 5), not of 5 dimensions" in message
     (probed / "sums.npz").unlink()
-    assert f"{probed / 'sums.npz'}: this input does not exist" in ihdm_fails(*arguments(probed, tmp_path / "metrics"))
+    assert f"{probed / 'sums.npz'}: input file not found" in ihdm_fails(*arguments(probed, tmp_path / "metrics"))
     assert not list(tmp_path.glob("metrics/**/*.csv"))
 
 

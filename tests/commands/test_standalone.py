@@ -156,12 +156,12 @@ def test_only_what_a_model_is_made_of_makes_room_for_another(model, tmp_path):
     for mine in ("notes.txt", "unet/notes.txt", "unet/more/config.json"):
         (copy / mine).parent.mkdir(exist_ok=True)
         (copy / mine).touch()
-        with pytest.raises(UserError, match=f"something else lies there already .{mine}"):
+        with pytest.raises(UserError, match=f"contains other files .{mine}"):
             require_room(copy)
         (copy / mine).unlink()
     index = json.loads((copy / "model_index.json").read_text())
     (copy / "model_index.json").write_text(json.dumps({**index, "_class_name": "DDPMPipeline"}))
-    with pytest.raises(UserError, match="something else lies there already"):
+    with pytest.raises(UserError, match="contains other files"):
         require_room(copy)
 
 
@@ -380,7 +380,7 @@ def test_what_cannot_be_done_is_told_in_one_line(model, pictures, tmp_path, ihdm
     sheet = tmp_path / "sheet.png"
     for arguments, said in (
         (("sample", tmp_path, "-o", sheet), "holds no model_index.json"),
-        (("sample", model, "-o", tmp_path / "taken"), "something lies there already"),
+        (("sample", model, "-o", tmp_path / "taken"), "already exists and is not empty"),
         (("sample", model, "-o", tmp_path / "sheet.tiff"), "give the name of a sheet"),
         (("sample", model, "-o", sheet, "--sampler", "best"), "known are paper, ancestral"),
         (("sample", model, "-o", sheet, "--sampler", '{"noise": "loud"}'), "noise"),
@@ -393,13 +393,13 @@ def test_what_cannot_be_done_is_told_in_one_line(model, pictures, tmp_path, ihdm
         (("evaluate", model, "--data", pictures, "--extractor", "vgg"), "there are dct, pca"),
         (("train", tmp_path / "gone", "-o", tmp_path / "model"), "there is no such folder"),
         (("train", pictures, "-o", tmp_path / "model", "--preset", "huge"), "there are quick, small"),
-        (("train", pictures, "-o", tmp_path / "taken"), "something else lies there already"),
+        (("train", pictures, "-o", tmp_path / "taken"), "contains other files"),
         (("train", pictures, "-o", pictures / "model"), "whose images are read; choose another --output"),
         (("train", pictures, "-o", pictures), "whose images are read; choose another --output"),
         (("train", pictures, "-o", tmp_path / "model", "--prior", "nothing"), "there are coefficients and mixture"),
         (("train", pictures, "-o", tmp_path / "model", "--preset", "quick", "--image-size", 9), "cannot be halved"),
         (("train", tmp_path / "taken", "-o", tmp_path / "model"), "has 0 image files"),
-        (("restore", model, tmp_path / "gone", "-o", sheet, "--problem", '{"kind": "noise"}'), "there are no pictures"),
+        (("restore", model, tmp_path / "gone", "-o", sheet, "--problem", '{"kind": "noise"}'), "no images found"),
         (
             ("restore", model, pictures, "-o", sheet, "--problem", '{"kind": "pooling", "factor": 3}'),
             "does not divide 8",
@@ -409,7 +409,7 @@ def test_what_cannot_be_done_is_told_in_one_line(model, pictures, tmp_path, ihdm
         (("restore", model, pictures, "-o", sheet, "--problem", "fog"), "configuration"),
         (
             ("restore", model, pictures, "-o", sheet, "--problem", '{"kind": "mask", "hidden": 0.5}', "--measured"),
-            "which pixels were hidden cannot be seen",
+            "masked pixels cannot be detected",
         ),
     ):
         assert said in ihdm_fails(*arguments), arguments

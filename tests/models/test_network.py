@@ -301,7 +301,7 @@ def test_another_process_is_refused(preset, tmp_path, change, message):
 
 def test_a_network_that_does_not_tell_its_process_is_refused(preset, tmp_path):
     diffusers_network(build_network(preset)).save_pretrained(tmp_path)
-    with pytest.raises(UserError, match=f"{tmp_path}: does not tell which process it was made for"):
+    with pytest.raises(UserError, match=f"{tmp_path}: does not name its process"):
         load_network(tmp_path, PROCESS, IMAGES)
 
 

@@ -132,7 +132,7 @@ def test_measures_pass_the_network_as_often_as_planned(config, network):
     network_rows(
         network, process, measured, to_tensor(IMAGES[: errors.num_images]),
         levels=observed_levels(errors.process, NUM_LOSS_LEVELS),
-        visited=observed_levels(errors.process, errors.max_levels),
+        evaluated=observed_levels(errors.process, errors.max_levels),
         langevin_levels=observed_levels(errors.process, NUM_LANGEVIN_LEVELS + 1)[:NUM_LANGEVIN_LEVELS],
         delta_ratios=DELTA_RATIOS, num_steps=NUM_STEPS, seed=0, num_draws=errors.num_draws,
         batch_size=errors.micro_batch,

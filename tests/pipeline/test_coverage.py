@@ -17,7 +17,7 @@ from ihdm.metrics.estimates import (
     NOT_NEGATIVE,
     Estimate,
     jackknife,
-    jackknife_by_picture,
+    jackknife_by_photograph,
     mean_estimate,
     ratio_estimate,
     share_estimate,
@@ -86,7 +86,7 @@ def alpha_by_picture(rng: np.random.Generator) -> Estimate:
     frequencies, pictures = np.linspace(0.2, 3.1, 16), np.repeat(np.arange(7), 70)
     slopes = 2 + 0.3 * rng.standard_normal(7)
     power = frequencies ** -slopes[pictures][:, None] * rng.exponential(size=(490, 16))
-    return jackknife_by_picture(lambda part: fit_alpha(frequencies, power[part].mean(axis=0), 0.0, np.pi), pictures)
+    return jackknife_by_photograph(lambda part: fit_alpha(frequencies, power[part].mean(axis=0), 0.0, np.pi), pictures)
 
 
 def ratio(count: int) -> Draw:

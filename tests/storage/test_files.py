@@ -130,7 +130,7 @@ def test_no_record_of_a_failure(tmp_path):
 
 def test_no_record_without_inputs(tmp_path):
     with (
-        pytest.raises(UserError, match="gone: this input does not exist"),
+        pytest.raises(UserError, match="gone: input file not found"),
         record([tmp_path / "out"], command="data prepare", inputs=[tmp_path / "gone"], settings={}),
     ):
         pytest.fail("the block must not run")

@@ -1,11 +1,11 @@
-"""Fashion-MNIST, pictures of clothes: 28×28, gray."""
+"""Fashion-MNIST, images of clothes: 28×28, gray."""
 
 from pathlib import Path
 
 from ihdm.data.idx import mnist_like
 
 SOURCE = mnist_like(
-    origin="Fashion-MNIST (Xiao, Rasul, Vollgraf), pictures of clothes",
+    origin="Fashion-MNIST (Xiao, Rasul, Vollgraf), images of clothes",
     data_license="MIT",
     address="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
     train_sha256=(

@@ -107,5 +107,5 @@ SOURCE = Source(
         for name in ARCHIVES.values()
     ),
     counts={"train": 126_227, "test": 300},
-    notes=("There are only 300 test pictures, so what is measured on them is uncertain.",),
+    notes=("There are only 300 test images, so results on them are uncertain.",),
 )
