@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ihdm.commands.options import InceptionOption, settings_text, write_table
+from ihdm.commands.options import INCEPTION_HELP, settings_text, write_table
 from ihdm.config.reading import parse_settings
 from ihdm.config.settings import Settings
 from ihdm.errors import UserError
@@ -71,6 +71,8 @@ def _command(job: Job) -> Any:  # noqa: ANN401 (its parameters are those of the 
     options["settings"] = (str, "Settings as JSON or path of a JSON file; its labels are the first columns.", "{}")
     options["output"] = (list[str], f"Output path: {', '.join(job.outputs)}.", inspect.Parameter.empty)
     options["input"] = (list[str] | None, "Input file; ROLE:NAME=PATH for several of a role.", None)
+    if job.uses_inception:
+        options["inception"] = (Path, INCEPTION_HELP, Path("data/inception"))
     metavars = {"settings": "JSON", "output": "ROLE=PATH", "input": "ROLE=PATH"}
     parameters = [
         inspect.Parameter(
@@ -83,15 +85,6 @@ def _command(job: Job) -> Any:  # noqa: ANN401 (its parameters are those of the 
         )
         for name, (kind, text, default) in options.items()
     ]
-    if job.uses_inception:
-        parameters.append(
-            inspect.Parameter(
-                "inception",
-                inspect.Parameter.KEYWORD_ONLY,
-                default=Path("data/inception"),
-                annotation=InceptionOption,
-            )
-        )
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return command

@@ -20,7 +20,7 @@ ScaleOption = Annotated[
 ]
 TrainOption = Annotated[Path, typer.Option(help="The training images, train.npy.")]
 MergedOption = Annotated[list[Path] | None, typer.Option(help="Merged table, NAME.csv; may be repeated.")]
-InceptionOption = Annotated[Path, typer.Option(help="Folder of Inception's weights, downloaded if missing.")]
+INCEPTION_HELP = "Folder of Inception's weights, downloaded if missing."
 
 
 def read_settings(model: type[AnySettings], text: str) -> AnySettings:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from ihdm import pretrained
-from ihdm.commands.options import InceptionOption, write_table, write_text
+from ihdm.commands.options import INCEPTION_HELP, write_table, write_text
 from ihdm.commands.sampling import ModelArgument, open_pipeline
 from ihdm.config.settings import Precision
 from ihdm.errors import UserError
@@ -118,7 +118,7 @@ def evaluate(
         str,
         typer.Option(help="Features: dct, pca, efficientnet or inception; only inception gives FID and KID."),
     ] = "pca",
-    inception: InceptionOption = Path("data/inception"),
+    inception: Annotated[Path, typer.Option(help=INCEPTION_HELP)] = Path("data/inception"),
     sampler: SamplerOption = None,
     evaluations: EvaluationsOption = None,
     delta_ratio: DeltaOption = None,

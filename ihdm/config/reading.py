@@ -139,8 +139,8 @@ def _num_values(node: yaml.Node, known: dict[int, int]) -> int:
 
 def _problem(error: yaml.YAMLError) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        said = " ".join(part for part in (error.context, error.problem) if part)
-        return f"{said}, at line {error.problem_mark.line + 1}"
+        problem = " ".join(part for part in (error.context, error.problem) if part)
+        return f"{problem}, at line {error.problem_mark.line + 1}"
     return " ".join(str(error).split()).replace('in "<unicode string>", ', "at ")
 
 
@@ -180,7 +180,7 @@ def _mistakes(error: ValidationError, model: type[BaseModel], text: str) -> list
     values = json.loads(text)
     places = [_place(detail, values) for detail in details]
     missing = {place for place, detail in zip(places, details, strict=True) if detail["type"] == "missing"}
-    said: dict[tuple[str, ...], list[str]] = {}
+    found: dict[tuple[str, ...], list[str]] = {}
     for place, detail in zip(places, details, strict=True):
         message = _message(detail)
         if detail["type"] == "extra_forbidden":
@@ -193,11 +193,11 @@ def _mistakes(error: ValidationError, model: type[BaseModel], text: str) -> list
             if renamed:
                 message = f"this setting is now called '{renamed[0]}'"
             else:
-                message += f"is '{near[0]}' meant?" if near else f"known are {', '.join(named)}"
-        said.setdefault(place, []).append(message)
-    explained = {place for place, messages in said.items() if messages == ["Field required"]} - missing
+                message += f"did you mean '{near[0]}'?" if near else f"known are {', '.join(named)}"
+        found.setdefault(place, []).append(message)
+    explained = {place for place, messages in found.items() if messages == ["Field required"]} - missing
     lines = []
-    for place, messages in said.items():
+    for place, messages in found.items():
         if place not in explained:
             # Each branch of a union has a message.
             where = ".".join(f"{key:.60}" for key in place)

@@ -125,7 +125,7 @@ def decode_image(encoded: bytes, settings: DatasetSettings, crop: Resize) -> Dec
 
 
 def as_pixels(picture: Image.Image) -> UInt8[np.ndarray, "height width channel"]:
-    """Return a gray or color picture as an array."""
+    """Return a gray or color image as an array."""
     return np.asarray(picture).reshape(picture.height, picture.width, len(picture.getbands()))
 
 

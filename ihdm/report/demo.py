@@ -32,13 +32,13 @@ NUM_PARTS = 5
 
 @dataclass(frozen=True)
 class Part:
-    """A picture of the page with its caption.
+    """An image of the page with its caption.
 
     Attributes:
         title: heading.
         caption: what is shown.
-        picture: the picture, or the last frame of the animation.
-        animation: the animation and its last frame; None for a picture that does not move.
+        picture: the image, or the last frame of the animation.
+        animation: the animation and its last frame; None for a still image.
     """
 
     title: str

@@ -384,7 +384,7 @@ def test_what_cannot_be_done_is_told_in_one_line(model, pictures, tmp_path, ihdm
         (("sample", model, "-o", tmp_path / "sheet.tiff"), "give the name of a sheet"),
         (("sample", model, "-o", sheet, "--sampler", "best"), "known are paper, ancestral"),
         (("sample", model, "-o", sheet, "--sampler", '{"noise": "loud"}'), "noise"),
-        (("sample", model, "-o", sheet, "--precision", "fp8"), "there are no, fp16, bf16"),
+        (("sample", model, "-o", sheet, "--precision", "fp8"), "use one of no, fp16, bf16"),
         (("sample", model, "-o", sheet, "--evaluations", 41), "from 1 to 40"),
         (("interpolate", model, "-o", tmp_path / "paths.gif"), "ends in .png"),
         (("evaluate", model, "--data", tmp_path / "gone"), "is neither a folder of images nor a .npy file"),

@@ -155,7 +155,7 @@ def test_mistakes_are_named(quick, path, value, message):
 )
 def test_a_misspelt_key_is_named_alone_and_not_missing_too(quick, wrong, right):
     quick[wrong] = quick.pop(right)
-    assert mistakes(quick) == f"configuration: {wrong}: no setting has this name; is '{right}' meant?"
+    assert mistakes(quick) == f"configuration: {wrong}: no setting has this name; did you mean '{right}'?"
 
 
 @pytest.mark.parametrize(
@@ -196,8 +196,8 @@ def test_every_mistake_has_a_line_with_place_and_what_is_allowed(tmp_path, plain
     first, *lines = str(caught.value).splitlines()
     assert first == f"{path}: {len(lines)} mistakes"
     beginnings = [
-        "datasets.digits.imagesize: no setting has this name; is 'image_size' meant?",
-        "experiments.digits.process.sgima: no setting has this name; is 'sigma' meant?",
+        "datasets.digits.imagesize: no setting has this name; did you mean 'image_size'?",
+        "experiments.digits.process.sgima: no setting has this name; did you mean 'sigma'?",
         "experiments.digits.training.steps: '1e4' is text where a number belongs",
         "experiments.photos.process.kind: there is no such process; known are heat, diffusion, blurring",
         "experiments.photos.training.beauty: no setting has this name; known are steps, batch_size, learning_rate, ",

@@ -83,7 +83,14 @@ def test_a_table_that_fails_leaves_none(tmp_path, ihdm_fails):
     pd.DataFrame({"experiment": ["cifar10"]}).to_csv(tmp_path / "evaluations.csv", index=False)
     message = ihdm_fails(
         *("report", "tables", "--settings", read_config(ROOT / "config.yaml").model_dump_json()),
-        *("--joint", tmp_path / "distance.csv", "--joint", tmp_path / "evaluations.csv", "--output", tmp_path / "made"),
+        *(
+            "--merged",
+            tmp_path / "distance.csv",
+            "--merged",
+            tmp_path / "evaluations.csv",
+            "--output",
+            tmp_path / "made",
+        ),
     )
     assert "no column or array" in message
     assert not list(tmp_path.glob("made/*"))

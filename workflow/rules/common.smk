@@ -215,10 +215,10 @@ def per_delta(pattern, experiment):
     return [run.fill(pattern) for run in Run(settings, experiment).per_delta().values()]
 
 
-def sets_of_parts(is_meant):
+def sets_of_parts(condition):
     """A wildcard pattern of the experiments and δ/σ whose number of shards meets a condition."""
-    meant = [f"{name}(?=/delta{re.escape(ratio)}/)" for (name, ratio), parts in PARTS.items() if is_meant(parts)]
-    return "|".join(meant) or "(?!)"
+    sets = [f"{name}(?=/delta{re.escape(ratio)}/)" for (name, ratio), parts in PARTS.items() if condition(parts)]
+    return "|".join(sets) or "(?!)"
 
 
 def parts_of_set(wildcards):
