@@ -14,5 +14,7 @@ COPY Snakefile config.yaml environment.yml ./
 COPY profiles profiles
 COPY workflow workflow
 
+# Snakemake, matplotlib and PyTorch write caches, also where --user has no home folder.
+ENV XDG_CACHE_HOME=/tmp/cache MPLCONFIGDIR=/tmp/cache/matplotlib
 WORKDIR /work
 ENTRYPOINT ["snakemake", "--snakefile", "/ihdm/Snakefile"]

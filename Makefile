@@ -1,9 +1,9 @@
-# Two commands for a fresh machine with Python 3.11 or newer: each sets itself up in .venv first.
+# Two commands for a fresh machine with Python 3.11 or newer; each installs into .venv first.
 #   make quick    the whole pipeline on embedded data, to a report page
 #   make test     formatting, lint, types, documentation, tests, one run of the smoke scale
-# make test-pipeline tests the pipeline itself: reruns, killed and stopped runs, profiles, parts, several processes and SLURM.
-# make test-slurm is its last part: it starts a SLURM cluster of this machine, as root, and runs the pipeline on it.
-# make compare tells what moved in the quick run since the numbers in docs/quick_numbers.csv.
+# make test-pipeline tests the pipeline: reruns, killed and stopped runs, profiles, shards, several processes and SLURM.
+# make test-slurm is its last part: it starts SLURM on this machine, as root, and runs the pipeline on it.
+# make compare lists significant differences of the quick run from docs/quick_numbers.csv.
 
 PYTHON ?= python3
 CORES ?= 2
@@ -16,7 +16,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 REPORT := results/quick/report/index.html
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# Material for MkDocs tells of its successor at every build.
+# Material for MkDocs advertises its successor at every build.
 export NO_MKDOCS_2_WARNING := 1
 
 .PHONY: quick compare test test-pipeline test-slurm lint types unit docs format lock clean
@@ -26,9 +26,10 @@ quick: .venv/installed
 	if ls .snakemake/locks/* >/dev/null 2>&1; then $(SNAKEMAKE) --unlock --quiet all; fi && \
 	$(SNAKEMAKE) && \
 	$(SNAKEMAKE) --report $(dir $(REPORT))report.html && \
-	echo && echo "Elapsed: $$(( $$(date +%s) - start )) s" && echo "Open: file://$(CURDIR)/$(REPORT)"
+	echo && echo "Elapsed: $$(( $$(date +%s) - start )) s" && echo "Open: file://$(CURDIR)/$(REPORT)" && \
+	echo "See first: results/quick/figures/teaser.png, delta_curve.png and the claims at the top of the report"
 
-# What moved beyond its uncertainty since the numbers that the repository keeps.
+# Significant differences from the numbers in the repository.
 compare: .venv/installed
 	python -m ihdm report compare docs/quick_numbers.csv results/quick \
 		--output results/quick/report/compare.html --output results/quick/report/compare.csv
@@ -65,7 +66,7 @@ format: .venv/installed
 	ruff check --fix .
 	snakefmt Snakefile workflow
 
-# The lock file constrains versions without requiring what another platform has no use for.
+# The lock file constrains versions without requiring packages of other platforms.
 .venv/installed: pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=…")'
 	$(PYTHON) -m venv .venv

@@ -1,11 +1,11 @@
 # Generative modelling with inverse heat dissipation, from images to a report.
 #
 #   snakemake --cores 8 --use-conda                                  the paper's experiments
-#   snakemake --cores 2 --configfile workflow/config/quick.yaml      the quick scale, minutes on a laptop
+#   snakemake --cores 2 --configfile workflow/config/quick.yaml      the quick scale, half an hour on a laptop
 #   snakemake --cores 1 results/figures/psd.pdf                      one figure
 
 
-# A scale is one complete file. It is chosen, never merged with another, so the default is read only if none was given.
+# A scale is one complete file, never merged with another, so the default applies only without --configfile.
 if not workflow.configfiles:
 
     configfile: "config.yaml"

@@ -44,7 +44,7 @@ def start(folder: Path, output: Path, settings: str) -> subprocess.Popen[bytes]:
 
 
 def saved_step(state: Path) -> int:
-    """Return the step from which a training goes on; that the state cannot be read would raise."""
+    """Return the step of a stored state; raise if it cannot be read."""
     if not state.exists():
         return 0
     with safe_open(state, framework="np") as stored:
@@ -52,7 +52,7 @@ def saved_step(state: Path) -> int:
 
 
 def kill_at_random(process: subprocess.Popen[bytes], state: Path, rng: random.Random) -> None:
-    """Kill a training a moment after it has saved a step of its own, unless it ends before."""
+    """Kill a training shortly after it has saved a new step, unless it ends before."""
     first, patience = saved_step(state), rng.uniform(0, 1.5)
     while process.poll() is None and saved_step(state) == first:
         time.sleep(0.01)

@@ -1,7 +1,7 @@
 """Variance of a batch's gradient with independent levels and with levels stratified over the batch.
 
 Both see the same images with the same noise, and have the same mean gradient; what differs is how far one batch's
-gradient lies from it, at several stages of a training.
+gradient is from it, at several stages of a training.
 
 Usage: python benchmarks/levels.py [CONFIG]
 """

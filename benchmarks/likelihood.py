@@ -1,7 +1,7 @@
 """L_K in the coefficients that survive the blur, against blurring by FFT per test batch and distances in pixels.
 
 Both get 10 000 training images and 256 test images of 3×32×32 (`--train`, `--test` change that), σ_B,max = 24. The
-plain way blurs all training images anew for each batch of 128 test images, as the released code does, and takes
+plain way blurs all training images again for each batch of 128 test images, as the released code does, and takes
 `torch.cdist` in pixels: as it comes, which expands the square around zero in float32 and loses digits by that, or
 exactly.
 

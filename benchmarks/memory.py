@@ -26,7 +26,7 @@ def memory(kind: str) -> float:
 
 
 def write_array(path: Path, gigabytes: float, size: int, channels: int) -> None:
-    """Write random images in pieces, so that they never lie in memory at once."""
+    """Write random images in pieces, so that they are never all in memory."""
     count = int(gigabytes * 1e9 / (size * size * channels))
     rng = np.random.default_rng(0)
     images = np.lib.format.open_memmap(path, "w+", np.uint8, (count, size, size, channels))
@@ -51,7 +51,7 @@ def train_from(path: Path, experiment: Experiment) -> None:
 
 
 def main() -> None:
-    """Print one row for a small array and one for the large one, each in a process of its own."""
+    """Print one row for a small array and one for the large one, each in a separate process."""
     gigabytes = float(sys.argv[1]) if len(sys.argv) > 1 else 2.0
     experiment = read_config("workflow/config/quick.yaml").variants["photos"].experiment
     dataset = experiment.dataset

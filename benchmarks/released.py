@@ -107,7 +107,7 @@ def our_steps() -> tuple[int, Steps]:
 
 
 def work(connection: Connection, released: Path | None) -> None:
-    """Take the step that is asked for, and tell how long it took, until nothing is asked for any more."""
+    """Run the requested steps and print how long each took, until the input ends."""
     num_parameters, steps = released_steps(released) if released else our_steps()
     connection.send(num_parameters)
     while name := connection.recv():

@@ -56,7 +56,7 @@ def undisturbed(seconds: np.ndarray) -> float:
 
 
 def main() -> None:
-    """Print how a step of the paper's sampler compares, and what steps cost beside the network."""
+    """Print a comparison of the paper's sampler, and the cost of steps without the network."""
     experiment = read_config("workflow/config/quick.yaml").variants["photos"].experiment
     torch.manual_seed(0)
     network = Deblurrer(build_network(experiment.network)).eval()
@@ -94,8 +94,8 @@ def main() -> None:
 
     functions = [partial(written_out, free, len(levels)), *(partial(family, name, free, len(levels)) for name in plans)]
     for name, column in zip(["written out", *plans], paired_seconds(functions, ROUNDS).T / len(levels), strict=True):
-        beside = undisturbed(column)
-        print(f"{name}: {1e6 * beside:.0f} µs a step beside the network, {beside / evaluation:.2%} of an evaluation")
+        extra = undisturbed(column)
+        print(f"{name}: {1e6 * extra:.0f} µs per step without the network, {extra / evaluation:.2%} of an evaluation")
 
 
 if __name__ == "__main__":

@@ -21,8 +21,7 @@ from pathlib import Path
 
 import yaml
 
-from ihdm.config.loading import load_yaml
-from ihdm.config.reading import parse_config
+from ihdm.config.reading import load_yaml, parse_config
 from ihdm.config.scale import Config
 from ihdm.models.plan import GB, Machine, seconds_of
 from ihdm.models.work import WORK
@@ -105,21 +104,21 @@ def parse_plan(text: str) -> list[Job]:
     makers: dict[str, int] = {}
     for block in re.split(r"^(?:local)?rule (?=\w+:$)", text.split("\nJob stats:\n")[1], flags=re.MULTILINE)[1:]:
         rule = block[: block.index(":")]
-        told = dict(re.findall(r"^ {4}(\w+): (.*)$", block, re.MULTILINE))
-        resources = _pairs(told["resources"])
-        needs = frozenset(makers[path] for path in _paths(told, "input"))
+        fields = dict(re.findall(r"^ {4}(\w+): (.*)$", block, re.MULTILINE))
+        resources = _pairs(fields["resources"])
+        needs = frozenset(makers[path] for path in _paths(fields, "input"))
         jobs.append(
             Job(
-                len(jobs), rule, _pairs(told.get("wildcards", "")), needs,
-                int(resources["gpu"]), int(told.get("priority", 0)),
+                len(jobs), rule, _pairs(fields.get("wildcards", "")), needs,
+                int(resources["gpu"]), int(fields.get("priority", 0)),
             )
         )  # fmt: skip
-        makers |= dict.fromkeys(_paths(told, "output"), jobs[-1].number)
+        makers |= dict.fromkeys(_paths(fields, "output"), jobs[-1].number)
     return jobs
 
 
-def _paths(told: Mapping[str, str], key: str) -> list[str]:
-    return told[key].split(", ") if key in told else []
+def _paths(fields: Mapping[str, str], key: str) -> list[str]:
+    return fields[key].split(", ") if key in fields else []
 
 
 def _pairs(text: str) -> dict[str, str]:
@@ -208,7 +207,7 @@ def variant(folder: Path, num_shards: int) -> tuple[Path, Config]:
 
 
 def compare(folder: Path) -> None:
-    """Print how long each number of GPUs takes, beside the bounds that no order of jobs can beat."""
+    """Print the duration for each number of GPUs, with lower bounds."""
     print(
         "| shards | GPUs | a training on | jobs | days | longest way first | critical path | work / GPUs | GPUs idle |"
     )
@@ -222,8 +221,8 @@ def compare(folder: Path) -> None:
             work = sum(job.gpus * job.hours for job in jobs) / gpus
             days = (found.hours, best.hours, max(remaining(jobs)), work)
             idle = 1 - found.held / (gpus * found.hours)
-            told = " | ".join(f"{hours / 24:.1f}" for hours in days)
-            print(f"| {num_shards} | {gpus} | {width} | {len(jobs)} | {told} | {idle:.0%} |", flush=True)
+            columns = " | ".join(f"{hours / 24:.1f}" for hours in days)
+            print(f"| {num_shards} | {gpus} | {width} | {len(jobs)} | {columns} | {idle:.0%} |", flush=True)
 
 
 SLEEPER = """\
@@ -251,7 +250,7 @@ def snakefile(jobs: list[Job], hours_a_second: float) -> str:
 
 
 def run_sleeping(folder: Path, gpus: int, hours_a_second: float) -> None:
-    """Have Snakemake run the plan with jobs that sleep, and print how long it takes, beside the simulation."""
+    """Run the plan in Snakemake with jobs that sleep, and print duration and simulation."""
     path, config = variant(folder, 10)
     jobs = timed(parse_plan(planned_text(path, folder)), config)
     (folder / "Snakefile").write_text(snakefile(jobs, hours_a_second))

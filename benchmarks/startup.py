@@ -76,8 +76,8 @@ def share(results: Path, seconds: dict[str, float]) -> None:
         print(f"| {name} | {count} | {count * seconds[name]:.0f} | {worked:.0f} |")
     total = CORES * wall
     parts = {"to start": starting, "to work": working, "Snakemake and idle": total - starting - working}
-    told = ", ".join(f"{name} {value:.0f} core-seconds ({value / total:.1%})" for name, value in parts.items())
-    print(f"\n{len(records)} jobs in {wall:.0f} s on {CORES} cores: {told}")
+    shares = ", ".join(f"{name} {value:.0f} core-seconds ({value / total:.1%})" for name, value in parts.items())
+    print(f"\n{len(records)} jobs in {wall:.0f} s on {CORES} cores: {shares}")
 
 
 def main() -> None:

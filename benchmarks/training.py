@@ -31,7 +31,7 @@ class Stopwatch:
     def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the function with its time added to ``name``."""
 
-        def call(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 (whatever the function takes and gives)
+        def call(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 (as the wrapped function)
             start = time.perf_counter()
             result = function(*arguments, **options)
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start

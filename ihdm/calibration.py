@@ -20,6 +20,7 @@ from ihdm.predictions import prediction_of
 from ihdm.processes.process import Process
 from ihdm.processes.settings import require_process
 from ihdm.seeds import generator
+from ihdm.storage.arrays import save_arrays
 from ihdm.storage.reading import read_archive
 from ihdm.storage.tensors import require_finite
 
@@ -69,19 +70,25 @@ class Calibration:
 
     def save(self, path: Path, process: ProcessSettings) -> None:
         """Write it as .npz, with its process."""
-        np.savez(path, **asdict(self), process=process.model_dump_json())
+        save_arrays(path, **asdict(self), process=process.model_dump_json())
 
     @classmethod
-    def read(cls, path: Path, process: ProcessSettings) -> "Calibration":
+    def read(cls, path: Path, process: ProcessSettings, image_size: int) -> "Calibration":
         """Read a calibration.
 
         Raises:
-            UserError: if the file is damaged, or of another process.
+            UserError: if the file is damaged, or of another process or image size.
         """
         names = [field.name for field in fields(cls)]
         stored = read_archive(path, [*names, "process"])
         require_process(str(path), str(stored["process"]), process)
         require_valid(str(path), stored, process.num_levels)
+        if stored["power"].shape != (image_size, image_size):
+            found = "×".join(map(str, stored["power"].shape))
+            raise UserError(
+                f"{path}: was measured on images of {found}, not {image_size}×{image_size}; run `models calibrate` "
+                "again"
+            )
         return cls(**{name: stored[name] for name in names})
 
 

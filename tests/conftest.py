@@ -24,10 +24,12 @@ CHECKED = (
 )
 install_import_hook([f"ihdm.{module}" for module in CHECKED], "beartype.beartype")
 
+import contextlib  # noqa: E402
 import os  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 import threading  # noqa: E402
+import time  # noqa: E402
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
@@ -37,6 +39,8 @@ from filelock import FileLock  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from ihdm.__main__ import main  # noqa: E402
+from ihdm.config.settings import DatasetSettings  # noqa: E402
+from ihdm.data.sources import load_splits  # noqa: E402
 from ihdm.processes import Process  # noqa: E402
 
 torch.set_num_threads(1)
@@ -62,13 +66,17 @@ class SmokeRun(threading.Thread):
 
     def run(self) -> None:
         ended = self.folder / "ended"
-        with FileLock(self.folder / "lock"):
-            if not ended.exists():
-                try:
-                    ended.write_text(self.snakemake())
-                except Exception as error:
-                    ended.write_text(f"the smoke run failed: {error!r}")
-        self.outcome = ended.read_text()
+        while True:
+            # A test of this worker may let go of root's permissions for a moment, which holds for all threads.
+            with contextlib.suppress(PermissionError), FileLock(self.folder / "lock"):
+                if not ended.exists():
+                    try:
+                        ended.write_text(self.snakemake())
+                    except Exception as error:
+                        ended.write_text(f"the smoke run failed: {error!r}")
+                self.outcome = ended.read_text()
+                return
+            time.sleep(0.1)
 
     def snakemake(self) -> str:
         """Run it and return what it printed if it failed."""
@@ -116,6 +124,18 @@ def smoke_results(smoke_run) -> Path:
     smoke_run.join()
     assert smoke_run.outcome == "", smoke_run.outcome
     return smoke_run.results
+
+
+@pytest.fixture(scope="session")
+def digits() -> dict[str, np.ndarray]:
+    """The splits of the embedded digits, which no test may change."""
+    return load_splits(DatasetSettings(source="digits", image_size=8, image_channels=1))
+
+
+@pytest.fixture(scope="session")
+def photos() -> dict[str, np.ndarray]:
+    """The splits of the embedded photographs at 16 pixels, which no test may change."""
+    return load_splits(DatasetSettings(source="photos", image_size=16, image_channels=3))
 
 
 @pytest.fixture

@@ -146,7 +146,7 @@ def test_a_level_that_was_not_measured_is_refused():
 
 
 def test_few_images_say_too_little():
-    with pytest.raises(UserError, match="9 training images say too little"):
+    with pytest.raises(UserError, match="9 training images are too few"):
         calibrate("heat", images=IMAGES[:9])
     assert np.isfinite(calibrate("heat", images=IMAGES[:10]).residual).all()
 
@@ -172,7 +172,7 @@ def test_progress_is_reported():
 def test_what_is_saved_is_read_again(tmp_path):
     found, process = calibrate("heat"), SETTINGS["heat"]
     found.save(tmp_path / "calibration.npz", process)
-    again = Calibration.read(tmp_path / "calibration.npz", process)
+    again = Calibration.read(tmp_path / "calibration.npz", process, SIZE)
     for name in ("levels", "gain", "offset", "residual", "power"):
         assert np.array_equal(getattr(again, name), getattr(found, name))
     first = (tmp_path / "calibration.npz").read_bytes()
@@ -180,13 +180,15 @@ def test_what_is_saved_is_read_again(tmp_path):
     assert (tmp_path / "again.npz").read_bytes() == first
 
 
-def test_another_process_is_refused(tmp_path):
+def test_another_process_or_size_is_refused(tmp_path):
     path = tmp_path / "calibration.npz"
     calibrate("heat").save(path, SETTINGS["heat"])
     with pytest.raises(UserError, match=r"was made for sigma 0.02, not sigma 0.01"):
-        Calibration.read(path, SETTINGS["heat"].model_copy(update={"sigma": 0.01}))
+        Calibration.read(path, SETTINGS["heat"].model_copy(update={"sigma": 0.01}), SIZE)
     with pytest.raises(UserError, match=r"was made for .*heat.*, not .*diffusion"):
-        Calibration.read(path, SETTINGS["diffusion"])
+        Calibration.read(path, SETTINGS["diffusion"], SIZE)
+    with pytest.raises(UserError, match=rf"calibration.npz: was measured on images of {SIZE}×{SIZE}, not 5×5; run"):
+        Calibration.read(path, SETTINGS["heat"], 5)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +197,7 @@ def test_another_process_is_refused(tmp_path):
         (lambda one: {"gain": one.gain[:2]}, "its arrays differ in size"),
         (lambda one: {"power": one.power[:3]}, "its arrays differ in size"),
         (lambda one: {"levels": one.levels[:, None]}, "its arrays differ in size"),
-        (lambda one: {"residual": np.full_like(one.residual, np.nan)}, "values that are not finite numbers"),
+        (lambda one: {"residual": np.full_like(one.residual, np.nan)}, "array residual has values that are not finite"),
         (lambda one: {"gain": one.gain.astype(int)}, "values that are not finite numbers"),
         (lambda one: {"levels": one.levels[::-1]}, "do not ascend within 1 and K = 30"),
         (lambda one: {"levels": one.levels - 1}, "do not ascend within 1 and K = 30"),
@@ -204,8 +206,8 @@ def test_another_process_is_refused(tmp_path):
 def test_a_damaged_calibration_is_refused(tmp_path, change, problem):
     found, process = calibrate("heat"), SETTINGS["heat"]
     np.savez(tmp_path / "calibration.npz", **(asdict(found) | change(found)), process=process.model_dump_json())
-    with pytest.raises(UserError, match=f"calibration.npz: damaged .*{problem}"):
-        Calibration.read(tmp_path / "calibration.npz", SETTINGS["heat"])
+    with pytest.raises(UserError, match=f"calibration.npz: .*{problem}"):
+        Calibration.read(tmp_path / "calibration.npz", SETTINGS["heat"], SIZE)
 
 
 def test_what_is_no_calibration_is_refused(tmp_path):
@@ -213,4 +215,4 @@ def test_what_is_no_calibration_is_refused(tmp_path):
     (tmp_path / "text.npz").write_text("no archive")
     for name in ("other.npz", "text.npz", "absent.npz"):
         with pytest.raises(UserError, match=name):
-            Calibration.read(tmp_path / name, SETTINGS["heat"])
+            Calibration.read(tmp_path / name, SETTINGS["heat"], SIZE)

@@ -253,3 +253,18 @@ def test_the_built_pages_need_no_network(tmp_path):
     assert len(pages) > 10
     for page in pages:
         assert not re.findall(r'<(?:script|img|link|iframe)[^>]*(?:src|href)="?(?:https?:)?//', page.read_text()), page
+
+
+def test_the_spread_of_restorations_is_told_as_the_table_has_it():
+    """For each method and network, from the smallest to the largest over problems."""
+    text = " ".join((ROOT / "docs/restoration.md").read_text().split())
+    row = r"\| (digits|digits_diffusion|photos) \| [\w ]+ \|(?:[^|]+\|){5} ([\d.–]+)[^|]*\| ([\d.–]+)[^|]*\|"
+    rows = re.findall(row, text)
+    names = {"digits": "heat on digits", "digits_diffusion": "diffusion on digits", "photos": "heat on photos"}
+    assert len(rows) == 12
+    sentences = re.findall(r"That of (?:posterior samples|`start`) is (.+?)[.:] ", text)
+    for column, sentence in enumerate(sentences, start=1):
+        for network, name in names.items():
+            spreads = [float(cells[column]) for cells in rows if cells[0] == network and cells[column] != "–"]
+            assert not spreads or f"{min(spreads)} to {max(spreads)} for {name}" in sentence
+    assert len(sentences) == 2

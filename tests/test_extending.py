@@ -1,6 +1,10 @@
-"""A data set, a figure and a claim are added to a copy of the repository, touching only what CONTRIBUTING.md lists."""
+"""A data set, a figure, a measure and a claim are added to a copy of the repository.
+
+Only the files that CONTRIBUTING.md lists are touched.
+"""
 
 import filecmp
+import json
 import os
 import shutil
 import subprocess
@@ -49,6 +53,42 @@ def draw(inputs: Inputs) -> Figure:
         show_images(axes, read_array(files[""])[:1], 1)
     return figure
 '''
+MEASURE = '''"""Measure how bright training images are."""
+
+import pandas as pd
+
+from ihdm.measures import Files, Measure, NoSettings, Results, Table
+from ihdm.measures.inputs import TRAIN, of_dataset
+from ihdm.runs import each_dataset
+from ihdm.storage.reading import open_images
+
+
+def compute(files: Files, settings: NoSettings) -> Results:
+    return {"brightness": [{"value": float(open_images(files["train"]).mean()) / 255}]}
+
+
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
+    return table.round(2)
+
+
+MEASURE = Measure(
+    compute=compute,
+    runs=each_dataset,
+    inputs={"train": TRAIN},
+    outputs={"brightness": "metrics/brightness/{dataset}.csv"},
+    labels=of_dataset,
+    tables={
+        "brightness": Table(
+            heading="How bright are images?",
+            explanation="Mean of all values.",
+            columns={"value": "the mean of all values [of the largest]"},
+            summarize=summarize,
+            rows="One row for each data set.",
+        )
+    },
+    is_local=True,
+)
+'''
 CLAIM = """CLAIMS += (
     Claim(
         id="squares_are_flat",
@@ -82,7 +122,7 @@ def change(path: Path, before: str, after: str) -> None:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory) -> Path:
-    """A copy with all three added."""
+    """A copy with all four added."""
     copy = tmp_path_factory.mktemp("copy")
     for name in COPIED:
         target, ignored = copy / name, shutil.ignore_patterns("__pycache__", "assets")
@@ -93,6 +133,7 @@ def copy(tmp_path_factory) -> Path:
     change(copy / "ihdm/data/sources/__init__.py", "    photos,\n)", "    photos,\n    squares,\n)")
     change(copy / "ihdm/data/sources/__init__.py", "lsun_church)\n", "lsun_church, squares)\n")
     (copy / "ihdm/figures/mean_image.py").write_text(FIGURE)
+    (copy / "ihdm/measures/brightness.py").write_text(MEASURE)
     (copy / "workflow/report/mean_image.rst").write_text("The mean image of each data set.\n")
     with (copy / "ihdm/claims/ours.py").open("a") as stream:
         stream.write(CLAIM)
@@ -122,9 +163,8 @@ def test_no_other_file_is_touched(copy):
     assert touched == {
         *("ihdm/data/sources/squares.py", "ihdm/data/sources/__init__.py"),
         *("ihdm/figures/mean_image.py", "workflow/report/mean_image.rst"),
-        "ihdm/claims/ours.py",
-        "workflow/config/smoke.yaml",
-        *("docs/claims.md", "docs/figures.md"),  # by docs/generate.py
+        *("ihdm/measures/brightness.py", "ihdm/claims/ours.py", "workflow/config/smoke.yaml"),
+        *("docs/claims.md", "docs/figures.md", "docs/metrics.md"),  # by docs/generate.py
     }
 
 
@@ -132,20 +172,32 @@ def test_documentation_tells_of_them(copy):
     assert "| `mean_image` | The mean image |" in (copy / "docs/figures.md").read_text()
     assert "| Squares have the power law of a square (ours) |" in (copy / "docs/claims.md").read_text()
     assert "## mean_image\n\n**Look at:** Its gray." in (copy / "docs/figures.md").read_text()
+    metrics = (copy / "docs/metrics.md").read_text()
+    assert "\n## brightness\n\nOne row for each data set.\n" in metrics
+    assert "| `value` | the mean of all values | of the largest |" in metrics
 
 
 def test_the_workflow_plans_and_makes_them(copy):
     planned = run(copy, "-m", "snakemake", "-n", "--configfile", "workflow/config/smoke.yaml")
-    assert "results/smoke/data/squares/train.npy" in planned
-    assert "results/smoke/figures/mean_image.png" in planned
-    made = "results/smoke/figures/mean_image.png"
-    run(copy, "-m", "snakemake", made, "--cores", "1", "--configfile", "workflow/config/smoke.yaml")
-    assert (copy / made).exists()
+    folder = "results/smoke"
+    for name in ("data/squares/train.npy", "figures/mean_image.png", "metrics/brightness.csv"):
+        assert f"{folder}/{name}" in planned
+    made = [copy / folder / name for name in ("figures/mean_image.png", "metrics/brightness/squares.csv")]
+    targets = [str(path.relative_to(copy)) for path in made]
+    run(copy, "-m", "snakemake", *targets, "--cores", "1", "--configfile", "workflow/config/smoke.yaml")
+    assert made[0].exists()
+    assert made[1].read_text() == f"dataset,value\nsquares,{10 / 255}\n"
+    assert json.loads(made[1].with_suffix(".meta.json").read_text())["command"] == "metrics brightness"
+
+
+def test_the_claim_and_the_report_take_them(copy):
     code = (
         "from ihdm.claims.ledger import check; from ihdm.config.reading import read_config; import pandas as pd;"
+        "from ihdm.measures import reported;"
         "row = {'dataset': 'squares', 'quantity': 'alpha', 'n': 9, 'value': 0.1, 'standard_error': 0.01};"
         "table = pd.DataFrame([row]);"
         "config = read_config('workflow/config/smoke.yaml');"
-        "print(check({'data_spectrum': table}, config).set_index('id').loc['squares_are_flat', 'verdict'])"
+        "print(check({'data_spectrum': table}, config).set_index('id').loc['squares_are_flat', 'verdict']);"
+        "print(reported()['brightness'].heading)"
     )
-    assert run(copy, "-c", code) == "reproduced\n"
+    assert run(copy, "-c", code) == "reproduced\nHow bright are images?\n"

@@ -116,5 +116,5 @@ def test_the_demo_is_one_page(tmp_path):
 
 
 def test_the_demo_is_a_page_alone(tmp_path):
-    with pytest.raises(UserError, match=r"demo\.png: the demo is a page; give a name that ends in \.html"):
+    with pytest.raises(UserError, match=r"demo\.png: the demo is a page; use a file name that ends in \.html"):
         app(["demo", "-o", str(tmp_path / "demo.png")], standalone_mode=False)

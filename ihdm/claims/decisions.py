@@ -1,7 +1,7 @@
 """Kinds of decision: from measured values with 95 % intervals to a verdict and a p-value.
 
-Every kind asks whether the truth lies in a range. The verdict is *reproduced* if the whole 95 % interval lies in it,
-*not reproduced* if all of it lies outside, and *inconclusive* if it reaches across a border: the data cannot tell.
+Every rule asks whether the true value is in a range. The verdict is *reproduced* if the whole 95 % interval is inside,
+*not reproduced* if all of it is outside, and *inconclusive* if it crosses a border.
 
 The p-value goes with that: two-sided, of the border that is nearest in standard errors, normal on each side of the
 value with that side's half of the interval for 1.96 standard errors. A single value is decided exactly if p ≤ 0.05.
@@ -16,14 +16,14 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
 
-from ihdm.metrics.estimates import NORMAL_95, student_95
+from ihdm.metrics.estimates import NORMAL_95, difference_of_parts, student_95
 
 LEVEL = 0.05
 """Of all tests, of single ones and of Holm's correction over all."""
 
 
 LARGEST_LOG = 700.0
-"""Beyond lies no floating-point number."""
+"""Close to the largest floating-point number."""
 
 
 class Outcome(StrEnum):
@@ -44,12 +44,15 @@ class Measured:
         low: lower end of the interval.
         high: upper end of the interval.
         trainings: how many trainings with other seeds the interval is over; with one, it is over images alone.
+        parts: the standard error in parts by image, as tables hold it; values with parts are compared as pairs. See
+            :mod:`ihdm.metrics.estimates`.
     """
 
     value: float
     low: float
     high: float
     trainings: int = field(default=1, kw_only=True)
+    parts: tuple[float, ...] = field(default=(), kw_only=True, compare=False)
 
     @classmethod
     def of(cls, value: float, standard_error: float, degrees: float = math.inf) -> "Measured":
@@ -57,30 +60,40 @@ class Measured:
         half = student_95(degrees) * standard_error
         return cls(value, value - half, value + half)
 
+    @classmethod
+    def of_parts(cls, value: float, parts: tuple[float, ...], trainings: int = 1) -> "Measured":
+        """Return a value with Student's interval by the parts of its error, one for each group of images."""
+        found = cls.of(value, math.hypot(*parts), len(parts) - 1.0)
+        return replace(found, trainings=trainings, parts=parts)
+
     def minus(self, other: "Measured") -> "Measured":
-        """Return the difference of two values, as if they were independent: too wide where they rise together."""
+        """Return the difference of two values: a paired one where both have parts, else as if they were independent."""
         value = self.value - other.value
+        if parts := difference_of_parts(self.parts, other.parts):
+            return Measured.of_parts(value, parts, min(self.trainings, other.trainings))
         below = math.hypot(self.value - self.low, other.high - other.value)
         above = math.hypot(self.high - self.value, other.value - other.low)
         return Measured(value, value - below, value + above, trainings=min(self.trainings, other.trainings))
 
     def times(self, factor: float) -> "Measured":
         """Return a multiple of a value by a positive factor."""
-        return replace(self, value=factor * self.value, low=factor * self.low, high=factor * self.high)
+        value, low, high, *parts = (factor * one for one in (self.value, self.low, self.high, *self.parts))
+        return replace(self, value=value, low=low, high=high, parts=tuple(parts))
 
     def log(self) -> "Measured":
         """Return the logarithm of a positive value, with its relative error."""
         value = math.log(self.value)
         below, above = (self.value - self.low) / self.value, (self.high - self.value) / self.value
-        return replace(self, value=value, low=value - below, high=value + above)
+        parts = tuple(part / self.value for part in self.parts)
+        return replace(self, value=value, low=value - below, high=value + above, parts=parts)
 
     def exp(self) -> "Measured":
         """Return what this is the logarithm of."""
         value, low, high = (math.exp(min(end, LARGEST_LOG)) for end in (self.value, self.low, self.high))
-        return replace(self, value=value, low=low, high=high)
+        return replace(self, value=value, low=low, high=high, parts=tuple(value * part for part in self.parts))
 
     def over(self, other: "Measured") -> "Measured":
-        """Return the ratio of two positive values, as if they were independent, its interval found on a log scale."""
+        """Return the ratio of two positive values, its interval found on a log scale; see :meth:`minus`."""
         return self.log().minus(other.log()).exp()
 
 
@@ -105,8 +118,11 @@ class Minimum(Measured):
 
 
 def mean(values: Sequence[Measured]) -> Measured:
-    """Return the mean of values that may rise and fall together: averaged intervals are never too narrow for it."""
+    """Return the mean of values, without parts that of their intervals, which is never too narrow."""
     count = len(values)
+    if values[0].parts and len({len(one.parts) for one in values}) == 1:
+        parts = tuple(math.fsum(group) / count for group in zip(*(one.parts for one in values), strict=True))
+        return Measured.of_parts(math.fsum(one.value for one in values) / count, parts)
     return Measured(*(sum(getattr(one, name) for one in values) / count for name in ("value", "low", "high")))
 
 
@@ -120,7 +136,7 @@ class Verdict:
 
 
 class Decision(ABC):
-    """A kind of decision, with what it needs to know: whether the truth lies in a range."""
+    """A decision rule: whether the true value is in a range."""
 
     @property
     @abstractmethod
@@ -224,7 +240,7 @@ class Every(Decision):
     """Every one of several values satisfies a decision.
 
     Reproduced if each is, by itself (an intersection-union test, which needs no correction); not reproduced if one
-    fails by itself even with its p-value times the number of them; else inconclusive. The value that is told is the one
+    fails by itself even with its p-value times the number of them; else inconclusive. The reported value is the one
     that decides: that which fails most clearly, or holds least clearly.
     """
 
@@ -263,7 +279,7 @@ class Rising(Decision):
         return 0.0, math.inf
 
     def decide(self, values: Sequence[Measured]) -> Verdict:
-        """Decide on two values or more; what is told is the step that decides, of exact ones the smallest."""
+        """Decide on two values or more; the step that decides is reported, for exact values the smallest."""
         steps = sorted((after.minus(before) for before, after in pairwise(values)), key=lambda step: step.value)
         return Every(Above(0.0)).decide(steps)
 

@@ -12,7 +12,7 @@ from ihdm.claims.evidence import Evidence, NotRunError, Subject, deciding, heat_
 BETWEEN = (1 + 1.25) / 2
 """Halfway between σ and what the paper samples with."""
 GRAINY = 1.4
-"""δ/σ from which on the paper shows grain: the largest that it shows samples of."""
+"""δ/σ at which the paper shows high-frequency noise: the largest in its figure."""
 
 
 def _place(row: "pd.Series[Any]") -> Minimum:
@@ -77,70 +77,75 @@ def _power_at_most(evidence: Evidence, subject: Subject) -> list[Measured]:
 CLAIMS = (
     Claim(
         id="best_delta_of_samples_above_sigma",
-        text="Samples are best with a δ above σ.",
+        text="Sample quality is best for δ > σ.",
         paper="the figures of samples, and of FID, at several δ",
         table="minimum",
-        quantity="δ/σ of the smallest distance from the training images",
+        quantity="δ/σ with the smallest distance from the training images",
         subjects=heat_experiments,
         measure=_samples,
         decision=MinimumBetween(1.0, math.inf),
-        reason="The interval ends at values that were ruled out.",
+        reason="The interval ends at values that are ruled out.",
         reference="δ = 1.25 σ",
     ),
     Claim(
         id="best_delta_of_samples_near_1.25_sigma",
-        text="Samples are best with a δ near 1.25 σ.",
+        text="Sample quality is best for δ near 1.25 σ.",
         paper="the figure of FID against δ, and the default of the released code",
         table="minimum",
-        quantity="δ/σ of the smallest distance from the training images",
+        quantity="δ/σ with the smallest distance from the training images",
         subjects=heat_experiments,
         measure=_samples,
         decision=MinimumBetween(1.0, 1.5),
-        reason="Nearer to 1.25 than σ itself is.",
+        reason="The value must be closer to 1.25 than σ is.",
         reference="δ = 1.25 σ",
     ),
     Claim(
         id="best_delta_of_bound_just_above_sigma",
-        text="The likelihood bound is best with a δ just above σ.",
+        text="The likelihood bound is best for δ just above σ.",
         paper="the figure of FID and NLL against δ",
         table="minimum",
-        quantity="δ/σ of the lowest bound",
+        quantity="δ/σ with the lowest bound",
         subjects=heat_experiments,
         measure=_bound,
         decision=MinimumBetween(1.0, BETWEEN),
-        reason="Just above: nearer to σ than to the 1.25 σ of the best samples.",
+        reason="The value must be closer to σ than to 1.25 σ, the best for samples.",
     ),
     Claim(
         id="best_deltas_differ",
-        text="The δ that is best for samples is larger than the one that is best for the bound.",
+        text="The best δ for samples is larger than the best δ for the bound.",
         paper="the figure of FID and NLL against δ",
         table="minimum",
-        quantity="δ/σ of the smallest distance from the training images less that of the lowest bound",
+        quantity="difference of the best δ/σ: samples minus bound",
         subjects=heat_experiments,
         measure=_gap,
         decision=MinimumBetween(0.0, math.inf),
-        reason="A curve has its minimum between the neighbors of its lowest value; all pairs of curves are compared.",
+        reason=(
+            "A curve has its minimum between the neighbors of its lowest value; all pairs of resampled curves are "
+            "compared."
+        ),
     ),
     Claim(
         id="little_delta_smooths",
-        text="Too little sampling noise gives flat shapes.",
+        text="Too little sampling noise over-smooths samples.",
         paper="the figure of samples at several δ",
         table="spectrum",
-        quantity="power of samples in the finest band over that of training images, at the smallest δ below σ",
+        quantity="power of samples in the finest band relative to training images, at the smallest δ below σ",
         subjects=heat_experiments,
         measure=_power_at_least,
         decision=Below(1.0),
-        reason="Smooth is less power than real images have.",
+        reason="Over-smoothed samples have less power than real images.",
     ),
     Claim(
         id="much_delta_grains",
-        text="Too much sampling noise gives grain.",
+        text="Too much sampling noise leaves high-frequency noise in samples.",
         paper="the figure of samples at several δ",
         table="spectrum",
-        quantity="power of samples in the finest band over that of training images, at the largest δ of 1.4 σ or more",
+        quantity=(
+            "power of samples in the finest band relative to training images, at the largest δ of at least 1.4 σ"
+        ),
         subjects=heat_experiments,
         measure=_power_at_most,
         decision=Above(1.0),
-        reason="Grain is more power than real images have.",
+        reason="Noisy samples have more power than real images.",
     ),
 )

@@ -12,6 +12,7 @@ from ihdm.claims.decisions import Measured
 from ihdm.config.experiments import Variant
 from ihdm.config.scale import Config
 from ihdm.data.sources import find_source
+from ihdm.metrics.estimates import read_parts
 from ihdm.metrics.quality import NAMES, ranking_distance
 from ihdm.metrics.tables import with_most_images
 
@@ -67,10 +68,10 @@ class Evidence:
         return quality(self.rows("distance", experiment=experiment, delta_ratio=ratio, set="samples"))
 
     def over_trainings(self, experiment: str, measure: Callable[[str], Measured]) -> Measured:
-        """Return the mean of a value over trainings that differ in their seed, with Student's interval over them.
+        """Return the mean of a value over trainings with different seeds, with Student's interval over trainings.
 
-        It holds what other images would change too, as each training has noise and samples of its own. Of a single
-        training the interval is that over images, which says nothing of another training.
+        The interval includes the variance over images, as each training has separate noise and samples. With a single
+        training it is the interval over images, without the variance between trainings.
 
         Args:
             experiment: one whose seeds were swept, or not.
@@ -96,7 +97,8 @@ class Evidence:
 
 def measured(row: "pd.Series[Any]") -> Measured:
     """Return the value of a row with Student's interval of its n images, not clipped as stored intervals are."""
-    return Measured.of(float(row["value"]), float(row["standard_error"]), float(row["n"]) - 1)
+    found = Measured.of(float(row["value"]), float(row["standard_error"]), float(row["n"]) - 1)
+    return replace(found, parts=read_parts(row.get("error_parts")))
 
 
 def deciding(rows: pd.DataFrame, suffix: str = "") -> "pd.Series[Any]":

@@ -23,12 +23,16 @@ CLAIMS = (
         text="Heat for a time t is a Gaussian blur of width √(2t), away from borders.",
         paper="section 3.1",
         table="forward",
-        quantity="difference of heat from a sampled Gaussian filter, over what the blur changes, at each width",
+        quantity=(
+            "difference of heat from a sampled Gaussian filter, relative to the change by the blur, at each width"
+        ),
         subjects=datasets,
         measure=_blur_differences,
         decision=Every(Below(0.02)),
-        reason="Of the change that the blur makes. At a width of one pixel a sampled Gaussian and the exact one differ "
-        "by 0.7 % at the finest frequency, and 0.3 % of a Gaussian lie beyond three widths.",
+        reason=(
+            "At a width of one pixel, a sampled and an exact Gaussian differ by 0.7 % at the finest frequency; 0.3 % "
+            "of a Gaussian are beyond three widths."
+        ),
         kind="mathematical check",
     ),
     Claim(
@@ -36,7 +40,7 @@ CLAIMS = (
         text="Heat removes high frequencies before low ones.",
         paper="section 3.4, figure 4",
         table="forward",
-        quantity="rank correlation of how little blur halves the power of a band with its frequency",
+        quantity="rank correlation of frequency with the blur that halves the power of a band, sign reversed",
         subjects=datasets,
         measure=_order,
         decision=Above(ORDER),

@@ -49,52 +49,59 @@ CLAIMS = (
         text="Images are generated from coarse to fine.",
         paper="section 3.4",
         table="generation",
-        quantity="rank correlation of when a band has half of its power with its frequency",
+        quantity="rank correlation of frequency with the time at which a band reaches half of its power",
         subjects=_estimating_clean_images,
         measure=_order,
         decision=Above(ORDER),
-        reason="Fewer than one in twenty random orders of six bands reach a rank correlation of 0.8. Bands that are "
-        "all reached at once have no order and leave it open. Networks that estimate the next sharper image, as the "
-        "paper's do, are left out: their estimates are blurred by construction and so go from coarse to fine whatever "
-        "the network knows.",
+        reason=(
+            "Fewer than one in twenty random orders of six bands reach a rank correlation of 0.8. Bands reached at "
+            "the same time have no order and leave the claim open. Networks that estimate the next sharper image, as "
+            "in the paper, are excluded: their estimates are blurred by construction and always go from coarse to "
+            "fine."
+        ),
         rule_set="after results",
     ),
     Claim(
         id="early_splits_change_more",
-        text="Paths that split early end further apart than paths that split late.",
+        text="Samples whose paths split early differ more than samples whose paths split late.",
         paper="figure 7",
         table="hierarchy",
         quantity="distance of samples that split at a level, from the last level to the first",
         subjects=heat_experiments,
         measure=_splits,
         decision=Rising(),
-        reason="Every split must change more than the one after it. Distances of one set of trees are taken for "
-        "independent, which is on the wide side.",
+        reason="Every split must change more than the one after it, in the same trees.",
     ),
     Claim(
         id="gradients_are_laplacian",
-        text="Late in generation, what the network adds is like a Laplacian: less of a pixel, more of its neighbours.",
+        text=(
+            "Late in generation, the network's residual acts like a Laplacian: less of a pixel, more of its neighbors."
+        ),
         paper="the figures of input gradients",
         table="input_gradients",
-        quantity="gradient of what is added at the four neighbours, less that at the pixel itself, over the largest",
+        quantity="gradient of the residual at the four neighbors minus that at the pixel, over the largest",
         subjects=heat_experiments,
         measure=_laplacian,
         decision=Above(0.0),
-        reason="The published figure has the pixel at −1 and its four neighbours positive, late in generation; of the "
-        "five stages the last counts. This rule was set right after gradients of photos had been seen: it had had the "
-        "sign of a sharpening kernel, which is that of the mean and not of what is added.",
+        reason=(
+            "The published figure has −1 at the pixel and positive neighbors, late in generation; so the last of five "
+            "stages counts. The sign of this rule was corrected after gradients of photos had been seen: the former "
+            "one described the mean, not the residual."
+        ),
         rule_set="after results",
     ),
     Claim(
         id="samples_are_no_copies",
-        text="Samples are no copies of training images.",
+        text="Samples are not copies of training images.",
         paper="the figure of nearest training images",
         table="memorisation",
-        quantity="share of samples nearer to a training image, in pixels, than 95 % of held-out images are",
+        quantity="share of samples closer to a training image, in pixels, than 95 % of held-out images",
         subjects=heat_experiments,
         measure=_copies,
         decision=Below(0.15),
-        reason="A model that repeats training images has nearly all of its samples there; held-out images have 5 % by "
-        "definition, and one sample in ten more would be seen.",
+        reason=(
+            "A model that repeats training images has nearly all samples there; held-out images have 5 % by "
+            "definition, and copies in one of ten samples would be detected."
+        ),
     ),
 )

@@ -38,7 +38,7 @@ def available_tables(config: Config) -> list[str]:
 def check(tables: Mapping[str, pd.DataFrame], config: Config) -> pd.DataFrame:
     """Return one row for each claim and what it is checked on.
 
-    `p` is missing where nothing was run. `holm` tells of a decided claim whether it stays decided at 5 % for all that
+    `p` is missing where nothing was run. `holm` states whether a decided claim stays decided at 5 % for all that
     were tested together, by Holm's correction; those that were tested and not decided count among these.
 
     Args:
@@ -46,7 +46,8 @@ def check(tables: Mapping[str, pd.DataFrame], config: Config) -> pd.DataFrame:
         config: the scale that they belong to.
     """
     evidence = Evidence(tables, config)
-    rows = [row for claim in CLAIMS.values() for row in _rows(claim, evidence)]
+    merged = merged_tables(config) | {"sweep": ["metrics/distance.csv"]}
+    rows = [row for claim in CLAIMS.values() for row in _rows(claim, evidence, merged.get(claim.table, []))]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     tested = table["p"].notna()
     decided = table["verdict"].isin([Outcome.REPRODUCED, Outcome.NOT_REPRODUCED])
@@ -55,7 +56,7 @@ def check(tables: Mapping[str, pd.DataFrame], config: Config) -> pd.DataFrame:
     return table
 
 
-def _rows(claim: Claim, evidence: Evidence) -> Iterator[dict[str, Any]]:
+def _rows(claim: Claim, evidence: Evidence, parts: list[str]) -> Iterator[dict[str, Any]]:
     for subject in list(claim.subjects(evidence.config)) or [NOBODY]:
         verdict = _decide(claim, evidence, subject)
         found = verdict and verdict.measured
@@ -73,7 +74,7 @@ def _rows(claim: Claim, evidence: Evidence) -> Iterator[dict[str, Any]]:
             "reference": claim.reference,
             "p": verdict.p if verdict else math.nan,
             "ours": claim.is_ours,
-            "how_to_rerun": how_to_rerun(claim, evidence.config, subject),
+            "how_to_rerun": how_to_rerun(parts, evidence.config, subject),
             "reason": claim.reason,
             "kind": claim.kind,
             "rule_set": claim.rule_set,
@@ -90,13 +91,11 @@ def _decide(claim: Claim, evidence: Evidence, subject: Subject) -> Verdict | Non
         return None
 
 
-def how_to_rerun(claim: Claim, config: Config, subject: Subject) -> str:
-    """Return the command that measures anew what a claim is decided from; empty if the scale does not measure it.
+def how_to_rerun(parts: list[str], config: Config, subject: Subject) -> str:
+    """Return the command that measures a claim again; empty if the scale does not measure it.
 
-    The scale's file is to be put for FILE.
+    The scale's file is to be put for FILE. `parts` are the files that its table is merged from.
     """
-    merged = merged_tables(config) | {"sweep": ["metrics/distance.csv"]}
-    parts = merged.get(claim.table, [])
     own = [part for part in parts if {*part.removesuffix(".csv").split("/")} & {*subject}] or parts
     if not own:
         return ""
@@ -141,7 +140,8 @@ def as_markdown(table: pd.DataFrame) -> str:
 
 
 EXPLANATIONS = {
-    "finding": "95 % intervals are over trainings with different seeds where several were run, else over images. "
+    "finding": "95 % intervals are over trainings with different seeds where several were run, else over images of one "
+    "training, and another training could change the value by more. "
     f"† marks verdicts that Holm's correction at {LEVEL:.0%} for all tests does not keep.",
     "mathematical check": "These hold by construction and test the code; they are not findings.",
 }

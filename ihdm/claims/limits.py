@@ -73,31 +73,33 @@ CLAIMS = (
         text="With many levels, the loss becomes that of denoising score matching at noise σ.",
         paper="appendix A.4",
         table="asymptotics",
-        quantity="loss of deblurring over that of denoising, of Gaussian data at the largest K",
+        quantity="loss of deblurring over that of denoising, for Gaussian data at the largest K",
         subjects=_toy,
         measure=_limit,
         decision=Equivalent(1.0, 0.1),
-        reason="The limit is one; a tenth is near it for a finite K.",
+        reason="The limit is one; a tenth is close for a finite K.",
         kind="mathematical check",
     ),
     Claim(
         id="more_levels_are_nearer_score_matching",
-        text="The more levels, the nearer is the loss to that of denoising score matching.",
+        text="With more levels, the loss is closer to that of denoising score matching.",
         paper="appendix A.4",
         table="asymptotics",
-        quantity="nearness to one of the loss of deblurring over that of denoising, of Gaussian data, as K grows",
+        quantity="closeness to one of the loss of deblurring over that of denoising, for Gaussian data, as K grows",
         subjects=_toy,
         measure=_approach,
         decision=Rising(),
-        reason="A limit is approached; the toy is exact.",
+        reason="The ratio must approach its limit; the toy is exact.",
         kind="mathematical check",
     ),
     Claim(
         id="langevin_at_root_two",
-        text="Steps with δ = √2 σ are Langevin dynamics: repeated, they leave the distribution as it is.",
+        text="Steps with δ = √2 σ are Langevin dynamics: repeated, they preserve the distribution.",
         paper="appendix A.4",
         table="asymptotics",
-        quantity="power after repeated steps over that of the state, of Gaussian data where they exceed the noise",
+        quantity=(
+            "power after repeated steps over that of the state, for Gaussian data in modes that exceed the noise"
+        ),
         subjects=_toy,
         measure=_toy_chain,
         decision=Equivalent(1.0, 0.05),
@@ -106,16 +108,20 @@ CLAIMS = (
     ),
     Claim(
         id="langevin_at_root_two_of_networks",
-        text="Repeated steps of a trained network with δ = √2 σ leave the distribution as it is.",
+        text="Repeated steps of a trained network with δ = √2 σ preserve the distribution.",
         paper="appendix A.4",
         table="asymptotics",
-        quantity="power after repeated steps with δ = √2 σ over that of an exact network on Gaussian data, at each "
-        "level and band",
+        quantity=(
+            "power after repeated steps with δ = √2 σ over that of an exact network on Gaussian data, at each level "
+            "and band"
+        ),
         subjects=heat_experiments,
         measure=_network_chain,
         decision=Every(Equivalent(1.0, 0.2)),
-        reason="An exact network gives one. With δ = 1.25 σ bands that are weaker than the noise would give 0.78, "
-        "outside of the margin.",
+        reason=(
+            "An exact network gives one. With δ = 1.25 σ, bands weaker than the noise would give 0.78, outside of the "
+            "margin."
+        ),
         rule_set="after results",
     ),
     Claim(
@@ -123,7 +129,7 @@ CLAIMS = (
         text="The larger σ, the earlier forward paths merge.",
         paper="figure 3",
         table="paths",
-        quantity="uncertainty of where a path came from, mean over levels, from the smallest σ to the largest",
+        quantity="uncertainty about the origin of a path, mean over levels, from the smallest σ to the largest",
         subjects=_toy,
         measure=_merging,
         decision=Rising(),

@@ -32,16 +32,18 @@ CLAIMS = (
         subjects=datasets,
         measure=_added,
         decision=Every(Equivalent(1.0, 0.05)),
-        reason="Noise counted twice or left out in a band where it matters would be off by half or more; 5 % is small "
-        "against that and large against what the draws leave open.",
+        reason=(
+            "Noise counted twice, or missing, would change the ratio by half or more; 5 % is small against that and "
+            "large against sampling error."
+        ),
         kind="mathematical check",
     ),
     Claim(
         id="noise_drowns_fine_first",
-        text="Noise drowns high frequencies of natural images before low ones.",
+        text="Noise exceeds the high frequencies of natural images before the low ones.",
         paper="section 3.4, figure 4",
         table="forward",
-        quantity="rank correlation of how little noise equals the power of a band with its frequency",
+        quantity="rank correlation of frequency with the noise that equals the power of a band, sign reversed",
         subjects=NATURAL,
         measure=_order,
         decision=Above(ORDER),
@@ -49,14 +51,14 @@ CLAIMS = (
     ),
     Claim(
         id="spectrum_follows_power_law",
-        text="The spectrum of natural images falls about as 1/f^α, with α about 2.",
+        text="The spectrum of natural images falls as about 1/f^α, with α about 2.",
         paper="section 3.4",
         table="data_spectrum",
         quantity="α, fitted over all frequencies up to π",
         subjects=NATURAL,
         measure=_alpha,
         decision=Equivalent(2.0, 0.5),
-        reason="About two is what rounds to two.",
+        reason="An α of 1.5 to 2.5 rounds to two.",
         reference="α ≈ 2",
     ),
 )

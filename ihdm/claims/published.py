@@ -34,14 +34,16 @@ def _relative(evidence: Evidence, subject: Subject) -> list[Measured]:
 CLAIMS = (
     Claim(
         id="fid_as_published",
-        text="Samples have the FID that the paper gives.",
+        text="Samples have the FID published in the paper.",
         paper="published FIDs of CIFAR-10 and LSUN-Church 128",
         table="distance",
         quantity="FID of 50 000 samples over the published one",
         subjects=_concerned,
         measure=_relative,
         decision=Equivalent(1.0, 0.1),
-        reason="Retrained networks and other libraries' features differ by some percent; a tenth is the same method.",
+        reason=(
+            "Retrained networks and features of other libraries differ by some percent; a tenth is the same method."
+        ),
         reference=", ".join(f"{one.fid} ({one.source})" for one in PUBLISHED if one.by == BY),
     ),
 )

@@ -28,25 +28,27 @@ def _structure(evidence: Evidence, subject: Subject) -> list[Measured]:
 CLAIMS = (
     Claim(
         id="start_fixes_colour",
-        text="The start of sampling fixes the overall color.",
+        text="The start of sampling determines the mean color.",
         paper="figure 8",
         table="disentanglement",
-        quantity="share of the start in the variance of the mean colour",
+        quantity="share of the start in the variance of the mean color",
         subjects=heat_experiments,
         measure=_color,
         decision=Above(0.5),
-        reason="More than half: more than noise and both together.",
+        reason="More than half: more than noise and interaction together.",
     ),
     Claim(
         id="noise_decides_structure",
-        text="The noise of the steps decides the structure: under one noise, other starts give the same shape.",
+        text="The noise of the steps determines the structure.",
         paper="figure 8",
         table="disentanglement",
-        quantity="share of the noise alone in the variance of what remains without the mean colour",
+        quantity="share of the noise alone in the variance of the structure without the mean color",
         subjects=heat_experiments,
         measure=_structure,
         decision=Above(0.5),
-        reason="More than half: more than start and both together. What start and noise do together is no shape that "
-        "other starts share.",
+        reason=(
+            "More than half: more than start and interaction together. The interaction is structure that other starts "
+            "do not share."
+        ),
     ),
 )

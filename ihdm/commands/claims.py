@@ -1,11 +1,11 @@
-"""Claims of the paper against what was measured: not a stage, but what one wants to know in the end."""
+"""Check the claims of the paper against measured results."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ihdm.commands.options import read_settings
+from ihdm.commands.options import MergedOption, read_settings, write_text
 from ihdm.errors import UserError
 from ihdm.storage.provenance import read_record, record
 
@@ -17,31 +17,30 @@ app = typer.Typer(help="Check the claims of the paper.", no_args_is_help=True)
 
 @app.callback()
 def group() -> None:
-    """Keep this a group, though it has one command."""
+    """Keep this a group, despite its single command."""
 
 
 @app.command()
 def check(
     settings: Annotated[
         str | None,
-        typer.Option(help="The scale: as JSON, or the path of its JSON or YAML file; by default as recorded."),
+        typer.Option(help="The scale, as JSON or path of a JSON or YAML file; by default the recorded scale."),
     ] = None,
-    merged: Annotated[list[Path] | None, typer.Option(help="Merged table, NAME.csv; may be repeated.")] = None,
+    merged: MergedOption = None,
     results: Annotated[
-        Path | None, typer.Option(help="Folder of results: its tables are read, and its recorded settings.")
+        Path | None, typer.Option(help="Folder of results, whose tables and recorded scale are the defaults.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder for claims.csv, .md and .json; by default that of the results' report.")
+        Path | None, typer.Option(help="Folder for claims.csv, .md and .json; by default the report of the results.")
     ] = None,
 ) -> None:
     """Decide every claim for every experiment: reproduced, not reproduced, inconclusive or not run."""
     from ihdm.claims.ledger import as_json, as_markdown, needed_tables
     from ihdm.claims.ledger import check as checked
-    from ihdm.storage.files import atomic_path
     from ihdm.storage.reading import missing_columns_told, read_table
 
     if output is None and results is None:
-        raise UserError("claims check: give --output, a folder to write to, or --results, a folder of results")
+        raise UserError("claims check: add --output, the output folder, or --results, a folder of results")
     scale = _scale(settings, results)
     folder = output or Path(str(results)) / "report"
     paths = merged or sorted(results.glob("metrics/*.csv") if results else [])
@@ -53,12 +52,11 @@ def check(
     ):
         table = checked({path.stem: read_table(path) for path in paths}, scale)
         for file, text in zip(files, (table.to_csv(index=False), as_markdown(table), as_json(table)), strict=True):
-            with atomic_path(file) as temporary:
-                temporary.write_text(text, encoding="utf-8")
+            write_text(text, file)
 
 
 def _scale(settings: str | None, results: Path | None) -> "Config":
-    """Return the scale that is given, or the one that the tables of the results were made for.
+    """Return the given scale, or the recorded scale of the results.
 
     Raises:
         UserError: if it cannot be read.
@@ -68,10 +66,10 @@ def _scale(settings: str | None, results: Path | None) -> "Config":
 
     if settings is None:
         if results is None:
-            raise UserError("claims check: give --settings, the scale, or --results, a folder of results")
+            raise UserError("claims check: add --settings, the scale, or --results, a folder of results")
         meta = results / "tables" / "tables.meta.json"
         if not meta.exists():
-            raise UserError(f"{meta}: is not there to tell the scale; give its file by --settings")
+            raise UserError(f"{meta}: file not found, so the scale is unknown; add --settings with its file")
         return parse_config(read_record(meta)["settings"], str(meta))
     if settings.endswith((".yaml", ".yml")):
         return read_config(Path(settings))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ihdm.commands.options import SettingsOption, read_settings, require_apart
+from ihdm.commands.options import ScaleOption, SettingsOption, read_settings, require_apart
 from ihdm.config.settings import DatasetSettings
 from ihdm.errors import UserError
 
@@ -19,16 +19,17 @@ def prepare(
     state: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of what is not complete, from which the same command goes on; "
-            "by default a hidden one beside the output."
+            help="Folder of unfinished files, from which the same command resumes; by default a hidden folder next to "
+            "the output."
         ),
     ] = None,
-    root: Annotated[Path, typer.Option(help="Folder of raw files, by source.")] = Path("data"),
-    workers: Annotated[int, typer.Option(min=1, help="Images decoded at a time; changes no byte.")] = 1,
+    root: Annotated[Path, typer.Option(help="Folder of raw files by source.")] = Path("data"),
+    workers: Annotated[int, typer.Option(min=1, help="Images decoded in parallel; changes no byte.")] = 1,
 ) -> None:
-    """Find or download a data set and write its splits, going on from an earlier state if there is one."""
+    """Find or download a data set and write its splits, resuming from an earlier state if there is one."""
     from ihdm.data.sources import find_source, load_splits, obtain_raw
     from ihdm.data.writing import prepare_splits
+    from ihdm.storage.disk import owned
     from ihdm.storage.provenance import record
 
     dataset = read_settings(DatasetSettings, settings)
@@ -37,11 +38,14 @@ def prepare(
     source = find_source(dataset)
     raw = obtain_raw(dataset, root)
     splits = load_splits(dataset, raw)
-    with record(
-        [output / f"{split}.npy" for split in splits],
-        command="data prepare",
-        meta=output / "data.meta.json",
-        settings=dataset,
+    with (
+        owned(state),
+        record(
+            [output / f"{split}.npy" for split in splits],
+            command="data prepare",
+            meta=output / "data.meta.json",
+            settings=dataset,
+        ),
     ):
         paths = prepare_splits(
             splits,
@@ -56,11 +60,10 @@ def prepare(
 
 
 @app.command()
-def download(settings: SettingsOption) -> None:
-    """Fetch the raw files of a scale, and Inception's weights if it measures with them, and do nothing else.
+def download(settings: ScaleOption) -> None:
+    """Download the raw files of a scale, and Inception's weights if it needs them.
 
-    The settings are those of a whole scale, as JSON or the path of a JSON file. What is there already is checked. What
-    cannot be had, as only a person may fetch it, is told in a line each, and is no obstacle to the rest.
+    Existing files are checked. Files that must be downloaded manually are listed and skipped.
     """
     import sys
     from functools import partial
@@ -71,25 +74,25 @@ def download(settings: SettingsOption) -> None:
     from ihdm.metrics.extractors import INCEPTION
 
     config = read_settings(Config, settings)
-    used = dict.fromkeys(variant.dataset for variant in config.variants.values())  # a set that keeps its order
+    used = dict.fromkeys(variant.dataset for variant in config.variants.values())
     wanted = {name: partial(obtain_raw, config.datasets[name], Path(config.data.root)) for name in used}
     if "inception" in {config.evaluation.extractors[name] for name in used}:
         wanted["Inception"] = partial(obtain, (INCEPTION,), Path(config.inception_weights))
     missing = []
-    for name, bring in wanted.items():
+    for name, fetch in wanted.items():
         try:
-            raw = bring()
+            raw = fetch()
             print(f"{name}: {f'in {raw.folder}' if raw.records else 'inside a package'}", flush=True)
         except UserError as error:
             missing.append(name)
             print(f"{name}: {error}", file=sys.stderr, flush=True)
     if missing:
-        raise UserError(f"not all is there; what to do for {', '.join(missing)} is said above")
+        raise UserError(f"files are missing for {', '.join(missing)}; see the messages above")
 
 
 @app.command()
 def sources() -> None:
-    """List the image sources: what each is, its license, the files it is made from, and what to know of results."""
+    """List the image sources: origin, license, files, and notes on results."""
     from ihdm.data.sources import SOURCES
 
     for name, source in SOURCES.items():
@@ -98,6 +101,6 @@ def sources() -> None:
             checked = "SHA-256 known" if file.sha256 else "SHA-256 trusted on first use"
             typer.echo(f"  {file.name}: {file.address or file.instructions} ({checked})")
         if source.takes_path:
-            typer.echo("  path: needed; the folder where the images lie")
+            typer.echo("  path: required; the folder of the images")
         for note in source.notes:
             typer.echo(f"  note: {note}")

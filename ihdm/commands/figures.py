@@ -1,4 +1,4 @@
-"""Stage ``figures``: from tables and arrays to PDF and PNG, and to WebP where a figure moves."""
+"""Stage ``figures``: tables and arrays to PDF and PNG, and WebP for animated figures."""
 
 import importlib
 from pathlib import Path
@@ -15,12 +15,12 @@ app = typer.Typer(help="Draw figures.", no_args_is_help=True)
 
 @app.command()
 def draw(
-    name: Annotated[str, typer.Argument(help="The figure: a module of ihdm.figures.")],
+    name: Annotated[str, typer.Argument(help="Name of the figure, a module of ihdm.figures.")],
     inputs: Annotated[
         list[str], typer.Option("--input", help="KIND:EXPERIMENT=PATH or KIND:EXPERIMENT:δ/σ=PATH; may be repeated.")
     ],
     output: Annotated[
-        Path, typer.Option(help="Path of the .png; a .pdf is written beside it, and a .webp of what moves.")
+        Path, typer.Option(help="Path of the .png; a .pdf, and a .webp for animated figures, are written next to it.")
     ],
 ) -> None:
     """Draw one figure."""
@@ -51,17 +51,17 @@ def draw(
 
 
 def parse_inputs(values: list[str]) -> Inputs:
-    """Sort KIND:EXPERIMENT=PATH and KIND:EXPERIMENT:δ/σ=PATH values by kind, experiment and δ/σ.
+    """Group KIND:EXPERIMENT=PATH and KIND:EXPERIMENT:δ/σ=PATH values by kind, experiment and δ/σ.
 
     Raises:
-        UserError: if a value is written otherwise or its file is missing.
+        UserError: if a value is malformed or its file is missing.
     """
     parsed: Inputs = {}
     for value in values:
         key, separator, path = value.partition("=")
         parts = key.split(":")
         if not separator or len(parts) not in (2, 3):
-            raise UserError(f"--input {value}: write it as KIND:EXPERIMENT=PATH or KIND:EXPERIMENT:δ/σ=PATH")
+            raise UserError(f"--input {value}: write KIND:EXPERIMENT=PATH or KIND:EXPERIMENT:δ/σ=PATH")
         if not Path(path).exists():
             raise UserError(f"--input {value}: {path} does not exist")
         kind, experiment, ratio = (*parts, "")[:3]

@@ -1,14 +1,12 @@
-"""Stage ``models``: training."""
+"""Stage ``models``: training, calibration, export and planning of networks."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ihdm.commands.options import SettingsOption, TrainOption, read_settings, require_apart
-from ihdm.commands.sampling import ModelOption, read_sampling, sampled_from
-from ihdm.commands.sampling import SettingsOption as SamplingOption
-from ihdm.commands.sampling import TrainOption as OriginTrainOption
+from ihdm.commands.options import SettingsOption, TrainOption, read_settings, require_apart, write_table
+from ihdm.commands.sampling import ModelOption, OriginTrainOption, SamplingOption, read_sampling, sampled_from
 from ihdm.config.experiments import Experiment
 from ihdm.config.settings import RunSettings
 from ihdm.config.stages import NUM_SHOWN, CalibrationSettings
@@ -16,7 +14,7 @@ from ihdm.storage.disk import owned
 from ihdm.storage.files import atomic_path
 from ihdm.storage.provenance import record
 
-app = typer.Typer(help="Train networks.", no_args_is_help=True)
+app = typer.Typer(help="Train and export networks.", no_args_is_help=True)
 
 
 @app.command()
@@ -24,28 +22,27 @@ def train(
     context: typer.Context,
     settings: SettingsOption,
     train: TrainOption,
-    state: Annotated[Path, typer.Option(help="Folder of the training state, from which the same command goes on.")],
-    output: Annotated[Path, typer.Option(help="Folder for the trained network and its history.")],
-    test: Annotated[Path | None, typer.Option(help="Held-out images, test.npy, for losses on the way.")] = None,
-    previews: Annotated[Path | None, typer.Option(help="Folder for sheets of samples on the way.")] = None,
+    state: Annotated[Path, typer.Option(help="Folder of the training state, from which the same command resumes.")],
+    output: Annotated[Path, typer.Option(help="Folder for the trained network and its loss tables.")],
+    test: Annotated[Path | None, typer.Option(help="Held-out images, test.npy, for validation losses.")] = None,
+    previews: Annotated[Path | None, typer.Option(help="Folder for sample sheets of validation passes.")] = None,
     initial_weights: Annotated[
-        Path | None, typer.Option(help="Folder of a trained network of the same preset, to start from its weights.")
+        Path | None, typer.Option(help="Folder of a trained network of the same preset that initializes the weights.")
     ] = None,
     run_settings: Annotated[
-        str, typer.Option(help="How to run, as JSON or the path of a JSON file.", metavar="JSON")
+        str, typer.Option(help="RunSettings as JSON or path of a JSON file.", metavar="JSON")
     ] = "{}",
 ) -> None:
-    """Train the network of an experiment, going on from an earlier state if there is one.
+    """Train the network of an experiment, resuming from an earlier state if there is one.
 
-    The state stays when all is done: with `training.steps` raised, the command goes on from it. It may be deleted. With
-    everything as it was, the command begins anew.
+    The state stays after training: with larger `training.steps` the command continues from it; with the same settings
+    it starts again. You may delete it.
 
-    The network is written in diffusers' format, with averaged weights; `UNet2DModel.from_pretrained` loads the folder.
-    Its config.json tells the process that it was trained for; the other commands use it for no other.
-    Networks of the way, of every `run.snapshot_every` steps, go below it, to milestones/stepN.
-    Beside it go history.csv, the training loss, and held_out.csv, the losses at each level on held-out images. On
-    SIGINT, SIGTERM, SIGHUP or SIGUSR1 the state is saved and the command exits with 130. With `ihdm --gpus N models
-    train …` N processes share each batch; over several machines, those that `torchrun` starts with a rendezvous.
+    The network has averaged weights in diffusers' format (`UNet2DModel.from_pretrained`). Its config.json names the
+    process; the other commands use it for no other. Snapshots, every `run.snapshot_every` steps, are in
+    milestones/stepN. history.csv has the training loss, held_out.csv the validation losses at each level. On SIGINT,
+    SIGTERM, SIGHUP or SIGUSR1 the command saves the state and exits with 130. With `ihdm --gpus N models train …`
+    N processes share each batch; for several machines, start them with `torchrun` and a rendezvous.
     """
     from collections import deque
 
@@ -106,9 +103,8 @@ def train(
             outputs.append(output / STATISTICS_NAME)
         for name in tables:
             rows = [row for row in history if ("level" in row) == (name == "held_out.csv")]
-            with atomic_path(output / name) as temporary:
-                pd.DataFrame(rows).to_csv(temporary, index=False)
-        # Which there are is known at the end alone: how often a training keeps some may change on its way.
+            write_table(pd.DataFrame(rows), output / name)
+        # Snapshots are listed only now, because their interval may change during training.
         outputs += sorted((output / SNAPSHOTS_NAME).rglob("*.*"))
     finish(state)
 
@@ -116,12 +112,12 @@ def train(
 @app.command()
 def calibrate(
     settings: SettingsOption,
-    model: Annotated[Path, typer.Option(help="Folder of the trained network; calibration.npz is written there.")],
+    model: Annotated[Path, typer.Option(help="Folder of the trained network, to which calibration.npz is added.")],
     train: TrainOption,
 ) -> None:
-    """Measure on training images how a network's estimates must be scaled, and what they leave open.
+    """Measure the gains and the residual variance of a network's estimates on training images.
 
-    Samplers with measured noise, those that step over several levels, and bounds with measured variances need it.
+    Samplers with measured noise, samplers that step over several levels, and bounds with measured variances need this.
     """
     from ihdm.calibration import CALIBRATION_NAME, measure
     from ihdm.devices import compute_device, device_name
@@ -161,20 +157,20 @@ def export(
     prior: Annotated[
         str,
         typer.Option(
-            help="What starts are made of: `coefficients`, the few of each training image that the last blur leaves, "
-            "or `mixture`, Gaussians fitted to them."
+            help="Prior of the starts: `coefficients`, those of the training images that the last blur leaves, or "
+            "`mixture`, Gaussians fitted to them."
         ),
     ] = "coefficients",
-    distance: Annotated[Path | None, typer.Option(help="Its table of distances, for the card.")] = None,
-    likelihood: Annotated[Path | None, typer.Option(help="Its table of bounds, for the card.")] = None,
+    distance: Annotated[Path | None, typer.Option(help="Table of its distances, for the card.")] = None,
+    likelihood: Annotated[Path | None, typer.Option(help="Table of its bounds, for the card.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the model; by default that of its folder.")] = None,
     trained_by: Annotated[str, typer.Option(help="The command that trained it, for the card.", metavar="TEXT")] = "",
-    num_shown: Annotated[int, typer.Option(help="Samples on the sheet beside the card.", min=1)] = NUM_SHOWN,
+    num_shown: Annotated[int, typer.Option(help="Samples on the sheet.", min=1)] = NUM_SHOWN,
 ) -> None:
-    """Write a trained network as a folder that `IHDMPipeline.from_pretrained` loads, complete without anything else.
+    """Write a trained network as a self-contained exported pipeline, which `IHDMPipeline.from_pretrained` loads.
 
-    It holds network, process, sampler, what starts are made of, what was measured of the network if that lies beside
-    it, a card and a sheet of samples.
+    It holds the network, process, sampler, prior, calibration if the network has one, a model card and a sheet of
+    samples.
     """
     from ihdm.models.origin import training_settings
     from ihdm.portable.card import distance_lines, likelihood_lines
@@ -220,16 +216,15 @@ def list_pretrained() -> None:
 
 @app.command()
 def plan(
-    path: Annotated[Path, typer.Argument(help="A configuration file, .yaml.")],
+    path: Annotated[Path, typer.Argument(help="Configuration file, .yaml.")],
     tflops: Annotated[
         tuple[float, float],
-        typer.Option(help="TFLOP/s that a GPU reaches in float32 with TF32, and in fp16 or bf16."),
+        typer.Option(help="Achieved TFLOP/s of a GPU in float32 with TF32, and in fp16 or bf16."),
     ] = (60.0, 120.0),
     gpu_memory: Annotated[float, typer.Option(help="Memory of a GPU in GB.")] = 80.0,
-    output: Annotated[Path | None, typer.Option(help="Path of a table of it all, .csv.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Path of the table, .csv.")] = None,
 ) -> None:
-    """Estimate memory, GPU-hours and disk of every network of a scale, and which micro-batches fit; nothing is run."""
-    from ihdm.commands.tables import write_table
+    """Estimate memory, GPU hours and disk space of every network of a scale, and the micro-batches that fit."""
     from ihdm.config.reading import read_config
     from ihdm.data.sources import check_sources
     from ihdm.errors import UserError

@@ -1,26 +1,30 @@
-"""What the commands share: how settings are given."""
+"""Options of several commands, reading of their settings, and writing of text and tables."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ihdm.config.reading import AnySettings, parse_settings
 from ihdm.errors import UserError
+from ihdm.storage.files import atomic_path
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SettingsOption = Annotated[
-    str,
-    typer.Option("--settings", help="Settings as JSON, or the path of a JSON file that holds them.", metavar="JSON"),
+    str, typer.Option("--settings", help="Settings as JSON or path of a JSON file.", metavar="JSON")
 ]
-
+ScaleOption = Annotated[
+    str, typer.Option("--settings", help="The whole scale as JSON or path of a JSON file.", metavar="JSON")
+]
 TrainOption = Annotated[Path, typer.Option(help="The training images, train.npy.")]
-InceptionOption = Annotated[
-    Path, typer.Option(help="Folder of Inception's weights, which are downloaded if they are not there.")
-]
+MergedOption = Annotated[list[Path] | None, typer.Option(help="Merged table, NAME.csv; may be repeated.")]
+InceptionOption = Annotated[Path, typer.Option(help="Folder of Inception's weights, downloaded if missing.")]
 
 
 def read_settings(model: type[AnySettings], text: str) -> AnySettings:
-    """Validate the value of ``--settings``: JSON itself, or the path of a file.
+    """Validate the value of ``--settings``: JSON, or the path of a JSON file.
 
     Raises:
         UserError: if the file cannot be read or the settings are not valid.
@@ -29,7 +33,7 @@ def read_settings(model: type[AnySettings], text: str) -> AnySettings:
 
 
 def settings_text(text: str) -> str:
-    """Return the JSON that is the value of ``--settings``, or is in the file of this path.
+    """Return the JSON of ``--settings``, which is JSON or the path of a JSON file.
 
     Raises:
         UserError: if the file cannot be read.
@@ -45,10 +49,30 @@ def settings_text(text: str) -> str:
 
 
 def require_apart(state: Path, output: Path) -> None:
-    """Check that what is unfinished and what is finished go to different folders.
+    """Check that the state and the output are in different folders.
 
     Raises:
         UserError: if they are the same.
     """
     if state.resolve() == output.resolve():
-        raise UserError(f"--state {state}: is the folder of the output too; give the state one of its own")
+        raise UserError(f"--state {state}: is the output folder too; choose a separate folder for the state")
+
+
+def write_text(text: str, output: Path) -> None:
+    """Write a text file."""
+    with atomic_path(output) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_table(table: "pd.DataFrame", output: Path) -> None:
+    """Write a table as CSV; NaN stands for a missing value.
+
+    Raises:
+        UserError: if a value is infinite.
+    """
+    from ihdm.storage.arrays import require_finite_values
+
+    for name, column in table.select_dtypes("number").items():
+        require_finite_values(f"{output}: column {name}", column.to_numpy(), is_nan_allowed=True)
+    with atomic_path(output) as temporary:
+        table.to_csv(temporary, index=False)

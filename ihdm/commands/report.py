@@ -1,34 +1,30 @@
-"""Stage ``report``: tables as a paper prints them, the page of all, and what moved between runs."""
+"""Stage ``report``: printed tables, the results page, and comparison of runs."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ihdm.commands.options import SettingsOption, read_settings
+from ihdm.commands.options import MergedOption, ScaleOption, read_settings, write_table, write_text
 from ihdm.errors import UserError
-from ihdm.storage.files import atomic_path
 from ihdm.storage.provenance import record, stale_notices
 
-app = typer.Typer(help="Sum up the results.", no_args_is_help=True)
+app = typer.Typer(help="Summarize results.", no_args_is_help=True)
 
 
 @app.command()
 def page(
-    settings: SettingsOption,
-    results: Annotated[Path, typer.Option(help="Folder of the results.")],
+    settings: ScaleOption,
+    results: Annotated[Path, typer.Option(help="Folder of results.")],
     output: Annotated[Path, typer.Option(help="Path of the page, .html.")],
-    claims: Annotated[Path | None, typer.Option(help="The ledger of claims, claims.json.")] = None,
-    captions: Annotated[Path | None, typer.Option(help="Folder of the captions of figures, NAME.rst.")] = None,
+    claims: Annotated[Path | None, typer.Option(help="Verdicts on claims, claims.json.")] = None,
+    captions: Annotated[Path | None, typer.Option(help="Folder of figure captions, NAME.rst.")] = None,
     kept: Annotated[
         list[Path] | None,
-        typer.Option(help="Record, .meta.json, of a result to name if other code made it; may be repeated."),
+        typer.Option(help="Record, .meta.json, of a result to list if other code made it; may be repeated."),
     ] = None,
 ) -> None:
-    """Write one page of everything that a scale found out, which needs nothing beside itself.
-
-    The settings are those of a whole scale, as JSON or the path of a JSON file. What is not there is left out.
-    """
+    """Write all results of a scale on one self-contained page; missing results are skipped."""
     from ihdm.config.scale import Config
     from ihdm.report.page.assemble import report_page
     from ihdm.report.page.results import Results
@@ -42,56 +38,51 @@ def page(
     with record([output], command="report page", inputs=inputs, settings=found.config):
         with missing_columns_told(found.files):
             text = report_page(found, claims, captions, stale_notices(dict.fromkeys(kept or ())))
-        with atomic_path(output) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(text, output)
 
 
 @app.command()
 def compare(
     runs: Annotated[
-        list[Path], typer.Argument(help="Two folders of results or more, or tables such as their metrics/sweep.csv.")
+        list[Path], typer.Argument(help="Two or more folders of results, or tables such as metrics/sweep.csv.")
     ],
     output: Annotated[
-        list[Path], typer.Option(help="Path of the page, .html, or of the table, .csv; may be given for both.")
+        list[Path], typer.Option(help="Path of the page, .html, or of the table, .csv; may be repeated.")
     ],
 ) -> None:
-    """Tell what moved between runs beyond its uncertainty: every run is compared with the first."""
+    """Report significant changes between runs: every run is compared with the first."""
     from ihdm.report.comparison import as_rows, comparison_page, numbers_file, read_numbers
     from ihdm.report.comparison import compare as compared
 
     if len(runs) < 2:
-        raise UserError(f"{runs[0]}: is one run; give another to compare it with")
+        raise UserError(f"{runs[0]}: only one run; add another to compare with")
     if wrong := [path for path in output if path.suffix not in (".html", ".csv")]:
-        raise UserError(f"--output {wrong[0]}: give a page, .html, or a table, .csv")
+        raise UserError(f"--output {wrong[0]}: use a path that ends in .html or .csv")
     files = [numbers_file(path) for path in runs]
     if same := [path for path in output if path.resolve() in {file.resolve() for file in files}]:
-        raise UserError(f"--output {same[0]}: is one of the tables to compare; give another path")
+        raise UserError(f"--output {same[0]}: is one of the inputs; choose another path")
     meta = output[0].with_name(f"{output[0].stem}.meta.json")
     with record(output, command="report compare", inputs=files, settings={"runs": list(map(str, runs))}, meta=meta):
         (first, *others) = zip(map(str, runs), map(read_numbers, files), strict=True)
         comparisons = [compared(first, other) for other in others]
         for path in output:
-            with atomic_path(path) as temporary:
-                if path.suffix == ".html":
-                    temporary.write_text(comparison_page(comparisons), encoding="utf-8")
-                else:
-                    as_rows(comparisons).to_csv(temporary, index=False)
+            if path.suffix == ".html":
+                write_text(comparison_page(comparisons), path)
+            else:
+                write_table(as_rows(comparisons), path)
     for part in comparisons:
         print(f"{part.sentence}.")
 
 
 @app.command()
 def tables(
-    settings: SettingsOption,
-    output: Annotated[Path, typer.Option(help="Folder for NAME.csv, NAME.md and NAME.tex of each.")],
-    merged: Annotated[list[Path] | None, typer.Option(help="Merged table, NAME.csv; may be repeated.")] = None,
+    settings: ScaleOption,
+    output: Annotated[Path, typer.Option(help="Folder for NAME.csv, NAME.md and NAME.tex of each table.")],
+    merged: MergedOption = None,
 ) -> None:
-    """Write the tables that a paper would print, as CSV, Markdown and LaTeX: those that the merged tables allow.
-
-    The settings are those of a whole scale, as JSON or the path of a JSON file.
-    """
+    """Write tables for a paper as CSV, Markdown and LaTeX, as far as the merged tables allow."""
     from ihdm.config.scale import Config
-    from ihdm.report.tables import ENDINGS, PAPER_TABLES, available, write_table
+    from ihdm.report.tables import ENDINGS, PAPER_TABLES, available, printed
     from ihdm.storage.reading import missing_columns_told, read_table
 
     scale = read_settings(Config, settings)
@@ -103,5 +94,7 @@ def tables(
         missing_columns_told(paths),
     ):
         read = {path.stem: read_table(path) for path in paths}
-        for name in names:
-            write_table(PAPER_TABLES[name].build(scale, read), PAPER_TABLES[name].caption, output / name)
+        # Writing starts only after all tables are built.
+        texts = [printed(PAPER_TABLES[name].build(scale, read), PAPER_TABLES[name].caption, name) for name in names]
+        for path, text in zip(files, [text for table in texts for text in table.values()], strict=True):
+            write_text(text, path)

@@ -1,4 +1,4 @@
-"""Looking at results: not a stage, but how one finds out what made them, and hands them on."""
+"""Inspect and archive folders of results."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,26 +7,26 @@ import typer
 
 from ihdm.errors import UserError
 
-app = typer.Typer(help="Look at results, and hand them on.", no_args_is_help=True)
+app = typer.Typer(help="Inspect and archive results.", no_args_is_help=True)
 
-FolderArgument = Annotated[Path, typer.Argument(help="A folder of results.")]
+FolderArgument = Annotated[Path, typer.Argument(help="Folder of results.")]
 
 
 @app.command()
 def stale(folder: FolderArgument) -> None:
-    """Name every result whose record tells of other code than the present, and nothing if there is none."""
+    """List every result that was made by other code than the current."""
     from ihdm.storage.provenance import stale_notices
 
     metas = sorted(folder.rglob("*.meta.json"))
     if not metas:
-        raise UserError(f"{folder}: holds no result with a record, .meta.json")
+        raise UserError(f"{folder}: no records, .meta.json, found; give a folder of results")
     for notice in stale_notices(dict.fromkeys(metas)):
         typer.echo(notice)
 
 
 @app.command()
 def show(folder: FolderArgument) -> None:
-    """Tell what there is in a folder of results, by kind."""
+    """List the contents of a folder of results by kind."""
     from ihdm.results.folder import load_results
 
     typer.echo(repr(load_results(folder)))
@@ -37,13 +37,13 @@ def crate(
     folder: FolderArgument,
     output: Annotated[
         Path | None,
-        typer.Option(help="A path that ends in .zip, or a new folder; by default the folder of results itself."),
+        typer.Option(help="A path that ends in .zip, or a new folder; by default the folder of results."),
     ] = None,
     license_name: Annotated[
         str | None,
         typer.Option(
             "--license",
-            help="Licence of the results: an SPDX identifier such as CC-BY-4.0, or an address; by default that of the "
+            help="License of the results: an SPDX identifier such as CC-BY-4.0, or a URL; by default that of the "
             "software.",
             show_default=False,
         ),
@@ -52,21 +52,21 @@ def crate(
         bool,
         typer.Option(
             "--include-data",
-            help="Take in the images that networks were trained on, and the models for others, which hold blurred "
-            "ones; see to their license.",
+            help="Include training images, and exported pipelines, which contain blurred training images; check their "
+            "license.",
         ),
     ] = False,
     project: Annotated[
         Path | None,
-        typer.Option(help="Checkout of the project; by default the one that this command lies in.", show_default=False),
+        typer.Option(help="Checkout of the project; by default that of this command.", show_default=False),
     ] = None,
 ) -> None:
-    """Make an RO-Crate of results, ready for an archive such as Zenodo.
+    """Write an RO-Crate of results, ready for an archive such as Zenodo.
 
-    Every table, figure, network, set of samples and record is described, with its SHA-256 and with what made it. The
-    pipeline's own files and the configuration are put beside them. Images that networks were trained on are left out,
-    as they may have a license of their own; logs and what is unfinished too. In the folder of results itself, only
-    these few files are added; what is left out stays there, but is not described.
+    It describes every table, figure, network, sample set and record, with SHA-256 and provenance, and contains the
+    workflow and its configuration. It excludes training images, which may have another license, logs and unfinished
+    files. In the folder of results, only the metadata and workflow are added; excluded files stay but are not
+    described.
     """
     from ihdm.crate.writing import write_crate
     from ihdm.results.folder import load_results

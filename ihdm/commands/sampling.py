@@ -1,4 +1,4 @@
-"""What the commands share that sample a trained network."""
+"""Shared by the commands that sample a trained network."""
 
 import json
 from contextlib import suppress
@@ -16,6 +16,7 @@ from ihdm.errors import UserError
 if TYPE_CHECKING:
     from ihdm.calibration import Calibration
     from ihdm.portable.pipeline import IHDMPipeline
+    from ihdm.storage.images import StoredImages
 
 
 def _model(text: str) -> Path:
@@ -36,43 +37,43 @@ ModelArgument = Annotated[
     ),
 ]
 ModelOption = Annotated[Path, typer.Option(help="Folder of the trained network.")]
-SettingsOption = Annotated[
+SamplingOption = Annotated[
     str,
     typer.Option(
         "--settings",
-        help="Settings as JSON, '{\"delta_ratio\": 1}', or the path of a JSON file that holds them. Without a process "
-        "among them, process, seed and num_train are those of the training.",
+        help="Settings as JSON, '{\"delta_ratio\": 1}', or path of a JSON file. Without a process, process, seed and "
+        "num_train are those of the training.",
         metavar="JSON",
     ),
 ]
-TrainOption = Annotated[
-    Path | None, typer.Option(help="The training images, train.npy; by default those that the network was trained on.")
+OriginTrainOption = Annotated[
+    Path | None, typer.Option(help="The training images, train.npy; by default those of the training.")
 ]
 
 
 def read_sampling(settings: str, model: Path, train: Path | None) -> tuple[SamplingSettings, Path]:
-    """Return the settings and the path of the training images, completed by what the network's folder tells."""
+    """Return sampling settings and the path of the training images, completed from the record of the training."""
     from ihdm.models.origin import read_origin
 
     text = settings_text(settings)
-    with suppress(ValueError, TypeError):  # what is no mapping is refused below
+    with suppress(ValueError, TypeError):  # parse_settings reports invalid JSON
         given = json.loads(text)
         if "process" not in given:
             text = json.dumps({**read_origin(model).settings, **given})
     return parse_settings(SamplingSettings, text), train or read_origin(model).training_images()
 
 
-def needed_calibration(settings: SamplingSettings, model: Path) -> "Calibration | None":
-    """Return what was measured of a network, which lies beside it, for a sampler that needs it."""
+def needed_calibration(settings: SamplingSettings, model: Path, images: "StoredImages") -> "Calibration | None":
+    """Return the calibration next to a network, if the sampler needs it."""
     from ihdm.calibration import CALIBRATION_NAME, Calibration
 
     if not settings.is_calibrated:
         return None
-    return Calibration.read(model / CALIBRATION_NAME, settings.process)
+    return Calibration.read(model / CALIBRATION_NAME, settings.process, images.shape[1])
 
 
 def sampled_from(settings: SamplingSettings, model: Path, train: Path) -> list[Path]:
-    """Return the files that images are sampled from."""
+    """Return the files that samples depend on."""
     from ihdm.calibration import CALIBRATION_NAME
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME
 
@@ -81,10 +82,10 @@ def sampled_from(settings: SamplingSettings, model: Path, train: Path) -> list[P
 
 
 def open_pipeline(model: Path) -> "IHDMPipeline":
-    """Return the pipeline of a model folder, on the device that there is.
+    """Return the pipeline of a model folder, on the available device.
 
     Raises:
-        UserError: if the folder holds no model, or a network of which it is not known what starts are made of.
+        UserError: if the folder holds no model, or a network whose training images are missing.
     """
     from ihdm.devices import compute_device
     from ihdm.models.origin import RECORD_NAME, read_origin
@@ -99,8 +100,8 @@ def open_pipeline(model: Path) -> "IHDMPipeline":
     except UserError as error:
         reason = str(error).rpartition(";")[0]
         raise UserError(
-            f"{reason}; make a folder of it that needs them no more, `python -m ihdm models export --model {model} "
-            "--train TRAIN.npy --output FOLDER`, and give that"
+            f"{reason}; export the network once, with `python -m ihdm models export --model {model} --train TRAIN.npy "
+            "--output FOLDER`, and use that folder"
         ) from None
     sampling, train = read_sampling("{}", model, None)
     return assemble(model, first_images(train, sampling.num_train), sampling).to(compute_device())

@@ -1,4 +1,4 @@
-"""Commands that need no workflow: sample a model, interpolate in it, measure it, train one on pictures of one's own."""
+"""Commands without a workflow: sample, interpolate, evaluate, train on your own images, restore."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -6,30 +6,32 @@ from typing import Annotated, Literal
 import typer
 
 from ihdm import pretrained
+from ihdm.commands.options import InceptionOption, write_table, write_text
 from ihdm.commands.sampling import ModelArgument, open_pipeline
 from ihdm.config.settings import Precision
 from ihdm.errors import UserError
-from ihdm.storage.files import atomic_path, require_writable
+from ihdm.storage.files import require_writable
 
 app = typer.Typer()
 
 SamplerOption = Annotated[
     str | None,
     typer.Option(
-        help="How to sample: paper, ancestral, ddim, independent or markov, or SamplerSettings as JSON; by default the "
-        "model's own.",
+        help="Sampler: paper, ancestral, ddim, independent, markov, or SamplerSettings as JSON; by default that of the "
+        "model.",
         show_default=False,
     ),
 ]
 EvaluationsOption = Annotated[
-    int | None, typer.Option(help="Network evaluations for an image; by default the model's own.", min=1)
+    int | None, typer.Option(help="Function evaluations (NFE) per image; by default those of the model.", min=1)
 ]
 DeltaOption = Annotated[
-    float | None, typer.Option("--delta-ratio", help="Sampling noise δ/σ; by default the model's own.", min=0)
+    float | None, typer.Option("--delta-ratio", help="Sampling noise δ/σ; by default that of the model.", min=0)
 ]
-SeedOption = Annotated[int, typer.Option(help="Images are numbered from 0 for each seed.", min=0, max=2**32 - 1)]
-BatchOption = Annotated[int, typer.Option(help="Images at a time.", min=1)]
-PrecisionOption = Annotated[str, typer.Option(help="Of the network: no, bf16 or, on a GPU, fp16.")]
+SeedOption = Annotated[int, typer.Option(help="Seed; images are numbered from 0 for each seed.", min=0, max=2**32 - 1)]
+BatchOption = Annotated[int, typer.Option(help="Images per batch.", min=1)]
+SkipBrokenOption = Annotated[bool, typer.Option("--skip-broken", help="Skip files that are not images.")]
+PrecisionOption = Annotated[str, typer.Option(help="Precision of the network: no, bf16 or, on a GPU, fp16.")]
 
 
 @app.command()
@@ -40,7 +42,7 @@ def sample(
         typer.Option(
             "--output",
             "-o",
-            help="A sheet, .png or .jpg; an animation of how images form, .gif or .webp; or a folder, for a file each.",
+            help="A sheet, .png or .jpg; an animation of the images forming, .gif or .webp; or a folder of files.",
         ),
     ],
     num_samples: Annotated[int, typer.Option("--num-samples", "-n", help="Number of images.", min=1)] = 64,
@@ -80,22 +82,24 @@ def sample(
 @app.command()
 def interpolate(
     model: ModelArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="A sheet, .png or .jpg, with a path in each row.")],
-    num_positions: Annotated[int, typer.Option(help="Images on a path, its ends included.", min=2)] = 8,
-    rows: Annotated[int, typer.Option(help="Number of paths.", min=1)] = 4,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="A sheet, .png or .jpg, with an interpolation per row.")
+    ],
+    num_positions: Annotated[int, typer.Option(help="Images per interpolation, both ends included.", min=2)] = 8,
+    rows: Annotated[int, typer.Option(help="Number of interpolations.", min=1)] = 4,
     sampler: SamplerOption = None,
     evaluations: EvaluationsOption = None,
     delta_ratio: DeltaOption = None,
     seed: SeedOption = 0,
     precision: PrecisionOption = "no",
 ) -> None:
-    """Generate the images on paths between pairs of samples, numbers 2 i and 2 i + 1 of the seed."""
+    """Interpolate between pairs of samples, numbers 2 i and 2 i + 1 of the seed."""
     from ihdm.portable.pictures import SHEETS, enlargement, interpolations, with_sampler
     from ihdm.progress import Progress
     from ihdm.storage.images import save_grid
 
     if output.suffix.lower() not in SHEETS:
-        raise UserError(f"{output}: give the name of a sheet, {', '.join(SHEETS)}")
+        raise UserError(f"{output}: use a file name that ends in {', '.join(SHEETS)}")
     require_writable(output)
     pipeline, chosen = with_sampler(open_pipeline(model), sampler, delta_ratio), _precision(precision)
     with Progress(f"sampling {output.name}", rows, unit="paths") as progress:
@@ -108,17 +112,13 @@ def interpolate(
 @app.command()
 def evaluate(
     model: ModelArgument,
-    data: Annotated[
-        Path, typer.Option(help="What to compare with: a folder of pictures, or an array of prepared images, .npy.")
-    ],
-    num_samples: Annotated[int, typer.Option("--num-samples", "-n", help="Number of images generated.", min=6)] = 1000,
+    data: Annotated[Path, typer.Option(help="Reference: a folder of images, or an array of prepared images, .npy.")],
+    num_samples: Annotated[int, typer.Option("--num-samples", "-n", help="Number of generated images.", min=6)] = 1000,
     extractor: Annotated[
         str,
-        typer.Option(help="Features: dct, pca, efficientnet, or inception, in which alone distances are FID and KID."),
+        typer.Option(help="Features: dct, pca, efficientnet or inception; only inception gives FID and KID."),
     ] = "pca",
-    inception: Annotated[
-        Path, typer.Option(help="Folder of Inception's weights, which are downloaded if they are not there.")
-    ] = Path("data/inception"),
+    inception: InceptionOption = Path("data/inception"),
     sampler: SamplerOption = None,
     evaluations: EvaluationsOption = None,
     delta_ratio: DeltaOption = None,
@@ -126,17 +126,16 @@ def evaluate(
     batch_size: BatchOption = 64,
     precision: PrecisionOption = "no",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Path of the table, .csv.")] = None,
-    card: Annotated[bool, typer.Option("--card", help="Write it into the model's card.")] = False,
-    skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave out files that are no pictures.")] = False,
+    card: Annotated[bool, typer.Option("--card", help="Add the results to the model card.")] = False,
+    skip_broken: SkipBrokenOption = False,
 ) -> None:
-    """Measure distances of a model's samples from pictures, with 95 % intervals, and precision and recall.
+    """Measure distances between a model's samples and images, with 95 % intervals, and precision and recall.
 
-    Pictures in a folder are cut to their middle squares. A model of `--crops` is compared with crops by
+    Images of a folder are center-cropped. For a model trained with `--crops`, compare with its crops:
     `--data OUTPUT.work/data/train.npy`.
     """
     import pandas as pd
 
-    from ihdm.commands.tables import write_table
     from ihdm.portable.card import distance_lines, with_evaluation
     from ihdm.portable.evaluation import as_reference, distance_table, require_enough, require_extractor
     from ihdm.portable.folder import CARD_NAME, is_pipeline
@@ -145,9 +144,9 @@ def evaluate(
     from ihdm.progress import Progress
 
     if card and model.parent == pretrained.FOLDER:
-        raise UserError(f"--card: {model.name} belongs to the package; copy {model} and give the copy")
+        raise UserError(f"--card: {model.name} belongs to the package; copy {model} and use the copy")
     if card and not is_pipeline(model):
-        raise UserError(f"{model}: has no card; give a folder that `ihdm train` or `models export` made")
+        raise UserError(f"{model}: has no model card; use an exported pipeline of `ihdm train` or `models export`")
     for path in (*([output] if output else []), *([model / CARD_NAME] if card else [])):
         require_writable(path)
     kind, chosen = require_extractor(extractor), _precision(precision)
@@ -171,46 +170,45 @@ def evaluate(
     if card:
         path = model / CARD_NAME
         text = with_evaluation(path.read_text(encoding="utf-8") if path.exists() else "", distance_lines(table))
-        with atomic_path(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(text, path)
     typer.echo("\n".join(distance_lines(table)))
 
 
 @app.command()
 def train(
     context: typer.Context,
-    pictures: Annotated[Path, typer.Argument(help="A folder of pictures.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the model.")],
+    pictures: Annotated[Path, typer.Argument(help="Folder of images.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the exported pipeline.")],
     preset: Annotated[
         str,
         typer.Option(
-            help="quick (32 px, minutes on a CPU), small (32 px, hours on a CPU), medium (64 px) or large (128 px), "
-            "for a GPU; these times are estimates."
+            help="quick (32 px, minutes on a CPU), small (32 px, hours on a CPU), medium (64 px) or large (128 px) on "
+            "a GPU; times are estimates."
         ),
     ] = "small",
-    image_size: Annotated[int | None, typer.Option(help="Other than the preset's, in pixels.", min=8)] = None,
+    image_size: Annotated[
+        int | None, typer.Option(help="Size in pixels; by default that of the preset.", min=8)
+    ] = None,
     crops: Annotated[
         int | None,
-        typer.Option(
-            help="Squares of random places and sizes to cut from each picture, where pictures are few and large.", min=1
-        ),
+        typer.Option(help="Random square crops per image, for small sets of large images.", min=1),
     ] = None,
-    gray: Annotated[bool, typer.Option("--gray", help="Gray images.")] = False,
-    steps: Annotated[int | None, typer.Option(help="Other than the preset's.", min=1)] = None,
+    gray: Annotated[bool, typer.Option("--gray", help="Train on gray images.")] = False,
+    steps: Annotated[int | None, typer.Option(help="Training steps; by default those of the preset.", min=1)] = None,
     prior: Annotated[
-        str, typer.Option(help="What starts are made of: coefficients of training images, or a mixture fitted to them.")
+        str, typer.Option(help="Prior of the starts: coefficients of training images, or a mixture fitted to them.")
     ] = "coefficients",
     seed: SeedOption = 0,
-    skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave out files that are no pictures.")] = False,
+    skip_broken: SkipBrokenOption = False,
     tracker: Annotated[
         Literal["none", "tensorboard", "wandb"],
-        typer.Option(help="What shows losses and samples meanwhile; its files lie in OUTPUT.work/state."),
+        typer.Option(help="Experiment tracker for losses and samples; its files are in OUTPUT.work/state."),
     ] = "none",
 ) -> None:
-    """Train a model on a folder of pictures: from nothing to a folder with model, card and sheet.
+    """Train a model on a folder of images and export it, with a model card and a sheet of samples.
 
-    Whatever stops it, the same command goes on. What it goes on from lies beside the model, in OUTPUT.work, and may be
-    deleted when all is done; with it, a larger --steps trains on.
+    If interrupted, run the same command to resume. The training state is in OUTPUT.work; keep it to continue later with
+    more --steps, or delete it.
     """
     from ihdm.commands import data, models
     from ihdm.config.settings import RunSettings
@@ -239,7 +237,7 @@ def train(
             context, settings, images / "train.npy", state=work / "state", output=network, test=images / "test.npy",
             run_settings=RunSettings(tracker=tracker).model_dump_json(),
         )  # fmt: skip
-        if not processes().is_main_process:  # of several, one writes what follows
+        if not processes().is_main_process:  # only one process exports
             return
     calibration = own.calibration_of(experiment, num_images)
     if not own.is_measured(network, calibration):
@@ -251,37 +249,39 @@ def train(
 @app.command()
 def restore(
     model: ModelArgument,
-    pictures: Annotated[Path, typer.Argument(help="A folder of pictures.")],
+    pictures: Annotated[Path, typer.Argument(help="Folder of images.")],
     problem: Annotated[
         str,
         typer.Option(
-            help='What was done to them, as JSON: {"kind": "blur", "width": 2}, {"kind": "pooling", "factor": 2}, '
-            '{"kind": "mask", "hidden": 0.5} or {"kind": "noise", "noise": 0.1}; "noise" is of all, by default 0.01.'
+            help='The measurement, as JSON: {"kind": "blur", "width": 2}, {"kind": "pooling", "factor": 2}, '
+            '{"kind": "mask", "hidden": 0.5} or {"kind": "noise", "noise": 0.1}; all take "noise", by default 0.01.'
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="A sheet, .png or .jpg, or a folder.")],
     measured: Annotated[
         bool,
-        typer.Option("--measured", help="It was done to them already; by default it is done now, as a test."),
+        typer.Option("--measured", help="The images are measurements; by default they are measured now, as a test."),
     ] = False,
-    num_pictures: Annotated[int, typer.Option("--num-pictures", "-n", help="Pictures, the first by name.", min=1)] = 8,
-    num_draws: Annotated[int, typer.Option(help="Samples of the posterior for each.", min=2)] = 4,
+    num_pictures: Annotated[int, typer.Option("--num-pictures", "-n", help="Images, the first by name.", min=1)] = 8,
+    num_draws: Annotated[int, typer.Option(help="Posterior samples per image.", min=2)] = 4,
     trust: Annotated[
-        float, typer.Option(help="Above 1 the measurement counts more, below 1 the network.", min=0.01, max=100)
+        float, typer.Option(help="Above 1 gives the measurement more weight, below 1 the network.", min=0.01, max=100)
     ] = 1.0,
     evaluations: EvaluationsOption = None,
     seed: SeedOption = 0,
     precision: PrecisionOption = "no",
 ) -> None:
-    """Restore pictures that were blurred, made smaller, hidden in parts or covered with noise.
+    """Restore blurred, downsampled, masked or noisy images.
 
-    A sheet has a row for each: the picture if it was whole, what was measured, a sample, the mean of all samples and
-    how much they differ. A folder gets the means, and a sample of each.
+    A sheet has one row per image: the original if known, the measurement, a sample, and the mean and deviation of all
+    samples. A folder gets the mean and one sample per image.
     """
+    from ihdm.portable.own import require_outside
     from ihdm.portable.pictures import SHEETS, require_output
     from ihdm.portable.restoring import read_pictures, read_problem, restore_pictures, write_restored
     from ihdm.progress import Progress
 
+    require_outside(output, pictures)
     require_output(output, SHEETS)
     pipeline, chosen = open_pipeline(model), _precision(precision)
     how = read_problem(problem, pipeline.image_shape[1])
@@ -310,13 +310,12 @@ def demo(
     from ihdm.report.demo import NUM_PARTS, demo_page
 
     if output.suffix.lower() != ".html":
-        raise UserError(f"{output}: the demo is a page; give a name that ends in .html")
+        raise UserError(f"{output}: the demo is a page; use a file name that ends in .html")
     require_writable(output)
     with Progress("demo", NUM_PARTS, unit="parts") as progress:
         progress.update(0)
         text = demo_page(num_samples, progress.update)
-    with atomic_path(output) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(text, output)
     typer.echo(f"{output} is written; open it in a browser")
 
 
@@ -324,5 +323,5 @@ def _precision(text: str) -> Precision:
     from typing import get_args
 
     if text not in get_args(Precision):
-        raise UserError(f"--precision {text}: there are {', '.join(get_args(Precision))}")
+        raise UserError(f"--precision {text}: use one of {', '.join(get_args(Precision))}")
     return text  # type: ignore[return-value]

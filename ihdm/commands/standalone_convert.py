@@ -1,4 +1,4 @@
-"""A command that needs no workflow: networks that others have trained become our own."""
+"""The command that converts released checkpoints."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -15,24 +15,22 @@ app = typer.Typer()
 
 @app.command()
 def convert(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint of the released code, .pth.")],
-    preset: Annotated[
-        str, typer.Option("--preset", "--experiment", help="The experiment that it was trained as: mnist, cifar10 …")
-    ],
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of the released code, .pth.")],
+    preset: Annotated[str, typer.Option("--preset", "--experiment", help="Its experiment: mnist, cifar10 …")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the network.")],
     config: Annotated[
         Path | None,
-        typer.Option(help="Configuration that has the experiment, by default the paper's.", show_default=False),
+        typer.Option(help="Configuration with the experiment, by default the paper's.", show_default=False),
     ] = None,
     weights: Annotated[
-        Literal["averaged", "last"], typer.Option(help="Averaged weights, or those of the last step.")
+        Literal["averaged", "last"], typer.Option(help="Averaged weights, or the weights of the last step.")
     ] = "averaged",
 ) -> None:
-    """Convert a checkpoint that the paper's authors have released, so that it is sampled and measured as our own.
+    """Convert a checkpoint released by the paper's authors to a network of this package.
 
-    Network and process are those of the experiment. The checkpoint is read as tensors and plain values alone: a file
-    with anything else is refused, and nothing in it is run. Every tensor must fit. To sample the network, make a folder
-    of it with its training images: `python -m ihdm models export --model OUTPUT --train TRAIN.npy --output FOLDER`.
+    The experiment gives the network and process. The checkpoint may hold only tensors and plain values, whose shapes
+    must match; no code in it is executed. To sample the network, export it with its training images:
+    `python -m ihdm models export --model OUTPUT --train TRAIN.npy --output FOLDER`.
     """
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, save_network
     from ihdm.models.origin import RECORD_NAME
@@ -43,13 +41,13 @@ def convert(
     experiment = _experiment(preset, config)
     found = Checkpoint.read(checkpoint)
     network = converted(found, experiment.network, weights)
-    told = experiment.model_dump(mode="json", include={"dataset", "network", "process", "seed", "num_train"})
+    trained = experiment.model_dump(mode="json", include={"dataset", "network", "process", "seed", "num_train"})
     with record(
         [output / CONFIG_NAME, output / WEIGHTS_NAME],
         command="convert",
         meta=output / RECORD_NAME,
         inputs=[checkpoint],
-        settings=told | {"preset": preset, "weights": weights, "step": found.step},
+        settings=trained | {"preset": preset, "weights": weights, "step": found.step},
     ):
         save_network(network, output, experiment.process)
 
@@ -58,18 +56,18 @@ def _experiment(name: str, config: Path | None) -> "Experiment":
     """Return an experiment of a configuration, by default the paper's.
 
     Raises:
-        UserError: if there is none, or it is not of heat.
+        UserError: if it does not exist, or its process is not heat.
     """
     from ihdm.config.reading import read_config
     from ihdm.storage.code import PACKAGE
 
     path = config or PACKAGE.parent / "config.yaml"
     if not path.exists():
-        raise UserError(f"{path}: is not there; name a configuration with --config")
+        raise UserError(f"{path}: file not found; choose a configuration with --config")
     variants = read_config(path).variants
     known = [
         key for key, variant in variants.items() if variant.swept is None and variant.experiment.process.kind == "heat"
     ]
     if name not in known:
-        raise UserError(f"--preset {name}: {path} has no such experiment of heat; it has {', '.join(known)}")
+        raise UserError(f"--preset {name}: {path} has no heat experiment of this name; known are {', '.join(known)}")
     return variants[name].experiment

@@ -1,4 +1,4 @@
-"""What must fit together in a scale: names that are used and defined, sizes, samplers, swept values, figures."""
+"""Consistency of a configuration across its blocks: names, sizes, samplers, swept values, figures."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -15,59 +15,44 @@ from ihdm.errors import shown
 if TYPE_CHECKING:
     from ihdm.config.scale import Config
 
-
-NUMBERS_OF_IMAGES = ("micro_batch", "num_likelihood_images", "num_memorization_images")
-"""What may be one number for all data sets or one for each."""
+PER_DATASET = ("extractors", "micro_batch", "num_likelihood_images", "num_memorization_images")
+"""Evaluation settings that can differ between data sets."""
 
 
 def config_mistakes(config: "Config", figures: Collection[str]) -> Iterator[str]:
-    """Yield what does not fit, a line each with its place in the file, as far as it can be told in spite of the rest.
+    """Yield one line, with its place in the file, for each inconsistency that can be found despite the others.
 
     Args:
-        config: the scale, whose parts are each valid.
-        figures: those that can be drawn.
+        config: the scale, with valid blocks.
+        figures: names of all figures.
     """
     variants: dict[str, Variant] = {}
     for name in config.experiments:
         mistakes = [*_experiment_mistakes(config, name), *_weights_mistakes(config, name)]
-        if not mistakes:
-            mistakes = list(_swept_mistakes(config, name))
+        mistakes = mistakes or list(_sweep_mistakes(config, name))
         if not mistakes:
             variants |= {variant.name: variant for variant in config.variants_of(name, config.sweeps)}
         yield from mistakes
-    for name in config.studies:
-        yield from _undefined(name, config.experiments, "studies")
-    for name, study in config.restoration.items():
-        yield from _undefined(name, config.experiments, "restoration")
-        if study.sampler:
-            yield from _undefined(study.sampler, config.all_samplers, f"restoration.{name}.sampler")
-        experiment = config.experiments.get(name)
-        if experiment and experiment.dataset in config.datasets:
-            size = config.datasets[experiment.dataset].image_size
-            for problem, chosen in study.problems.items():
-                for mistake in problem_mistakes(chosen, size):
-                    yield f"restoration.{name}.problems.{problem}: {mistake}"
-            if size > LARGEST_RESTORED:
-                yield f"restoration.{name}: images of {size} pixels are too large; {LARGEST_RESTORED} are the most"
+    yield from _undefined(config.studies, config.experiments, "studies")
+    yield from _restoration_mistakes(config)
     for name in config.samplers.keys() & SAMPLERS.keys():
-        yield f"samplers.{name}: this name is given to a sampler that is always there; take another"
-    yield from _unnameable((config.evaluation.delta_ratio,), "evaluation.delta_ratio")
+        yield f"samplers.{name}: this is the name of a built-in sampler; choose another"
+    yield from _unusable_in_paths((config.evaluation.delta_ratio,), "evaluation.delta_ratio")
     for setting, datasets in _per_dataset(config):
-        for name in datasets:
-            yield from _undefined(name, config.datasets, f"evaluation.{setting}")
+        yield from _undefined(datasets, config.datasets, f"evaluation.{setting}")
     for parameter in SweepSettings.model_fields:
         for name, values in getattr(config.sweeps, parameter).items():
-            yield from _undefined(name, config.experiments, f"sweeps.{parameter}")
-            yield from _unnameable(values, f"sweeps.{parameter}.{name}")
-    yield from _figure_mistakes(config, figures, variants)
-    yield from _portable_mistakes(config, variants)
+            yield from _undefined([name], config.experiments, f"sweeps.{parameter}")
+            yield from _unusable_in_paths(values, f"sweeps.{parameter}.{name}")
+    yield from _undefined(config.figures, figures, "figures")
+    yield from _variant_mistakes(config, variants)
 
 
 def _experiment_mistakes(config: "Config", name: str) -> Iterator[str]:
-    """Yield what does not fit an experiment: its data set, its network, its samplers."""
+    """Yield inconsistencies between an experiment and its data set, network and samplers."""
     experiment, where = config.experiments[name], f"experiments.{name}"
-    yield from _undefined(experiment.dataset, config.datasets, f"{where}.dataset")
-    yield from _undefined(experiment.network, config.networks, f"{where}.network")
+    yield from _undefined([experiment.dataset], config.datasets, f"{where}.dataset")
+    yield from _undefined([experiment.network], config.networks, f"{where}.network")
     dataset, network = config.datasets.get(experiment.dataset), config.networks.get(experiment.network)
     if dataset and network:
         for key in ("image_size", "image_channels"):
@@ -78,55 +63,53 @@ def _experiment_mistakes(config: "Config", name: str) -> Iterator[str]:
                 )
     if dataset:
         for setting, datasets in _per_dataset(config):
-            yield from _undefined(experiment.dataset, datasets, f"evaluation.{setting}")
-    named = [(f"{where}.sampler", sampler) for sampler in [experiment.sampler] if sampler]
-    if name in config.studies:
-        named += [(f"studies.{name}.samplers", sampler) for sampler in config.studies[name].samplers]
-    named += [(f"sweeps.sampler.{name}", sampler) for sampler in config.sweeps.sampler.get(name, ())]
-    for place, sampler in named:
-        yield from _undefined(sampler, config.all_samplers, place)
-        if (
-            sampler in config.all_samplers
-            and config.all_samplers[sampler].uses_delta
-            and not experiment.process.has_constant_noise
-        ):
-            yield (
-                f"{place}: sampler '{sampler}' adds noise δ, which process '{experiment.process.kind}' has not; "
-                "take one with noise posterior, measured or none"
-            )
+            yield from _undefined([experiment.dataset], datasets, f"evaluation.{setting}")
+    places = {
+        f"{where}.sampler": [experiment.sampler] if experiment.sampler else [],
+        f"studies.{name}.samplers": config.studies[name].samplers if name in config.studies else [],
+        f"sweeps.sampler.{name}": config.sweeps.sampler.get(name, ()),
+    }
+    for place, samplers in places.items():
+        yield from _undefined(samplers, config.all_samplers, place)
+        for sampler in config.all_samplers.keys() & {*samplers}:
+            if config.all_samplers[sampler].uses_delta and not experiment.process.has_constant_noise:
+                yield (
+                    f"{place}: sampler '{sampler}' adds noise δ, which process '{experiment.process.kind}' does not "
+                    "have; use a sampler with noise posterior, measured or none"
+                )
 
 
 def _per_dataset(config: "Config") -> list[tuple[str, Collection[str]]]:
-    """Return the settings of the evaluation that name data sets, with those that they name."""
-    settings = {key: getattr(config.evaluation, key) for key in ("extractors", *NUMBERS_OF_IMAGES)}
+    """Return the evaluation settings that are given per data set, each with its data sets."""
+    settings = {key: getattr(config.evaluation, key) for key in PER_DATASET}
     return [(key, value) for key, value in settings.items() if isinstance(value, dict)]
 
 
 def _weights_mistakes(config: "Config", name: str) -> Iterator[str]:
-    """Yield what is wrong with the weights that an experiment's training starts from."""
+    """Yield inconsistencies of the experiments that initialize the weights of this one."""
     chain = [name]
     while source := config.experiments[chain[-1]].initial_weights:
         where = f"experiments.{chain[-1]}.initial_weights"
+        yield from _undefined([source], config.experiments, where)
+        if source in chain:
+            yield f"{where}: circular, {' from '.join([*chain, source])}"
         if source not in config.experiments or source in chain:
-            yield from _undefined(source, config.experiments, where)
-            if source in chain:
-                yield f"{where}: goes round in a circle, {' from '.join([*chain, source])}"
             return
         networks = [config.networks.get(config.experiments[one].network) for one in (chain[-1], source)]
         if all(networks):
             for key in NetworkSettings.model_fields:
                 ours, theirs = (getattr(network, key) for network in networks)
                 if ours != theirs:
-                    yield f"{where}: its network must be equal, but {key} is {theirs} there and {ours} here"
+                    yield f"{where}: the networks must be equal, but {key} is {theirs} there and {ours} here"
         chain.append(source)
 
 
-def _swept_mistakes(config: "Config", name: str) -> Iterator[str]:
-    """Yield what an experiment of right parts cannot be as a whole, and the swept values that it cannot take."""
+def _sweep_mistakes(config: "Config", name: str) -> Iterator[str]:
+    """Yield inconsistencies within an experiment, and the swept values that it cannot take."""
     try:
         list(config.variants_of(name, SweepSettings()))
     except ValidationError as error:
-        yield f"experiments.{name}: {_said(error)}"
+        yield f"experiments.{name}: {_message(error)}"
         return
     process = config.experiments[name].process
     for parameter in get_args(Parameter):
@@ -138,47 +121,55 @@ def _swept_mistakes(config: "Config", name: str) -> Iterator[str]:
             try:
                 list(config.variants_of(name, SweepSettings.model_validate({parameter: {name: (value,)}})))
             except ValidationError as error:
-                yield f"{where}: {value}: {_said(error)}"
+                yield f"{where}: {value}: {_message(error)}"
 
 
-def _figure_mistakes(config: "Config", figures: Collection[str], variants: dict[str, Variant]) -> Iterator[str]:
-    """Yield figures that cannot be drawn; of an experiment that is wrong itself nothing is said here."""
-    unknown = config.experiments.keys() - {variant.base for variant in variants.values()}
-    for figure, names in config.figures.items():
-        yield from _undefined(figure, figures, "figures")
-        for name in names:
-            if name.partition("-")[0] in unknown:
-                continue
-            yield from _undefined(name, variants, f"figures.{figure}")
-            swept = [variant.swept for variant in variants.values() if variant.base == name]
-            if figure == "sweep_curves" and name in variants and not set(swept) & set(NUMBERS):
-                yield f"figures.sweep_curves: nothing of '{name}' is swept; add a list under sweeps, or leave it out"
+def _restoration_mistakes(config: "Config") -> Iterator[str]:
+    """Yield inconsistencies between restoration studies, samplers and image sizes."""
+    yield from _undefined(config.restoration, config.experiments, "restoration")
+    for name, study in config.restoration.items():
+        where = f"restoration.{name}"
+        yield from _undefined([study.sampler] if study.sampler else [], config.all_samplers, f"{where}.sampler")
+        experiment = config.experiments.get(name)
+        if experiment and experiment.dataset in config.datasets:
+            size = config.datasets[experiment.dataset].image_size
+            for problem, chosen in study.problems.items():
+                for mistake in problem_mistakes(chosen, size):
+                    yield f"{where}.problems.{problem}: {mistake}"
+            if size > LARGEST_RESTORED:
+                yield f"{where}: images must have at most {LARGEST_RESTORED} pixels per side, not {size}"
 
 
-def _portable_mistakes(config: "Config", variants: dict[str, Variant]) -> Iterator[str]:
-    """Yield what has no network to be written; of an experiment that is wrong itself nothing is said here."""
-    unknown = config.experiments.keys() - {variant.base for variant in variants.values()}
-    for name in config.portable:
-        if name.partition("-")[0] in unknown:
-            continue
-        yield from _undefined(name, variants, "portable")
-        if name in variants and not variants[name].is_trained:
-            yield f"portable: '{name}' has no network of its own; name '{variants[name].model}'"
+def _variant_mistakes(config: "Config", variants: dict[str, Variant]) -> Iterator[str]:
+    """Yield figures, diagnostics and pipelines of undefined or unsuitable variants, except of invalid experiments."""
+    invalid = config.experiments.keys() - {variant.base for variant in variants.values()}
+    places = {f"figures.{figure}": names for figure, names in config.figures.items()}
+    for place, listed in (places | {"diagnostics": config.diagnostics, "portable": config.portable}).items():
+        names = [name for name in listed if name.partition("-")[0] not in invalid]
+        yield from _undefined(names, variants, place)
+        for name in filter(variants.__contains__, names):
+            swept = {variant.swept for variant in variants.values() if variant.base == name}
+            if place == "figures.sweep_curves" and not swept & {*NUMBERS}:
+                yield f"{place}: no numeric parameter of '{name}' is swept; add values under sweeps, or remove it here"
+            if place == "portable" and not variants[name].is_trained:
+                yield f"{place}: '{name}' has no separate network; use '{variants[name].model}'"
 
 
-def _said(error: ValidationError) -> str:
+def _message(error: ValidationError) -> str:
     return "; ".join(detail["msg"].removeprefix("Value error, ") for detail in error.errors())
 
 
-def _undefined(name: str, known: Collection[str], where: str) -> Iterator[str]:
-    if name not in known:
-        yield f"{where}: {shown(name)} is not defined; known are {', '.join(sorted(known)) or 'none'}"
+def _undefined(names: Collection[str], known: Collection[str], where: str) -> Iterator[str]:
+    for name in names:
+        if name not in known:
+            yield f"{where}: {shown(name)} is not defined; known are {', '.join(sorted(known)) or 'none'}"
 
 
-def _unnameable(values: tuple[float | str, ...], where: str) -> Iterator[str]:
+def _unusable_in_paths(values: tuple[float | str, ...], where: str) -> Iterator[str]:
+    """Yield numbers that paths cannot spell exactly, and values that would give the same path twice."""
     for value in values:
         if not isinstance(value, str) and float(format_number(value)) != value:
-            yield f"{where}: {value!r} has more than ten decimals; paths are named after it, so round it"
+            yield f"{where}: {value!r} has more than ten decimals, which paths do not allow; round it"
     for value, count in Counter(values).items():
         if count > 1:
             yield f"{where}: {value if isinstance(value, str) else format_number(value)} is listed twice"

@@ -1,4 +1,4 @@
-"""Experiments: what a trained network depends on, and the variants of each, in which one swept value differs."""
+"""Experiments, their variants with one swept value, and network presets."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -7,11 +7,10 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field
 
 from ihdm.config.predictions import OwnPrediction
-from ihdm.config.processes import HasPrediction, ProcessSettings, SamplerSettings, default_sampler
+from ihdm.config.processes import HasPrediction, ProcessSettings, SamplerSettings
 from ihdm.config.settings import (
     Count,
     DatasetSettings,
-    EvaluationSettings,
     Fraction,
     ImageSize,
     Name,
@@ -27,16 +26,16 @@ from ihdm.config.settings import (
 Parameter = Literal[
     "sigma", "num_levels", "blur_sigma_max", "num_train", "seed", "levels", "prior_noise", "rounding", "sampler"
 ]
-"""What can be swept beside δ/σ."""
+"""Parameters that can be swept, except δ/σ."""
 
 NUMBERS = ("sigma", "num_levels", "blur_sigma_max", "num_train", "seed")
-"""Those of them that are numbers, over which curves can be drawn."""
+"""Swept parameters with numeric values."""
 
 SAMPLED_ONLY = ("prior_noise", "rounding", "sampler")
-"""Those that train nothing."""
+"""Swept parameters that need no training."""
 
 AS_RELEASED = {"levels": "as_released", "prior_noise": "none", "rounding": "truncate"}
-"""The swept values by which the released code departs from the description; see `ihdm.config.settings`."""
+"""Swept values that differ between the released code and the paper; see `ihdm.config.settings`."""
 
 
 class NetworkSettings(Settings):
@@ -50,13 +49,13 @@ class NetworkSettings(Settings):
     channel_multipliers: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(
         min_length=1,
         max_length=13,
-        description="one factor on base_channels for each resolution, the largest resolution first",
+        description="factor on base_channels per resolution, the largest resolution first",
     )
     blocks_per_stage: Annotated[int, Field(ge=1, le=64)] = Field(description="residual blocks at each resolution")
     attention_stages: tuple[Annotated[int, Field(ge=0, le=12)], ...] = Field(
-        max_length=13, description="the resolutions with self-attention, counted from 0, the largest resolution"
+        max_length=13, description="resolutions with self-attention; 0 is the largest resolution"
     )
-    dropout: Fraction = Field(description="share of values that each residual block drops in training")
+    dropout: Fraction = Field(description="dropout rate of residual blocks in training")
     norm_groups: Count = Field(default=32, description="groups of every group normalization")
 
     @property
@@ -78,80 +77,78 @@ class NetworkSettings(Settings):
                     "(base_channels times a channel multiplier)"
                 )
         if any(level > halvings for level in self.attention_stages):
-            yield f"attention_stages must lie in 0…{halvings}, not {list(self.attention_stages)}"
+            yield f"attention_stages must be in 0…{halvings}, not {list(self.attention_stages)}"
 
 
 Measure = Literal["likelihood", "disentanglement"]
 
 
 class ExperimentSettings(Settings):
-    """What a trained network depends on, its parts by name, and how its training runs."""
+    """A network to train, its data, and how it is trained, sampled and measured."""
 
-    dataset: Name = Field(description="one of datasets")
-    network: Name = Field(description="one of networks, for images of the same size and channels")
+    dataset: Name = Field(description="name of a data set")
+    network: Name = Field(description="name of a network preset for images of the same size and channels")
     process: ProcessSettings
     prediction: OwnPrediction = None
     training: TrainingSettings
     sampler: Name | None = Field(
         default=None,
-        description="how it is sampled: paper, ancestral, ddim or one of samplers; by default the paper's for heat and "
-        "ancestral for others. Trains nothing",
+        description="paper, ancestral, ddim or a custom sampler; by default paper for heat and ancestral for others. A "
+        "change triggers no retraining",
     )
-    seed: Seed = Field(default=0, description="of all that training draws")
+    seed: Seed = Field(default=0, description="seed of training")
     num_train: Count | None = Field(
-        default=None, description="number of training images seen, the first of the split; by default all of them"
+        default=None, description="number of training images, the first of the split; by default all"
     )
     initial_weights: Name | None = Field(
         default=None,
-        description="the experiment, with an equal network, whose trained weights training starts from; random ones if "
-        "none is named",
+        description="experiment with the same network whose trained weights initialize training; by default random "
+        "weights",
     )
     measures: tuple[Measure, ...] = Field(
         default=get_args(Measure),
-        description="what is measured of it and its variants beside distances, spectra and memorisation: likelihood, "
-        "with the loss at each level, and disentanglement",
+        description="measures in addition to distances, spectra and memorization: likelihood, with the loss at each "
+        "level, and disentanglement",
     )
     run: RunSettings = RunSettings()
 
 
-class Experiment(Settings, HasPrediction):
-    """An experiment with its named parts filled in: what training needs to know, and nothing else."""
+class Experiment(HasPrediction):
+    """Everything that a trained network depends on."""
 
     dataset: DatasetSettings
     network: NetworkSettings
-    process: ProcessSettings
-    prediction: OwnPrediction = None
     training: TrainingSettings
     seed: Seed
     num_train: Count | None = None
 
     def _mistakes(self) -> Iterator[str]:
         if self.training.levels == "as_released" and self.process.num_levels == 1:
-            yield "levels 'as_released' leaves level K out, so num_levels must be at least 2"
+            yield "levels 'as_released' skips level K, so num_levels must be at least 2"
         if self.predicted.kind == "noise" and self.process.loses_modes:
             yield (
-                f"the blur of process '{self.process.kind}' leaves nothing of some frequencies, which prediction "
-                "'noise' cannot restore; take 'residual' or 'whitened'"
+                f"the blur of process '{self.process.kind}' erases some frequencies, which prediction 'noise' cannot "
+                "restore; use 'residual' or 'whitened'"
             )
 
 
 @dataclass(frozen=True)
 class Variant:
-    """An experiment as it is trained, sampled and measured: as configured, or with one swept value.
+    """An experiment, or the experiment with one swept value.
 
     Attributes:
-        name: that of the experiment, or ``NAME-PARAMETERVALUE``, e.g. ``digits-sigma0.02``.
+        name: name of the experiment, or ``NAME-PARAMETERVALUE``, e.g. ``digits-sigma0.02``.
         base: name of the experiment.
-        swept: the parameter that differs; None for the experiment itself.
-        dataset: name of its data set.
-        experiment: what its network depends on.
+        swept: the swept parameter; None for the experiment itself.
+        dataset: name of the data set.
+        experiment: everything its network depends on.
         prior_noise: bandwidth of the starts.
         rounding: how its images become 8-bit.
-        sampler: name of its sampler.
-        sampling: what that is.
-        delta_ratios: the δ/σ it is sampled at, ascending; 0 alone if its sampler has no δ.
-        delta_ratio: the one of them that it is sampled at where none is swept.
-        measures: what is measured of it beside distances, spectra and memorisation.
+        sampler: name of the sampler.
+        sampling: settings of the sampler.
+        delta_ratios: the sampled δ/σ, ascending; only 0 if the sampler has no δ.
+        delta_ratio: the default among them.
+        measures: measures in addition to distances, spectra and memorization.
     """
 
     name: str
@@ -169,87 +166,62 @@ class Variant:
 
     @property
     def model(self) -> str:
-        """The variant whose network it samples: itself, or the experiment if only the sampling differs."""
+        """Name of the variant that trains its network: itself, or the experiment if only the sampling differs."""
         return self.base if self.swept in SAMPLED_ONLY else self.name
 
     @property
     def is_trained(self) -> bool:
-        """Whether it has a network of its own."""
+        """Whether it trains a network."""
         return self.model == self.name
 
     @property
     def is_departure(self) -> bool:
-        """Whether it does what the released code does and the description does not."""
+        """Whether it follows the released code where the code differs from the paper."""
         values = {"levels": self.experiment.training.levels, "prior_noise": self.prior_noise, "rounding": self.rounding}
         return self.swept in AS_RELEASED and values[self.swept] == AS_RELEASED[self.swept]
 
     @property
     def has_levels(self) -> bool:
-        """Whether its network is evaluated at every level, and bounded by every joint."""
+        """Whether its network is evaluated at every level, with the likelihood bounds of all joints."""
         return self.is_trained and "likelihood" in self.measures
 
     @property
     def has_disentanglement(self) -> bool:
-        """Whether starts are crossed with noises: once for each network."""
+        """Whether it samples the grid of starts × noises: once per network."""
         return self.is_trained and "disentanglement" in self.measures
 
     @property
     def has_likelihood(self) -> bool:
-        """Whether it has the paper's bound: starts without noise and δ = 0 have none, and rounding changes none."""
+        """Whether it has the paper's bound: not without noise in the starts, nor at δ = 0, nor again for a rounding."""
         has_own = self.experiment.has_paper_bound and self.swept not in ("rounding", "sampler")
         return "likelihood" in self.measures and has_own and self.prior_noise != "none" and self.delta_ratios[-1] > 0
 
     @property
     def is_calibrated(self) -> bool:
-        """Whether its sampler needs what was measured of its network."""
+        """Whether its sampler needs the network's calibration."""
         return self.sampling.is_calibrated(self.experiment.process, self.experiment.prediction)
 
     @property
     def has_curve(self) -> bool:
-        """Whether its curves over δ/σ can have a minimum: that needs three values."""
+        """Whether its curves over δ/σ can have a minimum, which needs three values."""
         return len(self.delta_ratios) > 2
 
     @property
     def has_likelihood_curve(self) -> bool:
-        """Whether its bound can be followed between two δ/σ."""
+        """Whether its bound is known at two δ/σ or more."""
         return self.has_likelihood and sum(ratio > 0 for ratio in self.delta_ratios) > 1
 
 
-def resolve_variants(
-    name: str,
-    experiment: Experiment,
-    dataset: str,
-    sampler: Name | None,
-    samplers: Mapping[str, SamplerSettings],
-    sweeps: SweepSettings,
-    evaluation: EvaluationSettings,
-    measures: tuple[Measure, ...],
-) -> Iterator[Variant]:
-    """Yield an experiment and its variants; the value that it has anyway adds none.
+def resolve_variants(own: Variant, samplers: Mapping[str, SamplerSettings], sweeps: SweepSettings) -> Iterator[Variant]:
+    """Yield an experiment and its variants, except those that equal it.
 
-    A variant is sampled at every δ/σ of the experiment. One that differs in how levels are drawn, starts are made or
-    images are rounded is sampled at the evaluation's δ/σ alone.
+    A variant is sampled at every δ/σ of the experiment. One with another way to draw levels, starts or 8-bit values is
+    sampled only at the default δ/σ.
     """
-    ratios = {float(ratio) for ratio in (*sweeps.delta_ratio.get(name, ()), evaluation.delta_ratio)}
-    sampler = sampler or default_sampler(experiment.process)
-    own = Variant(
-        name=name,
-        base=name,
-        swept=None,
-        dataset=dataset,
-        experiment=experiment,
-        prior_noise=evaluation.prior_noise,
-        rounding=evaluation.rounding,
-        sampler=sampler,
-        sampling=samplers[sampler],
-        delta_ratios=tuple(sorted(ratios)),
-        delta_ratio=float(evaluation.delta_ratio),
-        measures=measures,
-    )
-    own = _with_sampler(own, sampler, samplers[sampler])
+    own = _with_sampler(own, own.sampler, samplers[own.sampler])
     yield own
     for parameter in get_args(Parameter):
-        for value in getattr(sweeps, parameter).get(name, ()):
+        for value in getattr(sweeps, parameter).get(own.name, ()):
             if parameter == "sampler":
                 varied = _with_sampler(own, str(value), samplers[str(value)])
             else:
@@ -258,11 +230,11 @@ def resolve_variants(
                 text = f"_{value}" if isinstance(value, str) else format_number(value)
                 alone = parameter in AS_RELEASED or parameter in SAMPLED_ONLY
                 own_ratios = (varied.delta_ratio,) if alone else own.delta_ratios
-                yield replace(varied, name=f"{name}-{parameter}{text}", swept=parameter, delta_ratios=own_ratios)
+                yield replace(varied, name=f"{own.name}-{parameter}{text}", swept=parameter, delta_ratios=own_ratios)
 
 
 def _with_sampler(variant: Variant, name: str, sampling: SamplerSettings) -> Variant:
-    """Return the same with another sampler; one without δ is sampled once, as if at δ = 0."""
+    """Return the same with another sampler; without δ it is sampled once, as δ = 0."""
     if sampling.uses_delta:
         return replace(variant, sampler=name, sampling=sampling)
     return replace(variant, sampler=name, sampling=sampling, delta_ratios=(0.0,), delta_ratio=0.0)
@@ -280,5 +252,5 @@ def _vary(variant: Variant, parameter: Parameter, value: float | str) -> Variant
 
 
 def format_number(value: float) -> str:
-    """Return the one spelling of a number used in paths and names: 0.01, never 0.010 or 1e-2."""
+    """Return a number as it is spelled in paths and names: 0.01, never 0.010 or 1e-2."""
     return f"{value:.10f}".rstrip("0").rstrip(".")

@@ -1,4 +1,4 @@
-"""What a folder may be called that a configuration names."""
+"""Types of paths in a configuration."""
 
 import os
 from pathlib import Path
@@ -7,39 +7,39 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 
-def _at_home(folder: str) -> str:
+def _expand_home(folder: str) -> str:
     if not folder.startswith("~"):
         return folder
     try:
         return str(Path(folder).expanduser())
     except RuntimeError:
-        raise ValueError("a path from a home folder that exists, ~ or ~NAME, is needed") from None
+        raise ValueError("the home folder does not exist; use ~, ~USER of an existing user, or a full path") from None
 
 
-def _require_nameable(folder: str) -> str:
+def _require_printable(folder: str) -> str:
     if not folder.isprintable():
-        raise ValueError("a path without line breaks and other characters that are not seen is needed")
+        raise ValueError("a path must not contain line breaks or other invisible characters")
     if any(len(part.encode()) > 255 for part in folder.split("/")):
-        raise ValueError("a path of names of at most 255 bytes is needed")
+        raise ValueError("each name in a path must have at most 255 bytes")
     return folder
 
 
-def _require_own(folder: str) -> str:
+def _require_separate(folder: str) -> str:
     if ".." in folder.split("/"):
-        raise ValueError("a path without '..' is needed: one below this folder, or a whole one from /")
+        raise ValueError("a path must not contain '..'; use a path below this folder, or an absolute one")
     if os.path.normpath(folder) in (".", "/", "//"):
-        raise ValueError("a folder of its own is needed, for all that is made")
+        raise ValueError("the results need a separate folder")
     if {"{", "}"} & set(folder):
-        raise ValueError("a path without { and }, which Snakemake would fill in, is needed")
+        raise ValueError("a path must not contain { or }, which Snakemake reads as wildcards")
     return os.path.normpath(folder)
 
 
 Folder = Annotated[
     str,
     Field(min_length=1, max_length=1000, json_schema_extra={"format": "path"}),
-    AfterValidator(_at_home),
-    AfterValidator(_require_nameable),
+    AfterValidator(_expand_home),
+    AfterValidator(_require_printable),
 ]
-"""Where something lies, absolute or not; ``~`` at its beginning is the home folder."""
-OwnFolder = Annotated[Folder, AfterValidator(_require_own)]
-"""Where nothing else lies."""
+"""An absolute or relative path; a leading ``~`` is the home folder."""
+OutputFolder = Annotated[Folder, AfterValidator(_require_separate)]
+"""A folder for results only."""

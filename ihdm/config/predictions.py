@@ -1,4 +1,4 @@
-"""Settings of predictions: what a network sees, and what it predicts."""
+"""Settings of predictions: the input and the target of a network."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -12,7 +12,7 @@ class ResidualSettings(Settings):
 
     kind: ClassVar[str] = "residual"
     estimates_next_level: ClassVar[bool] = True
-    """Whether the estimate is of the next level alone, so that a step over several levels needs a calibration."""
+    """Whether the network estimates only the next level, so that a step over several levels needs a calibration."""
 
 
 class NoiseSettings(Settings):
@@ -23,20 +23,21 @@ class NoiseSettings(Settings):
 
 
 class WhitenedSettings(Settings):
-    """Preconditioning per DCT mode: unit variance in every mode of the input, and v as the target."""
+    """Preconditioning per DCT mode: inputs of unit variance in every mode, and v as the target."""
 
     estimates_next_level: ClassVar[bool] = False
 
-    kind: Literal["whitened"] = Field(default="whitened", description="the one prediction that has settings")
+    kind: Literal["whitened"] = Field(default="whitened", description="the only prediction with settings")
     max_stride: Annotated[int, Field(ge=0, le=100)] = Field(
         default=0,
-        description="weights of the loss: 0 counts all modes and levels alike, n by what steps over 1 to n levels add "
-        "to the bound on the likelihood, so that 1 trains for the bound",
+        description="loss weights: 0 weights all modes and levels equally, n by the contribution of steps over 1 to n "
+        "levels to the likelihood bound, so that 1 optimizes the bound",
     )
     floor: Annotated[float, Field(gt=0, le=1)] = Field(
-        default=1e-7, description="least power of a mode of images in [0, 1]; weaker modes are amplified no more"
+        default=1e-7,
+        description="lower bound of the power of a mode, for images in [0, 1]; weaker modes are amplified no further",
     )
-    image: bool = Field(default=False, description="show the network the noisy image too, in further input channels")
+    image: bool = Field(default=False, description="add the noisy image to the network's input, as extra channels")
 
 
 AnyPrediction = ResidualSettings | NoiseSettings | WhitenedSettings
@@ -66,14 +67,14 @@ else:
         AfterValidator(_by_name),
         PlainSerializer(_shortest),
     ]
-    """Settings of a prediction; those that have their defaults are written as a name."""
+    """Settings of a prediction, written as its name if all are defaults."""
     OwnPrediction = Annotated[
         PredictionSettings | None,
         Field(
             exclude_if=lambda value: value is None,
-            description="what the network predicts, by default `residual` for heat, `noise` for diffusion and "
+            description="target of the network, by default `residual` for heat, `noise` for diffusion and "
             "blurring, and `whitened` for soft and flow",
         ),
     ]
-    """The same, or None for the default of the process, which is then left out of JSON."""
+    """The same, or None for the default of the process, which JSON omits."""
 PREDICTION: TypeAdapter[AnyPrediction] = TypeAdapter(PredictionSettings)

@@ -1,4 +1,4 @@
-"""What can be asked of restoration: how pictures were measured, and how closely methods are compared."""
+"""Settings of restoration: measurements of images, and studies that compare restoration methods."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
@@ -9,43 +9,45 @@ from ihdm.config.processes import SAMPLERS, AnyProcess, ProcessSettings, Sampler
 from ihdm.config.settings import BatchSize, ComputeSettings, Count, Name, NumResamples, Seed, Settings
 
 LARGEST_RESTORED = 96
-"""Side of images in pixels up to which restoration makes matrices: there, one takes 0.7 GB."""
-
-MeasurementNoise = Annotated[float, Field(gt=0, le=10)]
+"""Largest image side in pixels for restoration; its matrices then take 0.7 GB each."""
+MAX_STEPS = 250
+"""Most steps of the default sampler of restoration, which inverts one matrix per step."""
+KIND = "the measurement: blur, pooling, mask or noise"
+MeasurementNoise = Annotated[float, Field(gt=0, le=10, description="σ_y, standard deviation of the measurement noise")]
 
 
 class BlurProblem(Settings):
-    """A Gaussian blur with mirrored borders, as heat has it."""
+    """A Gaussian blur with mirrored borders, as in the heat process."""
 
-    kind: Literal["blur"] = Field(description="what was done to the picture: blur, pooling, mask or noise")
+    kind: Literal["blur"] = Field(description=KIND)
     width: Annotated[float, Field(gt=0, le=100_000)] = Field(description="σ_B, in pixels")
-    noise: MeasurementNoise = Field(default=0.01, description="σ_y, standard deviation of the measurement's noise")
+    noise: MeasurementNoise = 0.01
 
 
 class PoolingProblem(Settings):
-    """Means of squares of pixels: what is to be undone is super-resolution."""
+    """Means over squares of pixels; restoration is super-resolution."""
 
-    kind: Literal["pooling"] = Field(description="what was done to the picture: blur, pooling, mask or noise")
-    factor: Annotated[int, Field(ge=2, le=64)] = Field(description="side of a square, which divides that of the image")
-    noise: MeasurementNoise = Field(default=0.01, description="σ_y, standard deviation of the measurement's noise")
+    kind: Literal["pooling"] = Field(description=KIND)
+    factor: Annotated[int, Field(ge=2, le=64)] = Field(description="side of a square; must divide the image size")
+    noise: MeasurementNoise = 0.01
 
 
 class MaskProblem(Settings):
-    """Some pixels are hidden: at random, or a square in the middle."""
+    """Hidden pixels: random ones, or a central square."""
 
-    kind: Literal["mask"] = Field(description="what was done to the picture: blur, pooling, mask or noise")
-    hidden: Annotated[float, Field(gt=0, lt=1)] = Field(description="share of the pixels that is hidden")
+    kind: Literal["mask"] = Field(description=KIND)
+    hidden: Annotated[float, Field(gt=0, lt=1)] = Field(description="share of hidden pixels")
     shape: Literal["random", "hole"] = Field(
-        default="random", description="pixels at random, the same in all images, or a square in the middle"
+        default="random", description="random pixels, the same in all images, or a central square"
     )
-    noise: MeasurementNoise = Field(default=0.01, description="σ_y, standard deviation of the measurement's noise")
+    noise: MeasurementNoise = 0.01
 
 
 class NoiseProblem(Settings):
-    """White noise and nothing else."""
+    """White noise only."""
 
-    kind: Literal["noise"] = Field(description="what was done to the picture: blur, pooling, mask or noise")
-    noise: MeasurementNoise = Field(default=0.1, description="σ_y, standard deviation of the measurement's noise")
+    kind: Literal["noise"] = Field(description=KIND)
+    noise: MeasurementNoise = 0.1
 
 
 AnyProblem = BlurProblem | PoolingProblem | MaskProblem | NoiseProblem
@@ -53,41 +55,35 @@ ProblemSettings = Annotated[AnyProblem, Field(discriminator="kind")]
 
 
 def posterior_sampler(process: AnyProcess, evaluations: int) -> SamplerSettings:
-    """Return what restoration samples by unless told otherwise: as the process itself, with noise as it was measured.
+    """Return the default sampler of restoration: that of the process, with the measured residual variance as noise.
 
-    Heat keeps nothing of a state, others part of it. On the quick run's digits, heat restored worse by 0.4 to 1.5 dB
-    when it did.
+    A heat process keeps nothing of the current state: on the quick run's digits, keeping it lowered PSNR by 0.4 to
+    1.5 dB.
     """
     own = SAMPLERS[default_sampler(process)]
     return own.model_copy(update={"noise": "measured", "evaluations": evaluations})
 
 
-MOST_STEPS = 250
-"""By which restoration samples unless told otherwise; each has a matrix of its own to be inverted."""
-
-
 class RestorationSettings(Settings):
-    """A study of restoration: which measurements of test images are undone, and how many of them."""
+    """A restoration study: the measurements, and numbers of images."""
 
     problems: Annotated[dict[Name, ProblemSettings], Field(min_length=1, max_length=20)] = Field(
-        description="by name, what was done to the pictures"
+        description="measurements by name"
     )
     sampler: Name | None = Field(
         default=None,
-        description="what samples of the posterior are drawn by, of which the levels and the coupling count alone, as "
-        "noise is what was measured; by default the process's own",
+        description="sampler of the posterior, of which only levels and coupling apply; noise is the measured residual "
+        "variance. By default that of the process",
     )
     num_images: Annotated[int, Field(ge=4, le=10**6)] = Field(default=64, description="test images that are scored")
     num_validation: Annotated[int, Field(ge=2, le=10**6)] = Field(
-        default=16, description="test images after these, on which every method is tuned"
+        default=16, description="further test images, on which every method is tuned"
     )
-    num_draws: Annotated[int, Field(ge=2, le=1000)] = Field(
-        default=4, description="samples of the posterior for each measurement"
-    )
+    num_draws: Annotated[int, Field(ge=2, le=1000)] = Field(default=4, description="posterior samples per measurement")
 
 
 class RestorationStudy(Settings):
-    """What a study depends on, beside the network, what was measured of it, and the images."""
+    """Settings that the results of a restoration study depend on."""
 
     process: ProcessSettings
     problems: dict[Name, ProblemSettings]
@@ -99,12 +95,12 @@ class RestorationStudy(Settings):
     num_resamples: NumResamples
     micro_batch: BatchSize
     num_train: Count | None = None
-    num_moments: Count = Field(default=20_000, description="training images that Wiener's power comes from, at most")
+    num_moments: Count = Field(default=20_000, description="most training images for the power spectrum of Wiener")
     compute: ComputeSettings = ComputeSettings()
 
 
 def problem_mistakes(problem: AnyProblem, image_size: int) -> Iterator[str]:
-    """Yield what does not fit images of a size."""
+    """Yield inconsistencies between a measurement and an image size."""
     if isinstance(problem, PoolingProblem) and image_size % problem.factor:
         yield f"factor {problem.factor} does not divide {image_size} pixels"
     if isinstance(problem, MaskProblem) and not 0 < round(problem.hidden * image_size**2) < image_size**2:

@@ -1,7 +1,7 @@
-"""The one description of what can be configured: validated before anything runs, and the source of the JSON schema.
+"""The schema of a configuration file, which is validated before anything runs.
 
-A configuration file names data sets, network presets, experiments, sweeps and figures. An experiment is everything that
-a trained network depends on; the sampling noise δ is not among them, it belongs to the evaluation.
+It defines data sets, network presets, experiments, sweeps and figures. An experiment is everything that a trained
+network depends on; the sampling noise δ belongs to the evaluation.
 """
 
 import pkgutil
@@ -14,9 +14,9 @@ from pydantic import Field
 
 from ihdm.config.consistency import config_mistakes
 from ihdm.config.experiments import Experiment, ExperimentSettings, NetworkSettings, Variant, resolve_variants
-from ihdm.config.folders import OwnFolder
-from ihdm.config.processes import SAMPLERS, SamplerSettings, StudySettings, observed_levels
-from ihdm.config.restoration import MOST_STEPS, RestorationSettings, posterior_sampler
+from ihdm.config.folders import OutputFolder
+from ihdm.config.processes import SAMPLERS, SamplerSettings, StudySettings, default_sampler, observed_levels
+from ihdm.config.restoration import MAX_STEPS, RestorationSettings, posterior_sampler
 from ihdm.config.settings import (
     DatasetSettings,
     EvaluationSettings,
@@ -26,63 +26,56 @@ from ihdm.config.settings import (
     Settings,
     SweepSettings,
 )
-from ihdm.config.stages import (
-    CalibrationSettings,
-    SamplingDiagnosticsSettings,
-    SamplingSettings,
-)
+from ihdm.config.stages import CalibrationSettings, SamplingDiagnosticsSettings, SamplingSettings
 
 FIGURES = tuple(
     module.name
     for module in pkgutil.iter_modules([str(Path(__file__).parents[1] / "figures")])
     if module.name != "style"
 )
-"""The figures that can be drawn: each is a module."""
+"""Names of all figures, one module each."""
 
 
 class Config(Settings):
-    """One scale: a complete description of what is computed, from data to report."""
+    """A scale: the complete configuration of a run, from data to report."""
 
-    results: OwnFolder = Field(description="folder of everything this scale produces")
+    results: OutputFolder = Field(description="output folder of the scale")
     gpus: Literal["required", "optional"] = Field(
         default="required",
-        description="whether jobs that ask for a GPU refuse a machine that has none, or compute on its CPU",
+        description="whether GPU jobs fail on a machine without GPU, or run on its CPU",
     )
     data: RawDataSettings = RawDataSettings()
-    datasets: dict[Name, DatasetSettings] = Field(
-        description="data sets by name, each images of one size from one source"
-    )
-    networks: dict[Name, NetworkSettings] = Field(description="presets of the paper's U-Net by name")
+    datasets: dict[Name, DatasetSettings] = Field(description="data sets by name")
+    networks: dict[Name, NetworkSettings] = Field(description="U-Net presets by name")
     experiments: dict[Name, ExperimentSettings] = Field(
-        min_length=1, description="experiments by name, each a network that is trained, sampled and measured"
+        min_length=1, description="experiments by name: networks that are trained, sampled and measured"
     )
     samplers: dict[Name, SamplerSettings] = Field(
-        default_factory=dict, description="samplers by name, beside paper, ancestral and ddim"
+        default={}, description="custom samplers by name, in addition to paper, ancestral and ddim"
     )
     sweeps: SweepSettings = SweepSettings()
     evaluation: EvaluationSettings
     studies: dict[Name, StudySettings] = Field(
-        default_factory=dict,
-        description="for each experiment named, the study of how good samples are after how many network evaluations",
+        default={}, description="studies of sample quality against the number of function evaluations, per experiment"
     )
     restoration: dict[Name, RestorationSettings] = Field(
-        default_factory=dict,
-        description="for each experiment named, the study of restoration: measurements of test images, undone by its "
-        "network and otherwise",
+        default={},
+        description="restoration studies per experiment: test images restored from measurements, by its network and by "
+        "baselines",
     )
     diagnostics: tuple[str, ...] = Field(
         default=(),
         max_length=1000,
-        description="experiments, or variants of them, of which it is looked into how they make images",
+        description="experiments or variants with sampling diagnostics",
     )
     portable: tuple[str, ...] = Field(
         default=(),
         max_length=1000,
-        description="experiments, or variants of them with a network of their own, that are written as folders which "
-        "diffusers loads",
+        description="experiments, or variants with their own training, to write as exported pipelines, which diffusers "
+        "loads",
     )
     figures: dict[Name, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(
-        description="for each figure, the experiments it is drawn for"
+        description="experiments of each figure"
     )
 
     def _mistakes(self) -> Iterator[str]:
@@ -99,56 +92,57 @@ class Config(Settings):
         return {variant.name: variant for name in self.experiments for variant in self.variants_of(name, self.sweeps)}
 
     def variants_of(self, name: str, sweeps: SweepSettings) -> Iterator[Variant]:
-        """Yield an experiment and its variants.
-
-        Args:
-            name: of the experiment.
-            sweeps: what is swept.
+        """Yield an experiment and its variants with these sweeps.
 
         Raises:
             ValidationError: if a swept value does not fit the rest of the experiment.
         """
-        settings = self.experiments[name]
-        return resolve_variants(
-            name,
-            Experiment(
-                dataset=self.datasets[settings.dataset],
-                network=self.networks[settings.network],
-                process=settings.process,
-                prediction=settings.prediction,
-                training=settings.training,
-                seed=settings.seed,
-                num_train=settings.num_train,
-            ),
-            settings.dataset,
-            settings.sampler,
-            self.all_samplers,
-            sweeps,
-            self.evaluation,
-            settings.measures,
+        settings, evaluation = self.experiments[name], self.evaluation
+        experiment = Experiment(
+            dataset=self.datasets[settings.dataset],
+            network=self.networks[settings.network],
+            process=settings.process,
+            prediction=settings.prediction,
+            training=settings.training,
+            seed=settings.seed,
+            num_train=settings.num_train,
         )
+        sampler = settings.sampler or default_sampler(settings.process)
+        ratios = {float(ratio) for ratio in (*sweeps.delta_ratio.get(name, ()), evaluation.delta_ratio)}
+        own = Variant(
+            name=name,
+            base=name,
+            swept=None,
+            dataset=settings.dataset,
+            experiment=experiment,
+            prior_noise=evaluation.prior_noise,
+            rounding=evaluation.rounding,
+            sampler=sampler,
+            sampling=self.all_samplers[sampler],
+            delta_ratios=tuple(sorted(ratios)),
+            delta_ratio=float(evaluation.delta_ratio),
+            measures=settings.measures,
+        )
+        return resolve_variants(own, self.all_samplers, sweeps)
 
     def needed_images(self, dataset: str) -> dict[str, int]:
-        """Return how many images of each split of a data set are asked for, where a number is."""
-        numbers = [
-            variant.experiment.num_train
-            for variant in self.variants.values()
-            if variant.dataset == dataset and variant.experiment.num_train
-        ]
-        is_used = any(experiment.dataset == dataset for experiment in self.experiments.values())
-        tested = [self.evaluation.likelihood_images(dataset) if is_used else 0]
-        for name, study in self.restoration.items():
-            if name in self.experiments and self.experiments[name].dataset == dataset:
-                tested.append(study.num_images + study.num_validation)
-        return {"train": max(numbers, default=0), "test": max(tested)}
+        """Return the number of images that each split of a data set must have."""
+        variants = [variant for variant in self.variants.values() if variant.dataset == dataset]
+        used = {variant.base for variant in variants}
+        restored = [study for name, study in self.restoration.items() if name in used]
+        tested = [study.num_images + study.num_validation for study in restored]
+        if used:
+            tested.append(self.evaluation.likelihood_images(dataset))
+        trained = [variant.experiment.num_train or 0 for variant in variants]
+        return {"train": max(trained, default=0), "test": max(tested, default=0)}
 
     @property
     def inception_weights(self) -> str:
-        """The folder where Inception's weights are, or are downloaded to."""
+        """The folder of Inception's weights, downloaded if missing."""
         return self.evaluation.inception_weights or f"{self.data.root}/inception"
 
     def sampling(self, name: str, delta_ratio: float | None = None) -> SamplingSettings:
-        """Return what a generated image of a variant depends on; δ/σ is the variant's own unless given."""
+        """Return the sampling settings of a variant; δ/σ defaults to that of the variant."""
         variant = self.variants[name]
         return SamplingSettings(
             process=variant.experiment.process,
@@ -164,7 +158,7 @@ class Config(Settings):
         )
 
     def calibration(self, name: str) -> CalibrationSettings:
-        """Return what is measured of a variant's own network: wherever a bound or a sampler needs it."""
+        """Return the calibration settings of a network, at all levels that a bound or a sampler needs."""
         variant, experiment = self.variants[name], self.variants[name].experiment
         levels = {*observed_levels(experiment.process, self.evaluation.max_levels)}
         samplers = [variant.sampling for variant in self.variants.values() if variant.model == name]
@@ -185,22 +179,22 @@ class Config(Settings):
         )
 
     def restoration_sampler(self, name: str) -> SamplerSettings:
-        """Return what restoration samples a posterior by: by default at the levels that networks are evaluated at."""
+        """Return the sampler of a restoration study; the default uses at most as many levels as the evaluation."""
         chosen = self.restoration[name].sampler
         if chosen is not None:
             return self.all_samplers[chosen]
-        most = min(self.evaluation.max_levels or MOST_STEPS, MOST_STEPS)
+        most = min(self.evaluation.max_levels or MAX_STEPS, MAX_STEPS)
         process = self.variants[name].experiment.process
         return posterior_sampler(process, min(most, process.num_levels))
 
     def sampling_diagnostics(self, name: str) -> SamplingDiagnosticsSettings:
-        """Return what a look into how a variant makes images depends on."""
+        """Return the settings of the sampling diagnostics of a variant."""
         return SamplingDiagnosticsSettings(sampling=self.sampling(name), diagnostics=self.evaluation.diagnostics)
 
     def initial_weights(self, name: str) -> str | None:
-        """Return the experiment whose trained weights a variant starts from; None for random ones."""
+        """Return the experiment whose trained weights initialize the training of a variant; None for random weights."""
         return self.experiments[self.variants[name].base].initial_weights
 
     def run(self, name: str) -> RunSettings:
-        """Return how the training of a variant runs."""
+        """Return the run settings of the training of a variant."""
         return self.experiments[self.variants[name].base].run

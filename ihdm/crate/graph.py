@@ -1,210 +1,234 @@
-"""The metadata of a crate: files and folders, the actions that made them, whom to cite."""
+"""The metadata of a crate: files and folders, the actions that created them, and whom to cite."""
 
 import hashlib
 import json
+import mimetypes
 import re
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
+import yaml
 from rocrate.model import ContextEntity, Entity
 from rocrate.rocrate import ROCrate
 
-from ihdm.crate.contents import KNOWN, PIPELINE, describe, encoding, read_citation
 from ihdm.errors import UserError
+from ihdm.measures import reported
 from ihdm.results.origin import ENDING, Origin
 from ihdm.storage.files import sha256
 
 METADATA_NAME = "ro-crate-metadata.json"
-PROCESS_RUN = "https://w3id.org/ro/wfrun/process/0.5"
-WORKFLOW_CRATE = "https://w3id.org/workflowhub/workflow-ro-crate/1.0"
+WORKFLOW = PurePosixPath("pipeline/Snakefile")
+PROFILES = {
+    "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
+    "https://w3id.org/workflowhub/workflow-ro-crate/1.0": "Workflow RO-Crate",
+}
+KNOWN = yaml.safe_load(Path(__file__).with_name("descriptions.yaml").read_text(encoding="utf-8"))
 
 
-class Crate:
-    """A crate being described, the same for the same files; the arguments are those of ``write_crate``.
-
-    Args:
-        files: where each file is, by its path in the crate.
-    """
+class ResultsCrate(ROCrate):  # type: ignore[misc]  # rocrate has no types
+    """The description of ``files`` by path in the crate; the other arguments are those of ``write_crate``."""
 
     def __init__(
         self, files: dict[PurePosixPath, Path], results: Path, project: Path, license_name: str | None
     ) -> None:
+        super().__init__(version="1.1")  # the version that both profiles require
+        self.metadata.extra_terms["sha256"] = "https://w3id.org/ro/terms/workflow-run#sha256"
         self.results, self.project, self.citation = results, project, read_citation(project)
-        self.crate = ROCrate(version="1.1")  # the version that the profiles are made for
-        self.crate.metadata.extra_terms["sha256"] = "https://w3id.org/ro/terms/workflow-run#sha256"
-        self.license = self._license(license_name or self.citation["license"])
-        self.people = self._people(self.citation["authors"])
-        self.software = self._entity(
+        self.license = self._add_license(license_name or self.citation["license"])
+        self.people = self._add_people(self.citation["authors"])
+        self.software = self._add(
             f"#{self.citation['title']}", "SoftwareApplication", self.citation["title"], author=self.people,
-            softwareVersion=str(self.citation["version"]), license=self._license(self.citation["license"]),
+            softwareVersion=str(self.citation["version"]), license=self._add_license(self.citation["license"]),
             url=self.citation.get("repository-code") or self.citation.get("url"),
         )  # fmt: skip
         self.files = {path: self._add_file(name, path) for name, path in files.items()}
-        self.origins = [Origin.read(results, path) for name, path in files.items() if name.name.endswith(ENDING)]
-        self.actions = [self._action(origin) for origin in self.origins]
-        self._describe_root()
+        self._add_folders(files)
+        self._describe_root([Origin.read(results, path) for path in files.values() if path.name.endswith(ENDING)])
 
-    def metadata(self) -> str:
-        """Return the text of ``ro-crate-metadata.json``: the crate itself first, then all entities by name."""
-        content = self.crate.metadata.generate()
-        first = [METADATA_NAME, "./"]
-        content["@graph"].sort(key=lambda one: (first.index(one["@id"]) if one["@id"] in first else 2, one["@id"]))
+    def text(self) -> str:
+        """Return the content of ``ro-crate-metadata.json``."""
+        content = self.metadata.generate()
         for entity in content["@graph"]:
-            entity.get("hasPart", []).sort(key=lambda part: part["@id"])
-            # RO-Crate wants a single value without a list around it.
+            # RO-Crate requires a single value without a list around it.
             entity |= {key: value[0] for key, value in entity.items() if isinstance(value, list) and len(value) == 1}
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
-    def _entity(self, identifier: str, kind: str, name: str, /, **properties: Any) -> ContextEntity:  # noqa: ANN401
-        """Add what is not in the crate itself; empty properties are left out."""
+    def _add(self, identifier: str, kind: str, name: str, /, **properties: Any) -> ContextEntity:  # noqa: ANN401
+        """Add an entity that is not a file of the crate, without its empty properties."""
         given = {key: value for key, value in properties.items() if value not in (None, "", [])}
-        return self.crate.add(ContextEntity(self.crate, identifier, {"@type": kind, "name": name, **given}))
+        return self.add(ContextEntity(self, identifier, {"@type": kind, "name": name, **given}))
 
-    def _license(self, name: str) -> Entity:
+    def _add_license(self, name: str) -> Entity:
         if re.match(r"https?://\S+$", name):
-            return self._entity(name, "CreativeWork", name, description="The license, as described at its address")
+            return self._add(name, "CreativeWork", name, description="The license, as described at its URL")
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]*", name):
-            raise UserError(
-                f"--license {name!r}: give an SPDX identifier such as CC-BY-4.0, or the address of a license"
-            )
-        told = f"The license that SPDX calls {name}"
-        return self._entity(
-            f"https://spdx.org/licenses/{name}", "CreativeWork", name, identifier=name, description=told
-        )
+            raise UserError(f"--license {name!r}: give an SPDX identifier such as CC-BY-4.0, or the URL of a license")
+        text = f"The license with the SPDX identifier {name}"
+        return self._add(f"https://spdx.org/licenses/{name}", "CreativeWork", name, identifier=name, description=text)
 
-    def _people(self, authors: list[dict[str, str]]) -> list[Entity]:
-        """Add the people and organizations of a list of authors."""
+    def _add_people(self, authors: list[dict[str, str]]) -> list[Entity]:
+        """Add the people and organizations of a list of authors in a CITATION.cff."""
         found = []
         for one in authors:
             family, given = one.get("family-names"), one.get("given-names", "")
             name = f"{given} {family}".strip() if family else one["name"]
-            address = one.get("orcid") or one.get("website") or "#" + re.sub(r"\W+", "-", name.lower())
+            identifier = one.get("orcid") or one.get("website") or "#" + re.sub(r"\W+", "-", name.lower())
             names = {"familyName": family, "givenName": given, "affiliation": one.get("affiliation")}
-            found.append(self._entity(address, "Person" if family else "Organization", name, **names))
+            found.append(self._add(identifier, "Person" if family else "Organization", name, **names))
         return found
 
-    def _paper(self) -> list[Entity]:
-        """Add the paper to be cited, if there is one."""
-        paper = self.citation.get("preferred-citation")
-        if not paper:
-            return []
-        numbers = [one["value"] for one in paper.get("identifiers", [])]
-        archived = [f"https://arxiv.org/abs/{one[6:]}" for one in numbers if one.startswith("arXiv:")]
-        addresses = [f"https://doi.org/{paper['doi']}"] if "doi" in paper else []
-        address = [*addresses, *archived, paper.get("url", "#paper")][0]
-        told = {"datePublished": str(paper.get("year", "")), "publisher": paper.get("collection-title")}
-        people = self._people(paper["authors"])
-        return [self._entity(address, "ScholarlyArticle", paper["title"], author=people, identifier=numbers, **told)]
-
-    def _action(self, origin: Origin) -> Entity:
-        """Add the action of a record."""
-        facts = {
-            "seed": origin.seed, "device": origin.device, "seconds": origin.seconds,
-            "SHA-256 of the settings": origin.content.get("settings_sha256"), "SHA-256 of the code": origin.code_sha256,
-        }  # fmt: skip
-        started = origin.finished and origin.seconds is not None and origin.finished - timedelta(seconds=origin.seconds)
-        record = self.files[origin.record]
-        record["about"] = action = self._entity(
-            f"#made-{record.id}", "CreateAction", f"python -m ihdm {origin.command}",
-            description="; ".join(f"{name} {value}" for name, value in facts.items() if value is not None),
-            object=[self._file(origin, *one) for one in origin.inputs.items()],
-            result=[self._file(origin, *one, is_result=True) for one in origin.outputs.items()],
-            instrument=self._instrument(origin), actionStatus="http://schema.org/CompletedActionStatus",
-            startTime=started.isoformat(timespec="seconds") if started else None,
-            endTime=origin.finished and origin.finished.isoformat(),
-        )  # fmt: skip
-        return action
-
-    def _file(self, origin: Origin, path: str, known: str, *, is_result: bool = False) -> Entity:
-        """Return a file in the crate, or add what is known of one that is not, or was changed since it was read."""
-        local = origin.local(path)
-        if local in self.files:
-            if sha256(local) == known:
-                return self.files[local]
-            if is_result:
-                raise UserError(f"{local}: is not what {origin.record} records: it was changed since; make it again")
-        name = local.relative_to(origin.results).as_posix() if local else PurePosixPath(path).name
-        told = f"{name}, which is not in this crate; its SHA-256 is {known}"
-        return self._entity(f"#{known}", "CreativeWork", name, description=told, sha256=known)
-
-    def _instrument(self, origin: Origin) -> Entity:
-        """Add the version of the software that a record names, and the packages below it."""
-        version = str(origin.versions.get("ihdm", self.citation["version"]))
-        packages = []
-        for name, number in origin.versions.items():
-            address = f"https://docs.python.org/release/{number}/" if name == "python" else f"pkg:pypi/{name}@{number}"
-            if name != "ihdm":
-                packages.append(self._entity(address, "SoftwareApplication", name, softwareVersion=number))
-        name, commit = self.citation["title"], origin.commit
-        known = hashlib.sha256(json.dumps(origin.versions, sort_keys=True).encode()).hexdigest()
-        return self._entity(
-            f"{self.software.id}-{version}-{(commit or 'unknown').replace('-dirty', '+')[:13]}-{known[:8]}",
-            "SoftwareApplication", name, softwareVersion=f"{version} ({commit or 'no commit'})",
-            description=f"{name} {version}, commit {commit or 'not known'}", isBasedOn=self.software,
-            softwareRequirements=packages, url=self.software.get("url"),
+    def _add_paper(self, paper: dict[str, Any]) -> Entity:
+        identifiers = [one["value"] for one in paper.get("identifiers", [])]
+        urls = [f"https://doi.org/{paper['doi']}"] if "doi" in paper else []
+        urls += [f"https://arxiv.org/abs/{one[6:]}" for one in identifiers if one.startswith("arXiv:")]
+        return self._add(
+            [*urls, paper.get("url", "#paper")][0], "ScholarlyArticle", paper["title"],
+            author=self._add_people(paper["authors"]), identifier=identifiers,
+            datePublished=str(paper.get("year", "")), publisher=paper.get("collection-title"),
         )  # fmt: skip
 
     def _add_file(self, name: PurePosixPath, path: Path) -> Entity:
-        """Add a file, and every folder above it."""
-        told = {
+        properties = {
             "name": name.name,
             "description": describe(str(name), self.project) + _license_of_images(path),
             "encodingFormat": encoding(str(name)),
             "contentSize": str(path.stat().st_size),
             "sha256": sha256(path),
         }
-        if name == PIPELINE / "Snakefile":
-            told |= {"version": str(self.citation["version"]), "license": self.software["license"]}
-            told |= {"author": self.people, "creator": self.people}
-            file = self.crate.add_workflow(path, name, properties=told, main=True, lang="snakemake")
-            for key in ("url", "identifier"):  # addresses alone, not entities that the crate would have to describe
-                file.lang[key] = file.lang.properties()[key]["@id"]
-        else:
-            file = self.crate.add_file(path, name, properties=told)
-        child = file
-        for folder in name.parents[:-1]:
-            told, known = {"name": folder.name, "description": describe(f"{folder}/", self.project)}, quote(str(folder))
-            is_new = f"{known}/" not in self.crate
-            parent = self.crate.add_dataset(None, folder, properties=told) if is_new else self.crate.get(f"{known}/")
-            parent.append_to("hasPart", child)
-            if not is_new:
-                break
-            child = parent
-        return file
+        if name != WORKFLOW:
+            return self.add_file(path, name, properties=properties)
+        properties |= {"version": self.software["softwareVersion"], "license": self.software["license"]}
+        properties |= {"author": self.people, "creator": self.people}
+        workflow = self.add_workflow(path, name, properties=properties, main=True, lang="snakemake")
+        for key in ("url", "identifier"):  # as text: every entity that is referred to has to be described
+            workflow.lang[key] = workflow.lang.properties()[key]["@id"]
+        return workflow
 
-    def _describe_root(self) -> None:
-        root, results = self.crate.root_dataset, self.results
-        root["name"] = f"{results.resolve().name}: inverse heat dissipation, reproduced"
-        places = [origin.record.relative_to(results).parts for origin in self.origins]
-        networks = ", ".join(dict.fromkeys(place[1] for place in places if place[0] == "models"))
-        kept = " and the exported pipelines, which may keep coefficients of each," * (results / "portable").is_dir()
-        root["description"] = (
+    def _add_folders(self, files: dict[PurePosixPath, Path]) -> None:
+        folders = {folder for name in files for folder in name.parents[:-1]}
+        for folder in sorted(folders):
+            properties = {"name": folder.name, "description": describe(f"{folder}/", self.project)}
+            self.add_dataset(None, folder, properties=properties)
+        for part in sorted({*files, *folders}):
+            if len(part.parts) > 1:
+                self.get(quote(str(part.parent))).append_to("hasPart", self.get(quote(str(part))))
+
+    def _add_action(self, origin: Origin) -> Entity:
+        """Add the action that a record describes."""
+        facts = {
+            "seed": origin.seed, "device": origin.device, "seconds": origin.seconds,
+            "SHA-256 of the settings": origin.content.get("settings_sha256"), "SHA-256 of the code": origin.code_sha256,
+        }  # fmt: skip
+        finished, seconds = origin.finished, origin.seconds
+        started = finished - timedelta(seconds=seconds) if finished and seconds is not None else None
+        record = self.files[origin.record]
+        record["about"] = action = self._add(
+            f"#made-{record.id}", "CreateAction", f"python -m ihdm {origin.command}",
+            description="; ".join(f"{name} {value}" for name, value in facts.items() if value is not None),
+            instrument=self._add_instrument(origin), actionStatus="http://schema.org/CompletedActionStatus",
+            object=[self._find_file(origin, *one) for one in origin.inputs.items()],
+            result=[self._find_file(origin, *one, is_result=True) for one in origin.outputs.items()],
+            startTime=started and started.isoformat(timespec="seconds"), endTime=finished and finished.isoformat(),
+        )  # fmt: skip
+        return action
+
+    def _find_file(self, origin: Origin, path: str, digest: str, *, is_result: bool = False) -> Entity:
+        """Return a file of the crate, or a description of one that is absent or has changed since it was read."""
+        local = origin.local(path)
+        if local in self.files:
+            if sha256(local) == digest:
+                return self.files[local]
+            if is_result:
+                raise UserError(f"{local}: differs from its record {origin.record}; run the stage that makes it again")
+        name = local.relative_to(origin.results).as_posix() if local else PurePosixPath(path).name
+        description = f"{name}, which is not in this crate; its SHA-256 is {digest}"
+        return self._add(f"#{digest}", "CreativeWork", name, description=description, sha256=digest)
+
+    def _add_instrument(self, origin: Origin) -> Entity:
+        """Add the version of the software that a record names, with its packages."""
+        packages = [
+            self._add(f"pkg:{'generic' if package == 'python' else 'pypi'}/{package}@{number}", "SoftwareApplication",
+                      package, softwareVersion=number)
+            for package, number in origin.versions.items() if package != "ihdm"
+        ]  # fmt: skip
+        version, commit = str(origin.versions.get("ihdm", self.citation["version"])), origin.commit
+        name, text = self.citation["title"], json.dumps(origin.versions, sort_keys=True)
+        identifier = (commit or "unknown").replace("-dirty", "+")[:13], hashlib.sha256(text.encode()).hexdigest()[:8]
+        return self._add(
+            "-".join([self.software.id, version, *identifier]), "SoftwareApplication", name,
+            softwareVersion=f"{version} ({commit or 'no commit'})", softwareRequirements=packages,
+            description=f"{name} {version}, commit {commit or 'unknown'}", isBasedOn=self.software,
+            url=self.software.get("url"),
+        )  # fmt: skip
+
+    def _describe_root(self, origins: list[Origin]) -> None:
+        self.name = f"{self.results.resolve().name}: reproduction of inverse heat dissipation"
+        parts = [origin.record.relative_to(self.results).parts for origin in origins]
+        networks = ", ".join(dict.fromkeys(part[1] for part in parts if part[0] == "models"))
+        has_pipelines = (self.results / "portable").is_dir()
+        kept = " and the exported pipelines, which may keep coefficients of each," if has_pipelines else ""
+        self.description = (
             "Results of the pipeline that reproduces “Generative Modelling with Inverse Heat Dissipation”: trained "
-            "networks, samples, measurements, figures, tables and the claims of the paper with verdicts, each with a "
-            f"record of what made it.{f' Networks: {networks}.' if networks else ''} "
-            f"Images that networks were trained on{kept} are "
-            + ("included." if "data/" in self.crate else "left out, as they may have a license of their own.")
+            "networks, samples, metrics, figures, tables and the claims of the paper with verdicts, each with a "
+            f"record of how it was made.{f' Networks: {networks}.' if networks else ''} Training images{kept} are "
+            + ("included." if "data/" in self else "left out, as they may have a separate license.")
         )
-        root["conformsTo"] = [
-            self._entity(PROCESS_RUN, "CreativeWork", "Process Run Crate", version="0.5"),
-            self._entity(WORKFLOW_CRATE, "CreativeWork", "Workflow RO-Crate", version="1.0"),
+        self.keywords = "generative models, inverse heat dissipation, diffusion models, reproducibility"
+        self.root_dataset["conformsTo"] = [
+            self._add(url, "CreativeWork", name, version=url.rsplit("/", 1)[1]) for url, name in PROFILES.items()
         ]
-        for address, name in KNOWN["specifications"].items():
-            self._entity(address, "WebSite", name)
-        root["keywords"] = "generative models, inverse heat dissipation, diffusion models, reproducibility"
-        if finished := [origin.finished for origin in self.origins if origin.finished]:
-            root.datePublished = max(finished)
-        root["license"], root["author"] = self.license, self.people
-        root["citation"] = [*self._paper(), self.software]
-        root["mentions"] = self.actions
+        for url, name in KNOWN["specifications"].items():
+            self._add(url, "WebSite", name)
+        if finished := [origin.finished for origin in origins if origin.finished]:
+            self.datePublished = max(finished)
+        papers = [self.citation[key] for key in ("preferred-citation",) if key in self.citation]
+        self.root_dataset["author"] = self.people
+        self.root_dataset["citation"] = [*map(self._add_paper, papers), self.software]
+        self.root_dataset["mentions"] = [self._add_action(origin) for origin in origins]
+
+
+def read_citation(project: Path) -> dict[str, Any]:
+    """Return the content of the CITATION.cff of a checkout.
+
+    Raises:
+        UserError: if ``project`` is not a checkout of the project.
+    """
+    try:
+        (project / "Snakefile").stat()
+        citation: dict[str, Any] = yaml.safe_load((project / "CITATION.cff").read_text(encoding="utf-8"))
+        if all(citation[key] for key in ("title", "license", "version", "authors")):
+            return citation
+    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError):
+        pass
+    raise UserError(
+        f"{project}: not a checkout of the project with Snakefile and CITATION.cff (title, license, version and "
+        "authors); give one with --project"
+    )
+
+
+def describe(path: str, project: Path) -> str:
+    """Describe a file of the crate, or a folder if the path ends in a slash; the checkout has captions of figures."""
+    place = PurePosixPath(path)
+    if place.parts[:-1] == ("metrics",) and place.suffix and place.stem in reported():
+        return reported()[place.stem].heading
+    caption = project / f"workflow/report/{place.stem}.rst"
+    if place.parts[:-1] == ("figures",) and caption.is_file():
+        return " ".join(re.sub(r"[`*]", "", caption.read_text(encoding="utf-8")).split())
+    kinds = KNOWN["descriptions"].items()
+    return next(text.format(*match.groups()) for pattern, text in kinds if (match := re.fullmatch(pattern, path)))
+
+
+def encoding(path: str) -> Any:  # noqa: ANN401 (JSON)
+    """Return the media type of a file by its extension; without one of its own, with the URL of its specification."""
+    return KNOWN["formats"].get(PurePosixPath(path).suffix) or mimetypes.MimeTypes().guess_type(path)[0] or "text/plain"
 
 
 def _license_of_images(path: Path) -> str:
-    """Return what is known of the license of images, from the description beside them."""
+    """Return the source and license of an array of images, from the JSON file next to it."""
     try:
-        told = json.loads(path.with_suffix(".json").read_text(encoding="utf-8")) if path.suffix == ".npy" else {}
-        return f"; source: {told['source']}; license: {told['licence']}"
+        known = json.loads(path.with_suffix(".json").read_text(encoding="utf-8")) if path.suffix == ".npy" else {}
+        return f"; source: {known['source']}; license: {known['licence']}"
     except (OSError, ValueError, LookupError, TypeError):
         return ""

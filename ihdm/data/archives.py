@@ -1,4 +1,4 @@
-"""Unpacking archives that one need not trust."""
+"""Safe unpacking of untrusted archives."""
 
 import os
 import shutil
@@ -12,12 +12,12 @@ from ihdm.storage.disk import disk_errors, require_space
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a .zip or .tar.gz as ``folder``, which is replaced when all of it is there.
+    """Unpack a .zip or .tar.gz to ``folder``, which is replaced when the archive is complete.
 
     Raises:
-        UserError: if the archive is damaged, a path in it leads out of the folder, or the disk is full.
+        UserError: if the archive is damaged, a path in it leads outside the folder, or the disk is full.
     """
-    # A fixed name, so that what a kill left behind is found and removed.
+    # A fixed name, so that the remains of a killed run are removed.
     temporary = folder.with_name(f".{folder.name}.unpacking")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
@@ -33,7 +33,7 @@ def unpack(archive: Path, folder: Path) -> None:
     except (NotImplementedError, RuntimeError) as error:  # another compression, or a password
         raise UserError(
             f"{archive}: cannot be unpacked ({error}); replace it by an archive with Deflate compression and no "
-            "password, or unpack it there"
+            "password, or unpack it manually"
         ) from None
     except (zipfile.BadZipFile, tarfile.ReadError, zlib.error, EOFError) as error:
         raise UserError(
@@ -47,7 +47,7 @@ def _unpack_zip(archive: Path, folder: Path) -> None:
     with zipfile.ZipFile(archive) as stored:
         for member in stored.infolist():
             name = member.filename
-            member.filename = name.replace("\\", "/")  # as some programs on Windows write it
+            member.filename = name.replace("\\", "/")  # separator of some Windows programs
             path = PurePosixPath(member.filename)
             if path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]):
                 raise _escapes(archive, name)
@@ -68,5 +68,5 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
 
 def _escapes(archive: Path, name: str) -> UserError:
     return UserError(
-        f"{archive}: refused, for its member '{name}' leads out of the folder it is unpacked to; nothing was unpacked"
+        f"{archive}: unsafe archive: its member '{name}' leads out of the target folder; nothing was unpacked"
     )

@@ -1,4 +1,4 @@
-"""Many squares of few pictures: cut at random places, of random sizes, so that large pictures make a data set."""
+"""Random square crops of large images at random scales."""
 
 import sys
 
@@ -16,22 +16,21 @@ from ihdm.storage.images import StoredImages
 
 
 def cut_crops(images: ImageFiles, count: int, split: str) -> StoredImages:
-    """Return ``count`` squares of each picture, in an order of which any prefix is a fair sample.
+    """Return ``count`` crops of each image in a random order of which any prefix is a fair sample.
 
-    The side of a square is between the size asked for and the picture's short side, all octaves alike; a square is
-    brought to size as a whole picture is, halved and then resized. Those of a picture depend on its name and their
-    number alone.
+    Sides are log-uniform between ``image_size`` and the short side; crops are halved and then resized like whole
+    images. They depend on the name of the image and their number.
 
     Args:
-        images: the pictures.
-        count: squares of each.
-        split: what the progress and the order are called.
+        images: the images.
+        count: crops per image.
+        split: ``train`` or ``test``.
 
     Raises:
-        UserError: if a picture is broken and ``skip_broken`` is off, or if nothing is left.
+        UserError: if an image is broken and ``skip_broken`` is off, or no image can be used.
     """
     parts, broken = [], {}
-    with Progress(f"cutting {split}", len(images), unit="pictures") as progress:
+    with Progress(f"cutting {split}", len(images), unit="images") as progress:
         progress.update(0)
         for position in range(len(images)):
             name = images.name(position)
@@ -47,15 +46,13 @@ def cut_crops(images: ImageFiles, count: int, split: str) -> StoredImages:
         named = ", ".join(f"{name} ({reason})" for name, reason in list(broken.items())[:5])
         message = f"{len(broken)} of {len(images)} images of split '{split}' cannot be used: {named}"
         if not parts or not images.settings.skip_broken:
-            raise UserError(
-                f"{message}; mend or remove them" + ("" if not parts else ", or leave them out: skip_broken")
-            )
-        print(f"{message}; they are left out", file=sys.stderr)
+            raise UserError(f"{message}; fix or remove them" + (", or set skip_broken: true" if parts else ""))
+        print(f"{message}; skipped", file=sys.stderr)
     return np.stack(parts)[fair_order(len(parts), split)]
 
 
 def _halvings(picture: Image.Image, size: int) -> list[Image.Image]:
-    """Return a picture, its half, its quarter and so on, while squares of twice the size asked for fit."""
+    """Return an image and its repeated halvings, while the short side is at least ``size``."""
     found = [picture]
     while min(found[-1].size) >= 2 * size:
         found.append(found[-1].resize((found[-1].width // 2, found[-1].height // 2), Image.Resampling.BOX))
@@ -63,7 +60,7 @@ def _halvings(picture: Image.Image, size: int) -> list[Image.Image]:
 
 
 def _cut(halvings: list[Image.Image], size: int, name: str, number: int) -> StoredImages:
-    """Return a square, cut from the smallest of a picture's halvings that is fine enough for it."""
+    """Return a crop from the smallest sufficient halving of an image."""
     rng = generator(SPLIT_SEED, f"crop of {name}", number)
     octave = np.log2(min(halvings[0].size) / size) * rng.random()
     picture = halvings[int(octave)]

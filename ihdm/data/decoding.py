@@ -1,4 +1,4 @@
-"""Image files decoded to 8-bit gray or RGB images; whatever Pillow raises becomes one error."""
+"""Decoding of image files to 8-bit gray or RGB images; all errors of Pillow become one error."""
 
 import warnings
 from io import BytesIO
@@ -10,8 +10,10 @@ from ihdm.config.settings import DatasetSettings
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # twice as many pixels are an error
 
+MOST_PIXELS = 90_000_000
+"""Pixels of the largest image that is decoded, which bounds the memory that one takes: about 1 GB."""
 STRIP_PIXELS = 1 << 20
-"""Pixels that are made opaque at a time, which bounds the memory that large images take."""
+"""Pixels made opaque at a time, to bound memory."""
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -21,7 +23,7 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What turns an image upright, by its EXIF orientation."""
+"""The transposition that turns an image upright, by EXIF orientation."""
 
 
 class BrokenImageError(Exception):
@@ -29,20 +31,30 @@ class BrokenImageError(Exception):
 
 
 def decode_picture(encoded: bytes, settings: DatasetSettings) -> tuple[Image.Image, bool]:
-    """Return an image in its own size with the channels asked for, and whether parts of it were transparent.
+    """Return an image in its original size with the configured channels, and whether it had transparent parts.
 
     Color becomes gray by its luma, gray becomes three equal channels, transparency becomes white, 16 bits become 8, and
-    the EXIF orientation is applied. Of animations and of files with several pages, the first image is used.
+    the EXIF orientation is applied. Of animations and of files with several pages, the first image is used. A JPEG of
+    more than ``MOST_PIXELS`` is decoded at half its size.
 
     Raises:
-        BrokenImageError: if it cannot be decoded, or is smaller than the size asked for.
+        BrokenImageError: if it cannot be decoded, is smaller than the size asked for, or is too large.
     """
     try:
-        image = _upright(Image.open(BytesIO(encoded)))
+        opened = Image.open(BytesIO(encoded))
+        if opened.width * opened.height > MOST_PIXELS:
+            opened.draft(None, (opened.width // 2, opened.height // 2))  # JPEG alone is decoded at half its size
+        if opened.width * opened.height > MOST_PIXELS:
+            raise BrokenImageError(
+                f"{opened.width}×{opened.height} pixels, more than the {MOST_PIXELS // 10**6} million that fit into "
+                "memory; make it smaller, or save it as JPEG"
+            )
+        image = _upright(opened)
         if min(image.size) < settings.image_size:
             raise BrokenImageError(f"only {image.width}×{image.height} pixels")
         flat, was_transparent = _opaque(_as_8_bits(image))
-        return flat.convert("L" if settings.image_channels == 1 else "RGB"), was_transparent
+        mode = "L" if settings.image_channels == 1 else "RGB"
+        return flat if flat.mode == mode else flat.convert(mode), was_transparent
     except (BrokenImageError, MemoryError):
         raise
     except UnidentifiedImageError:

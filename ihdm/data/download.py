@@ -1,4 +1,4 @@
-"""Downloads that go on where they stopped."""
+"""Resumable downloads."""
 
 import http.client
 import os
@@ -14,25 +14,24 @@ from ihdm.storage.disk import disk_errors, require_space
 
 BLOCK_BYTES = 2**20
 PASSING_STATUSES = (408, 425, 429, 500, 502, 503, 504)
-"""Answers of a server that may be different a moment later."""
+"""HTTP statuses that are worth another attempt."""
 
 
 class _PassingError(Exception):
-    """A connection that failed and may succeed when tried again."""
+    """A failure that is worth another attempt."""
 
 
 def download(address: str, target: Path, *, attempts: int = 5, pause: float = 2.0, timeout: float = 60.0) -> None:
-    """Fetch ``address`` to ``target``, whose folder exists.
+    """Download ``address`` to ``target``, whose folder exists.
 
-    What has arrived lies in ``NAME.part`` until it is complete. The next attempt, in this process or a later one, asks
-    only for the rest.
+    A partial download is kept in ``NAME.part``, and the next attempt, also of a later process, requests only the rest.
 
     Args:
-        address: starts with http:// or https://.
-        target: where the file goes.
-        attempts: how often to try before giving up; each pause between two is twice as long as the one before.
+        address: an http or https URL.
+        target: path of the file.
+        attempts: number of attempts; the pause between them doubles each time.
         pause: seconds before the second attempt.
-        timeout: seconds of silence after which a connection counts as lost.
+        timeout: seconds without data after which a connection is lost.
 
     Raises:
         UserError: if the server refuses, or all attempts fail.
@@ -50,10 +49,10 @@ def download(address: str, target: Path, *, attempts: int = 5, pause: float = 2.
         except _PassingError as error:
             failure = error
     arrived = part.stat().st_size if part.exists() else 0
-    kept = f"{arrived} bytes are kept in {part}; run the same command again to go on from there"
+    kept = f"{arrived} bytes are kept in {part}; run the same command again to resume"
     raise UserError(
-        f"{address}: the download failed {attempts} times, at last with: {failure}. "
-        f"{kept if arrived else 'Run the same command again'}, or put the file at {target} by other means"
+        f"{address}: the download failed {attempts} times, the last time with: {failure}. "
+        f"{kept if arrived else 'Run the same command again'}, or copy the file to {target} yourself"
     )
 
 
@@ -63,21 +62,21 @@ def _fetch_rest(address: str, target: Path, part: Path, timeout: float) -> None:
     try:
         with urlopen(request, timeout=timeout) as response:  # noqa: S310
             if have and response.status != 206:
-                have = 0  # the server sends the whole file whatever part is asked for
+                have = 0  # the server ignores ranges and sends the whole file
             length = response.headers.get("Content-Length")
             total = have + int(length) if length else None
             _receive(response, part, have, total)
     except HTTPError as error:
         error.close()
         if error.code == 416 and error.headers.get("Content-Range", "").endswith(f"/{have}"):
-            return  # nothing was missing but the new name
+            return  # the download was complete
         if error.code == 416:
             part.unlink()
-            raise _PassingError(f"the server has fewer than the {have} bytes that had arrived") from None
+            raise _PassingError(f"the server has fewer than the {have} bytes already downloaded") from None
         if error.code in PASSING_STATUSES:
             raise _PassingError(f"status {error.code}, {error.reason}") from None
         raise UserError(
-            f"{address}: the server answers {error.code}, {error.reason}; put the file at {target} by other means"
+            f"{address}: the server responds {error.code}, {error.reason}; copy the file to {target} yourself"
         ) from None
     except (URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
         raise _PassingError(str(getattr(error, "reason", error)) or type(error).__name__) from None

@@ -1,4 +1,4 @@
-"""Images that are still encoded, as files or records: what they are called, and how each becomes an array."""
+"""Encoded images, as files or records: their names, and decoding to arrays."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ from ihdm.data.resizing import halve_and_crop, squash
 from ihdm.storage.images import StoredImages
 
 Resize = Callable[[Image.Image, int], Image.Image]
-"""From a picture of any size to a square of the given one."""
+"""Converts an image to a square of the given size."""
 
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """An image of the size and channels asked for.
+    """An image with the configured size and channels.
 
     Attributes:
-        pixels: its values, 0…255.
-        was_transparent: whether parts of the picture were transparent, which are white now.
+        pixels: 0…255.
+        was_transparent: whether it had transparent parts, which are now white.
     """
 
     pixels: UInt8[np.ndarray, "height width channel"]
@@ -34,22 +34,22 @@ class DecodedImage:
 
 
 class EncodedImages(Protocol):
-    """The images of a split in their final order, yet to be decoded."""
+    """The encoded images of a split in their final order."""
 
     def __len__(self) -> int:
         """Return the number of images."""
         ...
 
     def name(self, position: int) -> str:
-        """Return what a person would call the image."""
+        """Return the name of an image for messages."""
         ...
 
     def version(self, position: int) -> str:
-        """Return a text that changes whenever the image may have changed."""
+        """Return a string that changes whenever the image may have changed."""
         ...
 
     def decode(self, position: int) -> DecodedImage:
-        """Return the image, resized; may be called from several threads at once.
+        """Return the resized image; thread-safe.
 
         Raises:
             BrokenImageError: if it cannot be used.
@@ -66,9 +66,9 @@ class ImageFiles:
 
     Attributes:
         folder: the folder.
-        names: paths of the files relative to it, in the order of the split.
-        settings: the size and channels asked for, and whether pictures are cut or squashed.
-        crop: how they are cut.
+        names: paths relative to it, in the order of the split.
+        settings: size, channels and resizing.
+        crop: resizing and cropping function of the source.
     """
 
     folder: Path
@@ -81,11 +81,11 @@ class ImageFiles:
         return len(self.names)
 
     def name(self, position: int) -> str:
-        """Return the file's path below the folder, as :func:`~ihdm.data.finding.printable` writes it."""
+        """Return the relative path, see :func:`~ihdm.data.finding.printable`."""
         return printable(self.names[position])
 
     def version(self, position: int) -> str:
-        """Return name, size and time of change; a file that is gone has none of them."""
+        """Return name, size and modification time, or the error of a missing file."""
         try:
             state = (self.folder / self.names[position]).stat()
         except OSError as error:
@@ -109,15 +109,15 @@ class ImageFiles:
 
 
 def decode_image(encoded: bytes, settings: DatasetSettings, crop: Resize) -> DecodedImage:
-    """Decode one picture and bring it to the size and channels asked for; see :func:`decode_picture`.
+    """Decode an image file and resize it; see :func:`decode_picture`.
 
     Args:
-        encoded: the picture as a file holds it.
-        settings: the size and channels asked for, and whether the picture is cut or squashed.
-        crop: how the source cuts it.
+        encoded: the content of the file.
+        settings: size, channels and resizing.
+        crop: resizing and cropping function of the source.
 
     Raises:
-        BrokenImageError: if it cannot be decoded, or is smaller than the size asked for.
+        BrokenImageError: if it cannot be decoded, or is smaller than ``image_size``.
     """
     picture, was_transparent = decode_picture(encoded, settings)
     resize = squash if settings.resize == "squash" else crop
@@ -130,5 +130,5 @@ def as_pixels(picture: Image.Image) -> UInt8[np.ndarray, "height width channel"]
 
 
 def files_in_fair_order(settings: DatasetSettings, folder: Path, names: list[str], split: str) -> ImageFiles:
-    """Return image files below a folder, to be halved and cut, in the fixed random order of their split."""
+    """Return image files below a folder in the fixed random order of a split."""
     return ImageFiles(folder, tuple(names[i] for i in fair_order(len(names), split)), settings, halve_and_crop)

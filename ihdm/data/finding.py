@@ -1,4 +1,4 @@
-"""Image files below a folder, and how many other files are there."""
+"""Finding image files below a folder."""
 
 import os
 from collections import Counter
@@ -12,7 +12,7 @@ SUFFIXES = frozenset(
         *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".avif", ".tga"),
     }
 )
-"""Endings of the files that count as images, in lower case."""
+"""Extensions of image files, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -20,44 +20,44 @@ class FoundImages:
     """The image files below a folder.
 
     Attributes:
-        names: their paths relative to the folder, sorted; hidden ones are left out.
-        unused: number of other things, by ending or reason.
+        names: sorted paths relative to the folder, without hidden files.
+        unused: number of other files, by extension or reason.
     """
 
     names: list[str]
     unused: Counter[str]
 
     def describe_unused(self) -> str:
-        """Return which files are not used, such as "20 .heic, 1 .txt"."""
+        """Return the numbers of unused files, such as "20 .heic, 1 .txt"."""
         most_first = sorted(self.unused.items(), key=lambda item: (-item[1], item[0]))
         return ", ".join(f"{count} {printable(kind)}" for kind, count in most_first)
 
 
 def find_images(folder: Path) -> FoundImages:
-    """Find all image files below a folder; links to folders are followed, and each folder is read once."""
+    """Find all image files below a folder; links are followed, and each folder is read once."""
     names, unused = [], Counter[str]()
     for path, is_usable in _walk(folder, unused):
         if path.suffix.lower() not in SUFFIXES:
-            unused[path.suffix or "without an ending"] += 1
+            unused[path.suffix or "without extension"] += 1
         elif not is_usable:
-            unused["no regular file"] += 1
+            unused["not a regular file"] += 1
         else:
             names.append(path.relative_to(folder).as_posix())
     return FoundImages(sorted(names), unused)
 
 
 def image_names(folder: Path) -> list[str]:
-    """Return the paths of all image files below a folder, relative to it and sorted; hidden ones are left out."""
+    """Return the sorted relative paths of all image files below a folder, without hidden files."""
     return find_images(folder).names
 
 
 def printable(name: str) -> str:
-    """Return a file name in one line of valid Unicode: other characters are escaped."""
+    """Return a file name with unprintable characters escaped."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in name)
 
 
 def _walk(folder: Path, unused: Counter[str]) -> Iterator[tuple[Path, bool]]:
-    """Yield everything that is no folder and not hidden, and whether it is a regular file or a link to nothing."""
+    """Yield all visible files, and whether each is a regular file or a broken link."""
     pending, linked, seen = [folder], list[Path](), set[tuple[int, int]]()
     while pending or linked:
         here = pending.pop() if pending else linked.pop()
@@ -76,5 +76,5 @@ def _walk(folder: Path, unused: Counter[str]) -> Iterator[tuple[Path, bool]]:
             if entry.is_dir():
                 (linked if entry.is_symlink() else pending).append(path)
             else:
-                # A link to nothing is decoded later, and named as broken.
+                # A broken link fails when it is decoded, and is reported then.
                 yield path, entry.is_file() or (entry.is_symlink() and not path.exists())

@@ -1,4 +1,4 @@
-"""MNIST and what follows its example: two IDX files of gray images, 28×28."""
+"""MNIST and data sets in its format: two IDX files of 28×28 gray images."""
 
 import gzip
 import zlib
@@ -27,15 +27,15 @@ def mnist_like(
     test_sha256: tuple[str, ...],
     installed: Path | None = None,
 ) -> Source:
-    """Return the source of files that are called, split and counted as MNIST's are.
+    """Return the source of a data set with the file names and the split of MNIST.
 
     Args:
-        origin: where they come from.
-        data_license: the terms they come under.
-        address: the folder that both can be downloaded from.
-        train_sha256: the digests that the training images may have.
-        test_sha256: those that the test images may have.
-        installed: folder in which a package of the operating system keeps them.
+        origin: description of the data set.
+        data_license: its license.
+        address: base URL of the files.
+        train_sha256: accepted digests of the training images.
+        test_sha256: accepted digests of the test images.
+        installed: folder of the files in a package of the operating system.
     """
     return Source(
         origin=origin,
@@ -53,7 +53,7 @@ def mnist_like(
 
 
 def load_idx(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:  # noqa: ARG001 (as they are)
-    """Return the images as they are, in a fixed random order."""
+    """Return the images in a fixed random order."""
     splits: dict[str, Split] = {}
     for split, name in (("train", TRAIN_NAME), ("test", TEST_NAME)):
         images = read_idx(raw.paths[name])
@@ -67,7 +67,7 @@ def read_idx(path: Path) -> StoredImages:
     The format: four bytes 0, 0, 8 (unsigned bytes), 3 (dimensions); three big-endian counts; the pixels.
 
     Raises:
-        UserError: if the file is damaged or something else.
+        UserError: if the file is damaged or in another format.
     """
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
@@ -75,8 +75,10 @@ def read_idx(path: Path) -> StoredImages:
         raise UserError(f"{path}: cannot be unpacked ({error}); delete it and run the same command again") from None
     header = np.frombuffer(content[:16], dtype=">u4")
     if len(header) < 4 or header[0] != 0x0803:
-        raise UserError(f"{path}: is no IDX file of images")
+        raise UserError(f"{path}: not an IDX file of images")
     shape = tuple(int(count) for count in header[1:])
     if len(content) != 16 + np.prod(shape):
-        raise UserError(f"{path}: announces {shape} pixels but holds {len(content) - 16}; it is cut short or damaged")
+        raise UserError(
+            f"{path}: has {len(content) - 16} pixels but its header says {shape}; it is truncated or damaged"
+        )
     return np.frombuffer(content, dtype=np.uint8, offset=16).reshape(*shape, 1)

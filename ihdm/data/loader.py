@@ -1,4 +1,4 @@
-"""Batches straight from the memory map: one gather a batch, nothing per image."""
+"""Batches from memory-mapped images, with one gather per batch."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -16,13 +16,13 @@ Gathered = UInt8[Tensor, "batch height width channel"]
 
 
 class BatchLoader:
-    """Brings images to where they are computed with.
+    """Loads batches of images to a device.
 
     Args:
-        images: stored images, usually from :func:`ihdm.storage.reading.open_images`; only what is asked for is read.
-        device: where the batches go. For a GPU they pass through pinned memory.
-        prepares: whether the batch after the one asked for is read meanwhile, by a thread; by default for a GPU, as
-            there the CPU has nothing else to do, while on a CPU this would take from the network what it needs.
+        images: stored images, usually from :func:`ihdm.storage.reading.open_images`.
+        device: device of the batches; for a GPU, they pass through pinned memory.
+        prepares: whether a thread reads the following batch; by default for a GPU only, as on a CPU the thread would
+            compete with the network.
     """
 
     def __init__(self, images: StoredImages, device: torch.device | str = "cpu", prepares: bool | None = None) -> None:
@@ -38,27 +38,25 @@ class BatchLoader:
 
         Args:
             indices: the positions.
-            following: those that are going to be asked for next, if that is known.
+            following: the positions of the next batch, if known.
 
         Raises:
-            IndexError: if a position lies outside the array.
+            IndexError: if a position is out of range.
         """
-        gathered = self._prepared_or_gathered(indices)
+        if self._prepared and np.array_equal(self._prepared[0], indices):
+            gathered = self._prepared[1].result()
+        else:
+            gathered = self._gather(indices)
         self._prepared = None
         if self._thread and following is not None:
             self._prepared = following, self._thread.submit(self._gather, following)
         return as_floats(gathered.to(self.device, non_blocking=True))
 
-    def _prepared_or_gathered(self, indices: Indices) -> Gathered:
-        if self._prepared and np.array_equal(self._prepared[0], indices):
-            return self._prepared[1].result()
-        return self._gather(indices)
-
     def _gather(self, indices: Indices) -> Gathered:
         if len(indices) and not (indices.min() >= 0 and indices.max() < len(self.images)):
             raise IndexError(f"positions {indices.min()}…{indices.max()} of {len(self.images)} images")
-        # PyTorch keeps pinned memory for the next batch, and does not hand it out again before it has been copied.
+        # PyTorch caches pinned memory, and reuses it only after the copy.
         gathered = torch.empty((len(indices), *self.images.shape[1:]), dtype=torch.uint8, pin_memory=self._on_gpu)
-        # The positions are valid; mode "raise" would gather into a buffer of its own first.
+        # The positions are valid, and mode "raise" would use an extra buffer.
         np.take(self.images, indices, axis=0, out=gathered.numpy(), mode="clip")
         return gathered

@@ -1,4 +1,4 @@
-"""The order of images in a split, and the pictures that they were cut from."""
+"""The order of images in a split."""
 
 import numpy as np
 from jaxtyping import Int
@@ -14,10 +14,10 @@ def fair_order(count: int, split: str) -> Int[np.ndarray, "count"]:
 
 
 def picture_numbers(count: int, squares: int) -> Int[np.ndarray, "count"]:
-    """Return the number of the picture that each training image was cut from, in the order of the split.
+    """Return the number of the original image of each training image in the order of the split.
 
     Args:
-        count: images in the training split.
-        squares: how many were cut from each picture.
+        count: number of training images.
+        squares: number of crops per original image.
     """
     return fair_order(count, "train") // squares

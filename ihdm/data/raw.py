@@ -1,6 +1,6 @@
-"""Raw files as they are published: found, or fetched, and in either case checked.
+"""Published raw files: found or downloaded, and verified.
 
-They lie in one folder for each source, below ``data.root`` of the configuration, and serve every preparation of it.
+Each source has one folder below ``data.root`` of the configuration.
 """
 
 import json
@@ -16,7 +16,7 @@ from ihdm.storage.disk import disk_errors, exclusive
 from ihdm.storage.files import atomic_path, sha256
 
 HASHES_NAME = "sha256.json"
-"""In the folder of a source: the SHA-256 of every file that was checked or, at first use, trusted."""
+"""File with the SHA-256 of files that were trusted on first use."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class RawFile:
 
     Attributes:
         name: its name in the folder of the source.
-        address: where it can be downloaded; None if nowhere, or not without a person.
-        sha256: the digests it may have, as published and as repacked elsewhere; if none is known, the first one seen is
-            trusted, said so and recorded, and later ones must equal it.
-        contents: for an archive, the folder inside it that is wanted. Where that lies already, no archive is needed.
-        instructions: what to do where there is no address.
-        installed: folder in which a package of the operating system keeps the file.
+        address: download URL; None if it has to be downloaded manually.
+        sha256: accepted digests, as published and as repacked elsewhere; if empty, the first digest is trusted,
+            reported and recorded, and later ones must equal it.
+        contents: for an archive, the folder to use in it. If that exists unpacked, no archive is needed.
+        instructions: for files without URL.
+        installed: folder of the file in a package of the operating system.
     """
 
     name: str
@@ -43,12 +43,12 @@ class RawFile:
 
 @dataclass(frozen=True)
 class RawData:
-    """The raw files of a source, at hand.
+    """The local raw files of a source.
 
     Attributes:
-        folder: where they lie.
-        paths: the file, or the wanted folder of an archive, by the name of the raw file.
-        records: what is known of each, for the description of the data set.
+        folder: their folder.
+        paths: the file, or the unpacked folder of an archive, by the name of the raw file.
+        records: facts about each for the description of the data set.
     """
 
     folder: Path
@@ -57,10 +57,10 @@ class RawData:
 
 
 def obtain(files: tuple[RawFile, ...], folder: Path) -> RawData:
-    """Find or fetch the raw files of a source.
+    """Find or download the raw files of a source.
 
     Raises:
-        UserError: if one cannot be had, or is not what it should be.
+        UserError: if one is unavailable or has another digest.
     """
     paths, records = {}, []
     for file in files:
@@ -74,17 +74,17 @@ def _obtain(file: RawFile, folder: Path) -> tuple[Path, dict[str, str | None]]:
         return found, _remembered(folder, file.name)
     if not file.contents and (path := _find_file(file, folder)):
         return path, _trusted(_compare(file, path, folder), path, folder)
-    # Two preparations of one source may get here at once.
+    # Two preparations of one source may run at the same time.
     with exclusive(folder):
         path = _find_file(file, folder)
         if path is None:
             path = folder / file.name
             if file.address is None:
-                raise UserError(f"{path} is missing and cannot be downloaded: {file.instructions}")
+                raise UserError(f"{path} is missing and cannot be downloaded automatically: {file.instructions}")
             download(file.address, path)
         if not file.contents:
             return path, _trusted(_compare(file, path, folder), path, folder)
-        found = find_folder(folder, file.contents)  # perhaps unpacked by another process meanwhile
+        found = find_folder(folder, file.contents)  # another process may have unpacked it
         if found is None:
             hashes = _compare(file, path, folder)
             unpacked = folder / f"{path.name}.unpacked"
@@ -93,15 +93,15 @@ def _obtain(file: RawFile, folder: Path) -> tuple[Path, dict[str, str | None]]:
             if found is None:
                 shutil.rmtree(unpacked)
                 raise UserError(
-                    f"{path}: holds no folder '{file.contents}', so it is another archive; replace it, or delete it "
-                    "and run the same command again"
+                    f"{path}: another archive, as it has no folder '{file.contents}'; replace it, or delete it and "
+                    "run the same command again"
                 )
             return found, _trusted(hashes, path, folder)
         return found, _remembered(folder, file.name)
 
 
 def find_folder(folder: Path, name: str) -> Path | None:
-    """Return the nearest folder ``name`` in ``folder``, up to two folders further down; None if there is none."""
+    """Return the first folder ``name`` at most two folders below ``folder``; None if there is none."""
     for depth in ("", "*/", "*/*/"):
         for path in sorted(folder.glob(f"{depth}{name}")):
             hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
@@ -111,17 +111,17 @@ def find_folder(folder: Path, name: str) -> Path | None:
 
 
 def _find_file(file: RawFile, folder: Path) -> Path | None:
-    """Return the file where it lies already, packed or, if it is a .gz, unpacked."""
+    """Return the local path of a file, which may be a decompressed .gz."""
     folders = [folder, *([file.installed] if file.installed else [])]
     names = [file.name, *([file.name.removesuffix(".gz")] if not file.contents else [])]
     return next((path for place in folders for name in names if (path := place / name).is_file()), None)
 
 
 def _compare(file: RawFile, path: Path, folder: Path) -> dict[str, str] | None:
-    """Compare a file's SHA-256 with the published ones, or with the first one ever seen.
+    """Compare a file's SHA-256 with the published digests, or with that of the first use.
 
     Returns:
-        The hashes to trust from now on, by file; None if that of this file is published.
+        The trusted digests by file; None if the digest of this file is published.
 
     Raises:
         UserError: if it differs.
@@ -139,13 +139,13 @@ def _compare(file: RawFile, path: Path, folder: Path) -> dict[str, str] | None:
     if first != digest:
         raise UserError(
             f"{path}: its SHA-256 is {digest} but was {first} when it was first used, see {folder / HASHES_NAME}: "
-            "it has changed. Delete it to fetch it again, or delete its line there to trust the new one"
+            "it has changed. Delete it to download it again, or delete its line there to trust the new one"
         )
     return hashes
 
 
 def _trusted(hashes: dict[str, str] | None, path: Path, folder: Path) -> dict[str, str | None]:
-    """Record the SHA-256 of a file that turned out to be usable; see :func:`_compare`."""
+    """Record the SHA-256 of a usable file; see :func:`_compare`."""
     digest = sha256(path)
     if hashes is None:
         return {"sha256": digest, "trust": "published SHA-256"}
@@ -158,7 +158,7 @@ def _trusted(hashes: dict[str, str] | None, path: Path, folder: Path) -> dict[st
 
 
 def _remembered(folder: Path, name: str) -> dict[str, str | None]:
-    """Say what is known of an archive that was unpacked earlier."""
+    """Return the facts about an archive that was unpacked earlier."""
     digest = _read_hashes(folder).get(name)
     return {"sha256": digest, "trust": "first use" if digest else "found unpacked, as it is"}
 
@@ -168,5 +168,5 @@ def _read_hashes(folder: Path) -> dict[str, str]:
     try:
         hashes: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); mend or delete it") from None
+        raise UserError(f"{path}: cannot be read ({error}); fix or delete it") from None
     return hashes

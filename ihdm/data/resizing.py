@@ -1,10 +1,10 @@
-"""From a picture of any size to a small square (paper, appendix B.1; the filters are the released code's)."""
+"""Resizing to squares (paper, appendix B.1; the filters are those of the released code)."""
 
 from PIL import Image
 
 
 def halve_and_crop(image: Image.Image, size: int) -> Image.Image:
-    """Halve with a box filter while the short side is at least twice ``size``, then bicubic, then the middle square.
+    """Halve with a box filter while the short side is at least twice ``size``, then bicubic, then a center crop.
 
     Used for AFHQ, FFHQ and folders of images.
     """
@@ -17,15 +17,15 @@ def halve_and_crop(image: Image.Image, size: int) -> Image.Image:
 
 
 def squash(image: Image.Image, size: int) -> Image.Image:
-    """Bring the whole picture to a square with a bicubic filter, whatever its proportions.
+    """Resize to a square with a bicubic filter, ignoring the aspect ratio.
 
-    The released code's FID reference is made so, but that it keeps fractions of gray levels, which are rounded here.
+    As for the FID reference of the released code, except that values are rounded to 8 bits here.
     """
     return image.resize((size, size), Image.Resampling.BICUBIC)
 
 
 def resize_and_crop(image: Image.Image, size: int) -> Image.Image:
-    """Bring the short side to ``size`` with a bilinear filter, then the middle square, as torchvision does.
+    """Resize the short side to ``size`` with a bilinear filter, then center crop, as in torchvision.
 
     Used for LSUN: ``Resize`` and ``CenterCrop``, whose roundings differ from those above.
     """

@@ -1,4 +1,4 @@
-"""What a source of images is: all that the program and its readers must know of it."""
+"""The description of an image source."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,24 +13,24 @@ GRAY = (1,)
 
 @dataclass(frozen=True)
 class Source:
-    """Where images come from, what they are, and the function that brings them.
+    """An image source.
 
     Attributes:
-        origin: where they come from, for the description of the data set.
-        license: the terms they come under.
-        split: which images are for training and which for testing.
-        load: from the settings and the raw files to splits ``train`` and ``test``, each in an order of which any prefix
-            is a fair sample.
-        channels: what image_channels may be.
-        size: the only image_size there is; None if any can be asked for.
-        resized: whether pictures of any size are brought to the one asked for, and can be squashed instead of cut.
-        takes_path: whether the images are those that the user's ``path`` points to.
-        takes_crops: whether several squares can be cut from each picture.
-        files: the raw files to find or fetch.
-        squares: how many training images are cut from each picture by the source itself.
-        counts: how many images each split must hold; empty if that is the user's affair.
-        natural: whether the images are photographs, for which the claims about natural images are checked.
-        notes: what a reader must know of results with these images, a sentence each.
+        origin: description for readers.
+        license: license of the images.
+        split: description of the split into training and test images.
+        load: maps settings and raw files to splits ``train`` and ``test``, in an order of which any prefix is a fair
+            sample.
+        channels: allowed values of image_channels.
+        size: the only image_size; None for any.
+        resized: whether images are resized, and can be squashed instead of cropped.
+        takes_path: whether the user gives the ``path`` of the images.
+        takes_crops: whether several crops per image can be requested.
+        files: raw files to find or download.
+        squares: number of training crops per image, if the source makes any.
+        counts: number of images per split; empty if unknown.
+        natural: whether they are photographs, for claims about natural images.
+        notes: caveats for readers of results, one sentence each.
     """
 
     origin: str

@@ -1,8 +1,7 @@
-"""Prepared splits: images decoded in parallel and written one after another, so that a stopped preparation goes on.
+"""Resumable preparation of splits: images are decoded in parallel and appended in order.
 
-Until it is complete, a split grows in a state folder: ``NAME.npy``, appended to a chunk at a time, and ``NAME.jsonl``,
-one line for each chunk that is wholly there. The bytes are the same for any number of workers and however often it
-stopped.
+An unfinished split is in a state folder: ``NAME.npy``, extended by one chunk at a time, and the journal ``NAME.jsonl``
+with a line for each finished chunk. The bytes do not depend on the number of workers and of interruptions.
 """
 
 import hashlib
@@ -17,7 +16,6 @@ from pathlib import Path
 import numpy as np
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.copies import find_copies
 from ihdm.data.decoding import BrokenImageError
 from ihdm.data.encoded import DecodedImage, EncodedImages, Split
 from ihdm.errors import UserError
@@ -29,23 +27,23 @@ from ihdm.storage.provenance import settings_hash
 from ihdm.storage.reading import open_images
 
 CHUNK_IMAGES = 32
-"""Images between two lines of the journal: what a kill costs at most."""
+"""Images per line of the journal."""
 
 NUM_NAMED = 5
-"""Images that a message names."""
+"""Most images named in a message."""
 
 Chunk = dict[str, object]
-"""A line of the journal: ``key`` of what went in, ``written`` images so far, ``broken`` names and reasons, and how many
-were ``transparent`` in parts."""
+"""A line of the journal: ``key`` of the inputs, number of ``written`` images so far, names and reasons of ``broken``
+images, and number of ``transparent`` images."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What was found of the pictures of a split.
+    """Findings about the images of a split.
 
     Attributes:
-        left_out: names of those that cannot be used, with the reason.
-        num_transparent: how many had transparent parts.
+        left_out: names of skipped images, with the reason.
+        num_transparent: number of images with transparent parts.
     """
 
     left_out: dict[str, str] = field(default_factory=dict)
@@ -66,14 +64,14 @@ def prepare_splits(
     Args:
         splits: the images of ``train`` and ``test``.
         settings: the data set.
-        state: folder of what is not complete yet, on the same disk as ``output``; at the end these files are gone.
-        output: folder of the arrays and their descriptions, which appear only when all splits are complete.
-        description: what else their descriptions say.
-        workers: images decoded at a time; Pillow works outside of Python's lock.
+        state: folder of unfinished splits, on the same disk as ``output``; cleared at the end.
+        output: folder of arrays and descriptions, which appear only when all splits are complete.
+        description: additional entries of the descriptions.
+        workers: number of decoding threads.
 
     Raises:
-        UserError: if an image is broken and ``settings.skip_broken`` is off, if nothing is left of a split, or if the
-            disk is full or may not be written to. What has been done stays in ``state``.
+        UserError: if an image is broken and ``settings.skip_broken`` is off, no image of a split can be used, or the
+            disk is full or not writable. Finished chunks stay in ``state``.
     """
     with disk_errors(output):
         output.mkdir(parents=True, exist_ok=True)
@@ -88,7 +86,7 @@ def prepare_splits(
                 found[split] = _write_encoded(images, settings, partial, workers)
         copies = find_copies(*(open_images(state / f"{split}.npy") for split in ("train", "test")))
     if copies["test"]:
-        print(_tell_copies(splits["test"], found["test"], copies["test"], settings, output))
+        print(_warn_of_copies(splits["test"], found["test"], copies["test"], settings, output))
     with disk_errors(output):
         paths = []
         for split in splits:
@@ -100,8 +98,26 @@ def prepare_splits(
     return paths
 
 
+def find_copies(train: StoredImages, test: StoredImages) -> dict[str, list[int]]:
+    """Return the positions, in each split, of images that are also in the other split, byte for byte.
+
+    Images are read one at a time; only the hashes of test images are kept in memory.
+    """
+    of_test: dict[bytes, list[int]] = {}
+    for position, image in enumerate(np.asarray(test)):
+        of_test.setdefault(_digest(image), []).append(position)
+    digests = ((position, _digest(image)) for position, image in enumerate(np.asarray(train)))
+    shared = [(position, digest) for position, digest in digests if digest in of_test]
+    in_test = sorted(position for digest in {digest for _, digest in shared} for position in of_test[digest])
+    return {"train": [position for position, _ in shared], "test": in_test}
+
+
+def _digest(image: np.ndarray) -> bytes:
+    return hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+
+
 def _describe(partial: Path, path: Path, description: Mapping[str, object]) -> None:
-    """Write the description of a complete split beside the place it will take."""
+    """Write the description of a complete split next to its final path."""
     images = open_images(partial)
     content = {
         "shape": list(images.shape),
@@ -120,7 +136,7 @@ def _write_array(images: StoredImages, settings: DatasetSettings, path: Path) ->
     if images.shape[1:] != expected:
         raise UserError(
             f"source '{settings.source}' gives {'×'.join(map(str, images.shape[1:]))} images; "
-            f"image_size and image_channels ask for {'×'.join(map(str, expected))}"
+            f"set image_size and image_channels to match, instead of {'×'.join(map(str, expected))}"
         )
     require_space(path.parent, images.size)
     with path.open("wb") as stream:
@@ -129,7 +145,7 @@ def _write_array(images: StoredImages, settings: DatasetSettings, path: Path) ->
 
 
 def _write_encoded(images: EncodedImages, settings: DatasetSettings, path: Path, workers: int) -> Found:
-    """Bring a split to its end from wherever it stopped."""
+    """Write a split, resuming after its last finished chunk."""
     shape = (settings.image_size, settings.image_size, settings.image_channels)
     size = int(np.prod(shape))
     starts = range(0, len(images), CHUNK_IMAGES)
@@ -172,7 +188,7 @@ def _write_encoded(images: EncodedImages, settings: DatasetSettings, path: Path,
     left_out = _judge_broken(done, settings, path.stem, len(images))
     num_transparent = sum(int(str(chunk["transparent"])) for chunk in done)
     if num_transparent:
-        print(f"{num_transparent} of {len(images)} images of split '{path.stem}' have transparent parts, made white")
+        print(f"{num_transparent} of {len(images)} images of split '{path.stem}' have transparent parts, now white")
     return Found(left_out, num_transparent)
 
 
@@ -184,20 +200,20 @@ def _decode(images: EncodedImages, position: int) -> DecodedImage | BrokenImageE
 
 
 def _header(count: int, shape: tuple[int, ...]) -> bytes:
-    """Return NumPy's header of an array of images; it is as long for any number of them."""
+    """Return NumPy's header of an array of images, of equal length for any count."""
     stream = BytesIO()
     np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)})
     return stream.getvalue()
 
 
 def _chunk_key(images: EncodedImages, chunk: range, recipe: str) -> str:
-    """Return a digest of all that a chunk depends on."""
+    """Return a digest of all inputs of a chunk."""
     lines = [recipe, *(images.version(position) for position in chunk)]
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
 def _usable_chunks(journal: Path, keys: list[str], stored: int, *, keep_broken: bool) -> list[Chunk]:
-    """Return the leading chunks that an earlier run finished and that still hold; cut the journal down to them."""
+    """Return the leading chunks of an earlier run that are still valid, and truncate the journal to them."""
     done: list[Chunk] = []
     lines = journal.read_bytes().splitlines() if journal.exists() else []
     for line, key in zip(lines, keys, strict=False):
@@ -206,7 +222,7 @@ def _usable_chunks(journal: Path, keys: list[str], stored: int, *, keep_broken: 
             usable = chunk["key"] == key and chunk["written"] <= stored and chunk["transparent"] >= 0
             usable = usable and (keep_broken or not chunk["broken"])
         except (ValueError, KeyError, TypeError):
-            break  # a kill cut it short, or it is damaged
+            break  # truncated by a kill, or damaged
         if not usable:
             break
         done.append(chunk)
@@ -224,18 +240,18 @@ def _judge_broken(done: list[Chunk], settings: DatasetSettings, split: str, tota
     named = _first_of([f"{name} ({reason})" for name, reason in broken.items()])
     message = f"{len(broken)} of {total} images of split '{split}' cannot be used: {named}"
     if len(broken) == total:
-        raise UserError(f"{message}; nothing is left")
+        raise UserError(f"{message}; no image is left")
     if not settings.skip_broken:
         raise UserError(
-            f"{message}; mend or remove them, or set skip_broken: true for the data set. What is decoded is kept: the "
-            "same command goes on"
+            f"{message}; fix or remove them, or set skip_broken: true for the data set, and run the same command again "
+            "to resume"
         )
-    print(f"{message}; they are left out, as skip_broken asks")
+    print(f"{message}; skipped, as skip_broken is set")
     return broken
 
 
-def _tell_copies(images: Split, found: Found, copies: list[int], settings: DatasetSettings, output: Path) -> str:
-    """Say which test images are training images too, and what to do."""
+def _warn_of_copies(images: Split, found: Found, copies: list[int], settings: DatasetSettings, output: Path) -> str:
+    """Return a warning that names test images that are also training images."""
     named = ""
     if not isinstance(images, np.ndarray):
         names = [name for name in map(images.name, range(len(images))) if name not in found.left_out]
@@ -243,11 +259,11 @@ def _tell_copies(images: Split, found: Found, copies: list[int], settings: Datas
     advice = (
         f"remove the copies below {settings.path}, then {output}, and run the same command again"
         if settings.path
-        else "the source has them, so take such results with care"
+        else "the source contains them, so interpret such results with care"
     )
     return (
-        f"warning: test images that are training images too, byte for byte: {len(copies)} of "
-        f"{len(images) - len(found.left_out)}{named}; results on test images look better than they are: {advice}"
+        f"warning: {len(copies)} of {len(images) - len(found.left_out)} test images are exact copies of training "
+        f"images{named}; results on test images are too optimistic: {advice}"
     )
 
 

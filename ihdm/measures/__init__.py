@@ -1,7 +1,7 @@
-"""Measures, one module each, which defines ``MEASURE``: all that commands, rules, tables, report and docs need of it.
+"""Measures, one module each: its ``MEASURE`` declares everything for commands, rules, tables, report and docs.
 
-Planning a workflow imports every measure, so a module imports in ``compute`` what it computes with. A result is
-regenerated if what ``compute`` reaches changes; texts, columns and the choice of experiments change no result.
+Planning a workflow imports every measure, so ``compute`` imports its libraries itself. A result is rerun if the code
+that ``compute`` reaches changes; texts, columns and the choice of experiments rerun nothing.
 """
 
 import importlib
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from ihdm.runs import Input, Run
 
 Files = Mapping[str, Path]
-"""The files that a measure reads, by ROLE or, where there are several of a role, by ROLE:NAME."""
+"""Input files by ROLE, or by ROLE:NAME if there are several of a role."""
 Rows = Sequence[Mapping[str, Any]]
 Results = Mapping[str, "Rows | pd.DataFrame | Callable[[Path], object]"]
-"""What a measure writes, by the role of its file: a table, as rows or whole, or a function that writes to a path."""
+"""Outputs by role: a table, as rows or whole, or a function that writes to a path."""
 
 HELPERS = {"inputs", "reference", "texts"}
 NAMES = tuple(module.name for module in pkgutil.iter_modules(__path__) if module.name not in HELPERS)
@@ -37,15 +37,15 @@ ORDER = (
     *("minimum", "evaluations", "restoration", "milestones", "departures", "disentanglement", "hierarchy"),
     *("interpolation", "generation", "cumulative_sums", "input_gradients", "asymptotics", "paths"),
 )
-"""Merged tables as a reader meets them; others follow."""
+"""Order of merged tables in report and docs; others follow."""
 
 
 class NoSettings(Settings):
-    """The settings of a measure that depends on none."""
+    """Settings of a measure without any."""
 
 
 class Resampling(Settings):
-    """The settings of a measure that depends on resampling alone."""
+    """Settings of a measure that only resamples."""
 
     num_resamples: NumResamples
     seed: Seed = 0
@@ -56,22 +56,20 @@ class Table:
     """A merged table, over all experiments.
 
     Attributes:
-        heading: the question that it answers.
-        explanation: how to read its summary, true of any data: what must be known of a data set is said by its source.
-        columns: the meaning of each column, or of several, "a, b", at its end in brackets the unit, if it has one. What
-            a column means in all tables is said once (docs/metrics.md).
+        heading: in the report.
+        explanation: how to read the table, for any data; notes on a data set belong to its source.
+        columns: meaning of each column, or of several, "a, b", with the unit in brackets at the end. Columns that all
+            tables share are described once, in docs/metrics.md.
         summarize: returns the table rounded for reading.
-        is_reported: whether the report has a section of it.
-        rows: what a row is, for the documentation.
-        notes: what else to know, for the documentation, as Markdown: the null, where errors come from.
-        made_by: the measures with an output of its name, in the order of their rows; by default the one that has it.
+        is_reported: whether the report has a section for it.
+        notes: for the documentation, as Markdown: the null, and the source of errors.
+        made_by: the measures with an output of its name, in the order of their rows; by default the declaring one.
     """
 
     heading: str
     explanation: str
-    columns: Mapping[str, str]
+    columns: Mapping[str, str] = field(default_factory=dict)
     summarize: "Callable[[pd.DataFrame], pd.DataFrame]" = lambda table: table
-    rows: str = ""
     notes: str = ""
     made_by: tuple[str, ...] = ()
     is_reported: bool = True
@@ -79,25 +77,24 @@ class Table:
 
 @dataclass(frozen=True)
 class Measure:
-    """What is computed from some files by some settings.
+    """A computation on files, with settings.
 
     Attributes:
-        compute: returns what is written, by role, from the files and the settings. It raises a
-            :class:`~ihdm.errors.UserError` if these do not fit together.
-        runs: what it can be computed for, in the order of its rows in a merged table. The wildcards of its outputs are
-            those of a run.
-        outputs: paths below the results by role. The first names the record beside it.
-        inputs: the files that it reads, by role.
-        settings: the settings of a run: all that the results depend on beside the files.
-        model: what they are validated by.
-        labels: the first columns of its tables, the same in every row.
-        tables: the merged tables that are described here, by name. An output of this name is a part of it, or all of
-            it if it lies where merged tables do.
-        job: a name that measures share which are computed in one process; they have equal runs and settings.
-        gpu: what it needs a GPU for: a network, features (those of small images need none), or nothing.
+        compute: returns the outputs by role, from files and settings. It raises a :class:`~ihdm.errors.UserError` if
+            these are not consistent.
+        runs: the runs of a scale, in the order of their rows in a merged table. A run fills in the wildcards of paths.
+        outputs: paths below the results by role. The record is next to the first.
+        inputs: input files by role.
+        settings: returns the settings of a run: everything except the files that the results depend on.
+        model: pydantic model of the settings.
+        labels: the first columns of its tables, equal in all rows.
+        tables: the merged tables that are described here, by name. An output of this name is a part of the table, or
+            the whole table if its path is that of merged tables.
+        job: name of a job; measures with equal runs and settings can share one process.
+        gpu: whether a network or features need a GPU (features of small images do not).
         memory_mb: of a job; 0 for the default.
         minutes: of a job; 0 for the default.
-        is_local: whether it takes less time than a job of a cluster takes to begin.
+        is_local: whether it is faster than the start of a cluster job.
     """
 
     compute: Callable[[Files, Any], Results]
@@ -117,11 +114,11 @@ class Measure:
 
 @dataclass(frozen=True)
 class Job:
-    """One or several measures that are computed in one process.
+    """One or several measures that run in one process.
 
     Attributes:
-        name: that of the measure, or the one that they share.
-        about: what they measure, in a line.
+        name: of the measure, or of the shared job.
+        about: description in one line.
         members: the measures by name.
     """
 
@@ -131,26 +128,26 @@ class Job:
 
     @property
     def first(self) -> Measure:
-        """The measure whose settings, runs and resources are those of the job."""
+        """The measure that defines settings, runs and resources of the job."""
         return next(iter(self.members.values()))
 
     @property
     def uses_inception(self) -> bool:
-        """Whether it may need the weights of Inception."""
+        """Whether it may use the weights of Inception."""
         return "extractor" in self.inputs or self.first.gpu == "features"
 
     @cached_property
     def inputs(self) -> "dict[str, Input]":
-        """The files that are read, by role."""
+        """Input files by role."""
         return {role: source for member in self.members.values() for role, source in member.inputs.items()}
 
     @cached_property
     def outputs(self) -> dict[str, str]:
-        """The files that are written, by role."""
+        """Output files by role."""
         return {role: path for member in self.members.values() for role, path in member.outputs.items()}
 
     def files(self, run: "Run") -> dict[str, str]:
-        """Return the files and folders that are read for a run: paths below the results by ROLE or ROLE:NAME."""
+        """Return input files and folders of a run: paths below the results by ROLE or ROLE:NAME."""
         return {
             f"{role}:{name}" if name else role: path
             for role, source in self.inputs.items()
@@ -158,7 +155,7 @@ class Job:
         }
 
     def parts(self, role: str, path: Path) -> list[Path]:
-        """Return the files that are read of an input: of a folder, those in it."""
+        """Return the files of an input: of a folder, the declared files in it."""
         contained = self.inputs[role.partition(":")[0]].contains
         return [path / name for name in contained] or [path]
 
@@ -183,7 +180,7 @@ def find(name: str) -> Measure:
 
 
 def find_job(name: str) -> Job:
-    """Return a job by its name, importing no other where it is of one measure.
+    """Return a job by its name; for a single measure only its module is imported.
 
     Raises:
         UserError: if there is none.
@@ -210,19 +207,19 @@ def _about(members: Iterable[str]) -> str:
 
 
 def documented() -> dict[str, Table]:
-    """Return every table that is described, by its name."""
+    """Return every described table by its name."""
     return {name: table for measure in NAMES for name, table in find(measure).tables.items()}
 
 
 @cache
 def reported() -> dict[str, Table]:
-    """Return every merged table by its name, in the order in which a reader meets them."""
+    """Return every reported table by its name, in the order of the report."""
     found = {name: table for name, table in documented().items() if table.is_reported}
     return {name: found[name] for name in (*(name for name in ORDER if name in found), *(found.keys() - {*ORDER}))}
 
 
 def merged_tables(config: "Config") -> dict[str, list[str]]:
-    """Return the merged tables of a scale by name, each with the files below the results that it is made of."""
+    """Return the merged tables of a scale by name, each with its parts, as paths below the results."""
     made = {table: measure for measure in NAMES for table in find(measure).tables}
     found = {}
     for name, table in reported().items():
@@ -234,7 +231,7 @@ def merged_tables(config: "Config") -> dict[str, list[str]]:
 
 
 def measured(name: str, role: str = "") -> "Input":
-    """Return the files that a measure writes, as an input of others, where there are some.
+    """Return an output of a measure as an input for others, for the experiments that have it.
 
     Args:
         name: of the measure.

@@ -49,7 +49,7 @@ def compute(files: Files, settings: ErrorSettings) -> Results:
         measured = network_rows(
             load_network(files["model"], process, images, device, settings.compute),
             build_process(process, images.shape[1], device),
-            Calibration.read(files["model"] / CALIBRATION_NAME, process),
+            Calibration.read(files["model"] / CALIBRATION_NAME, process, images.shape[1]),
             dequantize(images).to(device),
             levels=levels,
             visited=visited,
@@ -115,40 +115,35 @@ MEASURE = Measure(
     minutes=720,
     tables={
         "asymptotics": Table(
-            heading="Does deblurring become denoising with many levels?",
+            heading="Limit of many levels",
             explanation=(
-                "Ratios, whose limit for many levels is one. Losses: the error of deblurring to the next level over "
-                "that of denoising at the same one; exactly for Gaussian data, where it is all levels together, and "
-                "for networks on held-out images, level by level; and for all levels together of a chain that "
-                "visits only so many of the levels that the network was trained on, with its measured gains. "
-                "Langevin: steps repeated at one level, the power that the state then has over that of blurred and "
-                "noisy data; with δ/σ = √2 it is to stay as it is where data are stronger than the noise (live), and "
-                "to be up to twice as large where they are weaker (dead); with a smaller δ it is in proportion to "
-                "δ². For networks it is told in bands of frequency, from the coarsest to the finest, after few "
-                "steps, in which strong modes hardly change. With 95 % intervals over images; Gaussian data need "
-                "none."
+                "Ratios that tend to one for many levels. Losses: error of deblurring to the next level over the "
+                "error of denoising at the same level. It is exact for Gaussian data (all levels together), and "
+                "measured on held-out images for networks: level by level, and for chains over fewer levels with the "
+                "calibrated gain. Langevin: power of the state after repeated steps at one level over the power of "
+                "blurred, noisy data. With δ/σ = √2 it stays at one where data exceed the noise (live) and reaches up "
+                "to two elsewhere (dead); with a smaller δ it is proportional to δ². 95 % intervals over images; "
+                "Gaussian data are exact."
             ),
             columns={
                 "part": (
                     "`toy_loss`, `toy_langevin`: exact, for Gaussian data; `network_loss`, `network_langevin`: "
-                    "measured on a network; `network_losses`: the same, for all levels together of a chain that "
-                    "visits fewer of them"
+                    "measured on a network; `network_losses`: all levels of a chain with fewer levels"
                 ),
-                "num_levels, level": "K, or the number of visited levels, and k",
+                "num_levels, level": "K, or the number of evaluated levels, and k",
                 "expected": (
                     "for `network_langevin`, the value of an exact network on Gaussian data of the same power"
                 ),
                 "band": "`live` or `dead` modes of the toy; bands of frequency of the network",
                 "value": (
-                    "of a loss: deblurring's over denoising's; of Langevin: power after repeated steps over that of "
-                    "the forward process"
+                    "loss: deblurring over denoising; Langevin: power after repeated steps over that of the forward "
+                    "process"
                 ),
             },
             summarize=summarize,
-            rows="Does deblurring become denoising as K grows? Ratios, whose limit is one.",
             notes=(
-                "Null: 1, the limit. The toy is exact and has no error; n is its number of modes. Errors of networks "
-                "are those of a ratio over images."
+                "Null: 1, the limit. For the toy, n is the number of modes. Network errors are those of a ratio over "
+                "images."
             ),
         ),
     },

@@ -5,12 +5,11 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from ihdm.errors import UserError
-from ihdm.measures import Files, Measure, Resampling, Results, Table
-from ihdm.measures.inputs import diagnostic, of_experiment, resampling
+from ihdm.measures import Files, Resampling, Results, Table
+from ihdm.measures.inputs import diagnostic, diagnostic_measure
 from ihdm.measures.texts import interval_texts, widen
 from ihdm.metrics.estimates import SHARE, mean_of_defined
 from ihdm.metrics.spectrum import NUM_WIDE_ANNULI, annulus_members, coefficient_power, radial_frequencies
-from ihdm.runs import each_diagnosed
 from ihdm.storage.reading import read_arrays
 
 
@@ -26,10 +25,10 @@ def cumulative_sum_rows(
     """Return one row for each range of levels and band: the band's share of the power of the range's sum.
 
     The power is that of all frequencies but the constant one; the shares of an image sum to one, and their mean over
-    images is told. Images without power in a range are left out of it, and ``n`` tells how many remain.
+    images is reported. Images without power in a range are omitted; ``n`` counts the others.
 
     Args:
-        edges: levels between which the ranges lie, descending from K to 0.
+        edges: levels that bound the ranges, descending from K to 0.
         sums: Σ over the steps of a range of what each adds to the image.
 
     Raises:
@@ -59,38 +58,27 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
     return widen(table, ["experiment", "levels"], "name").fillna("–")
 
 
-MEASURE = Measure(
-    compute=compute,
-    runs=each_diagnosed,
-    inputs={"sums": diagnostic("sums.npz", "the sums of steps over ranges of levels, .npz")},
-    outputs={"cumulative_sums": "metrics/cumulative_sums/{experiment}.csv"},
-    settings=resampling,
-    model=Resampling,
-    labels=of_experiment,
-    job="diagnostics",
-    gpu="features",
-    memory_mb=16000,
-    minutes=720,
-    tables={
-        "cumulative_sums": Table(
-            heading="What do the steps of a range of levels add together?",
-            explanation=(
-                "The steps of generation between two levels, added up: the shares of the power of this sum in bands "
-                "of spatial frequency, from the coarsest to the finest, without the constant; with 95 % intervals "
-                "over images. Shares that move to finer bands from range to range say that generation goes from "
-                "coarse to fine; shares that stay say that every range adds the same."
-            ),
-            columns={
-                "range, level_from, level_to": "the range of levels, from the start",
-                "band, frequency": "as above",
-                "value": "share of the power of the range's sum that lies in the band",
-            },
-            summarize=summarize,
-            rows="What do the steps add? One row for each range of levels and band.",
-            notes=(
-                "Null: shares that are the same in every range. Errors are those of a mean over images; images "
-                "without power in a range are left out."
-            ),
+MEASURE = diagnostic_measure(
+    "cumulative_sums",
+    compute,
+    {"sums": diagnostic("sums.npz", "the sums of steps over ranges of levels, .npz")},
+    Table(
+        heading="Power added by ranges of levels",
+        explanation=(
+            "Sum of the sampling steps over a range of levels: shares of its power in bands of spatial frequency, "
+            "from coarse to fine, without the constant; 95 % intervals over images. Shares that move to finer "
+            "bands show generation from coarse to fine."
         ),
-    },
+        columns={
+            "range, level_from, level_to": "the range of levels, from the start",
+            "band, frequency": "as above",
+            "value": "share of the power of the sum in the band",
+        },
+        summarize=summarize,
+        notes=(
+            "Null: equal shares in every range. Errors are those of a mean over images; images without power in a "
+            "range are omitted."
+        ),
+    ),
+    job="diagnostics",
 )

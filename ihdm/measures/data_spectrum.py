@@ -23,10 +23,10 @@ CHUNK = 32
 
 
 class SquaresSettings(Resampling):
-    """The settings of a measure of training images, which are independent or squares of a few pictures."""
+    """Settings of a measure of training images, which are independent or squares of few photographs."""
 
     squares: Count = 1
-    """Images that were cut from each picture."""
+    """Images cut from each photograph."""
 
 
 def squares_settings(run: Run) -> SquaresSettings:
@@ -50,17 +50,17 @@ def power_law_rows(images: StoredImages, num_resamples: int, seed: int, squares:
     """Return rows of quantity ``power``, one for each annulus of frequency, and a row ``alpha``, with 95 % intervals.
 
     Powers are averaged over the first 500 images, or all if there are fewer. α is fitted by least squares on log-log
-    axes over all annuli up to π; its interval comes from leaving images out, or whole pictures where images are squares
-    of them.
+    axes over all annuli up to π; its interval is a jackknife over images, or over photographs if images are squares of
+    them.
 
     Args:
         images: stored images.
         num_resamples: resamples behind the interval of α.
         seed: seed of the resampling.
-        squares: how many images were cut from each picture; ``images`` are then all of a split, or its first ones.
+        squares: images cut from each photograph; ``images`` are then all of a split, or its first ones.
 
     Raises:
-        UserError: if there are fewer than two images, or pictures.
+        UserError: if there are fewer than two images, or photographs.
     """
     num_bins = min(50, 2 * images.shape[1])
     starts = range(0, min(MAX_IMAGES, len(images)), CHUNK)
@@ -119,20 +119,19 @@ MEASURE = Measure(
     labels=of_dataset,
     tables={
         "data_spectrum": Table(
-            heading="How fast does the power of images fall with frequency?",
+            heading="Spectrum of the training images",
             explanation=(
-                "α of the power law 1/f^α, fitted to training images over a range of frequencies in radians per pixel, "
-                "with 95 % intervals over images. Natural images have an α of about 2."
+                "Exponent α of the power law 1/f^α, fitted to training images over a range of frequencies in radians "
+                "per pixel, with 95 % intervals over images. Natural images have an α of about 2."
             ),
             columns={
                 "quantity": "`power` in an annulus of frequency, or `alpha` of power ∝ 1/f^α",
-                "low_frequency, high_frequency": "the annulus, or the range that α is fitted over [radians per pixel]",
+                "low_frequency, high_frequency": "the annulus, or the fitted range [radians per pixel]",
             },
             summarize=summarize,
-            rows="How fast does the power of images fall with frequency? Of each data set's training images.",
             notes=(
-                "Natural images have an α of about 2. Null: an α of 0, a flat spectrum. The error of the power is that "
-                "of a mean over images; that of α comes from leaving images out."
+                "Null: an α of 0, a flat spectrum. The error of the power is that of a mean over images, the error of "
+                "α a jackknife over images (over photographs if images are cut from them)."
             ),
         ),
     },

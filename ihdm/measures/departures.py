@@ -1,4 +1,4 @@
-"""Tabulate what each departure of the released code from the description does: its variant less the one described."""
+"""Tabulate differences from the released code: each variant as released minus the one as described."""
 
 import math
 
@@ -7,6 +7,7 @@ import pandas as pd
 from ihdm.measures import Files, Measure, NoSettings, Results, Table, measured
 from ihdm.measures.sweep import COLUMNS
 from ihdm.measures.texts import estimate_text
+from ihdm.metrics.estimates import difference_of_parts, read_parts
 from ihdm.runs import Run
 from ihdm.storage.reading import read_table
 
@@ -22,22 +23,23 @@ def compute(files: Files, settings: NoSettings) -> Results:
 
 
 def departure_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Return one row for each departure and measure: both values, and their difference with its standard error.
+    """Return one row for each setting and measure: both values, and their difference with its standard error.
 
-    The error adds those of both sides as if they were independent. Where both sample one network, they share starts and
-    noise as far as the departure leaves these alike, so that it is on the wide side. Where another network is trained,
-    for `levels`, it holds nothing of what two trainings differ in anyway, and is too narrow by that.
+    Both sides share starts and noise, image by image, so the error is that of the paired difference; see
+    :mod:`ihdm.metrics.estimates`. For `levels` another network is trained, and the error does not include the
+    variance between trainings.
 
     Args:
         table: the tidy table of a sweep.
     """
     wanted = table[table["metric"].isin(METRICS) & table["set"].isin(("samples", "test"))]
     keys = ["base", "delta_ratio", "set", "metric", "extractor", "reference", "n"]
-    departures = wanted[wanted["is_departure"] == True]  # noqa: E712 (missing for real images)
+    released = wanted[wanted["is_departure"] == True]  # noqa: E712 (missing for real images)
     described = wanted[wanted["experiment"] == wanted["base"]]
     rows = []
-    for row in departures.merge(described, on=keys, suffixes=("", "_described")).to_dict("records"):
+    for row in released.merge(described, on=keys, suffixes=("", "_described")).to_dict("records"):
         setting = row["swept"]
+        parts = difference_of_parts(read_parts(row["error_parts"]), read_parts(row["error_parts_described"]))
         rows.append(
             {
                 "experiment": row["base"],
@@ -52,14 +54,14 @@ def departure_table(table: pd.DataFrame) -> pd.DataFrame:
                 "value_described": row["value_described"],
                 "value_variant": row["value"],
                 "difference": row["value"] - row["value_described"],
-                "standard_error": math.hypot(row["standard_error"], row["standard_error_described"]),
+                "standard_error": math.hypot(*parts or (row["standard_error"], row["standard_error_described"])),
             }
         )
     return pd.DataFrame(rows)
 
 
 def summarize(table: pd.DataFrame) -> pd.DataFrame:
-    """Return one row for each departure and measure."""
+    """Return one row for each setting and measure."""
     return pd.DataFrame(
         {
             "experiment": table["experiment"],
@@ -87,27 +89,24 @@ MEASURE = Measure(
     outputs={"departures": "metrics/departures.csv"},
     tables={
         "departures": Table(
-            heading="What do the released code's departures do?",
+            heading="Differences from the released code",
             explanation=(
-                "Each variant against the described, all else equal, n images, with 95 % intervals of the "
-                "difference. Levels as released: level K is never trained; that is another training, and what two "
-                "trainings differ in anyway is not in the interval. Prior noise none: starts without noise. Rounding "
-                "truncate: images a little darker."
+                "Each setting of the released code against the paper's description, all else equal, n images, with 95 "
+                "% intervals of the difference. Levels `as_released`: level K is never trained; this is another "
+                "training, and the interval does not include the variance between trainings. Prior noise `none`: "
+                "starts without noise. Rounding `truncate`: slightly darker images."
             ),
             columns={
                 "setting": "`levels`, `prior_noise` or `rounding`",
-                "described, variant": "both values of the setting",
-                "value_described, value_variant": "both values of the measure",
-                "difference": "variant less described",
-                "standard_error": "of the difference, both sides taken as independent",
+                "described, variant": "values of the setting: as described, and as released",
+                "value_described, value_variant": "values of the measure",
+                "difference": "variant minus described",
+                "standard_error": "of the paired difference: both sides share starts and noise, image by image",
             },
             summarize=summarize,
-            rows="What does it change to do as the released code does? One row for each departure and measure.",
             notes=(
-                "Null: a difference of 0. Where both sides share starts and noise the error is on the wide side. For "
-                "`levels` another network is trained, and the error holds nothing of what two trainings differ in "
-                "anyway: trainings with other seeds (`sweeps.seed` of the same experiment) tell that, and without "
-                "them the claim has no verdict."
+                "Null: a difference of 0. For `levels` another network is trained; sweep `seed` of the same "
+                "experiment to measure the variance between trainings. Without it, the claim is not decided."
             ),
         ),
     },

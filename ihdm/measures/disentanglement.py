@@ -154,25 +154,22 @@ MEASURE = Measure(
     labels=of_experiment,
     tables={
         "disentanglement": Table(
-            heading="What comes from the start, what from the noise?",
+            heading="Variance due to start and noise",
             explanation=(
-                "Every start is sampled with every noise. Shares of the variance of the mean colour, and of the "
-                "structure that remains without it, from a two-way analysis of variance corrected for degrees of "
-                "freedom; ± one standard error, from leaving out starts and noises."
+                "Every start is sampled with every noise. Shares of the variance of the mean color, and of the "
+                "remaining structure, from a two-way analysis of variance corrected for degrees of freedom; ± one "
+                "standard error by a jackknife over starts and noises."
             ),
             columns={
-                "num_starts, num_noises": "the size of the grid",
-                "start, noise, interaction": "shares of the variance that each explains; they sum to one",
+                "quantity": "`mean colour`, or the `structure` without it",
+                "num_starts, num_noises": "size of the grid",
+                "start, noise, interaction": "shares of the variance, which sum to one",
                 "start_error, noise_error, interaction_error": (
-                    "standard errors of these, from leaving out one start, and one noise, at a time"
+                    "their standard errors, by leaving out one start and one noise at a time"
                 ),
             },
             summarize=summarize,
-            rows=(
-                "What do start and noise decide? Every start is sampled with every noise. One row for the `mean "
-                "color` and one for the `structure` that remains without it."
-            ),
-            notes="The shares are unbiased, so that one of about zero may be slightly negative. Null: 0.",
+            notes="Null: 0. The shares are unbiased, so a share near zero may be slightly negative.",
         ),
     },
     is_local=True,

@@ -9,6 +9,8 @@ from ihdm.runs import each_dataset
 
 def compute(files: Files, settings: DistanceSettings) -> Results:
     """Return the distances; the floor of n images is measured from the reference without its first n."""
+    import sys
+
     from ihdm.metrics.distance import real_rows
     from ihdm.metrics.features import StoredFeatures
     from ihdm.metrics.moments import Moments
@@ -19,7 +21,10 @@ def compute(files: Files, settings: DistanceSettings) -> Results:
     known = Moments.read(files["moments"], sha256(files["reference"]))
     with Progress(f"distances of {files['train'].parent}", len(settings.num_images), unit="sizes") as progress:
         progress.update(0)
-        return {"distance": real_rows(seen, held_out, compared, known, settings, progress.update)}
+        rows = real_rows(seen, held_out, compared, known, settings, progress.update)
+    for name, count, note in dict.fromkeys((row["set"], row["n"], row["note"]) for row in rows if row["note"]):
+        print(f"warning: no distance of {count} images of {name}: {note}", file=sys.stderr)
+    return {"distance": rows}
 
 
 MEASURE = Measure(

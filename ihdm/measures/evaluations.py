@@ -7,7 +7,7 @@ import pandas as pd
 
 from ihdm.config.stages import NfeSettings
 from ihdm.measures import Files, Measure, Results, Table
-from ihdm.measures.inputs import CALIBRATED, EXTRACTOR, MEAN_POWER, MOMENTS, REFERENCE, TRAIN
+from ihdm.measures.inputs import CALIBRATED, COMPARED, TRAIN
 from ihdm.measures.samples import distance_settings
 from ihdm.measures.texts import interval_text, widen
 from ihdm.runs import Run
@@ -15,20 +15,19 @@ from ihdm.runs import Run
 
 def compute(files: Files, settings: NfeSettings) -> Results:
     """Return the measures of every set, and some samples of each."""
-    import numpy as np
-
     from ihdm.calibration import CALIBRATION_NAME, Calibration
     from ihdm.devices import compute_device
     from ihdm.metrics.evaluations import Reference, count_sets, study_row, study_sets
     from ihdm.metrics.extractors import load_extractor
     from ihdm.models.network import load_network
     from ihdm.progress import Progress
+    from ihdm.storage.arrays import save_arrays
     from ihdm.storage.reading import first_images
 
     sampling, device = settings.sampling, compute_device()
     images = first_images(files["train"], sampling.num_train)
     network = load_network(files["model"], sampling.process, images, device, sampling.compute)
-    calibration = Calibration.read(files["model"] / CALIBRATION_NAME, sampling.process)
+    calibration = Calibration.read(files["model"] / CALIBRATION_NAME, sampling.process, images.shape[1])
     transform, _ = load_extractor(files["extractor"], images[:1], inception=files["inception"])
     reference = Reference.read(files["reference"], files["moments"], files["power"])
     rows: list[dict[str, object]] = []
@@ -38,7 +37,7 @@ def compute(files: Files, settings: NfeSettings) -> Results:
         for found in study_sets(network, calibration, images, transform, reference, settings, device, progress.update):
             rows += [study_row(row, found) for row in found.rows]
             shown[f"{found.sampler}:{found.evaluations}"] = found.shown
-    return {"evaluations": rows, "sheets": partial(np.savez, **shown)}
+    return {"evaluations": rows, "sheets": partial(save_arrays, **shown)}
 
 
 def study_settings(run: Run) -> NfeSettings:
@@ -82,10 +81,7 @@ MEASURE = Measure(
     inputs={
         "model": CALIBRATED,
         "train": TRAIN,
-        "extractor": EXTRACTOR,
-        "reference": REFERENCE,
-        "moments": MOMENTS,
-        "power": MEAN_POWER,
+        **COMPARED,
     },
     outputs={
         "evaluations": "metrics/evaluations/{experiment}.csv",
@@ -99,32 +95,29 @@ MEASURE = Measure(
     minutes=1440,
     tables={
         "evaluations": Table(
-            heading="How good after how many network evaluations?",
+            heading="Quality against NFE",
             explanation=(
-                "Every sampler with every number of network evaluations for an image, on the same network, starts "
-                "and noise, with 95 % intervals. Paper: the paper's sampler at its default δ, and at the δ/σ with "
-                "the smallest Fréchet distance among those tried. Power in the finest band is relative to training "
-                "images: one is right. Seconds are those of drawing the whole set on the machine at hand."
+                "Samples of every sampler at every number of function evaluations (NFE), from the same network, "
+                "starts and noise, with 95 % intervals. `paper` is the paper's sampler at its default δ, `paper_best` "
+                "at the δ/σ with the smallest distance. Power in the finest band is relative to training images; one "
+                "is right."
             ),
             columns={
                 "sampler": (
-                    "by name; `paper_best` is the paper's at the δ/σ with the smallest Fréchet distance among those "
+                    "its name; `paper_best` is the paper's sampler at the δ/σ with the smallest distance among those "
                     "tried"
                 ),
-                "evaluations": "of the network, for an image",
+                "evaluations": "NFE",
                 "metric": (
-                    "a distance as above; `relative_power_highest`, power in the finest band, where one is right; "
-                    "`seconds` to draw the whole set"
+                    "a distance as above; `relative_power_highest`, power in the finest band, one is right; `seconds` "
+                    "to draw the whole set"
                 ),
             },
             summarize=summarize,
-            rows=(
-                "How good are samples after how many network evaluations? One row for each sampler, number and measure."
-            ),
             notes=(
-                "Null: the sampler at all levels, and the floor of [distance](#distance). `paper_best` was chosen by "
-                "the distance it reports, so that its distance is a little too good. Seconds are those of the "
-                "machine at hand, and have no error."
+                "Null: the sampler at all levels, and the distance of real images ([distance](#distance)). "
+                "`paper_best` is selected by the same distance, which makes it slightly optimistic. Seconds depend on "
+                "the machine and have no error."
             ),
         ),
     },

@@ -49,30 +49,27 @@ MEASURE = Measure(
     labels=of_dataset,
     tables={
         "forward": Table(
-            heading="What do heat and noise do to images?",
+            heading="Effect of heat and noise on images",
             explanation=(
-                "Difference from a Gaussian: root mean square of heat less a sampled Gaussian filter of the same "
-                "width, over what the blur changes, away from borders. Added power: power of noisy images over the "
-                "power of the images plus σ², in bands of frequency; one if noise adds a flat spectrum. Halving: the "
-                "blur width in pixels that halves the power of a band, and the σ of the noise that equals it. Order: "
-                "rank correlation of these with frequency, 1 if fine detail goes first. With 95 % intervals over "
-                "images."
+                "Difference from a Gaussian: root mean square of heat minus a sampled Gaussian filter of the same "
+                "width, relative to the change by the blur, away from borders. Added power: power of noisy images "
+                "over the power of the images plus σ², per band. Halving: blur width in pixels that halves the power "
+                "of a band, and σ of the noise that equals it. Order: rank correlation of these with frequency; 1 if "
+                "fine detail vanishes first. 95 % intervals over images."
             ),
             columns={
-                "quantity": "see below",
+                "quantity": (
+                    "`gaussian_difference`, zero if heat is that blur; `added_power`, one if noise has a flat "
+                    "spectrum; `halving`; `order`"
+                ),
                 "process": "`heat` or `noise`",
                 "strength": "blur width in pixels, or σ of the noise",
                 "frequency": "mean of the band [radians per pixel]",
             },
             summarize=summarize,
-            rows="What do heat and noise do to images? Of each data set's training images, the first 128.",
             notes=(
-                "`gaussian_difference`: root mean square of heat less a sampled Gaussian filter over what the blur "
-                "changes, away from borders; zero if heat is that blur. `added_power`: power of noisy images over "
-                "the power of the images plus σ²; one if noise adds a flat spectrum. `halving`: the blur width that "
-                "halves the power of a band, and the σ of the noise that equals it. `order`: rank correlation of "
-                "these with frequency, its sign turned. Null of the order: 0; 1 is fine detail first. Errors are "
-                "those of ratios over images, or come from leaving images out."
+                "The first 128 training images of each data set. Null of the order: 0. Errors are those of ratios "
+                "over images, or a jackknife over images."
             ),
         ),
     },

@@ -2,10 +2,9 @@
 
 import pandas as pd
 
-from ihdm.measures import Files, Measure, Resampling, Results, Table
-from ihdm.measures.inputs import diagnostic, of_experiment, resampling
+from ihdm.measures import Files, Resampling, Results, Table
+from ihdm.measures.inputs import diagnostic, diagnostic_measure
 from ihdm.measures.texts import interval_texts, widen
-from ihdm.runs import each_diagnosed
 from ihdm.storage.reading import read_arrays
 
 
@@ -30,40 +29,29 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
     return widen(table, ["experiment", "n"], "name").fillna("–")
 
 
-MEASURE = Measure(
-    compute=compute,
-    runs=each_diagnosed,
-    inputs={"trajectories": diagnostic("trajectories.npz", "states and estimates at stages of generation, .npz")},
-    outputs={"generation": "metrics/generation/{experiment}.csv"},
-    settings=resampling,
-    model=Resampling,
-    labels=of_experiment,
-    job="diagnostics",
-    gpu="features",
-    memory_mb=16000,
-    minutes=720,
-    tables={
-        "generation": Table(
-            heading="Is coarse structure generated before fine detail?",
-            explanation=(
-                "The share of all levels that is done when what the network's estimates hold of the final images, in "
-                "a band of spatial frequency, reaches half of their power for good, from the coarsest band to the "
-                "finest, with 95 % intervals over images; 1 if it never does before the end. Order: rank correlation "
-                "of this share with frequency, 1 if coarse comes before fine, −1 if fine comes first, around 0 if "
-                "there is no order."
-            ),
-            columns={
-                "band": "from the coarsest, 0, to the finest; or `order`",
-                "frequency": "mean of the band [radians per pixel]",
-                "level": "where the band is reached",
-                "value": (
-                    "share of generation done when its power in the network's estimates first reaches half of the "
-                    "final; of `order`, Spearman's rank correlation with frequency"
-                ),
-            },
-            summarize=summarize,
-            rows="In which order does detail come? One row for each band, and a row `order`.",
-            notes="Null: an order of 0. +1 is coarse to fine, −1 the reverse. Errors come from resampling images.",
+MEASURE = diagnostic_measure(
+    "generation",
+    compute,
+    {"trajectories": diagnostic("trajectories.npz", "states and estimates at stages of generation, .npz")},
+    Table(
+        heading="Order of generation",
+        explanation=(
+            "Share of the levels after which the network's estimates reach half of the final power in a band of "
+            "spatial frequency for good, from coarse to fine bands, with 95 % intervals over images; 1 if they do "
+            "so only at the end. Order: rank correlation of this share with frequency; 1 if coarse structure "
+            "comes first, −1 if fine detail does."
         ),
-    },
+        columns={
+            "band": "from 0, the coarsest, to the finest; or `order`",
+            "frequency": "mean of the band [radians per pixel]",
+            "level": "level at which the band is reached",
+            "value": (
+                "share of generation at which the band reaches half of its final power; for `order`, Spearman's "
+                "rank correlation with frequency"
+            ),
+        },
+        summarize=summarize,
+        notes="Null: an order of 0. Errors come from resampling images.",
+    ),
+    job="diagnostics",
 )

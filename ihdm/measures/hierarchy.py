@@ -2,10 +2,9 @@
 
 import pandas as pd
 
-from ihdm.measures import Files, Measure, Resampling, Results, Table
-from ihdm.measures.inputs import diagnostic, of_experiment, resampling
+from ihdm.measures import Files, Resampling, Results, Table
+from ihdm.measures.inputs import diagnostic, diagnostic_measure
 from ihdm.measures.texts import interval_texts
-from ihdm.runs import each_diagnosed
 from ihdm.storage.reading import read_arrays
 
 
@@ -31,38 +30,28 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-MEASURE = Measure(
-    compute=compute,
-    runs=each_diagnosed,
-    inputs={"tree": diagnostic("tree.npz", "the trees of samples, .npz")},
-    outputs={"hierarchy": "metrics/hierarchy/{experiment}.csv"},
-    settings=resampling,
-    model=Resampling,
-    labels=of_experiment,
-    job="diagnostics",
-    gpu="features",
-    memory_mb=16000,
-    minutes=720,
-    tables={
-        "hierarchy": Table(
-            heading="When is decided what?",
-            explanation=(
-                "From each start a path splits in two again and again, and from there on each half gets noise of its "
-                "own. Distance (root mean square, pixels in [0, 1]) of the samples whose paths parted at a level, "
-                "with 95 % intervals over starts: what is decided later than that level. Other starts: the same of "
-                "samples that share nothing, the largest it can be expected to be."
-            ),
-            columns={
-                "split": "number of the split, from the start",
-                "level, fraction": "where it is, and which share of all levels",
-                "value": "root mean square difference of the pixels of samples that part there, images in [0, 1]",
-            },
-            summarize=summarize,
-            rows="How alike are samples whose paths split late? One row for each split.",
-            notes=(
-                "Null: `null`, the same of samples of different starts. Errors are those of a mean over starts "
-                "(trees). n is their number."
-            ),
+MEASURE = diagnostic_measure(
+    "hierarchy",
+    compute,
+    {"tree": diagnostic("tree.npz", "the trees of samples, .npz")},
+    Table(
+        heading="Similarity of samples with split paths",
+        explanation=(
+            "From each start, sampling paths split in two repeatedly, with independent noise afterwards. Root "
+            "mean square distance (pixels in [0, 1]) of samples whose paths split at a level, with 95 % intervals "
+            "over starts: the part of the image that is decided later. Other starts: distance of samples that "
+            "share nothing, the expected maximum."
         ),
-    },
+        columns={
+            "split": "number of the split, from the start",
+            "level, fraction": "its level, and the share of all levels",
+            "value": "root mean square difference of samples that split there, pixels in [0, 1]",
+        },
+        summarize=summarize,
+        notes=(
+            "Null: `null`, the distance of samples from different starts. Errors are those of a mean over starts "
+            "(trees); n is their number."
+        ),
+    ),
+    job="diagnostics",
 )

@@ -1,4 +1,4 @@
-"""Where a network looks: how the gradient of an output pixel with respect to the input spreads around that pixel."""
+"""Locality of a network: the spread of the gradient of an output pixel with respect to the input."""
 
 from collections.abc import Mapping
 
@@ -7,15 +7,14 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from ihdm.errors import UserError
-from ihdm.measures import Files, Measure, Resampling, Results, Table
-from ihdm.measures.inputs import diagnostic, of_experiment, resampling
+from ihdm.measures import Files, Resampling, Results, Table
+from ihdm.measures.inputs import diagnostic, diagnostic_measure
 from ihdm.measures.texts import interval_texts, widen
 from ihdm.metrics.estimates import NOT_NEGATIVE, SHARE, Bounds, mean_of_defined
-from ihdm.runs import each_diagnosed
 from ihdm.storage.reading import read_arrays
 
 RADII = (1, 2, 3)
-"""In pixels, of the discs whose share is told."""
+"""Radii of the discs, in pixels."""
 SIGNED: Bounds = (-1.0, 1.0)
 
 Gradients = Float[np.ndarray, "_ _ image height width"]
@@ -36,8 +35,8 @@ def input_gradient_rows(
     With g the gradient: `within_1` … `within_3` are the shares of |g| within so many pixels of the output pixel,
     `effective_radius` the mean distance from it weighted by |g|, `center` and `neighbours` g at the pixel and the mean
     of g at the four next to it, both over the largest |g|. `null` is the same of a gradient spread evenly over the
-    image. Only output pixels count that lie inside, three pixels or more from every border; if none does, the middle
-    one of them. Gradients that are zero everywhere have no shape and are left out; ``n`` tells how many images remain.
+    image. Only output pixels at least three pixels from every border count; if there is none, the middle one.
+    Gradients that are zero everywhere are omitted; ``n`` counts the remaining images.
 
     Args:
         levels: of the stages.
@@ -129,44 +128,33 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
     return widen(table.assign(text=texts), keys, "quantity").rename(columns=NAMES)
 
 
-MEASURE = Measure(
-    compute=compute,
-    runs=each_diagnosed,
-    inputs={"gradients": diagnostic("gradients.npz", "the gradients of output pixels, .npz")},
-    outputs={"input_gradients": "metrics/input_gradients/{experiment}.csv"},
-    settings=resampling,
-    model=Resampling,
-    labels=of_experiment,
-    job="diagnostics",
-    gpu="features",
-    memory_mb=16000,
-    minutes=720,
-    tables={
-        "input_gradients": Table(
-            heading="How far does a network look?",
-            explanation=(
-                "The gradient of an output pixel with respect to the input, at levels from the start to the end of "
-                "generation: of what is added to the state (residual) and of the estimated image (clean). Shares of "
-                "its absolute value within so many pixels, and its mean distance; then the gradient at the pixel "
-                "itself and at its four neighbours, relative to the largest anywhere, negative at the neighbours "
-                "where the network sharpens. With 95 % intervals over images; even: the same of a gradient spread "
-                "evenly over the image, of a network that looks everywhere alike."
-            ),
-            columns={
-                "stage, level": "when in generation",
-                "output": "`residual`, what is added to the state; `clean`, the estimated image",
-                "quantity": (
-                    "`within_1` … `within_3`: share of the absolute gradient within so many pixels; "
-                    "`effective_radius`: its mean distance in pixels; `center`, `neighbours`: the gradient at the "
-                    "pixel and next to it, over the largest"
-                ),
-            },
-            summarize=summarize,
-            rows="How far does a network look? One row for each stage, output and quantity.",
-            notes=(
-                "Null: `null`, the same of a gradient spread evenly over the image. Errors are those of a mean over "
-                "images."
-            ),
+MEASURE = diagnostic_measure(
+    "input_gradients",
+    compute,
+    {"gradients": diagnostic("gradients.npz", "the gradients of output pixels, .npz")},
+    Table(
+        heading="Locality of input gradients",
+        explanation=(
+            "Gradient of an output pixel with respect to the input, from the start to the end of sampling, for "
+            "the network's residual (`residual`) and the estimated image (`clean`): share of its absolute value "
+            "within 1 to 3 pixels, and its mean distance (effective radius); then its value at the pixel and at "
+            "the four neighbors, relative to the largest. Negative neighbors mean sharpening. 95 % intervals over "
+            "images. “even” is a gradient spread evenly over the image."
         ),
-    },
+        columns={
+            "stage, level": "stage of sampling",
+            "output": "`residual`, the change of the state; `clean`, the estimated image",
+            "quantity": (
+                "`within_1` … `within_3`: share of the absolute gradient within so many pixels; "
+                "`effective_radius`: its mean distance in pixels; `centre`, `neighbours`: gradient at the pixel "
+                "and next to it, over the largest"
+            ),
+        },
+        summarize=summarize,
+        notes=(
+            "Null: `null`, the value of a gradient spread evenly over the image. Errors are those of a mean over "
+            "images."
+        ),
+    ),
+    job="diagnostics",
 )

@@ -1,7 +1,9 @@
-"""The files that measures read, by the names that they share."""
+"""Inputs, settings and labels that several measures share."""
 
-from ihdm.measures import Resampling
-from ihdm.runs import Input, Run
+from collections.abc import Callable, Mapping
+
+from ihdm.measures import Files, Measure, Resampling, Results, Table
+from ihdm.runs import Input, Run, each_diagnosed
 
 TRAIN = Input("data/{dataset}/train.npy", about="the training images, .npy")
 TEST = Input("data/{dataset}/test.npy", about="the test images, .npy")
@@ -24,6 +26,8 @@ TEST_FEATURES = Input("metrics/features/{extractor}/{dataset}/test.npz", about="
 REFERENCE = Input(lambda run: _of_reference(run, "train"), about="features of the reference, .npz")
 MOMENTS = Input(lambda run: _of_reference(run, "moments"), about="moments of the reference, .npz")
 MEAN_POWER = Input("metrics/mean_power/{dataset}.npz", about="mean power of the training images, .npz")
+COMPARED = {"extractor": EXTRACTOR, "reference": REFERENCE, "moments": MOMENTS, "power": MEAN_POWER}
+"""Inputs of a measure that compares samples with real images."""
 
 
 def _reference(run: Run) -> str:
@@ -41,21 +45,36 @@ def diagnostic(name: str, about: str) -> Input:
     return Input(f"samples/{{experiment}}/probes/{name}", about=about)
 
 
-def resampling(run: Run) -> Resampling:
-    """Return the settings of a measure that depends on resampling alone."""
-    return Resampling(num_resamples=run.config.evaluation.num_resamples)
+def diagnostic_measure(
+    name: str, compute: Callable[[Files, Resampling], Results], inputs: Mapping[str, Input], table: Table, job: str
+) -> Measure:
+    """Return a measure of the sampling diagnostics of an experiment."""
+    return Measure(
+        compute=compute,
+        runs=each_diagnosed,
+        inputs=inputs,
+        outputs={name: f"metrics/{name}/{{experiment}}.csv"},
+        settings=lambda run: Resampling(num_resamples=run.config.evaluation.num_resamples),
+        model=Resampling,
+        labels=of_experiment,
+        job=job,
+        gpu="features",
+        memory_mb=16000,
+        minutes=720,
+        tables={name: table},
+    )
 
 
 def of_dataset(run: Run) -> dict[str, str]:
-    """Return the label of a data set's rows."""
+    """Return the label of rows of a data set."""
     return {"dataset": run.dataset}
 
 
 def of_experiment(run: Run) -> dict[str, str]:
-    """Return the label of an experiment's rows."""
+    """Return the label of rows of an experiment."""
     return {"experiment": run.experiment}
 
 
 def reference_name(run: Run) -> str:
-    """Return what images of a data set are compared with, as tables call it."""
+    """Return the name of a data set's reference in tables."""
     return "training" if _reference(run) == run.dataset else run.config.evaluation.reference

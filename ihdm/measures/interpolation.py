@@ -1,6 +1,6 @@
-"""How evenly the samples between two samples lie (paper, figure 9): the path from one to the other, in steps.
+"""Smoothness of interpolations between two samples (paper, figure 9).
 
-A path that goes straight is as long as its ends are apart; one that jumps has a step much longer than the others.
+A straight path is as long as the distance of its ends; a path with a jump has one step much longer than the others.
 """
 
 from collections.abc import Mapping
@@ -10,18 +10,17 @@ import pandas as pd
 from jaxtyping import Float
 
 from ihdm.errors import UserError
-from ihdm.measures import Files, Measure, Resampling, Results, Table
-from ihdm.measures.inputs import EXTRACTOR, diagnostic, of_experiment, resampling
+from ihdm.measures import Files, Resampling, Results, Table
+from ihdm.measures.inputs import EXTRACTOR, diagnostic, diagnostic_measure
 from ihdm.measures.texts import interval_texts
 from ihdm.metrics.estimates import Bounds, mean_of_defined
-from ihdm.runs import each_diagnosed
 from ihdm.seeds import generator
 from ihdm.storage.reading import read_arrays
 
 AT_LEAST_ONE: Bounds = (1.0, np.inf)
 """Of both quantities, by the triangle inequality and as a largest value over a mean."""
 NUM_SHUFFLES = 20
-"""How often each path is made anew out of others, for the null."""
+"""Shuffled paths for each path, for the null."""
 
 Paths = Float[np.ndarray, "pair position feature"]
 
@@ -45,7 +44,7 @@ def interpolation_rows(spaces: Mapping[str, Paths], seed: int) -> list[dict[str,
     `path_ratio` is the length of the path over the distance between its ends, `largest_step` its largest step over the
     mean one; distances are Euclidean, so that the number of pixels or features cancels. `null` is the same of paths
     whose inner positions are taken from other pairs at random. A pair whose ends coincide has no ratio, and one that
-    does not move no largest step: they are left out, and ``n`` tells how many remain.
+    does not move no largest step: they are omitted, and ``n`` counts the others.
 
     Args:
         spaces: points on each path by name of the space, the first and last position the two samples.
@@ -110,44 +109,33 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns).reset_index()
 
 
-MEASURE = Measure(
-    compute=compute,
-    runs=each_diagnosed,
-    inputs={
+MEASURE = diagnostic_measure(
+    "interpolation",
+    compute,
+    {
         "interpolations": diagnostic("interpolations.npy", "the paths between samples, .npy"),
         "extractor": EXTRACTOR,
     },
-    outputs={"interpolation": "metrics/interpolation/{experiment}.csv"},
-    settings=resampling,
-    model=Resampling,
-    labels=of_experiment,
-    job="diagnostics",
-    gpu="features",
-    memory_mb=16000,
-    minutes=720,
-    tables={
-        "interpolation": Table(
-            heading="How evenly does one sample turn into another?",
-            explanation=(
-                "Samples on the way between two, with start and noise blended, as distances in pixels and in "
-                "features. Path: its length over the distance of its ends, one if straight. Largest step: over the "
-                "mean one, one if all are alike, and the number of steps if a single one goes all the way. With 95 % "
-                "intervals over pairs; at random: the same if the images on the way are those of other pairs, which "
-                "is what a way that leads nowhere would give."
-            ),
-            columns={
-                "space": "`pixels` or `features`",
-                "quantity": (
-                    "`path_ratio`: length of the way over the distance of its ends, one if straight; `largest_step`: "
-                    "over the mean step, one if even"
-                ),
-            },
-            summarize=summarize,
-            rows="How evenly does one sample turn into another? One row for each space and quantity.",
-            notes=(
-                "Null: `null`, ways whose inner images are those of other pairs at random. Errors are those of a "
-                "mean over pairs. Pairs without a ratio are left out; n tells how many remain."
-            ),
+    Table(
+        heading="Smoothness of interpolations",
+        explanation=(
+            "Samples along a path between two samples, with start and noise interpolated; distances in pixels and "
+            "in features. Path: its length over the distance of its ends, one if straight. Largest step: relative "
+            "to the mean step, one if all are equal. 95 % intervals over pairs. At random: the value if the inner "
+            "images come from other pairs."
         ),
-    },
+        columns={
+            "space": "`pixels` or `features`",
+            "quantity": (
+                "`path_ratio`: length of the path over the distance of its ends, one if straight; `largest_step`: "
+                "over the mean step, one if even"
+            ),
+        },
+        summarize=summarize,
+        notes=(
+            "Null: `null`, paths whose inner images come from other pairs at random. Errors are those of a mean "
+            "over pairs. Pairs without a ratio are omitted; n is the number that remains."
+        ),
+    ),
+    job="diagnostics",
 )

@@ -10,7 +10,7 @@ from ihdm.runs import each_experiment
 
 
 class LevelSettings(Settings):
-    """What the loss at each level depends on beside the held-out errors."""
+    """Settings of the loss at each level."""
 
     process: ProcessSettings
 
@@ -59,30 +59,27 @@ MEASURE = Measure(
     labels=of_experiment,
     tables={
         "levels": Table(
-            heading="Does the network deblur?",
+            heading="Validation loss by level",
             explanation=(
-                "Held-out loss at each level k, as a ratio to that of an output of zero: for heat f = 0, which "
-                "leaves the image as blurred and as noisy as it is; for diffusion the prediction of no noise. Below "
-                "one, the network helps."
+                "Held-out loss at each level k as a ratio to that of an output of zero: for heat f = 0, which leaves "
+                "the image unchanged; for diffusion the prediction of no noise. Below one, the network helps."
             ),
             columns={
                 "level": "k",
-                "blur_sigma": "blur width there [pixels]",
+                "blur_sigma": "blur width [pixels]",
                 "loss, loss_standard_error": (
-                    "squared error of an image, summed over pixels and channels: of the network's estimate of the "
-                    "next sharper image, or of the noise"
+                    "squared error of an image, summed over pixels and channels: of the estimated next sharper image, "
+                    "or of the noise"
                 ),
-                "baseline, baseline_standard_error": "the same of an output of zero",
-                "best_delta_ratio": "δ/σ at which the bound's term of this level is lowest; heat only",
+                "baseline, baseline_standard_error": "the same for an output of zero",
+                "best_delta_ratio": "δ/σ that minimizes the bound's term of this level; heat only",
             },
             summarize=summarize,
-            rows="Does the network deblur? The held-out loss at each level. One row a level.",
             notes=(
-                "Null: the baseline. A ratio of loss to baseline below one says that the network helps. Test images "
-                "are dequantized: to each 8-bit value noise of one gray level is added. "
-                "`models/EXPERIMENT/held_out.csv` has the same at every look on the way, with `step`, and "
-                "`models/EXPERIMENT/history.csv` the training loss with `skipped`, the steps left out because their "
-                "loss was not finite."
+                "Null: the baseline. Test images are dequantized with uniform noise of one gray level. "
+                "`models/EXPERIMENT/held_out.csv` has the same at every validation pass, with `step`; "
+                "`models/EXPERIMENT/history.csv` has the training loss with `skipped`, the number of steps without a "
+                "finite loss."
             ),
         ),
     },

@@ -1,4 +1,4 @@
-"""Bound −log p of the test images, for every δ from the same errors, with its terms apart."""
+"""Bound −log p of the test images and its terms, for every δ from the same errors."""
 
 from typing import TYPE_CHECKING
 
@@ -94,43 +94,35 @@ MEASURE = Measure(
     labels=of_experiment,
     tables={
         "likelihood": Table(
-            heading="How likely are held-out images?",
+            heading="Likelihood bounds of held-out images",
             explanation=(
                 "Upper bound on the negative log-likelihood of dequantized test images, with 95 % intervals, and its "
-                "three parts in nats. Independent joint, one variance: the paper's bound, with δ = 0 it is infinite. "
-                "The paper takes the levels of the forward process for independent given the image, and so pays at "
-                "every level for noise that is drawn anew. Training fixes the marginals alone, so the Markov joint "
-                "with the same marginals is as legitimate: the same network's likelihood by it is far higher. "
-                "Variances for each level, or level and mode, were measured on training images. Diffusion has no δ; "
-                "its Markov rows are its own bound, over the levels that were evaluated."
+                "three parts in nats. Independent joint with one variance: the paper's bound, infinite at δ = 0. It "
+                "takes the levels as independent given the image and pays for new noise at every level. The Markov "
+                "joint has the same marginals and avoids this cost. Variances per level, or per level and mode, are "
+                "estimated on training images. Diffusion has no δ; its Markov rows are the usual bound."
             ),
             columns={
                 "joint": (
-                    "`independent`, the paper's, or `markov`; see [Processes and "
-                    "samplers](processes.md#likelihood-bounds-and-the-joint-distribution)"
+                    "`independent`, the paper's, or `markov`; see [Compare "
+                    "processes](processes.md#likelihood-bounds-and-the-joint-distribution)"
                 ),
-                "variance": "of the transitions: `one` for all, one a `level`, or one a level and `mode`",
-                "bits_per_dim, standard_error": "the bound in bits for each value of an image",
-                "monte_carlo_error": (
-                    "part of that error that another draw of noise would bring; empty where one draw cannot tell"
-                ),
+                "variance": "of the transitions: `one` for all, one per `level`, or one per level and `mode`",
+                "bits_per_dim, standard_error": "the bound in bits per dimension",
+                "monte_carlo_error": "part of that error due to the drawn noise; empty with one draw",
                 "nats, nats_error": "the bound of a whole image",
                 "prior_nats, prior_nats_error": "L_K: the start",
                 "transition_nats, transition_nats_error": "ΣL: the steps",
                 "reconstruction_nats, reconstruction_nats_error": "L_0: the last step",
                 "transition_nats_monte_carlo_error, reconstruction_nats_monte_carlo_error": "as above, of the parts",
-                "nats_best_levels": "the bound if every level had its own best δ",
+                "nats_best_levels": "the bound with the best δ at every level",
             },
             summarize=summarize,
             made_by=("likelihood", "joints"),
-            rows=(
-                "How likely are held-out images? An upper bound on the negative log-likelihood. One row for each "
-                "joint, variance and δ."
-            ),
             notes=(
-                "Lower is better. Null: 8 bits, what a value takes as it is stored. At δ = 0 the bound is infinite "
-                "and the row is missing. The network is evaluated once, at every level of every test image; "
-                "every δ then comes from the stored errors."
+                "Lower is better. Null: 8 bits, the stored size of a value. At δ = 0 the bound is infinite and the "
+                "row is missing. The network is evaluated once at every level of every test image; the bound for "
+                "every δ uses the same errors."
             ),
         ),
     },

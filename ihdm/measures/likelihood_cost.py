@@ -20,9 +20,7 @@ def compute(files: Files, settings: LikelihoodSettings) -> Results:
 
     stored = HeldOutErrors.read(files["errors"], settings.process)
     if len(stored.network) < 2:
-        raise UserError(
-            f"{files['errors']}: one draw of noise tells nothing of its variance; set likelihood_draws to 2"
-        )
+        raise UserError(f"{files['errors']}: one draw of noise has no variance; set likelihood_draws to 2")
     return {"likelihood_cost": cost_rows(stored, settings.process.sigma, settings.delta_ratios[0])}
 
 
@@ -40,7 +38,7 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def runs(config: Config) -> Iterable[Run]:
-    """Return the experiments with a likelihood; one draw of noise does not tell what it costs."""
+    """Return the experiments with a likelihood and at least two draws of noise."""
     has_draws = config.evaluation.likelihood_draws > 1
     return each_experiment(lambda run: has_draws and run.variant.has_likelihood)(config)
 
@@ -55,23 +53,22 @@ MEASURE = Measure(
     labels=of_experiment,
     tables={
         "likelihood_cost": Table(
-            heading="What does the likelihood cost?",
+            heading="Cost of the likelihood bound",
             explanation=(
-                "Network evaluations that bring the error from noise to 0.01 bits per dimension, test images given. "
-                "Uniform random levels, one for each image, are the plain way; every level in turn, the control "
-                "variate and levels drawn by their variance make less do."
+                "Network evaluations that reduce the error due to noise to 0.01 bits per dimension, for fixed test "
+                "images. One random level per image is the plain estimator. Evaluating every level, a control "
+                "variate, and levels drawn by their variance need fewer."
             ),
             columns={
                 "design": (
-                    "`uniform random levels`: one random level an image; `every level`; and those with a control "
+                    "`uniform random levels`: one random level per image; `every level`; and those with a control "
                     "variate or with levels drawn by their variance"
                 ),
-                "evaluations": "how many bring the error from noise to 0.01 bits per dimension, test images given",
-                "times_fewer": "than uniform random levels",
+                "evaluations": "number that reduces the error to 0.01 bits per dimension",
+                "times_fewer": "relative to uniform random levels",
             },
             summarize=summarize,
-            rows="What does the likelihood cost? One row for each way to spend network evaluations.",
-            notes="Null: `times_fewer` of 1. It has no error of its own. It needs `likelihood_draws` of 2 or more.",
+            notes="Null: `times_fewer` of 1. It has no standard error. It needs `likelihood_draws` of at least 2.",
         ),
     },
     is_local=True,

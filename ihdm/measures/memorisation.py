@@ -18,7 +18,7 @@ SETS = ("samples", "test", "train")
 
 
 class MemorisationSettings(Settings):
-    """What the distance to the nearest training image depends on beside the images."""
+    """Settings of the distance to the nearest training image."""
 
     num_images: AtLeastTwo
     """Samples, and held-out images, whose nearest training image is found."""
@@ -112,25 +112,22 @@ MEASURE = Measure(
     },
     tables={
         "memorisation": Table(
-            heading="Are training images repeated?",
+            heading="Memorization of training images",
             explanation=(
-                "Distance to the nearest training image, in pixels and in features. Near one: nearer than 95 % of "
-                "held-out images come, so 5 % of these are by definition. A model that repeats training images has "
-                "far more. Beside: the Fréchet distance of samples from held-out images, which no training saw."
+                "Distance to the nearest training image, in pixels and in features. “near” counts images that are "
+                "closer than 95 % of held-out images, so 5 % of held-out images are near by definition. A model that "
+                "repeats training images has a much larger share. Also the distance of samples from held-out images."
             ),
-            columns={},
             summarize=summarize,
-            rows="Are training images repeated? One row for each set, space and measure.",
             notes=(
-                "| `metric` | means | null |\n|---|---|---|\n| `nearest_distance` | mean distance to the nearest "
-                "training image | the rows of `test` |\n| `share_near` | share that comes nearer than 95 % of "
-                "held-out images do | 0.05, which the rows of `test` are by definition |\n| "
-                "`frechet_distance_held_out`, `fid_held_out`, `kernel_distance_held_out`, `kid_held_out` | distances "
-                "of all samples from all held-out images, in features alone | that of real images: `test` in "
-                "[distance](#distance) |\n\n`extractor` is "
-                "`pixels`, or the features'. A model that repeats training images has a share far above 5 %, and "
-                "distances below those of `test`. Errors are those of means over images; the share's also counts "
-                "that other held-out images would move the threshold."
+                "| `metric` | meaning | null |\n|---|---|---|\n| `nearest_distance` | mean distance to the nearest "
+                "training image | rows of `test` |\n| `share_near` | share of images closer than 95 % of held-out "
+                "images | 0.05, the value for `test` by definition |\n| `frechet_distance_held_out`, `fid_held_out`, "
+                "`kernel_distance_held_out`, `kid_held_out` | distance of all samples from all held-out images, in "
+                "features only | that of real images: `test` in [distance](#distance) |\n\n`extractor` is `pixels`, "
+                "or that of the features. A model that repeats training images has a share far above 5 %, and "
+                "distances below those of `test`. Errors are those of means over images; that of the share includes "
+                "the threshold, which depends on the held-out images."
             ),
         ),
     },

@@ -7,7 +7,7 @@ from ihdm.config.settings import AtLeastTwo, Settings
 from ihdm.config.stages import DistanceSettings, SamplingSettings
 from ihdm.measures import Files, Measure, Results, Table
 from ihdm.measures.evaluations import NAMES
-from ihdm.measures.inputs import EXTRACTOR, MEAN_POWER, MOMENTS, NETWORK, REFERENCE, TRAIN
+from ihdm.measures.inputs import COMPARED, NETWORK, TRAIN
 from ihdm.measures.samples import distance_settings
 from ihdm.measures.texts import interval_texts, widen
 from ihdm.runs import Run, each_experiment
@@ -63,7 +63,7 @@ def snapshot_settings(run: Run) -> SnapshotSettings:
 
 
 def has_snapshots(run: Run) -> bool:
-    """Tell whether a network is trained for the experiment, and kept on the way."""
+    """Return whether the training of the experiment keeps snapshots."""
     return run.variant.is_trained and bool(run.config.run(run.experiment).snapshot_every)
 
 
@@ -79,10 +79,7 @@ MEASURE = Measure(
     inputs={
         "model": NETWORK,
         "train": TRAIN,
-        "extractor": EXTRACTOR,
-        "reference": REFERENCE,
-        "moments": MOMENTS,
-        "power": MEAN_POWER,
+        **COMPARED,
     },
     outputs={"milestones": "metrics/milestones/{experiment}.csv"},
     settings=snapshot_settings,
@@ -93,25 +90,20 @@ MEASURE = Measure(
     minutes=1440,
     tables={
         "milestones": Table(
-            heading="How good after how many steps of training?",
+            heading="Quality against training steps",
             explanation=(
-                "Samples of the averaged networks that were kept on the way, all from the same starts and noise and "
-                "measured from the same reference, with 95 % intervals. Where the last ones agree within these, more "
-                "steps of the same kind would hardly have helped. Power in the finest band is relative to training "
-                "images: one is right."
+                "Samples of the averaged network at snapshots of the training, from the same starts and noise and "
+                "against the same reference, with 95 % intervals. If the last ones agree, more steps would hardly "
+                "help. Power in the finest band is relative to training images; one is right."
             ),
             columns={
-                "step": "steps of training",
+                "step": "training steps",
                 "metric": "a distance as above, or `relative_power_highest`",
             },
             summarize=summarize,
-            rows=(
-                "How good are samples after how many steps of training? For experiments with `run.snapshot_every`; "
-                "one row for each network that was kept and each measure."
-            ),
             notes=(
-                "Null: the floor of [distance](#distance) for the distances, one for the power. All sets have the "
-                "same starts and noise."
+                "For experiments with `run.snapshot_every`. Null: the distance of real images "
+                "([distance](#distance)), and one for the power."
             ),
         ),
     },

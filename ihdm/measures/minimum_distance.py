@@ -20,7 +20,7 @@ def compute(files: Files, settings: DistanceMinimumSettings) -> Results:
     from ihdm.metrics.tables import merge_tables
     from ihdm.storage.reading import read_table
 
-    columns = ("set", "metric", "delta_ratio", "extractor", "n", "value", "standard_error")
+    columns = ("set", "metric", "delta_ratio", "extractor", "n", "value", "error_parts")
     table = merge_tables({str(path): read_table(path, columns) for path in files.values()})
     return {"minimum": distance_minimum(table, settings.seed)}
 
@@ -65,36 +65,26 @@ MEASURE = Measure(
     labels=of_experiment,
     tables={
         "minimum": Table(
-            heading="At which noise is sampling best?",
+            heading="Best sampling noise",
             explanation=(
-                "Where distance and bound are lowest over δ/σ, with 95 % intervals: for distances from the values' "
-                "standard errors at the δ that were sampled, for the bound from resampling test images on a grid of "
-                "step 0.01 or finer. A minimum may lie between values, so the interval reaches to the neighbouring "
-                "ones. At the edge: the lowest value may be the first or last that was tried, and the true minimum "
-                "beyond it."
+                "δ/σ with the lowest distance or bound, with 95 % intervals: for distances from the joint error of "
+                "the sampled values, which share starts and noise; for the bound from resampling test images on a "
+                "grid of step 0.01 or finer. The interval extends to neighboring values, as a minimum may be between "
+                "two. At the edge: the true minimum may be beyond the sampled values."
             ),
             columns={
-                "metric": "which curve: a distance, or `bits_per_dim`",
-                "delta_ratio, value": "where it is lowest, and how low",
-                "low, high": (
-                    "95 % interval of the place; it reaches to the neighbouring values, as a minimum may lie between "
-                    "two"
-                ),
-                "verdict": "`inside`; `edge`, if it may lie beyond what was tried; `flat`, if it may lie anywhere",
-                "first_ratio, last_ratio, num_ratios": "what was tried",
+                "metric": "a distance, or `bits_per_dim`",
+                "delta_ratio, value": "place and value of the minimum",
+                "low, high": "95 % interval of the place; it extends to the neighboring values",
+                "verdict": "`inside`; `edge`, if it may be beyond the sampled values; `flat`, if it may be anywhere",
+                "first_ratio, last_ratio, num_ratios": "sampled values",
                 "minima, num_curves": (
-                    "between which ratios the resampled curves have their minima, with the share of the curves; and "
-                    "how many curves there are"
+                    "places of the minima of resampled curves with their shares, and the number of curves"
                 ),
             },
             summarize=summarize,
             made_by=("minimum_distance", "minimum_likelihood"),
-            rows="At which noise is sampling best? One row for each curve over δ/σ.",
-            notes=(
-                "Null: a flat curve. Curves of distances are drawn anew from their standard errors, which is on the "
-                "wide side, as samples at different δ share starts and noise. Curves of the bound come from "
-                "resampling test images."
-            ),
+            notes="Null: a flat curve.",
         ),
     },
     is_local=True,

@@ -9,7 +9,7 @@ from ihdm.runs import Run, each_experiment
 
 
 class LikelihoodMinimumSettings(LikelihoodSettings):
-    """What the minimum of the bound depends on beside the squared errors and the images."""
+    """Settings of the minimum of the bound."""
 
     num_resamples: NumResamples
     seed: Seed = 0

@@ -1,4 +1,4 @@
-"""Find what distances need of a reference whatever is compared with it, once for all of them."""
+"""Compute the moments of the reference once for all distances."""
 
 from ihdm.measures import Files, Measure, NoSettings, Results
 from ihdm.measures.inputs import TRAIN_FEATURES

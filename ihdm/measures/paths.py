@@ -18,11 +18,10 @@ class PathSettings(Settings):
 
 def compute(files: Files, settings: PathSettings) -> Results:
     """Return the table, and the paths that a figure shows."""
-    import numpy as np
-
     from ihdm.metrics.paths import path_rows, shown_paths
+    from ihdm.storage.arrays import save_arrays
 
-    return {"paths": path_rows(settings.seed), "arrays": partial(np.savez, **shown_paths(settings.seed))}
+    return {"paths": path_rows(settings.seed), "arrays": partial(save_arrays, **shown_paths(settings.seed))}
 
 
 def summarize(table: pd.DataFrame) -> pd.DataFrame:
@@ -43,30 +42,26 @@ MEASURE = Measure(
     is_local=True,
     tables={
         "paths": Table(
-            heading="Where do forward paths merge, and reverse paths branch?",
+            heading="Merging and branching of paths (toy)",
             explanation=(
-                "One mode of frequency, a few data points and the exact reverse process, for several σ in units of "
-                "the data. Merged: how uncertain it is, in bits, which data point a state at a level came from; 0 "
-                "where forward paths lie apart, and the logarithm of the number of data points where they have "
-                "merged. Branched: the same of where reverse paths from one state end, with 95 % intervals over "
-                "states. More noise lets paths merge after less blur, and branch later."
+                "A toy with one mode of frequency, a few data points and the exact reverse process, for several σ in "
+                "units of the data. Merged: uncertainty, in bits, about the data point that a state came from; 0 if "
+                "forward paths are apart, and the logarithm of the number of data points once they have merged. "
+                "Branched: the same for the end of reverse paths from one state, with 95 % intervals over states. "
+                "More noise lets paths merge earlier and branch later."
             ),
             columns={
                 "sigma": "σ in units of the data",
                 "level, fraction": "k, and k/K",
                 "quantity": (
-                    "`merged`: bits of uncertainty which data point a state came from; `branched`: the same of where "
-                    "reverse paths from it end"
+                    "`merged`: uncertainty about the origin of a state, in bits; `branched`: the same for the end of "
+                    "reverse paths from it"
                 ),
             },
             summarize=summarize,
-            rows=(
-                "Where do forward paths merge, and reverse paths branch? A toy of one mode and a few data points, "
-                "computed exactly."
-            ),
             notes=(
-                "Null: 0 where paths lie apart; the logarithm of the number of points where all have merged. "
-                "`merged` is exact; the error of `branched` is over states."
+                "Null: 0 if paths are apart; the logarithm of the number of data points if all have merged. `merged` "
+                "is exact."
             ),
         ),
     },

@@ -8,7 +8,7 @@ from ihdm.runs import Run, each_experiment
 
 
 class SpectraSettings(Settings):
-    """What spectra under noise and heat depend on beside the images."""
+    """Settings of spectra under noise and heat."""
 
     process: HeatSettings
     seed: Seed = 0

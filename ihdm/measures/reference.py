@@ -1,4 +1,4 @@
-"""The columns of all tables, as the part of docs/metrics.md that is generated."""
+"""The generated part of docs/metrics.md: all tables with their columns."""
 
 import re
 
@@ -13,7 +13,7 @@ def reference() -> str:
 
 
 def _section(name: str, table: Table) -> str:
-    parts = [f"## {name}", table.rows, _columns(table), table.notes]
+    parts = [f"## {name}", table.explanation, _columns(table), table.notes]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -24,4 +24,4 @@ def _columns(table: Table) -> str:
         meaning, unit = found.groups() if found else (text, None)
         names = ", ".join(f"`{column}`" for column in columns.split(", "))
         rows.append(f"| {names} | {meaning} | {unit or ''} |")
-    return "\n".join(["| column | means | unit |", "|---|---|---|", *rows]) if rows else ""
+    return "\n".join(["| column | meaning | unit |", "|---|---|---|", *rows]) if rows else ""

@@ -30,6 +30,7 @@ def compute(files: Files, settings: RestorationStudy) -> Results:
     from ihdm.restoration.conditioning import prior_moments
     from ihdm.restoration.solvers import Restorer, from_cpu
     from ihdm.restoration.study import num_methods, study
+    from ihdm.storage.arrays import save_arrays
     from ihdm.storage.reading import first_images, open_images, require_one_shape
     from ihdm.storage.tensors import to_tensor
 
@@ -44,7 +45,7 @@ def compute(files: Files, settings: RestorationStudy) -> Results:
     restorer = Restorer(
         from_cpu(load_network(model, process, seen, device, settings.compute), device),
         build_process(process, seen.shape[1]),
-        Calibration.read(model / CALIBRATION_NAME, process),
+        Calibration.read(model / CALIBRATION_NAME, process, seen.shape[1]),
         *prior_moments(to_tensor(seen[: settings.num_moments])),
         settings.sampler,
         settings.seed,
@@ -60,7 +61,7 @@ def compute(files: Files, settings: RestorationStudy) -> Results:
             rows += [{**named, **row} for row in found.rows]
             for name, part in found.pictures.items():
                 arrays[f"{found.problem}/{found.method}/{name}"] = part.astype(np.float32)
-    return {"restoration": rows, "pictures": partial(np.savez, **arrays)}
+    return {"restoration": rows, "pictures": partial(save_arrays, **arrays)}
 
 
 def restoration_settings(run: Run) -> RestorationStudy:
@@ -117,44 +118,39 @@ MEASURE = Measure(
     minutes=720,
     tables={
         "restoration": Table(
-            heading="How well are pictures restored?",
+            heading="Restoration of degraded images",
             explanation=(
-                "Test images that were blurred, made smaller, hidden in parts or covered with noise, restored by the "
-                "network and by methods without one, each tuned on other images: one sample of the posterior, the "
-                "mean of several, or an estimate that comes without samples. PSNR and SSIM: the higher, the nearer "
-                "the truth; the mean of samples is nearer than one of them, without looking better. Consistency: how "
-                "far from the measurement, one if as far as its noise asks for. Spread: error of the mean over what "
-                "samples differ by, one if they are as unsure as they should be. Fréchet distance from the test "
-                "images, that of the truth being the floor. With 95 % intervals over images. Ours, not the paper's."
+                "Test images that were blurred, downsampled, masked or noised, restored by the network and by methods "
+                "without one, each tuned on other images: one posterior sample, the mean of several, or an estimate. "
+                "PSNR and SSIM: higher is closer to the truth. Consistency: distance from the measurement relative to "
+                "its noise; one is right. Spread: error of the mean relative to the spread of samples; one is right, "
+                "above one samples are overconfident. Fréchet distance from the test images. 95 % intervals over "
+                "images. Ours, not in the paper."
             ),
             columns={
-                "problem": "what was done to the test images, by its name in the configuration",
+                "problem": "name of the degradation in the configuration",
                 "method": (
-                    "`measurement`: nothing; `wiener`, `richardson_lucy`, `total_variation`, `bicubic`, "
-                    "`biharmonic`: without a network; `one_shot`, `map`, `start`, `posterior`: with one; `truth`: "
-                    "the true images"
+                    "`measurement`: nothing; `wiener`, `richardson_lucy`, `total_variation`, `bicubic`, `biharmonic`: "
+                    "without a network; `one_shot`, `map`, `start`, `posterior`: with one; `truth`: the true images"
                 ),
-                "parameter": "the value of its one parameter that validation chose; empty without one",
-                "result": "`sample`: one sample; `mean`: of all; `estimate`: of a method without samples; `truth`",
+                "parameter": "value chosen by validation; empty without one",
+                "result": (
+                    "`sample`: one sample; `mean`: of all samples; `estimate`: of a method without samples; `truth`"
+                ),
                 "metric": (
-                    "`psnr`: −10 log₁₀ of the mean squared error, in dB; `ssim`; `consistency`: root mean square of "
-                    "y − A x̂ over σ_y; `spread`: squared error of the mean of n samples over (1 + 1/n) times their "
+                    "`psnr`: −10 log₁₀ of the mean squared error, in dB; `ssim`; `consistency`: root mean square of y "
+                    "− A x̂ over σ_y; `spread`: squared error of the mean of n samples over (1 + 1/n) times their "
                     "variance, both summed over images; `frechet_distance` (`fid` in Inception's features) from all "
                     "test images"
                 ),
             },
             summarize=summarize,
-            rows=(
-                "How well are pictures restored from measurements of them? One row for each problem, method, result "
-                "and metric. [Restore pictures](restoration.md) explains the methods."
-            ),
             notes=(
-                "Null: a consistency of 1, which the truth has; a spread of 1, which exact samples of the posterior "
-                "have (above it, they are too sure, as they are by what the last level leaves open, since they end "
-                "in a mean); the Fréchet distance of the truth, which is not zero, as only some of the test images "
-                "are scored. Of exact samples, one lies 10 log₁₀(2n/(n + 1)) dB below the mean of n. Errors come "
-                "from images. The parameter of every method is the one of highest PSNR on test images that are not "
-                "scored, of the mean if there are samples."
+                "[Restoration](restoration.md) explains the methods. Null: consistency 1; spread 1 for exact "
+                "posterior samples (higher here, as samples end in a mean); the Fréchet distance of the truth, which "
+                "is not zero because only some test images are scored. The PSNR of one exact sample is 10 log₁₀(2n/(n "
+                "+ 1)) dB below that of the mean of n. Errors are over images. Each method uses the parameter with "
+                "the highest PSNR on separate test images."
             ),
         ),
     },

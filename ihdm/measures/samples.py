@@ -4,7 +4,7 @@ import pandas as pd
 
 from ihdm.config.stages import DistanceSettings
 from ihdm.measures import Files, Measure, Results, Table
-from ihdm.measures.inputs import EXTRACTOR, MEAN_POWER, MOMENTS, REFERENCE, reference_name
+from ihdm.measures.inputs import COMPARED, reference_name
 from ihdm.measures.texts import estimates
 from ihdm.runs import Input, Run, each_sample_set
 
@@ -27,7 +27,7 @@ def compute(files: Files, settings: DistanceSettings) -> Results:
     stored = {name: open_images(path) for name, path in sets.items()}
     transform, _ = load_extractor(files["extractor"], stored["samples"][:1], inception=files["inception"])
     real = MeanPower.read(files["power"])
-    real.require_same_size({str(files["samples"]): stored["samples"]})
+    real.require_same_size({str(sets[name]): part for name, part in stored.items()})
     compared: dict[str, StoredFeatures] = {}
     for name, part in stored.items():
         with Progress(f"features of {sets[name]}", len(part), unit="images") as progress:
@@ -92,10 +92,7 @@ MEASURE = Measure(
             about="their starts, .npy, to be compared too",
             is_optional=True,
         ),
-        "extractor": EXTRACTOR,
-        "reference": REFERENCE,
-        "moments": MOMENTS,
-        "power": MEAN_POWER,
+        **COMPARED,
     },
     outputs={
         "features": "metrics/features/{experiment}/delta{ratio}.npz",
@@ -112,43 +109,41 @@ MEASURE = Measure(
     },
     tables={
         "distance": Table(
-            heading="How close are samples to real images?",
+            heading="Distance between samples and real images",
             explanation=(
-                "Distances of n images from the reference, the training images unless another is named, with 95 % "
-                "intervals. “Real, training” is the floor: the first n training images against all others. Starts "
-                "are what sampling begins with: for heat blurred training images, for diffusion noise. Precision: "
-                "share of samples within the real manifold; recall: share of real images within that of samples; "
-                "density and coverage are their sturdier kin. The column n → ∞ needs more than four images for each "
-                "feature. Only distances in the features of Inception are called FID and KID."
+                "Distances of n images from the reference (the training images unless stated), with 95 % intervals. "
+                "“Real, training” is the lower limit: the first n training images against all others. Starts: blurred "
+                "training images for heat, noise for diffusion. Precision: share of samples within the real manifold; "
+                "recall: share of real images within that of the samples; density and coverage are less sensitive to "
+                "outliers. n → ∞ needs more than four images per feature. Only distances in Inception's features are "
+                "called FID and KID."
             ),
-            columns={},
             summarize=summarize_distances,
             made_by=("distance_real", "samples"),
-            rows="How far are samples from real images? One row for each set, n and measure.",
             notes=(
-                "| `metric` | means | best | null |\n|---|---|---|---|\n| `frechet_distance` | between two Gaussians "
-                "with the sets' means and covariances: ‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2 (Σ₁ Σ₂)^½) | 0 | rows of `train` "
-                "|\n| `kernel_distance` | squared maximum mean discrepancy with the kernel (x·y/dim + 1)³, unbiased; "
-                "may be slightly negative | 0 | 0, and rows of `train` |\n| `precision` | share of samples within the "
-                "manifold of real images | 1 | rows of `train` |\n| `recall` | share of real images within the "
-                "manifold of samples | 1 | rows of `train` |\n| `density` | real balls that hold a sample, averaged "
-                "over samples, over the number of neighbours; may exceed one | 1 | rows of `train` |\n| `coverage` | "
-                "share of real images whose ball holds a sample | 1 | rows of `train` |\n| "
-                "`frechet_distance_extrapolated` | estimate for n → ∞; only with `extrapolate` and four images for "
-                "each feature | 0 | 0 |\n\nIn Inception's features, and in no others, the first two are called `fid` "
-                "and `kid`, and the last `fid_extrapolated`. A manifold is the union of balls around images, each "
-                "reaching to its fifth nearest neighbour (`num_neighbors`). These four compare with as many "
-                "reference images as the set has.\n\nThe floor is the rows of `train`: the first n training images "
-                "against all others. `test` is held-out images against the reference. Errors: the Fréchet distance's "
-                "by leaving images out (a jackknife), the kernel distance's in closed form for such a statistic, the "
-                "other four's those of a mean over the images that are counted, with the manifolds taken as given."
+                "| `metric` | meaning | best | null |\n|---|---|---|---|\n| `frechet_distance` | between Gaussians "
+                "with the means and covariances of the sets: ‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2 (Σ₁ Σ₂)^½) | 0 | rows of "
+                "`train` |\n| `kernel_distance` | squared maximum mean discrepancy with the kernel (x·y/dim + 1)³, "
+                "unbiased; may be slightly negative | 0 | 0, and rows of `train` |\n| `precision` | share of samples "
+                "within the manifold of real images | 1 | rows of `train` |\n| `recall` | share of real images within "
+                "the manifold of samples | 1 | rows of `train` |\n| `density` | mean number of real balls around a "
+                "sample, over the number of neighbors; may exceed one | 1 | rows of `train` |\n| `coverage` | share "
+                "of real images whose ball contains a sample | 1 | rows of `train` |\n| "
+                "`frechet_distance_extrapolated` | estimate for n → ∞; only with `extrapolate` and four images per "
+                "feature | 0 | 0 |\n\nIn Inception's features, the first two are called `fid` and `kid`, and the last "
+                "`fid_extrapolated`. A manifold is the union of balls around images, each reaching to the fifth "
+                "nearest neighbor (`num_neighbors`). Precision, recall, density and coverage use as many reference "
+                "images as the set has.\n\nRows of `train` are the lower limit: the first n training images against "
+                "all others. `test` is held-out images against the reference. Errors: a jackknife for the Fréchet "
+                "distance, closed form for the kernel distance, and those of a mean over images, with fixed "
+                "manifolds, for the other four."
             ),
         ),
         "spectrum": Table(
-            heading="How much detail do samples have?",
+            heading="Power of samples by frequency band",
             explanation=(
-                "Power in four bands of spatial frequency relative to training images: below one is too smooth, "
-                "above one too grainy. More sampling noise δ gives more detail."
+                "Power in four bands of spatial frequency relative to training images: below one samples are "
+                "over-smoothed, above one they contain high-frequency noise. More sampling noise δ gives more detail."
             ),
             columns={
                 "metric": "`relative_power`, or `spectral_distance`",
@@ -157,12 +152,11 @@ MEASURE = Measure(
             },
             summarize=summarize_spectra,
             made_by=("spectrum_real", "samples"),
-            rows="How much detail do samples have? One row for each set and band.",
             notes=(
-                "`relative_power` is the mean power in a band over that of training images. One is right; below is "
-                "too smooth, above too grainy. `spectral_distance` is √(mean over frequencies of (ln P − ln "
-                "P_real)²); zero is right. Null: rows of `train`, the first training images against the others. The "
-                "error of the power is that of a mean over images; the distance's comes from resamples."
+                "`relative_power` is the mean power in a band over that of training images; one is right. "
+                "`spectral_distance` is √(mean over frequencies of (ln P − ln P_real)²); zero is right. Null: rows of "
+                "`train`, the first training images against the others. The error of the power is that of a mean over "
+                "images; that of the distance comes from resampling."
             ),
         ),
     },

@@ -35,6 +35,7 @@ COLUMNS = (
         "is_departure",
     ),
     *("delta_ratio", "set", "metric", "extractor", "extractor_sha256", "reference", "n", "value", "standard_error"),
+    "error_parts",
 )
 
 TABLES = {
@@ -43,7 +44,7 @@ TABLES = {
     "spectrum": ("dataset", "set", "metric", "reference", "value", "band"),
     "likelihood": ("joint", "variance", "bits_per_dim"),
 }
-"""The merged tables that it is made of, and the columns that each must have beside those of all."""
+"""Its merged tables, each with the required columns besides the common ones."""
 
 
 class SweptExperiment(Settings):
@@ -73,7 +74,7 @@ class SweptExperiments(Settings):
 def compute(files: Files, settings: SweptExperiments) -> Results:
     """Return the table."""
     counts = {key.partition(":")[2]: len(open_images(path)) for key, path in files.items() if key.startswith("train:")}
-    every = ("experiment", "delta_ratio", "n", "standard_error")
+    every = ("experiment", "delta_ratio", "n", "standard_error", "error_parts")
     merged = {name: read_table(files[name], (*every, *needed)) for name, needed in TABLES.items() if name in files}
     table = tidy_table(merged, settings.experiments, counts)
     return {"sweep": table, "parquet": lambda path: table.to_parquet(path, index=False)}
@@ -164,18 +165,18 @@ MEASURE = Measure(
             heading="",
             explanation="",
             columns={
-                "base, swept": "the experiment that a variant is of, and the parameter that differs",
+                "base, swept": "base experiment of a variant, and the swept parameter",
                 "sigma, num_levels, blur_sigma_max, num_train, seed, levels, prior_noise, rounding, sampler": (
-                    "the parameters of the experiment"
+                    "parameters of the experiment"
                 ),
-                "is_departure": "whether it does as the released code does",
+                "is_departure": "whether it follows the released code instead of the description",
             },
-            rows=(
-                "Everything above that is measured of samples and bound, in one form, as CSV and Parquet: the table "
-                "to analyze. Rows are those of [distance](#distance), [memorisation](#memorisation), "
-                "[spectrum](#spectrum) and [likelihood](#likelihood)."
-            ),
             is_reported=False,
+            notes=(
+                "All measures of samples and bounds in one tidy table, as CSV and Parquet. Rows are those of "
+                "[distance](#distance), [memorisation](#memorisation), [spectrum](#spectrum) and "
+                "[likelihood](#likelihood)."
+            ),
         ),
     },
 )

@@ -1,7 +1,7 @@
 """What becomes of the method as K → ∞ (paper, appendix A.4): deblurring turns into denoising score matching at noise σ.
 
 With the exact f, a step adds σ² times the score of q(u_k); δ = √2 σ makes repeated steps Langevin dynamics with the
-stationary density q(u_k), as far as a step changes a mode little. Each statement is told as a ratio whose limit is one:
+stationary density q(u_k), as far as a step changes a mode little. Each statement is a ratio whose limit is one:
 exactly for Gaussian data, and measured on a trained network.
 """
 
@@ -37,7 +37,7 @@ TOY_DELTA_RATIOS = (1.0, 1.25, np.sqrt(2), 1.6)
 NUM_LOSS_LEVELS = 8
 """Levels, evenly spaced up to K, at which a network's losses are compared."""
 STRIDES = (1, 2, 4, 8)
-"""Every how many-th level a network visits, for its losses with fewer levels than it was trained on."""
+"""Strides of the chains with fewer levels than in training."""
 NUM_LANGEVIN_LEVELS = 3
 """The same where its steps are repeated; they divide 0…K into equal parts."""
 DELTA_RATIOS = (1.0, np.sqrt(2))
@@ -130,7 +130,7 @@ def network_rows(
         calibration: what was measured of the network on training images.
         images: held-out images in [0, 1], on the process's device.
         levels: where losses are compared.
-        visited: ascending, up to K: of these every one, every other and so on is a chain of fewer levels.
+        visited: levels, ascending, up to K; a chain takes every one, every other, and so on.
         langevin_levels: where steps are repeated.
         delta_ratios: δ/σ of these steps.
         num_steps: how many.
@@ -215,7 +215,7 @@ def leaping_and_denoising(
     batch_size: int,
     report: Callable[[int], None] = lambda _done: None,
 ) -> dict[int, tuple[Float[np.ndarray, "image"], Float[np.ndarray, "image"]]]:
-    """Return by number of visited levels the squared errors of each image, summed over these levels.
+    """Return by number of levels the squared errors of each image, summed over these levels.
 
     A chain with fewer levels steps from k to the evaluated level j < k: with the calibrated estimate x̂ of u₀ from u_k,
     the first errors are Σ a_j² (x̂ − u₀)², of deblurring to level j, and the second Σ a_k² (x̂ − u₀)², of denoising at
@@ -326,7 +326,7 @@ def step_scale(prediction: Prediction, level: int) -> Float[np.ndarray, "height 
 def _batches(
     images: Images, size: int, seed: int, purpose: str, level: int, draw: int
 ) -> Iterator[tuple[slice, Tensor]]:
-    """Give the images' numbers some at a time, each with noise of its own."""
+    """Yield batches of image numbers, each image with separate noise."""
     for first in range(0, len(images), size):
         batch = slice(first, min(first + size, len(images)))
         yield batch, _noise(batch, images[batch], seed, purpose, level, draw)

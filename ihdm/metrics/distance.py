@@ -29,12 +29,10 @@ def measure_distances(
 ) -> dict[str, Estimate]:
     """Return every distance of a set from a reference, whose moments are known, by name.
 
-    The intervals tell how much the values would change with other images in the set; the reference is taken as given,
-    as it is in the protocol that papers use. Precision, recall, density and coverage compare with the first of the
-    reference, as many as the set has or all. Intervals end where a measure cannot lie, as that of the Fréchet distance
-    at zero; the kernel distance and the extrapolated one are estimates that may come out below zero themselves, so that
-    theirs go on. The extrapolated distance is left out where a quarter of the set has no more images than there are
-    features.
+    Intervals are over the images of the set; the reference is taken as fixed, as in published protocols. Precision,
+    recall, density and coverage use as many reference images as the set has, or all. Intervals are clipped to possible
+    values, except for the kernel distance and the extrapolated one, which are estimates that may be negative. The
+    extrapolated distance is omitted if a quarter of the set has no more images than features.
     """
     frechet = FrechetDistance(features, moments.gaussian)
     whole = jackknife(frechet.value, len(features), settings.num_resamples, settings.seed, NOT_NEGATIVE)
@@ -90,8 +88,8 @@ def real_rows(
 ) -> list[dict[str, object]]:
     """Return the same of real images: `test`, held out, and `train`, the real-against-real floor.
 
-    The floor of n images is the distance of the first n training images from the reference without its first n, which
-    are the same pictures. Where fewer than n would be left, or held out, the row has no value and says so.
+    The floor of n images is the distance of the first n training images from the reference without its first n, the
+    same images. If fewer than n remain, or are held out, the row has a note instead of a value.
 
     Args:
         train: features of the training images.
@@ -125,8 +123,8 @@ def held_out_rows(
 ) -> list[dict[str, object]]:
     """Return two rows for each set: its Fréchet and kernel distance from held-out images, all of both.
 
-    Of a network that was trained on few images this tells quality, where the distance from all training images counts
-    those that it saw.
+    For a network trained on few images this measures quality, while the distance from all training images includes the
+    images that it saw.
 
     Raises:
         UserError: if the features are of different extractors.

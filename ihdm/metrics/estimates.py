@@ -1,8 +1,13 @@
-"""Values with standard errors and 95 % intervals, in closed form or by leaving images out."""
+"""Values with standard errors and 95 % intervals, in closed form or by leaving images out.
+
+Sets of images that share starts and noise, image by image, have errors that rise and fall together. So an error is
+stored in parts, one for each group of images: image i is in group i mod 20, in every set. Their squares sum to the
+squared standard error, and the difference of two values has the differences of their parts.
+"""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -14,6 +19,8 @@ NORMAL_95 = 1.959964
 """Half the width of a 95 % interval in standard errors, where the standard error is known or comes from many images."""
 LEFT_OUT = 0.2
 """Share of the images that each resample of the jackknife leaves out."""
+NUM_GROUPS = 20
+"""Groups of images that an error is split among; fewer images are a group each."""
 
 
 Bounds = tuple[float, float]
@@ -39,12 +46,14 @@ class Estimate:
         standard_error: its standard error.
         bounds: limits of the quantity and of its estimate; the interval is clipped to them.
         degrees: degrees of freedom of the standard error; infinite if it is known or comes from very many images.
+        parts: the standard error in parts, by :func:`error_parts`; empty if it was not split.
     """
 
     value: float
     standard_error: float
     bounds: Bounds = UNBOUNDED
     degrees: float = math.inf
+    parts: tuple[float, ...] = ()
 
     @property
     def low(self) -> float:
@@ -56,9 +65,42 @@ class Estimate:
         """Upper end of the 95 % interval."""
         return float(np.clip(self.value + student_95(self.degrees) * self.standard_error, *self.bounds))
 
-    def columns(self) -> dict[str, float]:
+    def columns(self) -> dict[str, object]:
         """Return the columns of a table that hold this estimate."""
-        return {"value": self.value, "standard_error": self.standard_error, "low": self.low, "high": self.high}
+        ends = {"value": self.value, "standard_error": self.standard_error, "low": self.low, "high": self.high}
+        return {**ends, "error_parts": parts_text(self.parts)}
+
+
+def group_numbers(num_images: int) -> Int[np.ndarray, "image"]:
+    """Return the group of each image, by its number."""
+    return np.arange(num_images) % min(NUM_GROUPS, num_images)
+
+
+def error_parts(left_out: Float[np.ndarray, "group"], standard_error: float) -> tuple[float, ...]:
+    """Split a standard error among groups of images, by how much each moves the value.
+
+    Args:
+        left_out: the value without each group.
+        standard_error: what the squares of the parts sum to the square of, unless no group moves the value.
+    """
+    moved = np.mean(left_out) - left_out
+    length = np.linalg.norm(moved)
+    return tuple((moved * (standard_error / length if length > 0 else 0.0)).tolist())
+
+
+def parts_text(parts: Iterable[float], factor: float = 1.0) -> str:
+    """Return the parts of an error times a factor, as tables hold them."""
+    return " ".join(f"{factor * part:.5g}" for part in parts)
+
+
+def read_parts(text: object) -> tuple[float, ...]:
+    """Return the parts that a cell of a table holds, none if it is empty."""
+    return tuple(map(float, text.split())) if isinstance(text, str) else ()
+
+
+def difference_of_parts(first: Sequence[float], second: Sequence[float]) -> tuple[float, ...]:
+    """Return the parts of the error of a difference; none if one of both was not split, or otherwise."""
+    return tuple(a - b for a, b in zip(first, second, strict=True)) if len(first) == len(second) else ()
 
 
 def mean_estimate(values: Float[np.ndarray, "image"], bounds: Bounds = UNBOUNDED) -> Estimate:
@@ -74,7 +116,10 @@ def mean_estimate(values: Float[np.ndarray, "image"], bounds: Bounds = UNBOUNDED
     if len(values) < 2:
         raise UserError(f"{len(values)} images have no standard error; at least 2 are needed")
     standard_error = float(np.std(values, ddof=1) / np.sqrt(len(values)))
-    return Estimate(float(np.mean(values)), standard_error, bounds, len(values) - 1.0)
+    groups = group_numbers(len(values))
+    left_out = (values.sum() - np.bincount(groups, values)) / (len(values) - np.bincount(groups))
+    parts = error_parts(left_out, standard_error)
+    return Estimate(float(np.mean(values)), standard_error, bounds, len(values) - 1.0, parts)
 
 
 def share_estimate(is_counted: Bool[np.ndarray, "image"]) -> Estimate:
@@ -97,7 +142,8 @@ def mean_of_defined(values: Float[np.ndarray, "image"], bounds: Bounds = UNBOUND
     defined = values[~np.isnan(values)]
     if len(defined) < 2:
         return len(defined), Estimate(math.nan, math.nan, bounds)
-    return len(defined), mean_estimate(defined, bounds)
+    found = mean_estimate(defined, bounds)
+    return len(defined), found if len(defined) == len(values) else replace(found, parts=())
 
 
 def ratio_estimate(
@@ -125,22 +171,22 @@ def jackknife_by_picture(
     pictures: Int[np.ndarray, "image"],
     bounds: Bounds = UNBOUNDED,
 ) -> Estimate:
-    """Estimate a statistic of images that were cut from a few pictures, leaving out one picture at a time.
+    """Estimate a statistic of images cut from few photographs, by a jackknife over photographs.
 
-    Squares of one picture are alike, so the pictures count, not the squares: SE² = (G − 1)/G Σ (θ_g − θ̄)² over G
-    pictures, with Student's interval of G − 1 degrees of freedom.
+    Squares of one photograph are correlated, so whole photographs are omitted: SE² = (G − 1)/G Σ (θ_g − θ̄)² over
+    G photographs, with Student's interval of G − 1 degrees of freedom.
 
     Args:
         statistic: from the numbers of the images that count, all different, to the value.
-        pictures: the picture that each image was cut from.
+        pictures: number of the photograph of each image.
         bounds: limits of the statistic.
 
     Raises:
-        UserError: if there are fewer than two pictures.
+        UserError: if there are fewer than two photographs.
     """
     numbers = np.unique(pictures)
     if len(numbers) < 2:
-        raise UserError(f"{len(pictures)} images of one picture have no standard error; at least 2 pictures are needed")
+        raise UserError(f"{len(pictures)} images of one photograph have no standard error; use at least 2 photographs")
     values = [statistic(np.flatnonzero(pictures != number)) for number in numbers]
     error = np.sqrt((len(numbers) - 1) * np.var(values))
     return Estimate(statistic(np.arange(len(pictures))), float(error), bounds, len(numbers) - 1.0)
@@ -180,5 +226,9 @@ def jackknife(
     num_left_out = max(1, round(LEFT_OUT * num_images))
     num_kept = num_images - num_left_out
     values = [statistic(rng.choice(num_images, num_kept, replace=False)) for _ in range(num_resamples)]
-    standard_error = np.sqrt(num_kept / num_left_out) * np.std(values, ddof=1)
-    return Estimate(statistic(np.arange(num_images)), float(standard_error), bounds)
+    standard_error = float(np.sqrt(num_kept / num_left_out) * np.std(values, ddof=1))
+    groups = group_numbers(num_images)
+    left_out = np.array([statistic(np.flatnonzero(groups != group)) for group in range(groups.max() + 1)])
+    return Estimate(
+        statistic(np.arange(num_images)), standard_error, bounds, parts=error_parts(left_out, standard_error)
+    )

@@ -14,6 +14,7 @@ from ihdm.config.settings import Extractor
 from ihdm.data.raw import RawFile, obtain
 from ihdm.errors import UserError
 from ihdm.metrics.features import CosineFeatures, FeatureExtractor, Features, PrincipalFeatures
+from ihdm.storage.arrays import save_arrays
 from ihdm.storage.files import sha256
 from ihdm.storage.images import StoredImages
 from ihdm.storage.reading import read_archive
@@ -32,7 +33,7 @@ class Inception:
     """The Inception network of the FID, with clean-fid's resizing in its mode `clean`; 2048 features.
 
     Args:
-        folder: where `inception-2015-12-05.pt` lies; it is downloaded if it is not there.
+        folder: of `inception-2015-12-05.pt`, which is downloaded if missing.
         device: where to compute.
 
     Raises:
@@ -165,7 +166,7 @@ def save_extractor(kind: Extractor, extractor: FeatureExtractor, path: Path) -> 
     arrays: dict[str, Any] = {"kind": kind, "extractor": extractor.name, "sha256": extractor.sha256}
     if isinstance(extractor, PrincipalFeatures):
         arrays |= {"mean": extractor.mean, "components": extractor.components}
-    np.savez(path, **arrays)
+    save_arrays(path, **arrays)
 
 
 def load_extractor(path: Path, image: StoredImages, *, inception: Path = Path()) -> tuple[FeatureExtractor, str]:

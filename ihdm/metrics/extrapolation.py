@@ -18,7 +18,7 @@ from ihdm.seeds import generator
 MAX_PARTS = 4
 """The set counts whole and in two, three and four parts."""
 NUM_REPEATS = 4
-"""How often the parts are chosen anew."""
+"""Random choices of the parts."""
 
 
 def can_extrapolate(num_images: int, num_features: int) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ihdm.errors import UserError
+from ihdm.storage.arrays import save_arrays
 from ihdm.storage.images import StoredImages
 from ihdm.storage.reading import read_archive
 
@@ -38,7 +39,7 @@ class FeatureExtractor(Protocol):
 
 
 def weights_sha256(*arrays: np.ndarray) -> str:
-    """Return the SHA-256 of weights that lie in arrays; without any, that of nothing."""
+    """Return the SHA-256 of weights in arrays; without arrays, that of no bytes."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())
@@ -173,7 +174,7 @@ class StoredFeatures:
 
     def save(self, path: Path) -> None:
         """Write the features as .npz."""
-        np.savez(path, values=self.values, extractor=self.extractor, sha256=self.sha256)
+        save_arrays(path, values=self.values, extractor=self.extractor, sha256=self.sha256)
 
     @classmethod
     def read(cls, path: Path) -> "StoredFeatures":

@@ -1,4 +1,4 @@
-"""What heat and noise do to images, told as numbers that are known beforehand (paper, sections 3.1 and 3.4).
+"""Effect of heat and noise on images, as numbers that theory predicts (paper, sections 3.1 and 3.4).
 
 Heat is to be a Gaussian blur away from borders, noise to add a flat spectrum; and both are to take fine detail first.
 """
@@ -23,7 +23,7 @@ MAX_IMAGES = 128
 WIDTHS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 """Blur widths in pixels at which heat is compared with a sampled Gaussian, which narrower ones would not resolve."""
 REACH = 3
-"""Widths from the borders within which pixels are left out: beyond lie 0.3 % of a Gaussian."""
+"""Omitted border, in blur widths: 0.3 % of a Gaussian are beyond."""
 NOISE_LEVELS = (0.01, 0.1, 1.0)
 """Standard deviations of noise, in units of the image range."""
 MOST_VALUES = 2**25
@@ -31,7 +31,7 @@ MOST_VALUES = 2**25
 MOST_DRAWS = 128
 CHUNK = 16
 HALVING_WIDTHS = 48
-"""Blur widths, from a tenth of a pixel to the image's size, between which half of a band's power is looked for."""
+"""Blur widths, from a tenth of a pixel to the image's size, searched for half of a band's power."""
 
 
 Part = Int[np.ndarray, "part"]
@@ -51,7 +51,7 @@ def forward_rows(images: StoredImages, num_resamples: int, seed: int, squares: i
         images: stored images.
         num_resamples: resamples behind the intervals of the last two.
         seed: of the noise and of the resampling.
-        squares: how many images were cut from each picture; resamples then leave out whole pictures.
+        squares: images cut from each photograph; the jackknife then omits whole photographs.
 
     Raises:
         UserError: if there are fewer than two images, or they have no power in some band.
@@ -90,7 +90,7 @@ def _gaussian_rows(images: StoredImages) -> list[dict[str, object]]:
 
 
 def _noise_rows(pixels: Pixels, seed: int) -> list[dict[str, object]]:
-    """Return the power of images with noise over what it is to be; each image has noise of its own."""
+    """Return the power of noisy images over the expected power; each image has separate noise."""
     frequencies, clean = annulus_power(pixels, NUM_WIDE_ANNULI)
     num_draws = max(1, min(MOST_DRAWS, MOST_VALUES // pixels.size))
     rows = []

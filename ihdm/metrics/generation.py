@@ -1,7 +1,7 @@
 """In which order bands of frequency are generated: when each reaches half of its final power (paper, section 3.4).
 
-Of an estimate the part counts that lies along the final image, F ⟨E, F⟩/⟨F, F⟩ band by band, and of several times the
-last: before a network has made up its mind, what it says of fine detail may be strong, and not what comes of it.
+Only the component of an estimate along the final image counts, F ⟨E, F⟩/⟨F, F⟩ per band, and the last crossing: early
+estimates of fine detail may be strong but differ from the result.
 """
 
 import numpy as np

@@ -21,6 +21,7 @@ from ihdm.predictions import prediction_of
 from ihdm.processes import Process, build_process
 from ihdm.processes.settings import require_process
 from ihdm.seeds import generator
+from ihdm.storage.arrays import save_arrays
 from ihdm.storage.images import StoredImages
 from ihdm.storage.reading import read_archive
 
@@ -32,7 +33,7 @@ def dequantize(images: StoredImages) -> Images:
     """Return (255 u + U[0, 1)) / 256: images with continuous values, whose density can be compared with bits.
 
     Args:
-        images: stored images, of which each gets the noise of its own position, in every experiment the same.
+        images: stored images; the noise of an image depends only on its position.
     """
     noise = np.stack(
         [
@@ -41,6 +42,10 @@ def dequantize(images: StoredImages) -> Images:
         ]
     )
     return torch.as_tensor((images + noise) / np.float32(256)).permute(0, 3, 1, 2).contiguous()
+
+
+MISSING = ("network", "baseline", "controls")
+"""Arrays in which NaN stands for a draw that was not made."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class HeldOutErrors:
 
     def save(self, path: Path, process: ProcessSettings) -> None:
         """Write the errors as .npz, with the process that they are of."""
-        np.savez(path, **asdict(self), process=process.model_dump_json())
+        save_arrays(path, missing=MISSING, **asdict(self), process=process.model_dump_json())
 
     @classmethod
     def read(cls, path: Path, process: ProcessSettings) -> "HeldOutErrors":
@@ -82,7 +87,7 @@ class HeldOutErrors:
         Raises:
             UserError: if the file holds none, or those of another process.
         """
-        stored = read_archive(path, [*(field.name for field in fields(cls)), "process"])
+        stored = read_archive(path, [*(field.name for field in fields(cls)), "process"], missing=MISSING)
         require_process(str(path), str(stored["process"]), process)
         network, baseline, controls = (stored[name] for name in ("network", "baseline", "controls"))
         if network.ndim != 3 or baseline.shape != network.shape or controls.shape[:3] != network.shape:
@@ -102,7 +107,7 @@ def held_out_errors(
     device: torch.device | str = "cpu",
     report: Callable[[int], None] = lambda _done: None,
 ) -> HeldOutErrors:
-    """Evaluate every level on every image, each pair with noise of its own, the same for network and baseline.
+    """Evaluate every level on every image; each pair has separate noise, the same for network and baseline.
 
     Args:
         network: f(u, levels), on ``device``.
@@ -198,12 +203,12 @@ def _require_finite(found: Float[np.ndarray, "image columns"], level: int) -> No
         shown = ", ".join(map(str, broken[:5])) + (f" and {len(broken) - 5} more" if len(broken) > 5 else "")
         raise UserError(
             f"the network's squared error at level {level} is not finite for image {shown}, counted from 0; its "
-            "weights may be broken: train it anew, with a smaller learning rate or without mixed precision"
+            "weights may be broken: retrain with a smaller learning rate or without mixed precision"
         )
 
 
 def _band_masks(size: int) -> Float[np.ndarray, "bands coefficients"]:
-    """Return which DCT coefficients lie in which band of frequency, the constant one in the lowest."""
+    """Return the band of frequency of each DCT coefficient; the constant is in the lowest."""
     frequencies = radial_frequencies(size, size).ravel()
     return np.stack([(low <= frequencies) & (frequencies < high) for low, high in BANDS.values()]).astype(np.float64)
 

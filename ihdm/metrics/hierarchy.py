@@ -1,6 +1,6 @@
 """How alike samples are whose paths split late (paper, figure 3): distances between the leaves of trees of samples.
 
-Every tree has one start. Its paths split in two at each of some levels; from there on they get noise of their own.
+Every tree has one start. Its paths split in two at each of some levels; with independent noise afterwards.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ def hierarchy_rows(levels: Int[np.ndarray, "split"], leaves: Leaves) -> list[dic
 
     Args:
         levels: the level of each split, descending; the first is K.
-        leaves: 2^splits in each tree; bit s of a leaf's number, the most significant first, tells the branch that it
+        leaves: 2^splits in each tree; bit s of a leaf's number, the most significant first, gives the branch that it
             took at split s.
 
     Raises:

@@ -14,7 +14,7 @@ from ihdm.config.stages import JointSettings
 from ihdm.errors import UserError
 from ihdm.joints import JOINTS, VARIANCES, Joint, Variance, plan_transition, transition_nats
 from ihdm.likelihood import bits_per_dim
-from ihdm.metrics.estimates import mean_estimate
+from ihdm.metrics.estimates import mean_estimate, parts_text
 from ihdm.metrics.heldout import dequantize
 from ihdm.metrics.likelihood import CHUNK_VALUES
 from ihdm.objective import Network
@@ -64,11 +64,12 @@ def joint_rows(
         report(done)
     prior = _prior_nats(process, train[: settings.num_train], clean, [ratio for *_, ratio in kinds])
     num_dims = clean[0].numel()
+    bit = num_dims * math.log(2)
     rows = []
     for kind, prior_nats in zip(kinds, prior, strict=True):
         joint, variance, ratio = kind
-        # A density of images in [0, 1], whatever range the process brings them to.
-        reconstruction = last[kind] - num_dims * math.log(2) * process.bits_of_range
+        # A density of images in [0, 1], for any range of the process.
+        reconstruction = last[kind] - bit * process.bits_of_range
         parts = {
             "nats": prior_nats + inner[kind] + reconstruction,
             "prior": prior_nats,
@@ -82,7 +83,8 @@ def joint_rows(
             "delta_ratio": ratio if variance == "one" and settings.process.has_constant_noise else math.nan,
             "n": len(clean),
             "bits_per_dim": bits_per_dim(estimates["nats"].value, num_dims),
-            "standard_error": estimates["nats"].standard_error / (num_dims * math.log(2)),
+            "standard_error": estimates["nats"].standard_error / bit,
+            "error_parts": parts_text(estimates["nats"].parts, 1 / bit),
         }
         for name, estimate in estimates.items():
             column = name if name == "nats" else f"{name}_nats"
@@ -92,7 +94,7 @@ def joint_rows(
 
 
 def _kinds(settings: JointSettings) -> Iterator[tuple[Joint, Variance, float]]:
-    """Yield joint, variance and δ/σ of each bound; that of the paper is measured apart, from its own errors."""
+    """Yield joint, variance and δ/σ of each bound; the paper's bound is measured separately."""
     for joint in JOINTS:
         for variance in VARIANCES:
             if variance != "one":

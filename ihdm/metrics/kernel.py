@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ihdm.errors import UserError
-from ihdm.metrics.estimates import Estimate
+from ihdm.metrics.estimates import Estimate, error_parts, group_numbers
 from ihdm.metrics.features import Features
 
 BLOCK = 1024
@@ -40,20 +40,27 @@ def kernel_distance(features: Features, reference: Features, reference_mean: flo
     across = np.concatenate(
         [polynomial_kernel(features[first : first + block], reference).mean(axis=1) for first in firsts]
     )
-    sums, total_square = np.empty(count), 0.0
+    groups = group_numbers(count)
+    members = np.eye(groups.max() + 1)[groups]
+    sums, total_square = np.empty((count, members.shape[1])), 0.0  # of each image with each group
     for first in firsts:
         here = slice(first, first + block)
         pairs = polynomial_kernel(features[here], features) - across[here, None] - across
         pairs[np.arange(len(pairs)), np.arange(first, first + len(pairs))] = 0  # an image with itself
-        sums[here] = pairs.sum(axis=1)
+        sums[here] = pairs @ members
         total_square += float(np.square(pairs).sum())
     num_pairs = count * (count - 1)
+    between = members.T @ sums
+    sums = sums.sum(axis=1)
     mean = sums.sum() / num_pairs
     pair_variance = total_square / num_pairs - mean**2
     # The variance of an image's mean over its pairs holds a part of the pairs' own.
     image_variance = max(0.0, (np.var(sums / (count - 1), ddof=1) * (count - 1) - pair_variance) / (count - 2))
     variance = (4 * (count - 2) * image_variance + 2 * pair_variance) / num_pairs
-    return Estimate(float(mean + reference_mean), float(np.sqrt(variance)))
+    standard_error = float(np.sqrt(variance))
+    kept = count - members.sum(axis=0)
+    left_out = (between.sum() - 2 * between.sum(axis=1) + between.diagonal()) / (kept * (kept - 1))
+    return Estimate(float(mean + reference_mean), standard_error, parts=error_parts(left_out, standard_error))
 
 
 def polynomial_kernel(first: Features, second: Features) -> Float[np.ndarray, "first second"]:

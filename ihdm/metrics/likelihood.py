@@ -9,7 +9,7 @@ from ihdm.config.stages import LikelihoodSettings
 from ihdm.errors import UserError
 from ihdm.heat import heat_process
 from ihdm.likelihood import Bound, best_deltas, bits_per_dim, prior_kl_bounds, transition_terms
-from ihdm.metrics.estimates import mean_estimate
+from ihdm.metrics.estimates import mean_estimate, parts_text
 from ihdm.metrics.heldout import HeldOutErrors, dequantize
 from ihdm.metrics.monte_carlo import designs, total_error
 from ihdm.prior import prior_bandwidth
@@ -19,7 +19,7 @@ from ihdm.storage.tensors import to_tensor
 CHUNK_VALUES = 2**24
 """Most numbers of training images at a time, where they are read from disk."""
 TARGET_BITS = 0.01
-"""The error from noise, in bits per dimension, that the cost of the likelihood is told for."""
+"""Target error due to noise, in bits per dimension, for the cost of the likelihood."""
 
 
 def bound_images(
@@ -103,6 +103,7 @@ def likelihood_rows(
             "n": len(nats),
             "bits_per_dim": bits_per_dim(estimates["nats"].value, bound.num_dims),
             "standard_error": estimates["nats"].standard_error / bit,
+            "error_parts": parts_text(estimates["nats"].parts, 1 / bit),
             "monte_carlo_error": noise["nats"] / (2 * delta**2) / bit,
         }
         for name, estimate in estimates.items():

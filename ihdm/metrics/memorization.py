@@ -32,11 +32,10 @@ def memorization_measures(
 ) -> dict[str, dict[str, Estimate]]:
     """Return, for samples and held-out images, the mean distance to the nearest training image and the share near one.
 
-    Near means nearer than 95 % of the held-out images: of these 5 % are near by definition, which has no error, of a
-    model's samples about as many unless it repeats training images. The error of the samples' share is that of counting
-    samples, with two more on either side so that a share of none has one too (Agresti and Coull, 1998), and of the
-    threshold, which other held-out images would move: by how much the share changes if it moves by its own standard
-    error.
+    Near means closer than 95 % of the held-out images: 5 % of these are near by definition, and about as many samples
+    unless the model repeats training images. The error of the share is binomial, with two counts added on either
+    side (Agresti and Coull, 1998), plus the error of the threshold, which depends on the held-out images: the change of
+    the share if the threshold moves by its standard error.
 
     Args:
         samples: distance of each sample to its nearest training image.
@@ -63,7 +62,7 @@ def memorization_rows(
     """Return one row for each space, set and measure.
 
     Args:
-        spaces: points of `samples`, `test` and `train`, by the name of the space that they lie in and the hash of the
+        spaces: points of `samples`, `test` and `train`, by the name of their space and the hash of the
             weights behind it.
         report: called with the number of spaces that are done.
     """

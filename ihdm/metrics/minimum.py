@@ -8,30 +8,31 @@ import pandas as pd
 from jaxtyping import Float
 
 from ihdm.errors import UserError
+from ihdm.metrics.estimates import read_parts
 from ihdm.metrics.tables import with_most_images
 from ihdm.seeds import generator
 
 LOW, HIGH = 0.025, 0.975
-"""Quantiles between which 95 % of the minima lie."""
+"""Quantiles of a 95 % interval."""
 NUM_CURVES = 10_000
 """Enough for a p-value that survives a correction for a hundred tests."""
 CHUNK_VALUES = 2**22
 """Most weights of images that exist at a time."""
 FINE_STEP = 0.01
-"""Step of δ/σ where the minimum of the bound is looked for, or a smaller one: there are always some steps."""
+"""Largest step of δ/σ on the grid of the bound."""
 MIN_STEPS = 20
 
 
 def minimum_row(
     ratios: Float[np.ndarray, "ratios"], values: Float[np.ndarray, "ratios"], curves: Float[np.ndarray, "curves ratios"]
 ) -> dict[str, object]:
-    """Return where the minimum lies, with a 95 % interval, and what may be said of it.
+    """Return the place of the minimum with a 95 % interval and a verdict.
 
     A smooth curve with one valley has its minimum between the neighbours of its lowest value. The interval therefore
     reaches from the ratio before the places where 95 % of the curves are lowest to the one after them.
 
     The verdict is `flat` if these places go from the first ratio to the last; `edge` if they touch one of the two, as
-    the true minimum may then lie beyond; else `inside`. `minima` lists between which ratios the curves have their
+    the true minimum may then be beyond; else `inside`. `minima` lists between which ratios the curves have their
     minima, each with the share of the curves, as ``1..1.5:0.976 1.25..inf:0.024``, and `num_curves` is their number.
 
     Args:
@@ -83,8 +84,8 @@ def fine_ratios(ratios: Sequence[float]) -> Float[np.ndarray, "_"]:
 def distance_minimum(table: pd.DataFrame, seed: int) -> list[dict[str, object]]:
     """Return one row for each distance of samples.
 
-    Each curve is drawn from normal distributions with the values' own standard errors. Samples at different δ share
-    starts and noise, so that differences are in truth known better than this says: the intervals are on the wide side.
+    Each curve is drawn from a normal distribution with the values' own standard errors and their correlations: samples
+    at different δ share starts and noise; see :mod:`ihdm.metrics.estimates`.
 
     Args:
         table: distances of one experiment's samples at several δ; those of the most images count.
@@ -95,9 +96,10 @@ def distance_minimum(table: pd.DataFrame, seed: int) -> list[dict[str, object]]:
         part = with_most_images(table[(table["set"] == "samples") & (table["metric"] == metric)])
         if len(part):
             part = part.sort_values("delta_ratio")
-            values, errors = (part[name].to_numpy(dtype=np.float64) for name in ("value", "standard_error"))
-            normal = generator(seed, "curves of distances").standard_normal((NUM_CURVES, len(part)))
-            row = minimum_row(part["delta_ratio"].to_numpy(dtype=np.float64), values, values + errors * normal)
+            values = part["value"].to_numpy(dtype=np.float64)
+            errors = np.array([read_parts(text) for text in part["error_parts"]])
+            normal = generator(seed, "curves of distances").standard_normal((NUM_CURVES, errors.shape[1]))
+            row = minimum_row(part["delta_ratio"].to_numpy(dtype=np.float64), values, values + normal @ errors.T)
             rows.append({"metric": metric, "extractor": part["extractor"].iloc[0], "n": part["n"].iloc[0], **row})
     return rows
 

@@ -1,14 +1,13 @@
-"""What distances need of a reference, whatever is compared with it: found once for each reference, and stored."""
+"""Moments of the reference for all distances: computed once for each reference, and stored."""
 
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from ihdm.errors import UserError
 from ihdm.metrics.features import Features
 from ihdm.metrics.frechet import Gaussian
 from ihdm.metrics.kernel import mean_over_pairs
+from ihdm.storage.arrays import save_arrays
 from ihdm.storage.reading import read_archive
 
 
@@ -30,7 +29,7 @@ class Moments:
 
     def save(self, path: Path, features_sha256: str) -> None:
         """Write the moments as .npz, with the SHA-256 of the file of features that they are of."""
-        np.savez(
+        save_arrays(
             path,
             mean=self.gaussian.mean,
             root=self.gaussian.root,
@@ -51,4 +50,10 @@ class Moments:
                 f"{path}: holds the moments of features with SHA-256 {found[:12]}…, but the reference has "
                 f"{features_sha256[:12]}…; run `metrics moments` on the reference"
             )
-        return cls(Gaussian(stored["mean"], stored["root"]), float(stored["mean_kernel"]))
+        mean, root, kernel = (stored[name] for name in ("mean", "root", "mean_kernel"))
+        if mean.ndim != 1 or root.shape != 2 * mean.shape or kernel.ndim != 0:
+            raise UserError(
+                f"{path}: its mean and root are of shapes {mean.shape} and {root.shape}, which do not belong together; "
+                "run `metrics moments` on the reference"
+            )
+        return cls(Gaussian(mean, root), float(kernel))

@@ -30,7 +30,7 @@ def distance_blocks(points: Points, others: Points) -> Iterator[tuple[slice, Flo
 
 
 def neighbour_radii(points: Points, rank: int) -> Float[np.ndarray, "_"]:
-    """Return the distance of each point to its ``rank``-th nearest neighbour among the others of its own set."""
+    """Return the distance of each point to its ``rank``-th nearest neighbor in the same set."""
     radii = np.empty(len(points))
     for here, distances in distance_blocks(points, points):
         # Itself comes first, at distance zero but for rounding.
@@ -42,7 +42,7 @@ def neighbour_radii(points: Points, rank: int) -> Float[np.ndarray, "_"]:
 def nearest(
     points: Points, others: Points, number: int, chunk: int
 ) -> tuple[Int[np.ndarray, "points number"], Float[np.ndarray, "points number"]]:
-    """Return which of the others lie nearest to each point, and how far away; the nearest first, the earlier of equals.
+    """Return the nearest of the others to each point and their distances; the nearest first, the earlier of equals.
 
     Args:
         points: a few, whose neighbours are sought.

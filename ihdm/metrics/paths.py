@@ -24,7 +24,7 @@ BLUR = (0.5, 24.0)
 LINE = 16
 """Pixels in a line; the mode is its slowest, of frequency π/16."""
 TOLD_EVERY = 5
-"""Levels between two that are told of in the table."""
+"""Levels between two rows of the table."""
 NUM_STARTS = 32
 """Starts at each level of the table, behind whose paths the error of `branched` is."""
 NUM_BRANCHES = 128
@@ -94,7 +94,7 @@ def entropy(probabilities: Float[np.ndarray, "*paths points"]) -> Float[np.ndarr
 def merged_bits(points: Points, scale: float, sigma: float) -> float:
     """Return the expected entropy in bits of the data point that u_k came from, by quadrature.
 
-    It is 0 where paths lie apart, and log₂ of the number of data points where they have merged.
+    It is 0 where paths are apart, and log₂ of the number of data points where they have merged.
     """
     states = scale * points[:, None] + sigma * QUADRATURE
     density = np.exp(-np.square(QUADRATURE) / 2)

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from ihdm.errors import UserError
 from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, mean_estimate
 from ihdm.metrics.spectral_distance import spectral_distance
+from ihdm.storage.arrays import save_arrays
 from ihdm.storage.images import StoredImages
 from ihdm.storage.reading import read_archive
 
@@ -30,7 +31,7 @@ BANDS = {
 NUM_ANNULI = 20
 """Annuli of the spectral distance, from frequency 0 to √2 π; few enough that none is empty but for tiny images."""
 NUM_WIDE_ANNULI = 6
-"""The same of what is told of single annuli; none is empty in images of 8×8."""
+"""The same for single annuli; none is empty in images of 8×8."""
 NO_POWER = 1e-20
 """Below this, power is rounding error: one gray level in one of 50 000 images of 256×256 gives more."""
 CHUNK_VALUES = 2**23
@@ -103,7 +104,7 @@ class MeanPower:
         if min(bands.min(), annuli.min()) < NO_POWER:
             raise UserError(
                 "spectrum: the images to compare with have no power in some band of frequency, as flat or smooth ones "
-                "have none; nothing can be told relative to it: take other images"
+                "have none, so relative power is undefined; use other images"
             )
         return cls(bands, annuli, images.shape[1:])
 
@@ -126,7 +127,7 @@ class MeanPower:
 
     def save(self, path: Path) -> None:
         """Write the mean power as .npz."""
-        np.savez(path, bands=self.bands, annuli=self.annuli, size=np.array(self.size))
+        save_arrays(path, bands=self.bands, annuli=self.annuli, size=np.array(self.size))
 
     @classmethod
     def read(cls, path: Path) -> "MeanPower":
@@ -136,7 +137,14 @@ class MeanPower:
             UserError: if the file holds none.
         """
         stored = read_archive(path, ("bands", "annuli", "size"))
-        return cls(stored["bands"], stored["annuli"], tuple(stored["size"].tolist()))
+        bands, annuli, size = stored.values()
+        is_annuli = annuli.ndim == 1 and 0 < len(annuli) <= NUM_ANNULI
+        if bands.shape != (len(BANDS),) or not is_annuli or size.shape != (3,):
+            raise UserError(
+                f"{path}: its arrays are of shapes {bands.shape}, {annuli.shape} and {size.shape}, which are not those "
+                "of mean power; run `metrics mean-power` again"
+            )
+        return cls(bands, annuli, tuple(size.tolist()))
 
 
 def band_rows(sets: Mapping[str, StoredImages], real: MeanPower, num_resamples: int) -> list[dict[str, object]]:
@@ -234,7 +242,7 @@ def annulus_power(images: Pixels, num_bins: int) -> tuple[Float[np.ndarray, "bin
 
 
 def annulus_members(height: int, width: int, num_bins: int) -> Float[np.ndarray, "modes bins"]:
-    """Return 1 where a DCT coefficient lies in an annulus, else 0, without the first, constant, coefficient.
+    """Return 1 where a DCT coefficient is in an annulus, else 0, without the first, constant, coefficient.
 
     Args:
         height: of the images.
@@ -253,12 +261,12 @@ def fit_alpha(
     """Return α of power ∝ 1/f^α, by least squares on log-log axes over low ≤ f ≤ high.
 
     Raises:
-        UserError: if fewer than two annuli lie in the range, or one of them has no power.
+        UserError: if fewer than two annuli are in the range, or one of them has no power.
     """
     inside = (frequencies >= low) & (frequencies <= high)
     if inside.sum() < 2:
         raise UserError(
-            f"spectrum: {inside.sum()} annuli lie between {low:.3g} and {high:.3g} radians per pixel; two are needed "
+            f"spectrum: {inside.sum()} annuli are between {low:.3g} and {high:.3g} radians per pixel; two are needed "
             "to fit a slope: take larger images"
         )
     if power[inside].min() < NO_POWER:

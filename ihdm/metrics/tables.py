@@ -37,7 +37,7 @@ def merge_tables(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             if name in (origins := by_dataset.setdefault(dataset, {})):
                 require_one_extractor({f"one row of {name}": origins[name], "another": (extractor, sha256)})
             origins[name] = (extractor, sha256)
-        if "set" not in part.columns:  # all of samples, and by settings of their own
+        if "set" not in part.columns:  # all of samples, with separate settings
             continue
         for keys, rows in part[~part["metric"].isin(ANY_NUMBER)].groupby(["dataset", "set"]):
             dataset, images = map(str, keys)

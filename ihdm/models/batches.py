@@ -1,4 +1,4 @@
-"""What a training step sees. Images, levels and noise derive from (seed, step) alone, whoever computes which part."""
+"""The batch of a training step, a function of (seed, step) for any number of devices."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,7 +22,7 @@ def _epoch_order(seed: int, epoch: int, num_images: int) -> Int[np.ndarray, "ima
 
 
 def batch_indices(seed: int, step: int, batch_size: int, num_images: int) -> Int[np.ndarray, "batch"]:
-    """Return the images of one step: every epoch visits all images once, in an order of its own."""
+    """Return the images of one step: every epoch uses all images once, in a new order."""
     epochs, places = np.divmod(np.arange(step * batch_size, (step + 1) * batch_size), num_images)
     parts = [_epoch_order(seed, int(epoch), num_images)[places[epochs == epoch]] for epoch in np.unique(epochs)]
     return np.concatenate(parts)
@@ -33,9 +33,9 @@ def draw_levels(rng: np.random.Generator, choice: Levels, batch_size: int, num_l
 
     Args:
         rng: the step's generator.
-        choice: ``uniform``: independent, uniform in 1…K. ``stratified``: each uniform in 1…K, but together as even as
-            can be, so that no level occurs more than once more often than another. ``as_released``: independent,
-            uniform in 1…K−1, since the released code never trains level K.
+        choice: ``uniform``: independent, uniform in 1…K. ``stratified``: each uniform in 1…K, with counts per level
+            that differ by at most one. ``as_released``: independent,
+            uniform in 1…K−1, as the released code never trains level K.
         batch_size: images of the batch, over all devices.
         num_levels: K ≥ 1, or ≥ 2 for ``as_released``.
     """
@@ -48,7 +48,7 @@ def draw_levels(rng: np.random.Generator, choice: Levels, batch_size: int, num_l
 
 @dataclass(frozen=True)
 class Batch:
-    """Some of the images of a step, each with its level and its noise."""
+    """Images of a step with their levels and noise."""
 
     images: Images
     levels: Int[Tensor, "batch"]
@@ -64,14 +64,14 @@ class Batch:
 def draw_batch(experiment: Experiment, loader: BatchLoader, step: int, share: slice) -> Batch:
     """Return a share of the batch of one step, on the loader's device.
 
-    Levels and noise are drawn for the whole batch and cut, which costs little, so that they do not depend on how many
-    devices share it. The noise is drawn on the device, so it is another one on a GPU than on a CPU.
+    Levels and noise are drawn for the whole batch and sliced, so that they do not depend on the number of devices. The
+    noise is drawn on the device, so that it differs between GPUs and CPUs.
 
     Args:
-        experiment: everything the result depends on.
+        experiment: the experiment.
         loader: the training images.
         step: number of the step, from 0.
-        share: the positions in the batch that are asked for.
+        share: positions in the batch.
     """
     seed, size, device = experiment.seed, experiment.training.batch_size, loader.device
     indices = batch_indices(seed, step, size, len(loader.images))[share]
@@ -87,6 +87,6 @@ def draw_batch(experiment: Experiment, loader: BatchLoader, step: int, share: sl
 
 
 def even_slices(total: int, count: int) -> list[slice]:
-    """Cut 0…``total`` into ``count`` slices whose lengths differ by one at most."""
+    """Split range(``total``) into ``count`` slices whose lengths differ by at most one."""
     bounds = [total * position // count for position in range(count + 1)]
     return [slice(first, last) for first, last in pairwise(bounds)]

@@ -1,7 +1,6 @@
-"""What a network takes: operations, and memory in training and in sampling.
+"""Operations of a network, and its memory in training and in sampling.
 
-It is found with tensors that hold no values, as if they lay on a GPU, by the passes that training and sampling make:
-nothing is computed, no memory is needed, and no GPU has to be there.
+Both are measured in simulated forward passes on fake tensors, which need neither a GPU nor memory.
 """
 
 import weakref
@@ -27,23 +26,18 @@ from ihdm.models.unet import UNet
 
 WEIGHT_BYTES = 4
 COPIES_IN_TRAINING = 5
-"""Weights, gradients, their average, and two moments, each in float32."""
+"""Weights, gradients, averaged weights, and two moments, each in float32."""
 COPIES_IN_STATE = 4
-"""The same without gradients."""
+"""All but the gradients."""
 BATCHES = (2, 4)
-"""Memory is linear in the batch from two images on; of one, some layouts need no copy."""
+"""Memory is linear in the batch size from two images on; for one image, some layouts need no copy."""
 Function = Callable[..., object]
 PRECISIONS = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that grow with the batch.
-
-    Attributes:
-        fixed: of any batch; copies of the weights in lower precision are among them.
-        per_image: of each image.
-    """
+    """Bytes as a linear function of the batch size; ``fixed`` includes copies of the weights in lower precision."""
 
     fixed: float
     per_image: float
@@ -55,12 +49,12 @@ class Memory:
 
 @dataclass(frozen=True)
 class Activations:
-    """What a training holds beside weights, gradients, average and moments.
+    """Memory of training, without weights, gradients, averaged weights and moments.
 
     Attributes:
-        saved: what the forward pass leaves for the backward pass.
-        peak: the most that there is at a time. Where blocks are computed again in the backward pass, what the largest
-            of them needs for it is in it. Buffers that cuDNN asks for, and gaps between tensors, are not.
+        saved: activations kept for the backward pass.
+        peak: peak memory, with the recomputation of the largest block under gradient checkpointing, without cuDNN
+            buffers and fragmentation.
     """
 
     saved: Memory
@@ -69,13 +63,12 @@ class Activations:
 
 @dataclass(frozen=True)
 class Inference:
-    """One forward pass without gradients.
+    """A forward pass without gradients.
 
     Attributes:
-        parameters: numbers in the network.
-        flops: operations for an image, a multiplication and an addition counted as two; those of convolutions, linear
-            layers and attention, and no others.
-        peak: the most memory that there is at a time, without the weights.
+        parameters: number of parameters.
+        flops: floating-point operations per image of convolutions, linear layers and attention.
+        peak: peak memory, without the weights.
     """
 
     parameters: int
@@ -84,7 +77,7 @@ class Inference:
 
 
 class _Living(TorchDispatchMode):
-    """Counts the bytes of all tensors that are made, while they live; views of those that were there are none."""
+    """Counts the bytes of all live tensors that were created in it, without views of older ones."""
 
     def __init__(self, before: Iterable[Tensor]) -> None:
         super().__init__()
@@ -108,7 +101,7 @@ class _Living(TorchDispatchMode):
 
 
 class _EfficientAttention(TorchFunctionMode):
-    """Lets attention take the kernel that needs little memory, which without a GPU there torch does not choose."""
+    """Selects the memory-efficient attention kernel, which torch does not choose without a GPU."""
 
     def __torch_function__(
         self, func: Function, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -120,7 +113,7 @@ class _EfficientAttention(TorchFunctionMode):
 
 @contextmanager
 def _autocast(device: str, precision: str) -> Iterator[None]:
-    """Do what torch.autocast does, which turns itself off where there is no GPU."""
+    """Enable autocast for a device; torch.autocast disables itself without a GPU."""
     if precision not in PRECISIONS:
         yield
         return
@@ -138,7 +131,7 @@ def _autocast(device: str, precision: str) -> Iterator[None]:
 
 
 def _pass(network: UNet, batch: int, precision: str) -> tuple[int, int]:
-    """Return the bytes that a forward pass leaves behind, and the most that there are at a time."""
+    """Return the bytes that remain after a forward pass, and the peak."""
     device, preset = network.conv_in.weight.device, network.preset
     with _Living(network.parameters()) as living, _EfficientAttention(), _autocast(device.type, precision):
         images = torch.empty(batch, preset.image_channels, preset.image_size, preset.image_size, device=device)
@@ -154,10 +147,7 @@ def _linear(small: int, large: int) -> Memory:
 
 
 def _recomputed(module: nn.Module, *inputs: object) -> object:
-    """Pass a block whose inputs alone are kept.
-
-    It is run once more, for what the backward pass will need for it: as late, everything before it is kept as well.
-    """
+    """Checkpoint a block, after a run that adds the memory of its recomputation to the peak."""
     module(*inputs)
     return checkpoint(module, *inputs, use_reentrant=False)
 
@@ -166,13 +156,13 @@ def _recomputed(module: nn.Module, *inputs: object) -> object:
 def activations(
     preset: NetworkSettings, precision: str = "no", checkpointed: bool = False, device: str = "cuda"
 ) -> Activations:
-    """Return the memory that a training's forward and backward pass need for what lies between the layers.
+    """Return the memory of the activations in training.
 
     Args:
         preset: the network.
         precision: ``training.mixed_precision``.
-        checkpointed: whether each block keeps its inputs alone and is computed again (gradient checkpointing).
-        device: as if on which; on a CPU dropout is not fused.
+        checkpointed: whether gradient checkpointing is on.
+        device: the simulated device; on a CPU dropout is not fused.
     """
     with FakeTensorMode():
         with torch.device(device):
@@ -185,12 +175,7 @@ def activations(
 
 @cache
 def inference(preset: NetworkSettings, device: str = "cuda") -> Inference:
-    """Return what evaluating a network takes, in float32.
-
-    Args:
-        preset: the network.
-        device: as if on which.
-    """
+    """Return the cost of evaluating a network in float32 on a simulated device."""
     with FakeTensorMode(), torch.no_grad():
         with torch.device(device):
             network = build_network(preset).eval()

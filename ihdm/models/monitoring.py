@@ -1,4 +1,4 @@
-"""Looks at a training while it runs: held-out loss at each level, and samples."""
+"""Validation during training: held-out loss at each level, and samples."""
 
 from operator import itemgetter
 from pathlib import Path
@@ -19,17 +19,17 @@ from ihdm.storage.images import StoredImages, save_grid
 from ihdm.storage.tensors import to_uint8
 
 PREVIEW_DELTA_RATIO = 1.25
-"""δ/σ of the samples shown, the paper's."""
+"""δ/σ of previews, as in the paper."""
 MAX_EVALUATIONS = 50
-"""Levels that are looked at, and evaluations of a sample shown, of processes with a thousand levels."""
+"""Most levels of held-out losses, and NFE of previews, for processes with a thousand levels."""
 
 
 def held_out_rows(
     network: Deblurrer, test: StoredImages, experiment: Experiment, run: RunSettings, accelerator: Accelerator
 ) -> list[dict[str, object]]:
-    """Return one row for each level: loss on the first held-out images, that of f = 0, and standard errors.
+    """Return one row per level: loss on held-out images, loss of f = 0, and standard errors.
 
-    Every process evaluates some of the levels, and returns all rows.
+    Each process evaluates some of the levels, and returns all rows.
     """
     images = test[: run.num_validation_images]
     settings = ErrorSettings(
@@ -49,7 +49,7 @@ def held_out_rows(
 
 
 def preview_sampler(experiment: Experiment) -> SamplerSettings:
-    """Return what samples shown are drawn by: it needs no calibration."""
+    """Return the sampler of previews, which needs no calibration."""
     clean = DDIM.model_copy(update={"evaluations": MAX_EVALUATIONS})
     return PAPER if experiment.predicted.estimates_next_level else clean
 
@@ -62,9 +62,9 @@ def save_preview(
     accelerator: Accelerator,
     path: Path,
 ) -> None:
-    """Write a sheet of samples; the same starts and noises every time, so that sheets can be compared.
+    """Write a sheet of samples, with the same starts and noises at every step.
 
-    Every process makes some of the samples; the main one writes them.
+    Each process draws some of the samples; the main one writes the file.
     """
     settings = SamplingSettings(
         process=experiment.process,

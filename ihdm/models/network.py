@@ -1,4 +1,4 @@
-"""Trained networks: as a plain callable f(u, k), and as files that diffusers' ``UNet2DModel`` reads and writes too."""
+"""Trained networks: as a callable f(u, k), and as files in the format of diffusers' ``UNet2DModel``."""
 
 import json
 import math
@@ -30,11 +30,11 @@ from ihdm.storage.images import StoredImages
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
-"""The files that diffusers keeps a network in."""
+"""The files of a network in diffusers."""
 STATISTICS_NAME = "statistics.safetensors"
 """Statistics of the training images, next to a network whose prediction needs them."""
 SNAPSHOTS_NAME = "milestones"
-"""Folder beside them of the averaged networks that were kept on the way, each in a folder of its own, ``stepN``."""
+"""Folder of snapshots next to them: averaged networks, each in a folder ``stepN``."""
 PROCESS_KEY, PREDICTION_KEY = "_process", "_prediction"
 """In the configuration: the settings of the process, and of the prediction if it is not the default of the process.
 diffusers ignores keys that start with an underscore."""
@@ -60,16 +60,16 @@ FIXED = {
     "time_embedding_type": "positional",
     "upsample_type": "conv",
 }
-"""Options of ``UNet2DModel`` that are the same in all networks of the paper."""
+"""Options of ``UNet2DModel`` with the same value in all networks of the paper."""
 
 
 class Deblurrer(nn.Module):
-    """A network as a plain callable, which knows what it predicts.
+    """A network as a callable with a prediction target.
 
     Args:
         unet: the network.
-        precision: in which it computes if autocast is not switched on elsewhere.
-        predictor: what it predicts; None for the default of its process.
+        precision: autocast precision of the forward pass.
+        predictor: the prediction target; None for the default of its process.
     """
 
     def __init__(self, unet: nn.Module, precision: Precision = "no", predictor: Predictor | None = None) -> None:
@@ -87,16 +87,15 @@ class Deblurrer(nn.Module):
 
 
 def build_network(preset: NetworkSettings, num_inputs: int = 1) -> UNet:
-    """Build the network of a preset with fresh weights from torch's current random state.
+    """Build the network of a preset with random weights from torch's current random state.
 
-    The last convolution of every residual block, the output of every attention and the last convolution of the network
-    start at zero, so that each block starts as the identity and the network as f = 0.
+    The last layers of blocks and of the network start at zero, so that blocks start as the identity and f = 0.
     """
     return UNet(preset, num_inputs)
 
 
 def to_diffusers(preset: NetworkSettings, num_inputs: int = 1) -> dict[str, Any]:
-    """Return the configuration with which diffusers builds the network of a preset, as its ``config.json`` has it."""
+    """Return the ``config.json`` from which diffusers builds the network of a preset."""
     kinds = ["Attn" * (number in preset.attention_stages) for number in range(len(preset.widths))]
     return FIXED | {
         "_diffusers_version": version("diffusers"),
@@ -113,11 +112,11 @@ def to_diffusers(preset: NetworkSettings, num_inputs: int = 1) -> dict[str, Any]
 
 
 def from_diffusers(config: Mapping[str, Any]) -> NetworkSettings:
-    """Return the preset of a network that diffusers describes.
+    """Return the preset of a ``config.json`` of diffusers.
 
     Raises:
-        KeyError: if the description is not complete.
-        ValueError: if it is of a network that the paper's presets cannot express.
+        KeyError: if an entry is missing.
+        ValueError: if no preset describes this network.
     """
     widths = config["block_out_channels"]
     base = math.gcd(*widths)
@@ -144,13 +143,13 @@ def _num_inputs(config: Mapping[str, Any]) -> int:
 
 
 def save_network(network: UNet, folder: Path, process: ProcessSettings, predictor: Predictor | None = None) -> None:
-    """Write a network as ``UNet2DModel.from_pretrained`` reads it, each of the two files atomically.
+    """Write a network for ``UNet2DModel.from_pretrained``, each file atomically.
 
     Args:
         network: the network.
-        folder: where.
-        process: that it was trained for, which the configuration states.
-        predictor: what it predicts; None for the default of its process. Statistics go to a file of their own.
+        folder: the output folder.
+        process: the process of its training, stored in the configuration.
+        predictor: the prediction target; None for the default of the process. Statistics go to a separate file.
     """
     config, weights = folder / CONFIG_NAME, folder / WEIGHTS_NAME
     with atomic_path(config) as temporary:
@@ -168,13 +167,18 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, header: dict[str, st
     """Write tensors as .safetensors, atomically.
 
     Raises:
-        UserError: if the disk is full.
+        UserError: if the disk is full, or a value is not finite.
     """
+    if wrong := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+        raise UserError(
+            f"{path}: tensor {wrong[0]} has values that are not finite (NaN or infinity), so it is not written; "
+            "train with a lower learning rate or in float32 (mixed_precision 'no')"
+        )
     with atomic_path(path) as temporary:
         try:
             save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, temporary, header)
         except SafetensorError as error:
-            # The library tells what the system says only in words.
+            # The library reports the error number of the system only in its message.
             number = next((number for number in NO_SPACE if f"(os error {number})" in str(error)), None)
             if number is None:
                 raise
@@ -191,15 +195,15 @@ def load_network(
     """Load a trained network for evaluation, from safetensors only.
 
     Args:
-        folder: where :func:`save_network` wrote it.
-        process: what it is going to be used for: σ, K and blur widths must be those that it was trained for.
-        images: images as it is going to see; only their shape counts.
-        device: where it goes.
-        compute: how it computes; in float32, unless given.
+        folder: written by :func:`save_network`.
+        process: its σ, K and blur widths must match the training.
+        images: images of the shape that it was trained on.
+        device: the device to load it to.
+        compute: precision, compilation and memory layout; float32 by default.
 
     Raises:
-        UserError: if the folder holds no such network, or one for another process or other images, or the precision
-            does not exist on this device.
+        UserError: if the folder has no network, process or images do not match it, or the device does not support the
+            precision.
     """
     network, config = _read_network(folder)
     require_process(str(folder), json.dumps(config.get(PROCESS_KEY)), process)
@@ -207,7 +211,7 @@ def load_network(
     if images.shape[1:] != shape:
         raise UserError(
             f"{folder}: this network was trained on images of {'×'.join(map(str, shape))}, "
-            f"not {'×'.join(map(str, images.shape[1:]))}; take the images or the network that belong together"
+            f"not {'×'.join(map(str, images.shape[1:]))}; give images and a network that match"
         )
     compute, kind = compute or ComputeSettings(), torch.device(device).type
     if kind == "cpu":
@@ -220,7 +224,7 @@ def load_network(
 
 
 def optimize(network: UNet, *, compile: bool, channels_last: bool) -> None:  # noqa: A002
-    """Compile a network and change its layout in memory, on a GPU; on a CPU both are slower, and left."""
+    """Compile a network and change its memory layout on a GPU; on a CPU both are slower and skipped."""
     if network.conv_in.weight.device.type != "cuda":
         return
     if channels_last:
@@ -230,10 +234,7 @@ def optimize(network: UNet, *, compile: bool, channels_last: bool) -> None:  # n
 
 
 def find_snapshots(folder: Path) -> dict[int, Path]:
-    """Return the networks that a training kept on its way, by their step, ascending.
-
-    Args:
-        folder: of the trained network.
+    """Return the folders of the snapshots of a trained network by step, ascending.
 
     Raises:
         UserError: if there are none.
@@ -241,34 +242,32 @@ def find_snapshots(folder: Path) -> dict[int, Path]:
     paths = (folder / SNAPSHOTS_NAME).glob("step*")
     found = sorted((int(step), path) for path in paths if (step := path.name.removeprefix("step")).isdigit())
     if not found:
-        raise UserError(
-            f"{folder / SNAPSHOTS_NAME}: no networks of the way lie here; train with run.snapshot_every to keep some"
-        )
+        raise UserError(f"{folder / SNAPSHOTS_NAME}: no snapshots found; set run.snapshot_every and train again")
     return dict(found)
 
 
 def copy_weights(folder: Path, network: UNet) -> None:
-    """Give a network the weights of a stored one, whatever process that was trained for.
+    """Copy the weights of a stored network, of any process, to a network.
 
     Raises:
-        UserError: if the folder holds no network, or one of another preset.
+        UserError: if the folder has no network, or one of another preset.
     """
     source, _ = _read_network(folder)
     theirs, ours = (to_diffusers(one.preset, one.num_inputs) for one in (source, network))
     for key, value in ours.items():
         if theirs[key] != value:
             raise UserError(
-                f"{folder}: its weights do not fit, for {key} is {theirs[key]} in that network and {value} in the "
-                "one to be trained; give a network of the same preset"
+                f"{folder}: weights do not fit: {key} is {theirs[key]} in this network and {value} in the one to be "
+                "trained; give a network of the same preset"
             )
     network.load_state_dict(source.state_dict())
 
 
 def read_predictor(folder: Path, config: Mapping[str, Any]) -> Predictor | None:
-    """Return what a stored network predicts, from its folder and configuration; None for the default of its process.
+    """Return the prediction target of a stored network; None for the default of its process.
 
     Raises:
-        UserError: if the configuration names no known prediction.
+        UserError: if the configuration has an unknown prediction target.
     """
     if (known := config.get(PREDICTION_KEY)) is None:
         return None
@@ -281,7 +280,7 @@ def read_predictor(folder: Path, config: Mapping[str, Any]) -> Predictor | None:
         raise UserError(f"{folder / STATISTICS_NAME}: cannot be read ({error}); train the network again") from None
     except ValidationError:
         raise UserError(
-            f"{folder}: {CONFIG_NAME} names no known prediction ({known}); train the network again"
+            f"{folder}: {CONFIG_NAME} has an unknown prediction target ({known}); train the network again"
         ) from None
 
 
@@ -301,4 +300,4 @@ def _read_network(folder: Path) -> tuple[UNet, dict[str, Any]]:
         reason = " ".join(str(error).split())
     else:
         return network, config
-    raise UserError(f"{folder}: no network can be loaded from it: {reason}")
+    raise UserError(f"{folder}: cannot load a network: {reason}")

@@ -1,4 +1,4 @@
-"""What the folder of a trained network tells of its training, for those who have nothing else at hand."""
+"""The training of a network, from the record in its folder."""
 
 import json
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from ihdm.storage.files import sha256
 from ihdm.storage.provenance import read_record
 
 RECORD_NAME = "model.meta.json"
-"""The record of a training, beside the network."""
+"""The record of the training, next to the network."""
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,10 @@ class Origin:
     """How a network was trained.
 
     Attributes:
-        folder: where the network lies.
-        settings: what sampling takes over from training: ``process``, ``seed`` and ``num_train``.
-        images: path of the training images; None if the record does not tell.
-        images_sha256: the hash of what was there.
+        folder: of the network.
+        settings: defaults for sampling: ``process``, ``seed`` and ``num_train``.
+        images: path of the training images; None if unknown.
+        images_sha256: their SHA-256.
     """
 
     folder: Path
@@ -34,30 +34,28 @@ class Origin:
         """Return the path of the training images.
 
         Raises:
-            UserError: if they are not there any more, or it is not known which they are.
+            UserError: if they are unknown, missing or changed.
         """
         if self.images is None:
-            raise UserError(
-                f"{self.folder}: does not tell which images its network was trained on; name them with --train"
-            )
+            raise UserError(f"{self.folder}: the record has no training images; give them with --train")
         if not self.images.exists():
             raise UserError(
-                f"{self.images}: the images that {self.folder} was trained on are not there any more; make them again, "
-                "or name others with --train"
+                f"{self.images}: training images of {self.folder} not found; prepare them again, or give others with "
+                "--train"
             )
         if sha256(self.images) != self.images_sha256:
             raise UserError(
-                f"{self.images}: these are not the images that {self.folder} was trained on; make those again, or name "
-                "others with --train"
+                f"{self.images}: changed since {self.folder} was trained on it; prepare the original images again, or "
+                "give others with --train"
             )
         return self.images
 
 
 def read_origin(folder: Path) -> Origin:
-    """Read how the network in a folder was trained.
+    """Read the training of the network in a folder.
 
     Raises:
-        UserError: if the folder does not tell.
+        UserError: if the record or the configuration is missing or incomplete.
     """
     training = read_record(folder / RECORD_NAME)
     try:
@@ -67,12 +65,12 @@ def read_origin(folder: Path) -> Origin:
         kept = {name: training["settings"][name] for name in ("seed", "num_train")}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(
-            f"{folder}: does not tell how its network was trained; give the folder that `models train` wrote"
+            f"{folder}: no complete record of the training; give the folder that `models train` wrote"
         ) from None
     return Origin(folder, {"process": process, **kept}, Path(images) if images else None, images_sha256)
 
 
 def training_settings(folder: Path) -> dict[str, Any]:
-    """Return the settings that the record beside a network tells; empty if there is no record."""
+    """Return the settings in the record of a network; empty without a record."""
     path = folder / RECORD_NAME
     return dict(read_record(path)["settings"]) if path.exists() else {}

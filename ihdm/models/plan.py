@@ -1,4 +1,4 @@
-"""What a scale takes, before any of it is run: memory, GPU-hours and disk of each network that is trained."""
+"""Estimated memory, GPU-hours and disk space of each trained network of a scale."""
 
 from dataclasses import dataclass
 
@@ -8,33 +8,26 @@ from ihdm.config.scale import Config
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.sources import find_source
 from ihdm.metrics.features import PrincipalFeatures
-from ihdm.models.footprint import (
-    COPIES_IN_STATE,
-    COPIES_IN_TRAINING,
-    WEIGHT_BYTES,
-    Inference,
-    activations,
-    inference,
-)
+from ihdm.models.footprint import COPIES_IN_STATE, COPIES_IN_TRAINING, WEIGHT_BYTES, activations, inference
 from ihdm.models.work import Work, networks_work
 
 GB = 1e9
 HOUR = 3600.0
 MARGIN = 0.2
-"""Share of a GPU's memory that is left to CUDA itself, cuDNN's buffers and gaps between tensors."""
-THERE_AND_BACK = 3
-"""A forward and a backward pass as forward passes."""
+"""Share of GPU memory reserved for CUDA, cuDNN buffers and fragmentation."""
+FORWARD_AND_BACKWARD = 3
+"""Cost of a forward and a backward pass in forward passes."""
 STORED_SETS = 2
-"""Samples, and their starts."""
+"""Samples and their starts."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """The GPU that is planned for.
+    """An assumed GPU.
 
     Attributes:
-        tflops: trillions of operations a second that it reaches in float32, convolutions in TF32.
-        mixed_tflops: the same in fp16 or bf16.
+        tflops: achieved TFLOP/s in float32 with TF32 convolutions.
+        mixed_tflops: achieved TFLOP/s in fp16 or bf16.
         memory: bytes.
     """
 
@@ -46,16 +39,8 @@ class Machine:
         """Return the TFLOP/s of a precision."""
         return self.tflops if precision == "no" else self.mixed_tflops
 
-    def seconds(self, work: Work, network: Inference, there: str, trained: str, *, checkpointed: bool = False) -> float:
-        """Return how long it takes for work with a network, in the precisions of sampling and of training.
-
-        With checkpointing, training goes forward once more.
-        """
-        training = (THERE_AND_BACK + checkpointed) * work.trained + work.looked
-        return network.flops * (work.there / self.speed(there) + training / self.speed(trained)) / 1e12
-
     def largest(self, fixed: float, per_image: float, most: int) -> int:
-        """Return the largest power of two, up to ``most``, of images that fit beside the margin; 0 if none does."""
+        """Return the largest batch size, a power of two up to ``most``, that fits in memory; 0 if none does."""
         free = self.memory * (1 - MARGIN) - fixed
         batch = 1 << (most.bit_length() - 1)
         while batch and batch * per_image > free:
@@ -64,18 +49,18 @@ class Machine:
 
 
 def seconds_of(config: Config, machine: Machine, name: str, work: Work) -> float:
-    """Return how long a GPU takes for work with the network of an experiment."""
+    """Return the run time of work with the network of an experiment; checkpointing adds a forward pass."""
     experiment = config.variants[name].experiment
-    there, trained = config.evaluation.compute.precision, experiment.training.mixed_precision
-    checkpointed = config.run(name).gradient_checkpointing
-    return machine.seconds(work, inference(experiment.network), there, trained, checkpointed=checkpointed)
+    training = (FORWARD_AND_BACKWARD + config.run(name).gradient_checkpointing) * work.trained + work.validated
+    seconds = training / machine.speed(experiment.training.mixed_precision)
+    seconds += work.evaluated / machine.speed(config.evaluation.compute.precision)
+    return inference(experiment.network).flops * seconds / 1e12
 
 
 def plan_rows(config: Config, machine: Machine) -> pd.DataFrame:
-    """Return one row for each network that is trained; of its variants in sampling alone the row holds the samples.
+    """Return one row per trained network, which includes samples of its sampling variants.
 
-    Memory in GB of 10⁹ bytes, time in hours of one GPU. Micro-batches are those configured; beside them are the
-    largest powers of two that fit, 0 if none does.
+    Memory is in GB of 10⁹ bytes, time in hours of one GPU. Columns ``*_largest`` are the largest batch sizes that fit.
     """
     return pd.DataFrame(
         [
@@ -146,7 +131,7 @@ def _values(dataset: DatasetSettings) -> int:
 
 
 def _images(dataset: DatasetSettings) -> float:
-    """Return how many images a data set has, in both splits; NaN where its source does not say."""
+    """Return the number of images of both splits; NaN if unknown."""
     return sum(find_source(dataset).counts.values()) or float("nan")
 
 
@@ -156,21 +141,19 @@ def _num_features(config: Config, dataset: str) -> int:
 
 
 def plan_text(rows: pd.DataFrame, machine: Machine) -> str:
-    """Return the plan as text: what is assumed, and tables of memory, GPU-hours and disk, in Markdown."""
+    """Return the plan in Markdown: assumptions, and tables of memory, GPU-hours and disk space."""
     return "\n\n".join(
         [
-            f"Estimates. Assumed is a GPU with {machine.memory / GB:g} GB that reaches {machine.tflops:g} TFLOP/s in "
-            "float32 with TF32 and "
-            f"{machine.mixed_tflops:g} in fp16 or bf16; networks that are too small to fill it reach less. Memory is "
-            "that of all tensors, counted in a forward pass that computes nothing, with "
-            f"{COPIES_IN_TRAINING} copies of the weights in training; “fits” leaves {MARGIN:.0%} of the GPU to what is "
-            "not counted.",
-            "Memory in GB; variants take what their experiment takes:",
+            f"Estimates for a GPU with {machine.memory / GB:g} GB that reaches {machine.tflops:g} TFLOP/s in float32 "
+            f"with TF32 and {machine.mixed_tflops:g} in fp16 or bf16; small networks reach less. Memory is the total "
+            f"of all tensors in a simulated forward pass, with {COPIES_IN_TRAINING} copies of the weights in training; "
+            f"“fits” leaves {MARGIN:.0%} of the memory free for buffers.",
+            "Memory in GB; variants need as much as their experiment:",
             _memory_table(rows[rows["experiment"] == rows["base"]]),
             "GPU-hours:",
             _hours_table(rows),
-            "Disk in GB, once all is done. On the way a training keeps its state up to three times, and samples that "
-            "are drawn in parts are there twice:",
+            "Disk space in GB at the end. Training temporarily keeps up to three copies of its state, and sharded "
+            "samples temporarily take twice their space:",
             _disk_table(rows),
         ]
     )
@@ -217,8 +200,8 @@ def _disk_table(rows: pd.DataFrame) -> str:
     shown["all"] = shown.sum(axis=1, skipna=False)
     named = shown.rename(columns=lambda name: name.removesuffix("_gb")).reset_index()
     named = named.rename(columns={"dataset": "data set", "state": "training states"})
-    told = _with_total(named).astype(object)
-    return told.where(told.notna(), None).to_markdown(index=False, floatfmt=".1f", missingval="unknown")
+    table = _with_total(named).astype(object)
+    return table.where(table.notna(), None).to_markdown(index=False, floatfmt=".1f", missingval="unknown")
 
 
 def _with_total(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,8 +1,8 @@
-"""Convert the authors' checkpoints to our network.
+"""Conversion of checkpoints of the released code.
 
-Their U-Net is that of the improved diffusion models' code. It has the layers of ``ihdm.models.unet`` under other names;
-of an attention, query, key and value are one convolution of width 1, in this order. A checkpoint is what ``torch.save``
-made of ``optimizer``, ``model`` (as ``DataParallel`` names it), ``ema`` and ``step``.
+Its U-Net, from improved-diffusion, has the layers of ``ihdm.models.unet`` under other names; query, key and value of an
+attention are one convolution of width 1. A checkpoint is a dictionary with ``optimizer``, ``model`` (with the names of
+``DataParallel``), ``ema`` and ``step``, written by ``torch.save``.
 """
 
 import pickle
@@ -24,12 +24,9 @@ from ihdm.models.unet import UNet
 
 Weights = Literal["averaged", "last"]
 GROUPS = 32
-"""Of every group normalization in their code; no tensor tells it."""
+"""Number of groups of every group normalization in the released code."""
 WRAPPER = "module."
-"""What ``DataParallel`` puts before every name."""
-UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, UnicodeError)
-"""What ``torch.load`` raises for a file that is damaged, cut short or something else altogether."""
-
+"""Prefix that ``DataParallel`` adds to names."""
 RESIDUAL = (
     ("in_layers.0", "norm1"),
     ("in_layers.2", "conv1"),
@@ -41,12 +38,12 @@ RESIDUAL = (
 
 @dataclass(frozen=True)
 class Part:
-    """A layer, its weight and its bias, under both names.
+    """A layer with weight and bias, under both names.
 
     Attributes:
-        theirs: in their code.
-        ours: in our network, and in diffusers; three for query, key and value, which are one layer there.
-        is_narrow: whether it is a convolution of width 1 over pixels in a row there, and linear here.
+        theirs: in the released code.
+        ours: in our network and diffusers; three for query, key and value, which are one layer there.
+        is_narrow: whether it is a convolution of width 1 there, and linear here.
     """
 
     theirs: str
@@ -54,13 +51,13 @@ class Part:
     is_narrow: bool = False
 
     def shape(self, shape: torch.Size, kind: str) -> tuple[int, ...]:
-        """Return the shape of a tensor in their code, from that of one of ours."""
+        """Return the shape in the released code of a tensor with ``shape`` here."""
         ending = (1,) if self.is_narrow and kind == "weight" else ()
         return (len(self.ours) * shape[0], *shape[1:], *ending)
 
 
 def layout(preset: NetworkSettings) -> list[Part]:
-    """Return the layers of their network, in the order in which it has its parameters."""
+    """Return the layers of the network in the order of the released code."""
     with torch.device("meta"):
         network = build_network(preset)
     return list(_parts(preset, network))
@@ -116,13 +113,13 @@ def _attention(theirs: str, ours: str) -> Iterator[Part]:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint holds, but the state of its optimizer.
+    """A checkpoint without the state of its optimizer.
 
     Attributes:
         path: of the file.
-        model: the weights of the last step, by name, in order.
-        averages: the averaged weights in the same order; None if there are none.
-        step: steps of its training; None if it does not tell.
+        model: weights of the last step, by name, in order.
+        averages: averaged weights in the same order, if any.
+        step: number of training steps, if known.
     """
 
     path: Path
@@ -132,63 +129,68 @@ class Checkpoint:
 
     @classmethod
     def read(cls, path: Path) -> "Checkpoint":
-        """Read a checkpoint: tensors and plain values alone, so that nothing in the file is run.
+        """Read a checkpoint, only tensors and plain values, so that no code in the file is executed.
 
         Raises:
-            UserError: if the file is damaged, holds anything else, or is no such checkpoint.
+            UserError: if the file is damaged, has other objects, or is not such a checkpoint.
         """
         content = _load(path)
         model = content.get("model") if isinstance(content, dict) else None
         if not isinstance(model, dict) or not _are_tensors(model):
-            raise UserError(f"{path}: is no checkpoint of the released code, for it holds no weights under 'model'")
+            raise UserError(f"{path}: not a checkpoint of the released code, as it has no weights under 'model'")
         ema = content.get("ema")
         averages = ema.get("shadow_params") if isinstance(ema, dict) else None
-        if averages is not None and not all(isinstance(one, Tensor) for one in averages):
-            raise UserError(f"{path}: its averaged weights, 'ema', are no tensors; the file is damaged")
+        if averages is not None and not (
+            isinstance(averages, list) and all(isinstance(one, Tensor) for one in averages)
+        ):
+            raise UserError(f"{path}: its averaged weights, 'ema', are not tensors; the file is damaged")
         if all(name.startswith(WRAPPER) for name in model):
             model = {name.removeprefix(WRAPPER): tensor for name, tensor in model.items()}
         step = content.get("step")
-        return cls(path, model, averages, int(step) if isinstance(step, int | float) else None)
+        return cls(path, model, averages, step if isinstance(step, int) else None)
 
     def weights(self, kind: Weights) -> dict[str, Tensor]:
-        """Return the averaged weights or those of the last step, by name in order.
+        """Return the averaged weights or those of the last step, by name, in order.
 
         Raises:
-            UserError: if there are no averaged ones, or not as many as names.
+            UserError: if averaged weights are missing or incomplete.
         """
         if kind == "last":
             return dict(self.model)
         if self.averages is None:
-            raise UserError(
-                f"{self.path}: holds no averaged weights, 'ema'; take those of the last step, --weights last"
-            )
+            raise UserError(f"{self.path}: no averaged weights, 'ema'; use those of the last step, --weights last")
         if len(self.averages) != len(self.model):
             raise UserError(
-                f"{self.path}: holds {len(self.averages)} averaged tensors for {len(self.model)} of the network; "
-                "it is damaged, or of other code"
+                f"{self.path}: {len(self.averages)} averaged tensors for {len(self.model)} of the network; the file is "
+                "damaged, or from other code"
             )
         return dict(zip(self.model, self.averages, strict=True))
 
 
-def _load(path: Path) -> Any:  # noqa: ANN401 (whatever is in the file)
+def _load(path: Path) -> Any:  # noqa: ANN401 (any content)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a pickle that it may not understand; then it raises
-            # What is not taken, the state of the optimizer, is not read either, where the file is such as allows that.
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+            warnings.simplefilter("ignore")  # about unsupported pickles, which raise an error, too
+            # A memory-mapped file avoids reading the state of the optimizer.
+            is_zip = zipfile.is_zipfile(path)
+            if is_zip and (damaged := zipfile.ZipFile(path).testzip()):
+                raise ValueError(f"{damaged} has another checksum than when it was saved")
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except pickle.UnpicklingError as error:
         if found := re.search(r"GLOBAL (\S+)", str(error)):
             raise UserError(
-                f"{path}: holds {found[1]} beside tensors and plain values, which could run code; nothing was loaded"
+                f"{path}: contains {found[1]} besides tensors and plain values, which could run code; not loaded"
             ) from None
         raise _unreadable(path, error) from None
-    except UNREADABLE as error:
+    except MemoryError:
+        raise
+    except Exception as error:
         raise _unreadable(path, error) from None
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())[:120]
-    return UserError(f"{path}: no checkpoint can be read from it ({reason}); get the file anew")
+    return UserError(f"{path}: cannot read a checkpoint ({reason}); download the file again")
 
 
 def _are_tensors(content: dict[Any, Any]) -> bool:
@@ -197,17 +199,15 @@ def _are_tensors(content: dict[Any, Any]) -> bool:
 
 
 def convert(checkpoint: Checkpoint, preset: NetworkSettings, weights: Weights = "averaged") -> UNet:
-    """Return the network of a checkpoint, in float32.
-
-    Every tensor is used, once.
+    """Return the network of a checkpoint in float32; every tensor is used once.
 
     Args:
         checkpoint: of the released code.
-        preset: the network that it was made for.
-        weights: the averaged ones, which the paper's samples are made by, or those of the last step.
+        preset: the preset of its network.
+        weights: the averaged weights, as in the paper, or those of the last step.
 
     Raises:
-        UserError: if names or shapes are not those of the preset, or values are not finite; it tells which.
+        UserError: if names or shapes do not fit the preset, or values are not finite.
     """
     if preset.norm_groups != GROUPS:
         raise UserError(f"norm_groups is {preset.norm_groups} in the preset; the released code has {GROUPS} everywhere")
@@ -225,12 +225,14 @@ def convert(checkpoint: Checkpoint, preset: NetworkSettings, weights: Weights = 
         tensor, shape = found[name], part.shape(shapes[ours[0]], kind)
         if tuple(tensor.shape) != shape:
             raise UserError(
-                f"{checkpoint.path}: {name} is of shape {_size(tensor.shape)}, but {_size(shape)} in the preset; give "
-                "the preset that it was trained with"
+                f"{checkpoint.path}: {name} has shape {_size(tensor.shape)}, but {_size(shape)} in the preset; give "
+                "the preset of its training"
             )
-        if not tensor.is_floating_point() or not tensor.isfinite().all():
-            raise UserError(f"{checkpoint.path}: {name} holds values that are not finite numbers; get the file anew")
-        for one, piece in zip(ours, tensor.float().chunk(len(ours)), strict=True):
+        is_plain = tensor.is_floating_point() and tensor.layout == torch.strided and tensor.device.type == "cpu"
+        values = tensor.float() if is_plain else tensor
+        if not is_plain or not values.isfinite().all():
+            raise UserError(f"{checkpoint.path}: {name} has values that are not finite; download the file again")
+        for one, piece in zip(ours, values.chunk(len(ours)), strict=True):
             converted[one] = piece.reshape(shapes[one]).clone()
     network.load_state_dict(converted, strict=True, assign=True)
     return network.eval()
@@ -241,12 +243,12 @@ def _require_names(path: Path, found: list[str], expected: list[str]) -> None:
         [name for name in one if name not in {*other}] for one, other in ((expected, found), (found, expected))
     )
     if missing or unknown:
-        told = [f"{_several(names)} {what}" for names, what in ((missing, "missing"), (unknown, "unknown")) if names]
-        raise UserError(f"{path}: does not fit the preset: {'; '.join(told)}; give the preset that it was trained with")
+        parts = [f"{_several(names)} {kind}" for names, kind in ((missing, "missing"), (unknown, "unknown")) if names]
+        raise UserError(f"{path}: does not fit the preset: {'; '.join(parts)}; give the preset of its training")
     if found != expected:
-        # Averaged weights have no names, and take those of their place.
+        # Averaged weights have no names; their order identifies them.
         first = next(name for name, other in zip(found, expected, strict=True) if name != other)
-        raise UserError(f"{path}: its tensors are in another order than the released code's, from {first} on")
+        raise UserError(f"{path}: the order of tensors differs from the released code, from {first} on")
 
 
 def _several(names: list[str]) -> str:

@@ -1,9 +1,10 @@
 """What outlives an interruption: the state between two steps, and the history so far."""
 
+import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,11 +120,22 @@ def _snapshot(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def _write(folder: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
     path = folder / STATE_NAME
     written = folder / NEW_NAME
+    header["sha256"] = _digest(tensors, header)
     # One entry: the library writes several in an order that changes from process to process.
     save_tensors(tensors, written, {"training": json.dumps(header)})
     if path.exists():
         os.replace(path, folder / PREVIOUS_NAME)
     os.replace(written, path)
+
+
+def _digest(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of all that a state holds, but of the digest itself."""
+    described = {name: value for name, value in header.items() if name != "sha256"}
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+    for name in sorted(tensors):
+        digest.update(f"{name} {tuple(tensors[name].shape)}".encode())
+        digest.update(tensors[name].contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 @contextmanager
@@ -212,40 +224,40 @@ def load_state(trainer: Trainer, path: Path) -> None:
                 f"{path}: this training has taken {header['step']} steps already, but training.steps is {steps}; ask "
                 "for as many or more to go on with it, or delete the file to start again"
             )
+        parameters = dict(trainer.unet.named_parameters())
+        found = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (no mapping)
+        for kind in ("weight", "average", "moment1", "moment2"):
+            for name, parameter in parameters.items():
+                _require_fits(f"{kind}.{name}", found[f"{kind}.{name}"], parameter)
+        # States of before there were digests have none.
+        if header.get("sha256") not in (None, _digest(found, header)):
+            raise ValueError("its bytes are not those that were saved")
         trainer.step, trainer.skipped, trainer.skipped_in_a_row = (
             header[key] for key in ("step", "skipped", "skipped_in_a_row")
         )
-        trainer.unlogged_losses = stored.get_tensor("unlogged_losses").tolist()
+        trainer.unlogged_losses = found["unlogged_losses"].tolist()
         updates = trainer.step - trainer.skipped
-        parameters = dict(trainer.unet.named_parameters())
-        found = {
-            (kind, name): _read(stored, f"{kind}.{name}", parameter)
-            for kind in ("weight", "average", "moment1", "moment2")
-            for name, parameter in parameters.items()
-        }
         for (name, parameter), average in zip(parameters.items(), trainer.average.weights, strict=True):
-            parameter.data.copy_(found["weight", name])
-            average.copy_(found["average", name])
+            parameter.data.copy_(found[f"weight.{name}"])
+            average.copy_(found[f"average.{name}"])
             trainer.optimizer.state[parameter] = {
                 "step": torch.tensor(float(updates), device=parameter.device),
-                "exp_avg": torch.empty_like(parameter).copy_(found["moment1", name]),
-                "exp_avg_sq": torch.empty_like(parameter).copy_(found["moment2", name]),
+                "exp_avg": torch.empty_like(parameter).copy_(found[f"moment1.{name}"]),
+                "exp_avg_sq": torch.empty_like(parameter).copy_(found[f"moment2.{name}"]),
             }
     trainer.average.updates = updates
     if trainer.accelerator.scaler and header["loss_scaler"]:
         trainer.accelerator.scaler.load_state_dict(header["loss_scaler"])
 
 
-def _read(stored: Any, name: str, expected: Tensor) -> Tensor:  # noqa: ANN401 (the library has no type for it)
-    """Return a tensor of a state.
+def _require_fits(name: str, tensor: Tensor, expected: Tensor) -> None:
+    """Check a tensor of a state.
 
     Raises:
         ValueError: if it has another shape, which would be broadcast, or holds values that are not finite.
     """
-    tensor: Tensor = stored.get_tensor(name)
     if tensor.shape != expected.shape or not tensor.isfinite().all():
         raise ValueError(f"{name} has another shape or holds values that are not finite")
-    return tensor
 
 
 def _require_identity(stored: dict[str, Any], asked: dict[str, Any], path: Path) -> None:

@@ -1,7 +1,7 @@
-"""A training as TensorBoard or Weights & Biases shows it, by accelerate's trackers.
+"""Logging to TensorBoard or Weights & Biases with accelerate's trackers.
 
-What is shown is the history, so a training that goes on shows each step once: TensorBoard's files are written anew from
-it, and Weights & Biases, which takes no step twice, goes on with the same run.
+A resumed training logs each step once: TensorBoard files are rewritten from the history, and Weights & Biases, which
+rejects repeated steps, resumes the same run.
 """
 
 import secrets
@@ -22,13 +22,13 @@ from ihdm.errors import UserError
 from ihdm.models.trainer import learning_rate
 
 TRACKING_NAME = "tracking"
-"""Folder of what a tracker writes, in that of the state."""
+"""Folder of the tracker inside the state folder."""
 RUN_NAME = "run.txt"
-"""File in it with the name that Weights & Biases knows the run by."""
+"""File with the run id of Weights & Biases."""
 PACKAGES = {"tensorboard": "torch.utils.tensorboard", "wandb": "wandb"}
 PROJECT = "ihdm"
 NUM_LEVELS = 5
-"""Levels whose held-out losses are shown, beside the mean of all."""
+"""Number of levels whose held-out losses are logged, in addition to the mean."""
 
 
 def require_tracker(run: RunSettings) -> None:
@@ -49,15 +49,15 @@ def require_tracker(run: RunSettings) -> None:
 
 
 class Tracking:
-    """Shows a training as it goes. Only the main process has one.
+    """Logs a training, in the main process only.
 
     Args:
-        experiment: what is trained.
-        run: which tracker; ``none`` shows nothing.
-        state: folder of the training's state, whose name is that of the run.
-        history: entries of the training so far, which are shown first.
-        previews: folder of sheets of samples, ``stepN.png``.
-        begun_at: steps taken so far; None if the training begins anew.
+        experiment: the experiment.
+        run: selects the tracker; ``none`` logs nothing.
+        state: state folder of the training; its name is the name of the run.
+        history: entries of the training so far, which are logged first.
+        previews: folder of previews, ``stepN.png``.
+        begun_at: number of steps so far; None for a new training.
     """
 
     def __init__(
@@ -80,25 +80,25 @@ class Tracking:
         folder.mkdir(parents=True, exist_ok=True)
         is_known = (folder / RUN_NAME).exists()
         self.tracker = _started(run.tracker, folder, state.name)
-        if not is_known:  # and else it has been shown
+        if not is_known:  # otherwise it is already logged
             rows = defaultdict(list)
             for row in history:
                 rows[row["step"]].append(row)
-            looks = range(run.validate_every, begun_at or 0, run.validate_every)
-            # Losses and sheets in one order of steps: Weights & Biases drops what is of a step before the last.
-            for step in sorted({*rows, *looks}):
+            validated = range(run.validate_every, begun_at or 0, run.validate_every)
+            # In order of steps, as Weights & Biases drops entries of earlier steps.
+            for step in sorted({*rows, *validated}):
                 self.log(rows[step])
-                if step in looks:
+                if step in validated:
                     self.show(step)
 
     def log(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Show entries of the history, all of one step."""
+        """Log entries of the history, all of one step."""
         rows = list(rows)
         if self.tracker is not None and rows:
             self.tracker.log(dict(_values(rows, self.experiment)), step=int(rows[0]["step"]))
 
     def show(self, step: int) -> None:
-        """Show the sheet of samples of a step, if there is one."""
+        """Log the preview of a step, if there is one."""
         if self.tracker is None or self.previews is None or not (sheet := self.previews / f"step{step}.png").exists():
             return
         layout = {"dataformats": "NHWC"} if self.tracker.name == "tensorboard" else {}
@@ -106,7 +106,7 @@ class Tracking:
             self.tracker.log_images({"samples": np.asarray(image.convert("RGB"))[None]}, step=step, **layout)
 
     def close(self) -> None:
-        """Write out what is not written yet."""
+        """Flush and close the tracker."""
         if self.tracker is not None:
             self.tracker.finish()
             self.tracker = None
@@ -127,7 +127,7 @@ def _started(kind: str, folder: Path, name: str) -> Any:  # noqa: ANN401 (a trac
 
 
 def _values(rows: Iterable[Mapping[str, Any]], experiment: Experiment) -> Iterator[tuple[str, float]]:
-    """Give what is shown of the entries of a step, by name."""
+    """Yield the logged values of a step by name."""
     held_out = [row for row in rows if "level" in row]
     for row in rows:
         if "level" not in row:

@@ -1,4 +1,4 @@
-"""One step of training: the network, its optimizer, its averaged weights, and how they change (paper, algorithm 1)."""
+"""A training step: network, optimizer and averaged weights (paper, algorithm 1)."""
 
 import math
 from collections.abc import Iterable
@@ -24,15 +24,15 @@ from ihdm.storage.files import sha256
 from ihdm.storage.images import StoredImages
 
 SKIPS_IN_A_ROW = {"no": 5, "bf16": 5, "fp16": 25}
-"""Skipped steps in a row that end a training. The loss scale of fp16 starts at 2¹⁶ and each skip halves it, until the
-gradients fit; those first skips are no failure."""
+"""Number of consecutive skipped steps that ends a training. With fp16, the loss scale starts at 2¹⁶ and each skip
+halves it until the gradients fit, so that the first skips are normal."""
 
 
 def make_accelerator(mixed_precision: str) -> Accelerator:
-    """Return what knows the device, the other processes of this training, if any, and the network's precision.
+    """Return the accelerator: device, processes and precision.
 
     Raises:
-        UserError: if the precision does not exist on this device.
+        UserError: if the device does not support the precision.
     """
     accelerator = Accelerator(mixed_precision=mixed_precision, cpu=not torch.accelerator.is_available())
     if mixed_precision == "fp16" and accelerator.device.type == "cpu":
@@ -41,22 +41,18 @@ def make_accelerator(mixed_precision: str) -> Accelerator:
 
 
 def learning_rate(training: TrainingSettings, step: int) -> float:
-    """Return the learning rate of the step after ``step`` others: linear warm-up, then constant."""
+    """Return the learning rate of step ``step``, counted from 0: linear warm-up, then constant."""
     return training.learning_rate * min(1.0, (step + 1) / max(training.warmup_steps, 1))
 
 
 class WeightAverage:
-    """Exponential moving average of weights; its decay rises as min(decay, (1 + n) / (10 + n)) after n updates.
+    """Exponential moving average of weights, with decay min(decay, (1 + n) / (10 + n)) after n updates.
 
-    The first update copies the weights, so n is one less than in the paper's code.
-
-    Args:
-        weights: of the network; the average starts as their copy.
-        decay: the largest decay.
+    The first update copies the weights, so n is one less than in the released code.
 
     Attributes:
-        weights: the averages, in the same order.
-        updates: how many there were.
+        weights: the averages, in the order of the parameters.
+        updates: number of updates.
     """
 
     def __init__(self, weights: Iterable[Tensor], decay: float) -> None:
@@ -66,32 +62,32 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, weights: list[Tensor]) -> None:
-        """Take a step towards the present weights."""
+        """Update the averages."""
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates)) if self.updates else 0.0
         torch._foreach_lerp_(self.weights, weights, 1 - decay)
         self.updates += 1
 
 
 class Trainer:
-    """The network, its optimizer and its averaged weights between two steps.
+    """The state of a training between two steps.
 
     Args:
-        experiment: everything the result depends on.
+        experiment: the experiment.
         images: the training images.
         accelerator: device, precision and processes.
-        run: how to compute.
-        initial_weights: folder of a trained network to start from; random weights, unless given.
+        run: settings that do not change the result.
+        initial_weights: folder of a trained network to start from; random weights by default.
 
     Attributes:
-        initial_weights: SHA-256 of the weights that it starts from; None for random ones.
-        step: steps taken, the skipped ones included.
-        skipped: steps whose loss or gradient was not finite, so that they changed nothing.
-        skipped_in_a_row: how many of those the last steps were.
-        unlogged_losses: finite losses since the last entry in the history.
+        initial_weights: SHA-256 of the initial weights; None for random ones.
+        step: number of steps, including skipped ones.
+        skipped: number of steps skipped because loss or gradient was not finite.
+        skipped_in_a_row: number of consecutive skipped steps up to now.
+        unlogged_losses: finite losses since the last entry of the history.
 
     Raises:
-        UserError: if the images are not those of the experiment, there are more processes than images in a batch, or
-            the initial weights are those of another network.
+        UserError: if images or initial weights do not fit the experiment, or there are more processes than images in a
+            batch.
     """
 
     def __init__(
@@ -148,7 +144,7 @@ class Trainer:
     def train_step(self) -> float:
         """Take one optimizer step; return the mean loss of the whole batch, over all processes.
 
-        If the loss or the gradient is not finite, nothing changes but the counters.
+        If loss or gradient is not finite, only the counters change.
 
         Raises:
             UserError: if too many steps in a row were skipped.
@@ -157,7 +153,7 @@ class Trainer:
         finite = math.isfinite(loss) and math.isfinite(gradient_norm)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
-        # With fp16, the loss scaler leaves out the step by itself and must be told of it to lower its scale.
+        # With fp16, the loss scaler skips the step itself, and lowers its scale in this call.
         if finite or self.accelerator.scaler is not None:
             self.optimizer.step()
         self.optimizer.zero_grad()
@@ -179,7 +175,7 @@ class Trainer:
         return loss
 
     def _accumulate_gradients(self) -> tuple[float, float]:
-        """Leave the clipped gradient of the batch's mean loss in the parameters; return that loss and the norm."""
+        """Compute the clipped gradient of the mean loss; return the loss and the gradient norm."""
         training = self.experiment.training
         rank, num_processes = self.accelerator.process_index, self.accelerator.num_processes
         share = even_slices(training.batch_size, num_processes)[rank]
@@ -202,7 +198,7 @@ class Trainer:
     def _seed_dropout(self, rank: int, micro_batch: int) -> None:
         seed = torch_seed(self.experiment.seed, "dropout", self.step, rank, micro_batch)
         if self.accelerator.device.type == "cpu":
-            # What torch.manual_seed does for a GPU that is not there takes longer than a small step may.
+            # torch.manual_seed also handles GPUs, which is slow compared to a small step.
             torch.default_generator.manual_seed(seed)
         else:
             torch.manual_seed(seed)

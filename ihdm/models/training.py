@@ -1,7 +1,7 @@
-"""Training of a deblurring network from its first step to its last, however often it is interrupted.
+"""Resumable training.
 
-What a step does derives from (seed, step), so a training that was stopped, or killed, or finished and then asked for
-more steps, ends with the same bits on one CPU as one that went straight to its end.
+A step is a function of (seed, step), so that an interrupted or extended training ends with the same bits on one CPU as
+an uninterrupted one.
 """
 
 import shutil
@@ -32,7 +32,7 @@ LOG_EVERY = 50
 
 @contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Within the block, SIGINT, SIGTERM, SIGHUP and SIGUSR1 are only remembered; gives the question to ask."""
+    """Catch SIGINT, SIGTERM, SIGHUP and SIGUSR1; yield a function that returns whether one was received."""
     received: list[int] = []
 
     def remember(number: int, _: FrameType | None) -> None:
@@ -50,7 +50,7 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
 
 
 def _any_process(accelerator: Accelerator, flag: bool) -> bool:
-    """Tell whether the flag is up in any process: they must stop after the same step."""
+    """Return whether the flag is set in any process, as all have to stop after the same step."""
     if accelerator.num_processes == 1:
         return flag
     raised = accelerator.reduce(torch.tensor(float(flag), device=accelerator.device), "sum")
@@ -69,35 +69,34 @@ def train(
     initial_weights: Path | None = None,
     report: Callable[[int, float], None] = lambda _step, _loss: None,
 ) -> tuple[UNet, list[Row]]:
-    """Train to the end, going on from ``state`` if it exists; return the averaged network and the history.
+    """Train, resuming from ``state`` if it exists; return the averaged network and the history.
 
-    Every process of a distributed training calls this; they share the looks, and only the main one saves and reports.
+    All processes of a distributed training call this. They share validation; only the main one saves and reports.
 
     Args:
-        experiment: everything the result depends on.
+        experiment: the experiment.
         images: the training images.
-        state: folder that holds the training state and the history. :func:`~ihdm.models.state.finish` is to be called
-            on it once the network has been written; without that, the same training goes on from there, and ends.
-        run: how to compute, how often to save and to look at held-out losses and samples; the defaults unless given.
-        test: held-out images; without them there are no held-out losses.
-        milestones: folder for the averaged networks of every ``run.snapshot_every`` steps, each in ``stepN``; without
-            it none are kept. A training that begins anew removes those of another.
-        previews: folder for sheets of samples, ``stepN.png``; without it there are none. A longer training leaves the
-            sheet of an earlier end where it is.
-        initial_weights: folder of a trained network of the same preset to start from; random weights, unless given.
-        report: called after every step with the number of steps done and the step's loss.
+        state: folder of the training state and the history. Call :func:`~ihdm.models.state.finish` on it once the
+            network is written.
+        run: settings that do not change the result, such as how often to save and to validate.
+        test: held-out images for held-out losses.
+        previews: folder for sheets of samples, ``stepN.png``.
+        milestones: folder for snapshots every ``run.snapshot_every`` steps, each in ``stepN``. A new training deletes
+            those of an earlier one.
+        initial_weights: folder of a trained network of the same preset to start from; random weights by default.
+        report: called after every step with the number of steps and the loss.
 
     Raises:
-        InterruptedTrainingError: if a signal asked to stop; the state is saved.
-        UserError: if the state cannot be used, images or initial weights do not fit, or the loss stays not finite,
-            or the tracker of the run is not installed.
+        InterruptedTrainingError: if a signal requested to stop; the state is saved.
+        UserError: if the state cannot be used, images or initial weights do not fit, the loss is repeatedly not
+            finite, or the tracker is not installed.
     """
     run = run or RunSettings()
     require_tracker(run)
     accelerator = make_accelerator(experiment.training.mixed_precision)
     trainer = Trainer(experiment, images, accelerator, run, initial_weights)
     start = resume(trainer, state)
-    accelerator.wait_for_everyone()  # nobody writes before all have read
+    accelerator.wait_for_everyone()  # no process writes before all have read
     history, tracking, writer = None, None, StateWriter(state)
     if accelerator.is_main_process:
         begin(state, start)
@@ -108,9 +107,9 @@ def train(
     last_saved = time.monotonic()
     with stop_requests() as stop_requested, closing(tracking) if tracking else nullcontext():
         while True:
-            # First in the loop: one that was interrupted while it looked looks again.
-            if _is_look_due(trainer.step, experiment, run):
-                rows = _look(trainer, run, test, previews)
+            # First in the loop, so that an interrupted validation is repeated after resuming.
+            if _is_validation_due(trainer.step, experiment, run):
+                rows = _validate(trainer, run, test, previews)
                 if history:
                     history.append(*rows)
                 if tracking:
@@ -130,20 +129,20 @@ def train(
             stopping = _any_process(accelerator, stop_requested())
             if history:
                 late = time.monotonic() - last_saved > run.save_minutes * 60
-                due = _is_look_due(trainer.step, experiment, run) or _is_snapshot_due(trainer.step, run)
+                due = _is_validation_due(trainer.step, experiment, run) or _is_snapshot_due(trainer.step, run)
                 if stopping or late or due:
                     writer.save(trainer)
                     last_saved = time.monotonic()
             if stopping:
                 writer.wait()
-                accelerator.wait_for_everyone()  # or the launcher would end the one that writes with the others
-                raise InterruptedTrainingError(f"stopped at step {trainer.step}; the same command goes on from there")
+                accelerator.wait_for_everyone()  # or the launcher would terminate the process that writes
+                raise InterruptedTrainingError(f"stopped at step {trainer.step}; run the same command again to resume")
         writer.wait()
     accelerator.end_training()
     return trainer.averaged_network(), [*history.rows, *_loss_rows(trainer)] if history else []
 
 
-def _is_look_due(step: int, experiment: Experiment, run: RunSettings) -> bool:
+def _is_validation_due(step: int, experiment: Experiment, run: RunSettings) -> bool:
     return step == experiment.training.steps or (step > 0 and step % run.validate_every == 0)
 
 
@@ -151,8 +150,8 @@ def _is_snapshot_due(step: int, run: RunSettings) -> bool:
     return run.snapshot_every is not None and step > 0 and step % run.snapshot_every == 0
 
 
-def _look(trainer: Trainer, run: RunSettings, test: StoredImages | None, previews: Path | None) -> list[Row]:
-    """Look at held-out losses, which are returned as entries of the history, and at samples; all processes share it."""
+def _validate(trainer: Trainer, run: RunSettings, test: StoredImages | None, previews: Path | None) -> list[Row]:
+    """Save a preview and return held-out losses as entries of the history; all processes share the work."""
     precision = trainer.experiment.training.mixed_precision
     network = Deblurrer(trainer.averaged_network(), precision, trainer.predictor)
     if previews:
@@ -175,9 +174,9 @@ def _log(trainer: Trainer, history: History) -> list[Row]:
 
 
 def _loss_rows(trainer: Trainer) -> list[Row]:
-    """Return an entry of the losses since the last one, summed over each image as held-out ones are, or none.
+    """Return an entry with the mean loss since the last one, summed over each image as held-out losses are, or none.
 
-    What remains at the end is none of the stored history: a training that goes on from there averages it with more.
+    The remainder at the end is not stored, as an extended training averages it with later losses.
     """
     losses = trainer.unlogged_losses
     if not losses:

@@ -7,6 +7,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ihdm.errors import UserError
+from ihdm.storage.provenance import require_as_recorded
 
 NUM_NAMED = 3
 """Names of tensors listed in an error."""
@@ -23,11 +24,12 @@ def read_weights(paths: Sequence[Path], expected: Mapping[str, Tensor]) -> dict[
         The tensors by name, on the CPU.
 
     Raises:
-        UserError: if a file is damaged, a tensor is missing, unknown or of another shape, or a value is not a finite
-            floating-point number.
+        UserError: if a file is damaged or not as its record describes it, a tensor is missing, unknown or of another
+            shape, or a value is not a finite floating-point number.
     """
     found: dict[str, Tensor] = {}
     for path in paths:
+        require_as_recorded(path)
         try:
             with safe_open(path, framework="pt", device="cpu") as stored:
                 tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (no mapping)

@@ -1,4 +1,4 @@
-"""How many images the jobs of a scale send through networks."""
+"""The number of images that each job of a scale sends through a network."""
 
 import math
 from collections.abc import Callable
@@ -28,53 +28,51 @@ ROWS_OF_A_SEQUENCE = 4
 
 @dataclass(frozen=True)
 class Work:
-    """Images that pass a network, each time that one does.
+    """Number of network evaluations, counted per image.
 
     Attributes:
-        there: forward, at the evaluation's precision.
-        trained: forward and back, at the training's.
-        looked: forward, at the training's too.
+        evaluated: forward passes in the precision of the evaluation.
+        trained: forward and backward passes in the precision of the training.
+        validated: forward passes in the precision of the training.
     """
 
-    there: int = 0
+    evaluated: int = 0
     trained: int = 0
-    looked: int = 0
+    validated: int = 0
 
     def __add__(self, other: "Work") -> "Work":
-        return Work(self.there + other.there, self.trained + other.trained, self.looked + other.looked)
+        return Work(self.evaluated + other.evaluated, self.trained + other.trained, self.validated + other.validated)
 
     @property
     def images(self) -> int:
-        """All of them."""
-        return self.there + self.trained + self.looked
+        """The total."""
+        return self.evaluated + self.trained + self.validated
 
 
 def _filled(count: int, batch: int) -> int:
-    """Return how many images are made for so many that are asked for: batches of samples are always full."""
+    """Return the number of images in batches that are always full."""
     return math.ceil(count / batch) * batch
 
 
 def _evenly(count: int, most: int) -> int:
-    """Return the same for what one job makes as a whole."""
     return _filled(count, even_size(count, most))
 
 
 def training(config: Config, name: str) -> Work:
-    """Return the work of a training's steps."""
+    """Return the work of the training steps."""
     settings = config.variants[name].experiment.training
     return Work(trained=settings.steps * settings.batch_size)
 
 
-def looks(config: Config, name: str) -> Work:
-    """Return the work of looking at held-out losses and samples on the way."""
+def validation(config: Config, name: str) -> Work:
+    """Return the work of held-out losses and previews during training."""
     experiment, run = config.variants[name].experiment, config.run(name)
     process, shown = experiment.process, preview_sampler(experiment)
     levels = len(observed_levels(process, None if experiment.predicted.estimates_next_level else MAX_EVALUATIONS))
     previews = _filled(run.num_previews, run.micro_batch or run.num_previews)
     number = math.ceil(experiment.training.steps / run.validate_every)
-    return Work(
-        looked=number * (run.num_validation_images * levels + previews * shown.num_evaluations(process.num_levels))
-    )
+    images = run.num_validation_images * levels + previews * shown.num_evaluations(process.num_levels)
+    return Work(validated=number * images)
 
 
 def _evaluations(config: Config, name: str) -> int:
@@ -83,7 +81,7 @@ def _evaluations(config: Config, name: str) -> int:
 
 
 def samples(config: Config, name: str) -> Work:
-    """Return the work of a set of samples at one δ."""
+    """Return the work of one set of samples."""
     settings = config.evaluation
     parts = [shard_numbers(settings.num_samples, part, settings.num_shards) for part in range(settings.num_shards)]
     batch = config.sampling(name).micro_batch
@@ -91,48 +89,48 @@ def samples(config: Config, name: str) -> Work:
 
 
 def samples_shard(config: Config, name: str) -> Work:
-    """Return the work of one of the jobs that share such a set."""
-    return Work(samples(config, name).there // config.evaluation.num_shards)
+    """Return the work of one shard of a set of samples."""
+    return Work(samples(config, name).evaluated // config.evaluation.num_shards)
 
 
 def samples_sequence(config: Config, name: str) -> Work:
-    """Return the work of a few samples, as they form."""
+    """Return the work of a sequence of intermediate states."""
     count = _evenly(ROWS_OF_A_SEQUENCE, config.sampling(name).micro_batch)
     return Work(count * _evaluations(config, name))
 
 
 def samples_grid(config: Config, name: str) -> Work:
-    """Return the work of crossing starts with noises."""
+    """Return the work of samples for all pairs of starts and noises."""
     grid = config.evaluation.disentanglement
     count = _evenly(grid.num_starts * grid.num_noises, config.sampling(name).micro_batch)
     return Work(count * _evaluations(config, name))
 
 
 def samples_diagnose(config: Config, name: str) -> Work:
-    """Return the work of looking into how images are made."""
+    """Return the work of sampling diagnostics."""
     diagnostics, batch = config.evaluation.diagnostics, config.sampling(name).micro_batch
     trees = diagnostics.num_trees << diagnostics.num_splits
     counts = (diagnostics.num_pairs * diagnostics.num_positions, trees, diagnostics.num_trajectories)
     chains = sum(_evenly(count, batch) for count in counts) + diagnostics.num_gradients
-    # A way back costs about two there.
+    # A backward pass costs about two forward passes.
     derived = diagnostics.num_gradients * NUM_STAGES_OF_GRADIENTS * (1 + 2 * GRID**2)
     return Work(chains * _evaluations(config, name) + derived)
 
 
 def metrics_errors(config: Config, name: str) -> Work:
-    """Return the work of the held-out errors that the paper's bound is made of."""
+    """Return the work of the held-out errors for the paper's bound."""
     errors = error_settings(Run(config, name))
     return Work(errors.num_images * len(errors.observed) * (errors.num_draws + errors.extra_draws))
 
 
 def models_calibration(config: Config, name: str) -> Work:
-    """Return the work of measuring what a network leaves open."""
+    """Return the work of calibration."""
     calibration = config.calibration(name)
     return Work(calibration.num_images * len(calibration.levels))
 
 
 def metrics_joints(config: Config, name: str) -> Work:
-    """Return the work of the bounds by several joints."""
+    """Return the work of the bounds of all joints."""
     joints = joint_settings(Run(config, name))
     return Work(joints.num_images * len(joints.levels) * joints.num_draws)
 
@@ -146,7 +144,7 @@ def metrics_asymptotics(config: Config, name: str) -> Work:
 
 
 def metrics_milestones(config: Config, name: str) -> Work:
-    """Return the work of samples of the networks that are kept on the way of a training."""
+    """Return the work of samples of all snapshots."""
     settings, steps = snapshot_settings(Run(config, name)), config.variants[name].experiment.training.steps
     kept = steps // (config.run(name).snapshot_every or steps)
     evaluations = settings.sampling.sampler.num_evaluations(settings.sampling.process.num_levels)
@@ -154,14 +152,14 @@ def metrics_milestones(config: Config, name: str) -> Work:
 
 
 def metrics_evaluations(config: Config, name: str) -> Work:
-    """Return the work of samples after few and many evaluations."""
+    """Return the work of samples with several numbers of function evaluations."""
     study = study_settings(Run(config, name))
     sets = count_sets(study) // len(study.counts)
     return Work(sum(study.counts) * sets * _filled(study.num_samples, study.sampling.micro_batch))
 
 
 def metrics_restoration(config: Config, name: str) -> Work:
-    """Return the work of restoring test images by every method that uses the network, at most."""
+    """Return an upper bound of the work of restoring test images."""
     study = restoration_settings(Run(config, name))
     steps = study.sampler.num_evaluations(study.process.num_levels)
 
@@ -181,55 +179,43 @@ def metrics_restoration(config: Config, name: str) -> Work:
 
 
 def models_export(config: Config, name: str) -> Work:
-    """Return the work of the sheet of samples beside an exported network."""
+    """Return the work of the samples shown with an exported pipeline."""
     return Work(NUM_SHOWN * _evaluations(config, name))
 
 
+JOBS = (
+    samples, samples_shard, samples_sequence, samples_grid, samples_diagnose, metrics_errors, models_calibration,
+    metrics_joints, metrics_asymptotics, metrics_evaluations, metrics_milestones, metrics_restoration, models_export,
+)  # fmt: skip
 WORK: dict[str, Callable[[Config, str], Work]] = {
-    "models": lambda config, name: training(config, name) + looks(config, name),
-    "samples": samples,
-    "samples_shard": samples_shard,
-    "samples_sequence": samples_sequence,
-    "samples_grid": samples_grid,
-    "samples_diagnose": samples_diagnose,
-    "metrics_errors": metrics_errors,
-    "models_calibration": models_calibration,
-    "metrics_joints": metrics_joints,
-    "metrics_asymptotics": metrics_asymptotics,
-    "metrics_evaluations": metrics_evaluations,
-    "metrics_milestones": metrics_milestones,
-    "metrics_restoration": metrics_restoration,
-    "models_export": models_export,
+    "models": lambda config, name: training(config, name) + validation(config, name),
+    **{job.__name__: job for job in JOBS},
 }
-"""By rule: what one job does, of an experiment that has it."""
+"""Work of one job of a rule for an experiment."""
 
 
 def networks_work(config: Config, name: str) -> dict[str, Work]:
-    """Return the work that is done with an experiment's own network, by stage: with its variants in sampling alone."""
+    """Return the work with the network of an experiment and its sampling variants, by stage."""
     variant = config.variants[name]
     sampled = [other for other in config.variants.values() if other.model == name]
     diagnosed = [other.name for other in sampled if other.name in config.diagnostics]
     bounds = [metrics_errors, metrics_joints, models_calibration] if variant.has_levels else []
-    looked = [samples_diagnose(config, other) for other in diagnosed]
-    looked += [
-        samples_sequence(config, other.name) for other in sampled if other.name in config.figures.get("teaser", ())
-    ]
-    if variant.has_disentanglement:
-        looked.append(samples_grid(config, name))
-    if name in diagnosed and variant.experiment.has_paper_bound:
-        looked.append(metrics_asymptotics(config, name))
-    if name in config.studies:
-        looked.append(metrics_evaluations(config, name))
-    if config.run(name).snapshot_every:
-        looked.append(metrics_milestones(config, name))
-    if name in config.restoration:
-        looked.append(metrics_restoration(config, name))
-    if name in config.portable:
-        looked.append(models_export(config, name))
+    diagnostics = [samples_diagnose(config, other) for other in diagnosed]
+    shown = config.figures.get("teaser", ())
+    diagnostics += [samples_sequence(config, other.name) for other in sampled if other.name in shown]
+    jobs = {
+        samples_grid: variant.has_disentanglement,
+        metrics_asymptotics: name in diagnosed and variant.experiment.has_paper_bound,
+        metrics_evaluations: name in config.studies,
+        metrics_milestones: config.run(name).snapshot_every,
+        metrics_restoration: name in config.restoration,
+        models_export: name in config.portable,
+    }
+    diagnostics += [job(config, name) for job, is_needed in jobs.items() if is_needed]
     return {
         "training": training(config, name),
-        "looks": looks(config, name),
+        "looks": validation(config, name),
         "samples": sum((samples(config, other.name) for other in sampled for _ in other.delta_ratios), Work()),
         "likelihood": sum((work(config, name) for work in bounds), Work()),
-        "diagnostics": sum(looked, Work()),
+        "diagnostics": sum(diagnostics, Work()),
     }

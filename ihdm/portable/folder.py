@@ -72,7 +72,9 @@ def assemble(
         fit_one = prior == "mixture"
         starts = fit_mixture(process, train, sampling.seed) if fit_one else keep_coefficients(process, train)
     measured = network / CALIBRATION_NAME
-    calibration = StoredCalibration.of(Calibration.read(measured, sampling.process)) if measured.exists() else None
+    calibration = None
+    if measured.exists():
+        calibration = StoredCalibration.of(Calibration.read(measured, sampling.process, train.shape[1]))
     scheduler = IHDMScheduler(
         process=sampling.process.model_dump(mode="json"),
         prediction=predictor and PREDICTION.dump_python(predictor.settings, mode="json"),

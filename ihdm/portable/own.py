@@ -80,15 +80,13 @@ def experiment_of(
 
 
 def require_outside(output: Path, pictures: Path) -> None:
-    """Check that a model is not written below the images: the next run would train on its samples.
+    """Check that nothing is written among the images that are read: it would replace them, or be read the next time.
 
     Raises:
         UserError: if it would be.
     """
     if output.resolve().is_relative_to(pictures.resolve()):
-        raise UserError(
-            f"{output}: is inside {pictures}, whose images the model is trained on; choose another --output"
-        )
+        raise UserError(f"{output}: is inside {pictures}, whose images are read; choose another --output")
 
 
 def version_of(dataset: DatasetSettings, pictures: Path) -> str:
@@ -123,7 +121,7 @@ def broken_told() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        told, advice, other = str(error).partition("; mend or remove them")
+        told, advice, other = str(error).partition("; fix or remove them")
         if not advice or "skip_broken" not in other:
             raise
         raise UserError(f"{told}{advice}, or leave them out: --skip-broken") from None

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -173,7 +174,7 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         """δ, in units of the process's range."""
         return self.delta_ratio * self.deviation
 
-    @property
+    @cached_property
     def deviation(self) -> float:
         """The noise of the process at level K, s_K."""
         return build_process(self.process_settings, 2).deviation(len(self))  # the same for images of any size

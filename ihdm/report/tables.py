@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
@@ -13,7 +12,6 @@ from ihdm.measures.texts import estimate_text
 from ihdm.metrics.sweep import swept_parameters
 from ihdm.metrics.tables import with_most_images
 from ihdm.report.published import PUBLISHED, Published
-from ihdm.storage.files import atomic_path
 
 Merged = Mapping[str, pd.DataFrame]
 ENDINGS = (".csv", ".md", ".tex")
@@ -175,25 +173,22 @@ def available(names: set[str]) -> dict[str, tuple[str, ...]]:
     return {name: table.needs for name, table in PAPER_TABLES.items() if {*table.needs} <= names}
 
 
-def write_table(table: pd.DataFrame, caption: str, output: Path) -> None:
-    """Write a table as CSV, Markdown and LaTeX with booktabs, beside each other.
+def printed(table: pd.DataFrame, caption: str, name: str) -> dict[str, str]:
+    """Return a table as CSV, Markdown and LaTeX with booktabs, by the ending of the file.
 
     Args:
         table: of text.
         caption: above the table, but in CSV.
-        output: path without ending.
+        name: what LaTeX refers to it by.
     """
-    label = output.name.replace("_", "-")
+    label = name.replace("_", "-")
     styled = table.rename(columns=_latex).map(lambda cell: _latex(str(cell))).style.hide(axis="index")
-    texts = {
+    return {
         ".csv": table.to_csv(index=False),
         ".md": f"{caption}\n\n{table.to_markdown(index=False, disable_numparse=True)}\n",
         ".tex": "% needs \\usepackage{booktabs}\n"
         + styled.to_latex(hrules=True, caption=_latex(caption), label=f"tab:{label}", position_float="centering"),
     }
-    for ending in ENDINGS:
-        with atomic_path(output.with_suffix(ending)) as temporary:
-            temporary.write_text(texts[ending], encoding="utf-8")
 
 
 LATEX = {

@@ -1,1 +1,1 @@
-"""Pictures from measurements y = A u₀ + n: blurred, too small, with holes or noise; by sampling, and otherwise."""
+"""Restoration of images from linear measurements y = A u₀ + n: posterior sampling and baselines."""

@@ -1,4 +1,4 @@
-"""What people restore pictures by without a network, in fair versions: with our mirrored borders, and tuned."""
+"""Restoration without a network, with the same mirrored borders as the heat process."""
 
 import math
 
@@ -12,16 +12,16 @@ from ihdm.restoration.conditioning import Conditioner
 from ihdm.restoration.problems import Measured, Measurement
 
 TV_STEPS = 200
-"""Proximal steps of total variation, at most, each with some of the inner ones."""
+"""Most proximal steps of total variation."""
 TV_INNER_STEPS = 10
 TV_CHANGE = 1e-4
-"""Relative change of every image in a step, below which no more are taken."""
+"""Relative change of every image in a step at which the iteration has converged."""
 SMALLEST = 1e-4
-"""Below which Richardson and Lucy's ratios are not taken, as pixels are to be positive."""
+"""Lower bound of the pixels in Richardson-Lucy, which need to be positive."""
 
 
 def plain(measurement: Measurement, measured: Measured) -> Images:
-    """Return the measurement as a picture of the wanted size: enlarged, or with hidden pixels at the mean of others."""
+    """Return the measurement as a full-size image: enlarged, or with hidden pixels set to the mean of the others."""
     if measurement.pixels is not None:
         means = measured.mean(dim=2, keepdim=True)
         return (measurement.shown(measured - means, hidden=0.0) + means[..., None]).float()
@@ -37,21 +37,13 @@ def wiener(
     power: Float[Tensor, "height width"],
     scale: float,
 ) -> Images:
-    """Return the linear estimate of least squared error, for images of this mean and power (Wiener).
-
-    Args:
-        measurement: how it was made.
-        measured: y of each image.
-        mean: of training images.
-        power: variance of each of their cosine modes.
-        scale: factor on the power.
-    """
+    """Return the Wiener estimate for images with this mean, and ``scale · power`` as variance of each cosine mode."""
     start = mean.float().expand(len(measured), *mean.shape)
     return Conditioner(measurement, scale * power).correct(start, measured)
 
 
 def richardson_lucy(measurement: Measurement, measured: Measured, steps: int) -> Images:
-    """Return x ← x · Aᵀ(y / A x) after so many steps; the rows and columns of a blur sum to one."""
+    """Iterate x ← x · Aᵀ(y / A x); the rows and columns of a blur sum to one."""
     seen = measured.clamp_min(SMALLEST)
     found = measurement.adjoint(seen).clamp_min(SMALLEST)
     for _ in range(steps):
@@ -62,13 +54,8 @@ def richardson_lucy(measurement: Measurement, measured: Measured, steps: int) ->
 def total_variation(measurement: Measurement, measured: Measured, weight: float) -> Images:
     """Return the minimum of ‖A x − y‖²/2 + weight · TV(x), by FISTA (Beck and Teboulle, 2009).
 
-    TV is the sum over pixels of how long the gradient is, in each channel. ‖A‖ is at most one, and so is the step. Each
-    begins the proximal map where the one before ended.
-
-    Args:
-        measurement: how it was made.
-        measured: y of each image.
-        weight: of the total variation.
+    TV is the sum over pixels of the norm of the gradient, per channel. The step size is one, as ‖A‖ ≤ 1. Each proximal
+    map starts from the dual variable of the previous one.
     """
     found = leading = measurement.adjoint(measured)
     flow = torch.zeros_like(_gradient(found))
@@ -88,8 +75,7 @@ def _smooth(
 ) -> tuple[Images, Float[Tensor, "axis batch channel height width"]]:
     """Return the minimum of ‖x − images‖²/2 + weight · TV(x), and its dual, by accelerated projected gradients.
 
-    The dual is a flow between pixels, no stronger than the weight, and x is the images less what it carries away (Beck
-    and Teboulle, "Fast gradient-based algorithms for constrained total variation denoising", 2009).
+    Beck and Teboulle, "Fast gradient-based algorithms for constrained total variation denoising", 2009.
     """
     leading, momentum = flow, 1.0
     for _ in range(TV_INNER_STEPS):
@@ -101,7 +87,7 @@ def _smooth(
 
 
 def _gradient(images: Images) -> Float[Tensor, "axis batch channel height width"]:
-    """Return differences to the next row and column, none at the last."""
+    """Return forward differences along rows and columns, zero at the last."""
     rows = torch.diff(images, dim=2, append=images[:, :, -1:])
     return torch.stack([rows, torch.diff(images, dim=3, append=images[..., -1:])])
 
@@ -113,14 +99,14 @@ def _gradient_adjoint(flow: Float[Tensor, "axis batch channel height width"]) ->
 
 
 def bicubic(measurement: Measurement, measured: Measured) -> Images:
-    """Return a small picture, enlarged by cubic splines."""
+    """Return a small image, enlarged by bicubic interpolation."""
     size = (measurement.image_size,) * 2
     small = measurement.shown(measured).float()
     return torch.nn.functional.interpolate(small, size=size, mode="bicubic", align_corners=False)
 
 
 def biharmonic(measurement: Measurement, measured: Measured) -> Images:
-    """Return a picture whose hidden pixels continue the others smoothly, by scikit-image's biharmonic inpainting."""
+    """Fill hidden pixels by scikit-image's biharmonic inpainting."""
     from skimage.restoration import inpaint_biharmonic
 
     if measurement.pixels is None:

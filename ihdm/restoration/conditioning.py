@@ -1,11 +1,11 @@
-"""Gaussian beliefs about an image, and what a measurement makes of them: the one formula behind every solver here.
+"""Conditioning of a Gaussian prior of an image on a linear measurement, used by every solver.
 
-Where u₀ ~ N(m, C) and y = A u₀ + n with n ~ N(0, σ_y² I), the posterior mean is
+If u₀ ~ N(m, C) and y = A u₀ + n with n ~ N(0, σ_y² I), the posterior mean is
 
     m + C Aᵀ (A C Aᵀ + σ_y² I)⁻¹ (y − A m)
 
-C is diagonal in the cosine basis, the same for all channels. A draw of the posterior is a draw of the prior, corrected
-as if y had been measured of it with noise drawn anew (Matheron's rule), so that its covariance is never formed.
+C is diagonal in the cosine basis, the same for all channels. A posterior sample is a prior sample corrected by y plus
+fresh noise (Matheron's rule), so that the posterior covariance is never formed.
 """
 
 import torch
@@ -16,16 +16,16 @@ from ihdm.heat import Images, cosine_basis
 from ihdm.restoration.problems import Measured, Measurement
 
 MEMORY = 2e9
-"""Bytes that the matrices of all levels may take."""
+"""Most bytes for the cached matrices of all levels."""
 
 
 class Conditioner:
-    """What a measurement says of images that are N(m, V diag(S) Vᵀ) before it.
+    """Conditions images with prior N(m, V diag(S) Vᵀ) on a measurement.
 
     Args:
-        measurement: how it was made.
+        measurement: A and σ_y.
         variances: S of each cosine mode, ≥ 0.
-        in_modes: A in the cosine basis, if it is at hand.
+        in_modes: A in the cosine basis, if already computed.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Conditioner:
         self._gain = (basis.T @ scaled.unflatten(1, (measurement.image_size,) * 2) @ basis).flatten(1)
 
     def correct(self, images: Images, measured: Measured) -> Images:
-        """Return images moved to where the measurement and they are as likely together as can be."""
+        """Return the posterior mean for prior means ``images``."""
         misfit = measured - self.measurement.apply(images)
         rows = misfit.flatten(0, 1)
         weights = torch.cholesky_solve(rows.T, self._factor).T
@@ -60,11 +60,11 @@ def modes_of(measurement: Measurement) -> Float[Tensor, "value mode"]:
 
 
 class Conditioners:
-    """What a measurement says at each of many levels; kept where all of them fit into ``MEMORY``, else made anew.
+    """The conditioner of each level, cached if all of them fit into ``MEMORY``.
 
     Args:
-        measurement: how it was made.
-        variances: of each cosine mode, by level.
+        measurement: A and σ_y.
+        variances: S of each cosine mode, by level.
     """
 
     def __init__(self, measurement: Measurement, variances: dict[int, Float[Tensor, "size size"]]) -> None:

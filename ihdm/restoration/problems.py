@@ -21,23 +21,23 @@ from ihdm.heat import Images, cosine_basis, decay
 from ihdm.seeds import generator
 
 GRAY = 0.5
-"""What is shown where nothing was measured."""
+"""Value of hidden pixels in images."""
 
 Measured = Float[Tensor, "batch channel value"]
-"""What was measured of images."""
+"""Measurements y of images."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """How pictures were measured.
+    """A linear measurement.
 
     Attributes:
         matrix: A, on the pixels of a channel, row by row.
         noise: σ_y.
-        height: of what was measured, to show it.
-        width: the same.
-        pixels: which pixels were measured; None if that is no choice of pixels.
-        transfer: what is left of each cosine mode, where A is diagonal in the cosine basis; otherwise None.
+        height: of the measurement as an image.
+        width: of the measurement as an image.
+        pixels: indices of the measured pixels for a mask, otherwise None.
+        transfer: factor on each cosine mode if A is diagonal in the cosine basis, otherwise None.
         image_size: side of the images.
     """
 
@@ -58,7 +58,7 @@ class Measurement:
         return (measured.to(self.matrix.dtype) @ self.matrix).unflatten(2, (self.image_size, self.image_size))
 
     def measure(self, images: Images, seed: int, first: int = 0) -> Measured:
-        """Return y: A u₀ and noise, which depends on the image's number alone.
+        """Return y = A u₀ + noise for images in [0, 1]; the noise depends on the seed and the image number.
 
         Args:
             images: in [0, 1].
@@ -73,7 +73,7 @@ class Measurement:
         return clean + self.noise * torch.as_tensor(np.stack(draws), dtype=clean.dtype)
 
     def shown(self, measured: Measured, hidden: float = GRAY) -> Images:
-        """Return what was measured as pictures, with a value where it was hidden."""
+        """Return measurements as images, with the value ``hidden`` at hidden pixels."""
         if self.pixels is None:
             return measured.unflatten(2, (self.height, self.width))
         picture = torch.full((*measured.shape[:2], self.image_size**2), hidden, dtype=measured.dtype)
@@ -82,20 +82,16 @@ class Measurement:
 
 
 def measurement(problem: AnyProblem, image_size: int) -> Measurement:
-    """Return how pictures of a size were measured.
-
-    Args:
-        problem: what was done to them.
-        image_size: side of the pictures, which are square, in pixels.
+    """Return the measurement of a problem for square images.
 
     Raises:
-        UserError: if that cannot be done to pictures of this size, or they are too large for matrices.
+        UserError: if the problem does not fit this size, or the images are too large for matrices.
     """
     if mistakes := list(problem_mistakes(problem, image_size)):
         raise UserError("; ".join(mistakes))
     if image_size > LARGEST_RESTORED:
         raise UserError(
-            f"images of {image_size} pixels: restoration works with matrices, on at most {LARGEST_RESTORED} pixels"
+            f"images of {image_size} pixels: restoration uses dense matrices, on at most {LARGEST_RESTORED} pixels"
         )
     line, pixels, transfer = torch.eye(image_size, dtype=torch.float64), None, None
     if isinstance(problem, BlurProblem):
@@ -114,7 +110,7 @@ def measurement(problem: AnyProblem, image_size: int) -> Measurement:
 
 
 def _measured_pixels(problem: MaskProblem, size: int) -> Int[np.ndarray, "value"]:
-    """Return the pixels that are not hidden."""
+    """Return the indices of the pixels that are not hidden."""
     hidden = np.zeros((size, size), dtype=bool)
     if problem.shape == "hole":
         side = max(1, min(size - 1, round(math.sqrt(problem.hidden) * size)))

@@ -1,4 +1,4 @@
-"""How good restored pictures are: how near the truth, and as unsure as they should be. Arrays alone."""
+"""Scores of restored images: error, and calibration of the spread of posterior samples."""
 
 import numpy as np
 from jaxtyping import Float
@@ -6,17 +6,17 @@ from jaxtyping import Float
 Pictures = Float[np.ndarray, "image height width channel"]
 
 LARGEST_WINDOW = 7
-"""Side of SSIM's window in pixels; on smaller pictures it is the largest odd number that fits."""
+"""Side of the SSIM window in pixels; on smaller images the largest odd number that fits."""
 
 
 def psnr(found: Pictures, truth: Pictures) -> Float[np.ndarray, "image"]:
-    """Return the peak signal-to-noise ratio of each picture in dB, −10 log₁₀ of the mean squared error in [0, 1]."""
+    """Return the peak signal-to-noise ratio of each image in dB, −10 log₁₀ of the mean squared error in [0, 1]."""
     error = np.square(found.astype(np.float64) - truth).mean(axis=(1, 2, 3))
     return -10 * np.log10(np.maximum(error, 1e-12))
 
 
 def ssim(found: Pictures, truth: Pictures) -> Float[np.ndarray, "image"]:
-    """Return the structural similarity of each picture (Wang et al., 2004), by scikit-image."""
+    """Return the structural similarity of each image (Wang et al., 2004), by scikit-image."""
     from skimage.metrics import structural_similarity
 
     window = min(LARGEST_WINDOW, min(found.shape[1:3]) - (1 - min(found.shape[1:3]) % 2))
@@ -31,10 +31,9 @@ def ssim(found: Pictures, truth: Pictures) -> Float[np.ndarray, "image"]:
 def errors_and_expected(
     draws: Float[np.ndarray, "image draw height width channel"], truth: Pictures
 ) -> tuple[Float[np.ndarray, "image"], Float[np.ndarray, "image"]]:
-    """Return how wrong the mean of samples is, and how wrong it should be by how they differ.
+    """Return the mean squared error of the mean of n samples, and (1 + 1/n) times their mean variance.
 
-    The squared error of the mean of n samples, and (1 + 1/n) times their variance, as means over a picture. Of samples
-    of the true posterior, the truth is one more sample, so that both are the same on average.
+    Both have the same expectation for samples of the true posterior, as the truth is then one more sample.
     """
     count = draws.shape[1]
     error = np.square(draws.mean(axis=1) - truth).mean(axis=(1, 2, 3))
@@ -42,9 +41,8 @@ def errors_and_expected(
 
 
 def spread(errors: Float[np.ndarray, "image"], expected: Float[np.ndarray, "image"]) -> float:
-    """Return the ratio of sums of both over images: 1 if samples are as unsure as they should be, above it if too sure.
+    """Return the ratio of the sums over images: 1 for calibrated samples, larger for overconfident ones.
 
-    A mean of ratios would be above 1 for samples of the true posterior, too, as few samples do not tell the variance of
-    an image well.
+    A mean of ratios would be biased upward, as few samples estimate the variance of an image poorly.
     """
     return float(errors.sum() / max(expected.sum(), 1e-12))

@@ -1,12 +1,12 @@
-"""Restoration by a trained network: samples of the posterior for any measurement, and two ways for blur alone.
+"""Restoration with a trained network.
 
-| solver | measurements | what it does |
+| solver | measurements | method |
 |---|---|---|
-| `posterior` | any | at each level, draws the image given state and measurement, and steps with it |
-| `start` | blur, noise; heat, soft | begins at the level that is as blurred, and lets the sampler run |
-| `map` | blur, noise; heat, soft | no noise: at each level, the mode of step and blurred measurement |
+| `posterior` | any | at each level, samples the image given state and measurement, and steps with it |
+| `start` | blur, noise; heat, soft | starts the sampler from the measurement, at the level with the same blur |
+| `map` | blur, noise; heat, soft | at each level, the mode given the step and the blurred measurement |
 
-All of it is computed on the CPU but the network, which is the cost: see :func:`from_cpu`.
+Everything except the network runs on the CPU: see :func:`from_cpu`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,20 +33,20 @@ from ihdm.seeds import generator
 from ihdm.storage.tensors import require_finite
 
 DELTA_RATIO = 1.25
-"""δ/σ behind the solver `map`: what a step is trusted to."""
+"""δ/σ of the solver `map`."""
 
 
 @dataclass(frozen=True)
 class Restorer:
-    """A network, and what is known of it and of its images.
+    """A calibrated network with statistics of its training images.
 
     Attributes:
-        network: of the process, called with images and levels on the CPU.
+        network: called with images and levels on the CPU.
         process: the process, on square images, on the CPU.
-        calibration: what was measured of the network, at every level that the sampler visits.
+        calibration: calibration of the network at every level of the sampler.
         mean: of the training images, in [0, 1].
         power: variance of each cosine mode of the training images.
-        sampler: what samples of the posterior are drawn by: its levels and its coupling.
+        sampler: levels and coupling for posterior samples.
         seed: of all noise.
     """
 
@@ -60,7 +60,7 @@ class Restorer:
 
     @cached_property
     def prediction(self) -> Prediction:
-        """What the network predicts."""
+        """The prediction target of the network."""
         return prediction_of(self.network, self.process)
 
     @property
@@ -69,11 +69,11 @@ class Restorer:
         return float(2**self.process.bits_of_range)
 
     def conditioners(self, measurement: Measurement, trust: float) -> Conditioners:
-        """Return what a measurement says at each level visited, and under 0 what it says before any.
+        """Return the conditioner of each level of the sampler, and that of the prior of training images at key 0.
 
         Args:
-            measurement: how it was made.
-            trust: factor on the variances that the network was measured to leave; above 1 the measurement counts more.
+            measurement: A and σ_y.
+            trust: factor on the residual variances; above 1 the measurement has more weight.
         """
         variances = {0: self.power}
         for level in self.sampler.levels(self.process.settings)[:-1]:
@@ -89,19 +89,19 @@ class Restorer:
         *,
         is_end_noisy: bool = False,
     ) -> Images:
-        """Return a sample of the posterior for each measurement, of its last mean as for all samples.
+        """Return a posterior sample for each measurement.
 
-        Given u_k and y, the image is N(û₀, C) corrected by y, where û₀ is the network's estimate, scaled as it was
-        measured, and C what it was measured to leave. A draw of it takes the place of u₀ in the step from k to j:
-        u_j = c u_k + (a_j − c a_k) u₀ + noise. For Gaussian images and an exact network this is exact if the end is
-        noisy; otherwise samples lack what is left open at the last level.
+        Given u_k and y, the image is N(û₀, C) conditioned on y, where û₀ is the calibrated estimate of the network and
+        C its residual variance. A sample of it replaces u₀ in the step from k to j,
+        u_j = c u_k + (a_j − c a_k) u₀ + noise. This is exact for Gaussian images and an exact network if the end is
+        noisy; otherwise samples lack the residual variance of the last level.
 
         Args:
-            conditioners: what :meth:`conditioners` returned.
-            trust: the factor that they were made with.
+            conditioners: from :meth:`conditioners`.
+            trust: as for ``conditioners``.
             measured: y of each image.
-            numbers: of each image, and which of its samples this is; its noise depends on these alone.
-            is_end_noisy: whether what is left open at the last level is drawn, too.
+            numbers: image number and sample number of each; the noise depends on these alone.
+            is_end_noisy: whether the residual variance of the last level is sampled, too.
         """
         process, prediction, (height, width) = self.process, self.prediction, self.mean.shape[1:]
         shape, size = (len(self.mean), height, width), measured.shape[1] * measured.shape[2]
@@ -143,25 +143,25 @@ class Restorer:
     def start(
         self, measurement: Measurement, width: float, shift: int, measured: Measured, numbers: Sequence[tuple[int, int]]
     ) -> Images:
-        """Return samples that begin where the measurement is one of the process's own latents, or nearly.
+        """Return samples that start from the measurement as the state of a level.
 
-        A measurement blurred by σ_B and with noise σ_y is blurred on to the next level k, where its noise is filled up
-        to σ in each mode that has less. Where σ_B is that of a level and σ_y = σ, it is u_k itself, and what follows
-        samples the posterior without more ado.
+        A measurement with blur σ_B and noise σ_y is blurred to the next level k, and noise is added up to σ in each
+        mode that has less. If σ_B is that of a level and σ_y = σ, it is u_k itself, and the sampler draws from the
+        posterior.
 
         Args:
-            measurement: how it was made; A is a Gaussian blur.
-            width: its σ_B, 0 for none.
-            shift: steps to begin earlier, for measurements with more noise than σ.
+            measurement: A is a Gaussian blur.
+            width: σ_B in pixels, 0 for none.
+            shift: number of additional steps, for measurements with more noise than σ.
             measured: y of each image.
-            numbers: of each image, and which of its samples this is.
+            numbers: image number and sample number of each.
 
         Raises:
-            UserError: if it is more blurred than every level.
+            UserError: if the measurement is more blurred than every level.
         """
         process = self._blurs()
         level, state = self._latent(measurement, width, shift, measured, numbers)
-        # What was measured is worth keeping, and samples are to differ: whatever the posterior is sampled by.
+        # Fixed for any posterior sampler: Markov steps keep the measurement, noise makes samples differ.
         sampler = self.sampler.model_copy(update={"coupling": "markov", "noise": "measured"})
         steps = plan_steps(self.prediction, sampler, calibration=self.calibration)
         noise = PairedNoise(self.seed, numbers, process.num_levels, tuple(state.shape[1:]))
@@ -171,7 +171,7 @@ class Restorer:
     def one_shot(
         self, measurement: Measurement, width: float, shift: int, measured: Measured, numbers: Sequence[tuple[int, int]]
     ) -> Images:
-        """Return what the network says of the image at the level where :meth:`start` begins; no sample, a mean."""
+        """Return the network's estimate at the level where :meth:`start` begins: a mean, not a sample."""
         process = self._blurs()
         level, state = self._latent(measurement, width, shift, measured, numbers)
         known = self.calibration.at(level)
@@ -182,12 +182,12 @@ class Restorer:
     def map(self, measurement: Measurement, weight: float, measured: Measured) -> Images:
         """Return the mode, level by level: (m/δ² + w h b/σ_y²) / (1/δ² + w h²/σ_y²) per cosine mode.
 
-        The blur of level k−1 makes of the measurement a likelihood of the state there: b = F(t_{k−1}) y, as A and F are
+        The measurement blurred to level k−1, b = F(t_{k−1}) y, gives a likelihood of the state there, as A and F are
         both diagonal in the cosine basis.
 
         Args:
-            measurement: how it was made; h = ``measurement.transfer``.
-            weight: w, how much the measurement counts.
+            measurement: h = ``measurement.transfer``.
+            weight: weight w of the measurement.
             measured: y of each image.
         """
         process, transfer = self._blurs(), measurement.transfer
@@ -214,7 +214,7 @@ class Restorer:
     def _latent(
         self, measurement: Measurement, width: float, shift: int, measured: Measured, numbers: Sequence[tuple[int, int]]
     ) -> tuple[int, Images]:
-        """Return a level, and the state there that the measurement is nearest to."""
+        """Return the level for a measurement, and its state there."""
         process = self._blurs()
         level = first_level(process, self.sampler, width, shift)
         left = process.log_scale(level) + eigenvalues(process.height, process.width) * width**2 / 2
@@ -227,7 +227,7 @@ class Restorer:
 
 @dataclass(frozen=True)
 class PairedNoise:
-    """The noise of samples that have two numbers, that of their image and theirs among its samples."""
+    """The noise of samples that are numbered by image and sample."""
 
     seed: int
     numbers: Sequence[tuple[int, int]]
@@ -246,23 +246,23 @@ class PairedNoise:
 
 
 def first_level(process: Process, sampler: SamplerSettings, width: float, shift: int = 0) -> int:
-    """Return the first level that a sampler visits and that is at least as blurred as σ_B = ``width``.
+    """Return the first level of a sampler that is at least as blurred as σ_B = ``width``.
 
-    On to a level that is less blurred, a measurement would have to be sharpened, which makes too much of its noise.
+    A less blurred level would require sharpening, which amplifies the noise of the measurement.
 
     Args:
         process: the process.
         sampler: the sampler.
         width: σ_B in pixels, 0 for none.
-        shift: so many visited levels further, K at most.
+        shift: number of levels of the sampler beyond this one, up to K.
 
     Raises:
-        UserError: if no level is.
+        UserError: if no level is blurred as much.
     """
     if not is_reached(process, width):
         raise UserError(
             f"a blur of {width:g} pixels is wider than the process's own, {process.blur_sigma(process.num_levels):g}, "
-            "so that no state is as blurred; take the posterior"
+            "so no state has this blur; use the solver posterior"
         )
     visited = sorted(sampler.levels(process.settings))[1:]
     place = next(at for at, level in enumerate(visited) if _is_as_blurred(process, level, width))
@@ -296,7 +296,7 @@ class _OnDevice:
 
 
 def from_cpu(network: Network, device: torch.device | str) -> Network:
-    """Return a network on some device as a function of images and levels on the CPU, to finite images there."""
+    """Wrap a network on a device as a function of CPU tensors that checks that its output is finite."""
     return _OnDevice(network, device)
 
 
@@ -305,7 +305,7 @@ def _modes(values: object) -> Tensor:
 
 
 def pairs(num_images: int, num_draws: int, first: int = 0) -> Iterator[tuple[int, int]]:
-    """Yield the numbers of every sample of so many images: all draws of the first, then those of the next."""
+    """Yield image number and sample number of every sample, image by image."""
     for image in range(first, first + num_images):
         for draw in range(num_draws):
             yield image, draw

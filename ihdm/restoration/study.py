@@ -1,4 +1,4 @@
-"""Every method on every measurement of test images: tuned alike, then scored."""
+"""Comparison of restoration methods on test images, each tuned on held-out images."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from ihdm.restoration import baselines
 from ihdm.restoration.problems import Measured, Measurement, measurement
 from ihdm.restoration.scores import errors_and_expected, psnr, spread, ssim
 from ihdm.restoration.solvers import Restorer, is_reached, pairs
-from ihdm.samples.generation import even_size, filled_batches
+from ihdm.samples.generation import even_batches
 from ihdm.storage.images import StoredImages
 from ihdm.storage.tensors import to_tensor, to_uint8
 
@@ -27,11 +27,11 @@ Draws = Float[Tensor, "image draw channel height width"]
 Parameter = float | int | None
 
 SHOWN = 3
-"""Test images of which pictures are kept, those of most contrast: of an even surface there is nothing to see."""
+"""Number of test images stored for figures: those of highest contrast."""
 FRECHET_NAMES = {"inception": "fid"}
 TRUST = (0.25, 1.0, 4.0)
 SHIFTS = (0.0, 0.1, 0.25, 0.5)
-"""Of the solvers for blur, as shares of all steps: how many more they take than the measurement's blur asks for."""
+"""Additional steps of the solvers for blur, as fractions of all steps."""
 WEIGHTS = (1.0, 8.0, 64.0, 512.0)
 POWERS = (0.25, 1.0, 4.0)
 LUCY_STEPS = (3, 10, 30, 100)
@@ -40,13 +40,13 @@ TV_WEIGHTS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2)
 
 @dataclass(frozen=True)
 class Method:
-    """A way to restore pictures.
+    """A restoration method.
 
     Attributes:
-        name: what it is called.
-        values: of its one parameter, from which validation chooses; (None,) if it has none.
-        draws: whether it gives samples, which differ.
-        restore: from the parameter, what was measured, the number of the first image and how many samples, to pictures.
+        name: its name.
+        values: candidates for its parameter; (None,) if it has none.
+        draws: whether it is stochastic.
+        restore: maps parameter, measurements, number of the first image and number of samples to images.
     """
 
     name: str
@@ -56,13 +56,13 @@ class Method:
 
 
 def methods(restorer: Restorer, problem: AnyProblem, how: Measurement, micro_batch: int) -> list[Method]:
-    """Return the methods that a measurement can be undone by, baselines first.
+    """Return the methods for a problem, baselines first.
 
     Args:
-        restorer: the network, for those that use one.
-        problem: what was done to the pictures.
-        how: the same as a matrix.
-        micro_batch: pictures that pass the network at a time.
+        restorer: the network.
+        problem: the problem.
+        how: its measurement.
+        micro_batch: batch size of the network.
     """
 
     def once(restore: Callable[..., Tensor], *fixed: object) -> Callable[[Any, Measured, int, int], Draws]:
@@ -108,10 +108,10 @@ def methods(restorer: Restorer, problem: AnyProblem, how: Measurement, micro_bat
 
 
 def _sampled(micro_batch: int, restore: Callable[..., Tensor], measured: Measured, first: int, count: int) -> Draws:
-    """Restore every measurement so many times, in batches of one size, as a network's last bits depend on it."""
+    """Restore every measurement ``count`` times, in batches of equal size."""
     numbers = list(pairs(len(measured), count, first))
     parts = []
-    for here, filled in filled_batches(len(numbers), even_size(len(numbers), micro_batch)):
+    for here, filled in even_batches(len(numbers), micro_batch):
         batch = torch.stack([measured[place // count] for place in filled])
         parts.append(restore(batch, [numbers[place] for place in filled])[:here])
     return torch.cat(parts).unflatten(0, (len(measured), count))
@@ -119,14 +119,14 @@ def _sampled(micro_batch: int, restore: Callable[..., Tensor], measured: Measure
 
 @dataclass(frozen=True)
 class Restored:
-    """One method's pictures of one measurement.
+    """Results of one method on one problem.
 
     Attributes:
-        problem: its name.
-        method: its name.
-        parameter: what validation chose; NaN if there was nothing to choose.
-        rows: its scores.
-        pictures: of the first images: one sample, the mean of all and, of samples, their spread.
+        problem: name of the problem.
+        method: name of the method.
+        parameter: the chosen parameter; NaN without one.
+        rows: scores.
+        pictures: images for figures: a sample and, for stochastic methods, mean and deviation of samples.
     """
 
     problem: str
@@ -145,16 +145,16 @@ def study(
 ) -> Iterator[Restored]:
     """Restore test images by every method, and score them.
 
-    The first test images are scored; each method's parameter is the one of best PSNR on the images after those, which
-    neither the network nor the scores have seen. Of methods that draw, it is that of the mean of as many samples as are
-    drawn in the end: that of one sample would punish what is unsure, and choose samples that are too sure.
+    The first ``num_images`` test images are scored. Each method's parameter has the best PSNR on the next
+    ``num_validation`` images, for stochastic methods of the mean of samples: the PSNR of single samples would favor
+    overconfident ones.
 
     Args:
-        restorer: the network and what is known of it.
-        test: test images, ``num_images + num_validation`` at least.
-        settings: measurements and numbers.
-        extractor: whose features the Fréchet distance from the test images is measured in.
-        report: called with how many methods are done.
+        restorer: the network.
+        test: at least ``num_images + num_validation`` test images.
+        settings: problems and numbers.
+        extractor: features for the Fréchet distance from the test images.
+        report: called with the number of finished methods.
     """
     scored, count = test[: settings.num_images], settings.num_images
     held_out = test[count : count + settings.num_validation]
@@ -175,23 +175,18 @@ def study(
             rows = list(_rows(method, draws, how, measured, scored, distances))
             done += 1
             report(done)
-            yield Restored(
-                name,
-                method.name,
-                float("nan") if value is None else float(value),
-                rows,
-                _pictures(draws[shown.tolist()]),
-            )
+            parameter = float("nan") if value is None else float(value)
+            yield Restored(name, method.name, parameter, rows, _pictures(draws[shown.tolist()]))
 
 
 def num_methods(restorer: Restorer, settings: RestorationStudy, image_size: int) -> int:
-    """Return how many methods a study tries, over all measurements."""
+    """Return the number of methods of a study, over all problems."""
     problems = settings.problems.values()
     return sum(len(methods(restorer, one, measurement(one, image_size), 1)) for one in problems)
 
 
 def _tuned(method: Method, measured: Measured, truth: StoredImages, first: int, num_draws: int) -> Parameter:
-    """Return the value of best PSNR on validation images, of the mean of so many samples each."""
+    """Return the value with the best PSNR of the mean of samples on validation images."""
     if len(method.values) == 1:
         return method.values[0]
 
@@ -228,7 +223,7 @@ def _row(metric: str, count: int, estimate: Estimate, extractor: str = "") -> di
 def _rows(
     method: Method, draws: Draws, how: Measurement, measured: Measured, truth: StoredImages, distances: _Distances
 ) -> Iterator[dict[str, object]]:
-    """Yield the scores of one sample, and of the mean of all if there are several."""
+    """Yield the scores of one sample, and for stochastic methods of the mean of all."""
     true = truth / 255
     results = {"sample": draws[:, 0], "mean": draws.mean(dim=1)} if method.draws else {"estimate": draws[:, 0]}
     for result, pictures in results.items():
@@ -256,7 +251,7 @@ def _truth(
     shown: Int[np.ndarray, "_"],
     distances: _Distances,
 ) -> Restored:
-    """Return what the true images score, and the pictures of truth and measurement."""
+    """Return the scores of the true images, and images of truth and measurement."""
     images = to_tensor(truth)
     misfit = (how.apply(images) - measured).flatten(1).square().mean(dim=1).sqrt().numpy() / how.noise
     rows = [

@@ -1,1 +1,1 @@
-"""The results of a pipeline as objects: tables, samples, figures, networks and data, each with its origin."""
+"""The results of a pipeline as objects: tables, samples, figures, networks and data, each with its record."""

@@ -1,4 +1,4 @@
-"""A folder of results as one object. Nothing is read until it is asked for."""
+"""A results folder as one object, which reads files on access."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +8,8 @@ from zipfile import ZipFile
 import numpy as np
 
 from ihdm.errors import UserError
+from ihdm.results.collections import Collection, DataSet, Samples
 from ihdm.results.origin import ENDING, Origin, find_origin
-from ihdm.results.sets import DataSet, Samples
-from ihdm.results.shelf import Shelf
 from ihdm.storage.reading import DAMAGED, read_archive, read_array, read_table
 
 if TYPE_CHECKING:
@@ -21,75 +20,81 @@ STAGES = ("data", "models", "samples", "metrics", "portable", "figures", "tables
 
 
 def load_results(folder: str | Path) -> "Results":
-    """Open a folder of results, finished or not.
+    """Open a results folder, finished or not.
 
     Args:
-        folder: what the configuration calls ``results``.
+        folder: the path that the configuration sets as ``results``.
 
     Raises:
-        UserError: if it is no such folder.
+        UserError: if it is not a results folder.
     """
     path = Path(folder)
     if not path.is_dir():
-        raise UserError(f"{path}: there is no such folder; give the one that the configuration calls results")
+        raise UserError(f"{path}: folder not found; give the path that the configuration sets as results")
     if not any(any((path / stage).rglob(f"*{ENDING}")) for stage in STAGES):
         raise UserError(
-            f"{path}: is no folder of results, for no result with a record ({ENDING}) lies in it; give the one that "
-            "the configuration calls results"
+            f"{path}: not a results folder, as it has no result with a record ({ENDING}); give the path that the "
+            "configuration sets as results"
         )
     return Results(path)
 
 
 class Results:
-    """What a pipeline has made, by kind and name.
+    """The results of a pipeline, by kind and name.
 
     Args:
-        folder: of the results.
+        folder: the results folder.
 
     Attributes:
-        folder: of the results.
+        folder: the results folder.
         data: data sets.
-        models: folders of trained networks, which ``UNet2DModel.from_pretrained`` loads.
-        portable: the networks that are written as folders for ``IHDMPipeline.from_pretrained``, with card and prior.
-        history: the training losses of each, as data frames.
-        held_out: the held-out losses of each.
+        models: folders of trained networks, for ``UNet2DModel.from_pretrained``.
+        portable: folders of exported pipelines, for ``IHDMPipeline.from_pretrained``.
+        history: training losses of each network, as data frames.
+        held_out: held-out losses of each network, as data frames.
         samples: sets of samples by experiment and δ/σ.
-        arrays: all arrays, those of samples and data too, by path without its ending:
-            ``arrays["samples/digits/sequence"]``. An archive is a dictionary of arrays.
+        arrays: all arrays by path without extension, including images: ``arrays["samples/digits/sequence"]``.
+            A .npz file is a dictionary of arrays.
         tables: merged tables, as data frames.
-        parts: the tables that these are joined from, by path: ``parts["spectrum/data/digits"]``.
-        printed: tables as a paper prints them.
-        figures: the path of each as PNG; a PDF lies beside it.
+        parts: the tables of single experiments and data sets by path: ``parts["spectrum/data/digits"]``.
+        printed: tables in the layout of the paper.
+        figures: the path of each figure as PNG; its PDF is in the same folder.
     """
 
     def __init__(self, folder: Path) -> None:
+        def tables(kind: str, pattern: str) -> Collection["pd.DataFrame"]:
+            return Collection(kind, folder, pattern, read_table)
+
+        def folders(kind: str, pattern: str) -> Collection[Path]:
+            return Collection(kind, folder, pattern, lambda path: path.parent)
+
         self.folder = folder
-        self.data = Shelf(
+        self.data = Collection(
             "data set", folder, "data/*/train.npy", lambda path: DataSet(path.parts[-2], path.parent, folder)
         )
-        self.models = Shelf("network", folder, "models/*/config.json", lambda path: path.parent)
-        self.portable = Shelf("portable model", folder, "portable/*/model_index.json", lambda path: path.parent)
-        self.history = Shelf("training history", folder, "models/*/history.csv", read_table)
-        self.held_out = Shelf("table of held-out losses", folder, "models/*/held_out.csv", read_table)
+        self.models = folders("network", "models/*/config.json")
+        self.portable = folders("exported pipeline", "portable/*/model_index.json")
+        self.history = tables("training history", "models/*/history.csv")
+        self.held_out = tables("table of held-out losses", "models/*/held_out.csv")
         self.samples = Samples(folder)
         self.arrays = Arrays("array", folder, "*", _read_arrays)
-        self.tables = Shelf("table", folder, "metrics/*.csv", read_table)
-        self.parts = Shelf("part of a table", folder, "metrics/*/**/*.csv", read_table)
-        self.printed = Shelf("printed table", folder, "tables/*.csv", read_table)
-        self.figures = Shelf("figure", folder, "figures/*.png", Path)
+        self.tables = tables("table", "metrics/*.csv")
+        self.parts = tables("part of a table", "metrics/*/**/*.csv")
+        self.printed = tables("printed table", "tables/*.csv")
+        self.figures = Collection("figure", folder, "figures/*.png", Path)
 
     @property
     def claims(self) -> "pd.DataFrame":
-        """The claims of the paper, each with a verdict.
+        """The claims of the paper with their verdicts.
 
         Raises:
-            UserError: if they were not checked.
+            UserError: if the claims were not checked.
         """
         return read_table(self.folder / "report/claims.csv")
 
     @property
     def page(self) -> Path:
-        """The path of the page."""
+        """The path of the results page."""
         return self.folder / "report/index.html"
 
     def origins(self) -> Iterator[Origin]:
@@ -103,46 +108,39 @@ class Results:
                 yield Origin.read(self.folder, record)
 
     def origin(self, path: str | Path) -> Origin:
-        """Return what made a file, or the files of a folder.
+        """Return the record of a file, or of the files of a folder.
 
         Args:
-            path: of the file, as it is, or below the results.
+            path: an existing path, or one relative to the results folder.
 
         Raises:
-            UserError: if it is not there, or no record tells of it.
+            UserError: if the file does not exist, or no record names it.
         """
         for place in (self.folder / path, Path(path)):
             if place.exists() and place.resolve().is_relative_to(self.folder.resolve()):
                 return find_origin(self.folder, self.folder / place.resolve().relative_to(self.folder.resolve()))
-        raise UserError(f"{path}: is not there, or not below {self.folder}")
+        raise UserError(f"{path}: not found in {self.folder}")
 
     def __repr__(self) -> str:
-        """Tell what there is, by kind."""
-        samples = list(dict.fromkeys(experiment for experiment, _ in self.samples))
-        kinds = {
-            "data": list(self.data),
-            "models": list(self.models),
-            "portable": list(self.portable),
-            "samples": samples,
-            "tables": list(self.tables),
-            "printed": list(self.printed),
-            "figures": list(self.figures),
-        }
+        """List the results by kind."""
+        kinds = {name: list(getattr(self, name)) for name in ("data", "models", "portable")}
+        kinds["samples"] = list(dict.fromkeys(experiment for experiment, _ in self.samples))
+        kinds |= {name: list(getattr(self, name)) for name in ("tables", "printed", "figures")}
         lines = [f"  {kind:<8} {_listed(names)}" for kind, names in kinds.items() if names]
         ends = [name for name in ("claims.csv", "index.html") if (self.folder / "report" / name).exists()]
         return "\n".join([f"Results in {self.folder}", *lines, *([f"  report   {', '.join(ends)}"] if ends else [])])
 
 
-class Arrays(Shelf[np.ndarray | dict[str, np.ndarray]]):
-    """Arrays and archives, by path below the results without the ending."""
+class Arrays(Collection[np.ndarray | dict[str, np.ndarray]]):
+    """Arrays and .npz files by path inside the results folder, without extension."""
 
     def paths(self) -> dict[str, Path]:
-        """Return where each lies, by name."""
+        """Return the path of each by name."""
         found = [path for stage in STAGES for path in sorted((self.results / stage).rglob("*.np[yz]"))]
         return {path.relative_to(self.results).with_suffix("").as_posix(): path for path in found}
 
     def __repr__(self) -> str:
-        """Count them."""
+        """Return the number of arrays."""
         return f"{len(self)} arrays and archives in {self.results}"
 
 
@@ -153,7 +151,7 @@ def _read_arrays(path: Path) -> np.ndarray | dict[str, np.ndarray]:
         with ZipFile(path) as archive:
             names = [name.removesuffix(".npy") for name in archive.namelist()]
     except DAMAGED:
-        names = []  # read_archive tells what is wrong
+        names = []  # read_archive reports the damage
     return read_archive(path, names)
 
 

@@ -1,7 +1,7 @@
-"""Which record tells of a result, and what it says.
+"""The record of a result.
 
-Records name files as the pipeline did that made them, relative to where it ran; a results folder may have moved since.
-So a file is known by where it lies below the results.
+Records name files relative to where the pipeline ran, and the results folder may have moved since. So a file is
+identified by its path inside the results folder.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,22 +19,22 @@ ENDING = ".meta.json"
 
 @dataclass(frozen=True)
 class Origin:
-    """What made a result: the content of its record. What a record does not tell is None or empty.
+    """The record of how results were made. Facts that it lacks are None or empty.
 
     Attributes:
-        results: the folder of results.
+        results: the results folder.
         record: path of the record.
-        content: all that it says.
-        command: the command, as it is typed after ``python -m ihdm``.
-        settings: the complete settings that the result depends on.
-        seed: the seed of what was drawn; None if nothing was, or the settings hold it.
+        content: the complete record.
+        command: the command after ``python -m ihdm``.
+        settings: all settings that the result depends on.
+        seed: the random seed; None if nothing was drawn, or the seed is one of the settings.
         code_sha256: the hash of the code behind the command.
         commit: the git commit, marked ``-dirty`` if files differed from it; None outside a checkout.
         versions: the versions of Python and of packages, by name.
-        device: where it was computed.
-        seconds: how long it took.
-        inputs: the SHA-256 of what was read, by path as it was called then.
-        outputs: the SHA-256 of what was written, by path as it was called then.
+        device: the device of the computation.
+        seconds: the run time.
+        inputs: the SHA-256 of each input file by its path at that time.
+        outputs: the SHA-256 of each output file by its path at that time.
     """
 
     results: Path
@@ -60,13 +60,13 @@ class Origin:
         """
         content = read_record(record)
         if not all(isinstance(content.get(key, {}), dict) for key in ("inputs", "outputs", "settings", "versions")):
-            raise UserError(f"{record}: is no record, but something else; run the stage that makes it again")
+            raise UserError(f"{record}: not a record; run the stage that makes it again")
         known = [one.name for one in fields(cls)][3:]
         return cls(results, record, content, **{key: content[key] for key in known if key in content})
 
     @property
     def finished(self) -> datetime | None:
-        """When it was finished."""
+        """The time when the command finished."""
         try:
             return datetime.fromisoformat(self.content["finished"])
         except (KeyError, TypeError, ValueError):
@@ -74,11 +74,11 @@ class Origin:
 
     @cached_property
     def root(self) -> Path | None:
-        """What the folder of results was called then; None if the record is of files that lay elsewhere."""
+        """The path of the results folder in the record; None if the recorded files were elsewhere."""
         place = self.record.parent.relative_to(self.results).parts
         for output in map(Path, self.outputs):
             parts = output.parts[:-1]
-            # From the right: the name of a stage may be in the path of the folder too.
+            # From the right, as the name of a stage may also be in the path of the folder.
             for start in range(len(parts) - len(place), -1, -1):
                 inside = output.parts[start:]
                 if inside[: len(place)] == place and (self.results / Path(*inside)).exists():
@@ -86,72 +86,58 @@ class Origin:
         return None
 
     def local(self, path: str | Path) -> Path | None:
-        """Return where a file that the record names lies below the results now; None if it lay elsewhere.
-
-        It may have been removed since.
-        """
+        """Return the present path of a recorded file, which may not exist; None if it was outside the results."""
         if self.root is None or not Path(path).is_relative_to(self.root):
             return None
         return self.results / Path(path).relative_to(self.root)
 
-    def made(self, path: Path) -> bool:
-        """Tell whether this is the record of a file below the results."""
-        return any(self.local(output) == path for output in self.outputs)
-
     def __repr__(self) -> str:
-        """Say what made the result, in a line for each fact."""
+        """List the facts, one per line."""
         facts = {
-            "command": self.command,
-            "seed": self.seed,
-            "commit": self.commit,
+            **{name: getattr(self, name) for name in ("command", "seed", "commit")},
             "code": self.code_sha256,
             "device": self.device,
             "finished": self.content.get("finished"),
             "seconds": self.seconds,
-            "settings": ", ".join(self.settings) or None,
-            "inputs": ", ".join(self.inputs) or None,
-            "outputs": ", ".join(self.outputs) or None,
+            **{name: ", ".join(getattr(self, name)) or None for name in ("settings", "inputs", "outputs")},
             "versions": ", ".join(f"{name} {version}" for name, version in self.versions.items()) or None,
         }
-        lines = [f"  {name:<9} {value}" for name, value in facts.items() if value is not None]
-        return "\n".join([f"{self.record}", *lines])
+        return "\n".join([f"{self.record}", *(f"  {name:<9} {one}" for name, one in facts.items() if one is not None)])
 
 
 def find_origin(results: Path, path: Path) -> Origin:
-    """Return what made a file below the results; of a folder, what made most of the files in it.
+    """Return the record of a file in the results folder, or of most files in a folder.
 
-    Records that lie beside it or above it are read first, and others only if none of these tells.
+    Records in the same folder and its parents are read first, and others only if none of these names the file.
 
     Raises:
-        UserError: if no record tells of it, or one that is read is damaged.
+        UserError: if no record names the file, or a record is damaged.
     """
-    wanted = _wanted(path)
+    files = [path]
+    if path.is_dir():
+        files = [file for file in sorted(path.iterdir()) if file.is_file() and not file.name.endswith(ENDING)]
+    elif path.suffix == ".json":
+        files.append(path.with_suffix(".npy"))  # written together with its description
     for records in (_near(results, path), results.rglob(f"*{ENDING}")):
         best: tuple[int, Origin] | None = None
         for record in records:
             origin = Origin.read(results, record)
-            count = sum(origin.made(one) for one in wanted)
+            made = {origin.local(output) for output in origin.outputs}
+            count = sum(file in made for file in files)
             if count and not path.is_dir():
                 return origin
             if count > (best[0] if best else 0):
                 best = count, origin
         if best:
             return best[1]
-    raise UserError(f"{path}: no record tells what made it; run the stage that makes it again")
-
-
-def _wanted(path: Path) -> list[Path]:
-    if path.is_dir():
-        return [file for file in sorted(path.iterdir()) if file.is_file() and not file.name.endswith(ENDING)]
-    # The description of an array is written with it.
-    return [path, path.with_suffix(".npy")] if path.suffix == ".json" else [path]
+    raise UserError(f"{path}: no record of this file; run the stage that makes it again")
 
 
 def _near(results: Path, path: Path) -> Iterator[Path]:
-    folder = path if path.is_dir() else path.parent
     own = path.with_name(f"{path.stem}{ENDING}")
     if own.exists():
         yield own
+    folder = path if path.is_dir() else path.parent
     for place in (folder, *folder.parents):
         yield from (record for record in sorted(place.glob(f"*{ENDING}")) if record != own)
         if place == results:

@@ -1,1 +1,1 @@
-"""Sets of generated images: made each from its own numbers, kept on disk while they grow, and joined."""
+"""Generated images: sampling, unfinished and partial sets on disk, diagnostics."""

@@ -1,6 +1,6 @@
-"""A look into how a network makes images: paths between samples, paths that split, paths as they run, gradients.
+"""Sampling diagnostics: interpolations, branching trajectories, intermediate states, input gradients.
 
-Starts and noise come by number, as in every set of samples, and nothing here is 8-bit: tables are made of it.
+Starts and noise depend on sample numbers, as in every set of samples. Images are floating point, not 8-bit.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,20 +14,21 @@ from torch import Tensor
 from ihdm.config.processes import ProcessSettings, SamplerSettings
 from ihdm.predictions import prediction_of
 from ihdm.samplers import SampledStep
-from ihdm.samples.generation import Chain, even_size, filled_batches
-from ihdm.sampling import NoiseSequence, SeededNoise
+from ihdm.samples.generation import Chain, even_batches
+from ihdm.sampling import SeededNoise
 from ihdm.storage.tensors import require_finite
 
 Images = Float[np.ndarray, "... height width channel"]
 Report = Callable[[int], None]
+"""Called with the number of images finished since the last call."""
 
 NUM_STAGES_OF_GRADIENTS = 5
 GRID = 3
-"""Gradients are of GRID × GRID output pixels, spread over the image."""
+"""Gradients are computed for GRID × GRID output pixels, evenly spaced over the image."""
 
 
 def stage_levels(sampler: SamplerSettings, process: ProcessSettings, count: int) -> list[int]:
-    """Return up to ``count`` of the levels that a sampler visits, about evenly spaced, from K down to 0."""
+    """Return up to ``count`` of the levels that a sampler evaluates, about evenly spaced, from K down to 0."""
     visited = np.asarray(sampler.levels(process))
     evenly = np.rint(np.linspace(0, process.num_levels, count))
     nearest = visited[np.abs(visited[:, None] - evenly).argmin(axis=0)]
@@ -36,7 +37,7 @@ def stage_levels(sampler: SamplerSettings, process: ProcessSettings, count: int)
 
 @dataclass(frozen=True)
 class BlendedNoise:
-    """Noise between that of two samples, cos θ ε₁ + sin θ ε₂ at every level, which is standard normal too."""
+    """Spherical interpolation of the noise of two samples, cos θ ε₁ + sin θ ε₂: also standard normal."""
 
     first: SeededNoise
     second: SeededNoise
@@ -53,23 +54,24 @@ class BlendedNoise:
 def interpolations(
     chain: Chain, num_pairs: int, num_positions: int, batch_size: int, report: Report = lambda _done: None
 ) -> Images:
-    """Generate the images on the paths between pairs of samples, which are numbers 2 i and 2 i + 1.
+    """Interpolate between samples 2 i and 2 i + 1.
 
-    Starts are blended as the process does it, and the noise of every level spherically (paper, section 4.3).
+    The process interpolates starts; the noise of every level is interpolated spherically (paper, section 4.3).
 
     Returns:
         (pair, position, height, width, channel); the first and the last position are the two samples.
     """
     angles = np.linspace(0, np.pi / 2, num_positions)
     parts = []
-    for count, filled in filled_batches(num_pairs * num_positions, even_size(num_pairs * num_positions, batch_size)):
+    for count, filled in even_batches(num_pairs * num_positions, batch_size):
         pairs = [place // num_positions for place in filled]
-        theta = torch.as_tensor([angles[place % num_positions] for place in filled], dtype=torch.float32)
+        theta = torch.tensor([angles[place % num_positions] for place in filled], dtype=torch.float32)
         theta = theta.to(chain.process.device)
         first, second = [2 * pair for pair in pairs], [2 * pair + 1 for pair in pairs]
         start = chain.process.blend_starts(chain.starts(first)[0], chain.starts(second)[0], theta)
         noise = BlendedNoise(chain.noise(first), chain.noise(second), theta)
-        parts.append(_pixels(chain, _last(chain, start, noise)[:count]))
+        *_, last = chain.take_steps(start, noise)
+        parts.append(_pixels(chain, last.mean[:count]))
         report(count)
     found = np.concatenate(parts)
     return found.reshape(num_pairs, num_positions, *found.shape[1:])
@@ -77,13 +79,13 @@ def interpolations(
 
 @dataclass(frozen=True)
 class BranchingNoise:
-    """The noise of the leaves of a tree: the same at a level for all leaves that have not split above it.
+    """The noise of the leaves of trees, shared by leaves until their paths split.
 
     Attributes:
-        chain: whose noise it is.
-        trees: the number of the tree of each leaf in the batch.
-        leaves: the number of the leaf in its tree.
-        levels: where paths split in two, descending, K the first.
+        chain: source of the noise.
+        trees: tree number of each leaf in the batch.
+        leaves: number of each leaf in its tree.
+        levels: where paths split in two, descending from K.
     """
 
     chain: Chain
@@ -97,7 +99,7 @@ class BranchingNoise:
     def __getitem__(self, index: int) -> Float[Tensor, "batch channel height width"]:
         splits = len(self.levels)
         passed = sum(level >= index + 1 for level in self.levels)
-        # A node of the tree: how many splits are passed, and which branches were taken.
+        # A node of the tree encodes the number of splits passed and the branches taken.
         nodes = [(1 << passed) + (leaf >> (splits - passed)) for leaf in self.leaves]
         numbers = [(tree << (splits + 1)) + node for tree, node in zip(self.trees, nodes, strict=True)]
         return self.chain.noise(numbers)[index]
@@ -105,12 +107,12 @@ class BranchingNoise:
 
 @dataclass(frozen=True)
 class Trees:
-    """Samples whose paths split.
+    """Samples from branching trajectories.
 
     Attributes:
-        levels: where, descending, K the first.
+        levels: where paths split, descending from K.
         leaves: (tree, leaf, height, width, channel).
-        shown: of the first tree, what the network makes of the state at each split, and the leaves.
+        shown: the network's estimates at each split of the first tree, and its leaves.
     """
 
     levels: list[int]
@@ -126,12 +128,12 @@ def trees(
     batch_size: int,
     report: Report = lambda _done: None,
 ) -> Trees:
-    """Generate 2^splits samples from each start, whose paths split in two at evenly spaced levels (paper, figure 7)."""
+    """Generate 2^splits samples per start, with paths that split at evenly spaced levels (paper, figure 7)."""
     levels = stage_levels(sampler, chain.process.settings, num_splits + 1)[:-1]
     size = 1 << len(levels)
     parts: list[Images] = []
     shown: dict[int, list[Images]] = {level: [] for level in levels}
-    for count, filled in filled_batches(num_trees * size, even_size(num_trees * size, batch_size)):
+    for count, filled in even_batches(num_trees * size, batch_size):
         owners, leaves = [place // size for place in filled], [place % size for place in filled]
         noise = BranchingNoise(chain, owners, leaves, levels)
         for taken in chain.take_steps(chain.starts(owners)[0], noise):
@@ -147,14 +149,14 @@ def trees(
 
 @dataclass(frozen=True)
 class Trajectories:
-    """Samples as they form.
+    """Intermediate states of samples.
 
     Attributes:
-        levels: the stages, from K down to 0.
-        states: mean of the state at each stage, the start first and the image last.
-        estimates: what the network makes of the state at each stage but the last.
-        edges: levels between which changes are summed, from K down to 0.
-        sums: for each such range, the sum of what each step adds to its state, which for heat is f.
+        levels: from K down to 0.
+        states: mean of the state at each level; the start first, the image last.
+        estimates: the network's estimate at each level but the last.
+        edges: levels between which updates are summed, from K down to 0.
+        sums: sum of the updates of the mean in each range; for heat, of f.
     """
 
     levels: list[int]
@@ -173,14 +175,14 @@ def trajectories(
     batch_size: int,
     report: Report = lambda _done: None,
 ) -> Trajectories:
-    """Generate samples, and keep what their states were on the way."""
+    """Generate samples and keep their intermediate states."""
     process = chain.process.settings
     levels = stage_levels(sampler, process, num_stages)
     edges = stage_levels(sampler, process, num_ranges + 1)
     states: dict[int, list[Images]] = {level: [] for level in levels}
     estimates: dict[int, list[Images]] = {level: [] for level in levels[:-1]}
     sums: list[list[Images]] = [[] for _ in edges[1:]]
-    for count, filled in filled_batches(num_images, even_size(num_images, batch_size)):
+    for count, filled in even_batches(num_images, batch_size):
         start = chain.starts(filled)[0]
         states[levels[0]].append(_pixels(chain, start[:count]))
         changes = [torch.zeros_like(start) for _ in edges[1:]]
@@ -207,14 +209,13 @@ def trajectories(
 
 @dataclass(frozen=True)
 class Gradients:
-    """How output pixels depend on the input.
+    """Gradients of output pixels with respect to the input, summed over the channels of both.
 
     Attributes:
-        levels: the stages of generation, descending.
+        levels: descending.
         pixels: row and column of each output pixel.
-        residual: gradient of what is added to a_k/a_r times the state (heat: f; diffusion: −s_k ε̂), summed over
-            channels on both sides.
-        clean: the same of the estimate of a_r ⊙ r(u₀).
+        residual: gradient of the estimate less a_r/a_k times the state (heat: f; diffusion: −s_k ε̂).
+        clean: gradient of the estimate of a_r ⊙ r(u₀).
     """
 
     levels: list[int]
@@ -226,7 +227,7 @@ class Gradients:
 def gradients(
     chain: Chain, sampler: SamplerSettings, num_images: int, report: Report = lambda _done: None
 ) -> Gradients:
-    """Differentiate the network at states that generation passes through (paper, figure 11)."""
+    """Differentiate the network at states of the reverse process (paper, figure 11)."""
     process, prediction = chain.process, prediction_of(chain.network, chain.process)
     levels = stage_levels(sampler, process.settings, NUM_STAGES_OF_GRADIENTS + 1)[:-1]
     rows, columns = (size * np.arange(1, GRID + 1) // (GRID + 1) for size in (process.height, process.width))
@@ -240,7 +241,7 @@ def gradients(
     residual = []
     for level, found in zip(levels, clean, strict=True):
         after, before = (np.asarray(process.log_scale(one)).flat[0] for one in (level, prediction.reference(level)))
-        added = found * np.exp(after - before)  # at the constant mode, which for heat is 1 at every level
+        added = found * np.exp(after - before)  # at the constant mode; for heat it is 1 at every level
         for place, (row, column) in enumerate(pixels):
             added[place, :, row, column] -= chain.train.shape[3]
         residual.append(added)
@@ -264,14 +265,7 @@ def _estimate_gradients(
     return gradients.cpu().numpy()
 
 
-def _last(
-    chain: Chain, start: Float[Tensor, "batch channel height width"], noise: NoiseSequence
-) -> Float[Tensor, "batch channel height width"]:
-    *_, last = chain.take_steps(start, noise)
-    return last.mean
-
-
 def _pixels(chain: Chain, images: Float[Tensor, "batch channel height width"]) -> Images:
-    """Return images in [0, 1], roughly, as arrays are stored."""
+    """Return images, about in [0, 1], with the channel last."""
     require_finite(images)
     return chain.process.from_range(images).permute(0, 2, 3, 1).cpu().numpy()

@@ -1,4 +1,4 @@
-"""Sets of generated images: each from its own start and its own noise, whatever is generated beside it."""
+"""Sampling. Each image depends on the number of its start and of its noise, not on the rest of its batch."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -27,13 +27,13 @@ from ihdm.storage.tensors import to_uint8
 
 @dataclass(frozen=True)
 class GeneratedBatch:
-    """Some of the samples of a set.
+    """A batch of samples of a set.
 
     Attributes:
-        first: position of the first of them in the set.
-        starts: u_K of each.
-        means: the mean after each kept step, the result last; keyed by the level it belongs to.
-        train_images: the training image behind each start, −1 for a start that has none.
+        first: position of its first sample in the set.
+        starts: u_K.
+        means: the mean at each kept level, descending; level 0 is the result.
+        train_images: the training image behind each start, −1 for none.
     """
 
     first: int
@@ -43,62 +43,65 @@ class GeneratedBatch:
 
     @property
     def images(self) -> Images:
-        """The finished images, roughly in [0, 1]."""
+        """The results, about in [0, 1]."""
         return self.means[0]
 
     def require_finite(self, numbers: Sequence[object]) -> None:
-        """Refuse images that are not: in 8 bits they would be black, or white, without a word.
+        """Check that images are finite, as NaN would be stored as black or white.
 
         Args:
-            numbers: what the samples of the whole set are called.
+            numbers: names of the samples of the whole set.
 
         Raises:
-            UserError: naming those with values that are not finite.
+            UserError: names the samples with NaN or infinite values.
         """
         finite = self.images.isfinite().flatten(1).all(dim=1).tolist()
         broken = [str(numbers[self.first + place]) for place, good in enumerate(finite) if not good]
         if broken:
             raise UserError(
-                f"sample {', '.join(broken)}: the network gives values that are not finite (NaN or infinity); "
-                "what was finished before is kept; train the network anew, with a lower learning rate or in another "
-                "precision"
+                f"sample {', '.join(broken)}: the network gives values that are not finite (NaN or infinity); retrain "
+                "it with a lower learning rate or in another precision; samples finished before are kept"
             )
 
 
 def shard_numbers(num_samples: int, shard: int, num_shards: int) -> range:
-    """Return the numbers of the samples of one part of a set; the parts' sizes differ by one at most."""
+    """Return the sample numbers of one shard; shard sizes differ by at most one."""
     return range(shard * num_samples // num_shards, (shard + 1) * num_samples // num_shards)
 
 
 def even_size(count: int, most: int) -> int:
-    """Return the size of the fewest batches of at most ``most`` that hold ``count`` things, with the least to fill up.
+    """Return the batch size of the fewest equal batches of at most ``most`` for ``count`` items, with least padding.
 
-    For what one job makes as a whole. The parts of a set are made in batches of one size, however many parts.
+    Only for results of a single job: the shards of a set need one batch size for any number of shards.
     """
     return math.ceil(count / math.ceil(count / most))
 
 
 def filled_batches(count: int, size: int) -> Iterator[tuple[int, list[int]]]:
-    """Yield how many of ``count`` things each batch holds, and the ``size`` places that fill it.
+    """Yield the number of items in each batch, and its ``size`` indices, the last batch padded with its last item.
 
-    Every batch has the same size because a network's output differs in the last bits between batch sizes: the last one
-    is filled up with its last thing, and is to be cut.
+    All batches have the same size because the last bits of a network's output depend on it.
     """
     for first in range(0, count, size):
         here = min(size, count - first)
         yield here, [first + min(position, here - 1) for position in range(size)]
 
 
+def even_batches(count: int, most: int) -> Iterator[tuple[int, list[int]]]:
+    """Yield :func:`filled_batches` of :func:`even_size`."""
+    return filled_batches(count, even_size(count, most))
+
+
 @dataclass(frozen=True)
 class Chain:
-    """The reverse process of an experiment: its starts, its steps and its noise, all by number.
+    """The reverse process of an experiment.
 
     Attributes:
-        network: f(u, levels), on the process's device.
+        network: f(u, levels), on the device of the process.
         process: the process.
-        steps: those of its sampler.
-        train: the training images that starts may be made of.
-        bandwidth: standard deviation of the noise of such starts.
+        steps: the steps of the sampler.
+        train: the training images for starts.
+        bandwidth: standard deviation of the noise added to blurred training images.
         seed: of starts and noise.
     """
 
@@ -118,7 +121,7 @@ class Chain:
         calibration: Calibration | None = None,
         device: torch.device | str = "cpu",
     ) -> "Chain":
-        """Return the chain of these settings; arguments are those of :func:`generate`."""
+        """Return the chain of these settings; the arguments are those of :func:`generate`."""
         train = train[: settings.num_train]
         process = build_process(settings.process, train.shape[1], device)
         unit = process.deviation(process.num_levels)
@@ -128,11 +131,11 @@ class Chain:
         return cls(network, process, steps, train, bandwidth, settings.seed)
 
     def starts(self, numbers: Sequence[int]) -> tuple[Images, Int[np.ndarray, "batch"]]:
-        """Return u_K of these numbers, and the training image behind each, −1 for none."""
+        """Return u_K for these numbers, and the training image behind each, −1 for none."""
         return self.process.draw_starts(self.train, self.bandwidth, self.seed, numbers)
 
     def noise(self, numbers: Sequence[int]) -> SeededNoise:
-        """Return the noise of these numbers at every level."""
+        """Return the noise for these numbers at every level."""
         shape = (self.train.shape[3], self.train.shape[1], self.train.shape[2])
         return SeededNoise(self.seed, numbers, self.process.num_levels, shape, self.process.device)
 
@@ -154,17 +157,16 @@ def generate(
     keep_levels: Sequence[int] = (),
     device: torch.device | str = "cpu",
 ) -> Iterator[GeneratedBatch]:
-    """Generate images in batches of ``settings.micro_batch``; the last one is filled up and cut.
+    """Generate images in batches of ``settings.micro_batch``.
 
     Args:
         network: f(u, levels), on ``device``.
-        train: the training images, whose blurred versions are the starts; only the first ``settings.num_train``, if
-            that is given.
+        train: the training images for starts; only the first ``settings.num_train`` if set.
         settings: process, sampler, δ, prior and seed.
         starts: the number of each image's start; equal numbers give the same u_K.
         noises: the number of each image's noise; equal numbers give the same ε at every level.
-        calibration: what was measured of the network, for samplers that need it.
-        keep_levels: levels k in 0…K−1 whose means are kept beside the result, where the sampler visits them.
+        calibration: calibration of the network, for samplers that need it.
+        keep_levels: levels k in 0…K−1 whose means are kept too, if the sampler evaluates them.
         device: where to compute.
     """
     chain = Chain.of(network, train, settings, calibration, device)
@@ -181,10 +183,10 @@ def generate(
 
 
 def forward_stages(settings: ProcessSettings, images: Images, levels: Sequence[int], seed: int) -> list[StoredImages]:
-    """Return images at each level of the forward process, as stored ones; noise that hides them is shown.
+    """Return images at each level of the forward process, as uint8 N×H×W×C.
 
     Args:
-        settings: the process. Constant noise is too faint to be seen, and left out.
+        settings: the process. Noise of constant variance is too faint to see and left out.
         images: in [0, 1].
         levels: in 0…K.
         seed: of the noise, which is the same at every level.
@@ -192,10 +194,5 @@ def forward_stages(settings: ProcessSettings, images: Images, levels: Sequence[i
     process = build_process(settings, images.shape[-1])
     draws = [generator(seed, "forward noise", i).standard_normal(images[0].shape) for i in range(len(images))]
     noise = torch.as_tensor(np.stack(draws), dtype=torch.float32) * float(not settings.has_constant_noise)
-    stages = []
-    for level in levels:
-        shown = images
-        if level > 0:
-            shown = process.from_range(process.draw(images, torch.full((len(images),), level), noise))
-        stages.append(to_uint8(shown))
-    return stages
+    states = [process.draw(images, torch.full((len(images),), level), noise) if level else None for level in levels]
+    return [to_uint8(images if state is None else process.from_range(state)) for state in states]

@@ -46,7 +46,7 @@ def code_modules(command: str) -> set[str]:
     found: set[str] = set()
     ahead = {module for tree in _trees(stage, action) for module in _imports(tree)}
     if _measures(stage, action):
-        ahead.add("ihdm.commands.measures")
+        ahead.add("ihdm.commands.metrics")
     if named:  # the module of a figure, which is imported by its name
         if not _path(f"ihdm.{stage}.{named}").exists():
             raise UserError(f"{command}: nothing of this name is in ihdm.{stage}")

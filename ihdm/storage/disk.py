@@ -5,6 +5,7 @@ import fcntl
 import os
 import shutil
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -56,13 +57,15 @@ def exclusive(folder: Path) -> Iterator[None]:
 def owned(folder: Path) -> Iterator[None]:
     """Keep other processes away from ``folder``, a state that only one may change; a killed process frees it.
 
+    What a killed process leaves is reported on standard error, as its own log ends without a word.
+
     Raises:
         UserError: if another process, on this machine or on another one of this file system, holds it.
     """
     path = folder / LOCK_NAME
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        stream = path.open("a+", encoding="utf-8")
+        stream = path.open("a+", encoding="utf-8", errors="replace")
     with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -72,6 +75,9 @@ def owned(folder: Path) -> Iterator[None]:
         if not is_ours:
             stream.seek(0)
             raise UserError(f"{folder}: in use by {stream.read() or 'another process'}; stop it, or wait until it ends")
+        stream.seek(0)
+        if killed := stream.read():  # it would have removed the file
+            print(f"{folder}: {killed} was killed, or its machine failed; going on from what it saved", file=sys.stderr)
         stream.truncate(0)
         stream.write(f"process {os.getpid()} on {socket.gethostname()}")
         stream.flush()

@@ -141,6 +141,28 @@ def stale_notices(metas: Mapping[Path, BaseModel | None]) -> list[str]:
     ]
 
 
+def require_as_recorded(path: Path) -> None:
+    """Refuse a file that the records next to it describe otherwise, as one that was cut short or edited.
+
+    Raises:
+        UserError: if it is not the file that was written.
+    """
+    own = path.with_suffix(".meta.json")
+    for meta in [own] if own.exists() else sorted(path.parent.glob("*.meta.json")):
+        try:
+            outputs = json.loads(meta.read_text(encoding="utf-8"))["outputs"]
+            # One record can be of files of one name in several folders, and results can be moved.
+            recorded = {Path(name).parts[-2:]: digest for name, digest in outputs.items()}
+        except (OSError, ValueError, KeyError, AttributeError, TypeError):
+            continue  # no record of files
+        digest = recorded.get(path.resolve().parts[-2:])
+        if digest and path.exists() and digest != sha256(path):
+            raise UserError(
+                f"{path}: is not the file that {meta.name} describes, so it is damaged or was edited; restore it, or "
+                "delete it and run the stage that makes it again"
+            )
+
+
 @contextmanager
 def record(
     outputs: Sequence[Path],
@@ -164,7 +186,7 @@ def record(
         meta: path of the record; by default that of the first output, its ending replaced by ``.meta.json``.
 
     Raises:
-        UserError: if an input is missing, or the place of an output cannot be written to.
+        UserError: if an input is missing or not as its record describes it, or an output cannot be written.
     """
     started = time.perf_counter()
     code = code_sha256(command)  # the code that runs; the files may be changed meanwhile
@@ -173,6 +195,7 @@ def record(
     for path in inputs:
         if not path.exists():
             raise UserError(f"{path}: this input does not exist; make it with the stage before, or mend the path")
+        require_as_recorded(path)
     input_hashes = {str(path): sha256(path) for path in inputs}
     yield
     content = {

@@ -3,11 +3,10 @@
 A split of a data set is stored as ``NAME.npy`` (uint8, N×H×W×C) with ``NAME.json`` beside it, samples in the same way.
 """
 
-import json
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ihdm.errors import UserError, shown
-from ihdm.storage.files import sha256
+from ihdm.storage.arrays import require_finite_values
 from ihdm.storage.images import StoredImages
+from ihdm.storage.provenance import require_as_recorded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,9 +30,12 @@ ADVICE = "give the right file, or delete it and run the stage that makes it agai
 
 
 TEXT_COLUMNS = frozenset(
-    ("dataset", "experiment", "base", "swept", "sampler", "set", "metric", "extractor", "extractor_sha256", "reference")
+    (
+        *("dataset", "experiment", "base", "swept", "sampler", "set", "metric", "extractor", "extractor_sha256"),
+        *("reference", "error_parts"),
+    )
 )
-"""Columns of names, which can look like numbers."""
+"""Columns of text, which can look like numbers."""
 NUMBER_COLUMNS = frozenset(
     ("value", "standard_error", "low", "high", "delta_ratio", "bits_per_dim", "null", "fraction", "frequency")
 )
@@ -50,19 +53,27 @@ def read_array(path: Path) -> np.ndarray:
         raise _unreadable(path, ".npy array", error) from None
 
 
-def read_archive(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+def read_archive(path: Path, names: Sequence[str], *, missing: Collection[str] = ()) -> dict[str, np.ndarray]:
     """Read arrays of an archive, .npz, by name.
 
+    Args:
+        path: the file.
+        names: of the arrays.
+        missing: names of arrays in which NaN stands for a missing value.
+
     Raises:
-        UserError: if the file is no archive, or has no array of one of these names.
+        UserError: if the file is no archive, has no array of one of these names, or a value in it is not finite.
     """
     try:
         with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as archive:
-            if missing := [name for name in names if name not in archive.files]:
-                raise ValueError(f"it holds {', '.join(archive.files)}, but no {' and no '.join(missing)}")
-            return {name: archive[name] for name in names}
+            if absent := [name for name in names if name not in archive.files]:
+                raise ValueError(f"it holds {', '.join(archive.files)}, but no {' and no '.join(absent)}")
+            stored = {name: archive[name] for name in names}
     except DAMAGED as error:
         raise _unreadable(path, ".npz archive", error) from None
+    for name, array in stored.items():
+        require_finite_values(f"{path}: array {name}", array, is_nan_allowed=name in missing)
+    return stored
 
 
 def read_arrays(path: Path, dimensions: Mapping[str, int]) -> dict[str, np.ndarray]:
@@ -105,20 +116,8 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> "pd.DataFrame":
                 raise ValueError(f"column {name} holds {shown(wrong.iloc[0])} where a number belongs")
     except DAMAGED as error:
         raise _unreadable(path, ".csv table", error) from None
-    _require_as_recorded(path)
+    require_as_recorded(path)
     return table
-
-
-def _require_as_recorded(path: Path) -> None:
-    """Refuse a file that its record describes otherwise, as one that was cut short or edited."""
-    try:
-        outputs = json.loads(path.with_suffix(".meta.json").read_text(encoding="utf-8"))["outputs"]
-        # One record can be of files of one name in several folders, and results can be moved.
-        recorded = {Path(name).parts[-2:]: digest for name, digest in outputs.items()}
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        return  # no record of this file alone
-    if recorded.get(path.resolve().parts[-2:]) not in (None, sha256(path)):
-        raise UserError(f"{path}: is not the file that {path.stem}.meta.json describes; {ADVICE}")
 
 
 @contextmanager

@@ -171,6 +171,14 @@ def test_what_trainings_differ_in_anyway_is_in_the_interval_of_a_departure_of_tr
     assert verdicts(claim, tables | {"sweep": sweep[sweep["swept"].isna()]}) == set()
 
 
+def test_a_departure_from_a_distance_below_zero_is_no_agreement(cases):
+    """As the kernel distance of samples that are as good as real images may be."""
+    claim = "departure_of_rounding_changes_nothing"
+    tables = cases[claim].build(0.3, 0.001)
+    tables["departures"] = tables["departures"].assign(value_described=-0.01)
+    assert verdicts(claim, tables) == {"not reproduced"}
+
+
 def test_several_trainings_are_judged_by_their_spread(cases):
     """Three seeds that disagree leave open what each of them alone would decide; the ledger names their number."""
     claim, tables = "diffusion_has_better_samples", cases["diffusion_has_better_samples"].build(2.0, 0.001)

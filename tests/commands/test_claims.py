@@ -53,9 +53,9 @@ def test_a_folder_of_results_is_enough(ihdm, tables, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--settings", str(QUICK)], "give --output"),
-        (["--output", "out"], "give --settings"),
-        (["--results", "nothing", "--output", "out"], "give its file by --settings"),
+        (["--settings", str(QUICK)], "add --output"),
+        (["--output", "out"], "add --settings"),
+        (["--results", "nothing", "--output", "out"], "add --settings with its file"),
         (["--settings", "missing.yaml", "--output", "out"], "missing.yaml"),
     ],
 )

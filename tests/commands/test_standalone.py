@@ -51,6 +51,13 @@ def model(tmp_path_factory, pictures, ihdm) -> Path:
     return folder
 
 
+@pytest.fixture
+def brief(monkeypatch) -> None:
+    """Sheets of four samples, and mixtures of one or two components, which take less time."""
+    monkeypatch.setattr("ihdm.portable.folder.draw", lambda pipeline, _, seed, **more: draw(pipeline, 4, seed, **more))
+    monkeypatch.setattr("ihdm.portable.prior.COMPONENTS", (1, 2))
+
+
 def test_training_goes_from_pictures_to_a_folder_with_card_and_sheet(model):
     files = {path.relative_to(model).as_posix() for path in model.rglob("*") if path.is_file()}
     assert files == {
@@ -82,7 +89,7 @@ def test_three_lines_load_it_anywhere(model, tmp_path):
     assert finished.stdout.split() == ["3", "(8,", "8)"]
 
 
-def test_training_goes_on_where_it_was_stopped_and_ends_in_the_same_bytes(model, pictures, tmp_path, ihdm):
+def test_training_goes_on_where_it_was_stopped_and_ends_in_the_same_bytes(model, pictures, tmp_path, ihdm, brief):
     mine = Path(shutil.copytree(pictures, tmp_path / "mine"))
     ihdm("train", mine, "-o", tmp_path / "model", *OPTIONS[:-1], 2)
     first = sha256(tmp_path / "model/unet/diffusion_pytorch_model.safetensors")
@@ -215,7 +222,7 @@ def test_broken_pictures_are_left_out_by_an_option(model, pictures, tmp_path, ih
     (mine / "broken.png").write_text("nothing")
     compared = ("evaluate", model, "--data", mine, "-n", 6, "--extractor", "dct", "--evaluations", 4)
     for command in (compared, ("train", mine, "-o", tmp_path / "model", *OPTIONS)):
-        assert "broken.png (not an image of any known kind); mend or remove them, or leave them out: --skip-broken" in (
+        assert "broken.png (not an image of any known kind); fix or remove them, or leave them out: --skip-broken" in (
             ihdm_fails(*command)
         )
     ihdm(*compared, "--skip-broken", "-o", tmp_path / "table.csv")
@@ -248,7 +255,7 @@ def test_samplers_by_name_leave_evaluations_as_they_are(model):
     assert (found.noise, found.evaluations) == ("measured", 8)
 
 
-def test_mixtures_and_crops_are_made_from_few_large_pictures(pictures, tmp_path, ihdm):
+def test_mixtures_and_crops_are_made_from_few_large_pictures(pictures, tmp_path, ihdm, brief):
     ihdm("train", pictures, "-o", tmp_path / "model", *OPTIONS, "--crops", 20, "--prior", "mixture", "--gray")
     pipeline = read(tmp_path / "model")
     assert type(pipeline.prior).__name__ == "MixturePrior"
@@ -299,11 +306,7 @@ def test_paths_between_samples_lie_in_rows(model, tmp_path, ihdm):
 
 
 def test_a_model_is_measured_against_pictures(model, pictures, tmp_path, ihdm, capsys):
-    copy = tmp_path / "model"
-    for path in model.rglob("*"):
-        if path.is_file():
-            (copy / path.relative_to(model)).parent.mkdir(parents=True, exist_ok=True)
-            (copy / path.relative_to(model)).write_bytes(path.read_bytes())
+    copy = Path(shutil.copytree(model, tmp_path / "model"))
     ihdm(
         "evaluate", copy, "--data", pictures, "-n", 20, "--extractor", "dct", "--evaluations", 8,
         "-o", tmp_path / "table.csv", "--card",
@@ -383,7 +386,7 @@ def test_what_cannot_be_done_is_told_in_one_line(model, pictures, tmp_path, ihdm
         (("sample", model, "-o", sheet, "--sampler", '{"noise": "loud"}'), "noise"),
         (("sample", model, "-o", sheet, "--precision", "fp8"), "there are no, fp16, bf16"),
         (("sample", model, "-o", sheet, "--evaluations", 41), "from 1 to 40"),
-        (("interpolate", model, "-o", tmp_path / "paths.gif"), "give the name of a sheet"),
+        (("interpolate", model, "-o", tmp_path / "paths.gif"), "ends in .png"),
         (("evaluate", model, "--data", tmp_path / "gone"), "is neither a folder of images nor a .npy file"),
         (("evaluate", model, "--data", pictures / "00.png"), "is neither a folder of images nor a .npy file"),
         (("evaluate", model, "--data", pictures, "-n", 10**9), "holds 30 images, and --extractor pca needs 64"),
@@ -391,16 +394,17 @@ def test_what_cannot_be_done_is_told_in_one_line(model, pictures, tmp_path, ihdm
         (("train", tmp_path / "gone", "-o", tmp_path / "model"), "there is no such folder"),
         (("train", pictures, "-o", tmp_path / "model", "--preset", "huge"), "there are quick, small"),
         (("train", pictures, "-o", tmp_path / "taken"), "something else lies there already"),
-        (("train", pictures, "-o", pictures / "model"), "whose images the model is trained on"),
-        (("train", pictures, "-o", pictures), "whose images the model is trained on"),
+        (("train", pictures, "-o", pictures / "model"), "whose images are read; choose another --output"),
+        (("train", pictures, "-o", pictures), "whose images are read; choose another --output"),
         (("train", pictures, "-o", tmp_path / "model", "--prior", "nothing"), "there are coefficients and mixture"),
         (("train", pictures, "-o", tmp_path / "model", "--preset", "quick", "--image-size", 9), "cannot be halved"),
-        (("train", tmp_path / "taken", "-o", tmp_path / "model"), "holds 0 image files"),
+        (("train", tmp_path / "taken", "-o", tmp_path / "model"), "has 0 image files"),
         (("restore", model, tmp_path / "gone", "-o", sheet, "--problem", '{"kind": "noise"}'), "there are no pictures"),
         (
             ("restore", model, pictures, "-o", sheet, "--problem", '{"kind": "pooling", "factor": 3}'),
             "does not divide 8",
         ),
+        (("restore", model, pictures, "-o", pictures / "00.png", "--problem", '{"kind": "noise"}'), "are read; choose"),
         (("restore", model, pictures, "-o", sheet, "--problem", '{"kind": "fog"}'), "problem"),
         (("restore", model, pictures, "-o", sheet, "--problem", "fog"), "configuration"),
         (
@@ -420,11 +424,7 @@ def test_damaged_models_are_told_in_one_line(model, tmp_path, ihdm_fails):
         ("prior/config.json", b"{}"),
         ("scheduler/scheduler_config.json", b'{"process": {"kind": "heat"}}'),
     ):
-        copy = tmp_path / name.replace("/", "_")
-        for path in model.rglob("*"):
-            if path.is_file():
-                (copy / path.relative_to(model)).parent.mkdir(parents=True, exist_ok=True)
-                (copy / path.relative_to(model)).write_bytes(path.read_bytes())
+        copy = Path(shutil.copytree(model, tmp_path / name.replace("/", "_")))
         (copy / name).write_bytes(content)
         assert str(copy) in ihdm_fails("sample", copy, "-o", tmp_path / "sheet.png"), name
 

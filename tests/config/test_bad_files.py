@@ -36,16 +36,16 @@ FILES = {
     ),
     "bomb of mappings": (bomb("{x: 1}", MAPPINGS), "more than 50000 values"),
     "bomb of merged mappings": (bomb("{x: 1}", "{{<<: " + LISTS + "}}"), "more than 50000 values"),
-    "alias in a list": ("results: &a [*a]\n", "nested too deeply, or an alias is within the block it repeats"),
-    "alias in a mapping": ("data: &a\n  root: *a\n", "an alias is within the block it repeats"),
+    "alias in a list": ("results: &a [*a]\n", "nested too deeply, or an alias refers to the block that contains it"),
+    "alias in a mapping": ("data: &a\n  root: *a\n", "an alias refers to the block that contains it"),
     "unknown alias": ("results: *a\n", "found undefined alias 'a', at line 1"),
     "deep lists": ("[" * 100_000, "blocks are nested too deeply"),
     "deep mappings": ("{a: " * 2000, "blocks are nested too deeply"),
-    "large": (QUICK + "# " + "x" * 2**18, "larger than 256 KiB, as no configuration is; is it the wrong file?"),
+    "large": (QUICK + "# " + "x" * 2**18, "larger than 256 KiB; is it a configuration file?"),
     "endless": (Path("/dev/zero"), "larger than 256 KiB"),
     "a folder": (ROOT, "Is a directory"),
     "NUL": (QUICK + "# \0\n", "not valid YAML: unacceptable character #x0000"),
-    "UTF-16": (QUICK.encode("utf-16"), "not a text file in UTF-8; if it is text, save it as UTF-8"),
+    "UTF-16": (QUICK.encode("utf-16"), "not a text file in UTF-8; save it as UTF-8"),
     "Latin-1": ("# é\n".encode("latin-1"), "not a text file in UTF-8"),
     "a picture": (b"\x89PNG\r\n\x1a\n", "not a text file in UTF-8"),
     "half a character": ('results: "a\\ud800"\n', "line 1: 'a\\ud800' cannot be read as str"),
@@ -57,14 +57,14 @@ FILES = {
     "13th month": ("results: 2026-13-01\n", "line 1: '2026-13-01' cannot be read as timestamp"),
     "wrong tag": ("results: !!bool perhaps\n", "line 1: 'perhaps' cannot be read as bool"),
     "Python's tag": ("results: !!python/name:os.system\n", "not valid YAML: could not determine a constructor"),
-    "a date as key": ("2026-01-01: 1\n", "the key datetime.date(2026, 1, 1) in the block at line 1 is no text"),
+    "a date as key": ("2026-01-01: 1\n", "the key datetime.date(2026, 1, 1) in the block at line 1 is not text"),
     "yes as key": ("yes: 1\n", "line 1: YAML reads yes as true; write that, or put text in quotes"),
     "octal": ("a: 020\n", "line 1: YAML reads 020 as 16"),
     "sexagesimal": ("a:\n  b: 1:30\n", "line 2: YAML reads 1:30 as 90"),
     "yes as value": ("a: {b: yes}\n", "YAML reads yes as true"),
     "minus zero": ("a: -0.0\n", "YAML reads -0.0 as 0.0; write that"),
     "underscores": ("a: 1_000\n", "YAML reads 1_000 as 1000"),
-    "a list as key": ("? [1, 2]\n: 3\n", "the key [1, 2] in the block at line 1 is no text"),
+    "a list as key": ("? [1, 2]\n: 3\n", "the key [1, 2] in the block at line 1 is not text"),
     "a key twice": ("a: 1\nb: {c: 1, c: 2}\n", "'c' is given 2 times in the block at line 2"),
     "two documents": ("a: 1\n---\nb: 1\n", "not valid YAML: expected a single document in the stream"),
     "a tab": ("\tresults: x\n", "found character '\\t' that cannot start any token, at line 1"),
@@ -101,9 +101,9 @@ def test_a_damaged_or_hostile_file_is_refused_in_one_line(tmp_path, name):
         assert message.startswith(f"{path}: ")
 
 
-MORE = "more cannot be meant"
+MORE = "above the sanity limit"
 LONG = "x" * 300
-OWN = "a folder of its own is needed, for all that is made, not "
+OWN = "the results need a separate folder, not "
 
 VALUES: list[tuple[str, Any, str]] = [
     ("experiments", {}, "experiments: Dictionary should have at least 1 item after validation"),
@@ -131,24 +131,24 @@ VALUES: list[tuple[str, Any, str]] = [
     ("evaluation.likelihood_draws", 10**12, MORE),
     ("evaluation.disentanglement", {"num_starts": 10**9}, MORE),
     ("results", ".", f"results: {OWN}'.'"),
-    ("results", "results/../results", "a path without '..' is needed"),
+    ("results", "results/../results", "a path must not contain '..'"),
     ("results", "./", OWN),
     ("results", "/", OWN),
     (
         "results",
         "../elsewhere",
-        "a path without '..' is needed: one below this folder, or a whole one from /, not '../",
+        "a path must not contain '..'; use a path below this folder, or an absolute one, not '../",
     ),
-    ("results", "/tmp/a/../..", "a path without '..' is needed"),
-    ("results", "results/{experiment}", "a path without { and }, which Snakemake would fill in, is needed"),
-    ("results", "results\nmine", "a path without line breaks and other characters that are not seen is needed"),
-    ("results", "results\0", "a path without line breaks"),
-    ("results", LONG, "a path of names of at most 255 bytes is needed, not 'xxx"),
+    ("results", "/tmp/a/../..", "a path must not contain '..'"),
+    ("results", "results/{experiment}", "a path must not contain { or }, which Snakemake reads as wildcards"),
+    ("results", "results\nmine", "a path must not contain line breaks or other invisible characters"),
+    ("results", "results\0", "a path must not contain line breaks"),
+    ("results", LONG, "each name in a path must have at most 255 bytes, not 'xxx"),
     ("results", "x/" * 600, "results: String should have at most 1000 characters"),
     ("results", "", "results: String should have at least 1 character"),
-    ("data", {"root": "a\0b"}, "data.root: a path without line breaks"),
-    ("evaluation.inception_weights", "a\nb", "evaluation.inception_weights: a path without line breaks"),
-    ("datasets.digits.path", "a\0b", "datasets.digits.path: a path without line breaks"),
+    ("data", {"root": "a\0b"}, "data.root: a path must not contain line breaks"),
+    ("evaluation.inception_weights", "a\nb", "evaluation.inception_weights: a path must not contain line breaks"),
+    ("datasets.digits.path", "a\0b", "datasets.digits.path: a path must not contain line breaks"),
 ]
 
 
@@ -184,7 +184,7 @@ def test_a_configuration_with_a_byte_order_mark_is_read(tmp_path):
     assert read_config(tmp_path / "config.yaml").variants
 
 
-@pytest.mark.parametrize("name", ["bomb of lists", "alias in a list", "half a character"])
+@pytest.mark.parametrize("name", ["bomb of lists", "half a character"])
 def test_snakemake_refuses_them_too_where_its_own_reading_ends(tmp_path, name):
     (tmp_path / "config.yaml").write_text(FILES[name][0])
     made = subprocess.run(

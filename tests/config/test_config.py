@@ -81,7 +81,23 @@ def test_scales_do_not_share_results():
     ("path", "value", "message"),
     [
         ("experiments.digits.process.sgima", 0.01, "experiments.digits.process.sgima: no setting has this name"),
-        ("experiments.digits.process.sigma", "1e-2", "experiments.digits.process.sigma: '1e-2' is text where a number"),
+        (
+            "experiments.digits.process.sigma",
+            "1e-2",
+            "experiments.digits.process.sigma: '1e-2' is text where a number belongs (YAML reads 1e-4 as text; write "
+            "1.0e-4)",
+        ),
+        (  # as Snakemake reads --config "evaluation={num_samples: 30}"
+            "evaluation.num_samples",
+            "30",
+            "evaluation.num_samples: '30' is text where a number belongs (remove quotation marks; --config makes all "
+            "nested values text, so edit a configuration file instead)",
+        ),
+        (
+            "evaluation.extrapolate",
+            "true",
+            "evaluation.extrapolate: 'true' is text where a boolean belongs (remove quotation marks; --config",
+        ),
         (
             "experiments.digits.process.sigma",
             0,
@@ -96,7 +112,7 @@ def test_scales_do_not_share_results():
         ("experiments.digits.seed", -1, "experiments.digits.seed"),
         ("networks.digits.image_size", 9, "networks.digits: image_size 9 cannot be halved 1 times"),
         ("networks.digits.norm_groups", 5, "norm_groups 5 does not divide the width 16"),
-        ("networks.digits.attention_stages", [2], "attention_stages must lie in 0…1, not [2]"),
+        ("networks.digits.attention_stages", [2], "attention_stages must be in 0…1, not [2]"),
         ("networks.digits.channel_multipliers", [], "networks.digits.channel_multipliers"),
         ("networks.digits.dropout", 1.0, "networks.digits.dropout"),
         ("sweeps.delta_ratio.digits", [1, -0.5], "sweeps.delta_ratio.digits.1: Input should be greater than or equal"),
@@ -111,13 +127,13 @@ def test_scales_do_not_share_results():
         ("evaluation.extractors", {"digits": "dct"}, "evaluation.extractors: 'photos' is not defined"),
         ("figures.psd", ["digits-sigma0.05"], "figures.psd: 'digits-sigma0.05' is not defined"),
         ("figures.psdd", ["digits"], "figures: 'psdd' is not defined; known are asymptotics, blur_max"),
-        ("figures.sweep_curves", ["photos"], "figures.sweep_curves: nothing of 'photos' is swept; add a list under"),
+        ("figures.sweep_curves", ["photos"], "figures.sweep_curves: no numeric parameter of 'photos' is swept; add"),
         ("datasets.digits.image_channels", 2, "datasets.digits.image_channels"),
         ("experiments.Digits", {}, "experiments.Digits"),
         ("experiments.digits.sampler", "marko", "experiments.digits.sampler: 'marko' is not defined"),
         ("sweeps.sampler", {"digits": ["marko"]}, "sweeps.sampler.digits: 'marko' is not defined"),
-        ("experiments.digits_diffusion.sampler", "paper", "adds noise δ, which process 'diffusion' has not"),
-        ("samplers.paper", {"coupling": "markov"}, "samplers.paper: this name is given to a sampler"),
+        ("experiments.digits_diffusion.sampler", "paper", "adds noise δ, which process 'diffusion' does not have"),
+        ("samplers.paper", {"coupling": "markov"}, "samplers.paper: this is the name of a built-in sampler"),
         ("samplers.cold", {"coupling": "deterministic", "noise": "measured"}, "leaves no room for noise"),
         ("samplers.fast", {"evaluations": "K/0"}, "samplers.fast.evaluations"),
         ("studies.digit", {"samplers": ["paper"], "counts": [5]}, "studies: 'digit' is not defined"),
@@ -126,7 +142,8 @@ def test_scales_do_not_share_results():
         ("experiments.digits.process", {"kind": "blurring"}, "experiments.digits.process.blur_sigma_max"),
         ("sweeps.blur_sigma_max", {"digits": [0.2]}, "blur_sigma_max 0.2 is below"),
         ("portable", ["digit"], "portable: 'digit' is not defined; known are"),
-        ("portable", ["digits_diffusion-sampler_ddim50"], "has no network of its own; name 'digits_diffusion'"),
+        ("diagnostics", ["digit"], "diagnostics: 'digit' is not defined; known are"),
+        ("portable", ["digits_diffusion-sampler_ddim50"], "has no separate network; use 'digits_diffusion'"),
     ],
 )
 def test_mistakes_are_named(quick, path, value, message):
@@ -184,7 +201,7 @@ def test_every_mistake_has_a_line_with_place_and_what_is_allowed(tmp_path, plain
         "experiments.digits.training.steps: '1e4' is text where a number belongs",
         "experiments.photos.process.kind: there is no such process; known are heat, diffusion, blurring",
         "experiments.photos.training.beauty: no setting has this name; known are steps, batch_size, learning_rate, ",
-        "samplers.fast.evaluations: 'K/0' is text where a number belongs (YAML reads 1e-4 as text; write 1.0e-4), or: ",
+        "samplers.fast.evaluations: 'K/0' is text where a number belongs, or: ",
         "sweeps.delta_ratio.digits.1: Input should be greater than or equal to 0, not -0.5",
         "sweeps.delta_ratio.digits.3: Input should be greater than or equal to 0, not -1",
         "evaluation.num_samples: Field required",
@@ -338,14 +355,14 @@ def test_training_starts_from_the_weights_of_another_experiment(quick):
             {"second": "digit"},
             "experiments.second.initial_weights: 'digit' is not defined; known are digits, photos, second",
         ),
-        ({"second": "second"}, "experiments.second.initial_weights: goes round in a circle, second from second"),
+        ({"second": "second"}, "experiments.second.initial_weights: circular, second from second"),
         (
             {"second": "third", "third": "second"},
-            "experiments.third.initial_weights: goes round in a circle, second from third from second",
+            "experiments.third.initial_weights: circular, second from third from second",
         ),
         (
             {"second": "photos"},
-            "experiments.second.initial_weights: its network must be equal, but image_size is 16 there and 8 here",
+            "experiments.second.initial_weights: the networks must be equal, but image_size is 16 there and 8 here",
         ),
     ],
 )
@@ -420,7 +437,9 @@ def test_a_tilde_is_the_home_folder_wherever_a_path_is(quick, tmp_path, monkeypa
     quick["results"] = "a~b/~"
     assert parse_config(quick).results == "a~b/~"
     quick["results"] = "~nobody_of_this_name/results"
-    assert "results: a path from a home folder that exists, ~ or ~NAME, is needed, not" in mistakes(quick)
+    assert "results: the home folder does not exist; use ~, ~USER of an existing user, or a full path, not" in mistakes(
+        quick
+    )
 
 
 def test_numbers_of_images_are_for_all_data_sets_or_for_each(plain):
@@ -489,8 +508,7 @@ def test_images_at_a_time_are_one_number_for_all_data_sets_or_one_for_each(plain
             {"num_likelihood_images": 1, "num_memorization_images": "all"},
             [
                 "evaluation.num_likelihood_images: Input should be greater than or equal to 2, not 1",
-                "evaluation.num_memorization_images: 'all' is text where a number belongs (YAML reads 1e-4 as text; "
-                "write 1.0e-4)",
+                "evaluation.num_memorization_images: 'all' is text where a number belongs",
             ],
         ),
         (
@@ -502,7 +520,7 @@ def test_images_at_a_time_are_one_number_for_all_data_sets_or_one_for_each(plain
         ),
         (
             {"num_memorization_images": {"photos": 5, "digits": 501}},
-            ["evaluation: num_memorization_images of 501 needs as many num_samples, not 400"],
+            ["evaluation: num_memorization_images needs num_samples of 501 or more, not 400"],
         ),
     ],
 )
@@ -556,7 +574,7 @@ def test_settings_cannot_change():
 
 def test_a_sampler_trains_nothing_and_is_sampled_once(quick):
     quick["sweeps"] = {"delta_ratio": {"digits": [1, 1.5]}, "sampler": {"digits": ["markov", "ddim"]}}
-    quick["figures"] = {}
+    quick["figures"], quick["diagnostics"] = {}, []
     variants = parse_config(quick).variants
     varied = variants["digits-sampler_markov"]
     assert (varied.model, varied.is_trained, varied.swept) == ("digits", False, "sampler")

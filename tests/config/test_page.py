@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ihdm.config.page import settings_page
+from ihdm.config.documentation import settings_page
 from ihdm.config.scale import Config
 
 ROOT = Path(__file__).parents[2]
@@ -40,12 +40,12 @@ def test_its_links_lead_somewhere():
 @pytest.mark.parametrize(
     "row",
     [
-        "| `steps` | needed | whole number from 1 to 1 000 000 000 | optimizer steps |",
-        "| `dropout` | needed | number from 0, below 1 | share",
+        "| `steps` | required | whole number from 1 to 1 000 000 000 | optimizer steps |",
+        "| `dropout` | required | number from 0, below 1 | dropout rate",
         "| `seed` | `0` | whole number from 0 to 4 294 967 295 |",
         "| `resize` | `crop` | `crop` or `squash` |",
         "| `path` | `null` | path or `null` |",
-        "| `channel_multipliers` | needed | list of 1 to 13, each whole number from 1 to 64 |",
+        "| `channel_multipliers` | required | list of 1 to 13, each whole number from 1 to 64 |",
         "| `sigma` | `{}` | for each NAME: list of 0 to 100, each number above 0, at most 10 |",
         "| `disentanglement` |  | block: [evaluation.disentanglement](#evaluationdisentanglement) |",
     ],

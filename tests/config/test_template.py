@@ -11,12 +11,11 @@ import pytest
 import yaml
 from PIL import Image
 
-from ihdm.config.loading import load_yaml
+from ihdm.config.documentation import scale_text
 from ihdm.config.processes import BlurringSettings, DiffusionSettings
-from ihdm.config.reading import read_config
+from ihdm.config.reading import load_yaml, read_config
 from ihdm.config.scale import Config
 from ihdm.config.settings import Settings
-from ihdm.config.template import scale_text
 
 ROOT = Path(__file__).parents[2]
 SCALES = [ROOT / "config.yaml", *sorted((ROOT / "workflow/config").glob("*.yaml"))]
@@ -32,9 +31,10 @@ def draw_pictures(folder: Path, number: int) -> Path:
     return folder
 
 
-@pytest.fixture(params=["photos", "pictures"])
-def written(request, ihdm, tmp_path) -> Path:
+@pytest.fixture(scope="module", params=["photos", "pictures"])
+def written(request, ihdm, tmp_path_factory) -> Path:
     """The file as it is without pictures of one's own, and with some."""
+    tmp_path = tmp_path_factory.mktemp("written")
     path = tmp_path / "my own.yaml"
     ihdm("config", "new", path, *([draw_pictures(tmp_path / "pic {1}", 30)] if request.param == "pictures" else []))
     return path
@@ -77,13 +77,11 @@ def test_it_asks_for_as_many_pictures_as_there_are(ihdm, tmp_path):
 
 def test_what_cannot_be_started_from_is_told_and_nothing_is_written(ihdm, ihdm_fails, tmp_path):
     path = tmp_path / "mine.yaml"
-    assert "holds 19 pictures; 20 are the fewest" in ihdm_fails(
-        "config", "new", path, draw_pictures(tmp_path / "few", 19)
-    )
+    assert "19 images found, but at least 20" in ihdm_fails("config", "new", path, draw_pictures(tmp_path / "few", 19))
     assert f"{tmp_path}/none: there is no such folder" in ihdm_fails("config", "new", path, tmp_path / "none")
     assert not path.exists()
     path.write_text("mine")
-    assert f"{path}: is there already" in ihdm_fails("config", "new", path)
+    assert f"{path}: already exists" in ihdm_fails("config", "new", path)
     assert path.read_text() == "mine"
 
 

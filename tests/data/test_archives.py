@@ -38,7 +38,7 @@ def test_paths_that_lead_out_are_refused(make, tmp_path, kind, name):
     with pytest.raises(UserError) as error:
         unpack(archive, place / "x")
     assert str(error.value) == (
-        f"{archive}: refused, for its member '{name}' leads out of the folder it is unpacked to; nothing was unpacked"
+        f"{archive}: unsafe archive: its member '{name}' leads out of the target folder; nothing was unpacked"
     )
     assert names(tmp_path) == [f"place/x.{kind}"]
 

@@ -107,6 +107,17 @@ def test_opaque_strips_are_the_whole(monkeypatch):
     assert np.array_equal(np.asarray(picture), whole)
 
 
+def test_images_too_large_for_memory_are_halved_or_refused(monkeypatch):
+    """JPEG is decoded at half its size; other formats would take too much memory before they could be made smaller."""
+    image = Image.fromarray(np.arange(64 * 64, dtype=np.uint32).reshape(64, 64).astype(np.uint8)).convert("RGB")
+    monkeypatch.setattr("ihdm.data.decoding.MOST_PIXELS", 2000)
+    picture, _ = decode_picture(saved(image, "JPEG"), dataset("folder", 16, 3, path="x"))
+    assert picture.size == (32, 32)
+    assert np.asarray(picture).mean() == pytest.approx(np.asarray(image).mean(), abs=1)
+    with pytest.raises(BrokenImageError, match=r"^64×64 pixels, more than the .* that fit into memory; make it"):
+        decode_picture(saved(image.quantize(4), "PNG"), dataset("folder", 16, 3, path="x"))
+
+
 def test_only_the_first_frame_is_used():
     frames = [Image.new("RGB", (20, 20), color) for color in ("red", "blue")]
     for kind in ("GIF", "WEBP", "PNG", "TIFF"):
@@ -142,13 +153,13 @@ def test_every_file_is_used_or_counted(make, tmp_path, capsys, monkeypatch):
     assert sorted(name for name in found.names if "/" not in name) == ["a.jfif", "b.JPE"]
     assert sum(name.startswith("linked/") for name in found.names) == 2
     assert found.unused == {
-        ".heic": 2, ".txt": 1, "without an ending": 1, "no regular file": 2, "unreadable folder": 1
+        ".heic": 2, ".txt": 1, "without extension": 1, "not a regular file": 2, "unreadable folder": 1
     }  # fmt: skip
     load(dataset("folder", 20, path=str(folder)), tmp_path)
-    assert f"{folder}: 7 image files are used; not used: 2 .heic, 2 no regular file" in capsys.readouterr().out
+    assert f"{folder}: 7 image files are used; not used: 2 .heic, 2 not a regular file" in capsys.readouterr().out
     make.folder(tmp_path / "few", 1)
     (tmp_path / "few/x.heic").write_text("")
-    with pytest.raises(UserError, match=r"holds 1 image files \(not used: 1 \.heic\)"):
+    with pytest.raises(UserError, match=r"has 1 image files \(not used: 1 \.heic\)"):
         load(dataset("folder", 20, path="few"), tmp_path)
 
 

@@ -39,9 +39,9 @@ def test_a_later_run_goes_on_from_what_an_earlier_one_got(fetch, server, tmp_pat
     with pytest.raises(UserError) as error:
         fetch(attempts=1)
     assert str(error.value) == (
-        f"{server.address}/file.bin: the download failed 1 times, at last with: the connection ended after {2**20} of "
-        f"{len(CONTENT)} bytes. {2**20} bytes are kept in {tmp_path}/file.bin.part; run the same command again to "
-        f"go on from there, or put the file at {tmp_path}/file.bin by other means"
+        f"{server.address}/file.bin: the download failed 1 times, the last time with: the connection ended after "
+        f"{2**20} of {len(CONTENT)} bytes. {2**20} bytes are kept in {tmp_path}/file.bin.part; run the same command "
+        f"again to resume, or copy the file to {tmp_path}/file.bin yourself"
     )
     assert not (tmp_path / "file.bin").exists()
     assert fetch() == CONTENT
@@ -72,14 +72,14 @@ def test_a_busy_server_is_asked_again(fetch, server):
 def test_a_refusal_is_final(fetch, server):
     server.statuses = [403]
     with pytest.raises(
-        UserError, match=r"file\.bin: the server answers 403, Forbidden; put the file at .*/file\.bin by other means$"
+        UserError, match=r"file\.bin: the server responds 403, Forbidden; copy the file to .*/file\.bin yourself$"
     ):
         fetch()
     assert len(server.asked) == 1
 
 
 def test_nobody_listening(tmp_path):
-    with pytest.raises(UserError, match=r"failed 2 times, at last with: .*refused.*Run the same command again"):
+    with pytest.raises(UserError, match=r"failed 2 times, the last time with: .*refused.*Run the same command again"):
         download("http://127.0.0.1:9/file", tmp_path / "file", attempts=2, pause=0.01)
 
 

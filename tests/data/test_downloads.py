@@ -64,9 +64,9 @@ def test_what_only_a_person_can_fetch_is_said_in_a_line_and_hinders_nothing(
     scale, published, server, ihdm_fails, tmp_path, capsys
 ):
     message = ihdm_fails("data", "download", "--settings", scale(digits="mnist", photos="ffhq"))
-    assert message == "ihdm: not all is there; what to do for photos is said above"
+    assert message == "ihdm: files are missing for photos; see the messages above"
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("photos")]
     assert line.startswith(
-        f"photos: {tmp_path}/data/ffhq/images1024x1024.zip is missing and cannot be downloaded: fetch"
+        f"photos: {tmp_path}/data/ffhq/images1024x1024.zip is missing and cannot be downloaded automatically: fetch"
     )
     assert len(server.asked) == 3

@@ -16,12 +16,11 @@ import numpy as np
 import pytest
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.copies import find_copies
 from ihdm.data.raw import RawData
 from ihdm.data.sources.folder import load_folder
-from ihdm.data.writing import CHUNK_IMAGES, prepare_splits
+from ihdm.data.writing import CHUNK_IMAGES, find_copies, prepare_splits
 from ihdm.errors import UserError
-from ihdm.storage.disk import disk_errors
+from ihdm.storage.disk import disk_errors, owned
 from ihdm.storage.reading import open_images
 
 SPLITS = ("train", "test")
@@ -179,14 +178,14 @@ def test_broken_images_are_named_and_counted_and_may_be_skipped(folder, tmp_path
     with pytest.raises(UserError) as error:
         prepare(folder, tmp_path)
     assert str(error.value) == (
-        f"1 of 86 images of split 'train' cannot be used: {broken} (not an image of any known kind); mend or remove "
-        "them, or set skip_broken: true for the data set. What is decoded is kept: the same command goes on"
+        f"1 of 86 images of split 'train' cannot be used: {broken} (not an image of any known kind); fix or remove "
+        "them, or set skip_broken: true for the data set, and run the same command again to resume"
     )
     assert everything_in(tmp_path / "out") == []
     count = interrupt(monkeypatch, 10**6)
     prepare(folder, tmp_path, skip_broken=True)
     assert count[0] == 10  # the test split alone; the training split was complete
-    assert "they are left out, as skip_broken asks" in capsys.readouterr().out
+    assert "skipped, as skip_broken is set" in capsys.readouterr().out
     assert len(open_images(tmp_path / "out" / "train.npy")) == 85
     description = json.loads((tmp_path / "out" / "train.json").read_text())
     assert description["shape"][0] == 85
@@ -232,7 +231,7 @@ def test_pictures_that_are_transparent_in_parts_are_counted_and_told_of(folder, 
     prepare(folder, tmp_path)  # what was counted before the interruption is not forgotten
     descriptions = {split: json.loads((tmp_path / f"out/{split}.json").read_text()) for split in SPLITS}
     assert {split: content["num_transparent"] for split, content in descriptions.items()} == {"train": 2, "test": 0}
-    assert capsys.readouterr().out == "2 of 86 images of split 'train' have transparent parts, made white\n"
+    assert capsys.readouterr().out == "2 of 86 images of split 'train' have transparent parts, now white\n"
 
 
 @pytest.mark.parametrize("skip_broken", [False, True])
@@ -248,8 +247,8 @@ def test_pictures_in_both_splits_are_counted_and_told_of(folder, tmp_path, capsy
     descriptions = {split: json.loads((tmp_path / f"out/{split}.json").read_text()) for split in SPLITS}
     assert {split: content["num_shared"] for split, content in descriptions.items()} == {"train": 2, "test": 3}
     assert capsys.readouterr().out.splitlines()[len(broken) :] == [
-        f"warning: test images that are training images too, byte for byte: 3 of {10 - len(broken)} ({test[2]}, "
-        f"{test[4]}, {test[5]}); results on test images look better than they are: remove the copies below {folder}, "
+        f"warning: 3 of {10 - len(broken)} test images are exact copies of training images ({test[2]}, {test[4]}, "
+        f"{test[5]}); results on test images are too optimistic: remove the copies below {folder}, "
         f"then {tmp_path}/out, and run the same command again"
     ]
 
@@ -262,8 +261,8 @@ def test_copies_among_images_that_need_no_decoding(tmp_path, capsys):
     settings = DatasetSettings(source="digits", image_size=8, image_channels=1)
     prepare_splits(splits, settings, tmp_path / "state", tmp_path / "out", {})
     assert capsys.readouterr().out == (
-        "warning: test images that are training images too, byte for byte: 3 of 4; results on test images look better "
-        "than they are: the source has them, so take such results with care\n"
+        "warning: 3 of 4 test images are exact copies of training images; results on test images are too optimistic: "
+        "the source contains them, so interpret such results with care\n"
     )
     np.testing.assert_array_equal(open_images(tmp_path / "out/train.npy"), splits["train"])
 
@@ -281,7 +280,7 @@ def test_copies_are_found_in_a_stream(tmp_path):
 
 def test_nothing_left_of_a_split(make, tmp_path):
     folder = make.folder(tmp_path / "images", 3, width=10, height=10)
-    with pytest.raises(UserError, match=r"^2 of 2 images of split 'train' .* \(only 10×10 pixels\); nothing is left$"):
+    with pytest.raises(UserError, match=r"^2 of 2 images of split 'train' .* \(only 10×10 pixels\); no image is left$"):
         prepare(folder, tmp_path, skip_broken=True)
     assert everything_in(tmp_path / "out") == []
 
@@ -349,3 +348,15 @@ def test_a_folder_that_may_not_be_written_to(folder, part):
 def test_other_errors_are_not_disguised(tmp_path):
     with pytest.raises(OSError, match="Input/output error"), disk_errors(tmp_path):
         raise OSError(errno.EIO, "Input/output error")
+
+
+def test_two_processes_do_not_prepare_one_data_set(folder, tmp_path, ihdm):
+    with (
+        owned(tmp_path / "state"),
+        pytest.raises(SystemExit, match=rf"^ihdm: {tmp_path / 'state'}: in use by process \d+ on .*; stop it, or wait"),
+    ):
+        ihdm(
+            *("data", "prepare", "--settings", settings_for(folder).model_dump_json()),
+            *("--output", tmp_path / "out", "--state", tmp_path / "state"),
+        )
+    assert not (tmp_path / "out").exists()

@@ -41,10 +41,10 @@ FIGURES = (
 )
 
 
-@pytest.mark.parametrize("figure", FIGURES)
+@pytest.mark.parametrize("figure", ["hierarchy", "trajectories"])
 def test_the_command_draws_three_experiments(figure, made_up, tmp_path, monkeypatch):
     monkeypatch.setattr("ihdm.figures.style.set_style", set_coarse_style)
-    inputs = made_up(figure, *(BLURS if figure == "blur_max" else THREE))
+    inputs = made_up(figure, *THREE)
     words = []
     for kind, experiments in inputs.items():
         for experiment, files in experiments.items():
@@ -57,6 +57,11 @@ def test_the_command_draws_three_experiments(figure, made_up, tmp_path, monkeypa
     recorded = json.loads(output.with_suffix(".meta.json").read_text())["outputs"]
     assert {path.suffix for path in output.parent.iterdir()} == endings | {".json"}
     assert set(recorded) == {str(output.with_suffix(ending)) for ending in endings}
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_three_experiments_fit_on_a_page(figure, made_up, draw):
+    draw(figure, made_up(figure, *(BLURS if figure == "blur_max" else THREE))).canvas.draw()
 
 
 @pytest.mark.parametrize("figure", FIGURES)

@@ -3,7 +3,18 @@ import math
 import numpy as np
 import pytest
 
-from ihdm.metrics.estimates import SHARE, mean_of_defined, ratio_estimate
+from ihdm.metrics.estimates import (
+    SHARE,
+    difference_of_parts,
+    error_parts,
+    group_numbers,
+    jackknife,
+    mean_estimate,
+    mean_of_defined,
+    ratio_estimate,
+    read_parts,
+)
+from ihdm.metrics.kernel import kernel_distance, mean_over_pairs
 
 
 def test_values_that_mean_nothing_are_left_out():
@@ -13,6 +24,35 @@ def test_values_that_mean_nothing_are_left_out():
     assert count == 1
     assert math.isnan(estimate.value)
     assert math.isnan(estimate.low)
+
+
+@pytest.mark.parametrize("count", [3, 19, 20, 33, 400])
+def test_the_parts_of_an_error_make_up_the_whole(count):
+    rng = np.random.default_rng(0)
+    values = rng.gamma(2, size=count)
+    features, reference = rng.standard_normal((count, 4)), rng.standard_normal((50, 4))
+    for found in (
+        mean_estimate(values),
+        jackknife(lambda part: float(values[part].mean() ** 2), count, 50, 0),
+        kernel_distance(features, reference, mean_over_pairs(reference)),
+    ):
+        text = found.columns()["error_parts"]
+        assert np.linalg.norm(read_parts(text)) == pytest.approx(found.standard_error, rel=1e-4)
+
+
+def test_the_kernel_distance_without_a_group_is_that_of_the_others():
+    rng = np.random.default_rng(0)
+    features, reference = rng.standard_normal((47, 4)) * 1.2, rng.standard_normal((60, 4))
+    real, groups = mean_over_pairs(reference), group_numbers(47)
+    left_out = [kernel_distance(features[groups != group], reference, real).value for group in range(20)]
+    whole = kernel_distance(features, reference, real, block=10)
+    assert whole.parts == pytest.approx(error_parts(np.array(left_out), whole.standard_error))
+
+
+def test_values_without_all_images_have_no_parts():
+    assert mean_of_defined(np.array([0.2, np.nan, 0.4]))[1].parts == ()
+    assert read_parts(float("nan")) == read_parts("") == ()
+    assert difference_of_parts((1.0, 2.0), ()) == ()
 
 
 def test_the_error_of_a_ratio_is_its_spread_over_new_images():

@@ -2,6 +2,7 @@ import dataclasses
 import functools
 import http.server
 import json
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -28,23 +29,16 @@ MEMORISATION = '{"labels": {"dataset": "d"}, "num_images": %s, "num_resamples": 
 SETTINGS = DistanceSettings(num_images=(100,), num_resamples=20, num_neighbors=3, extrapolate=False, seed=0)
 
 
-@pytest.fixture
-def folder(tmp_path, ihdm) -> Path:
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory, ihdm) -> Path:
     """Images and their mean power, their features in two extractors, and the moments of these."""
+    tmp_path = tmp_path_factory.mktemp("measured")
     np.save(tmp_path / "train.npy", IMAGES)
     np.save(tmp_path / "test.npy", IMAGES[:40])
     for kind in ("dct", "pca"):
         made = tmp_path / f"{kind}.npz"
-        ihdm(
-            "metrics",
-            "extractor",
-            "--settings",
-            f'{{"kind": "{kind}"}}',
-            "--train",
-            tmp_path / "train.npy",
-            "--output",
-            made,
-        )
+        ihdm("metrics", "extractor", "--settings", f'{{"kind": "{kind}"}}', "--train", tmp_path / "train.npy",
+            "--output", made)  # fmt: skip
         for split in ("train", "test"):
             ihdm("metrics", "features", "--extractor", made, "--images", tmp_path / f"{split}.npy",
                 "--output", tmp_path / f"{split}_{kind}.npz",
@@ -54,6 +48,12 @@ def folder(tmp_path, ihdm) -> Path:
         )  # fmt: skip
     ihdm("metrics", "mean-power", "--train", tmp_path / "train.npy", "--output", tmp_path / "power.npz")
     return tmp_path
+
+
+@pytest.fixture
+def folder(measured, tmp_path) -> Path:
+    """A copy of them."""
+    return Path(shutil.copytree(measured, tmp_path / "copy"))
 
 
 def distance(reference: Path, images: Path, output: Path, extractor: str = "dct") -> list[str]:
@@ -178,7 +178,7 @@ def test_memorisation_has_its_own_numbers_of_images(folder, ihdm, ihdm_fails):
     assert "samples.npy: 101 images are asked for but it holds 100" in message
 
 
-def test_too_few_images(folder, ihdm, ihdm_fails):
+def test_too_few_images(folder, ihdm, ihdm_fails, capsys):
     train, test = folder / "train_dct.npz", folder / "test_dct.npz"
     message = ihdm_fails(*distance(train, folder / "test.npy", folder / "x.csv"))
     assert "samples: 100 images are asked for but there are features of 40" in message
@@ -190,14 +190,31 @@ def test_too_few_images(folder, ihdm, ihdm_fails):
     assert np.isnan(rows.loc[("test", "frechet_distance"), "value"])
     assert rows.loc[("train", "frechet_distance"), "n_reference"] == 200
     assert set(rows["n"]) == {100}
+    assert "warning: no distance of 100 images of test: 100 images are needed, not 40" in capsys.readouterr().err
+
+
+def test_arrays_of_other_shapes_are_refused(tmp_path):
+    """Which a record next to them would find; these have none."""
+    path = tmp_path / "stored.npz"
+    np.savez(path, mean=np.zeros(3), root=np.zeros((3, 2)), mean_kernel=1.0, features_sha256="x")
+    with pytest.raises(UserError, match=r"stored.npz: its mean and root are of shapes \(3,\) and \(3, 2\)"):
+        Moments.read(path, "x")
+    np.savez(path, bands=np.ones(3), annuli=np.ones(9), size=np.array([8, 8, 1]))
+    with pytest.raises(UserError, match=r"stored.npz: its arrays are of shapes \(3,\), \(9,\) and \(3,\)"):
+        MeanPower.read(path)
 
 
 def test_damaged_files_are_named(folder, ihdm_fails):
     command = distance(folder / "train_dct.npz", folder / "train.npy", folder / "x.csv")
-    for name in ("moments_dct", "power", "dct"):  # each is read before those damaged so far
-        (folder / f"{name}.npz").write_bytes(b"PK")
-        message = ihdm_fails(*command)
-        assert f"{name}.npz: no .npz archive can be read from it" in message
+    for name in ("moments_dct", "power", "dct"):
+        path, record = folder / f"{name}.npz", folder / f"{name}.meta.json"
+        whole, described = path.read_bytes(), record.read_bytes()
+        path.write_bytes(b"PK")
+        assert f"{name}.npz: is not the file that {name}.meta.json describes" in ihdm_fails(*command)
+        record.unlink()
+        assert f"{name}.npz: no .npz archive can be read from it" in ihdm_fails(*command)
+        path.write_bytes(whole)
+        record.write_bytes(described)
 
 
 def test_an_extractor_file_of_another_kind_is_refused(tmp_path):
@@ -243,7 +260,7 @@ def test_fid_needs_inception(tmp_path, monkeypatch, ihdm_fails):
     )
     assert "the download failed 5 times" in missing
     assert missing.endswith("The folder is evaluation.inception_weights")
-    assert f"or put the file at {tmp_path / 'weights/inception-2015-12-05.pt'} by other means" in missing
+    assert f"or copy the file to {tmp_path / 'weights/inception-2015-12-05.pt'} yourself" in missing
     (tmp_path / "weights/inception-2015-12-05.pt").write_bytes(b"other weights")
     assert "its SHA-256 is" in ihdm_fails(*arguments)
     assert not (tmp_path / "x.npz").exists()

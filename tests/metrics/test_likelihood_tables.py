@@ -143,24 +143,24 @@ def test_control_variates_are_fitted_only_to_enough_differences(seed, draws, ima
         np.testing.assert_allclose(known @ np.linalg.lstsq(known, removed)[0], removed, atol=1e-9)
 
 
-@pytest.mark.parametrize("images", [2, 10, 20, 50, 200])
+@pytest.mark.parametrize("images", [2, 10, 50, 200])
 @pytest.mark.parametrize("usefulness", [0.0, 1.0])
 def test_control_variates_claim_what_they_give(images, usefulness):
-    """The claimed error of the total is its spread over 2000 runs, known to about 2 %, for useless controls too.
+    """The claimed error of the total is its spread over 1000 runs, known to about 2 %, for useless controls too.
 
     Six levels of five controls. Without the factors for what fitting takes, 50 images would claim 0.9 of the spread,
     10 images half of it and 2 images nothing at all.
     """
     rng = np.random.default_rng(0)
     totals, claimed = [], []
-    for _ in range(2000):
+    for _ in range(1000):
         controls = rng.standard_normal((2, images, 6, 5))
         errors = 3 + rng.standard_normal((2, images, 6)) + usefulness * controls.sum(axis=-1)
         cleaned = remove_noise(errors, controls)
         totals.append(cleaned.mean(axis=0).sum(axis=1).mean())
         claimed.append(total_error(cleaned) ** 2)
     assert np.sqrt(np.mean(claimed)) == pytest.approx(np.std(totals), rel=0.06)
-    assert np.mean(totals) == pytest.approx(18, abs=4 * np.std(totals) / np.sqrt(2000))
+    assert np.mean(totals) == pytest.approx(18, abs=4 * np.std(totals) / np.sqrt(1000))
     plain = np.sqrt(6 * (1 + 5 * usefulness) / (2 * images))
     if images == 200 and usefulness:
         assert np.std(totals) < 0.5 * plain

@@ -142,7 +142,13 @@ def test_intervals_of_shares_stay_shares(seed, num_samples, num_real, shift, k):
 def test_an_interval_ends_where_the_quantity_cannot_lie():
     """Value and standard error stay what they are."""
     estimate = Estimate(0.98, 0.05, SHARE)
-    assert estimate.columns() == {"value": 0.98, "standard_error": 0.05, "low": 0.98 - NORMAL_95 * 0.05, "high": 1.0}
+    assert estimate.columns() == {
+        "value": 0.98,
+        "standard_error": 0.05,
+        "low": 0.98 - NORMAL_95 * 0.05,
+        "high": 1.0,
+        "error_parts": "",
+    }
     assert Estimate(0.02, 0.05).low < 0 == Estimate(0.02, 0.05, NOT_NEGATIVE).low
     assert math.isnan(Estimate(math.nan, math.nan, SHARE).low)
     assert math.isnan(Estimate(0.05, math.nan, SHARE).high)  # by definition

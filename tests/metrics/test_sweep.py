@@ -38,7 +38,8 @@ def tables(experiments: list[str]) -> dict[str, pd.DataFrame]:
     rows = [
         {"dataset": "photos" if experiment.startswith("photos") else "digits", "experiment": experiment,
          "delta_ratio": ratio, "set": "samples", "metric": metric, "extractor": "dct64", "extractor_sha256": "0",
-         "reference": "training", "n": 50, "value": float(number), "standard_error": 0.1}
+         "reference": "training", "n": 50, "value": float(number), "standard_error": 0.1,
+         "error_parts": "0.06 0.08" if experiment == "digits" else "0.08 0.06"}
         for number, experiment in enumerate(experiments, start=1)
         for ratio in (1.0, 1.25)
         for metric in ("frechet_distance", "kernel_distance")
@@ -46,7 +47,7 @@ def tables(experiments: list[str]) -> dict[str, pd.DataFrame]:
     real = {**rows[0], "experiment": None, "delta_ratio": None, "set": "train"}
     likelihood = [
         {"experiment": row["experiment"], "joint": joint, "variance": "one", "delta_ratio": row["delta_ratio"], "n": 20,
-         "bits_per_dim": 3.0, "standard_error": 0.2}
+         "bits_per_dim": 3.0, "standard_error": 0.2, "error_parts": ""}
         for row in rows[::2]
         for joint in ("independent", "markov")  # the second of which belongs to no sweep
     ]  # fmt: skip
@@ -179,7 +180,9 @@ def test_departures_are_differences(config):
     assert (row["described"], row["variant"]) == ("nearest", "truncate")
     assert (row["reference"], row["n"]) == ("training", 50)
     assert row["difference"] == row["value_variant"] - row["value_described"] == 4
-    assert row["standard_error"] == pytest.approx(0.1 * np.sqrt(2))
+    assert row["standard_error"] == pytest.approx(0.02 * np.sqrt(2))  # of pairs
+    bits = found[found["metric"] == "bits_per_dim"].iloc[0]
+    assert bits["standard_error"] == pytest.approx(0.2 * np.sqrt(2))  # as if independent, without parts
 
 
 def test_departures_compare_with_one_reference_alone(config):

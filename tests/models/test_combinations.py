@@ -34,7 +34,7 @@ PREDICTIONS = {
     "residual": "residual",
     "noise": "noise",
     "whitened": "whitened",
-    "bound": {"kind": "whitened", "leaps": 1, "floor": 1e-4, "image": True},
+    "bound": {"kind": "whitened", "max_stride": 1, "floor": 1e-4, "image": True},
 }
 SAMPLERS = [
     {"coupling": "independent", "noise": "delta"},
@@ -103,14 +103,19 @@ def test_all_of_it_works(process, prediction, make_experiment, images, tmp_path)
         needed = calibration if settings.is_calibrated else None
         (batch,) = generate(network, images, settings, starts=range(3), noises=range(3), calibration=needed)
         assert batch.images.isfinite().all()
+        if values["noise"] not in ("measured", "none") or values["coupling"] == "independent":
+            continue  # exported pipelines are sampled with a calibration, and without noise
         pipeline = assemble(folder, images, settings)
         pipeline.save_pretrained(tmp_path / "portable")
         again = read(tmp_path / "portable")
-        expected, found = (
-            one(3, generator=torch.Generator().manual_seed(0), output_type="np").images for one in (pipeline, again)
-        )
-        assert np.array_equal(expected, found)
-        if not pipeline.scheduler.is_noisy(25, batch.starts):  # so starts are all there is
+        for name in ("process_settings", "sampler", "delta_ratio"):
+            assert getattr(again.scheduler, name) == getattr(pipeline.scheduler, name)
+        if values["coupling"] == "markov":
+            expected, found = (
+                one(2, generator=torch.Generator().manual_seed(0), output_type="np").images for one in (pipeline, again)
+            )
+            assert np.array_equal(expected, found)
+        if values["noise"] == "none":  # so starts are all there is
             starts = built.to_range(batch.starts)
-            made = pipeline(3, starts=starts, output_type="pt").images
+            made = again(3, starts=starts, output_type="pt").images
             torch.testing.assert_close(made, batch.images.clamp(0, 1), atol=1e-4, rtol=0)

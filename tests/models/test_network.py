@@ -81,7 +81,7 @@ def test_golden(golden):
             base_channels=int(values["base_channels"]),
             channel_multipliers=tuple(values["channel_mult"].tolist()),
             blocks_per_stage=int(values["res_blocks"]),
-            attention_stages=tuple(values["attention_stages"].tolist()),
+            attention_stages=tuple(values["attention_levels"].tolist()),
             dropout=0.1,
         )
     )
@@ -240,7 +240,7 @@ def test_evaluation_on_a_cpu_keeps_freed_memory(preset, tmp_path, monkeypatch):
 
 
 def test_missing_networks_are_named(tmp_path):
-    with pytest.raises(UserError, match=f"{tmp_path}: no network can be loaded"):
+    with pytest.raises(UserError, match=f"{tmp_path}: cannot load a network"):
         load_network(tmp_path, PROCESS, IMAGES)
 
 
@@ -249,7 +249,7 @@ def test_missing_networks_are_named(tmp_path):
 def test_damaged_network_is_named(preset, tmp_path, name, length):
     save_network(build_network(preset), tmp_path, PROCESS)
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:length])
-    message = f"{WEIGHTS_NAME}: damaged weights" if name == WEIGHTS_NAME else "no network can be loaded"
+    message = f"{WEIGHTS_NAME}: damaged weights" if name == WEIGHTS_NAME else "cannot load a network"
     with pytest.raises(UserError, match=message):
         load_network(tmp_path, PROCESS, IMAGES)
 
@@ -350,8 +350,8 @@ def test_half_precision_is_refused_on_a_cpu(preset, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"block_out_channels": [0]}, "no network can be loaded"),
-        ({"sample_size": None}, "no network can be loaded"),
+        ({"block_out_channels": [0]}, "cannot load a network"),
+        ({"sample_size": None}, "cannot load a network"),
         (None, f"{CONFIG_NAME} has no entry 'sample_size'"),
     ],
 )

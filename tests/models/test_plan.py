@@ -93,7 +93,7 @@ def test_restoration_passes_the_network_as_often_as_planned(name, least, network
     process = build_process(settings.process, 8)
     restorer = Restorer(network, process, calibrated(config, name), mean, power, settings.sampler, 0)
     assert list(study(restorer, IMAGES, settings, CosineFeatures(64)))
-    planned = work.metrics_restoration(config, name).there
+    planned = work.metrics_restoration(config, name).evaluated
     assert least * planned <= network.images <= planned
 
 
@@ -149,7 +149,7 @@ def test_looks_pass_the_network_as_often_as_planned(config, name, tmp_path):
     for _ in {*range(run.validate_every, experiment.training.steps, run.validate_every), experiment.training.steps}:
         held_out_rows(network, np.resize(IMAGES, (run.num_validation_images, 8, 8, 1)), experiment, run, accelerator)
         save_preview(network, IMAGES, experiment, run, accelerator, tmp_path / "preview.png")
-    assert Work(looked=sum(seen)) == work.looks(config, name)
+    assert Work(validated=sum(seen)) == work.validation(config, name)
 
 
 def test_the_state_on_disk_is_of_the_size_that_is_planned(make_experiment, images, tmp_path):
@@ -167,15 +167,13 @@ def test_the_state_on_disk_is_of_the_size_that_is_planned(make_experiment, image
 def test_time_is_operations_over_speed(config):
     digits = inference(config.networks["digits"]).flops
     assert seconds_of(config, MACHINE, "digits", Work(1000, 100)) == pytest.approx(digits * 1300 / 60e12)
-    assert MACHINE.seconds(Work(1000, 100), inference(config.networks["digits"]), "no", "bf16") == pytest.approx(
-        digits * (1000 / 60e12 + 300 / 120e12)
-    )
-    # Looks are of the training's precision.
-    looked = MACHINE.seconds(Work(looked=1000), inference(config.networks["digits"]), "no", "bf16")
-    assert looked == pytest.approx(digits * 1000 / 120e12)
     values = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text())
-    values["experiments"]["digits"]["run"]["gradient_checkpointing"] = True  # the forward pass is made twice
+    values["experiments"]["digits"]["run"]["gradient_checkpointing"] = True  # one more forward pass
     assert seconds_of(parse_config(values), MACHINE, "digits", Work(0, 100)) == pytest.approx(digits * 400 / 60e12)
+    values["experiments"]["digits"].setdefault("training", {})["mixed_precision"] = "bf16"
+    mixed, expected = parse_config(values), digits * (1000 / 60e12 + 400 / 120e12)
+    assert seconds_of(mixed, MACHINE, "digits", Work(1000, 100)) == pytest.approx(expected)
+    assert seconds_of(mixed, MACHINE, "digits", Work(validated=1000)) == pytest.approx(digits * 1000 / 120e12)
 
 
 @pytest.mark.parametrize(("memory", "expected"), [(80, 8), (40, 4), (3, 0), (1000, 32)])

@@ -4,6 +4,7 @@ The layout is written down here a second time, from what their code says and not
 their network layer by layer as their constructor makes it, and :class:`TheirNetwork` computes with their names alone.
 """
 
+import contextlib
 import math
 import os
 import pickle
@@ -168,7 +169,7 @@ def preset(golden) -> NetworkSettings:
         base_channels=int(values["base_channels"]),
         channel_multipliers=tuple(values["channel_mult"].tolist()),
         blocks_per_stage=int(values["res_blocks"]),
-        attention_stages=tuple(values["attention_stages"].tolist()),
+        attention_stages=tuple(values["attention_levels"].tolist()),
         dropout=0.1,
     )
 
@@ -293,7 +294,7 @@ def test_the_command_writes_a_network_that_others_load(golden, released, save, c
     np.save(train, np.random.default_rng(0).integers(0, 256, (4, *images.shape[1:]), dtype=np.uint8))
     sheet = tmp_path / "sheet.png"
     words = ["samples", "draw", "--model", folder, "--count", 1, "--output", sheet]
-    assert "name them with --train" in ihdm_fails(*words)
+    assert "give them with --train" in ihdm_fails(*words)
     ihdm(*words, "--train", train)
     assert sheet.exists()
 
@@ -317,8 +318,8 @@ def without(tensors: dict[str, Tensor], name: str) -> "OrderedDict[str, Tensor]"
         (lambda one: without(one, "out.0.bias"), "out.0.bias missing; give the preset"),
         (lambda one: without(one, "out.0.bias") | {"out.0.biass": one["out.0.bias"]}, "missing; out.0.biass unknown"),
         (lambda one: one | {"label_emb.weight": torch.zeros(2)}, "label_emb.weight unknown"),
-        (lambda one: one | {"out.2.bias": torch.zeros(1)}, "out.2.bias is of shape 1, but 3 in the preset"),
-        (lambda one: one | {"middle_block.1.qkv.weight": torch.zeros(3, 1, 1)}, "qkv.weight is of shape 3×1×1, but"),
+        (lambda one: one | {"out.2.bias": torch.zeros(1)}, "out.2.bias has shape 1, but 3 in the preset"),
+        (lambda one: one | {"middle_block.1.qkv.weight": torch.zeros(3, 1, 1)}, "qkv.weight has shape 3×1×1, but"),
         (lambda one: one | {"out.2.bias": torch.full((3,), math.nan)}, "out.2.bias holds values that are not finite"),
         (lambda one: one | {"out.2.bias": torch.zeros(3, dtype=torch.int64)}, "out.2.bias holds values"),
         (
@@ -338,6 +339,44 @@ def test_what_does_not_fit_is_named(released, preset, save, change, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        torch.Tensor.to_sparse,
+        lambda tensor: tensor.to("meta"),
+        lambda tensor: tensor.to(torch.complex64),
+        lambda tensor: torch.full_like(tensor, 1e300, dtype=torch.float64),
+    ],
+    ids=["sparse", "meta", "complex", "too large for float32"],
+)
+def test_tensors_of_other_kinds_are_named(released, preset, tmp_path, change):
+    path = tmp_path / "other.pth"
+    torch.save({"model": released | {"out.2.bias": change(released["out.2.bias"])}, "step": math.nan}, path)
+    with pytest.raises(UserError, match=f"^{path}: out.2.bias holds values that are not finite numbers"):
+        convert(Checkpoint.read(path), preset, "last")
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_changed_bytes_are_read_or_told(released, preset, tmp_path, is_zip):
+    """In the weights of today's format the checksums of the archive find them."""
+    path, random = tmp_path / "checkpoint.pth", np.random.default_rng(0)
+    torch.save({"model": released}, path, _use_new_zipfile_serialization=is_zip)
+    whole = path.read_bytes()
+    for _ in range(30):
+        content = bytearray(whole)
+        for place in random.integers(0, 3000, 4) * random.choice([1, -1]):
+            content[place] ^= int(random.integers(1, 256))
+        path.write_bytes(content)
+        with contextlib.suppress(UserError):
+            convert(Checkpoint.read(path), preset, "last")
+    content = bytearray(whole)
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    if is_zip:
+        with pytest.raises(UserError, match=r"has another checksum than when it was saved\); get the file anew"):
+            Checkpoint.read(path)
+
+
 def test_averaged_weights_that_are_not_there_are_told(released, preset, save, tmp_path):
     path = save(averages=list(released.values())[:-1])
     with pytest.raises(UserError, match="averaged tensors for"):
@@ -345,9 +384,10 @@ def test_averaged_weights_that_are_not_there_are_told(released, preset, save, tm
     torch.save({"model": released, "step": 1}, path)
     with pytest.raises(UserError, match="--weights last"):
         convert(Checkpoint.read(path), preset)
-    torch.save({"model": released, "ema": {"shadow_params": [1, 2]}}, path)
-    with pytest.raises(UserError, match="are no tensors"):
-        Checkpoint.read(path)
+    for other in ([1, 2], 3, torch.zeros(2)):
+        torch.save({"model": released, "ema": {"shadow_params": other}}, path)
+        with pytest.raises(UserError, match="are not tensors"):
+            Checkpoint.read(path)
 
 
 def test_other_numbers_of_groups_are_refused(preset, save):
@@ -368,9 +408,9 @@ class Payload:
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        ("archive", "holds posix.system beside tensors and plain values, which could run code; nothing was loaded"),
-        ("pickle 2", "holds posix.system beside tensors and plain values, which could run code; nothing was loaded"),
-        ("pickle 4", "no checkpoint can be read from it"),
+        ("archive", "contains posix.system besides tensors and plain values, which could run code; not loaded"),
+        ("pickle 2", "contains posix.system besides tensors and plain values, which could run code; not loaded"),
+        ("pickle 4", "cannot read a checkpoint"),
     ],
 )
 def test_code_in_a_checkpoint_is_refused_and_not_run(tmp_path, config, ihdm_fails, kind, reason):
@@ -392,7 +432,7 @@ def test_a_file_that_is_cut_short_is_told(save, size):
     path = save()
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(
-        UserError, match=r"checkpoint_26.pth: no checkpoint can be read from it .*get the file anew"
+        UserError, match=r"checkpoint_26.pth: cannot read a checkpoint .*download the file again"
     ) as caught:
         Checkpoint.read(path)
     assert "\n" not in str(caught.value)
@@ -403,10 +443,10 @@ def test_a_file_that_is_cut_short_is_told(save, size):
 )
 def test_something_else_is_told(tmp_path, content):
     torch.save(content, tmp_path / "other.pth")
-    with pytest.raises(UserError, match="is no checkpoint of the released code"):
+    with pytest.raises(UserError, match="not a checkpoint of the released code"):
         Checkpoint.read(tmp_path / "other.pth")
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(UserError, match=r"none.pth: no checkpoint can be read from it \(No such file"):
+    with pytest.raises(UserError, match=r"none.pth: cannot read a checkpoint \(No such file"):
         Checkpoint.read(tmp_path / "none.pth")

@@ -69,7 +69,8 @@ KILLED = """
     settings, images, state = sys.argv[1:]
 
     def wait(step, _loss):
-        if step == 4:  # and step 3 is saved
+        if step == 4:
+            time.sleep(2)  # meanwhile step 3 is saved, in a thread
             print("four", flush=True)
             time.sleep(600)
 
@@ -166,6 +167,7 @@ def test_a_state_of_before_a_setting_came_is_its_default(stopped, make_experimen
         header = json.loads(stored.metadata()["training"])
     assert header["identity"]["training"].pop("gradient_clip") == 1.0
     assert header["identity"].pop("num_train") is None
+    del header["sha256"]
     save_file(load_file(path), path, {"training": json.dumps(header)})
     steps = []
     train(make_experiment(), images, stopped, run=run, report=lambda step, _: steps.append(step))
@@ -470,13 +472,26 @@ def test_a_state_with_a_damaged_tensor_is_refused(make_experiment, images, tmp_p
         train(make_experiment(), images, tmp_path)
 
 
+@pytest.mark.parametrize("place", [0.3, 0.9])
+def test_a_state_with_flipped_bits_is_refused(make_experiment, images, tmp_path, place):
+    """Values that are still finite numbers of the right shapes: only a checksum finds them."""
+    train(make_experiment(), images, tmp_path)
+    path = tmp_path / STATE_NAME
+    (tmp_path / PREVIOUS_NAME).unlink(missing_ok=True)
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content)) // 4 * 4] ^= 1  # the last bit of a mantissa
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"damaged training state \(its bytes are not those that were saved\); delete"):
+        train(make_experiment(), images, tmp_path)
+
+
 @pytest.mark.parametrize("damage", ["missing", "another"])
 def test_weights_of_another_network_are_refused(trained_model, make_experiment, images, run, tmp_path, damage):
     experiment, folder = make_experiment(), tmp_path / "nowhere"
-    message = f"{folder}: no network can be loaded from it"
+    message = f"{folder}: cannot load a network"
     if damage == "another":
         folder = trained_model
-        message = f"{folder}: its weights do not fit, for block_out_channels is \\[8, 16\\] in that network and"
+        message = f"{folder}: weights do not fit: block_out_channels is \\[8, 16\\] in this network and"
         network = experiment.network.model_copy(update={"channel_multipliers": (1, 1)})
         experiment = experiment.model_copy(update={"network": network})
     with pytest.raises(UserError, match=message):

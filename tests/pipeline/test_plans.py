@@ -89,7 +89,7 @@ def test_a_new_scale_can_be_planned(tmp_path, plan, ihdm):
         (
             ("--set-resources", "models:gpu=abc"),
             {},
-            "--set-resources RULE:gpu=abc: give a whole number of GPUs",
+            "--set-resources RULE:gpu=abc: the number of GPUs must be an integer",
         ),
     ],
     ids=["misspelled", "GPUs"],
@@ -115,7 +115,7 @@ def test_a_missing_path_is_reported_before_any_job_until_its_data_are_prepared(t
     def run(*options, **changes):
         return snakemake(folder, folder / "data/digits/train.npy", *options, datasets__digits=dataset | changes)
 
-    message = f"datasets.digits: {pictures}: there is no such folder; let 'path' be the one where the images lie"
+    message = f"datasets.digits: {pictures}: folder not found; set 'path' to the folder of the images"
     missing = run()
     assert missing.status != 0
     assert message in missing.text
@@ -152,7 +152,7 @@ def test_lowered_steps_are_refused_before_anything_is_deleted(tmp_path, snakemak
     meta.write_text(json.dumps({"settings": {"training": {"steps": 10**6}}, "inputs": {}}))
     planned = snakemake(tmp_path / "results", "-n")
     assert planned.status != 0
-    assert "was trained for 1000000 steps, but training.steps is" in planned.text
+    assert "trained for 1000000 steps, but training.steps is" in planned.text
 
 
 def test_results_of_other_settings_are_named(tmp_path, snakemake):

@@ -74,6 +74,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(smoke_results, folder, snakemake
     assert snakemake(folder, "--unlock").status == 0
     again = snakemake(folder, target)
     assert again.status == 0, again.text
+    assert "was killed, or its machine failed; going on" in (folder / "logs/models/digits.log").read_text()
     found = hashes(folder)
     assert {"models/digits/history.csv", "samples/digits/delta0/samples.npy"} <= found.keys()
     expected = {name: hashlib.sha256((smoke_results / name).read_bytes()).hexdigest() for name in found}
@@ -93,11 +94,12 @@ def endless(folder, start):
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def test_sigint_to_snakemake_alone_ends_its_jobs(endless, folder):
-    """Within seconds, and with the state of the training saved, as when a terminal sends it to all."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_snakemake_alone_ends_its_jobs(endless, folder, number):
+    """Within seconds, and with the state of the training saved; `docker stop` and systemd send SIGTERM."""
     jobs = psutil.Process(endless.pid).children(recursive=True)
     assert any("train" in job.cmdline() for job in jobs)
-    endless.send_signal(signal.SIGINT)
+    endless.send_signal(number)
     assert endless.wait(timeout=20) != 0
     assert not any(job.is_running() for job in jobs)
     assert (folder / "state/models/digits/state.safetensors").exists()

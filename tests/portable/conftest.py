@@ -33,7 +33,7 @@ PRESET = NetworkSettings(
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def train() -> np.ndarray:
     """Training images, smooth ones."""
     rng = np.random.default_rng(0)

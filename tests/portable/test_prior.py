@@ -20,9 +20,20 @@ from ihdm.processes import build_process
 from ihdm.storage.tensors import to_tensor
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def process():
     return build_process(HeatSettings(kind="heat", sigma=0.02, num_levels=6, blur_sigma_max=6.0), 8)
+
+
+@pytest.fixture(scope="module")
+def varied(train):
+    """Enough images for a mixture."""
+    return np.concatenate([train, 255 - train, train[:, ::-1], train[:, :, ::-1]])
+
+
+@pytest.fixture(scope="module")
+def mixture(process, varied):
+    return fit_mixture(process, varied, seed=0)
 
 
 def generators(count):
@@ -89,15 +100,12 @@ def test_too_few_images_make_no_mixture(process, train):
         fit_mixture(process, train, seed=0)
 
 
-def test_the_same_seed_gives_the_same_mixture(process, train):
-    images = np.concatenate([train, 255 - train, train[:, ::-1], train[:, :, ::-1]])
-    first, second = (fit_mixture(process, images, seed=0) for _ in range(2))
-    assert torch.equal(first.means, second.means)
+def test_the_same_seed_gives_the_same_mixture(process, varied, mixture):
+    assert torch.equal(fit_mixture(process, varied, seed=0).means, mixture.means)
 
 
-def test_draws_depend_on_their_generators_alone(process, train):
-    images = np.concatenate([train, 255 - train, train[:, ::-1], train[:, :, ::-1]])
-    for prior in (keep_coefficients(process, train), fit_mixture(process, images, seed=0)):
+def test_draws_depend_on_their_generators_alone(process, train, mixture):
+    for prior in (keep_coefficients(process, train), mixture):
         alone = prior.draw([torch.Generator().manual_seed(2)])
         torch.testing.assert_close(prior.draw(generators(4))[2], alone[0], atol=1e-6, rtol=0)
 
@@ -110,9 +118,8 @@ def test_what_is_revealed_is_a_share_of_the_variance(process):
 
 
 @pytest.mark.parametrize("kind", ["coefficients", "mixture"])
-def test_a_prior_is_saved_and_loaded(kind, process, train, tmp_path):
-    images = np.concatenate([train, 255 - train, train[:, ::-1], train[:, :, ::-1]])
-    prior = keep_coefficients(process, images) if kind == "coefficients" else fit_mixture(process, images, seed=0)
+def test_a_prior_is_saved_and_loaded(kind, process, varied, mixture, tmp_path):
+    prior = keep_coefficients(process, varied) if kind == "coefficients" else mixture
     prior.save_pretrained(tmp_path)
     loaded = type(prior).from_pretrained(tmp_path, use_safetensors=True)
     assert torch.equal(loaded.draw(generators(5)), prior.draw(generators(5)))

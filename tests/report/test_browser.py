@@ -56,10 +56,16 @@ class Opened:
         return self.page.evaluate(script, argument)
 
 
+@pytest.fixture(scope="module")
+def file(made_up, ledger, tmp_path_factory) -> Path:
+    """The page as it is written."""
+    path: Path = tmp_path_factory.mktemp("page") / "index.html"
+    path.write_text(report_page(made_up(), ledger, ROOT / "workflow/report", []))
+    return path
+
+
 @pytest.fixture(params=[1280, 390])
-def opened(request, browser, made_up, ledger, tmp_path) -> Iterator[Opened]:
-    file = tmp_path / "index.html"
-    file.write_text(report_page(made_up(), ledger, ROOT / "workflow/report", []))
+def opened(request, browser, file) -> Iterator[Opened]:
     found = Opened(browser, file, request.param)
     yield found
     found.page.close()
@@ -156,14 +162,13 @@ def test_tables_sort_and_filter_by_keyboard(opened):
     assert opened.ask("() => document.querySelector('#table-evaluations output').value") == "1 of 4 rows"
 
 
-def test_animations_stop(opened, browser):
+def test_animations_stop(opened, browser, file):
     source = "() => { const image = document.querySelector('.moving img'); return image.currentSrc; }"
     moving = opened.ask(source)
     opened.ask("() => document.querySelector('.moving button').click()")
     still = opened.ask("() => document.querySelector('.moving img').dataset.still")
     sync_api.expect(opened.page.locator(".moving img").first).to_have_attribute("src", still)
-    file = opened.requests[0].removeprefix("file://")
-    calm = Opened(browser, Path(file), 1280, reduced_motion="reduce")
+    calm = Opened(browser, file, 1280, reduced_motion="reduce")
     assert calm.ask(source) not in ("", moving)
     calm.page.close()
 
@@ -177,10 +182,10 @@ def test_a_link_to_a_claim_opens_it(opened):
     not AXE.exists(), reason=f"no axe-core: {AXE} is not there; npm pack axe-core, and name it by IHDM_AXE"
 )
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_one_is_kept_out(opened, browser, scheme):
+def test_no_one_is_kept_out(opened, browser, file, scheme):
     """Contrast, names, roles, order: axe-core finds nothing serious, with everything opened."""
     width = opened.ask("() => innerWidth")
-    shown = Opened(browser, Path(opened.requests[0].removeprefix("file://")), width, color_scheme=scheme)
+    shown = Opened(browser, file, width, color_scheme=scheme)
     shown.ask("() => document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     shown.ask(f"() => {{ {AXE.read_text()}\n }}")
     found = shown.ask("""async () => {

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from ihdm.errors import UserError
-from ihdm.report.comparison import compare, comparison_page
+from ihdm.report.comparison import compare, comparison_page, seed_spread
 
 ROOT = Path(__file__).parents[2]
 
@@ -75,7 +75,7 @@ def test_the_command_writes_page_and_table(ihdm, ihdm_fails, capfd, tmp_path):
     assert (tmp_path / "compare.meta.json").exists()
     assert "give another to compare it with" in ihdm_fails("report", "compare", tmp_path / "run", *outputs)
     assert "is not there" in ihdm_fails("report", "compare", tmp_path / "run", tmp_path / "gone", *outputs)
-    assert "give a page, .html, or a table" in ihdm_fails(
+    assert "use a path that ends in .html or .csv" in ihdm_fails(
         "report", "compare", tmp_path / "run", tmp_path / "run", "--output", tmp_path / "x.pdf"
     )
 
@@ -107,3 +107,25 @@ def test_the_kept_numbers_can_be_compared():
 def test_make_tells_what_to_open(target):
     recipe = (ROOT / "Makefile").read_text().partition(f"\n{target}: ")[2].partition("\n\n")[0]
     assert recipe.splitlines()[-1].strip().rpartition("echo ")[2].startswith('"Open: file://$(CURDIR)/')
+
+
+def seeds(*values: float) -> pd.DataFrame:
+    names = [f"e{'' if number == 0 else f'-seed{number}'}" for number in range(len(values))]
+    return numbers(*values, error=0.001).assign(experiment=names)
+
+
+def test_what_seeds_differ_in_is_no_change():
+    """Three seeds that differ by a tenth: Student's quantile of two degrees of freedom is 4.3."""
+    spread = seed_spread(seeds(0.9, 1.0, 1.1), ["experiment", "metric"], ["metric"])
+    assert spread["spread"].item() == pytest.approx(0.1 * 4.303 / 1.96, rel=1e-3)
+    other = numbers(5.0, error=0.001).assign(experiment="other")
+    real = numbers(1.0, error=0.001).assign(experiment=None, set="train")
+    first = pd.concat([seeds(0.9, 1.0, 1.1), other, real])
+    second = pd.concat([seeds(1.0, 0.9, 1.1), other.assign(value=6.0), real.assign(value=1.1)])
+    found = compare(("a", first), ("b", second))
+    assert found.moved["set"].tolist() == ["train"]  # images that no training changes
+    assert "spread between seeds for 4 of them" in found.sentence
+    second = second.assign(value=second["value"].where(second["experiment"] != "other", 15.0))
+    assert "other" in set(compare(("a", first), ("b", second)).moved["experiment"])
+    alone = compare(("a", other), ("b", other.assign(value=6.0)))
+    assert (len(alone.moved), alone.rows["spread"].item()) == (1, 0.0)

@@ -1,5 +1,6 @@
 """Tables as a paper prints them: ours and published values apart, dashes where nothing is, three formats."""
 
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 from ihdm.config.reading import read_config
 from ihdm.config.scale import Config
 from ihdm.report.published import PUBLISHED
-from ihdm.report.tables import PAPER_TABLES, available, distances, hyperparameters, sweeps, write_table
+from ihdm.report.tables import PAPER_TABLES, available, distances, hyperparameters, printed, sweeps
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,13 +78,24 @@ def test_a_table_is_made_where_its_parts_are():
     assert set(available({"distance", "sweep", "likelihood", "evaluations", "departures"})) == set(PAPER_TABLES)
 
 
-def test_three_formats_hold_the_same(tmp_path):
+def test_a_table_that_fails_leaves_none(tmp_path, ihdm_fails):
+    joint().to_csv(tmp_path / "distance.csv", index=False)
+    pd.DataFrame({"experiment": ["cifar10"]}).to_csv(tmp_path / "evaluations.csv", index=False)
+    message = ihdm_fails(
+        *("report", "tables", "--settings", read_config(ROOT / "config.yaml").model_dump_json()),
+        *("--joint", tmp_path / "distance.csv", "--joint", tmp_path / "evaluations.csv", "--output", tmp_path / "made"),
+    )
+    assert "no column or array" in message
+    assert not list(tmp_path.glob("made/*"))
+
+
+def test_three_formats_hold_the_same():
     table = pd.DataFrame({"δ/σ": ["1.25", "–"], "a_b": ["1.0 ± 0.1", "50 % & more"]})
-    write_table(table, "Caption with σ & 5 %.", tmp_path / "one")
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "one.csv", dtype=str), table)
-    markdown = (tmp_path / "one.md").read_text()
+    texts = printed(table, "Caption with σ & 5 %.", "one")
+    pd.testing.assert_frame_equal(pd.read_csv(StringIO(texts[".csv"]), dtype=str), table)
+    markdown = texts[".md"]
     assert markdown.startswith("Caption with σ & 5 %.\n\n| δ/σ")
-    latex = (tmp_path / "one.tex").read_text()
+    latex = texts[".tex"]
     for part in (r"\toprule", r"\midrule", r"\bottomrule", r"\caption{Caption with $\sigma$ \& 5 \%.}", r"a\_b"):
         assert part in latex
     assert r"1.25 & 1.0 $\pm$ 0.1 \\" in latex

@@ -182,7 +182,7 @@ def test_the_section_has_a_row_for_each_result(studied):
     ],
 )
 def test_what_does_not_fit_is_named(change, said):
-    from ihdm.config.loading import load_yaml
+    from ihdm.config.reading import load_yaml
 
     values = load_yaml("workflow/config/smoke.yaml") | {"restoration": change}
     values["figures"].pop("restoration")

@@ -16,7 +16,7 @@ import yaml
 from rocrate.rocrate import ROCrate
 
 from ihdm.config.reading import read_config
-from ihdm.crate.contents import describe
+from ihdm.crate.graph import describe
 from ihdm.storage.provenance import record
 
 ROOT = Path(__file__).parents[2]
@@ -174,13 +174,13 @@ def test_whom_to_cite_is_taken_from_the_project(entities):
 
 def test_training_images_are_left_out_unless_asked_for(crated, entities, with_all):
     assert not (crated / "data").exists()
-    assert "left out, as they may have a license of their own" in entities["./"]["description"]
+    assert "left out, as they may have a separate license" in entities["./"]["description"]
     (trained_on,) = listed(entities["#made-models/digits/model.meta.json"]["object"])
     absent = entities[trained_on["@id"]]
     assert absent["@type"] == "CreativeWork"
     assert absent["name"] == "data/digits/train.npy"
     assert with_all["#made-models/digits/model.meta.json"]["object"] == {"@id": "data/digits/train.npy"}
-    assert "licence: CC BY 4.0" in with_all["data/digits/train.npy"]["description"]
+    assert "license: CC BY 4.0" in with_all["data/digits/train.npy"]["description"]
     assert "included." in with_all["./"]["description"]
     assert with_all["./"]["license"] == {"@id": f"https://spdx.org/licenses/{CITATION['license']}"}
 
@@ -195,7 +195,7 @@ def test_exported_pipelines_are_left_out_with_the_images_that_they_keep_somethin
     made = with_all["#made-portable/digits.meta.json"]
     assert made["name"] == "python -m ihdm models export"
     assert {"@id": "portable/digits/prior/config.json"} in made["result"]
-    assert with_all["portable/digits/prior/config.json"]["description"].startswith("What starts of model digits")
+    assert with_all["portable/digits/prior/config.json"]["description"].startswith("Prior of model digits")
     shutil.rmtree(folder / "portable")
     ihdm("results", "crate", folder, "--output", tmp_path / "none")
     assert "exported" not in graph(tmp_path / "none")["./"]["description"]
@@ -242,7 +242,7 @@ def test_an_input_that_was_made_anew_since_is_not_taken_for_it(folder, tmp_path,
 def test_a_result_that_was_changed_since_is_refused(folder, tmp_path, ihdm_fails):
     (folder / "metrics/spectrum.csv").write_text("band,value\nlow,9.9\n")
     message = ihdm_fails("results", "crate", folder, "--output", tmp_path / "crate.zip")
-    assert "metrics/spectrum.csv: is not what" in message
+    assert "metrics/spectrum.csv: differs from its record" in message
     assert not (tmp_path / "crate.zip").exists()
     assert not list(tmp_path.glob(".crate*"))
 
@@ -251,10 +251,10 @@ def test_a_result_that_was_changed_since_is_refused(folder, tmp_path, ihdm_fails
     ("options", "message"),
     [
         (["--license", "my own"], "give an SPDX identifier"),
-        (["--output", "{folder}/inside"], "lies in the folder of results"),
-        (["--output", "{folder}/../full"], "a folder with something in it"),
-        (["--output", "{folder}/../file"], "is a file"),
-        (["--project", "{folder}"], "no checkout of the project"),
+        (["--output", "{folder}/inside"], "inside the results folder"),
+        (["--output", "{folder}/../full"], "the folder is not empty"),
+        (["--output", "{folder}/../file"], "a file; give a folder"),
+        (["--project", "{folder}"], "not a checkout of the project"),
     ],
 )
 def test_mistakes_are_told_and_nothing_is_written(folder, tmp_path, ihdm_fails, options, message):
@@ -269,7 +269,7 @@ def test_mistakes_are_told_and_nothing_is_written(folder, tmp_path, ihdm_fails, 
 
 
 def test_what_is_no_folder_of_results_is_refused(tmp_path, ihdm_fails):
-    assert "is no folder of results" in ihdm_fails("results", "crate", tmp_path)
+    assert "not a results folder" in ihdm_fails("results", "crate", tmp_path)
 
 
 def test_unfinished_results_make_a_crate_without_a_scale(folder, tmp_path, ihdm):

@@ -9,8 +9,8 @@ import pytest
 
 import ihdm
 from ihdm.errors import UserError
+from ihdm.results.collections import UnknownNameError
 from ihdm.results.folder import Results, load_results
-from ihdm.results.shelf import UnknownNameError
 from ihdm.storage.files import sha256
 
 
@@ -118,26 +118,26 @@ def test_an_origin_tells_all_that_the_record_does(results, folder):
 
 
 def test_what_no_record_tells_of_is_said(results, built):
-    with pytest.raises(UserError, match=r"index\.html: no record tells"):
+    with pytest.raises(UserError, match=r"index\.html: no record of this file"):
         results.origin("report/index.html")
     for path in ("metrics/none.csv", built / "metrics/spectrum.csv", "/etc/hosts"):
-        with pytest.raises(UserError, match="is not there, or not below"):
+        with pytest.raises(UserError, match="not found in"):
             results.origin(path)
 
 
 @pytest.mark.parametrize(
     ("ask", "message"),
     [
-        (lambda results: results.tables["spectrun"], "no table spectrun; near it are spectrum"),
-        (lambda results: results.tables.spectrun, "no table spectrun; near it are spectrum"),
-        (lambda results: results.figures["x"], "no figure x; there are psd"),
-        (lambda results: results.samples["digts", 1], "no samples of digts; near it are digits"),
-        (lambda results: results.samples["digits", 2], "at δ/σ 2; there are 1, 1.25"),
-        (lambda results: results.samples["digits"], "at δ/σ 1, 1.25; name one"),
-        (lambda results: results.samples["digits", "1"], "name an experiment and δ/σ"),
-        (lambda results: results.samples["digits", 1, 1], "name an experiment and δ/σ"),
-        (lambda results: results.samples[1.25], "name an experiment and δ/σ"),
-        (lambda results: results.models.path("photos"), "no network photos; there are digits"),
+        (lambda results: results.tables["spectrun"], "no table spectrun; did you mean spectrum"),
+        (lambda results: results.tables.spectrun, "no table spectrun; did you mean spectrum"),
+        (lambda results: results.figures["x"], "no figure x; choose from psd"),
+        (lambda results: results.samples["digts", 1], "no samples of digts; did you mean digits"),
+        (lambda results: results.samples["digits", 2], "at δ/σ 2; choose from 1, 1.25"),
+        (lambda results: results.samples["digits"], "at δ/σ 1, 1.25; choose one"),
+        (lambda results: results.samples["digits", "1"], "give an experiment and δ/σ"),
+        (lambda results: results.samples["digits", 1, 1], "give an experiment and δ/σ"),
+        (lambda results: results.samples[1.25], "give an experiment and δ/σ"),
+        (lambda results: results.models.path("photos"), "no network photos; choose from digits"),
     ],
 )
 def test_an_unknown_name_is_told_with_those_near_it(results, ask, message):
@@ -153,7 +153,7 @@ def test_names_behave_as_those_of_a_mapping(results):
     assert ("digits", 1.0) in results.samples
     assert ("digits", 9.0) not in results.samples
     assert ("digits", "1") not in results.samples
-    with pytest.raises(UnknownNameError, match="there is no table at all"):
+    with pytest.raises(UnknownNameError, match="it has no table at all"):
         Results(results.folder / "figures").tables["spectrum"]
 
 
@@ -179,14 +179,14 @@ def test_a_damaged_file_is_told_when_it_is_asked_for(folder, path, ask):
 
 def test_a_record_of_something_else_is_told(results, folder):
     (folder / "models/digits/model.meta.json").write_text('{"settings": {}, "inputs": []}')
-    with pytest.raises(UserError, match="is no record"):
+    with pytest.raises(UserError, match="not a record"):
         results.origin("models/digits/config.json")
 
 
 def test_what_is_no_folder_of_results_is_told(tmp_path, built):
-    with pytest.raises(UserError, match="there is no such folder"):
+    with pytest.raises(UserError, match="folder not found"):
         load_results(tmp_path / "none")
-    with pytest.raises(UserError, match="is no folder of results"):
+    with pytest.raises(UserError, match="not a results folder"):
         load_results(built / "metrics")
 
 

@@ -80,10 +80,10 @@ def test_training_images_that_are_gone_or_others_are_named(folder, ihdm, ihdm_fa
     draw = ["samples", "draw", "--model", folder / "model", "--count", 2, "--output", folder / "samples"]
     (folder / "train.npy").rename(folder / "moved.npy")
     message = ihdm_fails(*draw)
-    assert f"{folder}/train.npy: the images that {folder}/model was trained on are not there any more" in message
-    assert "or name others with --train" in message
+    assert f"{folder}/train.npy: training images of {folder}/model not found" in message
+    assert "or give others with --train" in message
     np.save(folder / "train.npy", np.zeros((20, 8, 8, 1), dtype=np.uint8))
-    assert f"{folder}/train.npy: these are not the images that {folder}/model was trained on" in ihdm_fails(*draw)
+    assert f"{folder}/train.npy: changed since {folder}/model was trained on it" in ihdm_fails(*draw)
     assert not (folder / "samples").exists()
     ihdm(*draw, "--train", folder / "moved.npy")
     assert len(np.load(folder / "samples/samples.npy")) == 2
@@ -93,8 +93,8 @@ def test_training_images_that_are_gone_or_others_are_named(folder, ihdm, ihdm_fa
     ("name", "content", "message"),
     [
         (RECORD_NAME, None, "model.meta.json: no record can be read from it"),
-        (RECORD_NAME, '{"settings": {}, "inputs": {}}', "model: does not tell how its network was trained"),
-        (CONFIG_NAME, "{}", "model: does not tell how its network was trained"),
+        (RECORD_NAME, '{"settings": {}, "inputs": {}}', "model: no complete record of the training"),
+        (CONFIG_NAME, "{}", "model: no complete record of the training"),
     ],
 )
 def test_a_folder_that_does_not_tell_is_refused(folder, ihdm_fails, name, content, message):

@@ -153,8 +153,8 @@ def test_shards_share_the_numbers(num_samples, num_shards):
 def test_mistakes_are_named(folder, tmp_path, ihdm_fails):
     few, many = (SETTINGS.model_copy(update={"num_train": number}) for number in (20, 21))
     for arguments, settings, message in (
-        ((2, 2), SETTINGS, "--shard 2: with 2 shards they are 0…1"),
-        ((0, 20), few, "--num-shards 20: 11 images leave shard 0 none; take fewer shards"),
+        ((2, 2), SETTINGS, "--shard 2: shards are numbered 0…1"),
+        ((0, 20), few, "--num-shards 20: 11 images leave shard 0 empty; use fewer shards"),
         ((0, 1), many, "train.npy: 21 images are asked for but it holds 20"),
         (
             (0, 1),
@@ -185,10 +185,10 @@ def test_parts_of_other_sets_are_refused(folder, tmp_path, ihdm, ihdm_fails):
     draw(ihdm, folder, tmp_path / "size", 1, 2, num_samples=9)
     draw(ihdm, folder, tmp_path / "five", 0, 5)
     for parts, message in (
-        (["0"], "0: is part 0 of 0…1, but number 0 of the 1 that are given; give every part once, in order"),
-        (["1", "0"], "1: is part 1 of 0…1, but number 0 of the 2"),
-        (["0", "0"], "0: is part 0 of 0…1, but number 1 of the 2"),
-        (["0", "seed"], f"is of another set than {tmp_path / '0'}; they differ in seed"),
+        (["0"], "0: shard 0 of 0…1 is given at position 0 of 1; give every shard once, in order"),
+        (["1", "0"], "1: shard 1 of 0…1 is given at position 0 of 2"),
+        (["0", "0"], "0: shard 0 of 0…1 is given at position 1 of 2"),
+        (["0", "seed"], f"from another set than {tmp_path / '0'}; they differ in seed"),
         (["0", "size"], "they differ in num_samples"),
         (["0", "five"], "they differ in num_shards"),
     ):
@@ -207,7 +207,7 @@ def test_parts_of_other_sets_are_refused(folder, tmp_path, ihdm, ihdm_fails):
     record.write_text(whole)
     np.save(tmp_path / "1/samples.npy", np.load(tmp_path / "1/samples.npy")[:3])
     message = ihdm_fails("samples", "gather", tmp_path / "0", tmp_path / "1", "--output", tmp_path / "all")
-    assert "1: samples 5…10 are to be there, but there are 3 samples, 6 starts and 6 rows" in message
+    assert "1/samples.npy: is not the file that samples.meta.json describes" in message
     assert not (tmp_path / "all").exists()
 
 
@@ -219,7 +219,7 @@ def test_files_of_others_stay(folder, tmp_path, ihdm, ihdm_fails):
     assert [path.name for path in state.iterdir()] == ["notes.txt"]
     (state / "samples.npy").write_bytes(b"mine too")
     message = draw(ihdm_fails, folder, tmp_path / "out", 0, 1)
-    assert "samples.npy: is no unfinished sampling's" in message
+    assert "samples.npy: not from an unfinished run" in message
     assert (state / "samples.npy").read_bytes() == b"mine too"
 
 

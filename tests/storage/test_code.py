@@ -139,6 +139,6 @@ def test_texts_and_columns_of_a_measure_change_no_hash(package):
 
 
 def test_a_measure_is_made_by_its_own_module():
-    assert {"ihdm.metrics.distance", "ihdm.commands.measures"} <= code_modules("metrics samples")
+    assert {"ihdm.metrics.distance", "ihdm.commands.metrics"} <= code_modules("metrics samples")
     above = ("ihdm.figures", "ihdm.report", "ihdm.data.sources", "ihdm.measures.")
     assert not any(module.startswith(above) for module in code_modules("metrics samples"))

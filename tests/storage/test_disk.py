@@ -25,10 +25,14 @@ def test_a_state_has_one_owner_at_a_time(tmp_path):
     assert [path.name for path in state.iterdir()] == ["kept"]
 
 
-def test_a_killed_owner_frees_its_state(tmp_path):
+def test_a_killed_owner_frees_its_state_and_is_reported(tmp_path, capsys):
     code = "import os, sys; from pathlib import Path; from ihdm.storage.disk import owned\n"
     code += "with owned(Path(sys.argv[1])): os.kill(os.getpid(), 9)"
-    subprocess.run([sys.executable, "-c", code, tmp_path / "state"], check=False)
+    killed = subprocess.Popen([sys.executable, "-c", code, tmp_path / "state"])
+    killed.wait()
     assert (tmp_path / "state" / LOCK_NAME).exists()
     with owned(tmp_path / "state"):
-        pass
+        told = capsys.readouterr().err
+    assert f"process {killed.pid} on {socket.gethostname()} was killed" in told
+    with owned(tmp_path / "state"):
+        assert capsys.readouterr().err == ""

@@ -120,5 +120,24 @@ def test_a_table_that_was_cut_is_not_read(tmp_path):
         path.write_text("experiment,value\na,1\nb,2\n")
     assert len(read_table(path)) == 2
     path.write_text("experiment,value\na,1\n")
-    with pytest.raises(UserError, match=r"is not the file that table\.meta\.json describes; give the right file"):
+    with pytest.raises(
+        UserError, match=r"is not the file that table\.meta\.json describes, so it is damaged or was edited; restore"
+    ):
         read_table(path)
+
+
+@pytest.mark.parametrize("name", ["train.npy", "test.npy"])
+def test_an_input_that_is_not_as_recorded_is_refused(tmp_path, name):
+    """Also where one record is of several files, and files of the right shape and finite values."""
+    paths = [tmp_path / "train.npy", tmp_path / "test.npy"]
+    with record(paths, command="data prepare", meta=tmp_path / "data.meta.json", settings={}):
+        for path in paths:
+            np.save(path, IMAGES)
+    with record([tmp_path / "out"], command="data prepare", inputs=paths, settings={}):
+        (tmp_path / "out").write_text("")
+    np.save(tmp_path / name, IMAGES ^ 1)
+    with (
+        pytest.raises(UserError, match=rf"{name}: is not the file that data\.meta\.json describes"),
+        record([tmp_path / "out"], command="data prepare", inputs=paths, settings={}),
+    ):
+        pass

@@ -1,4 +1,4 @@
-# The configuration, validated, and where everything lies. Rules hold no logic beyond this.
+# The validated configuration, all paths, and the functions of the rules. Rules contain no other logic.
 
 import atexit
 import gc
@@ -24,7 +24,7 @@ from ihdm.runs import Run
 from ihdm.storage.code import code_sha256
 from ihdm.storage.provenance import drawn_parts, recorded_steps, stale_notices, was_made_with
 
-# A plan is made of small objects that live as long as it does: looking for garbage among them took a quarter of its time.
+# A plan consists of small permanent objects; garbage collection took a quarter of the planning time.
 gc.set_threshold(100_000)
 
 if len(workflow.configfiles) > 1:
@@ -35,13 +35,13 @@ if len(workflow.configfiles) > 1:
 
 
 def is_prepared(name):
-    """Whether a data set is there as it is configured now; its raw files may be gone by then."""
+    """Whether a data set is prepared as configured; then its raw files are not needed."""
     return was_made_with(Path(f"{settings.results}/data/{name}/data.meta.json"), settings.datasets[name])
 
 
 try:
     for path in workflow.configfiles:
-        read_config(path)  # Snakemake drops a key that is given twice; reading the file again finds it
+        read_config(path)  # Snakemake silently drops duplicate keys; this reports them
     settings = parse_config(config)
     check_sources(settings, [name for name in settings.datasets if is_prepared(name)])
 except UserError as error:
@@ -49,74 +49,89 @@ except UserError as error:
 
 
 def interrupt(number, frame):
-    """Hand SIGINT on to the jobs: Snakemake only waits for them, as if the terminal had sent it to all."""
+    """Send SIGINT to the jobs too; Snakemake only waits for them, as if the terminal had sent it to all."""
     for process in psutil.Process().children(recursive=True):
         try:
-            process.send_signal(number)
+            process.send_signal(signal.SIGINT)
         except psutil.NoSuchProcess:
             pass
     signal.default_int_handler(number, frame)
 
 
-if threading.current_thread() is threading.main_thread():
-    signal.signal(signal.SIGINT, interrupt)
+def interrupt_on(*numbers):
+    """End the run on these signals, except ignored ones (nohup ignores SIGHUP)."""
+    if threading.current_thread() is threading.main_thread():
+        for number in numbers:
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, interrupt)
+
+
+interrupt_on(signal.SIGINT)
+
+
+# Only here, because Snakemake sets a handler of SIGTERM before, which waits for running jobs, possibly for days. In a cluster
+# job the shell below handles the signal.
+onstart:
+    if workflow.exec_mode == ExecMode.DEFAULT:
+        interrupt_on(signal.SIGTERM, signal.SIGHUP)
+
 
 # A cluster sends SIGTERM to every process of a job, and ends the job when its shell ends. So the shell waits for the command,
-# which saves its state, and what writes the log stays to write the last lines.
+# which saves its state, and tee ignores the signal to log the last lines.
 shell.prefix("set -euo pipefail; trap : TERM; tee() {{ (trap '' TERM; exec tee \"$@\"); }}; ")
 
 RESULTS = settings.results
-# Next to this file, also where another workflow imports this one as a module.
+# Relative to this file, also if another workflow imports this one as a module.
 CAPTIONS = str(Path(workflow.current_basedir) / "../report")
 DATASETS = resolve_datasets(settings)
 VARIANTS = settings.variants
 
-# In how many parts each set of samples is drawn, by experiment and spelling of its δ/σ.
+# Number of shards of each set of samples, by experiment and δ/σ as spelled in paths.
 PARTS = {
     (name, ratio): drawn_parts(Path(f"{RESULTS}/samples/{name}/delta{ratio}"), settings.evaluation.num_shards)
     for name in VARIANTS
     for ratio in Run(settings, name).per_delta()
 }
 
-# Those with a network of their own; the others differ from one of these in how it is sampled.
+# Variants that train a network; the others sample one of these networks differently.
 TRAINED = [name for name, variant in VARIANTS.items() if variant.is_trained]
 
-# Every extractor that features are stored of.
+# Extractors whose features are stored.
 EXTRACTORS = sorted({settings.evaluation.extractors[variant.dataset] for variant in VARIANTS.values()})
 
-# The merged tables, and what each is merged from.
+# Merged tables, each with its parts.
 TABLES = {table: [f"{RESULTS}/{path}" for path in parts] for table, parts in merged_tables(settings).items()}
 
-# Those that are merged from parts; others are computed whole.
+# Tables that the rule metrics_table merges; the others are computed whole.
 MERGED = [table for table, parts in TABLES.items() if parts != [f"{RESULTS}/metrics/{table}.csv"]]
 
-# The tables as a paper prints them, and the merged tables that they are made of.
+# Printed tables, and the merged tables that they need.
 PRINTED = available({*TABLES, "sweep"})
 PRINTED_FROM = sorted({needed for needs in PRINTED.values() for needed in needs})
 
-# The merged tables that claims are decided from.
+# Merged tables that the claims need.
 CLAIMED_FROM = available_tables(settings)
 
-# The records of what takes long to make and is kept when its code changes, each with its settings. All other rules have
-# the hash of their code among their params, and so are rerun.
+# Records of results that are kept when their code changes, because they take long, each with its settings. All other rules
+# have a hash of their code among their params, and so are rerun.
 KEPT = {
     f"{RESULTS}/data/{dataset}/data.meta.json": DATASETS[dataset]
     for dataset in dict.fromkeys(VARIANTS[name].dataset for name in TRAINED)
 } | {f"{RESULTS}/models/{name}/model.meta.json": VARIANTS[name].experiment for name in TRAINED}
 
-# Refused before Snakemake deletes the network, which it does before a training starts.
+# Checked here, because Snakemake deletes the network before a training starts.
 for name in TRAINED:
     meta = Path(f"{RESULTS}/models/{name}/model.meta.json")
     steps = VARIANTS[name].experiment.training.steps
     if meta.exists() and recorded_steps(meta) > steps:
         raise WorkflowError(
-            f"{meta.parent}: was trained for {recorded_steps(meta)} steps, but training.steps is {steps}; set it to as many "
-            f"or more to keep the network, or delete {meta.parent} and {RESULTS}/state/models/{name} to train again"
+            f"{meta.parent}: trained for {recorded_steps(meta)} steps, but training.steps is {steps}; set at least as many "
+            f"to keep the network, or delete {meta.parent} and {RESULTS}/state/models/{name} to train again"
         )
 
 
 def report_stale():
-    """Name the kept results that other code, or other settings, have made."""
+    """List the kept results that were made by other code or with other settings."""
     try:
         for notice in stale_notices({Path(meta): chosen for meta, chosen in KEPT.items() if Path(meta).exists()}):
             print(notice, file=sys.stderr)
@@ -124,7 +139,7 @@ def report_stale():
         print(error, file=sys.stderr)
 
 
-# At the end of every run, also where nothing was to be done: for that Snakemake has no onsuccess. Not in the jobs.
+# At the end of every run, even without jobs, for which Snakemake has no handler; not in the jobs themselves.
 if workflow.exec_mode == ExecMode.DEFAULT:
     atexit.register(report_stale)
 
@@ -140,7 +155,7 @@ wildcard_constraints:
 
 
 def everything():
-    """Every file that `rule all` asks for."""
+    """All targets of `rule all`."""
     return (
         [f"{RESULTS}/figures/{figure}.{ending}" for figure in settings.figures for ending in ("pdf", "png")]
         + [f"{RESULTS}/figures/{figure}.webp" for figure in settings.figures if is_animated(figure)]
@@ -154,41 +169,41 @@ def everything():
 
 
 def data_of(split):
-    """The path of a split of an experiment's data set, as an input function."""
+    """Input function: a split of the data set of an experiment."""
     return lambda wildcards: f"{RESULTS}/data/{VARIANTS[wildcards.experiment].dataset}/{split}.npy"
 
 
 def model_of(name):
-    """A file of the network that an experiment samples, as an input function."""
+    """Input function: a file of the network that an experiment samples."""
     return lambda wildcards: f"{RESULTS}/models/{VARIANTS[wildcards.experiment].model}/{name}"
 
 
 def initial_weights(wildcards):
-    """The network whose weights a training starts from: its two files, or none."""
+    """Input function: the network that initializes the weights of a training, if any."""
     source = settings.initial_weights(wildcards.experiment)
     files = ("config.json", "diffusion_pytorch_model.safetensors") if source else ()
     return [f"{RESULTS}/models/{source}/{file}" for file in files]
 
 
 def initial_weights_option(wildcards, resources):
-    """The words that name it on the command line."""
+    """Parameter: the option that names this network."""
     source = settings.initial_weights(wildcards.experiment)
     return ["--initial-weights", f"{RESULTS}/models/{source}"] if source else []
 
 
 def calibration_of(wildcards):
-    """What was measured of the network that an experiment samples, if its sampler needs it."""
+    """Input function: the calibration of the network that an experiment samples, if its sampler needs it."""
     variant = VARIANTS[wildcards.experiment]
     return [f"{RESULTS}/models/{variant.model}/calibration.npz"] if variant.is_calibrated else []
 
 
 def own_distance(wildcards):
-    """The distances of an experiment's samples at its own δ/σ."""
+    """Input function: the distances of an experiment at its default δ/σ."""
     return run_of(wildcards).fill(f"{RESULTS}/metrics/distance/{{experiment}}/delta{{default_ratio}}.csv")
 
 
 def own_likelihood(wildcards):
-    """The bounds of an experiment, if it has any."""
+    """Input function: the likelihood bounds of an experiment, if any."""
     has_likelihood = VARIANTS[wildcards.experiment].has_likelihood
     return [f"{RESULTS}/metrics/likelihood/{wildcards.experiment}.csv"] if has_likelihood else []
 
@@ -199,13 +214,13 @@ def per_delta(pattern, experiment):
 
 
 def sets_of_parts(is_meant):
-    """A pattern of the experiments, and the δ/σ that follow in a path, whose samples are drawn in so many parts."""
+    """A wildcard pattern of the experiments and δ/σ whose number of shards meets a condition."""
     meant = [f"{name}(?=/delta{re.escape(ratio)}/)" for (name, ratio), parts in PARTS.items() if is_meant(parts)]
     return "|".join(meant) or "(?!)"
 
 
 def parts_of_set(wildcards):
-    """The files of all parts of a set of samples."""
+    """Input function: the files of all shards of a set of samples."""
     folder = f"{RESULTS}/samples/{wildcards.experiment}/delta{wildcards.ratio}/shards"
     return [
         f"{folder}/{shard}/{name}"
@@ -215,51 +230,51 @@ def parts_of_set(wildcards):
 
 
 def captions_of_figures():
-    """The captions of all figures, which the page tells."""
+    """The captions of all figures, which the page contains."""
     folder = Path(captions_folder(None, None))
     return [(folder / f"{figure}.rst").read_text(encoding="utf-8") for figure in settings.figures]
 
 
 def captions_folder(wildcards, resources):
-    """Where captions lie. No rule runs anew when they move, as this takes resources."""
+    """Parameter: the folder of captions. Because it takes resources, moving the folder triggers no rerun."""
     return CAPTIONS
 
 
 def gpus_option(wildcards, resources):
-    """The words that ask for a job's GPUs, more than one by --set-resources models:gpu=4. No rule runs anew when they change."""
+    """Parameter: the GPU options of a job, e.g. for --set-resources models:gpu=4. A change triggers no rerun."""
     if not isinstance(resources.gpu, int):
-        raise WorkflowError(f"--set-resources RULE:gpu={resources.gpu}: give a whole number of GPUs")
+        raise WorkflowError(f"--set-resources RULE:gpu={resources.gpu}: the number of GPUs must be an integer")
     return ["--gpus", resources.gpu] + (["--gpus-optional"] if settings.gpus == "optional" else [])
 
 
 def rising(value):
-    """Memory or time, as a resource: more each time that a job is tried again, up to three times as much."""
+    """Resource: memory or time, multiplied by the attempt, at most by three."""
     return lambda wildcards, attempt: value * min(attempt, 3)
 
 
 def training_memory(wildcards, attempt):
-    """The memory of a training: of each of its processes, one for each GPU that is asked for."""
-    # A workflow that imports this one may put something before the names of rules.
+    """Resource: the memory of a training, with one process per requested GPU."""
+    # A workflow that imports this one may prefix the names of rules.
     training = next(rule for rule in workflow.rules if rule.name.rpartition("_")[2] == "models")
     gpu = training.resources["gpu"]
-    # Whatever is no number is told by gpus_option.
+    # gpus_option reports values that are not numbers.
     processes = max(gpu.value, 1) if not gpu.is_evaluable() and isinstance(gpu.value, int) else 1
     return 16000 * processes * min(attempt, 2)
 
 
 def needed_gpus(wildcards):
-    """How many GPUs the features of images take: those of small ones need none."""
+    """Resource: the GPUs of feature extraction; extractors for small images need none."""
     return int(run_of(wildcards).extractor in ("inception", "efficientnet"))
 
 
 def run_of(wildcards):
-    """What the job of a measure is for."""
+    """The run of a job, from its wildcards."""
     names = ("experiment", "dataset", "ratio", "split")
     return Run(settings, **{name: value for name, value in wildcards.items() if name in names})
 
 
 def measure_place(job):
-    """Where the log and the benchmark of a measure are, below their folders."""
+    """The path of the log and the benchmark of a job of measures, below their folders."""
     names = dict.fromkeys(re.findall(r"{(\w+)}", " ".join(job.outputs.values())))
     return "/".join(
         ["metrics", job.name, *(f"delta{{{name}}}" if name == "ratio" else f"{{{name}}}" for name in names)]
@@ -267,7 +282,7 @@ def measure_place(job):
 
 
 def measure_inputs(job):
-    """The files that a measure reads, as an input function: those in a folder, if it reads one."""
+    """Input function: the files that a job of measures reads; for a folder, the files in it."""
 
     def files(wildcards):
         found = job.files(run_of(wildcards))
@@ -280,7 +295,7 @@ def measure_inputs(job):
 
 
 def measure_outputs(job):
-    """The files that a measure writes; what is a merged table by itself is one of the report's."""
+    """The files that a job of measures writes; complete merged tables go into the Snakemake report."""
     outputs = {role: f"{RESULTS}/{path}" for role, path in job.outputs.items()}
     meta = Path(next(iter(outputs.values()))).with_suffix(".meta.json")
     for role, path in outputs.items():
@@ -290,14 +305,14 @@ def measure_outputs(job):
 
 
 def measure_settings(job):
-    """The settings of a measure, as a parameter."""
+    """Parameter: the settings of a job of measures."""
     return lambda wildcards: job.settings(run_of(wildcards))
 
 
-def measure_words(job, option):
-    """The words that name the files of a measure on the command line, as a parameter."""
+def measure_options(job, option):
+    """Parameter: the --input or --output options of a job of measures."""
 
-    def words(wildcards):
+    def options(wildcards):
         run = run_of(wildcards)
         if option == "--input":
             files = job.files(run)
@@ -305,16 +320,16 @@ def measure_words(job, option):
             files = {role: run.fill(path) for role, path in job.outputs.items()}
         return [word for role, path in files.items() for word in (option, f"{role}={RESULTS}/{path}")]
 
-    return words
+    return options
 
 
 def measure_resources(job):
-    """The memory, time and GPUs of a measure; what it does not say is as a profile has it."""
+    """The memory, time and GPUs of a job of measures; a profile gives the defaults."""
     found = {"mem_mb": job.first.memory_mb, "runtime": job.first.minutes}
     gpus = {"no": {}, "network": {"gpu": 1}, "features": {"gpu": needed_gpus}}[job.first.gpu]
     return {name: rising(value) for name, value in found.items() if value} | gpus
 
 
 def inception_option(wildcards, resources):
-    """The words that say where Inception's weights are. No rule runs again when they move, as this takes resources."""
+    """Parameter: the option with Inception's weights. Because it takes resources, moving them triggers no rerun."""
     return ["--inception", settings.inception_weights]

@@ -1,4 +1,4 @@
-# Arrays that were prepared by other code are kept, and told of: no hash of code is a parameter here.
+# Arrays made by other code are kept and reported: the params contain no hash of the code.
 rule data:
     output:
         train=f"{RESULTS}/data/{{dataset}}/train.npy",
@@ -19,17 +19,16 @@ rule data:
     params:
         settings=lambda wildcards: DATASETS[wildcards.dataset].model_dump_json(exclude_defaults=True),
         folder=subpath(output.train, parent=True),
-        # Not an output: Snakemake deletes the outputs of a job that is stopped, and this must outlive it.
+        # Not an output, because Snakemake deletes the outputs of an interrupted job.
         state=f"{RESULTS}/state/data/{{dataset}}",
-        # Snakemake takes no notice of a parameter that is derived from resources: nothing is prepared anew when raw
-        # files move.
+        # Snakemake ignores changes of parameters that depend on resources, so moved raw files trigger no rerun.
         root=lambda wildcards, resources: settings.data.root,
     shell:
         "python -m ihdm data prepare --settings {params.settings:q} --output {params.folder:q} --state {params.state:q} "
         "--root {params.root:q} --workers {threads} 2>&1 | tee -i {log:q}"
 
 
-# The raw files alone, where the internet can be reached: the login node of a cluster, whose jobs then find them.
+# Only the raw files, e.g. on the login node of a cluster whose jobs have no internet access.
 rule downloads:
     log:
         f"{RESULTS}/logs/data/downloads.log",

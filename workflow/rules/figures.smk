@@ -1,4 +1,4 @@
-# One rule for each figure that the configuration names, so that each has its own code and its own caption.
+# One rule per configured figure, because each has separate code and a separate caption.
 for figure in settings.figures:
     files = {name: f"{RESULTS}/{path}" for name, path in figure_inputs(figure, settings).items()}
 
@@ -21,7 +21,7 @@ for figure in settings.figures:
             f"{RESULTS}/logs/figures/{figure}.log",
         benchmark:
             f"{RESULTS}/benchmarks/figures/{figure}.tsv"
-        # From tables it is a matter of seconds, less than a job of a cluster takes to begin.
+        # Figures of tables take seconds, less than starting a cluster job.
         localrule: all(path.endswith((".csv", ".npz")) for path in files.values())
         conda:
             "../../environment.yml"

@@ -1,4 +1,4 @@
-# One rule for each job of ihdm.measures, made of its declaration; each has the hash of its own code.
+# One rule per job of ihdm.measures, built from its declaration, with a hash of its code.
 for job in measure_jobs().values():
 
     rule:
@@ -21,8 +21,8 @@ for job in measure_jobs().values():
             code=code_sha256(f"metrics {job.name}"),
             name=job.name.replace("_", "-"),
             settings=measure_settings(job),
-            inputs=measure_words(job, "--input"),
-            outputs=measure_words(job, "--output"),
+            inputs=measure_options(job, "--input"),
+            outputs=measure_options(job, "--output"),
             inception=inception_option if job.uses_inception else [],
             gpus=gpus_option if job.first.gpu != "no" else [],
         shell:
@@ -30,7 +30,7 @@ for job in measure_jobs().values():
             "{params.inception:q} {params.outputs:q} 2>&1 | tee -i {log:q}"
 
 
-# One tidy table of each kind, over all experiments.
+# Merged tables over all experiments.
 rule metrics_table:
     input:
         parts=lambda wildcards: TABLES[wildcards.table],

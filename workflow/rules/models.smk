@@ -1,4 +1,4 @@
-# A network that was trained by other code is kept, and told of: no hash of code is a parameter here.
+# Networks trained by other code are kept and reported: the params contain no hash of the code.
 rule models:
     input:
         train=data_of("train"),
@@ -14,24 +14,24 @@ rule models:
         f"{RESULTS}/logs/models/{{experiment}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/models/{{experiment}}.tsv"
-    # What takes longest begins first.
+    # The longest jobs start first.
     priority: 1
     conda:
         "../../environment.yml"
     resources:
         mem_mb=training_memory,
-        # As long as a job may be: one that is stopped goes on.
+        # The longest allowed job; interrupted training resumes.
         runtime=2880,
         gpu=1,
     params:
         settings=lambda wildcards: VARIANTS[wildcards.experiment].experiment.model_dump_json(exclude_defaults=True),
         folder=subpath(output.weights, parent=True),
-        # Not an output: Snakemake deletes the outputs of a job that is stopped, and this must outlive it.
+        # Not an output, because Snakemake deletes the outputs of an interrupted job.
         state=f"{RESULTS}/state/models/{{experiment}}",
         previews=f"{RESULTS}/logs/models/{{experiment}}",
-        # Snakemake trains anew when params change, but not when they are functions of resources, as how a training runs is.
+        # A function of resources, so that a change of the run settings triggers no retraining.
         run=lambda wildcards, resources: settings.run(wildcards.experiment).model_dump_json(),
-        # Of resources too: what counts is the input.
+        # A function of resources too; changes of the input trigger retraining.
         initial_weights=initial_weights_option,
         gpus=gpus_option,
     shell:
@@ -40,7 +40,7 @@ rule models:
         "--previews {params.previews:q} {params.initial_weights:q} 2>&1 | tee -i {log:q}"
 
 
-# What a network leaves open, measured on training images: some samplers and bounds need it.
+# The calibration of a network on training images, for some samplers and bounds.
 rule models_calibration:
     input:
         weights=f"{RESULTS}/models/{{experiment}}/diffusion_pytorch_model.safetensors",
@@ -69,7 +69,7 @@ rule models_calibration:
         "--train {input.train:q} 2>&1 | tee -i {log:q}"
 
 
-# A folder that diffusers loads, complete without data, configuration or results.
+# A self-contained exported pipeline, which diffusers loads.
 rule models_export:
     input:
         weights=f"{RESULTS}/models/{{experiment}}/diffusion_pytorch_model.safetensors",

@@ -1,4 +1,4 @@
-# Tables as a paper prints them.
+# Printed tables.
 rule report_tables:
     input:
         tables=[f"{RESULTS}/metrics/{table}.csv" for table in PRINTED_FROM],
@@ -42,7 +42,7 @@ use rule report_tables as claims with:
         code=code_sha256("claims check"),
 
 
-# The page to open; `snakemake --report` gathers it with all figures and tables.
+# The page of all results; `snakemake --report` archives it with all figures and tables.
 rule report:
     input:
         tables=[f"{RESULTS}/metrics/{table}.csv" for table in TABLES],
@@ -63,7 +63,7 @@ rule report:
             f"{RESULTS}/report/index.html",
             caption="../report/page.rst",
             category="Page",
-            labels={"page": "all results, to look into"},
+            labels={"page": "all results"},
         ),
         meta=f"{RESULTS}/report/index.meta.json",
     log:
@@ -72,8 +72,8 @@ rule report:
         "../../environment.yml"
     params:
         code=code_sha256("report page"),
-        look=[assets_sha256(), *captions_of_figures()],
-        # The page tells which results that are kept were made by other code.
+        assets=[assets_sha256(), *captions_of_figures()],
+        # The page lists kept results that were made by other code.
         kept_code=[code_sha256(command) for command in ("data prepare", "models train")],
         kept=[word for meta in KEPT for word in ("--kept", meta)],
         settings=lambda wildcards: settings.model_dump_json(),

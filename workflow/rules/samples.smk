@@ -1,4 +1,4 @@
-# A set of samples: those of an experiment at one δ.
+# A set of samples: one experiment at one δ.
 SET = f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}"
 SET_FILES = {
     "samples": f"{SET}/samples.npy",
@@ -15,8 +15,8 @@ SET_FILES = {
 }
 
 
-# A set is drawn in one job, or in shards that can run side by side, on different machines. A set that is there stays as it
-# was drawn: the number of shards changes none of its bytes.
+# A set is drawn in one job, or in shards that can run in parallel on several machines. The number of shards changes no byte,
+# so existing sets are kept when it changes.
 rule samples:
     input:
         weights=model_of("diffusion_pytorch_model.safetensors"),
@@ -43,7 +43,7 @@ rule samples:
         settings=lambda wildcards: settings.sampling(
             wildcards.experiment, run_of(wildcards).delta_ratio
         ).model_dump_json(),
-        # The state is not an output: Snakemake deletes the outputs of a job that is stopped, and this must outlive it.
+        # The state is not an output, because Snakemake deletes the outputs of an interrupted job.
         options=lambda wildcards: [
             *("--num-samples", str(settings.evaluation.num_samples)),
             *("--state", f"{RESULTS}/state/samples/{wildcards.experiment}/delta{wildcards.ratio}"),
@@ -136,7 +136,7 @@ use rule samples_sequence as samples_grid with:
         to=f"{RESULTS}/samples/{{experiment}}/starts_noises.npy",
 
 
-# All that a look into how a network makes images needs of the network itself.
+# All sampling diagnostics that need the network.
 use rule samples_sequence as samples_diagnose with:
     output:
         interpolations=f"{RESULTS}/samples/{{experiment}}/probes/interpolations.npy",

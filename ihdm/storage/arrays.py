@@ -1,0 +1,43 @@
+"""Writing arrays: values that are not finite would go unnoticed into all later stages, so that none are written."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+
+from ihdm.errors import UserError
+
+
+def save_arrays(path: Path, /, *, missing: Collection[str] = (), **arrays: object) -> None:
+    """Write arrays as an archive, .npz.
+
+    Args:
+        path: the file.
+        missing: names of arrays in which NaN stands for a missing value.
+        arrays: by name.
+
+    Raises:
+        UserError: if a value is not finite.
+    """
+    for name, array in arrays.items():
+        require_finite_values(f"{path.name}: array {name}", np.asarray(array), is_nan_allowed=name in missing)
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Write one array, .npy; see :func:`save_arrays`."""
+    require_finite_values(path.name, array)
+    np.save(path, array, allow_pickle=False)
+
+
+def require_finite_values(name: str, array: np.ndarray, *, is_nan_allowed: bool = False) -> None:
+    """Refuse NaN and infinity in an array of numbers, named so in the message.
+
+    Raises:
+        UserError: if there are any.
+    """
+    if array.dtype.kind in "fc" and not (np.isfinite(array) | (np.isnan(array) & is_nan_allowed)).all():
+        raise UserError(
+            f"{name} has values that are not finite (NaN or infinity); check the images and the network that it is "
+            "computed from"
+        )
