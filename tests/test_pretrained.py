@@ -88,7 +88,7 @@ def test_a_name_goes_before_a_local_folder_which_stays_reachable(tmp_path, monke
     for model in ("digits", "./digits"):
         result = CliRunner().invoke(app, ["sample", model, "-n", "1", "-o", "one.png", "--evaluations", "2"])
         assert result.exit_code == 0, result.output
-        assert ("taking the pretrained model" in result.output) == (model == "digits")
+        assert ("using the pretrained model" in result.output) == (model == "digits")
         with Image.open("one.png") as sheet:
             sizes[model] = sheet.mode
     assert sizes == {"digits": "L", "./digits": "RGB"}
@@ -116,5 +116,5 @@ def test_the_demo_is_one_page(tmp_path):
 
 
 def test_the_demo_is_a_page_alone(tmp_path):
-    with pytest.raises(UserError, match=r"demo\.png: the demo is a page; use a file name that ends in \.html"):
+    with pytest.raises(UserError, match=r"demo\.png: the demo is a web page; use a file name that ends in \.html"):
         app(["demo", "-o", str(tmp_path / "demo.png")], standalone_mode=False)

@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 
 def _model(text: str) -> Path:
-    """Return the folder of a model; that a pretrained one goes before a local folder of its name is reported."""
+    """Return the folder of a model; a warning says if a pretrained model hides a local folder of the same name."""
     folder = pretrained.resolve(text)
     if folder != Path(text) and Path(text).exists():
-        typer.echo(f"{text}: taking the pretrained model; ./{text} is the local folder", err=True)
+        typer.echo(f"{text}: using the pretrained model; write ./{text} for the local folder", err=True)
     return folder
 
 
 ModelArgument = Annotated[
     Path,
     typer.Argument(
-        help="Name of a pretrained model (`ihdm models list`), or folder of a model: one that `ihdm train` or `models "
-        "export` made, or of a trained network. A local folder that has the name of a pretrained model is ./NAME.",
+        help="Name of a pretrained model (`ihdm models list`), or folder of an exported pipeline or a trained network. "
+        "Write ./NAME for a local folder with the name of a pretrained model.",
         parser=_model,
         metavar="{name or path}",
     ),

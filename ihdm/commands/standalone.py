@@ -144,7 +144,7 @@ def evaluate(
     from ihdm.progress import Progress
 
     if card and model.parent == pretrained.FOLDER:
-        raise UserError(f"--card: {model.name} belongs to the package; copy {model} and use the copy")
+        raise UserError(f"--card: {model.name} belongs to the package; copy {model} and give the copy")
     if card and not is_pipeline(model):
         raise UserError(f"{model}: has no model card; use an exported pipeline of `ihdm train` or `models export`")
     for path in (*([output] if output else []), *([model / CARD_NAME] if card else [])):
@@ -310,7 +310,7 @@ def demo(
     from ihdm.report.demo import NUM_PARTS, demo_page
 
     if output.suffix.lower() != ".html":
-        raise UserError(f"{output}: the demo is a page; use a file name that ends in .html")
+        raise UserError(f"{output}: the demo is a web page; use a file name that ends in .html")
     require_writable(output)
     with Progress("demo", NUM_PARTS, unit="parts") as progress:
         progress.update(0)

@@ -2,7 +2,6 @@ import dataclasses
 import functools
 import http.server
 import json
-import shutil
 import threading
 import time
 from pathlib import Path
@@ -29,10 +28,9 @@ MEMORISATION = '{"labels": {"dataset": "d"}, "num_images": %s, "num_resamples": 
 SETTINGS = DistanceSettings(num_images=(100,), num_resamples=20, num_neighbors=3, extrapolate=False, seed=0)
 
 
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory, ihdm) -> Path:
+@pytest.fixture
+def folder(tmp_path, ihdm) -> Path:
     """Images and their mean power, their features in two extractors, and the moments of these."""
-    tmp_path = tmp_path_factory.mktemp("measured")
     np.save(tmp_path / "train.npy", IMAGES)
     np.save(tmp_path / "test.npy", IMAGES[:40])
     for kind in ("dct", "pca"):
@@ -48,12 +46,6 @@ def measured(tmp_path_factory, ihdm) -> Path:
         )  # fmt: skip
     ihdm("metrics", "mean-power", "--train", tmp_path / "train.npy", "--output", tmp_path / "power.npz")
     return tmp_path
-
-
-@pytest.fixture
-def folder(measured, tmp_path) -> Path:
-    """A copy of them."""
-    return Path(shutil.copytree(measured, tmp_path / "copy"))
 
 
 def distance(reference: Path, images: Path, output: Path, extractor: str = "dct") -> list[str]:
