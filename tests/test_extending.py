@@ -83,7 +83,6 @@ MEASURE = Measure(
             explanation="Mean of all values.",
             columns={"value": "the mean of all values [of the largest]"},
             summarize=summarize,
-            rows="One row for each data set.",
         )
     },
     is_local=True,

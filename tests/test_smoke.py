@@ -43,7 +43,7 @@ def test_everything_is_there(smoke_results):
     sweep = pd.read_csv(smoke_results / "metrics/sweep.csv")
     assert (sweep["reference"].fillna("none") == np.where(sweep["metric"] == "bits_per_dim", "none", "training")).all()
     page = (smoke_results / "report/index.html").read_text()
-    assert "Does the network deblur?" in page
+    assert "Validation loss by level" in page
     assert "digits: The digits have only 17 gray levels" in page  # what its source says of it
     assert "heat removes them first" in page  # the caption of a figure
 

@@ -18,18 +18,29 @@ from ihdm.storage.files import atomic_path
 from ihdm.storage.provenance import record
 
 
+class Commands(dict[str, Any]):
+    """Commands by name; the command of a measure is built on access."""
+
+    def __missing__(self, name: str) -> Any:  # noqa: ANN401 (as typer builds it)
+        """Build the command of a job."""
+        single = typer.Typer(add_completion=False)
+        job = find_job(name.replace("-", "_"))
+        single.command(name, help=job.about)(_command(job))
+        self[name] = typer.main.get_command(single)
+        return self[name]
+
+
 class Measures(TyperGroup):
-    """The commands of the stage; the command of a measure is built on demand."""
+    """The commands of the stage."""
+
+    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 (as the class it extends)
+        super().__init__(**attributes)
+        self.commands = Commands(self.commands)
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002, D102
         return sorted({*self.commands, *(name.replace("_", "-") for name in jobs())})
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002, D102
-        if cmd_name not in self.commands:
-            single = typer.Typer(add_completion=False)
-            job = find_job(cmd_name.replace("-", "_"))
-            single.command(cmd_name, help=job.about)(_command(job))
-            self.commands[cmd_name] = typer.main.get_command(single)
         return self.commands[cmd_name]
 
 
@@ -149,11 +160,11 @@ def _read_settings(model: type[Settings], text: str) -> tuple[dict[str, str], Se
 
 
 def _write(result: Any, labels: dict[str, str], output: Path) -> None:  # noqa: ANN401 (see ihdm.measures.Results)
-    import pandas as pd
-
     if callable(result):
         with atomic_path(output) as temporary:
             result(temporary)
     else:
+        import pandas as pd
+
         rows = pd.DataFrame([{**labels, **row} for row in result]) if isinstance(result, list) else result
         write_table(rows, output)

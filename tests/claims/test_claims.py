@@ -149,7 +149,7 @@ def test_text_says_how_many_were_tested_and_what_was_not_run(cases):
     assert "4 tests: 2 reproduced, 0 not reproduced, 2 inconclusive." in text
     assert "## Mathematical checks\n\n0 tests" in text
     assert "## Not run" in text
-    assert "Samples have the FID that the paper gives." in text
+    assert "Samples have the FID published in the paper." in text
     assert "nan" not in text.replace("inconclusive", "")
     assert "Nothing was run." in as_markdown(check({}, QUICK))
 

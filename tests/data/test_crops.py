@@ -68,5 +68,5 @@ def test_broken_pictures_are_told_or_left_out(pictures, capsys):
 def test_only_folders_are_cut():
     with pytest.raises(UserError, match="source 'digits' takes no 'crops'; only folder does"):
         load_splits(DatasetSettings(source="digits", image_size=8, image_channels=1, crops=3))
-    with pytest.raises(ValueError, match="crops are cut"):
+    with pytest.raises(ValueError, match="crops cannot be combined"):
         settings("pictures", crops=3, resize="squash")

@@ -176,7 +176,7 @@ def test_batches_change_nothing_and_rows_are_complete(gaussian):
     calibration = exact_calibration(process, variance)
     done: list[int] = []
     settings = {
-        "levels": [1, 6, 12], "visited": range(1, 13), "langevin_levels": [3, 9], "delta_ratios": (1.0, np.sqrt(2)),
+        "levels": [1, 6, 12], "evaluated": range(1, 13), "langevin_levels": [3, 9], "delta_ratios": (1.0, np.sqrt(2)),
         "num_steps": 6, "seed": 1, "num_draws": 1,
     }  # fmt: skip
     tables = [

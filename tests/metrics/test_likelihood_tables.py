@@ -349,6 +349,6 @@ def test_a_prior_without_noise_is_refused(monkeypatch, tmp_path):
     with pytest.raises(SystemExit) as caught:
         main()
     assert str(caught.value) == (
-        "ihdm: --settings: prior_noise 'none' leaves the prior without a density, so there is no likelihood; "
-        "take 'delta' or 'sigma'"
+        "ihdm: --settings: prior_noise 'none' gives a prior without a density, and so no likelihood; "
+        "use 'delta' or 'sigma'"
     )

@@ -25,6 +25,7 @@ def config():
     values = yaml.safe_load((ROOT / "workflow/config/quick.yaml").read_text())
     values["experiments"] = {name: values["experiments"][name] for name in ("digits", "photos")}
     values["figures"] = values["studies"] = values["restoration"] = {}
+    values["diagnostics"] = []
     values["sweeps"] = {"sigma": {"digits": [0.02]}, "delta_ratio": {"digits": [0, 1]}} | {
         "num_levels": {"digits": [20, 40]},
         "num_train": {"digits": [100]},
@@ -210,7 +211,7 @@ def test_what_the_released_code_does_not_do_is_no_departure():
         ("num_neighbors", 500, "num_neighbors needs num_samples of 501 or more, not 400"),
         ("extra_draws", 1, None),
         ("num_compared", [5, 400], "num_neighbors needs num_compared of 6 or more, not 5"),
-        ("num_compared", [100, 501], "num_compared of 501 needs as many num_samples, not 400"),
+        ("num_compared", [100, 501], "num_compared of 501 needs num_samples of 501 or more, not 400"),
         ("num_compared", [400, 100], "num_compared must ascend, not be [400, 100]"),
     ],
 )
@@ -220,7 +221,7 @@ def test_mistakes_in_the_evaluation_are_named(key, value, message):
     if message is None:
         parse_config(values)
         values["evaluation"]["likelihood_draws"] = 1
-        message = "likelihood_draws must be at least 2"
+        message = "extra_draws need likelihood_draws of 2 or more"
     with pytest.raises(UserError) as caught:
         parse_config(values)
     assert message in str(caught.value)

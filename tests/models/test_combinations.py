@@ -57,7 +57,7 @@ COMBINATIONS = [
 @pytest.mark.parametrize("process", ["heat", "soft", "flow"])
 def test_noise_is_refused_where_the_blur_leaves_nothing(process, make_experiment):
     values = {**make_experiment().model_dump(), "process": PROCESSES[process], "prediction": "noise"}
-    with pytest.raises(ValueError, match="take 'residual' or 'whitened'"):
+    with pytest.raises(ValueError, match="use 'residual' or 'whitened'"):
         Experiment.model_validate(values)
 
 

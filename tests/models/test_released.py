@@ -302,8 +302,8 @@ def test_the_command_writes_a_network_that_others_load(golden, released, save, c
 def test_the_papers_configuration_is_taken_by_default(save, tmp_path, ihdm_fails):
     words = ["convert", save(), "--output", tmp_path / "network", "--preset"]
     assert "does not fit the preset" in ihdm_fails(*words, "mnist")
-    assert "it has mnist, cifar10" in ihdm_fails(*words, "minst")
-    assert "it has mnist, cifar10" in ihdm_fails(*words, "mnist_diffusion")
+    assert "known are mnist, cifar10" in ihdm_fails(*words, "minst")
+    assert "known are mnist, cifar10" in ihdm_fails(*words, "mnist_diffusion")
     assert "is not there" in ihdm_fails(*words, "mnist", "--config", tmp_path / "none.yaml")
     assert not (tmp_path / "network").exists()
 

@@ -168,7 +168,7 @@ def measured(levels):
 
 def test_samplers_that_need_a_measured_network_say_so():
     scheduler = IHDMScheduler(process=HEAT)
-    with pytest.raises(UserError, match=r"3 evaluations needs a network that was measured .* take 6 evaluations"):
+    with pytest.raises(UserError, match=r"3 evaluations needs a calibration .* take 6 evaluations"):
         scheduler.set_timesteps(3)
     scheduler.calibration = measured([2, 4, 6])
     scheduler.set_timesteps(3)
