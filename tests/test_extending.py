@@ -172,7 +172,7 @@ def test_documentation_tells_of_them(copy):
     assert "| Squares have the power law of a square (ours) |" in (copy / "docs/claims.md").read_text()
     assert "## mean_image\n\n**Look at:** Its gray." in (copy / "docs/figures.md").read_text()
     metrics = (copy / "docs/metrics.md").read_text()
-    assert "\n## brightness\n\nOne row for each data set.\n" in metrics
+    assert "\n## brightness\n\nMean of all values.\n" in metrics
     assert "| `value` | the mean of all values | of the largest |" in metrics
 
 

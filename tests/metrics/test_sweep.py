@@ -146,7 +146,7 @@ def test_nothing_swept_is_named(config, tmp_path):
     experiments = {"digits": swept_experiments(Run(config)).experiments["digits"]}
     path = tmp_path / "sweep.csv"
     tidy_table(tables(["digits"]), experiments, NUM_TRAIN).to_csv(path, index=False)
-    with pytest.raises(UserError, match="nothing of 'digits' is swept"):
+    with pytest.raises(UserError, match="no parameter of 'digits' is swept"):
         draw({"sweep": {"digits": {"": path}}})
 
 

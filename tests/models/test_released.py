@@ -304,7 +304,7 @@ def test_the_papers_configuration_is_taken_by_default(save, tmp_path, ihdm_fails
     assert "does not fit the preset" in ihdm_fails(*words, "mnist")
     assert "known are mnist, cifar10" in ihdm_fails(*words, "minst")
     assert "known are mnist, cifar10" in ihdm_fails(*words, "mnist_diffusion")
-    assert "is not there" in ihdm_fails(*words, "mnist", "--config", tmp_path / "none.yaml")
+    assert "not found" in ihdm_fails(*words, "mnist", "--config", tmp_path / "none.yaml")
     assert not (tmp_path / "network").exists()
 
 
