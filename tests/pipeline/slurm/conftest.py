@@ -28,9 +28,8 @@ SITE = (
     "--jobs", "6", "--preemptible-retries", "6",
     # There is no accounting database.
     "--slurm-status-command", "squeue",
-    # Nor a shared disk whose files come late; jobs take seconds, and a check that finds none finished delays the next
-    # one by ten seconds.
-    "--latency-wait", "5", "--slurm-init-seconds-before-status-checks", "6",
+    # Nor a shared disk whose files come late; and jobs take seconds.
+    "--latency-wait", "5", "--slurm-init-seconds-before-status-checks", "2",
 )  # fmt: skip
 """What the profile asks each cluster to set, for this one."""
 
