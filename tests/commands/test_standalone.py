@@ -38,6 +38,7 @@ def pictures(tmp_path_factory) -> Path:
     return folder
 
 
+SECOND = '{"coupling": "deterministic", "noise": "none", "order": 2}'
 OPTIONS = ["--preset", "quick", "--image-size", "8", "--steps", "3"]
 
 
@@ -384,6 +385,10 @@ def test_what_cannot_be_done_is_told_in_one_line(model, pictures, tmp_path, ihdm
         (("sample", model, "-o", tmp_path / "sheet.tiff"), "give the name of a sheet"),
         (("sample", model, "-o", sheet, "--sampler", "best"), "known are paper, ancestral"),
         (("sample", model, "-o", sheet, "--sampler", '{"noise": "loud"}'), "noise"),
+        (
+            ("sample", model, "-o", sheet, "--sampler", SECOND),
+            "the sampler has order 2, which needs estimates of the clean image, but prediction 'residual'",
+        ),
         (("sample", model, "-o", sheet, "--precision", "fp8"), "use one of no, fp16, bf16"),
         (("sample", model, "-o", sheet, "--evaluations", 41), "from 1 to 40"),
         (("interpolate", model, "-o", tmp_path / "paths.gif"), "ends in .png"),
