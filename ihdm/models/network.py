@@ -273,7 +273,7 @@ def read_predictor(folder: Path, config: Mapping[str, Any]) -> Predictor | None:
         return None
     try:
         settings = PREDICTION.validate_python(known)
-        stored = load_file(folder / STATISTICS_NAME) if settings.kind == "whitened" else {}
+        stored = load_file(folder / STATISTICS_NAME) if settings.has_statistics else {}
         statistics = Statistics(**{name: part.numpy() for name, part in stored.items()}) if stored else None
         return Predictor(settings, statistics)
     except (OSError, TypeError, SafetensorError) as error:
