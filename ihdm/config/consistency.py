@@ -158,8 +158,14 @@ def _variant_mistakes(config: "Config", variants: dict[str, Variant]) -> Iterato
             swept = {variant.swept for variant in variants.values() if variant.base == name}
             if place == "figures.sweep_curves" and not swept & {*NUMBERS}:
                 yield f"{place}: no numeric parameter of '{name}' is swept; add values under sweeps, or remove it here"
+            if place == "figures.training_efficiency" and not _has_snapshots(config, variants[name]):
+                yield f"{place}: '{name}' keeps no snapshots of its training; set run.snapshot_every, or remove it here"
             if place == "portable" and not variants[name].is_trained:
                 yield f"{place}: '{name}' has no separate network; use '{variants[name].model}'"
+
+
+def _has_snapshots(config: "Config", variant: Variant) -> bool:
+    return variant.is_trained and config.experiments[variant.base].run.snapshot_every is not None
 
 
 def _message(error: ValidationError) -> str:

@@ -133,6 +133,11 @@ def test_scales_do_not_share_results():
         ("figures.psd", ["digits-sigma0.05"], "figures.psd: 'digits-sigma0.05' is not defined"),
         ("figures.psdd", ["digits"], "figures: 'psdd' is not defined; known are asymptotics, blur_max"),
         ("figures.sweep_curves", ["photos"], "figures.sweep_curves: no numeric parameter of 'photos' is swept; add"),
+        (
+            "figures.training_efficiency",
+            ["digits", "photos"],
+            "figures.training_efficiency: 'photos' keeps no snapshots of its training; set run.snapshot_every",
+        ),
         ("datasets.digits.image_channels", 2, "datasets.digits.image_channels"),
         ("experiments.Digits", {}, "experiments.Digits"),
         ("experiments.digits.sampler", "marko", "experiments.digits.sampler: 'marko' is not defined"),
