@@ -275,7 +275,7 @@ def rule_models():
 
 
 def as_models(name):
-    """Resource: that of the rule models, so that --set-resources models:… holds for every training."""
+    """Resource: as in models, so that --set-resources models:… holds for every training."""
 
     def value(wildcards, input, attempt, threads, async_run):
         found = (
