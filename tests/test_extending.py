@@ -313,6 +313,9 @@ def test_the_process_is_trained_sampled_bounded_and_exported(copy, tmp_path, nam
     assert {*bounds["joint"]} == {"independent", "markov"}
     assert np.isfinite(bounds["bits_per_dim"]).all()
     assert (tmp_path / "model/statistics.safetensors").exists() == (name == "cosine")
+    for record in ("samples/samples.meta.json", "bounds.meta.json", "model/calibration.meta.json"):
+        inputs = json.loads((tmp_path / record).read_text())["inputs"]
+        assert (str(tmp_path / "model/statistics.safetensors") in inputs) == (name == "cosine")
     scheduler = json.loads((tmp_path / "pipeline/scheduler/scheduler_config.json").read_text())
     assert scheduler["process"] == {"kind": "cosine", "num_levels": 25, "blur_sigma": 2.0}
     assert (tmp_path / "sheet.png").exists()
