@@ -1,5 +1,6 @@
 """Heat against diffusion of equal data, network and training."""
 
+import math
 from collections.abc import Callable
 
 from ihdm.claims.claim import Claim
@@ -69,7 +70,7 @@ def _on_fewer(config: Config, name: str) -> list[Variant]:
     return [
         variant
         for variant in config.variants.values()
-        if variant.experiment.num_train not in (None, every.num_train)
+        if (variant.experiment.num_train or math.inf) < (every.num_train or math.inf)
         and variant.experiment.model_copy(update={"num_train": every.num_train}) == every
     ]
 
