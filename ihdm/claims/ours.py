@@ -91,11 +91,12 @@ def _has_snapshot(config: Config, experiment: str, step: float) -> bool:
 def _half_training(evidence: Evidence, subject: Subject) -> list[Measured]:
     ours, theirs = subject
     steps = evidence.config.variants[ours].experiment.training.steps
-    half, whole = (
-        quality(evidence.rows("milestones", experiment=experiment, step=step))
-        for experiment, step in ((ours, steps // 2), (theirs, steps))
-    )
-    return [half.minus(whole)]
+
+    def after(step: int) -> Callable[[str], Measured]:
+        return lambda name: quality(evidence.rows("milestones", experiment=name, step=step))
+
+    half = evidence.over_trainings(ours, after(steps // 2))
+    return [half.minus(evidence.over_trainings(theirs, after(steps)))]
 
 
 def _studied_flows(config: Config) -> list[Subject]:
