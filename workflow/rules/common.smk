@@ -221,8 +221,8 @@ def own_distance(wildcards):
 
 def own_likelihood(wildcards):
     """Input function: the likelihood bounds of an experiment, if any."""
-    has_likelihood = VARIANTS[wildcards.experiment].has_likelihood
-    return [f"{RESULTS}/metrics/likelihood/{wildcards.experiment}.csv"] if has_likelihood else []
+    name = wildcards.experiment
+    return [f"{RESULTS}/metrics/likelihood/{name}.csv"] if VARIANTS[name].has_likelihood else []
 
 
 def per_delta(pattern, experiment):
@@ -248,8 +248,7 @@ def parts_of_set(wildcards):
 
 def captions_of_figures():
     """The captions of all figures, which the page contains."""
-    folder = Path(captions_folder(None, None))
-    return [(folder / f"{figure}.rst").read_text(encoding="utf-8") for figure in settings.figures]
+    return [Path(CAPTIONS, f"{figure}.rst").read_text(encoding="utf-8") for figure in settings.figures]
 
 
 def captions_folder(wildcards, resources):
@@ -349,10 +348,8 @@ def measure_options(job, option):
 
     def options(wildcards):
         run = run_of(wildcards)
-        if option == "--input":
-            files = job.files(run)
-        else:
-            files = {role: run.fill(path) for role, path in job.outputs.items()}
+        outputs = {role: run.fill(path) for role, path in job.outputs.items()}
+        files = job.files(run) if option == "--input" else outputs
         return [word for role, path in files.items() for word in (option, f"{role}={RESULTS}/{path}")]
 
     return options
