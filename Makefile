@@ -2,7 +2,7 @@
 #   make quick    the whole pipeline on embedded data, to a report page
 #   make test     formatting, lint, types, documentation, tests, one run of the smoke scale
 # make test-pipeline tests the pipeline: reruns, killed and stopped runs, profiles, shards, several processes and SLURM.
-# make test-slurm is its last part: it starts SLURM on this machine, as root, and runs the pipeline on it.
+# make test-workflow is its part without SLURM; make test-slurm starts SLURM on this machine, as root, and runs the pipeline on it.
 # make compare lists significant differences of the quick run from docs/quick_numbers.csv.
 
 PYTHON ?= python3
@@ -19,7 +19,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Material for MkDocs advertises its successor at every build.
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: quick compare test test-pipeline test-slurm lint types unit docs format lock clean
+.PHONY: quick compare test test-pipeline test-workflow test-slurm lint types unit docs format lock clean
 
 quick: .venv/installed
 	@start=$$(date +%s) && \
@@ -38,9 +38,10 @@ compare: .venv/installed
 test: .venv/installed
 	$(MAKE) --jobs 3 lint types unit
 
-test-pipeline: .venv/installed
+test-pipeline: test-workflow test-slurm
+
+test-workflow: .venv/installed
 	$(PYTEST) --ignore tests/pipeline/slurm tests/pipeline
-	$(MAKE) test-slurm
 
 test-slurm: .venv/installed
 	pytest -rs --durations 5 tests/pipeline/slurm
