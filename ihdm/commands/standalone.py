@@ -177,7 +177,7 @@ def evaluate(
 @app.command()
 def train(
     context: typer.Context,
-    pictures: Annotated[Path, typer.Argument(help="Folder of images.")],
+    pictures: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of images.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the exported pipeline.")],
     preset: Annotated[
         str,
@@ -249,7 +249,7 @@ def train(
 @app.command()
 def restore(
     model: ModelArgument,
-    pictures: Annotated[Path, typer.Argument(help="Folder of images.")],
+    pictures: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of images.")],
     problem: Annotated[
         str,
         typer.Option(
