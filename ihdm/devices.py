@@ -53,10 +53,10 @@ def claim_gpus(count: int, *, is_required: bool) -> None:
     found = _usable_gpus()
     if found < count and is_required:
         raise UserError(
-            f"{count} GPU{'s' * (count > 1)} asked for, and PyTorch can use {found or 'none'} of this machine"
+            f"{count} GPU{'s' * (count > 1)} requested, but PyTorch can use {found or 'none'} on this machine"
             + (f" ({GPUS_VARIABLE} is '{os.environ[GPUS_VARIABLE]}')" if GPUS_VARIABLE in os.environ else "")
-            + "; look at driver and installation (nvidia-smi, python -m torch.utils.collect_env), or let networks run "
-            "on the CPU: `gpus: optional` in the configuration, or the option --gpus-optional"
+            + "; check driver and installation (nvidia-smi, python -m torch.utils.collect_env), or allow the CPU: "
+            "`gpus: optional` in the configuration, or the option --gpus-optional"
         )
     where = f" (GPU {os.environ[GPUS_VARIABLE]})" if found and os.environ.get(GPUS_VARIABLE) else ""
     print(f"computing on {device_name(compute_device())}{where}", file=sys.stderr)

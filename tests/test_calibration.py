@@ -141,7 +141,7 @@ def test_noise_is_of_an_image_a_level_a_draw_and_a_purpose():
 
 
 def test_a_level_that_was_not_measured_is_refused():
-    with pytest.raises(UserError, match="not measured at level 8; measure it there"):
+    with pytest.raises(UserError, match="not calibrated at level 8; run `models calibrate` again"):
         calibrate("heat").at(8)
 
 

@@ -130,7 +130,7 @@ def test_a_job_that_needs_a_gpu_refuses_a_machine_without_one(ihdm, ihdm_fails, 
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     told = ihdm_fails("--gpus", "2", "data", "sources")
-    assert "2 GPUs asked for, and PyTorch can use none of this machine" in told
+    assert "2 GPUs requested, but PyTorch can use none on this machine" in told
     assert "`gpus: optional` in the configuration, or the option --gpus-optional" in told
     ihdm("--gpus", "1", "--gpus-optional", "data", "sources")
     assert capfd.readouterr().err == "computing on cpu\n"

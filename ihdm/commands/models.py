@@ -139,7 +139,7 @@ def calibrate(
     ):
         network = load_network(model, chosen.process, images, device, chosen.compute)
         process = build_process(chosen.process, images.shape[1], device)
-        with Progress(f"measuring {model.name}", len(chosen.levels), unit="levels") as progress:
+        with Progress(f"calibrating {model.name}", len(chosen.levels), unit="levels") as progress:
             found = measure(
                 network, process, dequantize(images).to(device), chosen.levels, chosen.seed, chosen.micro_batch,
                 progress.update,

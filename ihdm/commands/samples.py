@@ -255,7 +255,7 @@ def diagnose(
         done = 0
         total = counts.num_pairs * counts.num_positions + (counts.num_trees << counts.num_splits)
         total += counts.num_trajectories + counts.num_gradients
-        with Progress(f"diagnosing {output}", total, unit="images") as progress:
+        with Progress(f"sampling diagnostics {output}", total, unit="images") as progress:
 
             def report(more: int) -> None:
                 nonlocal done

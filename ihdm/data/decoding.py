@@ -58,7 +58,7 @@ def decode_picture(encoded: bytes, settings: DatasetSettings) -> tuple[Image.Ima
     except (BrokenImageError, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise BrokenImageError("not an image of any known kind") from None
+        raise BrokenImageError("not an image, or of an unknown format") from None
     except Exception as error:
         raise BrokenImageError(" ".join(str(error).split()) or type(error).__name__) from None
 

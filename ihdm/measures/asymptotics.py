@@ -38,14 +38,14 @@ def compute(files: Files, settings: ErrorSettings) -> Results:
     process, device = settings.process, compute_device()
     if not settings.has_paper_bound:
         raise UserError(
-            f"metrics asymptotics: a process of kind '{process.kind}' has no δ, and so no such limit; give the network "
-            "of a heat process"
+            f"metrics asymptotics: a process of kind '{process.kind}' has no δ and no such limit; use the network of a "
+            "heat process"
         )
     images = first_images(files["test"], min(settings.num_images, MAX_IMAGES))
     levels, evaluated = (observed_levels(process, most) for most in (NUM_LOSS_LEVELS, settings.max_levels))
     inner = observed_levels(process, NUM_LANGEVIN_LEVELS + 1)[:NUM_LANGEVIN_LEVELS]
     total = len(levels) + len(evaluated) + len(inner) * len(DELTA_RATIOS)
-    with Progress(f"asymptotics {files['model'].name}", total, unit="levels") as progress:
+    with Progress(f"asymptotics of {files['model'].name}", total, unit="levels") as progress:
         measured = network_rows(
             load_network(files["model"], process, images, device, settings.compute),
             build_process(process, images.shape[1], device),

@@ -32,7 +32,7 @@ def compute(files: Files, settings: NfeSettings) -> Results:
     reference = Reference.read(files["reference"], files["moments"], files["power"])
     rows: list[dict[str, object]] = []
     shown: dict[str, Any] = {}
-    with Progress(f"evaluations {files['model'].name}", count_sets(settings), unit="sets") as progress:
+    with Progress(f"samples by NFE of {files['model'].name}", count_sets(settings), unit="sets") as progress:
         progress.update(0)
         for found in study_sets(network, calibration, images, transform, reference, settings, device, progress.update):
             rows += [study_row(row, found) for row in found.rows]

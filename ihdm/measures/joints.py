@@ -23,7 +23,7 @@ def compute(files: Files, settings: JointSettings) -> Results:
     images = first_images(files["test"], settings.num_images)
     network = load_network(model, settings.process, images, device, settings.compute)
     calibration = Calibration.read(model / CALIBRATION_NAME, settings.process, images.shape[1])
-    with Progress(f"bounds {model.name}", len(settings.levels), unit="levels") as progress:
+    with Progress(f"bounds of {model.name}", len(settings.levels), unit="levels") as progress:
         centers = first_images(files["train"], settings.num_train)
         rows = joint_rows(network, calibration, centers, images, settings, device, progress.update)
     return {"likelihood": rows}

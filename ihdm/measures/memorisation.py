@@ -53,7 +53,7 @@ def compute(files: Files, settings: MemorisationSettings) -> Results:
         ("pixels", weights_sha256()): points,
         (stored["train"].extractor, stored["train"].sha256): vectors,
     }
-    with Progress(f"memorisation of {files['samples'].parent}", len(spaces), unit="spaces") as progress:
+    with Progress(f"nearest training images of {files['samples'].parent}", len(spaces), unit="spaces") as progress:
         progress.update(0)
         rows = memorization_rows(spaces, progress.update)
         rows += held_out_rows({"samples": stored["samples"]}, stored["test"], settings.num_resamples, settings.seed)

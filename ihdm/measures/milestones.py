@@ -35,7 +35,7 @@ def compute(files: Files, settings: SnapshotSettings) -> Results:
     transform, _ = load_extractor(files["extractor"], images[:1], inception=files["inception"])
     reference = Reference.read(files["reference"], files["moments"], files["power"])
     rows: list[dict[str, object]] = []
-    with Progress(f"milestones {files['model'].name}", len(found), unit="networks") as progress:
+    with Progress(f"snapshots of {files['model'].name}", len(found), unit="networks") as progress:
         for done, (step, folder) in enumerate(found.items(), start=1):
             network = load_network(folder, sampling.process, images, device, sampling.compute)
             measured, _ = measure_set(

@@ -38,9 +38,7 @@ def compute(files: Files, settings: RestorationStudy) -> Results:
     seen, unseen = first_images(files["train"], settings.num_train), open_images(files["test"])
     require_one_shape({str(files["train"]): seen, str(files["test"]): unseen})
     if len(unseen) < (needed := settings.num_images + settings.num_validation):
-        raise UserError(
-            f"{files['test']}: {needed} images are asked for, to score and to tune on, but it holds {len(unseen)}"
-        )
+        raise UserError(f"{files['test']}: {needed} images are needed for scores and tuning, but it has {len(unseen)}")
     transform, _ = load_extractor(files["extractor"], unseen[:1], inception=files["inception"])
     restorer = Restorer(
         from_cpu(load_network(model, process, seen, device, settings.compute), device),

@@ -68,7 +68,7 @@ def distance_rows(
     _require_one_extractor(sets, reference)
     for name, part in sets.items():
         if len(part) < (most := max(settings.num_images)):
-            raise UserError(f"{name}: {most} images are asked for but there are features of {len(part)}")
+            raise UserError(f"{name}: {most} images are requested but there are features of {len(part)}")
     rows: list[dict[str, object]] = []
     pairs = [(name, part, count) for name, part in sets.items() for count in settings.num_images]
     compared = reference[:]

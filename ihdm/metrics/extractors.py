@@ -51,7 +51,7 @@ class Inception:
             weights = obtain((INCEPTION,), folder).paths[INCEPTION.name]
         except UserError as error:
             raise UserError(
-                f"FID needs the weights of Inception: {error}. The folder is evaluation.inception_weights"
+                f"FID needs the weights of Inception: {error}. Their folder is evaluation.inception_weights"
             ) from None
         self.sha256 = sha256(weights)
         self._network = InceptionV3W(str(weights.parent), download=False).to(device).eval()
@@ -183,7 +183,7 @@ def load_extractor(path: Path, image: StoredImages, *, inception: Path = Path())
     stored = read_archive(path, ("kind", "extractor", "sha256"))
     found, name, digest = (str(value) for value in stored.values())
     if found not in get_args(Extractor):
-        raise UserError(f"{path}: '{found}' is no extractor; known are {', '.join(get_args(Extractor))}")
+        raise UserError(f"{path}: unknown extractor '{found}'; known are {', '.join(get_args(Extractor))}")
     kind = cast("Extractor", found)
     device = extractor_device(kind)
     if kind == "pca":
@@ -204,6 +204,6 @@ def _read_components(path: Path, image: StoredImages) -> PrincipalFeatures:
         size = "×".join(map(str, image.shape[1:]))
         raise UserError(
             f"{path}: its components are of shape {components.shape}, for images of {mean.size} values; "
-            f"these are {size}: take the extractor that was fitted to images of this size"
+            f"these are {size}; use the extractor that was fitted to images of this size"
         )
     return PrincipalFeatures(mean, components)

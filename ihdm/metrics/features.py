@@ -59,8 +59,8 @@ class CosineFeatures:
     def __init__(self, num_features: int) -> None:
         if num_features > MAX_COVARIANCE:
             raise UserError(
-                f"dct of images of {num_features} values would make as many features; {MAX_COVARIANCE} is the most "
-                "whose covariance can be formed: take 'pca', 'efficientnet' or 'inception'"
+                f"dct has one feature for each of the {num_features} values of an image, and at most {MAX_COVARIANCE} "
+                "are possible; use 'pca', 'efficientnet' or 'inception'"
             )
         self.name = f"dct{num_features}"
         self.sha256 = weights_sha256()
@@ -110,7 +110,7 @@ class PrincipalFeatures:
         if min(len(reference), num_values) < cls.NUM_COMPONENTS:
             raise UserError(
                 f"pca needs {cls.NUM_COMPONENTS} reference images and as many values in each; there are "
-                f"{len(reference)} images of {num_values} values: take 'dct', or more images"
+                f"{len(reference)} images of {num_values} values; use 'dct', or more images"
             )
         if num_values <= MAX_COVARIANCE:
             pca = PCA(cls.NUM_COMPONENTS, svd_solver="covariance_eigh")
@@ -122,7 +122,7 @@ class PrincipalFeatures:
         if rank < cls.NUM_COMPONENTS:
             raise UserError(
                 f"pca needs {cls.NUM_COMPONENTS} components that vary, and these images have {rank} (some pixels are "
-                "constant): take 'dct', or other images"
+                "constant); use 'dct', or other images"
             )
         scale = np.sqrt(pca.explained_variance_)[:, None]
         return cls(pca.mean_.astype(np.float64), (pca.components_ / scale).astype(np.float64))
@@ -206,7 +206,7 @@ def require_one_extractor(origins: Mapping[str, tuple[str, str]]) -> None:
         if origin != first[1]:
             raise UserError(
                 f"{first[0]} is of {_origin_text(*first[1])} but {name} of {_origin_text(*origin)}: "
-                "only features of one extractor can be compared; extract them all with the same"
+                "only features of one extractor can be compared; extract all of them with the same extractor"
             )
 
 

@@ -115,7 +115,7 @@ def _order_rows(pixels: Pixels, estimate: Estimator) -> Iterator[dict[str, objec
     height, width = pixels.shape[1:3]
     frequencies, power = annulus_power(pixels, NUM_WIDE_ANNULI)
     if power.mean(axis=0).min() < NO_POWER:
-        raise UserError("forward: the images have no power in some band of frequency, so none is removed; take others")
+        raise UserError("forward: the images have no power in some frequency band; use other images")
     blurs = np.geomspace(0.1, max(height, width), HALVING_WIDTHS)
     blurred = _blurred_power(pixels, blurs)
 

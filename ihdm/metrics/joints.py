@@ -49,7 +49,7 @@ def joint_rows(
         UserError: if there are too few test images.
     """
     if len(test) < settings.num_images:
-        raise UserError(f"{settings.num_images} test images are asked for but there are {len(test)}")
+        raise UserError(f"{settings.num_images} test images are requested but there are {len(test)}")
     process = build_process(settings.process, test.shape[1], device)
     clean = dequantize(test[: settings.num_images]).to(device)
     kinds = list(_kinds(settings))

@@ -44,7 +44,7 @@ def minimum_row(
         UserError: if there are fewer than three ratios.
     """
     if len(ratios) < 3:
-        raise UserError(f"a minimum needs values at three δ/σ or more, not {len(ratios)}: sweep more of them")
+        raise UserError(f"a minimum needs values at three δ/σ or more, not {len(ratios)}; sweep more values")
     best, last = int(values.argmin()), len(ratios) - 1
     places = curves.argmin(axis=1)
     quantiles = np.quantile(places, [LOW, HIGH], method="inverted_cdf")
@@ -76,7 +76,7 @@ def fine_ratios(ratios: Sequence[float]) -> Float[np.ndarray, "_"]:
     """
     low, high = min(ratios), max(ratios)
     if low == high:
-        raise UserError(f"a minimum needs a range of δ/σ, not {low:g} alone: sweep more of them")
+        raise UserError(f"a minimum needs a range of δ/σ, not {low:g} alone; sweep more values")
     num_steps = max(MIN_STEPS, math.ceil(round((high - low) / FINE_STEP, 6)))
     return np.round(np.linspace(low, high, num_steps + 1), 10)
 

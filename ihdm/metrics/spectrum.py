@@ -73,7 +73,7 @@ def band_power(
             size = f"{power.shape[1]} × {power.shape[2]}"
             raise UserError(
                 f"spectrum: images of {size} pixels have no frequency between {low:.3g} and {high:.3g} radians per "
-                "pixel; take images of 5 × 5 pixels or more"
+                "pixel; use images of 5 × 5 pixels or more"
             )
         columns.append(power[:, inside].mean(axis=1))
     return np.stack(columns, axis=1)
@@ -121,8 +121,8 @@ class MeanPower:
             if part.shape[1:] != self.size:
                 found, expected = ("×".join(map(str, size)) for size in (part.shape[1:], self.size))
                 raise UserError(
-                    f"{name} holds images of {found} but the power to compare with is of {expected}; they must be of "
-                    "one size"
+                    f"{name} has images of {found}, but the power to compare with is of {expected}; their sizes must "
+                    "be equal"
                 )
 
     def save(self, path: Path) -> None:
@@ -267,9 +267,9 @@ def fit_alpha(
     if inside.sum() < 2:
         raise UserError(
             f"spectrum: {inside.sum()} annuli are between {low:.3g} and {high:.3g} radians per pixel; two are needed "
-            "to fit a slope: take larger images"
+            "to fit a slope; use larger images"
         )
     if power[inside].min() < NO_POWER:
-        raise UserError("spectrum: the images have no power at some frequency, so there is no power law; take others")
+        raise UserError("spectrum: the images have no power at some frequency; use other images")
     slope, _ = np.polyfit(np.log(frequencies[inside]), np.log(power[inside]), 1)
     return float(-slope)

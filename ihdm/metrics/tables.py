@@ -50,7 +50,7 @@ def merge_tables(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             if number != expected:
                 raise UserError(
                     f"{dataset}: {first} has {_text(expected)} images but {name} has {_text(number)}; "
-                    "compare as many in each"
+                    "compare equal numbers of images"
                 )
     return pd.concat(parts.values(), ignore_index=True)
 
@@ -67,7 +67,7 @@ def _require_one_reference(parts: Mapping[str, pd.DataFrame]) -> None:
         for reference, name in others:
             raise UserError(
                 f"{dataset}: {expected} is measured from the reference '{first}' but {name} from '{reference}': "
-                "only distances from one reference can be compared; measure them all from the same"
+                "only distances from one reference can be compared; measure all of them from the same reference"
             )
 
 

@@ -211,7 +211,7 @@ def load_network(
     if images.shape[1:] != shape:
         raise UserError(
             f"{folder}: this network was trained on images of {'×'.join(map(str, shape))}, "
-            f"not {'×'.join(map(str, images.shape[1:]))}; give images and a network that match"
+            f"not {'×'.join(map(str, images.shape[1:]))}; use images of that shape, or another network"
         )
     compute, kind = compute or ComputeSettings(), torch.device(device).type
     if kind == "cpu":

@@ -146,7 +146,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
             yield stored, json.loads((stored.metadata() or {})["training"])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise DamagedStateError(f"{path}: damaged training state ({reason}); delete it to start again") from None
+        raise DamagedStateError(f"{path}: damaged training state ({reason}); delete it to start over") from None
 
 
 class DamagedStateError(UserError):
@@ -221,8 +221,8 @@ def load_state(trainer: Trainer, path: Path) -> None:
         steps = trainer.experiment.training.steps
         if header["step"] > steps:
             raise UserError(
-                f"{path}: this training has taken {header['step']} steps already, but training.steps is {steps}; ask "
-                "for as many or more to go on with it, or delete the file to start again"
+                f"{path}: this training has taken {header['step']} steps already, but training.steps is {steps}; raise "
+                "training.steps to continue it, or delete the file to start over"
             )
         parameters = dict(trainer.unet.named_parameters())
         found = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (no mapping)
@@ -231,7 +231,7 @@ def load_state(trainer: Trainer, path: Path) -> None:
                 _require_fits(f"{kind}.{name}", found[f"{kind}.{name}"], parameter)
         # States of before there were digests have none.
         if header.get("sha256") not in (None, _digest(found, header)):
-            raise ValueError("its bytes are not those that were saved")
+            raise ValueError("its checksum is wrong")
         trainer.step, trainer.skipped, trainer.skipped_in_a_row = (
             header[key] for key in ("step", "skipped", "skipped_in_a_row")
         )
@@ -263,10 +263,10 @@ def _require_fits(name: str, tensor: Tensor, expected: Tensor) -> None:
 def _require_identity(stored: dict[str, Any], asked: dict[str, Any], path: Path) -> None:
     names = [name for name in {**asked, **stored} if stored.get(name) != asked.get(name)]
     if names:
-        told = ", ".join(f"{name}: {stored.get(name)} in the state, {asked.get(name)} now" for name in names)
+        differences = ", ".join(f"{name}: {stored.get(name)} in the state, {asked.get(name)} now" for name in names)
         raise UserError(
-            f"{path}: this training state is another training's ({told}); restore what differs to go on with it, "
-            "or delete the file to start again"
+            f"{path}: this state belongs to a training with other settings ({differences}); restore these settings to "
+            "continue it, or delete the file to start over"
         )
 
 

@@ -29,7 +29,7 @@ def require_extractor(name: str) -> Extractor:
         UserError: if there is none of this name.
     """
     if name not in get_args(Extractor):
-        raise UserError(f"--extractor {name}: there are {', '.join(get_args(Extractor))}")
+        raise UserError(f"--extractor {name}: unknown extractor; use one of {', '.join(get_args(Extractor))}")
     return cast("Extractor", name)
 
 
@@ -49,10 +49,12 @@ def as_reference(data: Path, image_shape: tuple[int, int, int], *, skip_broken: 
         images = open_images(data)
         if images.shape[1:] != (height, width, channels):
             found = "×".join(map(str, images.shape[1:]))
-            raise UserError(f"{data}: holds images of {found}; the model makes {height}×{width}×{channels}")
+            raise UserError(
+                f"{data}: has images of {found}, but the model makes {height}×{width}×{channels}; use equal sizes"
+            )
         return images
     if not data.is_dir():
-        raise UserError(f"--data {data}: is neither a folder of images nor a .npy file of prepared images")
+        raise UserError(f"--data {data}: neither a folder nor a .npy file; use a folder of images, or prepared images")
     settings = DatasetSettings(
         source="folder",
         path=str(data.absolute()),
@@ -76,7 +78,7 @@ def require_enough(reference: StoredImages, kind: Extractor, data: Path) -> None
     if len(reference) < fewest:
         advice = ", or use --extractor dct" if len(reference) > NUM_NEIGHBOURS else ""
         raise UserError(
-            f"{data}: holds {len(reference)} images, and --extractor {kind} needs {fewest}; give more images{advice}"
+            f"{data}: has {len(reference)} images, but --extractor {kind} needs at least {fewest}; add images{advice}"
         )
 
 

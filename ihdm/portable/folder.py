@@ -93,7 +93,7 @@ def require_prior(kind: str) -> PriorKind:
         UserError: if there is none of this name.
     """
     if kind not in get_args(PriorKind):
-        raise UserError(f"--prior {kind}: there are {' and '.join(get_args(PriorKind))}")
+        raise UserError(f"--prior {kind}: unknown prior; use {' or '.join(get_args(PriorKind))}")
     return cast("PriorKind", kind)
 
 
@@ -208,7 +208,10 @@ def read(folder: Path, device: torch.device | str = "cpu") -> IHDMPipeline:
             f"`hf download {folder} --local-dir FOLDER`"
         )
     if not (folder / INDEX_NAME).exists():
-        raise UserError(f"{folder}: holds no {INDEX_NAME}; give a folder that `models export` or `ihdm train` has made")
+        raise UserError(
+            f"{folder}: not an exported pipeline, as it has no {INDEX_NAME}; use a folder that `models export` or "
+            "`ihdm train` wrote"
+        )
     # A progress bar over three local files is useless.
     diffusers_logging.disable_progress_bar()
     try:
@@ -219,7 +222,8 @@ def read(folder: Path, device: torch.device | str = "cpu") -> IHDMPipeline:
         reason = "; ".join(f"{'.'.join(map(str, one['loc'])) or one['input']}: {one['msg']}" for one in error.errors())
         raise UserError(f"{folder / SCHEDULER_NAME}: {reason}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
-        raise UserError(f"{folder}: no pipeline can be read from it: {' '.join(str(error).split())[:300]}") from None
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"{folder}: the pipeline cannot be loaded; export or download it again ({reason})") from None
     finally:
         diffusers_logging.enable_progress_bar()
     return pipeline.to(device)

@@ -54,9 +54,9 @@ def experiment_of(
             this size.
     """
     if preset not in get_args(Preset):
-        raise UserError(f"--preset {preset}: there are {', '.join(get_args(Preset))}")
+        raise UserError(f"--preset {preset}: unknown preset; use one of {', '.join(get_args(Preset))}")
     if not pictures.is_dir():
-        raise UserError(f"{pictures}: folder not found; give a folder of images")
+        raise UserError(f"{pictures}: folder not found; use an existing folder of images")
     name = cast("Preset", preset)
     try:
         dataset = DatasetSettings(
@@ -86,7 +86,7 @@ def require_outside(output: Path, pictures: Path) -> None:
         UserError: if it would be.
     """
     if output.resolve().is_relative_to(pictures.resolve()):
-        raise UserError(f"{output}: is inside {pictures}, whose images are read; choose another --output")
+        raise UserError(f"{output}: inside the folder of training images, {pictures}; choose an --output outside it")
 
 
 def version_of(dataset: DatasetSettings, pictures: Path) -> str:
@@ -136,8 +136,7 @@ def require_enough(train: Path, experiment: Experiment, prior: PriorKind) -> int
     count = len(open_images(train))
     if count < FEWEST:
         raise UserError(
-            f"{count} training images are there, and {FEWEST} are the fewest that anything can be learnt from; give "
-            "some hundreds of images"
+            f"{count} training images are too few; at least {FEWEST} are needed, and some hundreds for good samples"
         )
     if prior == "mixture" and experiment.process.starts_from_images:
         process = build_process(experiment.process, experiment.dataset.image_size)

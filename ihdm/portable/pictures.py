@@ -56,7 +56,8 @@ def with_sampler(pipeline: IHDMPipeline, sampler: str | None, delta_ratio: float
         elif sampler in NAMED_SAMPLERS:
             changes |= NAMED_SAMPLERS[sampler].model_dump(include={"coupling", "noise"}) | {"order": 1}
         else:
-            raise UserError(f"--sampler {sampler}: known are {', '.join(NAMED_SAMPLERS)}, or settings of one as JSON")
+            known = ", ".join(NAMED_SAMPLERS)
+            raise UserError(f"--sampler {sampler}: unknown sampler; use one of {known}, or SamplerSettings as JSON")
     if changes:
         pipeline.scheduler = IHDMScheduler.from_config(dict(pipeline.scheduler.config), **changes)
     return pipeline
@@ -132,8 +133,8 @@ def require_new(folder: Path) -> None:
     """
     if folder.suffix:
         raise UserError(
-            f"{folder}: give the name of a sheet, {', '.join(SHEETS)}, of an animation, {', '.join(ANIMATED)}, or of a "
-            "folder, without an ending"
+            f"{folder}: unknown file extension; use {', '.join(SHEETS)} for a sheet, {', '.join(ANIMATED)} for an "
+            "animation, or a folder name without extension"
         )
     require_replaceable(folder)
     if folder.exists() and (folder.is_file() or any(folder.iterdir())):

@@ -76,7 +76,7 @@ class IHDMPipeline(DiffusionPipeline):
             UserError: if pickled weights are asked for, weights are damaged, or parts do not fit together.
         """
         if not kwargs.setdefault("use_safetensors", True):
-            raise UserError("use_safetensors=False: pickled weights can hold code that runs when they are loaded")
+            raise UserError("use_safetensors=False: pickled weights can run code when loaded; use safetensors")
         given = pretrained_model_name_or_path
         folder = resolve(given) if isinstance(given, str) else Path(given)
         if not folder.is_dir():
@@ -139,9 +139,11 @@ class IHDMPipeline(DiffusionPipeline):
             starts = self.draw_starts(1, own[0]) if shared_start else self.draw_starts(batch_size, generator)
         if starts.shape[1:] != self.image_shape or len(starts) not in (1, batch_size):
             wanted = "×".join(map(str, self.image_shape))
-            raise UserError(f"starts of shape {tuple(starts.shape)} for {batch_size} images of {wanted}")
+            raise UserError(
+                f"starts has shape {tuple(starts.shape)}, but {batch_size} images of {wanted} are requested"
+            )
         if not bool(starts.isfinite().all()):
-            raise UserError("starts hold values that are not finite (NaN or infinity)")
+            raise UserError("starts has values that are not finite (NaN or infinity)")
         starts = starts.to(self._execution_device).expand(batch_size, -1, -1, -1)
 
         def draw() -> Images:
@@ -178,7 +180,7 @@ class IHDMPipeline(DiffusionPipeline):
             UserError: if there are fewer than two positions.
         """
         if num_positions < 2:
-            raise UserError(f"{num_positions} images on a path: two or more are needed, its ends")
+            raise UserError(f"num_positions is {num_positions}; at least 2 are needed, the two ends")
         device = self._execution_device
         angles = torch.linspace(0, np.pi / 2, num_positions, device=device)
         cosines, sines = (part[:, None, None, None] for part in (angles.cos(), angles.sin()))
@@ -222,14 +224,16 @@ class IHDMPipeline(DiffusionPipeline):
         if not self.scheduler.process_settings.starts_from_images:
             return noise
         if self.prior is None:
-            raise UserError("this pipeline has no prior to draw blurred images from; give starts")
+            raise UserError("this pipeline has no prior to draw starts from; pass starts")
         blurred = self.prior.draw(own)
         return blurred.to(noise.device, torch.float32) + self.scheduler.bandwidth * noise
 
     def _require_float32(self) -> None:
         """Refuse halved weights: states in half precision would drown σ."""
         if self.unet.dtype != torch.float32:
-            raise UserError(f"the model is in {self.unet.dtype}, which drowns σ; keep it in float32 and give precision")
+            raise UserError(
+                f"the weights are {self.unet.dtype}, too coarse for the noise σ; keep them in float32 and set precision"
+            )
 
     def _run(
         self,
@@ -274,7 +278,7 @@ class IHDMPipeline(DiffusionPipeline):
         if generator is None or isinstance(generator, torch.Generator):
             return [generator] * count
         if len(generator) != count:
-            raise UserError(f"{len(generator)} generators for {count} images; give one, or one for each")
+            raise UserError(f"{len(generator)} generators for {count} images; pass one generator, or one per image")
         return list(generator)
 
     def _finish(self, images: Images, output_type: str, *, return_dict: bool) -> ImagePipelineOutput | tuple[Any]:

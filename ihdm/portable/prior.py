@@ -243,8 +243,8 @@ def require_enough_for_mixture(process: Process, num_images: int, channels: int)
     num_coefficients = channels * rows * columns
     if num_images < 10 * num_coefficients:
         raise UserError(
-            f"{num_images} training images are too few for a mixture over {num_coefficients} coefficients, of which "
-            "each needs ten; keep the coefficients themselves: --prior coefficients"
+            f"{num_images} training images are too few for a mixture of {num_coefficients} coefficients, which needs "
+            f"{10 * num_coefficients}; use --prior coefficients"
         )
 
 

@@ -74,10 +74,12 @@ def read_pictures(
     channels, size, _ = image_shape
     if measured_by is not None:
         if measured_by.pixels is not None:
-            raise UserError("--measured: masked pixels cannot be detected in images; give the original images")
+            raise UserError(
+                "--measured: masked pixels cannot be detected in images; use the original images without --measured"
+            )
         size = measured_by.height
     if not folder.is_dir() or not (names := image_names(folder)[:count]):
-        raise UserError(f"{folder}: no images found; give a folder of images")
+        raise UserError(f"{folder}: no images found; use a folder of images")
     settings = DatasetSettings(
         source="folder", path=str(folder.absolute()), image_size=size, image_channels=1 if channels == 1 else 3
     )
@@ -106,7 +108,7 @@ def restorer_of(pipeline: IHDMPipeline, evaluations: int | None, seed: int, prec
         UserError: if the network was not measured, or not at the levels of so many evaluations.
     """
     if pipeline.calibration is None:
-        raise UserError("this model's network was not measured, which restoration needs; see `models calibrate`")
+        raise UserError("restoration needs a calibration, which this model lacks; run `models calibrate`")
     calibration, scheduler = pipeline.calibration.table(), pipeline.scheduler
     channels, size, _ = pipeline.image_shape
     process = scheduler.process_for(torch.zeros(1, channels, size, size))
@@ -114,7 +116,9 @@ def restorer_of(pipeline: IHDMPipeline, evaluations: int | None, seed: int, prec
     sampler = posterior_sampler(scheduler.process_settings, count)
     missing = set(sampler.levels(scheduler.process_settings)) - {0, *calibration.levels.tolist()}
     if missing:
-        raise UserError(f"{count} evaluations need levels without calibration; use {len(calibration.levels)}")
+        raise UserError(
+            f"{count} evaluations use levels without calibration; use {len(calibration.levels)} evaluations"
+        )
     mean = torch.full((channels, size, size), 0.5, dtype=torch.float64)
     if process.settings.starts_from_images and isinstance(pipeline.prior, CoefficientPrior | MixturePrior):
         mean = unblurred(process, pipeline.prior.mean().cpu()).double()

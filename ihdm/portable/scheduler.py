@@ -140,7 +140,7 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         sampler, num_levels = self.sampler, self.process_settings.num_levels
         if num_inference_steps is not None:
             if not 1 <= num_inference_steps <= num_levels:
-                raise UserError(f"{num_inference_steps} evaluations for an image: from 1 to {num_levels} are possible")
+                raise UserError(f"num_inference_steps is {num_inference_steps}; use 1 to {num_levels}")
             sampler = sampler.model_copy(update={"evaluations": num_inference_steps})
         if self._is_calibrated(sampler):
             self._require_measured(sampler)
@@ -163,7 +163,7 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         ]
         if sampler.noise != "measured":
             counts = sorted({*counts, num_levels})
-        possible = f"take {', '.join(map(str, counts))} evaluations" if counts else "take another sampler"
+        possible = f"use {', '.join(map(str, counts))} evaluations" if counts else "use another sampler"
         raise UserError(
             f"coupling '{sampler.coupling}' with noise '{sampler.noise}' and {sampler.num_evaluations(num_levels)} "
             f"evaluations needs a calibration at every evaluated level, which this network lacks; {possible}"

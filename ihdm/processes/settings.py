@@ -35,5 +35,6 @@ def require_process(name: str, made_for: str | None, process: ProcessSettings) -
     if differing:
         texts = [", ".join(f"{key} {one[key]}" for key in differing if key in one) for one in (known, asked)]
         raise UserError(
-            f"{name}: was made for {texts[0]}, not {texts[1]}; use it with its own process, or make another"
+            f"{name}: was made for {texts[0]}, not {texts[1]}; use it with that process, or run the command that "
+            "writes it again"
         )

@@ -49,7 +49,7 @@ def code_modules(command: str) -> set[str]:
         ahead.add("ihdm.commands.metrics")
     if named:  # the module of a figure, which is imported by its name
         if not _path(f"ihdm.{stage}.{named}").exists():
-            raise UserError(f"{command}: nothing of this name is in ihdm.{stage}")
+            raise UserError(f"{command}: ihdm.{stage} has no module of this name")
         ahead.add(f"ihdm.{stage}.{named}")
     while ahead:
         module = ahead.pop()

@@ -38,7 +38,7 @@ def require_space(folder: Path, num_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if num_bytes > free:
         raise UserError(
-            f"{folder}: {num_bytes / 1e6:.1f} MB are needed but {free / 1e6:.1f} MB are free; make room there first"
+            f"{folder}: {num_bytes / 1e6:.1f} MB are needed but {free / 1e6:.1f} MB are free; free some space first"
         )
 
 
@@ -77,7 +77,9 @@ def owned(folder: Path) -> Iterator[None]:
             raise UserError(f"{folder}: in use by {stream.read() or 'another process'}; stop it, or wait until it ends")
         stream.seek(0)
         if killed := stream.read():  # it would have removed the file
-            print(f"{folder}: {killed} was killed, or its machine failed; going on from what it saved", file=sys.stderr)
+            print(
+                f"{folder}: {killed} was killed, or its machine failed; resuming from its saved state", file=sys.stderr
+            )
         stream.truncate(0)
         stream.write(f"process {os.getpid()} on {socket.gethostname()}")
         stream.flush()

@@ -87,7 +87,7 @@ def require_writable(path: Path) -> None:
         UserError: if it cannot.
     """
     if path.is_dir():
-        raise UserError(f"{path}: is a folder; the output is to be a file there")
+        raise UserError(f"{path}: is a folder; use the name of a file as output")
     _require_takes_files(path)
 
 
@@ -98,7 +98,7 @@ def require_replaceable(folder: Path) -> None:
         UserError: if it cannot, or the command was started in this folder.
     """
     if folder.resolve() == Path.cwd():
-        raise UserError(f"{folder}: is the folder you are in, and a new one would take its place; give another name")
+        raise UserError(f"{folder}: is the current folder, which would be replaced; use another output folder")
     _require_takes_files(folder)
 
 
@@ -109,7 +109,9 @@ def _require_takes_files(path: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise UserError(f"{path}: cannot be written, for {folder} takes no file ({error.strerror})") from None
+        raise UserError(
+            f"{path}: no file can be created in {folder} ({error.strerror}); use another output, or fix the permissions"
+        ) from None
 
 
 @contextmanager
@@ -121,7 +123,7 @@ def full_disk_told(path: Path) -> Iterator[None]:
         if error.errno not in NO_SPACE:
             raise
         raise UserError(
-            f"{error.filename or path}: no space is left on its disk; make room and run the same command again"
+            f"{error.filename or path}: no space is left on the disk; free some and run the same command again"
         ) from None
 
 

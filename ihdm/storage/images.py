@@ -35,7 +35,9 @@ def join_images(parts: Sequence[StoredImages], path: Path) -> None:
     """
     shapes = {part.shape[1:] for part in parts}
     if len(shapes) > 1:
-        raise UserError(f"images of sizes {', '.join(map(str, sorted(shapes)))} cannot be one array")
+        raise UserError(
+            f"images of different sizes, {', '.join(map(str, sorted(shapes)))}, cannot be stored in one array"
+        )
     shape = (sum(map(len, parts)), *parts[0].shape[1:])
     with path.open("wb") as stream:
         np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})

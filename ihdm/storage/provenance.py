@@ -68,9 +68,9 @@ def read_record(meta: Path) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(meta.read_text(encoding="utf-8"))
         content["settings"], content["inputs"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "damaged, or something else"
+        reason = error.strerror if isinstance(error, OSError) else "damaged, or not a record"
         raise UserError(
-            f"{meta}: no record can be read from it ({reason}); run the stage that makes it again"
+            f"{meta}: no record can be read from it ({reason}); run the stage that writes it again"
         ) from None
     return content
 
@@ -158,8 +158,8 @@ def require_as_recorded(path: Path) -> None:
         digest = recorded.get(path.resolve().parts[-2:])
         if digest and path.exists() and digest != sha256(path):
             raise UserError(
-                f"{path}: is not the file that {meta.name} describes, so it is damaged or was edited; restore it, or "
-                "delete it and run the stage that makes it again"
+                f"{path}: differs from its record {meta.name}, so it is damaged or was edited; restore it, or "
+                "delete it and run its stage again"
             )
 
 

@@ -26,7 +26,7 @@ DAMAGED = (
     *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
 )
 """What NumPy and pandas raise for files that are damaged, cut short or something else altogether."""
-ADVICE = "give the right file, or delete it and run the stage that makes it again"
+ADVICE = "use the right file, or delete it and run the stage that writes it again"
 
 
 TEXT_COLUMNS = frozenset(
@@ -113,7 +113,7 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> "pd.DataFrame":
         for name in set(found) & NUMBER_COLUMNS:
             numbers = pd.to_numeric(table[name], errors="coerce")
             if (wrong := table[name][numbers.isna() & table[name].notna()]).size:
-                raise ValueError(f"column {name} holds {shown(wrong.iloc[0])} where a number belongs")
+                raise ValueError(f"column {name} has {shown(wrong.iloc[0])} instead of a number")
     except DAMAGED as error:
         raise _unreadable(path, ".csv table", error) from None
     require_as_recorded(path)
@@ -126,7 +126,7 @@ def missing_columns_told(paths: Iterable[Path]) -> Iterator[None]:
     try:
         yield
     except KeyError as error:
-        raise UserError(f"{', '.join(map(str, paths))}: no column or array {error} is there; {ADVICE}") from None
+        raise UserError(f"{', '.join(map(str, paths))}: no column or array {error}; {ADVICE}") from None
 
 
 def open_images(path: Path) -> StoredImages:
@@ -137,7 +137,9 @@ def open_images(path: Path) -> StoredImages:
     """
     images = read_array(path)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3) or images.size == 0:
-        raise UserError(f"{path}: holds {images.dtype} of shape {images.shape}, not uint8 images (N, H, W, 1 or 3)")
+        raise UserError(
+            f"{path}: has {images.dtype} of shape {images.shape}, not uint8 images (N, H, W, 1 or 3); {ADVICE}"
+        )
     return images
 
 
@@ -154,7 +156,7 @@ def require_one_shape(images: Mapping[str, StoredImages]) -> None:
     for name, part in others:
         if part.shape[1:] != first[1].shape[1:]:
             raise UserError(
-                f"{first[0]} holds images of {_size(first[1])} but {name} of {_size(part)}; they must be of one size"
+                f"{first[0]} has images of {_size(first[1])}, but {name} of {_size(part)}; their sizes must be equal"
             )
 
 
@@ -175,5 +177,5 @@ def first_images(path: Path, count: int | None) -> StoredImages:
     """
     images = open_images(path)
     if count is not None and len(images) < count:
-        raise UserError(f"{path}: {count} images are asked for but it holds {len(images)}")
+        raise UserError(f"{path}: {count} images are requested but it has {len(images)}")
     return images[:count]

@@ -96,7 +96,7 @@ def test_a_full_disk_is_told_in_one_line(ihdm_fails, monkeypatch, tmp_path, page
     full = "ihdm.report.page.assemble.report_page"
     monkeypatch.setattr(full, lambda *_: Path("/dev/full").write_text("x" * 100_000))
     message = ihdm_fails(*page, tmp_path / "x.html")
-    assert message == ("ihdm: output: no space is left; make room and run the same command again")
+    assert message == ("ihdm: output: no space is left on the disk; free some and run the same command again")
     assert not (tmp_path / "x.html").exists()
 
 
@@ -112,7 +112,7 @@ def test_a_gpu_with_too_little_memory_is_told_in_one_line(ihdm_fails, monkeypatc
 
 def test_a_place_that_cannot_be_written_is_found_at_once(ihdm_fails, page):
     message = ihdm_fails(*page, "/proc/x.html")  # before the missing column is
-    assert "/proc/x.html: cannot be written, for /proc takes no file" in message
+    assert "/proc/x.html: no file can be created in /proc" in message
 
 
 def test_missing_columns_are_named(ihdm_fails, tmp_path, page):
@@ -120,7 +120,7 @@ def test_missing_columns_are_named(ihdm_fails, tmp_path, page):
     message = ihdm_fails(*page, tmp_path / "x.html")
     assert f"{path}: no column or array" in message
     message = ihdm_fails("figures", "draw", "psd", "--input", f"psd:a={path}", "--output", tmp_path / "x.png")
-    assert f"{path}: no column or array 'process' is there" in message
+    assert f"{path}: no column or array 'process'" in message
     message = ihdm_fails("metrics", "minimum-distance", "--distance", path, "--output", tmp_path / "x.csv")
     assert f"{path}: no .csv table can be read from it (its columns are" in message
     assert "but no set and no metric" in message

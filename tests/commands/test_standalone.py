@@ -189,7 +189,7 @@ def test_the_folder_one_is_in_is_not_replaced(model, pictures, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path / "empty")
     problem = ("--problem", '{"kind": "noise"}')
     for command in (("train", pictures), ("sample", model), ("restore", model, pictures, *problem)):
-        assert "is the folder you are in" in ihdm_fails(*command, "-o", ".")
+        assert "is the current folder" in ihdm_fails(*command, "-o", ".")
     assert Path.cwd().exists()
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
@@ -222,8 +222,9 @@ def test_broken_pictures_are_left_out_by_an_option(model, pictures, tmp_path, ih
     (mine / "broken.png").write_text("nothing")
     compared = ("evaluate", model, "--data", mine, "-n", 6, "--extractor", "dct", "--evaluations", 4)
     for command in (compared, ("train", mine, "-o", tmp_path / "model", *OPTIONS)):
-        assert "broken.png (not an image of any known kind); fix or remove them, or leave them out: --skip-broken" in (
-            ihdm_fails(*command)
+        assert (
+            "broken.png (not an image, or of an unknown format); fix or remove them, or leave them out: --skip-broken"
+            in (ihdm_fails(*command))
         )
     ihdm(*compared, "--skip-broken", "-o", tmp_path / "table.csv")
     assert set(pd.read_csv(tmp_path / "table.csv")["n_reference"]) == {30}
@@ -379,10 +380,10 @@ def test_what_cannot_be_done_is_told_in_one_line(model, pictures, tmp_path, ihdm
     (tmp_path / "taken/file").write_text("mine")
     sheet = tmp_path / "sheet.png"
     for arguments, said in (
-        (("sample", tmp_path, "-o", sheet), "holds no model_index.json"),
+        (("sample", tmp_path, "-o", sheet), "has no model_index.json"),
         (("sample", model, "-o", tmp_path / "taken"), "already exists and is not empty"),
         (("sample", model, "-o", tmp_path / "sheet.tiff"), "give the name of a sheet"),
-        (("sample", model, "-o", sheet, "--sampler", "best"), "known are paper, ancestral"),
+        (("sample", model, "-o", sheet, "--sampler", "best"), "use one of paper, ancestral"),
         (("sample", model, "-o", sheet, "--sampler", '{"noise": "loud"}'), "noise"),
         (("sample", model, "-o", sheet, "--precision", "fp8"), "use one of no, fp16, bf16"),
         (("sample", model, "-o", sheet, "--evaluations", 41), "from 1 to 40"),
@@ -390,13 +391,13 @@ def test_what_cannot_be_done_is_told_in_one_line(model, pictures, tmp_path, ihdm
         (("evaluate", model, "--data", tmp_path / "gone"), "is neither a folder of images nor a .npy file"),
         (("evaluate", model, "--data", pictures / "00.png"), "is neither a folder of images nor a .npy file"),
         (("evaluate", model, "--data", pictures, "-n", 10**9), "holds 30 images, and --extractor pca needs 64"),
-        (("evaluate", model, "--data", pictures, "--extractor", "vgg"), "there are dct, pca"),
+        (("evaluate", model, "--data", pictures, "--extractor", "vgg"), "use one of dct, pca"),
         (("train", tmp_path / "gone", "-o", tmp_path / "model"), "folder not found"),
-        (("train", pictures, "-o", tmp_path / "model", "--preset", "huge"), "there are quick, small"),
+        (("train", pictures, "-o", tmp_path / "model", "--preset", "huge"), "use one of quick, small"),
         (("train", pictures, "-o", tmp_path / "taken"), "contains other files"),
-        (("train", pictures, "-o", pictures / "model"), "whose images are read; choose another --output"),
-        (("train", pictures, "-o", pictures), "whose images are read; choose another --output"),
-        (("train", pictures, "-o", tmp_path / "model", "--prior", "nothing"), "there are coefficients and mixture"),
+        (("train", pictures, "-o", pictures / "model"), "choose an --output outside it"),
+        (("train", pictures, "-o", pictures), "choose an --output outside it"),
+        (("train", pictures, "-o", tmp_path / "model", "--prior", "nothing"), "use coefficients or mixture"),
         (("train", pictures, "-o", tmp_path / "model", "--preset", "quick", "--image-size", 9), "cannot be halved"),
         (("train", tmp_path / "taken", "-o", tmp_path / "model"), "has 0 image files"),
         (("restore", model, tmp_path / "gone", "-o", sheet, "--problem", '{"kind": "noise"}'), "no images found"),

@@ -92,5 +92,5 @@ def test_too_little_space_is_told_before_the_download(fetch, tmp_path, monkeypat
     monkeypatch.setattr(shutil, "disk_usage", lambda _: namedtuple("Usage", "free")(2**20))
     with pytest.raises(UserError) as error:
         fetch()
-    assert str(error.value) == f"{tmp_path}: 3.1 MB are needed but 1.0 MB are free; make room there first"
+    assert str(error.value) == f"{tmp_path}: 3.1 MB are needed but 1.0 MB are free; free some space first"
     assert list(tmp_path.iterdir()) == []

@@ -178,8 +178,8 @@ def test_broken_images_are_named_and_counted_and_may_be_skipped(folder, tmp_path
     with pytest.raises(UserError) as error:
         prepare(folder, tmp_path)
     assert str(error.value) == (
-        f"1 of 86 images of split 'train' cannot be used: {broken} (not an image of any known kind); fix or remove "
-        "them, or set skip_broken: true for the data set, and run the same command again to resume"
+        f"1 of 86 images of split 'train' cannot be used: {broken} (not an image, or of an unknown format); fix or "
+        "remove them, or set skip_broken: true for the data set, and run the same command again to resume"
     )
     assert everything_in(tmp_path / "out") == []
     count = interrupt(monkeypatch, 10**6)
@@ -189,7 +189,7 @@ def test_broken_images_are_named_and_counted_and_may_be_skipped(folder, tmp_path
     assert len(open_images(tmp_path / "out" / "train.npy")) == 85
     description = json.loads((tmp_path / "out" / "train.json").read_text())
     assert description["shape"][0] == 85
-    assert description["left_out"] == {broken: "not an image of any known kind"}
+    assert description["left_out"] == {broken: "not an image, or of an unknown format"}
     (folder / broken).unlink()
 
 
@@ -302,7 +302,7 @@ def test_files_of_others_in_the_state_stay(folder, tmp_path):
 
 def test_too_little_space_is_told_at_once(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: namedtuple("Usage", "free")(1000))
-    with pytest.raises(UserError, match=r"/state: 0\.1 MB are needed but 0\.0 MB are free; make room there first$"):
+    with pytest.raises(UserError, match=r"/state: 0\.1 MB are needed but 0\.0 MB are free; free some space first$"):
         prepare(folder, tmp_path)
     monkeypatch.undo()
     assert prepare(folder, tmp_path) == prepare(folder, tmp_path / "anew")
@@ -314,7 +314,7 @@ def test_a_disk_that_fills_up_meanwhile(folder, tmp_path):
     with pytest.raises(UserError) as error:
         prepare(folder, tmp_path)
     assert str(error.value) == (
-        f"{tmp_path}/state: no space is left on its disk; make room and run the same command again"
+        f"{tmp_path}/state: no space is left on the disk; free some and run the same command again"
     )
     assert everything_in(tmp_path / "out") == []
     (tmp_path / "state" / "train.npy").unlink()

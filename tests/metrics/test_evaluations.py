@@ -115,5 +115,5 @@ def test_the_batch_changes_no_bound():
 
 
 def test_too_few_test_images_are_told():
-    with pytest.raises(UserError, match="21 test images are asked for but there are 20"):
+    with pytest.raises(UserError, match="21 test images are requested but there are 20"):
         joint_table(HEAT, num_images=21)

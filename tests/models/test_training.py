@@ -120,7 +120,7 @@ def test_truncated_state_is_named(stopped, make_experiment, images, run, share):
     with pytest.raises(UserError) as caught:
         train(make_experiment(), images, stopped, run=run)
     assert str(caught.value).startswith(f"{path}: damaged training state")
-    assert "delete it to start again" in str(caught.value)
+    assert "delete it to start over" in str(caught.value)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "missing"])
@@ -231,8 +231,8 @@ def test_a_state_of_another_training_is_refused_by_what_differs(
     with pytest.raises(UserError) as caught:
         train(make_experiment(**changes), images[:num_images], stopped, run=run)
     assert str(caught.value) == (
-        f"{stopped / STATE_NAME}: this training state is another training's {told}; restore what differs to go on with "
-        "it, or delete the file to start again"
+        f"{stopped / STATE_NAME}: this state belongs to a training with other settings {told}; restore these settings "
+        "to continue it, or delete the file to start over"
     )
     assert (stopped / STATE_NAME).read_bytes() == before
 
@@ -481,7 +481,7 @@ def test_a_state_with_flipped_bits_is_refused(make_experiment, images, tmp_path,
     content = bytearray(path.read_bytes())
     content[int(place * len(content)) // 4 * 4] ^= 1  # the last bit of a mantissa
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"damaged training state \(its bytes are not those that were saved\); delete"):
+    with pytest.raises(UserError, match=r"damaged training state \(its checksum is wrong\); delete"):
         train(make_experiment(), images, tmp_path)
 
 

@@ -168,13 +168,13 @@ def measured(levels):
 
 def test_samplers_that_need_a_measured_network_say_so():
     scheduler = IHDMScheduler(process=HEAT)
-    with pytest.raises(UserError, match=r"3 evaluations needs a calibration .* take 6 evaluations"):
+    with pytest.raises(UserError, match=r"3 evaluations needs a calibration .* use 6 evaluations"):
         scheduler.set_timesteps(3)
     scheduler.calibration = measured([2, 4, 6])
     scheduler.set_timesteps(3)
     assert scheduler.timesteps.tolist() == [6, 4, 2]
     assert scheduler.num_inference_steps == 3
-    with pytest.raises(UserError, match="take 1, 3, 6 evaluations"):
+    with pytest.raises(UserError, match="use 1, 3, 6 evaluations"):
         scheduler.set_timesteps(2)
     other = IHDMScheduler(process=HEAT, **NAMED_SAMPLERS["markov"].model_dump())
     with pytest.raises(UserError, match=r"noise 'measured' .* take another sampler"):

@@ -108,7 +108,7 @@ def test_what_is_more_blurred_than_every_level_is_refused(name, restorer, images
     """It would have to be sharpened: only the posterior is for that."""
     restoring, how = restorer("heat"), measurement(BlurProblem(kind="blur", width=4.5, noise=0.05), SIZE)
     measured = how.measure(images[:1], 0)
-    with pytest.raises(UserError, match="pixels is wider than the process's own, 4, so"):
+    with pytest.raises(UserError, match="pixels exceeds the largest blur of the process, 4;"):
         getattr(restoring, name)(how, 4.5, 0, measured, [(0, 0)])
     assert restoring.posterior(restoring.conditioners(how, 1.0), 1.0, measured, [(0, 0)]).isfinite().all()
 

@@ -155,7 +155,7 @@ def test_mistakes_are_named(folder, tmp_path, ihdm_fails):
     for arguments, settings, message in (
         ((2, 2), SETTINGS, "--shard 2: shards are numbered 0…1"),
         ((0, 20), few, "--num-shards 20: 11 images leave shard 0 empty; use fewer shards"),
-        ((0, 1), many, "train.npy: 21 images are asked for but it holds 20"),
+        ((0, 1), many, "train.npy: 21 images are requested but it has 20"),
         (
             (0, 1),
             SETTINGS.model_copy(update={"process": SETTINGS.process.model_copy(update={"num_levels": 40})}),
@@ -174,7 +174,7 @@ def test_more_training_images_than_there_are(folder, tmp_path, ihdm_fails, comma
         "--train", folder / "train.npy", "--output", tmp_path / "x",
         *(["--starts", 2, "--noises", 2] if command == "grid" else []),
     )  # fmt: skip
-    assert "train.npy: 21 images are asked for but it holds 20" in message
+    assert "train.npy: 21 images are requested but it has 20" in message
 
 
 def test_parts_of_other_sets_are_refused(folder, tmp_path, ihdm, ihdm_fails):
@@ -185,7 +185,7 @@ def test_parts_of_other_sets_are_refused(folder, tmp_path, ihdm, ihdm_fails):
     draw(ihdm, folder, tmp_path / "size", 1, 2, num_samples=9)
     draw(ihdm, folder, tmp_path / "five", 0, 5)
     for parts, message in (
-        (["0"], "0: shard 0 of 0…1 is given at position 0 of 1; give every shard once, in order"),
+        (["0"], "0: shard 0 of 0…1 is given at position 0 of 1; list every shard once, in order"),
         (["1", "0"], "1: shard 1 of 0…1 is given at position 0 of 2"),
         (["0", "0"], "0: shard 0 of 0…1 is given at position 1 of 2"),
         (["0", "seed"], f"from another set than {tmp_path / '0'}; they differ in seed"),
@@ -207,7 +207,7 @@ def test_parts_of_other_sets_are_refused(folder, tmp_path, ihdm, ihdm_fails):
     record.write_text(whole)
     np.save(tmp_path / "1/samples.npy", np.load(tmp_path / "1/samples.npy")[:3])
     message = ihdm_fails("samples", "gather", tmp_path / "0", tmp_path / "1", "--output", tmp_path / "all")
-    assert "1/samples.npy: is not the file that samples.meta.json describes" in message
+    assert "1/samples.npy: differs from its record samples.meta.json" in message
     assert not (tmp_path / "all").exists()
 
 

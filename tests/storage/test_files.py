@@ -93,7 +93,7 @@ def test_record_holds_the_origin(tmp_path, monkeypatch):
 def test_a_place_that_cannot_be_written_is_found_at_once(tmp_path):
     (tmp_path / "folder").mkdir()
     for path, reason in (
-        ("/proc/x.npy", r"/proc/x.npy: cannot be written, for /proc takes no file"),
+        ("/proc/x.npy", r"/proc/x.npy: no file can be created in /proc"),
         (tmp_path / "folder", "folder: is a folder"),
     ):
         with pytest.raises(UserError, match=reason), record([Path(path)], command="data prepare", settings={}):
@@ -104,7 +104,7 @@ def test_a_place_that_cannot_be_written_is_found_at_once(tmp_path):
 
 def test_a_full_disk_is_told(tmp_path):
     with (
-        pytest.raises(UserError, match=r"out: no space is left on its disk; make room"),
+        pytest.raises(UserError, match=r"out: no space is left on the disk; free some"),
         atomic_path(tmp_path / "out"),
         Path("/dev/full").open("w") as stream,
     ):
