@@ -1,4 +1,4 @@
-"""What a step of the family of samplers costs, against algorithm 2 written out and an evaluation of the network.
+"""Cost of a step of the family of samplers, against algorithm 2 written out and a network evaluation.
 
 Usage: python benchmarks/samplers.py
 """

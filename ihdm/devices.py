@@ -144,7 +144,7 @@ def processes() -> "PartialState":
     import torch
     from accelerate import PartialState
 
-    # Without a GPU, accelerate looks for further processes only if told that the CPU is meant.
+    # Without a GPU, accelerate looks for further processes only if the CPU is requested.
     return PartialState(cpu=not torch.accelerator.is_available(), timeout=PROCESSES_TIMEOUT)
 
 
@@ -161,8 +161,8 @@ def device_name(device: "torch.device | str") -> str:
         "cuDNN chooses by speed": torch.backends.cudnn.benchmark,
         "cuDNN deterministic": torch.backends.cudnn.deterministic,
     }
-    told = [f"{name}: {'yes' if flag else 'no'}" for name, flag in flags.items()]
-    return "; ".join([f"cuda, {torch.cuda.get_device_name(device)}", *told])
+    flags_text = [f"{name}: {'yes' if flag else 'no'}" for name, flag in flags.items()]
+    return "; ".join([f"cuda, {torch.cuda.get_device_name(device)}", *flags_text])
 
 
 @contextmanager

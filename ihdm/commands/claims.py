@@ -37,7 +37,7 @@ def check(
     """Decide every claim for every experiment: reproduced, not reproduced, inconclusive or not run."""
     from ihdm.claims.ledger import as_json, as_markdown, needed_tables
     from ihdm.claims.ledger import check as checked
-    from ihdm.storage.reading import missing_columns_told, read_table
+    from ihdm.storage.reading import missing_column_errors, read_table
 
     if output is None and results is None:
         raise UserError("claims check: add --output, the output folder, or --results, a folder of results")
@@ -48,7 +48,7 @@ def check(
     files = [folder / f"claims.{ending}" for ending in ("csv", "md", "json")]
     with (
         record(files, command="claims check", inputs=paths, settings=scale, meta=folder / "claims.meta.json"),
-        missing_columns_told(paths),
+        missing_column_errors(paths),
     ):
         table = checked({path.stem: read_table(path) for path in paths}, scale)
         for file, text in zip(files, (table.to_csv(index=False), as_markdown(table), as_json(table)), strict=True):

@@ -28,7 +28,7 @@ def draw(
 ) -> None:
     """Draw one figure."""
     from ihdm.storage.provenance import record
-    from ihdm.storage.reading import missing_columns_told
+    from ihdm.storage.reading import missing_column_errors
 
     if name not in FIGURES:
         raise UserError(f"there is no figure '{name}'; known are {', '.join(FIGURES)}")
@@ -47,7 +47,7 @@ def draw(
 
         set_style(dict(pair.split("=", 1) for pair in titles or []))
         module = importlib.import_module(f"ihdm.figures.{name}")
-        with missing_columns_told(paths):
+        with missing_column_errors(paths):
             figure = module.draw(parsed)
             frames = module.animate(parsed) if is_animated(name) else []
         save_figure(figure, output)

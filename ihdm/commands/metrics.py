@@ -54,10 +54,10 @@ def table(
 ) -> None:
     """Concatenate tables of one kind; rows of one data set must share the extractor and the reference."""
     from ihdm.metrics.tables import merge_tables
-    from ihdm.storage.reading import missing_columns_told, read_table
+    from ihdm.storage.reading import missing_column_errors, read_table
 
     with record([output], command="metrics table", inputs=parts, settings={}):
-        with missing_columns_told(parts):
+        with missing_column_errors(parts):
             merged = merge_tables({str(part): read_table(part) for part in parts})
         write_table(merged, output)
 

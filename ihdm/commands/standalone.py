@@ -139,7 +139,7 @@ def evaluate(
     from ihdm.portable.card import distance_lines, with_evaluation
     from ihdm.portable.evaluation import as_reference, distance_table, require_enough, require_extractor
     from ihdm.portable.folder import CARD_NAME, is_pipeline
-    from ihdm.portable.own import broken_told
+    from ihdm.portable.own import broken_image_errors
     from ihdm.portable.pictures import draw, with_sampler
     from ihdm.progress import Progress
 
@@ -151,7 +151,7 @@ def evaluate(
         require_writable(path)
     kind, chosen = require_extractor(extractor), _precision(precision)
     pipeline = with_sampler(open_pipeline(model), sampler, delta_ratio)
-    with broken_told():
+    with broken_image_errors():
         reference = as_reference(data, pipeline.image_shape, skip_broken=skip_broken)
     require_enough(reference, kind, data)
     with Progress("sampling", num_samples, unit="images") as progress:
@@ -227,7 +227,7 @@ def train(
     version = own.version_of(experiment.dataset, pictures)
     if not own.is_prepared(images, experiment.dataset, version):
         own.forget_version(images)
-        with own.broken_told():
+        with own.broken_image_errors():
             data.prepare(experiment.dataset.model_dump_json(), images, root=Path())
         own.keep_version(images, version)
     num_images = own.require_enough(images / "train.npy", experiment, kind)

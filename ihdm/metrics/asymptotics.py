@@ -122,7 +122,7 @@ def network_rows(
 ) -> list[dict[str, object]]:
     """Return the rows of a trained network.
 
-    See :func:`deblurring_and_denoising`, :func:`leaping_and_denoising` and :func:`langevin`.
+    See :func:`deblurring_and_denoising`, :func:`chain_deblurring_and_denoising` and :func:`langevin`.
 
     Args:
         network: of the process.
@@ -153,7 +153,7 @@ def network_rows(
         rows.append(_row("network_loss", process.num_levels, len(images), ratio, level))
         report(len(rows))
     done = len(rows)
-    by_number = leaping_and_denoising(
+    by_number = chain_deblurring_and_denoising(
         network, process, calibration, images, evaluated, seed, batch_size, lambda more: report(done + more)
     )
     for num_visited, (leaping, denoising) in sorted(by_number.items()):
@@ -205,7 +205,7 @@ def deblurring_and_denoising(
         yield errors[0], errors[1]
 
 
-def leaping_and_denoising(
+def chain_deblurring_and_denoising(
     network: Network,
     process: Process,
     calibration: Calibration,

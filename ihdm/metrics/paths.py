@@ -23,7 +23,7 @@ BLUR = (0.5, 24.0)
 """Blur widths at levels 1 and K, in pixels."""
 LINE = 16
 """Pixels in a line; the mode is its slowest, of frequency π/16."""
-TOLD_EVERY = 5
+ROW_EVERY = 5
 """Levels between two rows of the table."""
 NUM_STARTS = 32
 """Starts at each level of the table, behind whose paths the error of `branched` is."""
@@ -124,7 +124,7 @@ def path_rows(seed: int = 0) -> list[dict[str, object]]:
     bounds: Bounds = (0.0, float(np.log2(len(points))))
     rows: list[dict[str, object]] = []
     for number, sigma in enumerate(SIGMAS):
-        for level in range(TOLD_EVERY, NUM_LEVELS + 1, TOLD_EVERY):
+        for level in range(ROW_EVERY, NUM_LEVELS + 1, ROW_EVERY):
             rng = generator(seed, "branches", number, level)
             origin = points[np.arange(NUM_STARTS) % len(points)]  # as many starts from each data point
             starts = scale[level] * origin + sigma * rng.standard_normal(NUM_STARTS)

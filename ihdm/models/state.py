@@ -18,7 +18,7 @@ from ihdm.config.experiments import Experiment
 from ihdm.errors import UserError
 from ihdm.models.network import save_tensors
 from ihdm.models.trainer import Trainer
-from ihdm.storage.files import atomic_path, full_disk_told, remove_leftovers
+from ihdm.storage.files import atomic_path, full_disk_errors, remove_leftovers
 
 STATE_NAME = "state.safetensors"
 """A training under way."""
@@ -290,7 +290,7 @@ class History:
     def append(self, *rows: Row) -> None:
         """Add entries."""
         self.rows.extend(rows)
-        with full_disk_told(self.path), self.path.open("a") as stream:
+        with full_disk_errors(self.path), self.path.open("a") as stream:
             stream.write("".join(json.dumps(row) + "\n" for row in rows))
 
 

@@ -116,15 +116,15 @@ def is_prepared(folder: Path, dataset: DatasetSettings, version: str) -> bool:
 
 
 @contextmanager
-def broken_told() -> Iterator[None]:
+def broken_image_errors() -> Iterator[None]:
     """Within the block, errors about broken images name the option instead of a configuration key."""
     try:
         yield
     except UserError as error:
-        told, advice, other = str(error).partition("; fix or remove them")
+        message, advice, other = str(error).partition("; fix or remove them")
         if not advice or "skip_broken" not in other:
             raise
-        raise UserError(f"{told}{advice}, or leave them out: --skip-broken") from None
+        raise UserError(f"{message}{advice}, or leave them out: --skip-broken") from None
 
 
 def require_enough(train: Path, experiment: Experiment, prior: PriorKind) -> int:

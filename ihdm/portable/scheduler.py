@@ -113,12 +113,12 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         # The operators of a size and device, and the steps there, are made once.
         self._predictions: dict[tuple[int, torch.device], Prediction] = {}
         self._steps: dict[tuple[int, int, torch.device, float], Step] = {}
-        self._visit(self.sampler, torch.device("cpu"))
+        self._evaluate_at(self.sampler, torch.device("cpu"))
 
     def __len__(self) -> int:
         return self.process_settings.num_levels
 
-    def _visit(self, sampler: SamplerSettings, device: torch.device | str) -> None:
+    def _evaluate_at(self, sampler: SamplerSettings, device: torch.device | str) -> None:
         levels = sampler.levels(self.process_settings)
         self.chosen = sampler
         self._next = dict(pairwise(levels))
@@ -144,7 +144,7 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
             sampler = sampler.model_copy(update={"evaluations": num_inference_steps})
         if self._is_calibrated(sampler):
             self._require_measured(sampler)
-        self._visit(sampler, device)
+        self._evaluate_at(sampler, device)
         self.num_inference_steps = len(self.timesteps)
 
     def _is_calibrated(self, sampler: SamplerSettings) -> bool:

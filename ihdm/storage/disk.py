@@ -1,4 +1,4 @@
-"""What can go wrong with the disk, told in one line."""
+"""Disk errors as messages of one line, and locks on folders."""
 
 import errno
 import fcntl
@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ihdm.errors import UserError
-from ihdm.storage.files import full_disk_told
+from ihdm.storage.files import full_disk_errors
 
 NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
 LOCK_NAME = ".lock"
@@ -21,7 +21,7 @@ LOCK_NAME = ".lock"
 def disk_errors(path: Path) -> Iterator[None]:
     """Within the block, a full disk or a missing permission becomes a UserError about ``path``."""
     try:
-        with full_disk_told(path):
+        with full_disk_errors(path):
             yield
     except OSError as error:
         if error.errno in NO_PERMISSION:

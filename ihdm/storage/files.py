@@ -26,7 +26,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         UserError: if the disk is full.
     """
     path = Path(path)
-    with full_disk_told(path):
+    with full_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
@@ -48,7 +48,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         UserError: if the disk is full.
     """
     path = path.absolute()
-    with full_disk_told(path):
+    with full_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         filled, previous = temporary / "new", temporary / "previous"
@@ -115,7 +115,7 @@ def _require_takes_files(path: Path) -> None:
 
 
 @contextmanager
-def full_disk_told(path: Path) -> Iterator[None]:
+def full_disk_errors(path: Path) -> Iterator[None]:
     """Within the block, a full disk becomes a UserError about ``path``."""
     try:
         yield

@@ -121,7 +121,7 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> "pd.DataFrame":
 
 
 @contextmanager
-def missing_columns_told(paths: Iterable[Path]) -> Iterator[None]:
+def missing_column_errors(paths: Iterable[Path]) -> Iterator[None]:
     """Within the block, a column that is asked for but is not there becomes a UserError about these tables."""
     try:
         yield

@@ -62,7 +62,7 @@ def test_a_minimum_at_an_edge_is_open_on_that_side(verdict, cases):
     assert verdicts("best_delta_of_samples_above_sigma", tables) == {"reproduced"}
 
 
-def test_bands_that_are_reached_at_once_tell_no_order(cases):
+def test_bands_reached_at_the_same_time_have_no_order(cases):
     """The table says 0 ± 0 of them, which is no measurement."""
     named = {"experiment": "digits_diffusion", "n": 9, "value": 0.0, "standard_error": 0.0}
     bands = pd.DataFrame({"band": [*"012345", "order"], **named})
@@ -71,7 +71,7 @@ def test_bands_that_are_reached_at_once_tell_no_order(cases):
     assert verdicts("coarse_to_fine", {"generation": mixed}) == {"not reproduced"}
 
 
-def test_rivals_had_the_same_images_network_and_training():
+def test_baselines_have_equal_images_network_and_training():
     pairs = set(baselines(QUICK))
     assert ("digits", "digits_diffusion") in pairs
     assert ("digits", "digits_diffusion-sampler_ddim50") in pairs
@@ -194,7 +194,7 @@ def test_several_trainings_are_judged_by_their_spread(cases):
     assert found.loc[(claim, "digits vs digits_diffusion"), "verdict"] == "not run"
 
 
-def test_mathematical_checks_are_told_apart():
+def test_mathematical_checks_are_separate_from_findings():
     kinds = {claim.id: claim.kind for claim in CLAIMS.values()}
     assert kinds["heat_is_gaussian_blur"] == kinds["langevin_at_root_two"] == "mathematical check"
     assert kinds["gradients_more_local"] == "finding"

@@ -43,7 +43,7 @@ def test_user_errors_have_no_traceback():
     )
 
 
-def test_checking_a_configuration_tells_of_a_path_that_is_not_there(ihdm_fails, tmp_path):
+def test_config_check_reports_a_missing_path(ihdm_fails, tmp_path):
     text = (ROOT / "workflow/config/smoke.yaml").read_text()
     mine = "datasets:\n  mine: {source: folder, path: pictures, image_size: 8, image_channels: 3}\n"
     (tmp_path / "config.yaml").write_text(text.replace("datasets:\n", mine) + f"data: {{root: {tmp_path}}}\n")
@@ -91,7 +91,7 @@ def page(tmp_path) -> list[object]:
     return ["report", "page", "--settings", settings, "--results", tmp_path / "results", "--output"]
 
 
-def test_a_full_disk_is_told_in_one_line(ihdm_fails, monkeypatch, tmp_path, page):
+def test_a_full_disk_is_reported_in_one_line(ihdm_fails, monkeypatch, tmp_path, page):
     """Wherever it happens, and whether or not the system says for which file."""
     full = "ihdm.report.page.assemble.report_page"
     monkeypatch.setattr(full, lambda *_: Path("/dev/full").write_text("x" * 100_000))
@@ -100,7 +100,7 @@ def test_a_full_disk_is_told_in_one_line(ihdm_fails, monkeypatch, tmp_path, page
     assert not (tmp_path / "x.html").exists()
 
 
-def test_a_gpu_with_too_little_memory_is_told_in_one_line(ihdm_fails, monkeypatch, tmp_path, page):
+def test_a_gpu_out_of_memory_is_reported_in_one_line(ihdm_fails, monkeypatch, tmp_path, page):
     def full(*_arguments):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
@@ -186,7 +186,7 @@ def test_missing_network(ihdm_fails, tmp_path):
     assert "config.json: input file not found" in found
 
 
-def test_an_experiment_can_be_shown_and_used_by_hand(ihdm, capfd, tmp_path):
+def test_an_experiment_can_be_shown_and_trained_manually(ihdm, capfd, tmp_path):
     ihdm("config", "show", ROOT / "workflow/config/smoke.yaml", "digits")
     shown = capfd.readouterr().out
     (tmp_path / "digits.json").write_text(shown)

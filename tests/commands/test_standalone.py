@@ -89,7 +89,7 @@ def test_three_lines_load_it_anywhere(model, tmp_path):
     assert finished.stdout.split() == ["3", "(8,", "8)"]
 
 
-def test_training_goes_on_where_it_was_stopped_and_ends_in_the_same_bytes(model, pictures, tmp_path, ihdm, brief):
+def test_training_resumes_to_the_same_bytes(model, pictures, tmp_path, ihdm, brief):
     mine = Path(shutil.copytree(pictures, tmp_path / "mine"))
     ihdm("train", mine, "-o", tmp_path / "model", *OPTIONS[:-1], 2)
     first = sha256(tmp_path / "model/unet/diffusion_pytorch_model.safetensors")
@@ -125,7 +125,7 @@ def test_of_several_processes_one_writes_the_model(model, pictures, tmp_path, ih
     assert not (tmp_path / "model").exists()
 
 
-def test_pictures_that_are_swapped_or_gone_are_noticed(pictures, tmp_path):
+def test_changed_or_missing_images_are_noticed(pictures, tmp_path):
     mine = tmp_path / "mine"
     shutil.copytree(pictures, mine)
     dataset = DatasetSettings(source="folder", path=str(mine), image_size=8, image_channels=3)
@@ -141,13 +141,13 @@ def test_pictures_that_are_swapped_or_gone_are_noticed(pictures, tmp_path):
     assert len({before, swapped, gone, version_of(dataset, mine)}) == 4
 
 
-def test_too_few_pictures_for_a_mixture_are_told_before_training(pictures, tmp_path, ihdm_fails):
+def test_too_few_images_for_a_mixture_are_reported_before_training(pictures, tmp_path, ihdm_fails):
     said = ihdm_fails("train", pictures, "-o", tmp_path / "model", *OPTIONS, "--prior", "mixture")
     assert "27 training images are too few for a mixture" in said
     assert not (tmp_path / "model.work/network").exists()
 
 
-def test_only_what_a_model_is_made_of_makes_room_for_another(model, tmp_path):
+def test_only_folders_with_nothing_but_a_model_are_replaced(model, tmp_path):
     copy = tmp_path / "model"
     shutil.copytree(model, copy)
     require_room(copy)
@@ -184,7 +184,7 @@ def test_a_folder_is_never_lost_when_another_takes_its_place(tmp_path, monkeypat
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
-def test_the_folder_one_is_in_is_not_replaced(model, pictures, tmp_path, monkeypatch, ihdm_fails):
+def test_the_current_folder_is_not_replaced(model, pictures, tmp_path, monkeypatch, ihdm_fails):
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
     problem = ("--problem", '{"kind": "noise"}')
@@ -194,7 +194,7 @@ def test_the_folder_one_is_in_is_not_replaced(model, pictures, tmp_path, monkeyp
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 
-def test_outputs_are_looked_at_before_the_work(model, pictures, tmp_path, ihdm_fails):
+def test_outputs_are_checked_before_the_work(model, pictures, tmp_path, ihdm_fails):
     (tmp_path / "file").touch()
     sheet, table = tmp_path / "file/sheet.png", tmp_path / "file/table.csv"
     for command in (
@@ -230,7 +230,7 @@ def test_broken_pictures_are_left_out_by_an_option(model, pictures, tmp_path, ih
     assert set(pd.read_csv(tmp_path / "table.csv")["n_reference"]) == {30}
 
 
-def test_a_network_without_training_images_is_told_how_to_get_some(model, tmp_path, ihdm_fails):
+def test_a_network_without_training_images_explains_how_to_export_it(model, tmp_path, ihdm_fails):
     """As `ihdm convert` makes them."""
     network = tmp_path / "network"
     shutil.copytree(model.with_name("model.work") / "network", network)
@@ -292,7 +292,7 @@ def test_every_sampler_can_be_asked_for(model, tmp_path, ihdm, sampler):
     assert (tmp_path / "sheet.png").exists()
 
 
-def test_paths_between_samples_lie_in_rows(model, tmp_path, ihdm):
+def test_interpolations_are_in_rows(model, tmp_path, ihdm):
     ihdm("interpolate", model, "-o", tmp_path / "paths.png", "--rows", 2, "--num-positions", 5, "--seed", 1)
     ends = draw(read(model), 4, 1).astype(int)
     with Image.open(tmp_path / "paths.png") as sheet:
@@ -375,7 +375,7 @@ def test_measured_pictures_are_restored_to_a_folder(model, pictures, tmp_path, i
         assert np.abs(means - np.asarray(measured)).mean() < 10
 
 
-def test_what_cannot_be_done_is_told_in_one_line(model, pictures, tmp_path, ihdm_fails):
+def test_impossible_requests_are_reported_in_one_line(model, pictures, tmp_path, ihdm_fails):
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken/file").write_text("mine")
     sheet = tmp_path / "sheet.png"
@@ -418,7 +418,7 @@ def test_what_cannot_be_done_is_told_in_one_line(model, pictures, tmp_path, ihdm
     assert (tmp_path / "taken/file").read_text() == "mine"
 
 
-def test_damaged_models_are_told_in_one_line(model, tmp_path, ihdm_fails):
+def test_damaged_models_are_reported_in_one_line(model, tmp_path, ihdm_fails):
     for name, content in (
         ("model_index.json", b"{"),
         ("unet/diffusion_pytorch_model.safetensors", b"nothing"),

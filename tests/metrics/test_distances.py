@@ -254,7 +254,7 @@ def real_and_blurred() -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("space", ["dct", "pca"])
-def test_blurred_images_are_farther_than_real_ones(space):
+def test_blurred_images_are_further_than_real_ones(space):
     if space == "pca":
         import skimage.data
 

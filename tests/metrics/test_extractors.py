@@ -58,7 +58,7 @@ def distance(reference: Path, images: Path, output: Path, extractor: str = "dct"
             f"spectrum={output}.spectrum.csv", "--output", f"distance={output}"]  # fmt: skip
 
 
-def test_what_a_reference_is_compared_by_is_found_once(folder, ihdm, monkeypatch):
+def test_moments_of_a_reference_are_computed_once(folder, ihdm, monkeypatch):
     """With its moments and mean power stored, neither is found again, and rows are what they are without the store."""
     train = StoredFeatures.read(folder / "train_dct.npz")
     expected = distance_rows({"x": train}, train, Moments.of(train[:]), SETTINGS)
@@ -340,7 +340,7 @@ def test_grey_images_become_three_equal_channels():
         np.testing.assert_array_equal(color[..., channel], IMAGES[:2, ..., 0])
 
 
-def test_efficientnet_tells_blurred_photos_from_sharp_ones():
+def test_efficientnet_separates_blurred_from_sharp_photos():
     from skimage.data import chelsea
     from skimage.filters import gaussian
 

@@ -32,7 +32,7 @@ def test_heat_is_a_gaussian_filter_away_from_borders(table):
     assert (found["value"] > 0).all()
 
 
-def test_another_blur_is_told_from_a_gaussian_filter(monkeypatch):
+def test_another_blur_differs_from_a_gaussian_filter(monkeypatch):
     blurred = forward.gaussian_filter
     monkeypatch.setattr(forward, "gaussian_filter", lambda images, width, mode: blurred(images, 1.1 * np.array(width)))
     found = pd.DataFrame(forward_rows(natural(), 20, 0))

@@ -54,7 +54,7 @@ def test_bands_split_the_plane():
     assert (np.sum(inside, axis=0) == 1).all()
 
 
-def test_a_cosine_lies_in_its_band():
+def test_a_cosine_has_its_power_in_its_band():
     coefficients = np.zeros((1, 16, 16))
     coefficients[0, 0, 10] = 1  # frequency 10π/16, between π/2 and 3π/4
     power = band_power(idctn(coefficients, axes=(1, 2), norm="ortho")[..., None])

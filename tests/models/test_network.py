@@ -299,7 +299,7 @@ def test_another_process_is_refused(preset, tmp_path, change, message):
         load_network(tmp_path, PROCESS.model_copy(update=change), IMAGES)
 
 
-def test_a_network_that_does_not_tell_its_process_is_refused(preset, tmp_path):
+def test_a_network_without_a_recorded_process_is_refused(preset, tmp_path):
     diffusers_network(build_network(preset)).save_pretrained(tmp_path)
     with pytest.raises(UserError, match=f"{tmp_path}: does not name its process"):
         load_network(tmp_path, PROCESS, IMAGES)
@@ -312,7 +312,7 @@ def test_images_of_another_shape_are_refused(preset, tmp_path):
             load_network(tmp_path, PROCESS, np.zeros(shape, dtype=np.uint8))
 
 
-def test_a_full_disk_is_told(preset, tmp_path, monkeypatch):
+def test_a_full_disk_is_reported(preset, tmp_path, monkeypatch):
     def full(*_arguments):
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 

@@ -124,7 +124,7 @@ def test_truncated_state_is_named(stopped, make_experiment, images, run, share):
 
 
 @pytest.mark.parametrize("damage", ["truncated", "missing"])
-def test_a_damaged_state_gives_way_to_the_one_before(stopped, make_experiment, images, tmp_path, capfd, damage):
+def test_the_previous_state_replaces_a_damaged_one(stopped, make_experiment, images, tmp_path, capfd, damage):
     """The last one was of step 3, the one before of step 2: the end is the same, and nothing is left of them."""
     path = stopped / STATE_NAME
     content = path.read_bytes()
@@ -296,7 +296,7 @@ def test_history_survives_a_kill(tmp_path):
     assert path.read_text() == '{"step": 2, "loss": 1.0}\n{"step": 4, "loss": 0.4}\n'
 
 
-def test_looks_on_the_way(finished, make_experiment, images, tmp_path):
+def test_validation_during_training(finished, make_experiment, images, tmp_path):
     """Held-out losses are those of the averaged weights; looking changes nothing, and is repeated after a kill."""
     experiment, state = make_experiment(dropout=0.1), tmp_path / "state"
     test = np.random.default_rng(1).integers(0, 256, (5, 8, 8, 1), dtype=np.uint8)
@@ -370,7 +370,7 @@ def test_fewer_steps_than_were_taken_are_refused(ended, make_experiment, images,
 
 
 @pytest.mark.parametrize("changes", [{}, {"learning_rate": 0.002}, {"learning_rate": 0.002, "steps": 9}])
-def test_a_finished_training_is_begun_anew_if_it_is_asked_for_again_or_with_other_settings(
+def test_a_finished_training_restarts_if_requested_again_or_with_other_settings(
     ended, make_experiment, images, run, tmp_path, changes
 ):
     steps = []

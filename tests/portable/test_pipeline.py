@@ -129,7 +129,7 @@ def test_a_path_goes_from_one_image_to_another(make_pipeline):
         pipeline.interpolate(*generators(2), num_positions=1)
 
 
-def test_fewer_evaluations_visit_fewer_levels(make_pipeline):
+def test_fewer_evaluations_use_fewer_levels(make_pipeline):
     pipeline, visited = make_pipeline(is_measured=True), []
     images_of(
         pipeline, 2, evaluations=3, callback_on_step_end=lambda _pipe, _number, level, _state: visited.append(level)
@@ -153,7 +153,7 @@ def test_a_callback_sees_and_changes_the_state(make_pipeline):
     assert (images == 0).all()
 
 
-def test_the_way_can_be_watched(make_pipeline):
+def test_trajectories_show_every_step(make_pipeline):
     pipeline = make_pipeline()
     steps = list(pipeline.trajectory(2, generator=generators(2)))
     assert [level for level, _ in steps] == [6, 5, 4, 3, 2, 1, 0]
@@ -232,7 +232,7 @@ def test_halved_networks_are_refused(make_pipeline):
         pipeline(2)
 
 
-def test_values_that_are_not_finite_are_told(make_pipeline):
+def test_values_that_are_not_finite_are_reported(make_pipeline):
     pipeline = make_pipeline()
     for starts in (torch.full((2, 3, 8, 8), torch.nan), torch.full((2, 3, 8, 8), torch.inf)):
         with pytest.raises(UserError, match="starts hold values that are not finite"):

@@ -166,7 +166,7 @@ def measured(levels):
     return Calibration(np.asarray(levels), ones, 0 * ones, 0 * ones, ones[0])
 
 
-def test_samplers_that_need_a_measured_network_say_so():
+def test_samplers_that_need_a_calibration_report_it():
     scheduler = IHDMScheduler(process=HEAT)
     with pytest.raises(UserError, match=r"3 evaluations needs a calibration .* use 6 evaluations"):
         scheduler.set_timesteps(3)
@@ -199,7 +199,7 @@ def test_more_evaluations_than_levels_are_refused(count):
         IHDMScheduler(process=HEAT).set_timesteps(count)
 
 
-def test_levels_that_are_not_visited_are_refused():
+def test_levels_that_are_not_evaluated_are_refused():
     scheduler = IHDMScheduler(process=DIFFUSION)
     scheduler.set_timesteps(5)
     images = torch.zeros(1, 1, 8, 8)

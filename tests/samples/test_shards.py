@@ -99,7 +99,7 @@ class StoppedError(Exception):
     """Stands for whatever stops a run."""
 
 
-def test_a_stopped_run_goes_on(tmp_path):
+def test_a_stopped_run_resumes(tmp_path):
     numbers = range(2, 13)
     whole = draw_samples(network, TRAIN, SETTINGS, numbers, tmp_path / "whole", origin="a")
     calls = []
@@ -120,7 +120,7 @@ def test_a_stopped_run_goes_on(tmp_path):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
-def test_what_another_network_left_is_begun_anew(tmp_path):
+def test_samples_of_another_network_are_restarted(tmp_path):
     calls: list[int] = []
     draw_samples(network, TRAIN, SETTINGS, range(5), tmp_path / "state", origin="a")
     draw_samples(network, TRAIN, SETTINGS, range(7), tmp_path / "state", origin="b", report=calls.append)
@@ -128,7 +128,7 @@ def test_what_another_network_left_is_begun_anew(tmp_path):
     assert len(np.load(tmp_path / "state/samples.npy")) == 7
 
 
-def test_a_run_stopped_while_laying_out_is_begun_anew(tmp_path, monkeypatch):
+def test_a_run_stopped_during_allocation_is_restarted(tmp_path, monkeypatch):
     draw_samples(network, TRAIN, SETTINGS, range(5), tmp_path / "state", origin="a")
     (tmp_path / "state" / sample_state.PROGRESS_NAME).write_text(json.dumps({"done": 5, "origin": "being laid out"}))
     calls: list[int] = []
@@ -224,7 +224,7 @@ def test_files_of_others_stay(folder, tmp_path, ihdm, ihdm_fails):
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"origin": "a"}', '{"origin": "a", "done": "many"}'])
-def test_a_damaged_record_of_progress_begins_anew(tmp_path, content):
+def test_a_damaged_progress_record_restarts_sampling(tmp_path, content):
     draw_samples(network, TRAIN, SETTINGS, range(5), tmp_path / "state", origin="a")
     (tmp_path / "state" / sample_state.PROGRESS_NAME).write_text(content)
     calls: list[int] = []
@@ -233,7 +233,7 @@ def test_a_damaged_record_of_progress_begins_anew(tmp_path, content):
 
 
 @pytest.mark.parametrize("name", sample_state.ARRAY_NAMES)
-def test_damaged_unfinished_samples_begin_anew(tmp_path, name):
+def test_damaged_unfinished_samples_are_restarted(tmp_path, name):
     whole = draw_samples(network, TRAIN, SETTINGS, range(5), tmp_path / "state", origin="a")
     for damage in (Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:100])):
         damage(tmp_path / "state" / name)
@@ -261,7 +261,7 @@ def test_values_that_are_not_finite_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("change", ["torch", "threads"])
-def test_what_other_threads_or_another_torch_left_is_not_gone_on_from(folder, tmp_path, ihdm, monkeypatch, change):
+def test_samples_with_other_threads_or_pytorch_are_not_resumed(folder, tmp_path, ihdm, monkeypatch, change):
     """Their sums differ in the last bits, so that a set of both would be neither's."""
     origins = []
 

@@ -102,7 +102,7 @@ def test_a_place_that_cannot_be_written_is_found_at_once(tmp_path):
     assert list((tmp_path / "folder").iterdir()) == []
 
 
-def test_a_full_disk_is_told(tmp_path):
+def test_a_full_disk_is_reported(tmp_path):
     with (
         pytest.raises(UserError, match=r"out: no space is left on the disk; free some"),
         atomic_path(tmp_path / "out"),

@@ -56,7 +56,7 @@ def test_other_files_are_refused(tmp_path, reader, kind):
 
 
 @pytest.mark.parametrize("kind", ["array", "archive", "compressed"])
-def test_damage_anywhere_is_told(tmp_path, kind):
+def test_damage_anywhere_is_reported(tmp_path, kind):
     """Cut short at any place, or with bytes of header or content changed, a file is read or refused, nothing else."""
     path, whole, rng = tmp_path / "file", content(kind), random.Random(0)
     read = READERS["array" if kind == "array" else "archive"]
