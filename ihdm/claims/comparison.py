@@ -1,4 +1,4 @@
-"""Heat against diffusion of equal data, network and training."""
+"""Claims that compare heat with diffusion of equal data, network and training."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ def _networks(config: Config) -> list[Subject]:
 
 
 def _trained_on_few(config: Config) -> list[Subject]:
-    """Return the pairs that are both trained on fewer images too."""
+    """Return the pairs for which both networks are also trained on fewer images."""
     swept = {variant.base for variant in config.variants.values() if variant.swept == "num_train"}
     return [pair for pair in _networks(config) if swept.issuperset(pair)]
 

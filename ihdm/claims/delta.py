@@ -1,4 +1,4 @@
-"""The sampling noise δ: where samples and the bound are best, and what too little and too much of it do."""
+"""Claims about the sampling noise δ: the best δ for samples and bound, and the effects of too little and too much."""
 
 import math
 from typing import Any
@@ -10,7 +10,7 @@ from ihdm.claims.decisions import Above, Below, Measured, Minimum, MinimumBetwee
 from ihdm.claims.evidence import Evidence, NotRunError, Subject, deciding, heat_experiments
 
 BETWEEN = (1 + 1.25) / 2
-"""Halfway between σ and what the paper samples with."""
+"""Halfway between σ and the δ of the paper's samples."""
 GRAINY = 1.4
 """δ/σ at which the paper shows high-frequency noise: the largest in its figure."""
 

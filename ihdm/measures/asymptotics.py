@@ -1,4 +1,4 @@
-"""Compare deblurring with denoising, which agree for many levels: exactly for Gaussian data, and for a network."""
+"""Compare deblurring with denoising, which agree for many levels: for Gaussian data exactly, and for a network."""
 
 import pandas as pd
 
@@ -12,7 +12,7 @@ from ihdm.runs import Run, each_diagnosed
 
 
 def compute(files: Files, settings: ErrorSettings) -> Results:
-    """Return the ratios; at most 100 of the settings' images are used, and fewer levels.
+    """Return the ratios, from at most 100 images and a subset of the levels.
 
     Raises:
         UserError: if the process has no such limit.

@@ -1,4 +1,4 @@
-"""Which frequencies the steps of generation add: the power of their sum over a range of levels, by band."""
+"""Frequencies that the steps of generation add: power of their sum over a range of levels, by band."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Compare heat with a Gaussian filter and noise with a flat spectrum, and find which detail each takes first."""
+"""Compare heat with a Gaussian filter and noise with a flat spectrum, and find which frequencies each removes first."""
 
 import pandas as pd
 

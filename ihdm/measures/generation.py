@@ -1,4 +1,4 @@
-"""In which order bands of frequency are generated: when each reaches half of its final power (paper, section 3.4)."""
+"""The order in which frequency bands are generated: when each reaches half of its final power (paper, section 3.4)."""
 
 import pandas as pd
 
@@ -9,7 +9,7 @@ from ihdm.storage.reading import read_arrays
 
 
 def compute(files: Files, settings: Resampling) -> Results:
-    """Return when each band is generated, and in which order."""
+    """Return the time at which each band is generated, and the order."""
     from ihdm.metrics.generation import generation_rows
 
     stored = read_arrays(files["trajectories"], {"levels": 1, "states": 5, "estimates": 5})

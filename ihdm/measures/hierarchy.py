@@ -1,4 +1,4 @@
-"""How alike samples are whose paths split late (paper, figure 3)."""
+"""Similarity of samples by the level at which their paths split (paper, figure 7)."""
 
 import pandas as pd
 
@@ -9,7 +9,7 @@ from ihdm.storage.reading import read_arrays
 
 
 def compute(files: Files, settings: Resampling) -> Results:
-    """Return the distances of samples that part at each split."""
+    """Return the distances of samples that separate at each split."""
     from ihdm.metrics.hierarchy import hierarchy_rows
 
     stored = read_arrays(files["tree"], {"levels": 1, "leaves": 5})

@@ -44,7 +44,7 @@ def input_gradient_rows(
         gradients: by name of the output.
 
     Raises:
-        UserError: if there are not as many gradients as levels and pixels.
+        UserError: if the numbers of gradients, levels and pixels do not match.
     """
     rows: list[dict[str, object]] = []
     for output, values in gradients.items():
@@ -65,7 +65,7 @@ def input_gradient_rows(
 
 
 def inner_pixels(pixels: Int[np.ndarray, "pixel 2"], height: int, width: int) -> list[int]:
-    """Return which pixels have all discs inside the image; the middle one if none has."""
+    """Return which pixels have all discs inside the image; the middle one if there is none."""
     nearest_border = np.minimum(pixels, np.array([height, width]) - 1 - pixels).min(axis=1)
     return np.nonzero(nearest_border >= max(RADII))[0].tolist() or [len(pixels) // 2]
 

@@ -1,4 +1,4 @@
-"""Bound −log p of the test images by the independent and the Markov joint, with one variance, one a level or more.
+"""Likelihood bounds of test images by the independent and the Markov joint, for several choices of the variance.
 
 Variances were measured on training images (``models calibrate``).
 """
@@ -30,7 +30,7 @@ def compute(files: Files, settings: JointSettings) -> Results:
 
 
 def joint_settings(run: Run) -> JointSettings:
-    """Return what the bounds of an experiment's own network by several joints depend on."""
+    """Return the settings of the bounds of an experiment's network by several joints."""
     variant, evaluation = run.variant, run.config.evaluation
     process = variant.experiment.process
     ratios = tuple(ratio for ratio in variant.delta_ratios if ratio > 0) if process.has_constant_noise else ()

@@ -1,4 +1,4 @@
-"""Tabulate the held-out loss at each level against that of an output of zero, and for heat the level's best δ."""
+"""Tabulate the held-out loss at each level relative to an output of zero, and for heat the best δ of the level."""
 
 import pandas as pd
 
@@ -32,7 +32,7 @@ def compute(files: Files, settings: LevelSettings) -> Results:
 
 
 def summarize(table: pd.DataFrame) -> pd.DataFrame:
-    """Return for each experiment at how many levels the network beats an output of zero, and by what factor."""
+    """Return for each experiment the number of levels at which the network beats an output of zero, and the factor."""
     rows = []
     for experiment, levels in table.groupby("experiment", sort=False):
         ratio = levels["loss"] / levels["baseline"]

@@ -1,6 +1,6 @@
-"""Compare how close samples come to training images with how close held-out images come, in pixels and features.
+"""Compare the distances of samples and of held-out images to the nearest training image, in pixels and features.
 
-Of held-out images as many count as of samples, or all where there are fewer. The Fréchet distance of all samples from
+As many held-out images as samples are used, or all if there are fewer. The Fréchet distance of all samples from
 all held-out images is measured as well.
 """
 
@@ -29,7 +29,7 @@ class MemorisationSettings(Settings):
 
 
 def compute(files: Files, settings: MemorisationSettings) -> Results:
-    """Return distances to the nearest training image, shares that come near one, and the held-out distance."""
+    """Return distances to the nearest training image, shares near one, and the held-out distance."""
     from ihdm.metrics.distance import held_out_rows
     from ihdm.metrics.features import StoredFeatures, require_one_extractor, weights_sha256
     from ihdm.metrics.memorization import memorization_rows
@@ -75,7 +75,7 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def memorization_settings(run: Run) -> MemorisationSettings:
-    """Return what the distance of an experiment's samples to the nearest training image depends on."""
+    """Return the settings of the distances of an experiment's samples to the nearest training image."""
     evaluation = run.config.evaluation
     return MemorisationSettings(
         num_images=evaluation.memorization_images(run.dataset),
@@ -87,7 +87,7 @@ def memorization_settings(run: Run) -> MemorisationSettings:
 
 MEASURE = Measure(
     compute=compute,
-    # At one δ/σ: repeating training images is a matter of the network.
+    # At one δ/σ, because memorization is a property of the network.
     runs=lambda config: [
         Run(config, name, ratio=format_number(variant.delta_ratio))
         for name, variant in config.variants.items()

@@ -9,7 +9,7 @@ from ihdm.runs import Input, each_experiment
 
 
 class DistanceMinimumSettings(Settings):
-    """The settings of the minimum of distances."""
+    """Settings of the minimum of distances."""
 
     seed: Seed = 0
 
@@ -40,7 +40,7 @@ PLACES = {
 
 
 def summarize(table: pd.DataFrame) -> pd.DataFrame:
-    """Return one row for each experiment and curve, with the interval of its minimum or that it is flat."""
+    """Return one row for each experiment and curve, with the interval of its minimum, or `flat`."""
     return pd.DataFrame(
         {
             "experiment": table["experiment"],

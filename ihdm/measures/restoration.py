@@ -1,4 +1,4 @@
-"""Measure test images, restore them by every method, each tuned on others, and score the results."""
+"""Degrade test images, restore them by every method, each tuned on other images, and score the results."""
 
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ def compute(files: Files, settings: RestorationStudy) -> Results:
     """Return the scores, and some of the images.
 
     Raises:
-        UserError: if there are too few test images, or they are of another size than the training images.
+        UserError: if there are too few test images, or their size differs from that of the training images.
     """
     import numpy as np
 
@@ -63,7 +63,7 @@ def compute(files: Files, settings: RestorationStudy) -> Results:
 
 
 def restoration_settings(run: Run) -> RestorationStudy:
-    """Return what the study of restoration by an experiment's own network depends on."""
+    """Return the settings of the restoration study of an experiment's network."""
     config, experiment, chosen = run.config, run.variant.experiment, run.config.restoration[run.experiment]
     return RestorationStudy(
         process=experiment.process,

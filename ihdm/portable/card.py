@@ -40,7 +40,7 @@ def model_card(
         pipeline: the exported pipeline.
         description: of the training images: ``source``, ``license``, ``shape``.
         training: settings of the training, and the ``command`` that ran it; empty if they are not known.
-        revealed: share of the training images' variance that a prior of coefficients determines.
+        revealed: share of the training images' variance that a prior of coefficients reveals.
         measures: lines of its evaluation.
         has_sheet: whether samples.png is next to the card.
     """

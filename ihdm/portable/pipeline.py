@@ -1,4 +1,4 @@
-"""A trained model as a pipeline of diffusers: network, scheduler, and what starts are made of."""
+"""A trained model as a pipeline of diffusers: network, scheduler and prior."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +34,7 @@ Draw = Callable[[], Images]
 
 
 class IHDMPipeline(DiffusionPipeline):
-    """Generates images by a trained network of any process.
+    """Generates images with a trained network of any process.
 
     .. code-block:: python
 
@@ -45,9 +45,9 @@ class IHDMPipeline(DiffusionPipeline):
     Args:
         unet: the network.
         scheduler: process and sampler.
-        prior: what starts are made of; None for a process that starts from noise alone.
-        calibration: what was measured of the network; without it some samplers cannot be used.
-        statistics: of the training images, for networks whose prediction needs them.
+        prior: prior of the starts; None for processes that start from noise.
+        calibration: calibration of the network, which some samplers need.
+        statistics: statistics of the training images, for the prediction `whitened`.
     """
 
     model_cpu_offload_seq = "unet"
@@ -70,10 +70,10 @@ class IHDMPipeline(DiffusionPipeline):
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | PathLike[str], **kwargs: Any) -> Self:  # noqa: ANN401
-        """Load a pretrained model by its name, or a pipeline from safetensors; arguments are those of diffusers.
+        """Load a pretrained model by name, or a pipeline from a folder; arguments are those of diffusers.
 
         Raises:
-            UserError: if pickled weights are asked for, weights are damaged, or parts do not fit together.
+            UserError: if pickled weights are requested, weights are damaged, or parts do not fit together.
         """
         if not kwargs.setdefault("use_safetensors", True):
             raise UserError("use_safetensors=False: pickled weights can run code when loaded; use safetensors")
@@ -88,7 +88,7 @@ class IHDMPipeline(DiffusionPipeline):
 
     @property
     def predictor(self) -> Predictor:
-        """What the network predicts."""
+        """The prediction target of the network."""
         if self.statistics is not None:
             self.scheduler.statistics = self.statistics.table()
         return self.scheduler.predictor
@@ -119,20 +119,20 @@ class IHDMPipeline(DiffusionPipeline):
         With a list of generators, an image does not depend on the rest of the batch.
 
         Args:
-            batch_size: how many.
-            evaluations: network evaluations for an image; by default as the scheduler is configured.
-            generator: one for all, or one for each image.
-            starts: u_K in the process's range, if they are not to be drawn.
-            shared_start: whether all begin at the first one's start.
-            shared_noise: whether all get the first one's noise.
-            precision: of the network alone.
-            output_type: a list of PIL images, or an array of the images' shape in [0, 1], channels last for ``np``.
-            return_dict: whether to return an object; a tuple otherwise.
-            callback_on_step_end: is called after each step.
+            batch_size: number of images.
+            evaluations: NFE per image; by default that of the scheduler.
+            generator: one generator, or one per image.
+            starts: u_K in the range of the process; by default they are drawn.
+            shared_start: whether all images have the start of the first.
+            shared_noise: whether all images have the noise of the first.
+            precision: precision of the network; states stay in float32.
+            output_type: ``pil`` for PIL images; ``pt`` or ``np`` for values in [0, 1], channels last for ``np``.
+            return_dict: whether to return an object instead of a tuple.
+            callback_on_step_end: called after each step.
 
         Raises:
-            UserError: if there is not one generator for each image, starts are of another shape, the sampler needs what
-                was not measured, or starts or images hold values that are not finite.
+            UserError: if the number of generators or the shape of the starts is wrong, the sampler needs a calibration
+                that is missing, or starts or images have values that are not finite.
         """
         own = self._generators(generator, batch_size)
         if starts is None:
@@ -164,17 +164,17 @@ class IHDMPipeline(DiffusionPipeline):
         precision: Precision = "no",
         output_type: Literal["pil", "np", "pt"] = "pil",
     ) -> ImagePipelineOutput:
-        """Generate images on the path between two, that of each generator (paper, section 4.3).
+        """Interpolate between the images of two generators (paper, section 4.3).
 
-        Starts are blended as the process does it, along a line for heat, and the noise of every step on a sphere.
+        Starts are interpolated linearly for heat, otherwise spherically; the noise of every step spherically.
 
         Args:
-            first: of the first image.
-            second: of the last image.
-            num_positions: images on the path, the two included, 2 or more.
-            evaluations: network evaluations for an image.
-            precision: of the network alone.
-            output_type: as for calling the pipeline.
+            first: generator of the first image.
+            second: generator of the last image.
+            num_positions: images per path, both ends included; 2 or more.
+            evaluations: NFE per image; by default that of the scheduler.
+            precision: precision of the network; states stay in float32.
+            output_type: as for a call of the pipeline.
 
         Raises:
             UserError: if there are fewer than two positions.
@@ -204,7 +204,7 @@ class IHDMPipeline(DiffusionPipeline):
     ) -> Iterator[tuple[int, Images]]:
         """Yield images as they form, in [0, 1]: the start with level K, then the mean of each step with its level.
 
-        Arguments are those of calling the pipeline. Noise that hides the images of some processes is shown too.
+        Arguments are those of a call of the pipeline. The noise of the process is included.
         """
         starts = self.draw_starts(batch_size, generator).to(self._execution_device)
         process = self.scheduler.process_for(starts)
@@ -213,10 +213,10 @@ class IHDMPipeline(DiffusionPipeline):
             yield level, process.from_range(mean)
 
     def draw_starts(self, batch_size: int, generator: Generators = None) -> Images:
-        """Draw u_K in the process's range.
+        """Draw starts u_K, in the range of the process.
 
         Raises:
-            UserError: if there is not one generator for each, or they are blurred images and the pipeline has no prior.
+            UserError: if the number of generators is wrong, or the process needs a prior and the pipeline has none.
         """
         own = self._generators(generator, batch_size)
         self._require_float32()
@@ -229,7 +229,7 @@ class IHDMPipeline(DiffusionPipeline):
         return blurred.to(noise.device, torch.float32) + self.scheduler.bandwidth * noise
 
     def _require_float32(self) -> None:
-        """Refuse halved weights: states in half precision would drown σ."""
+        """Refuse weights in half precision, which is too coarse for the noise σ."""
         if self.unet.dtype != torch.float32:
             raise UserError(
                 f"the weights are {self.unet.dtype}, too coarse for the noise σ; keep them in float32 and set precision"
@@ -292,7 +292,7 @@ class IHDMPipeline(DiffusionPipeline):
 
 
 def _last(steps: Iterator[tuple[int, Images]]) -> Images:
-    """Return what the last step gives; those before are let go at once, for there may be hundreds."""
+    """Return the result of the last step, without keeping earlier ones in memory."""
     ((_, images),) = deque(steps, maxlen=1)
     return images
 
