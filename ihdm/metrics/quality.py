@@ -1,7 +1,7 @@
-"""Which distance may rank sets of images, choose a best setting or decide a claim.
+"""The distance that may rank sets of images, choose a best setting or decide a claim.
 
 The Fréchet distance of n images in d features has a bias that depends on the images, and is larger than the differences
-of interest unless n is much larger than d: with 250 samples in 64 features, real photographs come out further from the
+of interest unless n is much larger than d: with 250 samples in 64 features, real photographs seem further from the
 training images than samples with high-frequency noise. The kernel distance has no such bias.
 """
 
@@ -21,11 +21,11 @@ def num_features(extractor: str) -> int:
 
 
 def ranking_distance(extractor: str, num_images: int) -> str:
-    """Return the name in tables of the distance that may rank sets of so many images.
+    """Return the name in tables of the distance that may rank sets of ``num_images`` images.
 
     Args:
         extractor: its name, such as ``inception`` or ``pca64``.
-        num_images: in each set.
+        num_images: number of images per set.
 
     Returns:
         `fid` or `frechet_distance` with 20 images or more for each feature, else `kid` or `kernel_distance`.

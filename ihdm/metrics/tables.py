@@ -1,4 +1,4 @@
-"""Joining tables without mixing what cannot be compared."""
+"""Merging of tables, with checks that their values can be compared."""
 
 from collections.abc import Mapping
 
@@ -16,13 +16,13 @@ distances from held-out images, which are measured once: of all samples, and by 
 
 
 def merge_tables(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return tables of one kind, one after another.
+    """Concatenate tables of one kind.
 
     Args:
-        parts: the tables, by the name to call them in an error.
+        parts: the tables by their names in error messages.
 
     Raises:
-        UserError: if two tables measure images of one data set in features of different extractors, or from different
+        UserError: if two tables measure one data set with different extractors, or from different
             references, or compare different numbers of images in measures that depend on it.
     """
     _require_one_reference(parts)
@@ -37,7 +37,7 @@ def merge_tables(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             if name in (origins := by_dataset.setdefault(dataset, {})):
                 require_one_extractor({f"one row of {name}": origins[name], "another": (extractor, sha256)})
             origins[name] = (extractor, sha256)
-        if "set" not in part.columns:  # all of samples, with separate settings
+        if "set" not in part.columns:  # tables of samples have separate settings
             continue
         for keys, rows in part[~part["metric"].isin(ANY_NUMBER)].groupby(["dataset", "set"]):
             dataset, images = map(str, keys)
@@ -76,5 +76,5 @@ def _text(counts: tuple[int, ...]) -> str:
 
 
 def with_most_images(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the largest n, where the same was measured with several numbers of images."""
+    """Return the rows of the largest n for each quantity that was measured with several n."""
     return table[table["n"] == table["n"].max()]

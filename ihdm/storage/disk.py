@@ -33,7 +33,7 @@ def require_space(folder: Path, num_bytes: int) -> None:
     """Check that ``num_bytes`` fit on the disk of ``folder``, which exists.
 
     Raises:
-        UserError: if they do not; nothing has been written then.
+        UserError: if they do not fit; nothing is written.
     """
     free = shutil.disk_usage(folder).free
     if num_bytes > free:
@@ -44,7 +44,7 @@ def require_space(folder: Path, num_bytes: int) -> None:
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Make ``folder`` and let one process at a time into the block; the others wait. A kill sets it free."""
+    """Create ``folder`` and let one process at a time into the block; others wait. A killed process releases it."""
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         stream = (folder / ".lock").open("w")
@@ -55,12 +55,12 @@ def exclusive(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def owned(folder: Path) -> Iterator[None]:
-    """Keep other processes away from ``folder``, a state that only one may change; a killed process frees it.
+    """Lock ``folder``, a state that only one process may change; a killed process releases it.
 
-    What a killed process leaves is reported on standard error, as its own log ends without a word.
+    An earlier killed process is reported on standard error, because its own log ends without a message.
 
     Raises:
-        UserError: if another process, on this machine or on another one of this file system, holds it.
+        UserError: if another process on this machine, or another one with this file system, holds the lock.
     """
     path = folder / LOCK_NAME
     with disk_errors(folder):

@@ -1,4 +1,4 @@
-"""Writing so that nothing half-written is ever left, and knowing files by their content."""
+"""Atomic writing of files and folders, and hashes of files."""
 
 import errno
 import hashlib
@@ -18,7 +18,7 @@ NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Give a path to write a file to; it takes the place of ``path`` only if the block ends without error.
+    """Yield a temporary path; the file written there replaces ``path`` only if the block ends without error.
 
     The temporary file is in the same folder and keeps the extension, by which many writers choose the format.
 
@@ -42,7 +42,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give a new folder to fill; it takes the place of ``path`` and all in it only if the block ends without error.
+    """Yield a temporary folder, which replaces ``path`` only if the block ends without error.
 
     Raises:
         UserError: if the disk is full.
@@ -59,20 +59,20 @@ def atomic_folder(path: Path) -> Iterator[Path]:
                 os.replace(path, previous)
             os.replace(filled, path)
         finally:
-            if previous.exists() and not path.exists():  # stopped between the two
+            if previous.exists() and not path.exists():  # interrupted between the two renames
                 os.replace(previous, path)
             shutil.rmtree(temporary, ignore_errors=True)
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what processes that were killed within :func:`atomic_path` of ``path`` have left beside it."""
+    """Remove temporary files of ``path`` from processes that were killed within :func:`atomic_path`."""
     for leftover in path.parent.glob(f".{path.name}.*"):
         if leftover.is_dir():
             shutil.rmtree(leftover)
 
 
 def clear_folder(folder: Path, names: Iterable[str]) -> None:
-    """Remove the files of these names from a folder, and the folder if nothing else is in it."""
+    """Remove the files of these names from a folder, and the folder if it is then empty."""
     for name in names:
         (folder / name).unlink(missing_ok=True)
         remove_leftovers(folder / name)
@@ -81,7 +81,7 @@ def clear_folder(folder: Path, names: Iterable[str]) -> None:
 
 
 def require_writable(path: Path) -> None:
-    """Check that a file can be made at ``path``, or where its folder is going to be; nothing is left of the trial.
+    """Check that a file can be created at ``path``, whose folder may not exist yet; nothing is left behind.
 
     Raises:
         UserError: if it cannot.
@@ -92,10 +92,10 @@ def require_writable(path: Path) -> None:
 
 
 def require_replaceable(folder: Path) -> None:
-    """Check that :func:`atomic_folder` can put a folder at ``folder``; nothing is left of the trial.
+    """Check that :func:`atomic_folder` can create or replace ``folder``; nothing is left behind.
 
     Raises:
-        UserError: if it cannot, or the command was started in this folder.
+        UserError: if it cannot, or it is the current folder.
     """
     if folder.resolve() == Path.cwd():
         raise UserError(f"{folder}: is the current folder, which would be replaced; use another output folder")
@@ -103,7 +103,7 @@ def require_replaceable(folder: Path) -> None:
 
 
 def _require_takes_files(path: Path) -> None:
-    """Check that files can be made beside ``path``, or where its folder is going to be."""
+    """Check that files can be created next to ``path``, whose folder may not exist yet."""
     folder = next(folder for folder in path.absolute().parents if folder.exists())
     try:
         with tempfile.TemporaryFile(dir=folder):
@@ -128,7 +128,7 @@ def full_disk_errors(path: Path) -> Iterator[None]:
 
 
 def give(source: Path, path: Path) -> None:
-    """Let ``path`` have the content of a file that is not written any more; no byte is copied on one disk."""
+    """Link or copy a file that is no longer written to ``path``; on one disk no byte is copied."""
     with atomic_path(path) as temporary:
         try:
             os.link(source, temporary)
@@ -137,7 +137,7 @@ def give(source: Path, path: Path) -> None:
 
 
 def sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file; one that has not changed since this process last asked is not read again."""
+    """Return the SHA-256 of a file, cached in this process while the file does not change."""
     status = Path(path).stat()
     return _sha256(str(path), status.st_ino, status.st_size, status.st_mtime_ns)
 

@@ -1,4 +1,4 @@
-"""Read outputs of earlier stages: arrays, archives, tables. Files that cannot be read raise an error of one line.
+"""Read outputs of earlier stages: arrays, archives and tables. Unreadable files raise an error of one line.
 
 A split of a data set is stored as ``NAME.npy`` (uint8, N×H×W×C) next to ``NAME.json``, samples in the same way.
 """
@@ -42,10 +42,10 @@ NUMBER_COLUMNS = frozenset(
 
 
 def read_array(path: Path) -> np.ndarray:
-    """Map an array, .npy, into memory, not to be written to; only what is indexed is read.
+    """Memory-map an array, .npy, read-only.
 
     Raises:
-        UserError: if the file holds none.
+        UserError: if the file has no array.
     """
     try:
         return np.lib.format.open_memmap(path, mode="r")
@@ -58,11 +58,11 @@ def read_archive(path: Path, names: Sequence[str], *, missing: Collection[str] =
 
     Args:
         path: the file.
-        names: of the arrays.
+        names: names of the arrays.
         missing: names of arrays in which NaN stands for a missing value.
 
     Raises:
-        UserError: if the file is no archive, has no array of one of these names, or a value in it is not finite.
+        UserError: if the file is no archive, lacks one of these arrays, or has a value that is not finite.
     """
     try:
         with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as archive:
@@ -77,7 +77,7 @@ def read_archive(path: Path, names: Sequence[str], *, missing: Collection[str] =
 
 
 def read_arrays(path: Path, dimensions: Mapping[str, int]) -> dict[str, np.ndarray]:
-    """Read arrays by name, each of so many dimensions; a file of a single array, .npy, holds that of no name.
+    """Read arrays by name, and check their numbers of dimensions; the array in a .npy file has the name "".
 
     Raises:
         UserError: if the file cannot be read, or an array has another number of dimensions.
@@ -96,8 +96,8 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> "pd.DataFrame":
     """Read a table, .csv: names as text, and only empty cells and NaN as missing.
 
     Raises:
-        UserError: if the file holds none, one without rows or without one of these columns, one with text for numbers,
-            or another than its record describes.
+        UserError: if the file has no table, no rows, not all of these columns, or text instead of numbers,
+            or differs from its record.
     """
     import pandas as pd
 
@@ -122,7 +122,7 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> "pd.DataFrame":
 
 @contextmanager
 def missing_column_errors(paths: Iterable[Path]) -> Iterator[None]:
-    """Within the block, a column that is asked for but is not there becomes a UserError about these tables."""
+    """Within the block, a missing column becomes a UserError about these tables."""
     try:
         yield
     except KeyError as error:
@@ -130,10 +130,10 @@ def missing_column_errors(paths: Iterable[Path]) -> Iterator[None]:
 
 
 def open_images(path: Path) -> StoredImages:
-    """Map an array of images into memory; only what is indexed is read.
+    """Memory-map an array of images.
 
     Raises:
-        UserError: if the file is missing, damaged or holds something other than uint8 images.
+        UserError: if the file is missing, damaged, or has no uint8 images.
     """
     images = read_array(path)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3) or images.size == 0:
@@ -144,13 +144,13 @@ def open_images(path: Path) -> StoredImages:
 
 
 def require_one_shape(images: Mapping[str, StoredImages]) -> None:
-    """Refuse to compare images of different sizes.
+    """Raise an error if image sizes differ.
 
     Args:
-        images: arrays of images, by the name to call them in an error.
+        images: arrays of images by their names in error messages.
 
     Raises:
-        UserError: naming the first two that differ.
+        UserError: if sizes differ; it names the first two.
     """
     first, *others = images.items()
     for name, part in others:
@@ -170,7 +170,7 @@ def _unreadable(path: Path, kind: str, error: Exception) -> UserError:
 
 
 def first_images(path: Path, count: int | None) -> StoredImages:
-    """Open an array of images, cut to the first ones; all of them if no number is given.
+    """Open the first ``count`` images of an array; by default all.
 
     Raises:
         UserError: if there are fewer.
