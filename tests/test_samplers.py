@@ -336,7 +336,7 @@ def test_a_level_that_was_not_measured_is_refused():
     process = PROCESSES["heat"](40)
     sampler = SamplerSettings(coupling="markov", noise="measured", evaluations="K/4")
     found = measure(lambda u, _: 0 * u, process, torch.rand(10, 1, SIZE, SIZE), [40, 36, 32], 0, 10)
-    with pytest.raises(UserError, match="not measured at level 28"):
+    with pytest.raises(UserError, match="not calibrated at level 28"):
         plan_steps(prediction_of(None, process), sampler, 0.0, found)
 
 

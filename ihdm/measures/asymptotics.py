@@ -118,9 +118,9 @@ MEASURE = Measure(
             heading="Limit of many levels",
             explanation=(
                 "Ratios that tend to one for many levels. Losses: error of deblurring to the next level over the "
-                "error of denoising at the same level. It is exact for Gaussian data (all levels together), and "
-                "measured on held-out images for networks: level by level, and for chains over fewer levels with the "
-                "calibrated gain. Langevin: power of the state after repeated steps at one level over the power of "
+                "error of denoising at the same level. This ratio is exact for Gaussian data (all levels together). "
+                "For networks it is measured on held-out images, level by level and for chains with fewer levels. "
+                "Langevin: power of the state after repeated steps at one level over the power of "
                 "blurred, noisy data. With δ/σ = √2 it stays at one where data exceed the noise (live) and reaches up "
                 "to two elsewhere (dead); with a smaller δ it is proportional to δ². 95 % intervals over images; "
                 "Gaussian data are exact."

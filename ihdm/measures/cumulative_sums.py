@@ -65,8 +65,8 @@ MEASURE = diagnostic_measure(
     Table(
         heading="Power added by ranges of levels",
         explanation=(
-            "Sum of the sampling steps over a range of levels: shares of its power in bands of spatial frequency, "
-            "from coarse to fine, without the constant; 95 % intervals over images. Shares that move to finer "
+            "The sampling steps are summed over each range of levels. The table has the share of the sum's power in "
+            "each frequency band, without the constant, with 95 % intervals over images. Shares that move to finer "
             "bands show generation from coarse to fine."
         ),
         columns={

@@ -156,9 +156,10 @@ MEASURE = Measure(
         "disentanglement": Table(
             heading="Variance due to start and noise",
             explanation=(
-                "Every start is sampled with every noise. Shares of the variance of the mean color, and of the "
-                "remaining structure, from a two-way analysis of variance corrected for degrees of freedom; ± one "
-                "standard error by a jackknife over starts and noises."
+                "Every start is sampled with every noise. The table has the shares of start, noise and interaction in "
+                "the variance of the mean color, and of the remaining structure. They come from a two-way analysis of "
+                "variance corrected for degrees of freedom; ± is one standard error by a jackknife over starts and "
+                "noises."
             ),
             columns={
                 "quantity": "`mean colour`, or the `structure` without it",

@@ -68,8 +68,8 @@ MEASURE = Measure(
             },
             summarize=summarize,
             notes=(
-                "The first 128 training images of each data set. Null of the order: 0. Errors are those of ratios "
-                "over images, or a jackknife over images."
+                "All values are from the first 128 training images of each data set. Null of the order: 0. Errors are "
+                "those of ratios over images, or a jackknife over images."
             ),
         ),
     },

@@ -135,11 +135,11 @@ MEASURE = diagnostic_measure(
     Table(
         heading="Locality of input gradients",
         explanation=(
-            "Gradient of an output pixel with respect to the input, from the start to the end of sampling, for "
-            "the network's residual (`residual`) and the estimated image (`clean`): share of its absolute value "
-            "within 1 to 3 pixels, and its mean distance (effective radius); then its value at the pixel and at "
-            "the four neighbors, relative to the largest. Negative neighbors mean sharpening. 95 % intervals over "
-            "images. “even” is a gradient spread evenly over the image."
+            "Gradient of an output pixel with respect to the input, at stages of sampling, for the network's "
+            "residual (`residual`) and the estimated image (`clean`). Locality: share of the absolute gradient "
+            "within 1 to 3 pixels, and its mean distance (effective radius). Shape: gradient at the pixel and at "
+            "its four neighbors, relative to the largest. Negative neighbors mean sharpening. Intervals of 95 % are "
+            "over images. “even” is the value of a gradient spread evenly over the image."
         ),
         columns={
             "stage, level": "stage of sampling",

@@ -119,10 +119,10 @@ MEASURE = diagnostic_measure(
     Table(
         heading="Smoothness of interpolations",
         explanation=(
-            "Samples along a path between two samples, with start and noise interpolated; distances in pixels and "
-            "in features. Path: its length over the distance of its ends, one if straight. Largest step: relative "
-            "to the mean step, one if all are equal. 95 % intervals over pairs. At random: the value if the inner "
-            "images come from other pairs."
+            "Interpolations between two samples, with start and noise interpolated. Path: length of the path over "
+            "the distance of its ends, one if straight. Largest step: relative to the mean step, one if all steps "
+            "are equal. Both are measured in pixels and in features, with 95 % intervals over pairs. At random: the "
+            "value if the inner images come from other pairs."
         ),
         columns={
             "space": "`pixels` or `features`",

@@ -116,7 +116,7 @@ MEASURE = Measure(
             explanation=(
                 "Distance to the nearest training image, in pixels and in features. “near” counts images that are "
                 "closer than 95 % of held-out images, so 5 % of held-out images are near by definition. A model that "
-                "repeats training images has a much larger share. Also the distance of samples from held-out images."
+                "repeats training images has a much larger share. Samples are also compared with held-out images."
             ),
             summarize=summarize,
             notes=(

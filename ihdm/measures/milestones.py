@@ -102,7 +102,7 @@ MEASURE = Measure(
             },
             summarize=summarize,
             notes=(
-                "For experiments with `run.snapshot_every`. Null: the distance of real images "
+                "The table has the experiments with `run.snapshot_every`. Null: the distance of real images "
                 "([distance](#distance)), and one for the power."
             ),
         ),

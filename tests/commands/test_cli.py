@@ -152,7 +152,7 @@ def test_sets_of_images_of_other_sizes_are_refused(ihdm, ihdm_fails, tmp_path):
         "metrics", "spectrum-real", "--input", f"power={power}", "--input", f"train={train}", "--input",
         f"test={other}", "--settings", SPECTRUM, "--output", f"spectrum={tmp_path / 'x.csv'}",
     )  # fmt: skip
-    assert f"{other} holds images of 16×16×3 but the power to compare with is of 8×8×1" in message
+    assert f"{other} has images of 16×16×3, but the power to compare with is of 8×8×1" in message
 
 
 def test_files_of_others_in_a_state_folder_stay(ihdm, tmp_path):

@@ -135,7 +135,7 @@ def test_chains_with_fewer_levels_need_a_calibration(gaussian):
     process, images, variance, network = gaussian
     measured = exact_calibration(process, variance)
     measured = dataclasses.replace(measured, levels=np.where(measured.levels == 3, 0, measured.levels))
-    with pytest.raises(UserError, match="not measured at level 3"):
+    with pytest.raises(UserError, match="not calibrated at level 3"):
         chain_deblurring_and_denoising(network, process, measured, images[:20], range(1, 13), seed=0, batch_size=64)
 
 

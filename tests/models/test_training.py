@@ -363,7 +363,7 @@ def ended(make_experiment, images, run, tmp_path):
 def test_fewer_steps_than_were_taken_are_refused(ended, make_experiment, images, run, name):
     path = (ended / FINISHED_NAME).rename(ended / name)
     before = path.read_bytes()
-    message = f"{path}: this training has taken 6 steps already, but training.steps is 5; ask for as many or more"
+    message = f"{path}: this training has taken 6 steps already, but training.steps is 5; raise training.steps"
     with pytest.raises(UserError, match=message):
         train(make_experiment(steps=5), images, ended, run=run)
     assert path.read_bytes() == before
@@ -506,7 +506,7 @@ def test_held_out_images_of_another_shape_are_refused_before_training(make_exper
         "models", "train", "--settings", make_experiment().model_dump_json(), "--train", tmp_path / "train.npy",
         "--test", tmp_path / "test.npy", "--state", tmp_path / "state", "--output", tmp_path / "model",
     )  # fmt: skip
-    assert f"{tmp_path / 'train.npy'} holds images of 8×8×1 but {tmp_path / 'test.npy'} of 16×16×3" in message
+    assert f"{tmp_path / 'train.npy'} has images of 8×8×1, but {tmp_path / 'test.npy'} of 16×16×3" in message
     assert {path.name for path in tmp_path.iterdir()} == {"train.npy", "test.npy"}
 
 
