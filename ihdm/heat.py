@@ -151,7 +151,7 @@ class HeatProcess:
         levels = torch.as_tensor(levels, device=self.device)
         if levels.ndim == 1 and len(levels) != len(images):
             raise ValueError(f"{len(levels)} levels for {len(images)} images")
-        # One for each image on a GPU would have to be waited for; there, PyTorch itself refuses what is outside.
+        # On a GPU this check would wait for the device; PyTorch itself raises an error for levels outside.
         if levels.numel() and (levels.ndim == 0 or levels.device.type == "cpu"):
             lowest, highest = (int(level) for level in levels.aminmax())
             if lowest < 0 or highest > self.num_levels:

@@ -80,7 +80,7 @@ def prior_kl_bounds(
     for delta in deltas:
         _require_noise(sigma, delta)
     num_dims = test[0].numel()
-    # What is left out of ‖difference‖² is at most tolerance² · num_dims for images in [0, 1].
+    # The omitted part of ‖difference‖² is at most tolerance² · num_dims for images in [0, 1].
     tolerance = math.sqrt(2 * min(deltas) ** 2 * NATS_TOLERANCE / num_dims)
     test_coefficients = blurred_coefficients(test, heat, heat.num_levels, tolerance)
     log_sums = torch.full((len(deltas), len(test)), -torch.inf, dtype=torch.float64)

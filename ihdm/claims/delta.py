@@ -16,7 +16,7 @@ GRAINY = 1.4
 
 
 def _place(row: "pd.Series[Any]") -> Minimum:
-    """Return where a curve is lowest; open to a side on which it may be lowest beyond what was tried."""
+    """Return the place of a minimum; its interval is infinite on a side where it may be beyond the sweep."""
     low, high = float(row["low"]), float(row["high"])
     if row["verdict"] != "inside":
         low = -math.inf if low == row["first_ratio"] else low

@@ -35,7 +35,9 @@ def new(
     path: Annotated[Path, typer.Argument(help="File to write, .yaml.")],
     pictures: Annotated[
         Path | None,
-        typer.Argument(help="Folder of images; by default photographs that come with Python packages."),
+        typer.Argument(
+            metavar="[FOLDER]", help="Folder of images; by default photographs that come with Python packages."
+        ),
     ] = None,
 ) -> None:
     """Write a commented configuration file to start from, for your own images."""

@@ -300,7 +300,7 @@ def _recorded(
     settings: Mapping[str, Any],
     meta: Path | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Record what the block writes, and yield the network, training images, calibration and device to sample with."""
+    """Record the outputs of the block; yield the network, training images, calibration and device for sampling."""
     from ihdm.devices import compute_device, device_name
     from ihdm.models.network import load_network
     from ihdm.storage.reading import first_images

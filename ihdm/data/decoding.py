@@ -38,7 +38,7 @@ def decode_picture(encoded: bytes, settings: DatasetSettings) -> tuple[Image.Ima
     more than ``MOST_PIXELS`` is decoded at half its size.
 
     Raises:
-        BrokenImageError: if it cannot be decoded, is smaller than the size asked for, or is too large.
+        BrokenImageError: if it cannot be decoded, is smaller than the requested size, or is too large.
     """
     try:
         opened = Image.open(BytesIO(encoded))

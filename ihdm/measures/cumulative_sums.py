@@ -29,7 +29,7 @@ def cumulative_sum_rows(
 
     Args:
         edges: levels that bound the ranges, descending from K to 0.
-        sums: Σ over the steps of a range of what each adds to the image.
+        sums: sum of the steps in each range.
 
     Raises:
         UserError: if there is not one range between each two edges.

@@ -147,7 +147,7 @@ def half_widths(
     blurs: Float[np.ndarray, "widths"], left: Float[np.ndarray, "widths bands"]
 ) -> Float[np.ndarray, "bands"]:
     """Return the blur width that halves the power of each band, interpolated between the given widths."""
-    # np.interp wants ascending values: what is left falls as the blur grows.
+    # np.interp needs ascending values, and the remaining power decreases with the blur.
     return np.array([np.exp(np.interp(0.5, share[::-1], np.log(blurs[::-1]))) for share in left.T])
 
 

@@ -223,7 +223,7 @@ def _noise(seed: int, level: int, draw: int, indices: Sequence[int], shape: torc
 def level_rows(errors: HeldOutErrors, settings: ProcessSettings) -> list[dict[str, object]]:
     """Return one row for each level: the mean loss of network and baseline, with their standard errors."""
     network, baselines = np.nanmean(errors.network, axis=0), np.nanmean(errors.baseline, axis=0)
-    process = build_process(settings, 2)  # of any size: only its blur widths are asked for
+    process = build_process(settings, 2)  # of any size, as only its blur widths are used
     rows: list[dict[str, object]] = []
     for position, level in enumerate(errors.levels.tolist()):
         loss, baseline = mean_estimate(network[:, position]), mean_estimate(baselines[:, position])

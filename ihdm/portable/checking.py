@@ -62,8 +62,8 @@ def require_agreement(pipeline: "IHDMPipeline", name: str) -> None:
     """Check that all parts are made for images of one size and for one process.
 
     Args:
-        pipeline: what was loaded.
-        name: what to call it in an error.
+        pipeline: the loaded pipeline.
+        name: its name in error messages.
 
     Raises:
         UserError: if they are not.

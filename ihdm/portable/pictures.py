@@ -76,7 +76,7 @@ def draw(
     """Return images 0…count−1 of a seed; each depends only on its number.
 
     Args:
-        pipeline: what generates them.
+        pipeline: the pipeline.
         count: number of images.
         seed: of them all.
         evaluations: network evaluations for an image.
@@ -176,7 +176,7 @@ def interpolations(
     """Return interpolations between samples 2 i and 2 i + 1 of a seed, one path after another.
 
     Args:
-        pipeline: what generates them.
+        pipeline: the pipeline.
         rows: number of paths.
         num_positions: images per path, both ends included.
         seed: of them all.
