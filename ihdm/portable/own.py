@@ -86,7 +86,7 @@ def require_outside(output: Path, pictures: Path) -> None:
         UserError: if it is inside.
     """
     if output.resolve().is_relative_to(pictures.resolve()):
-        raise UserError(f"{output}: inside the folder of training images, {pictures}; choose an --output outside it")
+        raise UserError(f"{output}: inside the folder of images, {pictures}; choose an --output outside it")
 
 
 def version_of(dataset: DatasetSettings, pictures: Path) -> str:

@@ -140,7 +140,7 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         sampler, num_levels = self.sampler, self.process_settings.num_levels
         if num_inference_steps is not None:
             if not 1 <= num_inference_steps <= num_levels:
-                raise UserError(f"num_inference_steps is {num_inference_steps}; use 1 to {num_levels}")
+                raise UserError(f"{num_inference_steps} evaluations (NFE) are requested; use 1 to {num_levels}")
             sampler = sampler.model_copy(update={"evaluations": num_inference_steps})
         if self._is_calibrated(sampler):
             self._require_measured(sampler)

@@ -72,7 +72,7 @@ def test_cut_weights_are_named(folder, part, content):
         ("scheduler/scheduler_config.json", {"delta_ratio": "1.25"}, "scheduler_config.json: 1.25: .*valid number"),
         ("scheduler/scheduler_config.json", {"delta_ratio": float("nan")}, "scheduler_config.json: nan: .*finite"),
         ("scheduler/scheduler_config.json", {"process": {"kind": "heat", "sigma": 0.02, "num_levels": 7,
-         "blur_sigma_min": 0.4, "blur_sigma_max": 6.0}}, "not measured at level 7"),
+         "blur_sigma_min": 0.4, "blur_sigma_max": 6.0}}, "not calibrated at level 7"),
         ("model_index.json", [], "model_index.json: cannot be read"),
         ("unet/config.json", [], "unet/config.json: cannot be read"),
     ],

@@ -228,14 +228,14 @@ def test_halved_networks_are_refused(make_pipeline):
     exact, rough = images_of(pipeline, 2), images_of(pipeline, 2, precision="bf16")
     assert 0 < (exact - rough).abs().max() < 0.1
     pipeline.to(torch.bfloat16)
-    with pytest.raises(UserError, match="keep it in float32"):
+    with pytest.raises(UserError, match="keep them in float32"):
         pipeline(2)
 
 
 def test_values_that_are_not_finite_are_reported(make_pipeline):
     pipeline = make_pipeline()
     for starts in (torch.full((2, 3, 8, 8), torch.nan), torch.full((2, 3, 8, 8), torch.inf)):
-        with pytest.raises(UserError, match="starts hold values that are not finite"):
+        with pytest.raises(UserError, match="starts has values that are not finite"):
             pipeline(2, starts=starts)
     for value in (torch.nan, torch.inf):
         torch.nn.init.constant_(pipeline.unet.conv_out.bias, value)
@@ -250,7 +250,7 @@ def test_values_that_are_not_finite_are_reported(make_pipeline):
 def test_without_a_prior_starts_must_be_given(make_pipeline):
     pipeline = make_pipeline()
     pipeline.prior = None
-    with pytest.raises(UserError, match="give starts"):
+    with pytest.raises(UserError, match="pass starts"):
         pipeline(2)
 
 

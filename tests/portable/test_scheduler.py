@@ -177,7 +177,7 @@ def test_samplers_that_need_a_calibration_report_it():
     with pytest.raises(UserError, match="use 1, 3, 6 evaluations"):
         scheduler.set_timesteps(2)
     other = IHDMScheduler(process=HEAT, **NAMED_SAMPLERS["markov"].model_dump())
-    with pytest.raises(UserError, match=r"noise 'measured' .* take another sampler"):
+    with pytest.raises(UserError, match=r"noise 'measured' .* use another sampler"):
         other.set_timesteps()
 
 
@@ -195,7 +195,7 @@ def test_measured_noise_is_used_where_it_was_measured(linear_network):
 
 @pytest.mark.parametrize("count", [0, 7])
 def test_more_evaluations_than_levels_are_refused(count):
-    with pytest.raises(UserError, match="from 1 to 6"):
+    with pytest.raises(UserError, match="use 1 to 6"):
         IHDMScheduler(process=HEAT).set_timesteps(count)
 
 
