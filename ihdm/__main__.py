@@ -34,6 +34,7 @@ app = typer.Typer(
     "sample, interpolate, evaluate, restore, convert.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
 )
 for stage in (data, models, samples, metrics, figures, report, claims, config, results):
     app.add_typer(stage.app, name=stage.__name__.rpartition(".")[2])

@@ -23,7 +23,7 @@ class Commands(dict[str, Any]):
 
     def __missing__(self, name: str) -> Any:  # noqa: ANN401 (as typer builds it)
         """Build the command of a job."""
-        single = typer.Typer(add_completion=False)
+        single = typer.Typer(add_completion=False, rich_markup_mode="markdown")
         job = find_job(name.replace("-", "_"))
         single.command(name, help=job.about)(_command(job))
         self[name] = typer.main.get_command(single)
@@ -44,7 +44,9 @@ class Measures(TyperGroup):
         return self.commands[cmd_name]
 
 
-app = typer.Typer(cls=Measures, help="Measure networks and generated images.", no_args_is_help=True)
+app = typer.Typer(
+    cls=Measures, help="Measure networks and generated images.", no_args_is_help=True, rich_markup_mode="markdown"
+)
 
 
 @app.command()

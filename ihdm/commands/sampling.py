@@ -33,7 +33,7 @@ ModelArgument = Annotated[
         help="Name of a pretrained model (`ihdm models list`), or folder of an exported pipeline or a trained network. "
         "Write ./NAME for a local folder with the name of a pretrained model.",
         parser=_model,
-        metavar="{name or path}",
+        metavar="MODEL",
     ),
 ]
 ModelOption = Annotated[Path, typer.Option(help="Folder of the trained network.")]

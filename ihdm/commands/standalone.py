@@ -12,7 +12,7 @@ from ihdm.config.settings import Precision
 from ihdm.errors import UserError
 from ihdm.storage.files import require_writable
 
-app = typer.Typer()
+app = typer.Typer(rich_markup_mode="markdown")
 
 SamplerOption = Annotated[
     str | None,
@@ -260,12 +260,14 @@ def restore(
     output: Annotated[Path, typer.Option("--output", "-o", help="A sheet, .png or .jpg, or a folder.")],
     measured: Annotated[
         bool,
-        typer.Option("--measured", help="The images are measurements; by default they are measured now, as a test."),
+        typer.Option("--measured", help="The images are measurements; by default they are degraded first, as a test."),
     ] = False,
-    num_pictures: Annotated[int, typer.Option("--num-pictures", "-n", help="Images, the first by name.", min=1)] = 8,
+    num_pictures: Annotated[
+        int, typer.Option("--num-pictures", "-n", help="Number of images, the first by name.", min=1)
+    ] = 8,
     num_draws: Annotated[int, typer.Option(help="Posterior samples per image.", min=2)] = 4,
     trust: Annotated[
-        float, typer.Option(help="Above 1 gives the measurement more weight, below 1 the network.", min=0.01, max=100)
+        float, typer.Option(help="Weight of the measurement relative to the network.", min=0.01, max=100)
     ] = 1.0,
     evaluations: EvaluationsOption = None,
     seed: SeedOption = 0,

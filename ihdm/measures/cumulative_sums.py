@@ -1,4 +1,4 @@
-"""Frequencies that the steps of generation add: power of their sum over a range of levels, by band."""
+"""Tabulate the power that ranges of sampling steps add in each frequency band."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Shares of start, noise and interaction in the variance of mean color and structure (paper, figure 8).
+"""Estimate the shares of start, noise and interaction in the variance of color and structure (paper, figure 8).
 
 Every start is combined with every noise once. The variance of a quantity then splits into parts that start, noise and
 their interaction explain. Sampling is deterministic given both, so there is no further residual.

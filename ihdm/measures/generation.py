@@ -1,4 +1,4 @@
-"""The order in which frequency bands are generated: when each reaches half of its final power (paper, section 3.4)."""
+"""Find the order in which frequency bands are generated, by when each has half of its power (paper, section 3.4)."""
 
 import pandas as pd
 

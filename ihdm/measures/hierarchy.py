@@ -1,4 +1,4 @@
-"""Similarity of samples by the level at which their paths split (paper, figure 7)."""
+"""Compare samples by the level at which their paths split (paper, figure 7)."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""Locality of a network: the spread of the gradient of an output pixel with respect to the input."""
+"""Measure the locality of a network: the spread of the gradient of an output pixel with respect to the input."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Smoothness of interpolations between two samples (paper, figure 9).
+"""Measure the smoothness of interpolations between two samples (paper, figure 9).
 
 A straight path is as long as the distance of its ends; a path with a jump has one step much longer than the others.
 """

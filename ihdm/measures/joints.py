@@ -1,4 +1,4 @@
-"""Likelihood bounds of test images by the independent and the Markov joint, for several choices of the variance.
+"""Compute likelihood bounds of test images by the independent and the Markov joint, for several variances.
 
 Variances were measured on training images (``models calibrate``).
 """

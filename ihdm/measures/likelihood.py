@@ -1,4 +1,4 @@
-"""The paper's likelihood bound of test images and its terms, for every δ from the same errors."""
+"""Compute the paper's likelihood bound of test images and its terms, for every δ from the same errors."""
 
 from typing import TYPE_CHECKING
 
