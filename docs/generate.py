@@ -1,28 +1,48 @@
 """Regenerate documentation from the code: ``python docs/generate.py``.
 
 It writes whole files, and the parts of README.md and docs/*.md between ``<!-- generated: NAME -->`` and
-``<!-- end -->``. ``python docs/generate.py results/quick`` stores the verdicts of that run first.
+``<!-- end -->``. ``python docs/generate.py results/quick results/seeds`` stores the verdicts of these runs first, and
+the sample quality of all processes with three seeds.
 """
 
 import importlib
 import re
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
 
 from ihdm.claims import CLAIMS
-from ihdm.claims.decisions import Outcome
+from ihdm.claims.decisions import Measured, Outcome
+from ihdm.claims.evidence import Evidence, quality
 from ihdm.config.documentation import settings_page
-from ihdm.config.reading import config_schema
-from ihdm.config.scale import FIGURES
+from ihdm.config.reading import config_schema, read_config
+from ihdm.config.scale import FIGURES, Config
 from ihdm.measures.reference import reference
+from ihdm.measures.texts import interval_text
 
 ROOT = Path(__file__).parents[1]
 VERDICTS = ROOT / "docs/quick_claims.csv"
 """Number of each verdict in the quick run, per claim."""
+VALUES = ROOT / "docs/claim_values.csv"
+"""Values and verdicts of findings at both scales."""
+PROCESSES = ROOT / "docs/process_values.csv"
+"""Sample quality of all processes with three seeds."""
 SHOWN = [Outcome.REPRODUCED, Outcome.INCONCLUSIVE, Outcome.NOT_REPRODUCED]
+COMPARED = ["id", "experiment", "verdict", "value", "low", "high", "trainings"]
+SAMPLERS = {
+    "paper": "paper, 1.25 σ",
+    "paper_best": "paper, best δ",
+    "markov": "Markov, measured noise",
+    "deterministic": "deterministic",
+    "second": "deterministic, second order",
+    "ddim": "DDIM",
+}
+"""Descriptions of the samplers of the seeds scale."""
+NOT_STORED = "The results of this run are not stored yet."
 
 
 def figure_table() -> str:
@@ -48,6 +68,60 @@ def claim_table() -> str:
     return "\n".join([f"| claim | {' | '.join(SHOWN)} |", "|---|:-:|:-:|:-:|", *rows])
 
 
+def seeds_claims(stored: Path = VALUES) -> str:
+    """Return a table of the claims that the seeds scale decides over several trainings, next to the quick run's values.
+
+    Args:
+        stored: table written by :func:`keep_values`.
+    """
+    scales = dict(list(pd.read_csv(stored).groupby("scale"))) if stored.exists() else {}
+    if "seeds" not in scales:
+        return NOT_STORED
+    quick = {(row["id"], row["experiment"]): row for row in scales.get("quick", pd.DataFrame()).to_dict("records")}
+    seeds = scales["seeds"][scales["seeds"]["trainings"] > 1]
+    rows = []
+    for name, claim in CLAIMS.items():
+        for row in seeds[seeds["id"] == name].to_dict("records"):
+            one, several = (
+                f"{interval_text(*(found[key] for key in ('value', 'low', 'high')))}: {found['verdict']}"
+                if found
+                else "–"
+                for found in (quick.get((name, row["experiment"])), row)
+            )
+            text = f"{claim.text.removesuffix('.')}{' (ours)' if claim.is_ours else ''}"
+            rows.append(f"| {text} | {row['experiment']} | {one} | {several} | {row['trainings']} |")
+    heads = "| claim | experiment | quick run, one training | seeds run | trainings |"
+    return "\n".join([heads, "|---|---|---|---|:-:|", *rows])
+
+
+def process_tables(stored: Path = PROCESSES) -> str:
+    """Return a table for each data set: sample quality of every process and sampler against NFE, over trainings.
+
+    Args:
+        stored: table written by :func:`keep_processes`.
+    """
+    if not stored.exists():
+        return NOT_STORED
+    parts = []
+    for dataset, table in pd.read_csv(stored).groupby("dataset", sort=False):
+        counts = [str(count) for count in sorted(table["evaluations"].unique(), reverse=True)]
+        lines = [
+            f"| {dataset}: process, prediction | sampler | NFE {' | '.join(counts)} |",
+            "|---|---|" + "---|" * len(counts),
+        ]
+        for (process, prediction, sampler), rows in table.groupby(["process", "prediction", "sampler"], sort=False):
+            cells = [_quality(found) for _, found in rows.groupby("evaluations", sort=False)]
+            lines.append(f"| {process}, {prediction} | {SAMPLERS[str(sampler)]} | {' | '.join(cells)} |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def _quality(rows: pd.DataFrame) -> str:
+    """Return the distance × 1000 with its interval, and the power in the finest band."""
+    ends = rows.set_index("metric")[["value", "low", "high"]]
+    return f"{interval_text(*(1000 * ends.loc['distance']))}, {ends.loc['power', 'value']:.2f}"
+
+
 def metric_modules() -> str:
     """Return the API entries of the modules of metrics."""
     names = sorted(path.stem for path in (ROOT / "ihdm/metrics").glob("[a-z]*.py"))
@@ -58,6 +132,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "figures": figure_table,
     "figure sections": figure_sections,
     "claims": claim_table,
+    "claims over seeds": seeds_claims,
+    "processes over seeds": process_tables,
     "modules of metrics": metric_modules,
     "columns of tables": reference,
 }
@@ -80,15 +156,66 @@ def generated(root: Path = ROOT) -> Iterator[tuple[Path, str]]:
         yield path, PART.sub(lambda found: f"{found[1]}\n{PARTS[found[2]]()}\n<!-- end -->", text)
 
 
-def keep_verdicts(results: Path) -> None:
-    """Store the number of each verdict of a run, per claim."""
-    table = pd.read_csv(results / "report/claims.csv")
-    counts = pd.crosstab(table["id"], table["verdict"]).reindex(CLAIMS).reindex(columns=SHOWN)
+def keep(results: Path) -> None:
+    """Store what the documentation shows of a run of the quick or the seeds scale.
+
+    Args:
+        results: folder of the results, named ``quick`` or ``seeds``.
+    """
+    claims = pd.read_csv(results / "report/claims.csv")
+    if results.name == "quick":
+        keep_verdicts(claims)
+    elif results.name == "seeds":
+        table = pd.read_csv(results / "metrics/evaluations.csv")
+        keep_processes(table, read_config(ROOT / "workflow/config/seeds.yaml"))
+    else:
+        raise SystemExit(f"{results}: only results of the quick and the seeds scale are stored; give results/quick")
+    keep_values(claims, results.name)
+
+
+def keep_verdicts(claims: pd.DataFrame) -> None:
+    """Store the number of each verdict of the quick run, per claim."""
+    counts = pd.crosstab(claims["id"], claims["verdict"]).reindex(CLAIMS).reindex(columns=SHOWN)
     counts.fillna(0).astype(int).to_csv(VERDICTS)
+
+
+def keep_values(claims: pd.DataFrame, scale: str, stored: Path = VALUES) -> None:
+    """Store values and verdicts of the findings of a scale; those of other scales stay."""
+    found = claims.loc[(claims["kind"] == "finding") & claims["p"].notna(), COMPARED].assign(scale=scale)
+    others = pd.read_csv(stored).query("scale != @scale") if stored.exists() else found.iloc[:0]
+    pd.concat([others, found]).to_csv(stored, index=False, float_format="%.6g")
+
+
+def keep_processes(table: pd.DataFrame, config: Config, stored: Path = PROCESSES) -> None:
+    """Store the sample quality of every process and sampler, with Student's intervals over trainings.
+
+    Args:
+        table: the merged table `evaluations` of the seeds scale.
+        config: the seeds scale.
+        stored: where it is written.
+    """
+    evidence, rows = Evidence({"evaluations": table}, config), []
+
+    def measured(name: str, metric: str, columns: dict[str, object]) -> Measured:
+        if metric == "distance":
+            return quality(evidence.rows("evaluations", experiment=name, **columns))
+        return evidence.one("evaluations", experiment=name, metric="relative_power_highest", **columns)
+
+    for name, study in config.studies.items():
+        variant = config.variants[name]
+        used = table.loc[table["experiment"] == name, "sampler"].unique() if variant.swept is None else ()
+        for sampler, count, metric in product(used, study.counts, ("distance", "power")):
+            columns = {"sampler": sampler, "evaluations": count}
+            found = evidence.over_trainings(name, partial(measured, metric=metric, columns=columns))
+            named = {"dataset": variant.dataset, "process": variant.experiment.process.kind}
+            named |= {"prediction": variant.experiment.predicted.kind, **columns, "metric": metric}
+            ends = {"value": found.value, "low": found.low, "high": found.high, "trainings": found.trainings}
+            rows.append(named | ends)
+    pd.DataFrame(rows).to_csv(stored, index=False, float_format="%.6g")
 
 
 if __name__ == "__main__":
     for folder in sys.argv[1:]:
-        keep_verdicts(Path(folder))
+        keep(Path(folder))
     for path, text in generated():
         path.write_text(text, encoding="utf-8")

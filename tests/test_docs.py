@@ -10,6 +10,7 @@ from pathlib import Path
 from runpy import run_path
 from typing import Any
 
+import pandas as pd
 import pytest
 import typer
 import yaml
@@ -20,7 +21,7 @@ from typer.exceptions import TyperException
 from ihdm.__main__ import app
 from ihdm.claims.decisions import Outcome
 from ihdm.claims.ledger import COLUMNS
-from ihdm.config.reading import parse_config
+from ihdm.config.reading import parse_config, read_config
 
 ROOT = Path(__file__).parents[1]
 generate = run_path(str(ROOT / "docs/generate.py"))
@@ -213,6 +214,62 @@ def test_generated_parts_are_up_to_date(path, text):
 def test_every_generated_part_is_used():
     shown = [name for path in PAGES for name in re.findall(r"<!-- generated: ([\w ]+) -->", path.read_text())]
     assert sorted(shown) == sorted(generate["PARTS"])
+
+
+def test_the_table_of_processes_has_means_over_seeds(tmp_path):
+    """Kernel distances × 1000 of 1, 2 and 3 have the mean 2 and Student's interval 4.303/√3 = 2.48."""
+    config, named = read_config(ROOT / "workflow/config/seeds.yaml"), {"n": 400, "extractor": "dct64"}
+    rows = [
+        {"experiment": name, "sampler": sampler, "evaluations": count, "metric": metric, "value": value, **named}
+        for name, study in config.studies.items()
+        for sampler in {*study.samplers} | ({"paper_best"} if "paper" in study.samplers else set())
+        for count in study.counts
+        for seed in [config.variants[name].experiment.seed]
+        for metric, value in (("kernel_distance", (1 + seed) / 1000), ("relative_power_highest", 0.9 + 0.1 * seed))
+    ]
+    stored = tmp_path / "processes.csv"
+    generate["keep_processes"](pd.DataFrame(rows).assign(standard_error=1e-6), config, stored)
+    text = generate["process_tables"](stored)
+    digits, photos = text.split("\n\n")
+    cell = "2.0 ± 2.5, 1.00"
+    assert "| digits: process, prediction | sampler | NFE 40 | 20 | 10 | 5 |" in digits
+    assert f"| heat, residual | paper, best δ | {' | '.join(4 * [cell])} |" in digits
+    assert f"| flow, whitened | deterministic, second order | {' | '.join(4 * [cell])} |" in digits
+    assert {line.split(",")[0] for line in digits.splitlines()[2:]} == {
+        f"| {kind}" for kind in ("heat", "diffusion", "blurring", "soft", "flow")
+    }
+    assert f"| heat, whitened | deterministic, second order | {' | '.join(4 * [cell])} |" in photos
+    assert set(pd.read_csv(stored)["trainings"]) == {3}
+
+
+def test_claims_over_seeds_stand_next_to_those_of_one_training(tmp_path):
+    stored = tmp_path / "values.csv"
+    assert generate["seeds_claims"](stored) == generate["NOT_STORED"]
+    row = {
+        "id": "markov_bound_is_tighter",
+        "experiment": "digits",
+        "kind": "finding",
+        "p": 0.01,
+        "low": -1.5,
+        "high": -0.5,
+    }
+    one, three = (row | {"value": -1.0, "verdict": "reproduced", "trainings": count} for count in (1, 3))
+    other = one | {"id": "little_delta_smooths", "kind": "finding"}
+    generate["keep_values"](pd.DataFrame([one | {"value": -9.0}]), "quick", stored)
+    for scale, rows in (("quick", [one, other]), ("seeds", [three | {"verdict": "inconclusive", "high": 0.5}, other])):
+        generate["keep_values"](pd.DataFrame(rows), scale, stored)
+    _, _, line = generate["seeds_claims"](stored).splitlines()
+    assert line.startswith("| With the same network, the Markov joint")
+    assert line.endswith(
+        "| digits | −1.00 ± 0.50: reproduced | −1.0 (−1.5 … 0.5): inconclusive | 3 |".replace("−", "-")
+    )
+
+
+def test_only_results_that_the_documentation_shows_are_stored(tmp_path):
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report/claims.csv").write_text("id\n")
+    with pytest.raises(SystemExit, match="give results/quick"):
+        generate["keep"](tmp_path)
 
 
 def test_every_column_of_the_ledger_is_explained():

@@ -1,10 +1,12 @@
 """Claims that compare heat with diffusion of equal data, network and training."""
 
+import math
 from collections.abc import Callable
 
 from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import Above, Below, Measured, mean
 from ihdm.claims.evidence import Evidence, NotRunError, Subject, baselines, quality
+from ihdm.config.experiments import Variant
 from ihdm.config.scale import Config
 
 
@@ -15,8 +17,7 @@ def _networks(config: Config) -> list[Subject]:
 
 def _trained_on_few(config: Config) -> list[Subject]:
     """Return the pairs for which both networks are also trained on fewer images."""
-    swept = {variant.base for variant in config.variants.values() if variant.swept == "num_train"}
-    return [pair for pair in _networks(config) if swept.issuperset(pair)]
+    return [pair for pair in _networks(config) if all(_on_fewer(config, name) for name in pair)]
 
 
 def _steps(evidence: Evidence, subject: Subject) -> list[Measured]:
@@ -51,25 +52,46 @@ def _distances(evidence: Evidence, subject: Subject) -> list[Measured]:
 
 
 def _losses(evidence: Evidence, subject: Subject) -> list[Measured]:
-    heat, baseline = (_loss(evidence, subject, base) for base in subject)
-    return [heat.minus(baseline)]
-
-
-def _loss(evidence: Evidence, pair: Subject, base: str) -> Measured:
-    """Return by how much the fewest images that both were trained on raise the distance from held-out images.
-
-    From the training images it would be small for samples that repeat the few.
-    """
-    variants = evidence.config.variants
-    swept = [variant for variant in variants.values() if variant.swept == "num_train"]
-    counts = [{variant.experiment.num_train or 0 for variant in swept if variant.base == name} for name in pair]
+    counts = [{variant.experiment.num_train or 0 for variant in _on_fewer(evidence.config, name)} for name in subject]
     both = set.intersection(*counts)
     if not both:
         raise NotRunError
-    ratio = variants[base].delta_ratio
-    few = evidence.rows("sweep", base=base, swept="num_train", num_train=min(both), set="samples", delta_ratio=ratio)
-    every = evidence.rows("sweep", experiment=base, set="samples", delta_ratio=ratio)
-    return quality(few, "_held_out").minus(quality(every, "_held_out"))
+
+    def loss(name: str) -> Measured:
+        return _loss(evidence, name, min(both))
+
+    heat, baseline = (evidence.over_trainings(name, loss) for name in subject)
+    return [heat.minus(baseline)]
+
+
+def _on_fewer(config: Config, name: str) -> list[Variant]:
+    """Return the variants that differ from an experiment only in a smaller training set."""
+    every = config.variants[name].experiment
+    return [
+        variant
+        for variant in config.variants.values()
+        if (variant.experiment.num_train or math.inf) < (every.num_train or math.inf)
+        and variant.experiment.model_copy(update={"num_train": every.num_train}) == every
+    ]
+
+
+def _loss(evidence: Evidence, name: str, count: int) -> Measured:
+    """Return by how much training on few images raises the distance from held-out images, with one seed.
+
+    From the training images it would be small for samples that repeat the few.
+
+    Raises:
+        NotRunError: if nothing was trained on so few with this seed.
+    """
+    few = [variant.name for variant in _on_fewer(evidence.config, name) if variant.experiment.num_train == count]
+    if not few:
+        raise NotRunError
+    ratio = evidence.config.variants[name].delta_ratio
+    fewer, every = (
+        quality(evidence.rows("sweep", experiment=one, set="samples", delta_ratio=ratio), "_held_out")
+        for one in (few[0], name)
+    )
+    return fewer.minus(every)
 
 
 CLAIMS = (

@@ -1,5 +1,7 @@
 """Our claims, which are not in the paper."""
 
+from collections.abc import Callable
+
 from ihdm.claims.claim import REPOSITORY, Claim
 from ihdm.claims.decisions import Below, Measured
 from ihdm.claims.evidence import Evidence, NotRunError, Subject, heat_experiments, measured, quality, whitened_pairs
@@ -25,7 +27,10 @@ def _bits(evidence: Evidence, experiment: str, joint: str, variance: str) -> Mea
 
 
 def _bounds(evidence: Evidence, subject: Subject) -> list[Measured]:
-    return [_bits(evidence, subject[0], "markov", "mode").minus(_bits(evidence, subject[0], "independent", "one"))]
+    def bounds(name: str) -> Measured:
+        return _bits(evidence, name, "markov", "mode").minus(_bits(evidence, name, "independent", "one"))
+
+    return [evidence.over_trainings(subject[0], bounds)]
 
 
 def _quarter(evidence: Evidence, subject: Subject) -> list[Measured]:
@@ -36,27 +41,36 @@ def _quarter(evidence: Evidence, subject: Subject) -> list[Measured]:
         for name in config.studies[subject[0]].samplers
         if (config.all_samplers[name].coupling, config.all_samplers[name].noise) == ("markov", "measured")
     ]
-    ours = evidence.rows("evaluations", experiment=subject[0], sampler=tuple(markov), evaluations=levels // 4)
-    paper = evidence.rows("evaluations", experiment=subject[0], sampler="paper_best", evaluations=levels)
-    return [quality(ours).minus(quality(paper).times(1 + MARGIN))]
+
+    def excess(name: str) -> Measured:
+        ours, paper = _study(evidence, *markov, count=levels // 4), _study(evidence, "paper_best", count=levels)
+        return ours(name).minus(paper(name).times(1 + MARGIN))
+
+    return [evidence.over_trainings(subject[0], excess)]
 
 
-def _study(evidence: Evidence, experiment: str, sampler: str, count: int) -> Measured:
-    rows = evidence.rows("evaluations", experiment=experiment, sampler=sampler, evaluations=count)
-    return quality(rows)
+def _study(evidence: Evidence, *samplers: str, count: int) -> Callable[[str], Measured]:
+    """Return a function that gives the distance of a training's samples, by a sampler with an NFE."""
+
+    def distance(name: str) -> Measured:
+        return quality(evidence.rows("evaluations", experiment=name, sampler=samplers, evaluations=count))
+
+    return distance
 
 
 def _whitened_eighth(evidence: Evidence, subject: Subject) -> list[Measured]:
     ours, theirs = subject
     levels = evidence.config.variants[ours].experiment.process.num_levels
-    return [_study(evidence, ours, SECOND, levels // 8).minus(_study(evidence, theirs, "paper", levels))]
+    few = evidence.over_trainings(ours, _study(evidence, SECOND, count=levels // 8))
+    return [few.minus(evidence.over_trainings(theirs, _study(evidence, "paper", count=levels)))]
 
 
 def _whitened_quarter(evidence: Evidence, subject: Subject) -> list[Measured]:
     ours, theirs = subject
     levels = evidence.config.variants[ours].experiment.process.num_levels
-    best = _study(evidence, theirs, "paper_best", levels)
-    return [_study(evidence, ours, SECOND, levels // 4).minus(best.times(1 + MARGIN))]
+    few = evidence.over_trainings(ours, _study(evidence, SECOND, count=levels // 4))
+    best = evidence.over_trainings(theirs, _study(evidence, "paper_best", count=levels))
+    return [few.minus(best.times(1 + MARGIN))]
 
 
 def _studied_flows(config: Config) -> list[Subject]:
@@ -64,17 +78,21 @@ def _studied_flows(config: Config) -> list[Subject]:
     return [
         (name,)
         for name, study in config.studies.items()
-        if SECOND in study.samplers and config.variants[name].experiment.process.kind in ("diffusion", "flow")
+        if SECOND in study.samplers
+        and config.variants[name].swept is None
+        and config.variants[name].experiment.process.kind in ("diffusion", "flow")
     ]
 
 
 def _few(evidence: Evidence, subject: Subject) -> list[Measured]:
     study = evidence.config.studies[subject[0]]
-    best = min(
-        (_study(evidence, subject[0], sampler, max(study.counts)) for sampler in study.samplers),
-        key=lambda found: found.value,
-    )
-    return [_study(evidence, subject[0], SECOND, min(study.counts)).minus(best.times(1 + MARGIN))]
+
+    def excess(name: str) -> Measured:
+        most = [_study(evidence, sampler, count=max(study.counts))(name) for sampler in study.samplers]
+        best = min(most, key=lambda found: found.value)
+        return _study(evidence, SECOND, count=min(study.counts))(name).minus(best.times(1 + MARGIN))
+
+    return [evidence.over_trainings(subject[0], excess)]
 
 
 CLAIMS = (

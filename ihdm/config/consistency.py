@@ -33,7 +33,6 @@ def config_mistakes(config: "Config", figures: Collection[str]) -> Iterator[str]
         if not mistakes:
             variants |= {variant.name: variant for variant in config.variants_of(name, config.sweeps)}
         yield from mistakes
-    yield from _undefined(config.studies, config.experiments, "studies")
     yield from _restoration_mistakes(config)
     for name in config.samplers.keys() & SAMPLERS.keys():
         yield f"samplers.{name}: this is the name of a built-in sampler; choose another"
@@ -66,9 +65,10 @@ def _experiment_mistakes(config: "Config", name: str) -> Iterator[str]:
             yield from _undefined([experiment.dataset], datasets, f"evaluation.{setting}")
     places = {
         f"{where}.sampler": [experiment.sampler] if experiment.sampler else [],
-        f"studies.{name}.samplers": config.studies[name].samplers if name in config.studies else [],
         f"sweeps.sampler.{name}": config.sweeps.sampler.get(name, ()),
     }
+    studies = {study: chosen for study, chosen in config.studies.items() if study.partition("-")[0] == name}
+    places |= {f"studies.{study}.samplers": chosen.samplers for study, chosen in studies.items()}
     for place, samplers in places.items():
         yield from _undefined(samplers, config.all_samplers, place)
         for sampler in config.all_samplers.keys() & {*samplers}:
@@ -141,17 +141,18 @@ def _restoration_mistakes(config: "Config") -> Iterator[str]:
 
 
 def _variant_mistakes(config: "Config", variants: dict[str, Variant]) -> Iterator[str]:
-    """Yield figures, diagnostics and pipelines of undefined or unsuitable variants, except of invalid experiments."""
+    """Yield figures, studies and others of undefined or unsuitable variants, except of invalid experiments."""
     invalid = config.experiments.keys() - {variant.base for variant in variants.values()}
     places = {f"figures.{figure}": names for figure, names in config.figures.items()}
-    for place, listed in (places | {"diagnostics": config.diagnostics, "portable": config.portable}).items():
+    places |= {"studies": tuple(config.studies), "diagnostics": config.diagnostics, "portable": config.portable}
+    for place, listed in places.items():
         names = [name for name in listed if name.partition("-")[0] not in invalid]
         yield from _undefined(names, variants, place)
         for name in filter(variants.__contains__, names):
             swept = {variant.swept for variant in variants.values() if variant.base == name}
             if place == "figures.sweep_curves" and not swept & {*NUMBERS}:
                 yield f"{place}: no numeric parameter of '{name}' is swept; add values under sweeps, or remove it here"
-            if place == "portable" and not variants[name].is_trained:
+            if place in ("portable", "studies") and not variants[name].is_trained:
                 yield f"{place}: '{name}' has no separate network; use '{variants[name].model}'"
 
 

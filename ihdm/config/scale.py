@@ -25,6 +25,7 @@ from ihdm.config.settings import (
     RunSettings,
     Settings,
     SweepSettings,
+    VariantName,
 )
 from ihdm.config.stages import CalibrationSettings, SamplingDiagnosticsSettings, SamplingSettings
 
@@ -55,8 +56,10 @@ class Config(Settings):
     )
     sweeps: SweepSettings = SweepSettings()
     evaluation: EvaluationSettings
-    studies: dict[Name, StudySettings] = Field(
-        default={}, description="studies of sample quality against the number of function evaluations, per experiment"
+    studies: dict[VariantName, StudySettings] = Field(
+        default={},
+        description="studies of sample quality against the number of function evaluations, per experiment or variant "
+        "with its own training",
     )
     restoration: dict[Name, RestorationSettings] = Field(
         default={},

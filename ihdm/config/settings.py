@@ -40,6 +40,14 @@ Name = Annotated[
     ),
     AfterValidator(_require_text),
 ]
+VariantName = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z][a-z0-9_]*(-[a-z0-9_.]+)?$",
+        max_length=128,
+        description="name of an experiment or of a variant, such as digits-seed1",
+    ),
+]
 # Upper bounds are sanity limits: they stop a plan, or a job, that would never end.
 Positive = Annotated[float, Field(gt=0, le=1e6)]
 NotNegative = Annotated[float, Field(ge=0, le=1e6)]

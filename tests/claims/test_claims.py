@@ -5,16 +5,24 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from ihdm.claims import CLAIMS
 from ihdm.claims.evidence import are_comparable, baselines
 from ihdm.claims.ledger import COLUMNS, as_json, as_markdown, available_tables, check, needed_tables
-from ihdm.config.reading import read_config
+from ihdm.config.reading import parse_config, read_config
 from ihdm.measures import merged_tables
 
 ROOT = Path(__file__).parents[2]
 QUICK = read_config(ROOT / "workflow/config/quick.yaml")
 PAPER = read_config(ROOT / "config.yaml")
+SEEDS = read_config(ROOT / "workflow/config/seeds.yaml")
+OVER_TRAININGS = (
+    *("interpolation_smoother", "gradients_more_local", "diffusion_has_better_samples", "markov_bound_is_tighter"),
+    *("quarter_of_evaluations_suffices", "whitened_eighth_beats_default", "whitened_quarter_matches_best"),
+    "five_evaluations_suffice_from_noise",
+)
+"""Claims on trainings that the seeds scale repeats."""
 
 
 def verdicts(claim, tables):
@@ -177,6 +185,87 @@ def test_a_departure_from_a_distance_below_zero_is_no_agreement(cases):
     tables = cases[claim].build(0.3, 0.001)
     tables["departures"] = tables["departures"].assign(value_described=-0.01)
     assert verdicts(claim, tables) == {"not reproduced"}
+
+
+def with_seeds(tables):
+    """Tables of one training each as those of an experiment's seeds 0, 1, …"""
+    parts = [
+        {
+            name: table.assign(experiment=table["experiment"] + (f"-seed{seed}" if seed else ""))
+            for name, table in one.items()
+        }
+        for seed, one in enumerate(tables)
+    ]
+    return {name: pd.concat([part[name] for part in parts], ignore_index=True) for name in parts[0]}
+
+
+@pytest.mark.parametrize("claim", OVER_TRAININGS)
+def test_a_claim_of_three_seeds_has_an_interval_over_trainings(claim, cases):
+    """Three that agree decide what one decides; three that disagree leave it open, however exact each is."""
+    case = cases[claim]
+    for values, verdict in (
+        ((case.good, 1.01 * case.good, 0.99 * case.good), "reproduced"),
+        ((case.good, case.bad, case.good), "inconclusive"),
+    ):
+        table = check(with_seeds([case.build(value, 1e-6) for value in values]), SEEDS)
+        (found,) = table[(table["id"] == claim) & (table["verdict"] != "not run")].to_dict("records")
+        assert (found["verdict"], found["trainings"]) == (verdict, 3)
+        assert "seed" not in found["experiment"]
+    table = check(case.build(case.good, 1e-6), SEEDS)
+    (found,) = table[(table["id"] == claim) & (table["verdict"] != "not run")].to_dict("records")
+    assert (found["verdict"], found["trainings"]) == ("reproduced", 1)
+
+
+def test_the_interval_over_three_trainings_is_student_s(cases):
+    """Diffusion has 1 with every seed, so the error of the difference is that of heat: 4.303 · 0.1/√3."""
+    tables = with_seeds([cases["diffusion_has_better_samples"].build(value, 1e-6) for value in (2.0, 2.1, 1.9)])
+    table = check(tables, SEEDS).set_index(["id", "experiment"])
+    found = table.loc[("diffusion_has_better_samples", "digits vs digits_diffusion")]
+    assert found["value"] == pytest.approx(1.0)
+    assert [found["low"], found["high"]] == pytest.approx([1 - 0.24841, 1 + 0.24841], abs=1e-4)
+
+
+def test_trainings_with_equal_seeds_are_no_pairs(cases):
+    """Heat is worse by one with each seed; the seeds' spread counts on both sides all the same."""
+    tables = with_seeds([cases["diffusion_has_better_samples"].build(value, 1e-6) for value in (2.0, 2.1, 1.9)])
+    rows = tables["distance"]
+    is_baseline = rows["experiment"].str.contains("diffusion")
+    rows.loc[is_baseline, "value"] = rows.loc[~is_baseline, "value"].to_numpy() - 1
+    found = (
+        check(tables, SEEDS)
+        .set_index(["id", "experiment"])
+        .loc[("diffusion_has_better_samples", "digits vs digits_diffusion")]
+    )
+    assert found["high"] - found["value"] == pytest.approx(2**0.5 * 0.24841, abs=1e-4)
+
+
+def test_what_few_images_cost_is_found_for_each_seed():
+    values = yaml.safe_load((ROOT / "workflow/config/quick.yaml").read_text())
+    pair = ("digits_brief", "digits_diffusion_brief")
+    for name in pair:
+        values["experiments"][f"{name}_few"] = {**values["experiments"][name], "num_train": 50, "title": f"{name} few"}
+        values["sweeps"]["seed"][f"{name}_few"] = [1, 2]
+    del values["sweeps"]["num_train"], values["figures"]["data_efficiency"]
+    config = parse_config(values)
+    named = {
+        "set": "samples",
+        "n": 500,
+        "standard_error": 1e-6,
+        "metric": "kernel_distance_held_out",
+        "extractor": "dct64",
+    }
+    cost = {"digits_brief": (1.0, 1.1, 0.9), "digits_diffusion_brief": (2.0, 2.1, 1.9)}
+    rows = [
+        {**named, "experiment": f"{name}{few}{seed}", "delta_ratio": ratio, "value": value}
+        for name, ratio in zip(pair, (1.25, 0.0), strict=True)
+        for number, seed in enumerate(("", "-seed1", "-seed2"))
+        for few, value in (("", 5.0 * number), ("_few", 5.0 * number + cost[name][number]))
+    ]
+    table = check({"sweep": pd.DataFrame(rows)}, config)
+    (found,) = table[(table["id"] == "more_data_efficient") & (table["verdict"] != "not run")].to_dict("records")
+    assert (found["experiment"], found["trainings"]) == (" vs ".join(pair), 3)
+    assert found["value"] == pytest.approx(-1.0)
+    assert found["high"] - found["value"] == pytest.approx(2**0.5 * 0.24841, abs=1e-4)
 
 
 def test_several_trainings_are_judged_by_their_spread(cases):

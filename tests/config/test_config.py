@@ -9,12 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ihdm.config.experiments import Experiment, format_number
+from ihdm.config.processes import PAPER, with_evaluations
 from ihdm.config.reading import parse_config, read_config
 from ihdm.config.scale import FIGURES, Config
 from ihdm.config.stages import DistanceSettings
 from ihdm.data.sources import check_sources
 from ihdm.errors import UserError
+from ihdm.measures import find
 from ihdm.measures.errors import error_settings
+from ihdm.measures.evaluations import study_settings
 from ihdm.measures.joints import joint_settings
 from ihdm.measures.likelihood import likelihood_settings
 from ihdm.measures.memorisation import memorization_settings
@@ -138,6 +141,16 @@ def test_scales_do_not_share_results():
         ("samplers.fast", {"evaluations": "K/0"}, "samplers.fast.evaluations"),
         ("studies.digit", {"samplers": ["paper"], "counts": [5]}, "studies: 'digit' is not defined"),
         ("studies.digits.samplers", ["marko"], "studies.digits.samplers: 'marko' is not defined"),
+        (
+            "studies",
+            {"digits_brief-seed1": {"samplers": ["marko"], "counts": [5]}},
+            "studies.digits_brief-seed1.samplers: 'marko' is not defined",
+        ),
+        (
+            "studies",
+            {"digits-rounding_truncate": {"samplers": ["paper"], "counts": [5]}},
+            "studies: 'digits-rounding_truncate' has no separate network; use 'digits'",
+        ),
         ("experiments.digits.process", {"kind": "diffusion", "sigma": 0.1}, "experiments.digits.process.sigma"),
         ("experiments.digits.process", {"kind": "blurring"}, "experiments.digits.process.blur_sigma_max"),
         ("sweeps.blur_sigma_max", {"digits": [0.2]}, "blur_sigma_max 0.2 is below"),
@@ -611,3 +624,27 @@ def test_a_network_is_measured_wherever_it_is_needed(quick):
     del quick["sweeps"]["sampler"]["digits"]
     quick["studies"] = {"digits": {"samplers": ["paper"], "counts": [10]}}
     assert set(parse_config(quick).calibration("digits").levels) == visited | {10, 20, 30, 40}
+
+
+def test_a_variant_with_its_own_network_has_a_study_of_its_own(quick):
+    quick["studies"] = {"digits_brief-seed1": {"samplers": ["paper"], "counts": [10]}}
+    config = parse_config(quick)
+    (run,) = find("evaluations").runs(config)
+    assert run.fill("metrics/evaluations/{experiment}.csv") == "metrics/evaluations/digits_brief-seed1.csv"
+    assert run.variant.model == "digits_brief-seed1"
+    assert study_settings(run).sampling.seed == 1
+    visited = {*with_evaluations(PAPER, 10).levels(run.variant.experiment.process)} - {0}
+    assert visited <= {*config.calibration("digits_brief-seed1").levels}
+
+
+def test_the_seeds_scale_trains_what_the_quick_scale_trains_with_three_seeds():
+    quick, seeds = (read_config(ROOT / f"workflow/config/{scale}.yaml") for scale in ("quick", "seeds"))
+    for name in seeds.experiments:
+        trained = [variant.experiment for variant in seeds.variants.values() if variant.base == name]
+        assert [one.seed for one in trained] == [0, 1, 2]
+        assert {one.model_copy(update={"seed": 0}) for one in trained} == {quick.variants[name].experiment}
+        assert seeds.sampling(name) == quick.sampling(name)
+    for name in seeds.studies:
+        study = quick.studies.get(name.partition("-")[0])
+        assert study is None or seeds.studies[name].counts == study.counts
+    assert {*seeds.studies} == {*seeds.variants}

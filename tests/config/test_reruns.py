@@ -124,7 +124,12 @@ def test_one_more_swept_value_leaves_all_others_as_they_are(path, value, added, 
 
 @pytest.mark.parametrize(
     ("scale", "networks"),
-    [("config.yaml", 18), ("workflow/config/desk.yaml", 11), ("workflow/config/quick.yaml", 25)],
+    [
+        ("config.yaml", 18),
+        ("workflow/config/desk.yaml", 11),
+        ("workflow/config/quick.yaml", 25),
+        ("workflow/config/seeds.yaml", 27),
+    ],
 )
 def test_scales_train_so_many_networks(scale, networks):
     assert sum(variant.is_trained for variant in read_config(ROOT / scale).variants.values()) == networks

@@ -60,7 +60,10 @@ def test_every_profile_can_be_planned_with(profile, tmp_path, snakemake):
         assert (one["nodes"], one["cpus_per_gpu"], one["runtime"]) == ("1", "4", str(limits["runtime"]))
 
 
-@pytest.mark.parametrize(("config", "networks"), [("config.yaml", 18), ("workflow/config/desk.yaml", 11)])
+@pytest.mark.parametrize(
+    ("config", "networks"),
+    [("config.yaml", 18), ("workflow/config/desk.yaml", 11), ("workflow/config/seeds.yaml", 27)],
+)
 def test_every_scale_can_be_planned(config, networks, plan):
     """But the quick scale, which `make quick` runs."""
     planned = plan("--forceall", "--configfile", config)

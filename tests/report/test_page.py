@@ -96,6 +96,13 @@ def test_missing_results_are_left_out_of_the_page(tmp_path, scale):
         assert word not in re.sub(r"<script>.*?</script>|<details>.*?</details>", "", page, flags=re.DOTALL), word
 
 
+def test_a_scale_without_figures_has_a_page(made_up, ledger):
+    results = made_up()
+    config = results.config.model_copy(update={"figures": {}})
+    ids = Elements(report_page(Results(config, results.folder), ledger, CAPTIONS, [])).values("id")
+    assert [name for name in SECTIONS if name not in ids] == ["figures"]
+
+
 def test_forward_images_are_shown_where_they_were_kept(made_up):
     results = made_up(has_forward=False)
     processes = [process for group in level_groups(results).values() for process in group]
