@@ -37,8 +37,8 @@ MEASURE = diagnostic_measure(
         heading="Order of generation",
         explanation=(
             "Share of generation after which the network's estimates keep at least half of the final power in a "
-            "frequency band, from coarse to fine bands, with 95 % intervals over images; 1 if they reach it only at "
-            "the end. Order: rank correlation of this share with frequency; 1 if coarse structure "
+            "frequency band, from coarse to fine bands, with 95 % intervals over images. It is 1 if they reach it only "
+            "at the end. Order: rank correlation of this share with frequency; 1 if coarse structure "
             "comes first, −1 if fine detail does."
         ),
         columns={

@@ -61,8 +61,9 @@ MEASURE = Measure(
         "levels": Table(
             heading="Validation loss by level",
             explanation=(
-                "Held-out loss at each level k as a ratio to that of an output of zero: for heat f = 0, which leaves "
-                "the image unchanged; for diffusion the prediction of no noise. Below one, the network helps."
+                "Held-out loss at each level k relative to the loss of an output of zero. For heat that is f = 0, "
+                "which leaves the image unchanged; for diffusion it is the prediction of no noise. Below one, the "
+                "network helps."
             ),
             columns={
                 "level": "k",

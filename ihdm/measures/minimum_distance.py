@@ -67,10 +67,10 @@ MEASURE = Measure(
         "minimum": Table(
             heading="Best sampling noise",
             explanation=(
-                "δ/σ with the lowest distance or bound, with 95 % intervals: for distances from the joint error of "
-                "the sampled values, which share starts and noise; for the bound from resampling test images on a "
-                "grid of step 0.01 or finer. The interval extends to neighboring values, as a minimum may be between "
-                "two. At the edge: the true minimum may be beyond the sampled values."
+                "δ/σ with the lowest distance or bound, with 95 % intervals. For distances they come from the joint "
+                "error of the sampled values, which share starts and noise. For the bound they come from resampling "
+                "test images on a grid of step 0.01 or finer. The interval extends to neighboring values, as a "
+                "minimum may be between two. At the edge: the true minimum may be beyond the sampled values."
             ),
             columns={
                 "metric": "a distance, or `bits_per_dim`",

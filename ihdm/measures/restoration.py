@@ -118,12 +118,12 @@ MEASURE = Measure(
         "restoration": Table(
             heading="Restoration of degraded images",
             explanation=(
-                "Test images that were blurred, downsampled, masked or noised, restored by the network and by methods "
-                "without one, each tuned on other images: one posterior sample, the mean of several, or an estimate. "
-                "PSNR and SSIM: higher is closer to the truth. Consistency: distance from the measurement relative to "
-                "its noise; one is right. Spread: error of the mean relative to the spread of samples; one is right, "
-                "above one samples are overconfident. Fréchet distance from the test images. 95 % intervals over "
-                "images. Ours, not in the paper."
+                "Test images that were blurred, downsampled, masked or noised, and restored by the network and by "
+                "methods without one. Every method is tuned on other images. A result is one posterior sample, the "
+                "mean of several, or an estimate. PSNR and SSIM: higher is closer to the truth. Consistency: distance "
+                "from the measurement relative to its noise; one is right. Spread: error of the mean relative to the "
+                "spread of samples; one is right, above one samples are overconfident. Fréchet distance from the test "
+                "images. 95 % intervals over images. This study is ours, not the paper's."
             ),
             columns={
                 "problem": "name of the degradation in the configuration",

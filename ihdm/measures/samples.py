@@ -113,10 +113,10 @@ MEASURE = Measure(
             explanation=(
                 "Distances of n images from the reference (the training images unless stated), with 95 % intervals. "
                 "“Real, training” is the lower limit: the first n training images against all others. Starts: blurred "
-                "training images for heat, noise for diffusion. Precision: share of samples within the real manifold; "
-                "recall: share of real images within that of the samples; density and coverage are less sensitive to "
-                "outliers. n → ∞ needs more than four images per feature. Only distances in Inception's features are "
-                "called FID and KID."
+                "training images for heat, noise for diffusion. Precision: share of samples within the real manifold. "
+                "Recall: share of real images within the manifold of samples. Density and coverage are less sensitive "
+                "to outliers. n → ∞ needs more than four images per feature. Only distances in Inception's features "
+                "are called FID and KID."
             ),
             summarize=summarize_distances,
             made_by=("distance_real", "samples"),
