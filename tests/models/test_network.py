@@ -317,7 +317,7 @@ def test_a_full_disk_is_reported(preset, tmp_path, monkeypatch):
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr("ihdm.models.network.save_file", full)
-    with pytest.raises(UserError, match=f"{WEIGHTS_NAME}: no space is left on its disk"):
+    with pytest.raises(UserError, match=f"{WEIGHTS_NAME}: no space is left on the disk"):
         save_network(build_network(preset), tmp_path, PROCESS)
     assert not (tmp_path / WEIGHTS_NAME).exists()
 
