@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ihdm.config.experiments import NetworkSettings
@@ -267,21 +267,22 @@ def read_predictor(folder: Path, config: Mapping[str, Any]) -> Predictor | None:
     """Return the prediction target of a stored network; None for the default of its process.
 
     Raises:
-        UserError: if the configuration has an unknown prediction target.
+        UserError: if the configuration has an unknown prediction target, or its statistics are missing or damaged.
     """
     if (known := config.get(PREDICTION_KEY)) is None:
         return None
     try:
         settings = PREDICTION.validate_python(known)
-        stored = load_file(folder / STATISTICS_NAME) if settings.kind == "whitened" else {}
-        statistics = Statistics(**{name: part.numpy() for name, part in stored.items()}) if stored else None
-        return Predictor(settings, statistics)
-    except (OSError, TypeError, SafetensorError) as error:
-        raise UserError(f"{folder / STATISTICS_NAME}: cannot be read ({error}); train the network again") from None
     except ValidationError:
         raise UserError(
             f"{folder}: {CONFIG_NAME} has an unknown prediction target ({known}); train the network again"
         ) from None
+    if settings.kind != "whitened":
+        return Predictor(settings)
+    size = config["sample_size"], config["sample_size"]
+    expected = {"mean": torch.empty(config["out_channels"], *size), "power": torch.empty(size)}
+    stored = read_weights([folder / STATISTICS_NAME], expected)
+    return Predictor(settings, Statistics(**{name: part.numpy() for name, part in stored.items()}))
 
 
 def _read_network(folder: Path) -> tuple[UNet, dict[str, Any]]:

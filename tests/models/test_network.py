@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ihdm.config.experiments import NetworkSettings
+from ihdm.config.predictions import WhitenedSettings
 from ihdm.config.processes import HeatSettings
 from ihdm.config.reading import read_config
 from ihdm.config.settings import ComputeSettings
@@ -18,6 +19,7 @@ from ihdm.errors import UserError
 from ihdm.models.network import (
     CONFIG_NAME,
     PROCESS_KEY,
+    STATISTICS_NAME,
     WEIGHTS_NAME,
     Deblurrer,
     build_network,
@@ -27,6 +29,7 @@ from ihdm.models.network import (
     to_diffusers,
 )
 from ihdm.models.unet import Attention, ResidualBlock
+from ihdm.predictions import Predictor
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden"
@@ -279,6 +282,23 @@ def test_only_weights_that_fit_are_loaded(preset, tmp_path, change, message):
     save_network(build_network(preset), tmp_path, PROCESS)
     save_file(change(load_file(tmp_path / WEIGHTS_NAME)), tmp_path / WEIGHTS_NAME)
     with pytest.raises(UserError, match=f"{WEIGHTS_NAME}: .*{message}") if message else nullcontext():
+        load_network(tmp_path, PROCESS, IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda one: {"mean": one["mean"]}, "tensors are missing: power"),
+        (lambda one: one | {"power": one["power"] * torch.nan}, "power holds values that are not finite"),
+        (lambda one: one | {"power": one["power"][:4]}, r"power has shape \(4, 8\) instead of \(8, 8\)"),
+        (lambda one: one, None),
+    ],
+)
+def test_only_statistics_that_fit_are_loaded(preset, tmp_path, change, message):
+    images = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1), dtype=np.uint8)
+    save_network(build_network(preset), tmp_path, PROCESS, Predictor.fitted(WhitenedSettings(), images))
+    save_file(change(load_file(tmp_path / STATISTICS_NAME)), tmp_path / STATISTICS_NAME)
+    with pytest.raises(UserError, match=f"{STATISTICS_NAME}: .*{message}") if message else nullcontext():
         load_network(tmp_path, PROCESS, IMAGES)
 
 
