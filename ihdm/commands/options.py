@@ -29,7 +29,12 @@ def read_settings(model: type[AnySettings], text: str) -> AnySettings:
     Raises:
         UserError: if the file cannot be read or the settings are not valid.
     """
-    return parse_settings(model, settings_text(text))
+    return parse_settings(model, settings_text(text), settings_name(text))
+
+
+def settings_name(text: str) -> str:
+    """Return how an error names the value of ``--settings``: with its path if it is one."""
+    return "--settings" if text.lstrip().startswith("{") else f"--settings {text}"
 
 
 def settings_text(text: str) -> str:

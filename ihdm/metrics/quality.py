@@ -20,6 +20,11 @@ def num_features(extractor: str) -> int:
     return NUM_FEATURES.get(extractor) or int("".join(filter(str.isdigit, extractor)))
 
 
+def is_biased(extractor: str, num_images: int) -> bool:
+    """Return whether so many images are too few for the Fréchet distance to rank sets, by the extractor's name."""
+    return num_images < IMAGES_PER_FEATURE * num_features(extractor)
+
+
 def ranking_distance(extractor: str, num_images: int) -> str:
     """Return the name in tables of the distance that may rank sets of so many images.
 
@@ -30,5 +35,5 @@ def ranking_distance(extractor: str, num_images: int) -> str:
     Returns:
         `fid` or `frechet_distance` with 20 images or more for each feature, else `kid` or `kernel_distance`.
     """
-    has_enough = num_images >= IMAGES_PER_FEATURE * num_features(extractor)
-    return NAMES["frechet_distance" if has_enough else "kernel_distance"][extractor == "inception"]
+    distance = "kernel_distance" if is_biased(extractor, num_images) else "frechet_distance"
+    return NAMES[distance][extractor == "inception"]

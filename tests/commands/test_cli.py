@@ -39,7 +39,7 @@ def test_user_errors_have_no_traceback():
     result = subprocess.run([sys.executable, "-m", "ihdm", *arguments], capture_output=True, text=True, cwd=ROOT)
     assert result.returncode == 1
     assert result.stderr == (
-        "ihdm: configuration: 2 mistakes\n  image_size: Field required\n  image_channels: Field required\n"
+        "ihdm: --settings: 2 mistakes\n  image_size: Field required\n  image_channels: Field required\n"
     )
 
 

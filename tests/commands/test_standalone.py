@@ -321,6 +321,8 @@ def test_a_model_is_measured_against_pictures(model, pictures, tmp_path, ihdm, c
     card = (copy / "README.md").read_text()
     assert f"| Fréchet distance | {distance:.4g} |" in printed
     assert f"| Fréchet distance | {distance:.4g} |" in card
+    for text in (printed, card):
+        assert "fewer than 3840 images is larger than most differences" in text
     assert "Nothing was measured" not in card
     assert "## Configuration" in card
     assert "FID" not in card
@@ -386,6 +388,8 @@ def test_what_cannot_be_done_is_told_in_one_line(model, pictures, tmp_path, ihdm
         (("sample", model, "-o", sheet, "--sampler", '{"noise": "loud"}'), "noise"),
         (("sample", model, "-o", sheet, "--precision", "fp8"), "use one of no, fp16, bf16"),
         (("sample", model, "-o", sheet, "--evaluations", 41), "from 1 to 40"),
+        (("sample", model, "-o", sheet, "--sampler", "{"), "--sampler: Invalid JSON"),
+        (("sample", model, "-o", sheet, "--delta-ratio", "inf"), "--delta-ratio inf: give a finite number"),
         (("interpolate", model, "-o", tmp_path / "paths.gif"), "ends in .png"),
         (("evaluate", model, "--data", tmp_path / "gone"), "is neither a folder of images nor a .npy file"),
         (("evaluate", model, "--data", pictures / "00.png"), "is neither a folder of images nor a .npy file"),
@@ -405,8 +409,11 @@ def test_what_cannot_be_done_is_told_in_one_line(model, pictures, tmp_path, ihdm
             "does not divide 8",
         ),
         (("restore", model, pictures, "-o", pictures / "00.png", "--problem", '{"kind": "noise"}'), "are read; choose"),
-        (("restore", model, pictures, "-o", sheet, "--problem", '{"kind": "fog"}'), "problem"),
-        (("restore", model, pictures, "-o", sheet, "--problem", "fog"), "configuration"),
+        (
+            ("restore", model, pictures, "-o", sheet, "--problem", '{"kind": "fog"}'),
+            "--problem: problem.kind: there is no such kind",
+        ),
+        (("restore", model, pictures, "-o", sheet, "--problem", "fog"), "--problem fog: is no JSON object"),
         (
             ("restore", model, pictures, "-o", sheet, "--problem", '{"kind": "mask", "hidden": 0.5}', "--measured"),
             "masked pixels cannot be detected",

@@ -108,9 +108,9 @@ def test_a_folder_that_does_not_tell_is_refused(folder, ihdm_fails, name, conten
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "configuration: Invalid JSON"),
-        ('{"delta": 1}', "configuration: delta: no setting has this name"),
-        ('{"delta_ratio": -1}', "configuration: delta_ratio: Input should be greater than or equal to 0, not -1"),
+        ("{", "--settings: Invalid JSON"),
+        ('{"delta": 1}', "--settings: delta: no setting has this name"),
+        ('{"delta_ratio": -1}', "--settings: delta_ratio: Input should be greater than or equal to 0, not -1"),
     ],
 )
 def test_wrong_settings_are_named(folder, ihdm_fails, text, message):
