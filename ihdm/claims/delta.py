@@ -8,6 +8,7 @@ import pandas as pd
 from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import Above, Below, Measured, Minimum, MinimumBetween
 from ihdm.claims.evidence import Evidence, NotRunError, Subject, deciding, heat_experiments
+from ihdm.errors import UserError
 
 BETWEEN = (1 + 1.25) / 2
 """Halfway between σ and what the paper samples with."""
@@ -21,7 +22,13 @@ def _place(row: "pd.Series[Any]") -> Minimum:
     if row["verdict"] != "inside":
         low = -math.inf if low == row["first_ratio"] else low
         high = math.inf if high == row["last_ratio"] else high
-    return Minimum(float(row["delta_ratio"]), low, high, _minima(str(row["minima"])), int(row["num_curves"]))
+    try:
+        return Minimum(float(row["delta_ratio"]), low, high, _minima(str(row["minima"])), int(row["num_curves"]))
+    except ValueError as error:
+        raise UserError(
+            f"minimum.csv: columns minima and num_curves cannot be read ({error}); delete it and run the stage that "
+            "makes it again"
+        ) from None
 
 
 def _minima(text: str) -> tuple[tuple[float, float, float], ...]:

@@ -37,8 +37,15 @@ TEXT_COLUMNS = frozenset(
 )
 """Columns of text, which can look like numbers."""
 NUMBER_COLUMNS = frozenset(
-    ("value", "standard_error", "low", "high", "delta_ratio", "bits_per_dim", "null", "fraction", "frequency")
+    (
+        *("value", "standard_error", "low", "high", "null", "n", "n_reference", "num_curves", "num_ratios"),
+        *("delta_ratio", "first_ratio", "last_ratio", "best_delta_ratio", "bits_per_dim", "nats", "nats_best_levels"),
+        *("evaluations", "times_fewer", "fraction", "frequency", "low_frequency", "high_frequency", "strength"),
+        *("level", "num_levels", "stage", "split", "step", "sigma", "blur_sigma", "num_train", "seed", "expected"),
+        *("start", "noise", "interaction", "difference", "value_described", "value_variant", "loss", "baseline"),
+    )
 )
+"""Columns of numbers; so are those whose names end in ``_error``."""
 
 
 def read_array(path: Path) -> np.ndarray:
@@ -110,10 +117,12 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> "pd.DataFrame":
         table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=missing_values)
         if table.empty:
             raise ValueError("it has no rows")
-        for name in set(found) & NUMBER_COLUMNS:
+        for name in found:
+            if name not in NUMBER_COLUMNS and not name.endswith("_error"):
+                continue
             numbers = pd.to_numeric(table[name], errors="coerce")
-            if (wrong := table[name][numbers.isna() & table[name].notna()]).size:
-                raise ValueError(f"column {name} holds {shown(wrong.iloc[0])} where a number belongs")
+            if (wrong := table[name][~np.isfinite(numbers) & table[name].notna()]).size:
+                raise ValueError(f"column {name} holds {shown(wrong.tolist()[0])} where a number belongs")
     except DAMAGED as error:
         raise _unreadable(path, ".csv table", error) from None
     require_as_recorded(path)
