@@ -186,11 +186,15 @@ def record(
         meta: path of the record; by default that of the first output, its ending replaced by ``.meta.json``.
 
     Raises:
-        UserError: if an input is missing or not as its record describes it, or an output cannot be written.
+        UserError: if an input is missing or not as its record describes it, or an output is one of the inputs, or
+            cannot be written.
     """
     started = time.perf_counter()
     code = code_sha256(command)  # the code that runs; the files may be changed meanwhile
+    read = {path.resolve() for path in inputs}
     for path in outputs:
+        if path.resolve() in read:
+            raise UserError(f"{path}: is one of the inputs, which it would replace; choose another output")
         require_writable(path)
     for path in inputs:
         if not path.exists():
