@@ -147,6 +147,21 @@ def require_as_recorded(path: Path) -> None:
     Raises:
         UserError: if it is not the file that was written.
     """
+    for meta, digest in _recorded(path):
+        if path.exists() and digest != sha256(path):
+            raise UserError(
+                f"{path}: is not the file that {meta.name} describes, so it is damaged or was edited; restore it, or "
+                "delete it and run the stage that makes it again"
+            )
+
+
+def is_recorded(path: Path) -> bool:
+    """Return whether a record next to a file describes it."""
+    return any(_recorded(path))
+
+
+def _recorded(path: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the records next to a file that describe it, each with the hash of the file that was written."""
     own = path.with_suffix(".meta.json")
     for meta in [own] if own.exists() else sorted(path.parent.glob("*.meta.json")):
         try:
@@ -155,12 +170,8 @@ def require_as_recorded(path: Path) -> None:
             recorded = {Path(name).parts[-2:]: digest for name, digest in outputs.items()}
         except (OSError, ValueError, KeyError, AttributeError, TypeError):
             continue  # no record of files
-        digest = recorded.get(path.resolve().parts[-2:])
-        if digest and path.exists() and digest != sha256(path):
-            raise UserError(
-                f"{path}: is not the file that {meta.name} describes, so it is damaged or was edited; restore it, or "
-                "delete it and run the stage that makes it again"
-            )
+        if digest := recorded.get(path.resolve().parts[-2:]):
+            yield meta, digest
 
 
 @contextmanager

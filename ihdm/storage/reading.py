@@ -16,7 +16,7 @@ import numpy as np
 from ihdm.errors import UserError, shown
 from ihdm.storage.arrays import require_finite_values
 from ihdm.storage.images import StoredImages
-from ihdm.storage.provenance import require_as_recorded
+from ihdm.storage.provenance import is_recorded, require_as_recorded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,11 +131,23 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> "pd.DataFrame":
 
 @contextmanager
 def missing_columns_told(paths: Iterable[Path]) -> Iterator[None]:
-    """Within the block, a column that is asked for but is not there becomes a UserError about these tables."""
+    """Within the block, a missing column becomes a UserError about these files, as does any content that does not fit.
+
+    Files that are as their records describe them are right, so an error about these alone is ours and stays as it is.
+    """
+    paths = list(paths)
     try:
         yield
     except KeyError as error:
         raise UserError(f"{', '.join(map(str, paths))}: no column or array {error} is there; {ADVICE}") from None
+    except (ArithmeticError, AttributeError, LookupError, NameError, TypeError, ValueError) as error:
+        unknown = [str(path) for path in paths if not is_recorded(path)]
+        if not unknown:
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise UserError(
+            f"{', '.join(unknown)}: no record tells what made it, and its content does not fit ({reason}); {ADVICE}"
+        ) from error
 
 
 def open_images(path: Path) -> StoredImages:
