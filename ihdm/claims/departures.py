@@ -75,6 +75,7 @@ CLAIMS = tuple(
             if setting in TRAINED
             else ""
         ),
+        rule_set="after results",
     )
     for setting, text in TEXTS.items()
 )

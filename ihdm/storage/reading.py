@@ -146,7 +146,7 @@ def missing_columns_told(paths: Iterable[Path]) -> Iterator[None]:
             raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise UserError(
-            f"{', '.join(unknown)}: no record tells what made it, and its content does not fit ({reason}); {ADVICE}"
+            f"{', '.join(unknown)}: it has no record and its content does not fit ({reason}); {ADVICE}"
         ) from error
 
 

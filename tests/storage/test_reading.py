@@ -131,7 +131,7 @@ def test_content_that_does_not_fit_is_told_of_files_without_a_record(tmp_path):
     with pytest.raises(IndexError), missing_columns_told([path]):
         [].pop()
     with (
-        pytest.raises(UserError, match=f"^{other}: no record tells what made it, .* .IndexError: pop from empty list"),
+        pytest.raises(UserError, match=f"^{other}: it has no record and .* .IndexError: pop from empty list"),
         missing_columns_told([path, other]),
     ):
         [].pop()
