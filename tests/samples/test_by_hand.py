@@ -118,6 +118,13 @@ def test_wrong_settings_are_named(folder, ihdm_fails, text, message):
     assert message in ihdm_fails(*draw, "--settings", text)
 
 
+def test_a_wrong_process_is_one_mistake(folder, ihdm_fails):
+    """The sampler, which depends on the process by default, is not reported too."""
+    draw = ["samples", "draw", "--model", folder / "model", "--count", 2, "--output", folder / "samples"]
+    message = ihdm_fails(*draw, "--settings", '{"process": [], "seed": 0}')
+    assert message.strip() == "ihdm: --settings: process: a block of settings belongs here, not []"
+
+
 def test_a_network_is_looked_into(folder, ihdm):
     """Every file of the probes is there, of the numbers that were asked for, and the same when asked again."""
     diagnostics = {
