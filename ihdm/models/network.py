@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import re
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +27,7 @@ from ihdm.models.unet import EPSILON, UNet
 from ihdm.models.weights import read_weights
 from ihdm.predictions import Predictor, Statistics
 from ihdm.processes.settings import require_process
-from ihdm.storage.files import NO_SPACE, atomic_path
+from ihdm.storage.files import atomic_path
 from ihdm.storage.images import StoredImages
 
 CONFIG_NAME = "config.json"
@@ -167,7 +169,8 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, header: dict[str, st
     """Write tensors as .safetensors, atomically.
 
     Raises:
-        UserError: if the disk is full, or a value is not finite.
+        OSError: if the disk is full, or it cannot be written for another reason.
+        UserError: if a value is not finite.
     """
     if wrong := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
         raise UserError(
@@ -179,10 +182,9 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, header: dict[str, st
             save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, temporary, header)
         except SafetensorError as error:
             # The library reports the error number of the system only in its message.
-            number = next((number for number in NO_SPACE if f"(os error {number})" in str(error)), None)
-            if number is None:
+            if (found := re.search(r"\(os error (\d+)\)", str(error))) is None:
                 raise
-            raise OSError(number, str(error), str(path)) from None
+            raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from None
 
 
 def load_network(

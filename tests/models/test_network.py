@@ -342,6 +342,16 @@ def test_a_full_disk_is_told(preset, tmp_path, monkeypatch):
     assert not (tmp_path / WEIGHTS_NAME).exists()
 
 
+def test_a_limit_of_file_sizes_is_told(preset, tmp_path, monkeypatch):
+    def limited(*_arguments):
+        raise SafetensorError("Error while serializing: I/O error: File too large (os error 27)")
+
+    monkeypatch.setattr("ihdm.models.network.save_file", limited)
+    with pytest.raises(OSError, match="File too large") as caught:
+        save_network(build_network(preset), tmp_path, PROCESS)
+    assert caught.value.filename == str(tmp_path / WEIGHTS_NAME)  # the command line prints it with the reason
+
+
 def test_the_first_convolution_stays_in_float32_and_the_rest_is_lower(preset, tmp_path):
     """In bfloat16 the image that it sees would be rounded by 0.0008, a twelfth of σ."""
     save_network(build_network(preset), tmp_path, PROCESS)
