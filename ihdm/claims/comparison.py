@@ -140,5 +140,6 @@ CLAIMS = (
         decision=Above(0.0),
         reason="The claim is about the sign; the size depends on budget and data.",
         reference="FID 18.96 and 3.17",
+        rule_set="after results",
     ),
 )

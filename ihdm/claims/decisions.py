@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
+from typing import ClassVar
 
 from ihdm.metrics.estimates import NORMAL_95, difference_of_parts, student_95
 
@@ -136,7 +137,13 @@ class Verdict:
 
 
 class Decision(ABC):
-    """A decision rule: whether the true value is in a range."""
+    """A decision rule: whether the true value is in a range.
+
+    Attributes:
+        fewest: the number of values that it needs.
+    """
+
+    fewest: ClassVar[int] = 1
 
     @property
     @abstractmethod
@@ -269,6 +276,8 @@ class Every(Decision):
 @dataclass(frozen=True)
 class Rising(Decision):
     """An ordering: each value is larger than the previous one; :class:`Every` applied to the steps."""
+
+    fewest: ClassVar[int] = 2
 
     @property
     def rule(self) -> str:

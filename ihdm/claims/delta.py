@@ -8,6 +8,7 @@ import pandas as pd
 from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import Above, Below, Measured, Minimum, MinimumBetween
 from ihdm.claims.evidence import Evidence, NotRunError, Subject, deciding, heat_experiments
+from ihdm.errors import UserError
 
 BETWEEN = (1 + 1.25) / 2
 """Halfway between σ and the δ of the paper's samples."""
@@ -21,7 +22,13 @@ def _place(row: "pd.Series[Any]") -> Minimum:
     if row["verdict"] != "inside":
         low = -math.inf if low == row["first_ratio"] else low
         high = math.inf if high == row["last_ratio"] else high
-    return Minimum(float(row["delta_ratio"]), low, high, _minima(str(row["minima"])), int(row["num_curves"]))
+    try:
+        return Minimum(float(row["delta_ratio"]), low, high, _minima(str(row["minima"])), int(row["num_curves"]))
+    except ValueError as error:
+        raise UserError(
+            f"minimum.csv: columns minima and num_curves cannot be read ({error}); delete it and run the stage that "
+            "makes it again"
+        ) from None
 
 
 def _minima(text: str) -> tuple[tuple[float, float, float], ...]:
@@ -84,8 +91,9 @@ CLAIMS = (
         subjects=heat_experiments,
         measure=_samples,
         decision=MinimumBetween(1.0, math.inf),
-        reason="The interval ends at values that are ruled out.",
+        reason="The interval ends at values that are ruled out. The kernel distance hardly sees fine noise.",
         reference="δ = 1.25 σ",
+        rule_set="after results",
     ),
     Claim(
         id="best_delta_of_samples_near_1.25_sigma",
@@ -98,6 +106,7 @@ CLAIMS = (
         decision=MinimumBetween(1.0, 1.5),
         reason="The value must be closer to 1.25 than σ is.",
         reference="δ = 1.25 σ",
+        rule_set="after results",
     ),
     Claim(
         id="best_delta_of_bound_just_above_sigma",
@@ -123,6 +132,7 @@ CLAIMS = (
             "A curve has its minimum between the neighbors of its lowest value; all pairs of resampled curves are "
             "compared."
         ),
+        rule_set="after results",
     ),
     Claim(
         id="little_delta_smooths",

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import Equivalent, Measured
-from ihdm.claims.evidence import Evidence, Subject, deciding, quality
+from ihdm.claims.evidence import Evidence, NotRunError, Subject, deciding, quality
 from ihdm.config.scale import Config
 from ihdm.metrics.estimates import NORMAL_95, student_95
 
@@ -34,6 +34,8 @@ def _difference(setting: str) -> Callable[[Evidence, Subject], Sequence[Measured
         row = deciding(evidence.rows("departures", experiment=subject[0], setting=setting))
         # The kernel distance may come out below zero, and is then too small for a relative difference to say much.
         described, error = abs(float(row["value_described"])), float(row["standard_error"])
+        if not described > 0:
+            raise NotRunError
         if setting not in TRAINED:
             return [Measured.of(float(row["difference"]) / described, error / described)]
         spread = _spread(evidence, subject[0])
@@ -73,6 +75,7 @@ CLAIMS = tuple(
             if setting in TRAINED
             else ""
         ),
+        rule_set="after results",
     )
     for setting, text in TEXTS.items()
 )

@@ -86,9 +86,10 @@ def _decide(claim: Claim, evidence: Evidence, subject: Subject) -> Verdict | Non
     if subject == NOBODY:
         return None
     try:
-        return claim.decision.decide(claim.measure(evidence, subject))
+        values = claim.measure(evidence, subject)
     except NotRunError:
         return None
+    return claim.decision.decide(values) if len(values) >= claim.decision.fewest else None
 
 
 def how_to_rerun(parts: list[str], config: Config, subject: Subject) -> str:

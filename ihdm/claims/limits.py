@@ -59,6 +59,7 @@ def _toy_chain(evidence: Evidence, _: Subject) -> list[Measured]:
 def _network_chain(evidence: Evidence, subject: Subject) -> list[Measured]:
     """Return the ratio at each level and band, over that of an exact network on Gaussian data of the same power."""
     rows = _at_langevin(evidence.rows("asymptotics", experiment=subject[0], part="network_langevin"))
+    rows = rows[rows["expected"] > 0]
     return [measured(row).times(1 / row["expected"]) for _, row in rows.iterrows()]
 
 

@@ -45,6 +45,10 @@ def check(
     folder = output or Path(str(results)) / "report"
     paths = merged or sorted(results.glob("metrics/*.csv") if results else [])
     paths = [path for path in paths if path.stem in needed_tables()]
+    if results and not paths:
+        raise UserError(
+            f"--results {results}: has no merged table that claims use; give a folder of results with metrics/"
+        )
     files = [folder / f"claims.{ending}" for ending in ("csv", "md", "json")]
     with (
         record(files, command="claims check", inputs=paths, settings=scale, meta=folder / "claims.meta.json"),
@@ -61,7 +65,7 @@ def _scale(settings: str | None, results: Path | None) -> "Config":
     Raises:
         UserError: if it cannot be read.
     """
-    from ihdm.config.reading import parse_config, read_config
+    from ihdm.config.reading import parse_config
     from ihdm.config.scale import Config
 
     if settings is None:
@@ -71,6 +75,4 @@ def _scale(settings: str | None, results: Path | None) -> "Config":
         if not meta.exists():
             raise UserError(f"{meta}: file not found, so the scale is unknown; add --settings with its file")
         return parse_config(read_record(meta)["settings"], str(meta))
-    if settings.endswith((".yaml", ".yml")):
-        return read_config(Path(settings))
     return read_settings(Config, settings)

@@ -124,12 +124,14 @@ def _named_paths(
 
 def _compute(job: Job, files: dict[str, Path], outputs: dict[str, Path], settings: str, inception: Path | None) -> None:
     from ihdm.devices import used_device
+    from ihdm.storage.reading import missing_column_errors
 
     labels, chosen = _read_settings(job.first.model, settings)
+    inputs = [path for role, place in files.items() for path in job.parts(role, place)]
     with record(
         list(outputs.values()),
         command=f"metrics {job.name.replace('_', '-')}",
-        inputs=[path for role, place in files.items() for path in job.parts(role, place)],
+        inputs=inputs,
         settings=chosen.model_dump(mode="json") | ({"labels": labels} if labels else {}),
         seed=getattr(chosen, "seed", None),
         device=used_device,
@@ -137,7 +139,8 @@ def _compute(job: Job, files: dict[str, Path], outputs: dict[str, Path], setting
         if inception:
             files["inception"] = inception
         # Writing starts only after everything is computed.
-        found = [measure.compute(files, chosen) for measure in job.members.values()]
+        with missing_column_errors(inputs):
+            found = [measure.compute(files, chosen) for measure in job.members.values()]
         for results in found:
             for role, result in results.items():
                 _write(result, labels, outputs[role])

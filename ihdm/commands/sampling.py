@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ihdm import pretrained
-from ihdm.commands.options import settings_text
+from ihdm.commands.options import settings_name, settings_text
 from ihdm.config.reading import parse_settings
 from ihdm.config.stages import SamplingSettings
 from ihdm.errors import UserError
@@ -60,7 +60,9 @@ def read_sampling(settings: str, model: Path, train: Path | None) -> tuple[Sampl
         given = json.loads(text)
         if "process" not in given:
             text = json.dumps({**read_origin(model).settings, **given})
-    return parse_settings(SamplingSettings, text), train or read_origin(model).training_images()
+    return parse_settings(SamplingSettings, text, settings_name(settings)), train or read_origin(
+        model
+    ).training_images()
 
 
 def needed_calibration(settings: SamplingSettings, model: Path, images: "StoredImages") -> "Calibration | None":

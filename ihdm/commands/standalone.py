@@ -136,6 +136,7 @@ def evaluate(
     """
     import pandas as pd
 
+    from ihdm.metrics.extractors import extractor_device, fit_extractor
     from ihdm.portable.card import distance_lines, with_evaluation
     from ihdm.portable.evaluation import as_reference, distance_table, require_enough, require_extractor
     from ihdm.portable.folder import CARD_NAME, is_pipeline
@@ -154,13 +155,14 @@ def evaluate(
     with broken_image_errors():
         reference = as_reference(data, pipeline.image_shape, skip_broken=skip_broken)
     require_enough(reference, kind, data)
+    features = fit_extractor(kind, reference, inception=inception, device=extractor_device(kind))
     with Progress("sampling", num_samples, unit="images") as progress:
         progress.update(0)
         images = draw(
             pipeline, num_samples, seed, evaluations=evaluations, batch_size=batch_size, precision=chosen,
             report=progress.update,
         )  # fmt: skip
-    rows = distance_table(images, reference, kind, inception)
+    rows = distance_table(images, reference, features)
     uses_delta = pipeline.scheduler.sampler.uses_delta
     table = pd.DataFrame(rows).assign(
         reference=data.name, delta_ratio=pipeline.scheduler.delta_ratio if uses_delta else float("nan")

@@ -22,9 +22,10 @@ def merge_tables(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         parts: the tables by their names in error messages.
 
     Raises:
-        UserError: if two tables measure one data set with different extractors, or from different
-            references, or compare different numbers of images in measures that depend on it.
+        UserError: if a table has columns of another kind, or two tables measure one data set with different extractors,
+            or from different references, or compare different numbers of images in measures that depend on it.
     """
+    _require_one_kind(parts)
     _require_one_reference(parts)
     by_dataset: dict[str, dict[str, tuple[str, str]]] = {}
     counts: dict[str, dict[str, tuple[int, ...]]] = {}
@@ -53,6 +54,16 @@ def merge_tables(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
                     "compare equal numbers of images"
                 )
     return pd.concat(parts.values(), ignore_index=True)
+
+
+def _require_one_kind(parts: Mapping[str, pd.DataFrame]) -> None:
+    """Refuse a column that the table with the most columns lacks; tables of one kind may lack some of its columns."""
+    widest = max(parts, key=lambda name: len(parts[name].columns))
+    for name, part in parts.items():
+        if foreign := [column for column in part.columns if column not in {*parts[widest].columns, "note"}]:
+            raise UserError(
+                f"{name}: has columns that {widest} lacks ({', '.join(foreign)}); merge tables of one kind only"
+            )
 
 
 def _require_one_reference(parts: Mapping[str, pd.DataFrame]) -> None:

@@ -12,8 +12,7 @@ from ihdm.data.sources import load_splits, obtain_raw
 from ihdm.data.writing import prepare_splits
 from ihdm.errors import UserError
 from ihdm.metrics.distance import distance_rows
-from ihdm.metrics.extractors import extractor_device, fit_extractor
-from ihdm.metrics.features import PrincipalFeatures, extract
+from ihdm.metrics.features import FeatureExtractor, PrincipalFeatures, extract
 from ihdm.metrics.moments import Moments
 from ihdm.storage.images import StoredImages
 from ihdm.storage.reading import open_images
@@ -83,20 +82,18 @@ def require_enough(reference: StoredImages, kind: Extractor, data: Path) -> None
 
 
 def distance_table(
-    samples: StoredImages, reference: StoredImages, kind: Extractor, inception: Path
+    samples: StoredImages, reference: StoredImages, extractor: FeatureExtractor
 ) -> list[dict[str, object]]:
     """Return the distances of `metrics samples` for one set of samples.
 
     Args:
         samples: generated images.
         reference: real ones.
-        kind: the extractor, which is fitted on the reference if it is fitted.
-        inception: folder of Inception's weights, for `inception`.
+        extractor: computes the features; `pca` is fitted on the reference.
 
     Raises:
         UserError: if there are too few images.
     """
-    extractor = fit_extractor(kind, reference, inception=inception, device=extractor_device(kind))
     real, made = extract(extractor, reference), extract(extractor, samples)
     settings = DistanceSettings(
         num_images=(len(samples),),

@@ -1,5 +1,6 @@
 """Samples of a pipeline by number, written as sheets, folders of files or animations."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,12 +48,14 @@ def with_sampler(pipeline: IHDMPipeline, sampler: str | None, delta_ratio: float
         delta_ratio: by default its own.
 
     Raises:
-        UserError: if there is no such sampler.
+        UserError: if there is no such sampler, or δ/σ is not finite.
     """
+    if delta_ratio is not None and not math.isfinite(delta_ratio):
+        raise UserError(f"--delta-ratio {delta_ratio}: give a finite number")
     changes: dict[str, Any] = {} if delta_ratio is None else {"delta_ratio": delta_ratio}
     if sampler is not None:
         if sampler.lstrip().startswith("{"):
-            changes |= parse_settings(SamplerSettings, sampler).model_dump()
+            changes |= parse_settings(SamplerSettings, sampler, "--sampler").model_dump()
         elif sampler in NAMED_SAMPLERS:
             changes |= NAMED_SAMPLERS[sampler].model_dump(include={"coupling", "noise"}) | {"order": 1}
         else:

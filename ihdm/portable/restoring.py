@@ -60,7 +60,9 @@ def read_problem(text: str, image_size: int) -> Measurement:
     Raises:
         UserError: if it is invalid for images of this size.
     """
-    return measurement(parse_settings(_Problem, f'{{"problem": {text}}}').problem, image_size)
+    if not text.lstrip().startswith("{"):
+        raise UserError(f'--problem {text}: is no JSON object such as {{"kind": "blur", "width": 2}}')
+    return measurement(parse_settings(_Problem, f'{{"problem": {text}}}', "--problem").problem, image_size)
 
 
 def read_pictures(

@@ -21,13 +21,15 @@ def save_arrays(path: Path, /, *, missing: Collection[str] = (), **arrays: objec
     """
     for name, array in arrays.items():
         require_finite_values(f"{path.name}: array {name}", np.asarray(array), is_nan_allowed=name in missing)
-    np.savez(path, **arrays)  # type: ignore[arg-type]
+    with path.open("wb") as stream:  # to a path without ".npz" NumPy would add it
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
 
 
 def save_array(path: Path, array: np.ndarray) -> None:
     """Write one array, .npy; see :func:`save_arrays`."""
     require_finite_values(path.name, array)
-    np.save(path, array, allow_pickle=False)
+    with path.open("wb") as stream:
+        np.save(stream, array, allow_pickle=False)
 
 
 def require_finite_values(name: str, array: np.ndarray, *, is_nan_allowed: bool = False) -> None:

@@ -147,6 +147,21 @@ def require_as_recorded(path: Path) -> None:
     Raises:
         UserError: if it differs.
     """
+    for meta, digest in _recorded(path):
+        if path.exists() and digest != sha256(path):
+            raise UserError(
+                f"{path}: differs from its record {meta.name}, so it is damaged or was edited; restore it, or "
+                "delete it and run its stage again"
+            )
+
+
+def is_recorded(path: Path) -> bool:
+    """Return whether a record next to a file describes it."""
+    return any(_recorded(path))
+
+
+def _recorded(path: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the records next to a file that describe it, each with the hash of the file that was written."""
     own = path.with_suffix(".meta.json")
     for meta in [own] if own.exists() else sorted(path.parent.glob("*.meta.json")):
         try:
@@ -155,12 +170,8 @@ def require_as_recorded(path: Path) -> None:
             recorded = {Path(name).parts[-2:]: digest for name, digest in outputs.items()}
         except (OSError, ValueError, KeyError, AttributeError, TypeError):
             continue  # not a record of files
-        digest = recorded.get(path.resolve().parts[-2:])
-        if digest and path.exists() and digest != sha256(path):
-            raise UserError(
-                f"{path}: differs from its record {meta.name}, so it is damaged or was edited; restore it, or "
-                "delete it and run its stage again"
-            )
+        if digest := recorded.get(path.resolve().parts[-2:]):
+            yield meta, digest
 
 
 @contextmanager
@@ -186,11 +197,15 @@ def record(
         meta: path of the record; by default that of the first output with the extension ``.meta.json``.
 
     Raises:
-        UserError: if an input is missing or differs from its record, or an output cannot be written.
+        UserError: if an input is missing or differs from its record, or an output is one of the inputs, or cannot be
+            written.
     """
     started = time.perf_counter()
     code = code_sha256(command)  # before the block, as files may change meanwhile
+    read = {path.resolve() for path in inputs}
     for path in outputs:
+        if path.resolve() in read:
+            raise UserError(f"{path}: is one of the inputs, which it would replace; choose another output")
         require_writable(path)
     for path in inputs:
         if not path.exists():

@@ -16,7 +16,7 @@ import numpy as np
 from ihdm.errors import UserError, shown
 from ihdm.storage.arrays import require_finite_values
 from ihdm.storage.images import StoredImages
-from ihdm.storage.provenance import require_as_recorded
+from ihdm.storage.provenance import is_recorded, require_as_recorded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,8 +37,15 @@ TEXT_COLUMNS = frozenset(
 )
 """Columns of text, which can look like numbers."""
 NUMBER_COLUMNS = frozenset(
-    ("value", "standard_error", "low", "high", "delta_ratio", "bits_per_dim", "null", "fraction", "frequency")
+    (
+        *("value", "standard_error", "low", "high", "null", "n", "n_reference", "num_curves", "num_ratios"),
+        *("delta_ratio", "first_ratio", "last_ratio", "best_delta_ratio", "bits_per_dim", "nats", "nats_best_levels"),
+        *("evaluations", "times_fewer", "fraction", "frequency", "low_frequency", "high_frequency", "strength"),
+        *("level", "num_levels", "stage", "split", "step", "sigma", "blur_sigma", "num_train", "seed", "expected"),
+        *("start", "noise", "interaction", "difference", "value_described", "value_variant", "loss", "baseline"),
+    )
 )
+"""Columns of numbers; so are those whose names end in ``_error``."""
 
 
 def read_array(path: Path) -> np.ndarray:
@@ -110,10 +117,12 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> "pd.DataFrame":
         table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=missing_values)
         if table.empty:
             raise ValueError("it has no rows")
-        for name in set(found) & NUMBER_COLUMNS:
+        for name in found:
+            if name not in NUMBER_COLUMNS and not name.endswith("_error"):
+                continue
             numbers = pd.to_numeric(table[name], errors="coerce")
-            if (wrong := table[name][numbers.isna() & table[name].notna()]).size:
-                raise ValueError(f"column {name} has {shown(wrong.iloc[0])} instead of a number")
+            if (wrong := table[name][~np.isfinite(numbers) & table[name].notna()]).size:
+                raise ValueError(f"column {name} has {shown(wrong.tolist()[0])} instead of a number")
     except DAMAGED as error:
         raise _unreadable(path, ".csv table", error) from None
     require_as_recorded(path)
@@ -122,11 +131,23 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> "pd.DataFrame":
 
 @contextmanager
 def missing_column_errors(paths: Iterable[Path]) -> Iterator[None]:
-    """Within the block, a missing column becomes a UserError about these tables."""
+    """Within the block, a missing column or content that does not fit becomes a UserError about these files.
+
+    If all files agree with their records, the error is a bug of this package and is not changed.
+    """
+    paths = list(paths)
     try:
         yield
     except KeyError as error:
         raise UserError(f"{', '.join(map(str, paths))}: no column or array {error}; {ADVICE}") from None
+    except (ArithmeticError, AttributeError, LookupError, NameError, TypeError, ValueError) as error:
+        unknown = [str(path) for path in paths if not is_recorded(path)]
+        if not unknown:
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise UserError(
+            f"{', '.join(unknown)}: it has no record and its content does not fit ({reason}); {ADVICE}"
+        ) from error
 
 
 def open_images(path: Path) -> StoredImages:

@@ -1,6 +1,7 @@
 """Every claim can be satisfied, violated, left open and not be run; the ledger of all of them."""
 
 import json
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -46,6 +47,50 @@ def test_a_claim_without_its_rows_is_not_run(claim, cases):
     for tables in ({}, empty):
         table = check(tables, QUICK)
         assert set(table.loc[table["id"] == claim, "verdict"]) == {"not run"}
+
+
+@pytest.mark.parametrize(
+    ("claim", "table", "column", "cell"),
+    [
+        ("diffusion_has_better_samples", "distance", "n", math.nan),
+        ("early_splits_change_more", "hierarchy", "value", math.nan),
+        ("langevin_at_root_two_of_networks", "asymptotics", "expected", 0.0),
+        ("departure_of_rounding_changes_nothing", "departures", "value_described", 0.0),
+    ],
+)
+def test_a_claim_whose_values_say_nothing_is_not_run(claim, table, column, cell, cases):
+    tables = cases[claim].build(cases[claim].good, cases[claim].error)
+    found = check({**tables, table: tables[table].assign(**{column: cell})}, QUICK)
+    assert set(found.loc[found["id"] == claim, "verdict"]) == {"not run"}
+
+
+@pytest.mark.parametrize(
+    ("claim", "table", "column", "cell", "message"),
+    [
+        ("start_fixes_colour", "disentanglement", "start", "x", "column start holds 'x' where a number belongs"),
+        ("diffusion_has_better_samples", "distance", "n", "x", "column n holds 'x' where a number belongs"),
+        ("diffusion_has_better_samples", "distance", "n", "inf", "column n holds inf where a number belongs"),
+        ("diffusion_has_better_samples", "distance", "extractor", "x", "column extractor holds 'x', which names no"),
+        ("best_delta_of_samples_above_sigma", "minimum", "minima", "x", "minimum.csv: columns minima and num_curves"),
+        ("best_delta_of_samples_above_sigma", "minimum", "num_curves", "", "minimum.csv: columns minima and num_"),
+        ("departure_of_levels_changes_nothing", "departures", "difference", "x", "column difference holds 'x'"),
+    ],
+)
+def test_a_damaged_table_is_refused(ihdm_fails, cases, tmp_path, claim, table, column, cell, message):
+    case = cases[claim]
+    for name, rows in case.build(case.good, case.error).items():
+        rows.assign(**({column: cell} if name == table else {})).to_csv(tmp_path / f"{name}.csv", index=False)
+    merged = [part for path in tmp_path.glob("*.csv") for part in ("--merged", path)]
+    assert message in ihdm_fails(
+        "claims", "check", "--settings", ROOT / "workflow/config/quick.yaml", *merged, "--output", tmp_path / "report"
+    )
+    assert not list((tmp_path / "report").glob("*"))
+
+
+def test_one_split_has_no_order(cases):
+    tables = cases["early_splits_change_more"].build(0.5, 0.001)
+    found = check({"hierarchy": tables["hierarchy"].iloc[:1]}, QUICK)
+    assert set(found.loc[found["id"] == "early_splits_change_more", "verdict"]) == {"not run"}
 
 
 @pytest.mark.parametrize("claim", CLAIMS.values(), ids=lambda claim: claim.id)

@@ -56,6 +56,7 @@ def test_a_folder_of_results_is_enough(ihdm, tables, tmp_path):
         (["--settings", str(QUICK)], "add --output"),
         (["--output", "out"], "add --settings"),
         (["--results", "nothing", "--output", "out"], "add --settings with its file"),
+        (["--settings", str(QUICK), "--results", "nothing"], "--results nothing: has no merged table that claims use"),
         (["--settings", "missing.yaml", "--output", "out"], "missing.yaml"),
     ],
 )

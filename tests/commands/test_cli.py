@@ -34,12 +34,25 @@ def test_an_interruption_while_a_command_starts_has_no_traceback(tmp_path):
     assert (result.returncode, result.stdout, result.stderr) == (130, "", "")
 
 
+def test_the_encoding_of_the_locale_does_not_matter():
+    """Output is UTF-8 and hashes of code stay, where Python would read and print ASCII."""
+    ascii_locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
+    code = "from ihdm.storage.code import code_sha256; print(code_sha256('metrics samples'), flush=True)"
+    code += "; import sys; sys.argv = ['ihdm', 'config', 'page']; from ihdm.__main__ import main; main()"
+    outputs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, env=os.environ | more, cwd=ROOT, check=True)
+        for more in ({}, ascii_locale)
+    ]
+    assert "δ/σ" in outputs[0].stdout.decode("utf-8")
+    assert outputs[0].stdout == outputs[1].stdout
+
+
 def test_user_errors_have_no_traceback():
     arguments = ["data", "prepare", "--settings", '{"source": "digits"}', "--output", "unused"]
     result = subprocess.run([sys.executable, "-m", "ihdm", *arguments], capture_output=True, text=True, cwd=ROOT)
     assert result.returncode == 1
     assert result.stderr == (
-        "ihdm: configuration: 2 mistakes\n  image_size: Field required\n  image_channels: Field required\n"
+        "ihdm: --settings: 2 mistakes\n  image_size: Field required\n  image_channels: Field required\n"
     )
 
 

@@ -322,6 +322,8 @@ def test_a_model_is_measured_against_pictures(model, pictures, tmp_path, ihdm, c
     card = (copy / "README.md").read_text()
     assert f"| Fréchet distance | {distance:.4g} |" in printed
     assert f"| Fréchet distance | {distance:.4g} |" in card
+    for text in (printed, card):
+        assert "fewer than 3840 images is larger than most differences" in text
     assert "Nothing was measured" not in card
     assert "## Configuration" in card
     assert "FID" not in card
@@ -387,6 +389,8 @@ def test_impossible_requests_are_reported_in_one_line(model, pictures, tmp_path,
         (("sample", model, "-o", sheet, "--sampler", '{"noise": "loud"}'), "noise"),
         (("sample", model, "-o", sheet, "--precision", "fp8"), "use one of no, fp16, bf16"),
         (("sample", model, "-o", sheet, "--evaluations", 41), "use 1 to 40"),
+        (("sample", model, "-o", sheet, "--sampler", "{"), "--sampler: Invalid JSON"),
+        (("sample", model, "-o", sheet, "--delta-ratio", "inf"), "--delta-ratio inf: give a finite number"),
         (("interpolate", model, "-o", tmp_path / "paths.gif"), "ends in .png"),
         (("evaluate", model, "--data", tmp_path / "gone"), "neither a folder nor a .npy file"),
         (("evaluate", model, "--data", pictures / "00.png"), "neither a folder nor a .npy file"),
@@ -409,8 +413,11 @@ def test_impossible_requests_are_reported_in_one_line(model, pictures, tmp_path,
             ("restore", model, pictures, "-o", pictures / "00.png", "--problem", '{"kind": "noise"}'),
             "choose an --output outside",
         ),
-        (("restore", model, pictures, "-o", sheet, "--problem", '{"kind": "fog"}'), "problem"),
-        (("restore", model, pictures, "-o", sheet, "--problem", "fog"), "configuration"),
+        (
+            ("restore", model, pictures, "-o", sheet, "--problem", '{"kind": "fog"}'),
+            "--problem: problem.kind: there is no such kind",
+        ),
+        (("restore", model, pictures, "-o", sheet, "--problem", "fog"), "--problem fog: is no JSON object"),
         (
             ("restore", model, pictures, "-o", sheet, "--problem", '{"kind": "mask", "hidden": 0.5}', "--measured"),
             "masked pixels cannot be detected",

@@ -127,6 +127,13 @@ def test_unequal_numbers_of_images_are_refused():
         merge_tables({"a": rows, "b": pd.concat([rows, rows.assign(n=50)])})
 
 
+def test_tables_of_two_kinds_are_refused():
+    rows = pd.DataFrame({"experiment": ["e"], "metric": ["m"], "value": [1.0]})
+    assert len(merge_tables({"a": rows, "b": rows.drop(columns="metric").assign(note="none")})) == 2
+    with pytest.raises(UserError, match=r"b: has columns that a lacks \(power\); merge tables of one kind only"):
+        merge_tables({"a": rows, "b": rows[["experiment"]].assign(power=1.0)})
+
+
 def test_tables_of_samples_alone_are_joined():
     """As those of milestones are, which name no set."""
     rows = pd.DataFrame({"dataset": ["d"], "metric": ["m"], "extractor": ["x"], "extractor_sha256": ["0"], "n": [100]})

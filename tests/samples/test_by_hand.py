@@ -108,14 +108,21 @@ def test_a_folder_without_a_training_record_is_refused(folder, ihdm_fails, name,
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "configuration: Invalid JSON"),
-        ('{"delta": 1}', "configuration: delta: no setting has this name"),
-        ('{"delta_ratio": -1}', "configuration: delta_ratio: Input should be greater than or equal to 0, not -1"),
+        ("{", "--settings: Invalid JSON"),
+        ('{"delta": 1}', "--settings: delta: no setting has this name"),
+        ('{"delta_ratio": -1}', "--settings: delta_ratio: Input should be greater than or equal to 0, not -1"),
     ],
 )
 def test_wrong_settings_are_named(folder, ihdm_fails, text, message):
     draw = ["samples", "draw", "--model", folder / "model", "--count", 2, "--output", folder / "samples"]
     assert message in ihdm_fails(*draw, "--settings", text)
+
+
+def test_a_wrong_process_is_one_mistake(folder, ihdm_fails):
+    """The sampler, which depends on the process by default, is not reported too."""
+    draw = ["samples", "draw", "--model", folder / "model", "--count", 2, "--output", folder / "samples"]
+    message = ihdm_fails(*draw, "--settings", '{"process": [], "seed": 0}')
+    assert message.strip() == "ihdm: --settings: process: a block of settings belongs here, not []"
 
 
 def test_diagnostics_need_only_the_network_folder(folder, ihdm):

@@ -128,6 +128,16 @@ def test_no_record_of_a_failure(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_output_that_is_an_input_is_refused(tmp_path):
+    (tmp_path / "table.csv").write_text("old")
+    with (
+        pytest.raises(UserError, match=r"table\.csv: is one of the inputs, which it would replace"),
+        record([tmp_path / "x/../table.csv"], command="report compare", settings={}, inputs=[tmp_path / "table.csv"]),
+    ):
+        pass
+    assert (tmp_path / "table.csv").read_text() == "old"
+
+
 def test_no_record_without_inputs(tmp_path):
     with (
         pytest.raises(UserError, match="gone: input file not found"),

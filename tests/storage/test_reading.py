@@ -9,7 +9,14 @@ import pytest
 
 from ihdm.errors import UserError
 from ihdm.storage.provenance import record
-from ihdm.storage.reading import open_images, read_archive, read_array, read_table, require_one_shape
+from ihdm.storage.reading import (
+    missing_column_errors,
+    open_images,
+    read_archive,
+    read_array,
+    read_table,
+    require_one_shape,
+)
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8)
 
@@ -112,6 +119,22 @@ def test_names_stay_text_and_numbers_must_be_numbers(tmp_path):
     path.write_text("experiment,value\n")
     with pytest.raises(UserError, match="it has no rows"):
         read_table(path)
+
+
+def test_content_that_does_not_fit_is_told_of_files_without_a_record(tmp_path):
+    path, other = tmp_path / "one/table.csv", tmp_path / "two/table.csv"
+    for one in (path, other):
+        one.parent.mkdir()
+    with record([path, other], command="report compare", settings={}):
+        for one in (path, other):
+            one.write_text("experiment,value\na,1\n")
+    with pytest.raises(IndexError), missing_column_errors([path]):
+        [].pop()
+    with (
+        pytest.raises(UserError, match=f"^{other}: it has no record and .* .IndexError: pop from empty list"),
+        missing_column_errors([path, other]),
+    ):
+        [].pop()
 
 
 def test_a_table_that_was_cut_is_not_read(tmp_path):
