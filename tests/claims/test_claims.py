@@ -67,9 +67,9 @@ def test_a_claim_whose_values_say_nothing_is_not_run(claim, table, column, cell,
 @pytest.mark.parametrize(
     ("claim", "table", "column", "cell", "message"),
     [
-        ("start_fixes_colour", "disentanglement", "start", "x", "column start holds 'x' where a number belongs"),
-        ("diffusion_has_better_samples", "distance", "n", "x", "column n holds 'x' where a number belongs"),
-        ("diffusion_has_better_samples", "distance", "n", "inf", "column n holds inf where a number belongs"),
+        ("start_fixes_colour", "disentanglement", "start", "x", "column start has 'x' instead of a number"),
+        ("diffusion_has_better_samples", "distance", "n", "x", "column n has 'x' instead of a number"),
+        ("diffusion_has_better_samples", "distance", "n", "inf", "column n has inf instead of a number"),
         ("diffusion_has_better_samples", "distance", "extractor", "x", "column extractor holds 'x', which names no"),
         ("best_delta_of_samples_above_sigma", "minimum", "minima", "x", "minimum.csv: columns minima and num_curves"),
         ("best_delta_of_samples_above_sigma", "minimum", "num_curves", "", "minimum.csv: columns minima and num_"),
