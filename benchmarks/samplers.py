@@ -1,4 +1,4 @@
-"""Cost of a step of the family of samplers, against algorithm 2 written out and a network evaluation.
+"""Cost of a step against algorithm 2 written out and a network evaluation, and the extra cost of whitening.
 
 Usage: python benchmarks/samplers.py
 """
@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from ihdm.calibration import measure
+from ihdm.config.predictions import WhitenedSettings
 from ihdm.config.processes import PAPER, SamplerSettings
 from ihdm.config.reading import read_config
 from ihdm.models.network import Deblurrer, build_network
 from ihdm.objective import Network
-from ihdm.predictions import prediction_of
+from ihdm.predictions import Predictor, prediction_of
 from ihdm.processes import build_process
 from ihdm.samplers import plan_steps, take_steps
 from ihdm.sampling import reverse_process
@@ -83,9 +84,20 @@ def main() -> None:
             for level in range(STEPS, 0, -1):
                 network(start, torch.full((BATCH,), level))
 
-    functions = [partial(written_out, network, STEPS), partial(family, "paper", network, STEPS), evaluations]
-    plain, paper, alone = paired_seconds(functions, ROUNDS).T / STEPS
+    stored = np.random.default_rng(0).integers(0, 256, (BATCH, *shape[2:], shape[1]), dtype=np.uint8)
+    prediction = Predictor.fitted(WhitenedSettings(), stored).on(process)
+
+    def whitening() -> None:
+        for level in range(STEPS, 0, -1):
+            seen = prediction.network_input(start, torch.full((BATCH,), level))
+            prediction.read(seen, start, level)
+
+    functions = [
+        partial(written_out, network, STEPS), partial(family, "paper", network, STEPS), evaluations, whitening
+    ]  # fmt: skip
+    plain, paper, alone, whitened = paired_seconds(functions, ROUNDS).T / STEPS
     evaluation = undisturbed(alone)
+    print(f"whitening of a step: {1e6 * undisturbed(whitened):.0f} µs; of an evaluation {spread(whitened / alone)}")
     print(f"evaluation: {1000 * evaluation:.1f} ms")
     print(f"step of the paper's sampler, family / written out: {spread(paper / plain)}")
 

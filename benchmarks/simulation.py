@@ -141,7 +141,10 @@ def timed(jobs: list[Job], config: Config) -> list[Job]:
 
 def on_several_gpus(jobs: list[Job], gpus: int) -> list[Job]:
     """Return the jobs with each training on several GPUs, as if that made it as many times as fast."""
-    return [replace(job, gpus=gpus, hours=job.hours / gpus) if job.rule == "models" else job for job in jobs]
+    return [
+        replace(job, gpus=gpus, hours=job.hours / gpus) if job.rule in ("models", "models_whitened") else job
+        for job in jobs
+    ]
 
 
 def remaining(jobs: list[Job]) -> list[float]:

@@ -1,7 +1,7 @@
 """Runs and inputs of measures and figures."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ihdm.config.experiments import Variant, format_number
 from ihdm.config.scale import Config
@@ -73,6 +73,7 @@ class Input:
             ``{split}``. A run without δ/σ reads one file per δ/σ if the path contains ``{ratio}``.
         exists: whether a run has the file; by default always.
         contains: for a folder, the files that are read.
+        contains_for: for a folder, the files that only some runs read, each with the condition.
         about: description for the help of a command.
         is_optional: whether a command can omit it.
     """
@@ -80,6 +81,7 @@ class Input:
     path: str | Callable[[Run], str | Mapping[str, str]]
     exists: Callable[[Run], bool] = lambda _: True
     contains: tuple[str, ...] = ()
+    contains_for: Mapping[str, Callable[[Run], bool]] = field(default_factory=dict)
     about: str = ""
     is_optional: bool = False
 

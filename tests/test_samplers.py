@@ -484,5 +484,5 @@ def test_second_order_needs_an_estimate_of_the_clean_image():
     sampler = SamplerSettings(coupling="deterministic", noise="none", order=2)
     with pytest.raises(UserError, match="order 2 needs an estimate of the clean image"):
         plan_steps(prediction_of(None, PROCESSES["heat"](40)), sampler)
-    with pytest.raises(ValueError, match="order 2 needs coupling 'deterministic'"):
+    with pytest.raises(ValueError, match="use coupling 'deterministic' and noise 'none', or order 1"):
         SamplerSettings(order=2)

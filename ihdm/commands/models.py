@@ -122,17 +122,18 @@ def calibrate(
     from ihdm.calibration import CALIBRATION_NAME, measure
     from ihdm.devices import compute_device, device_name
     from ihdm.metrics.heldout import dequantize
-    from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, load_network
+    from ihdm.models.network import CONFIG_NAME, STATISTICS_NAME, WEIGHTS_NAME, load_network
     from ihdm.processes import build_process
     from ihdm.progress import Progress
     from ihdm.storage.reading import open_images
 
     chosen, device = read_settings(CalibrationSettings, settings), compute_device()
     images = open_images(train)[: chosen.num_images]
+    statistics = [path for path in (model / STATISTICS_NAME,) if path.exists()]
     with record(
         [model / CALIBRATION_NAME],
         command="models calibrate",
-        inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, train],
+        inputs=[model / WEIGHTS_NAME, model / CONFIG_NAME, *statistics, train],
         settings=chosen,
         seed=chosen.seed,
         device=device_name(device),

@@ -77,10 +77,12 @@ def needed_calibration(settings: SamplingSettings, model: Path, images: "StoredI
 def sampled_from(settings: SamplingSettings, model: Path, train: Path) -> list[Path]:
     """Return the files that samples depend on."""
     from ihdm.calibration import CALIBRATION_NAME
-    from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME
+    from ihdm.models.network import CONFIG_NAME, STATISTICS_NAME, WEIGHTS_NAME
 
-    calibration = [model / CALIBRATION_NAME] if settings.is_calibrated else []
-    return [model / WEIGHTS_NAME, model / CONFIG_NAME, *calibration, train]
+    names = [WEIGHTS_NAME, CONFIG_NAME]
+    names += [STATISTICS_NAME] if settings.predicted.has_statistics else []
+    names += [CALIBRATION_NAME] if settings.is_calibrated else []
+    return [*(model / name for name in names), train]
 
 
 def open_pipeline(model: Path) -> "IHDMPipeline":

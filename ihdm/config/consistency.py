@@ -77,6 +77,8 @@ def _experiment_mistakes(config: "Config", name: str) -> Iterator[str]:
                     f"{place}: sampler '{sampler}' adds noise δ, which process '{experiment.process.kind}' does not "
                     "have; use a sampler with noise posterior, measured or none"
                 )
+            if mistake := config.all_samplers[sampler].mistake_with(experiment.process, experiment.prediction):
+                yield f"{place}: sampler '{sampler}' {mistake}"
 
 
 def _per_dataset(config: "Config") -> list[tuple[str, Collection[str]]]:
@@ -130,6 +132,11 @@ def _restoration_mistakes(config: "Config") -> Iterator[str]:
     for name, study in config.restoration.items():
         where = f"restoration.{name}"
         yield from _undefined([study.sampler] if study.sampler else [], config.all_samplers, f"{where}.sampler")
+        if study.sampler in config.all_samplers and config.all_samplers[study.sampler].order == 2:
+            yield (
+                f"{where}.sampler: sampler '{study.sampler}' has order 2, but restoration adds noise, for which order "
+                "2 is not defined; use a sampler of order 1"
+            )
         experiment = config.experiments.get(name)
         if experiment and experiment.dataset in config.datasets:
             size = config.datasets[experiment.dataset].image_size
@@ -152,8 +159,14 @@ def _variant_mistakes(config: "Config", variants: dict[str, Variant]) -> Iterato
             swept = {variant.swept for variant in variants.values() if variant.base == name}
             if place == "figures.sweep_curves" and not swept & {*NUMBERS}:
                 yield f"{place}: no numeric parameter of '{name}' is swept; add values under sweeps, or remove it here"
+            if place == "figures.training_efficiency" and not _has_snapshots(config, variants[name]):
+                yield f"{place}: '{name}' keeps no snapshots of its training; set run.snapshot_every, or remove it here"
             if place in ("portable", "studies") and not variants[name].is_trained:
                 yield f"{place}: '{name}' has no separate network; use '{variants[name].model}'"
+
+
+def _has_snapshots(config: "Config", variant: Variant) -> bool:
+    return variant.is_trained and config.experiments[variant.base].run.snapshot_every is not None
 
 
 def _message(error: ValidationError) -> str:

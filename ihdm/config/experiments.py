@@ -178,6 +178,11 @@ class Variant:
         return self.model == self.name
 
     @property
+    def has_statistics(self) -> bool:
+        """Whether statistics of the training images are stored next to its network."""
+        return self.experiment.predicted.has_statistics
+
+    @property
     def is_departure(self) -> bool:
         """Whether it follows the released code where the code differs from the paper."""
         values = {"levels": self.experiment.training.levels, "prior_noise": self.prior_noise, "rounding": self.rounding}

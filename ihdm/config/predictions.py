@@ -13,6 +13,8 @@ class ResidualSettings(Settings):
     kind: ClassVar[str] = "residual"
     estimates_next_level: ClassVar[bool] = True
     """Whether the network estimates only the next level, so that a step over several levels needs a calibration."""
+    has_statistics: ClassVar[bool] = False
+    """Whether it needs statistics of the training images, in a file next to the network."""
 
 
 class NoiseSettings(Settings):
@@ -20,12 +22,14 @@ class NoiseSettings(Settings):
 
     kind: ClassVar[str] = "noise"
     estimates_next_level: ClassVar[bool] = False
+    has_statistics: ClassVar[bool] = False
 
 
 class WhitenedSettings(Settings):
     """Preconditioning per DCT mode: inputs of unit variance in every mode, and v as the target."""
 
     estimates_next_level: ClassVar[bool] = False
+    has_statistics: ClassVar[bool] = True
 
     kind: Literal["whitened"] = Field(default="whitened", description="the only prediction with settings")
     max_stride: Annotated[int, Field(ge=0, le=100)] = Field(

@@ -35,6 +35,8 @@ class ProcessBase(Settings):
     """The default prediction."""
     loses_modes: ClassVar[bool] = False
     """Whether the blur erases some modes, which then cannot be recovered from u_k and its noise."""
+    fades_alike: ClassVar[bool] = False
+    """Whether a_k is the same for all DCT modes, so that the noise in u_k determines the clean image."""
     spacing: ClassVar[float] = 2.0
     """Default exponent of the spacing of levels for second-order samplers."""
 
@@ -61,6 +63,8 @@ class HeatSettings(ProcessBase):
 
 class DiffusionSettings(ProcessBase):
     """Diffusion without blur (DDPM): noise grows and the image fades."""
+
+    fades_alike: ClassVar[bool] = True
 
     kind: Literal["diffusion"] = Field(description=KIND)
     num_levels: ManyLevels = Field(default=1000, description="K, the number of noisy levels")
@@ -177,9 +181,25 @@ class SamplerSettings(Settings):
         skips = self.num_evaluations(process.num_levels) < process.num_levels
         return self.noise == "measured" or ((prediction or default_prediction(process)).estimates_next_level and skips)
 
+    def mistake_with(self, process: AnyProcess, prediction: AnyPrediction | None = None) -> str | None:
+        """Return why its order does not fit a process and prediction, and how to fix it; None if it does.
+
+        ``prediction`` defaults to that of the process.
+        """
+        predicted = prediction or default_prediction(process)
+        if self.order == 1 or estimates_image(process, predicted):
+            return None
+        return (
+            f"has order 2, which needs estimates of the clean image, but prediction '{predicted.kind}' of process "
+            f"'{process.kind}' estimates another level; use a sampler of order 1, or prediction 'whitened'"
+        )
+
     def _mistakes(self) -> Iterator[str]:
         if self.order == 2 and (self.coupling, self.noise) != ("deterministic", "none"):
-            yield "order 2 needs coupling 'deterministic' and noise 'none'"
+            yield (
+                f"order 2 is not defined for coupling '{self.coupling}' with noise '{self.noise}'; use coupling "
+                "'deterministic' and noise 'none', or order 1"
+            )
         if self.coupling == "deterministic" and self.noise in ("posterior", "measured"):
             yield (
                 f"coupling 'deterministic' leaves no room for noise '{self.noise}'; use noise 'none' or 'delta', or "
@@ -238,6 +258,11 @@ def with_evaluations(sampler: SamplerSettings, count: int) -> SamplerSettings:
 def default_prediction(process: AnyProcess) -> AnyPrediction:
     """Return the default prediction of a process."""
     return KINDS[process.own_prediction]()
+
+
+def estimates_image(process: AnyProcess, prediction: AnyPrediction) -> bool:
+    """Return whether a network estimates the clean image at every level, as samplers of second order need."""
+    return prediction.kind == "whitened" or (prediction.kind == "noise" and process.fades_alike)
 
 
 def default_sampler(process: AnyProcess) -> str:

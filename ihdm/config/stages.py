@@ -67,6 +67,10 @@ class SamplingSettings(HasPrior, NetworkStage, HasPrediction):
         """Whether the sampler needs the network's calibration."""
         return self.sampler.is_calibrated(self.process, self.prediction)
 
+    def _mistakes(self) -> Iterator[str]:
+        if mistake := self.sampler.mistake_with(self.process, self.prediction):
+            yield f"the sampler {mistake}"
+
 
 class ErrorSettings(NetworkStage, HasPrediction):
     """Settings of the held-out squared errors."""
@@ -139,6 +143,11 @@ class NfeSettings(Settings):
     sampling: SamplingSettings = Field(description="process, seed, starts and the default δ/σ")
     distance: DistanceSettings
     num_samples: AtLeastTwo
+
+    def _mistakes(self) -> Iterator[str]:
+        for name, sampler in self.samplers.items():
+            if mistake := sampler.mistake_with(self.sampling.process, self.sampling.prediction):
+                yield f"samplers.{name} {mistake}"
 
 
 class SamplingDiagnosticsSettings(Settings):

@@ -48,7 +48,7 @@ def draw(inputs: Inputs) -> Figure:
             for label, table in found.items():
                 rows, look = table[table["metric"].isin(metrics)], {"color": colors[label], "label": label}
                 draw_estimates(axes, rows, "evaluations", f"{markers[label]}-", ms=4, lw=1.1, **look)
-            _draw_floor(axes, floors[dataset], metrics)
+            draw_floor(axes, floors[dataset], metrics)
             axes.set_xscale("log", base=2)
             axes.set_xticks(counts, [str(count) for count in counts])
             axes.minorticks_off()
@@ -62,7 +62,14 @@ def draw(inputs: Inputs) -> Figure:
     return figure
 
 
-def _draw_floor(axes: Axes, real: pd.DataFrame, metrics: tuple[str, ...]) -> None:
+def draw_floor(axes: Axes, real: pd.DataFrame, metrics: tuple[str, ...]) -> None:
+    """Draw the value of real images, with its 95 % interval as a gray band; for the power a line at one.
+
+    Args:
+        axes: the panel.
+        real: distances of real images.
+        metrics: names of the measure of the panel.
+    """
     if metrics == ("relative_power_highest",):
         axes.axhline(1, color="0.4", lw=1)
         return

@@ -154,10 +154,14 @@ class Job:
             for name, path in source.files(run).items()
         }
 
-    def parts(self, role: str, path: Path) -> list[Path]:
-        """Return the files of an input: of a folder, the declared files in it."""
-        contained = self.inputs[role.partition(":")[0]].contains
-        return [path / name for name in contained] or [path]
+    def parts(self, role: str, path: Path, run: "Run | None" = None) -> list[Path]:
+        """Return the files of an input: of a folder, the declared files in it.
+
+        Files that only some runs read are those of ``run``; without one, those that exist.
+        """
+        source = self.inputs[role.partition(":")[0]]
+        some = [name for name, reads in source.contains_for.items() if (reads(run) if run else (path / name).exists())]
+        return [path / name for name in (*source.contains, *some)] or [path]
 
     def settings(self, run: "Run") -> str:
         """Return the settings of a run, with the labels of its rows, as JSON."""

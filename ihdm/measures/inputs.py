@@ -9,10 +9,15 @@ TRAIN = Input("data/{dataset}/train.npy", about="the training images, .npy")
 TEST = Input("data/{dataset}/test.npy", about="the test images, .npy")
 
 NETWORK_FILES = ("config.json", "diffusion_pytorch_model.safetensors")
-NETWORK = Input("models/{model}", contains=NETWORK_FILES, about="the folder of the trained network")
+STATISTICS = {"statistics.safetensors": lambda run: run.variant.has_statistics}
+"""A further file of some networks."""
+NETWORK = Input(
+    "models/{model}", contains=NETWORK_FILES, contains_for=STATISTICS, about="the folder of the trained network"
+)
 CALIBRATED = Input(
     "models/{model}",
     contains=(*NETWORK_FILES, "calibration.npz"),
+    contains_for=STATISTICS,
     about="the folder of the trained network, with its calibration.npz",
 )
 ERRORS = Input("metrics/errors/{model}.npz", about="the held-out errors, .npz")

@@ -279,7 +279,7 @@ def read_predictor(folder: Path, config: Mapping[str, Any]) -> Predictor | None:
         raise UserError(
             f"{folder}: {CONFIG_NAME} has an unknown prediction target ({known}); train the network again"
         ) from None
-    if settings.kind != "whitened":
+    if not settings.has_statistics:
         return Predictor(settings)
     size = config["sample_size"], config["sample_size"]
     expected = {"mean": torch.empty(config["out_channels"], *size), "power": torch.empty(size)}

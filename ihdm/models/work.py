@@ -188,7 +188,9 @@ JOBS = (
     metrics_joints, metrics_asymptotics, metrics_evaluations, metrics_milestones, metrics_restoration, models_export,
 )  # fmt: skip
 WORK: dict[str, Callable[[Config, str], Work]] = {
-    "models": lambda config, name: training(config, name) + validation(config, name),
+    **dict.fromkeys(
+        ("models", "models_whitened"), lambda config, name: training(config, name) + validation(config, name)
+    ),
     **{job.__name__: job for job in JOBS},
 }
 """Work of one job of a rule for an experiment."""

@@ -70,6 +70,7 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
 
     Raises:
         ValidationError: if the settings are not valid.
+        UserError: if the order is 2 and the network does not estimate the clean image.
     """
 
     order = 1  # of the network's evaluations in a step, in diffusers' words
@@ -103,6 +104,8 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
                 "order": order,
             }
         )
+        if mistake := self.sampler.mistake_with(self.process_settings, given):
+            raise UserError(f"the sampler {mistake}")
         self.delta_ratio = _DELTA_RATIO.validate_python(delta_ratio)
         self.calibration: Calibration | None = None
         self.num_inference_steps: int | None = None

@@ -38,7 +38,7 @@ class Predictor:
     @classmethod
     def fitted(cls, settings: AnyPrediction, images: StoredImages) -> "Predictor":
         """Return the predictor of a network that is trained on these images."""
-        return cls(settings, Statistics.of(images) if settings.kind == "whitened" else None)
+        return cls(settings, Statistics.of(images) if settings.has_statistics else None)
 
     @property
     def num_inputs(self) -> int:

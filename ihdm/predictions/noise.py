@@ -32,8 +32,8 @@ class Noise(Prediction):
         return torch.full((len(images),), float(images[0].numel()), device=images.device)
 
     def reference(self, level: int) -> int:
-        return 0 if self.process.fades_alike else level
+        return 0 if self.process.settings.fades_alike else level
 
     def read(self, output: Images, noisy: Images, level: int) -> Images:
         faded = noisy - self.process.deviation(level) * output
-        return faded / math.exp(float(self.process.log_scale(level))) if self.process.fades_alike else faded
+        return faded / math.exp(float(self.process.log_scale(level))) if self.process.settings.fades_alike else faded

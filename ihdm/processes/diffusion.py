@@ -76,7 +76,6 @@ class Diffusion(VariancePreserving):
     """a_k the same for all modes."""
 
     settings: DiffusionSettings
-    fades_alike = True
 
     def log_scale(self, level: int) -> float:
         return float(self.log_signal[level]) / 2

@@ -33,11 +33,9 @@ class Process(ABC):
 
     Attributes:
         bits_of_range: log₂ of the width of the range of the process: 0 for [0, 1], and 1 for [−1, 1].
-        fades_alike: whether a_k is the same for all DCT modes.
     """
 
     bits_of_range: float = 0.0
-    fades_alike: bool = False
 
     def __init__(self, settings: ProcessSettings, height: int, width: int, device: torch.device | str = "cpu") -> None:
         self.settings = settings

@@ -135,7 +135,7 @@ def stale_notices(metas: Mapping[Path, BaseModel | None]) -> list[str]:
     notices = [f"{meta}: its result was made by other code than the present" for meta in metas if is_stale(meta)]
     return notices + [
         f"{meta}: its result was made with other settings than the present, as in results that were moved; add "
-        f"--forcerun {meta.parent.parent.name} to regenerate it"
+        f"--forcerun {meta} to regenerate it"
         for meta, settings in metas.items()
         if settings and not was_made_with(meta, settings)
     ]

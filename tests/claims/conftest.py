@@ -208,6 +208,14 @@ def whitened(value: float, error: float) -> Tables:
     ])  # fmt: skip
 
 
+def snapshots(value: float, error: float) -> Tables:
+    """The whitened network has the value after half of the steps, the residual network one after all."""
+    named = {"metric": "kernel_distance", "extractor": "dct64"}
+    rows = [("digits_whitened", 1100, value), ("digits_whitened", 2200, 9.0), ("digits", 1100, 9.0)]
+    rows += [("digits", 2200, 1.0)]
+    return table("milestones", error, [{**named, "experiment": e, "step": step, "value": v} for e, step, v in rows])
+
+
 def from_noise(value: float, error: float) -> Tables:
     """The second-order sampler has the value at the fewest evaluations, the best sampler one at the most."""
     named = {"metric": "kernel_distance", "extractor": "dct64", "experiment": "digits_flow"}
@@ -250,6 +258,7 @@ CASES = {
     "quarter_of_evaluations_suffices": Case(evaluations, 0.9, 1.5),
     "whitened_eighth_beats_default": Case(whitened, 0.5, 1.5),
     "whitened_quarter_matches_best": Case(whitened, 0.9, 1.5),
+    "whitened_needs_half_the_training": Case(snapshots, 0.5, 1.5),
     "five_evaluations_suffice_from_noise": Case(from_noise, 0.9, 1.5),
 }
 """By the claim's id."""

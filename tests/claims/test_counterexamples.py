@@ -28,7 +28,7 @@ from ihdm.measures.interpolation import interpolation_rows
 from ihdm.measures.sweep import swept_experiments, tidy_table
 from ihdm.metrics import asymptotics, forward, paths
 from ihdm.metrics.distance import distance_rows, held_out_rows
-from ihdm.metrics.evaluations import SampledSet, study_row
+from ihdm.metrics.evaluations import SampledSet, measure_columns, study_row
 from ihdm.metrics.features import CosineFeatures, StoredFeatures, extract
 from ihdm.metrics.generation import generation_rows
 from ihdm.metrics.heldout import dequantize, held_out_errors
@@ -344,6 +344,20 @@ def studied(*sets: tuple[str, str, int, np.ndarray]) -> Callable[[Patch], Tables
     return make
 
 
+def snapshots(*sets: tuple[str, int, np.ndarray]) -> Callable[[Patch], Tables]:
+    """Sets of samples by experiment and training step."""
+
+    def make(_: Patch) -> Tables:
+        rows = [
+            {"experiment": experiment, "step": step, "n": len(images), **measure_columns(row)}
+            for experiment, step, images in sets
+            for row in distances(images)
+        ]
+        return {"milestones": pd.DataFrame(rows)}
+
+    return make
+
+
 WHITENED = studied(
     *(("digits", sampler, 40, OTHERS) for sampler in ("paper", "paper_best")),
     *(("digits_whitened", "second", count, DARK) for count in (5, 10)),
@@ -382,6 +396,7 @@ COUNTEREXAMPLES: dict[str, Callable[[Patch], Tables]] = {
     "quarter_of_evaluations_suffices": studied(("digits", "markov", 10, DARK), ("digits", "paper_best", 40, OTHERS)),
     "whitened_eighth_beats_default": WHITENED,
     "whitened_quarter_matches_best": WHITENED,
+    "whitened_needs_half_the_training": snapshots(("digits_whitened", 1100, DARK), ("digits", 2200, OTHERS)),
     "five_evaluations_suffice_from_noise": studied(
         ("digits_flow", "second", 5, DARK),
         *(("digits_flow", sampler, 40, OTHERS) for sampler in ("markov", "deterministic", "second")),

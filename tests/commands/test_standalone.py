@@ -38,6 +38,7 @@ def pictures(tmp_path_factory) -> Path:
     return folder
 
 
+SECOND = '{"coupling": "deterministic", "noise": "none", "order": 2}'
 OPTIONS = ["--preset", "quick", "--image-size", "8", "--steps", "3"]
 
 
@@ -387,6 +388,10 @@ def test_impossible_requests_are_reported_in_one_line(model, pictures, tmp_path,
         (("sample", model, "-o", tmp_path / "sheet.tiff"), "unknown file extension"),
         (("sample", model, "-o", sheet, "--sampler", "best"), "use one of paper, ancestral"),
         (("sample", model, "-o", sheet, "--sampler", '{"noise": "loud"}'), "noise"),
+        (
+            ("sample", model, "-o", sheet, "--sampler", SECOND),
+            "the sampler has order 2, which needs estimates of the clean image, but prediction 'residual'",
+        ),
         (("sample", model, "-o", sheet, "--precision", "fp8"), "use one of no, fp16, bf16"),
         (("sample", model, "-o", sheet, "--evaluations", 41), "use 1 to 40"),
         (("sample", model, "-o", sheet, "--sampler", "{"), "--sampler: Invalid JSON"),

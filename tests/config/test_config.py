@@ -28,6 +28,11 @@ from ihdm.metrics.moments import Moments
 from ihdm.runs import Run
 
 ROOT = Path(__file__).parents[2]
+SECOND = (
+    "has order 2, which needs estimates of the clean image, but prediction 'residual' of process 'heat' estimates "
+    "another level; use a sampler of order 1, or prediction 'whitened'"
+)
+"""What is said of a second-order sampler of a network that predicts the next level."""
 CONFIGS = [ROOT / "config.yaml", *sorted((ROOT / "workflow/config").glob("*.yaml"))]
 
 
@@ -131,11 +136,35 @@ def test_scales_do_not_share_results():
         ("figures.psd", ["digits-sigma0.05"], "figures.psd: 'digits-sigma0.05' is not defined"),
         ("figures.psdd", ["digits"], "figures: 'psdd' is not defined; known are asymptotics, blur_max"),
         ("figures.sweep_curves", ["photos"], "figures.sweep_curves: no numeric parameter of 'photos' is swept; add"),
+        (
+            "figures.training_efficiency",
+            ["digits", "photos"],
+            "figures.training_efficiency: 'photos' keeps no snapshots of its training; set run.snapshot_every",
+        ),
         ("datasets.digits.image_channels", 2, "datasets.digits.image_channels"),
         ("experiments.Digits", {}, "experiments.Digits"),
         ("experiments.digits.sampler", "marko", "experiments.digits.sampler: 'marko' is not defined"),
         ("sweeps.sampler", {"digits": ["marko"]}, "sweeps.sampler.digits: 'marko' is not defined"),
         ("experiments.digits_diffusion.sampler", "paper", "adds noise δ, which process 'diffusion' does not have"),
+        ("experiments.digits.sampler", "second", f"experiments.digits.sampler: sampler 'second' {SECOND}"),
+        ("sweeps.sampler", {"digits": ["second"]}, f"sweeps.sampler.digits: sampler 'second' {SECOND}"),
+        (
+            "studies.digits_blurring",
+            {"samplers": ["ddim", "second"], "counts": [5]},
+            "studies.digits_blurring.samplers: sampler 'second' has order 2, which needs estimates of the clean image, "
+            "but prediction 'noise' of process 'blurring' estimates another level",
+        ),
+        (
+            "restoration.digits.sampler",
+            "second",
+            "restoration.digits.sampler: sampler 'second' has order 2, but restoration adds noise",
+        ),
+        (
+            "samplers.second.coupling",
+            "markov",
+            "samplers.second: order 2 is not defined for coupling 'markov' with noise 'none'; use coupling "
+            "'deterministic' and noise 'none', or order 1",
+        ),
         ("samplers.paper", {"coupling": "markov"}, "samplers.paper: this is the name of a built-in sampler"),
         ("samplers.cold", {"coupling": "deterministic", "noise": "measured"}, "leaves no room for noise"),
         ("samplers.fast", {"evaluations": "K/0"}, "samplers.fast.evaluations"),

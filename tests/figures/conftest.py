@@ -231,6 +231,29 @@ def sweep(path: Path, _images: Images, variants: list[Variant]) -> None:
     pd.DataFrame(rows).to_csv(path, index=False)
 
 
+def milestones(path: Path, _images: Images, variants: list[Variant]) -> None:
+    """Distances fall with the steps, and the power rises to one."""
+    steps = np.array([550, 1100, 2200])
+    parts = [
+        pd.DataFrame({"dataset": variants[0].dataset, "step": steps, "metric": metric, **estimate(value, 0.05)})
+        for metric, value in (
+            ("frechet_distance", 1 + 500 / steps),
+            ("kernel_distance", 0.1 + 50 / steps),
+            ("relative_power_highest", 1 - 200 / steps),
+        )
+    ]
+    pd.concat(parts).to_csv(path, index=False)
+
+
+def distance(path: Path, _images: Images, _: list[Variant]) -> None:
+    """Of samples, and of real images."""
+    parts = [
+        pd.DataFrame({"set": found, "metric": ["frechet_distance", "kernel_distance"], **estimate(value, 0.05)})
+        for found, value in (("samples", np.array([1.2, 0.12])), ("train", np.array([0.5, 0.01])))
+    ]
+    pd.concat(parts).to_csv(path, index=False)
+
+
 def paths(path: Path, _images: Images, _: list[Variant]) -> None:
     np.savez(path, **shown_paths())
 
@@ -296,6 +319,8 @@ MAKERS: dict[str, Callable[[Path, Images, list[Variant]], None]] = {
     "/generation/": generation,
     "/disentanglement/": disentanglement,
     "/sweep.csv": sweep,
+    "/milestones/": milestones,
+    "/distance/": distance,
     "/paths/toy.npz": paths,
     "/paths/toy.csv": path_measures,
     "/asymptotics/": asymptotics,

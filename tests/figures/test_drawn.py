@@ -36,6 +36,7 @@ FIGURES = (
     "processes",
     "restoration",
     "shared_start",
+    "training_efficiency",
     "trajectories",
     "uncurated_samples",
 )
@@ -312,3 +313,16 @@ def test_restoration_shows_the_best_method_without_a_network(draw, made_up):
     blues = [line for axes in panels for line in axes.lines if to_rgb(line.get_color()) == to_rgb(HEAT)]
     hollow = [line for line in blues if line.get_markerfacecolor() == "white"]
     assert 0 < len(hollow) < len(blues)
+
+
+def test_snapshots_are_compared_with_the_fully_trained_network_of_the_papers_prediction(made_up, draw):
+    names = ("digits", "digits_whitened", "digits_diffusion")
+    drawn = draw("training_efficiency", made_up("training_efficiency", *names))
+    dashed = [line for axes in drawn.axes for line in axes.lines if line.get_linestyle() == "--"]
+    assert [(line.get_label(), line.get_ydata()[0]) for line in dashed] == [
+        ("digits, fully trained", 1.2),
+        ("digits, fully trained", 0.12),
+    ]
+    assert [axes.get_yscale() for axes in drawn.axes] == ["log", "linear", "log"]
+    curves = [line.get_xydata()[0] for line in drawn.axes[0].lines if line.get_marker() in "osD"]
+    assert np.allclose(curves, [[550, 1 + 500 / 550]] * 3)

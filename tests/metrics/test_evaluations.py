@@ -65,6 +65,11 @@ def test_each_sampler_has_a_row_for_each_number_of_evaluations():
     assert all(one.shown.shape == (8, 8, 8, 1) for one in found)
 
 
+def test_second_order_is_refused_for_networks_that_estimate_the_next_level():
+    with pytest.raises(ValueError, match=r"samplers\.second has order 2.*prediction 'residual' of process 'heat'"):
+        study(HEAT, {"second": DDIM.model_copy(update={"order": 2})}, (4,))
+
+
 def test_the_best_is_the_one_with_the_smallest_frechet_distance():
     found = study(HEAT, {"paper": PAPER}, (4,), ratios=(1.0, 3.0, 9.0))
     values = {one.sampler: one.rows[0]["value"] for one in found}

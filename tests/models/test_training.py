@@ -178,7 +178,9 @@ def test_milestones_are_networks_of_the_way(stopped, make_experiment, images, tm
     """Those of a training that was stopped and went on are the same as of one that was asked for so many steps."""
     run, folder = RunSettings(snapshot_every=2), tmp_path / "milestones"
     (folder / "step1").mkdir(parents=True)
-    train(make_experiment(), images, stopped, run=run, milestones=folder)
+    kept, _ = train(make_experiment(), images, stopped, run=run, milestones=folder)
+    plain, _ = train(make_experiment(), images, tmp_path / "plain")
+    assert weights_hash(kept, tmp_path / "kept") == weights_hash(plain, tmp_path / "without")
     assert {path.name for path in folder.iterdir()} == {"step1", "step4", "step6"}  # from step 3 on
     network, _ = train(make_experiment(steps=4), images, tmp_path / "four", run=run)
     assert weights_hash(network, tmp_path / "reference") == sha256(folder / "step4" / WEIGHTS_NAME)

@@ -1,6 +1,7 @@
 """What is planned of results that are not there yet, and mistakes that stop a run before any job."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -47,8 +48,11 @@ def test_every_profile_can_be_planned_with(profile, tmp_path, snakemake):
             "--set-resources", f"models:gpu={gpus}",
         )  # fmt: skip
         assert planned.status == 0, planned.text
-        of_trainings = re.findall(r"^rule models:$.*?^    resources: (.*?)$", planned.text, re.MULTILINE | re.DOTALL)
+        of_trainings = re.findall(
+            r"^rule models(?:_whitened)?:$.*?^    resources: (.*?)$", planned.text, re.MULTILINE | re.DOTALL
+        )
         assert len(of_trainings) == 4
+        assert len(set(of_trainings)) == 1
         return dict(item.split("=", 1) for item in of_trainings[0].split(", "))
 
     one, two, many = resources(1), resources(2), resources(1000)
@@ -68,7 +72,7 @@ def test_every_scale_can_be_planned(config, networks, plan):
     """But the quick scale, which `make quick` runs."""
     planned = plan("--forceall", "--configfile", config)
     assert planned.status == 0, planned.text
-    assert planned.jobs["models"] == networks
+    assert planned.jobs["models"] + planned.jobs["models_whitened"] == networks
 
 
 def test_a_new_scale_can_be_planned(tmp_path, plan, ihdm):
@@ -168,4 +172,30 @@ def test_results_of_other_settings_are_named(tmp_path, snakemake):
     )
     printed = snakemake(results, "-n").text
     assert f"{meta}: its result was made with other settings than the present" in printed
-    assert "--forcerun data" in printed
+    assert f"--forcerun {meta} to regenerate it" in printed
+
+
+def test_the_statistics_of_a_network_are_an_output_and_an_input(tmp_path, snakemake):
+    """Where they are missing, the network is trained again; networks without them are left alone."""
+    folder = tmp_path / "results"
+    files = [folder / f"data/digits/{name}" for name in ("train.npy", "test.npy", "data.json", "data.meta.json")]
+    names = ("config.json", "diffusion_pytorch_model.safetensors", "history.csv", "held_out.csv", "model.meta.json")
+    files += [folder / f"models/{network}/{name}" for network in ("digits", "digits_whitened") for name in names]
+    statistics = folder / "models/digits_whitened/statistics.safetensors"
+    for second, path in enumerate([*files, statistics]):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+        os.utime(path, (second, second))
+    targets = [folder / f"samples/{name}/samples.npy" for name in ("digits/delta1.25", "digits_whitened/delta0")]
+    targets += [folder / f"metrics/errors/{name}.npz" for name in ("digits", "digits_whitened")]
+
+    def planned_jobs():
+        planned = snakemake(folder, "-n", *targets)
+        assert planned.status == 0, planned.text
+        reading = re.findall(r"^rule (\w+):\n    input: .*statistics\.safetensors", planned.text, re.MULTILINE)
+        assert sorted(reading) == ["metrics_errors", "samples"]
+        return {rule: number for rule, number in planned.jobs.items() if rule != "total"}
+
+    assert planned_jobs() == {"samples": 2, "metrics_errors": 2}
+    statistics.unlink()
+    assert planned_jobs() == {"samples": 2, "metrics_errors": 2, "models_whitened": 1}

@@ -98,6 +98,10 @@ PARTS = {
 # Variants that train a network; the others sample one of these networks differently.
 TRAINED = [name for name, variant in VARIANTS.items() if variant.is_trained]
 
+# Networks with statistics of the training images in a further file; a rule of their own declares it, because the outputs of a
+# rule cannot depend on wildcards.
+WHITENED = [name for name in TRAINED if VARIANTS[name].has_statistics]
+
 # Extractors whose features are stored.
 EXTRACTORS = sorted({settings.evaluation.extractors[variant.dataset] for variant in VARIANTS.values()})
 
@@ -180,6 +184,17 @@ def model_of(name):
     return lambda wildcards: f"{RESULTS}/models/{VARIANTS[wildcards.experiment].model}/{name}"
 
 
+def statistics_of(wildcards):
+    """Input function: the statistics of the network that an experiment samples, if it has any."""
+    variant = VARIANTS[wildcards.experiment]
+    return [f"{RESULTS}/models/{variant.model}/statistics.safetensors"] if variant.has_statistics else []
+
+
+def names_of(experiments):
+    """A wildcard pattern of these experiments."""
+    return "|".join(map(re.escape, experiments)) or "(?!)"
+
+
 def initial_weights(wildcards):
     """Input function: the network that initializes the weights of a training, if any."""
     source = settings.initial_weights(wildcards.experiment)
@@ -254,11 +269,28 @@ def rising(value):
     return lambda wildcards, attempt: value * min(attempt, 3)
 
 
+def rule_models():
+    """The rule models. A workflow that imports this one may prefix the names of rules."""
+    return next(rule for rule in workflow.rules if rule.name.rpartition("_")[2] == "models")
+
+
+def as_models(name):
+    """Resource: as in models, so that --set-resources models:… holds for every training."""
+
+    def value(wildcards, input, attempt, threads, async_run):
+        found = (
+            rule_models()
+            .resources[name]
+            .evaluate(wildcards, input=input, attempt=attempt, threads=threads, rulename="models", async_run=async_run)
+        )
+        return found.value
+
+    return value
+
+
 def training_memory(wildcards, attempt):
     """Resource: the memory of a training, with one process per requested GPU."""
-    # A workflow that imports this one may prefix the names of rules.
-    training = next(rule for rule in workflow.rules if rule.name.rpartition("_")[2] == "models")
-    gpu = training.resources["gpu"]
+    gpu = rule_models().resources["gpu"]
     # gpus_option reports values that are not numbers.
     processes = max(gpu.value, 1) if not gpu.is_evaluable() and isinstance(gpu.value, int) else 1
     return 16000 * processes * min(attempt, 2)
@@ -287,9 +319,10 @@ def measure_inputs(job):
     """Input function: the files that a job of measures reads; for a folder, the files in it."""
 
     def files(wildcards):
-        found = job.files(run_of(wildcards))
+        run = run_of(wildcards)
+        found = job.files(run)
         return {
-            name.replace(":", "_"): [f"{RESULTS}/{part}" for part in job.parts(name, Path(path))]
+            name.replace(":", "_"): [f"{RESULTS}/{part}" for part in job.parts(name, Path(path), run)]
             for name, path in found.items()
         }
 

@@ -14,6 +14,8 @@ rule models:
         f"{RESULTS}/logs/models/{{experiment}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/models/{{experiment}}.tsv"
+    wildcard_constraints:
+        experiment=names_of(name for name in TRAINED if name not in WHITENED),
     # The longest jobs start first.
     priority: 1
     conda:
@@ -40,11 +42,30 @@ rule models:
         "--previews {params.previews:q} {params.initial_weights:q} 2>&1 | tee -i {log:q}"
 
 
+use rule models as models_whitened with:
+    output:
+        config=f"{RESULTS}/models/{{experiment}}/config.json",
+        weights=f"{RESULTS}/models/{{experiment}}/diffusion_pytorch_model.safetensors",
+        statistics=f"{RESULTS}/models/{{experiment}}/statistics.safetensors",
+        history=f"{RESULTS}/models/{{experiment}}/history.csv",
+        held_out=f"{RESULTS}/models/{{experiment}}/held_out.csv",
+        meta=f"{RESULTS}/models/{{experiment}}/model.meta.json",
+    log:
+        f"{RESULTS}/logs/models/{{experiment}}.log",
+    wildcard_constraints:
+        experiment=names_of(WHITENED),
+    resources:
+        mem_mb=as_models("mem_mb"),
+        runtime=as_models("runtime"),
+        gpu=as_models("gpu"),
+
+
 # The calibration of a network on training images, for some samplers and bounds.
 rule models_calibration:
     input:
         weights=f"{RESULTS}/models/{{experiment}}/diffusion_pytorch_model.safetensors",
         config=f"{RESULTS}/models/{{experiment}}/config.json",
+        statistics=statistics_of,
         train=data_of("train"),
     output:
         calibration=f"{RESULTS}/models/{{experiment}}/calibration.npz",
@@ -74,6 +95,7 @@ rule models_export:
     input:
         weights=f"{RESULTS}/models/{{experiment}}/diffusion_pytorch_model.safetensors",
         config=f"{RESULTS}/models/{{experiment}}/config.json",
+        statistics=statistics_of,
         record=f"{RESULTS}/models/{{experiment}}/model.meta.json",
         calibration=f"{RESULTS}/models/{{experiment}}/calibration.npz",
         train=data_of("train"),

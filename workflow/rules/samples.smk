@@ -21,6 +21,7 @@ rule samples:
     input:
         weights=model_of("diffusion_pytorch_model.safetensors"),
         config=model_of("config.json"),
+        statistics=statistics_of,
         calibration=calibration_of,
         train=data_of("train"),
     output:
