@@ -73,7 +73,7 @@ def test_a_claim_whose_values_say_nothing_is_not_run(claim, table, column, cell,
         ("diffusion_has_better_samples", "distance", "extractor", "x", "column extractor holds 'x', which names no"),
         ("best_delta_of_samples_above_sigma", "minimum", "minima", "x", "minimum.csv: columns minima and num_curves"),
         ("best_delta_of_samples_above_sigma", "minimum", "num_curves", "", "minimum.csv: columns minima and num_"),
-        ("departure_of_levels_changes_nothing", "departures", "difference", "x", "column difference holds 'x'"),
+        ("departure_of_levels_changes_nothing", "departures", "difference", "x", "column difference has 'x'"),
     ],
 )
 def test_a_damaged_table_is_refused(ihdm_fails, cases, tmp_path, claim, table, column, cell, message):
