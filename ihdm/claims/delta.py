@@ -91,7 +91,7 @@ CLAIMS = (
         subjects=heat_experiments,
         measure=_samples,
         decision=MinimumBetween(1.0, math.inf),
-        reason="The interval ends at values that are ruled out. The kernel distance hardly sees fine noise.",
+        reason="The interval ends at values that are ruled out. The kernel distance is hardly sensitive to fine noise.",
         reference="δ = 1.25 σ",
         rule_set="after results",
     ),
