@@ -1,9 +1,9 @@
-# The pipeline with the versions of requirements.lock. Not built by us: no container program was at hand; a test reads it.
+# The pipeline with the versions of requirements.lock. Never built: no container engine was available. A test checks its text.
 #
 #   docker build --tag ihdm .
 #   docker run --gpus all --shm-size 2g --volume "$PWD:/work" ihdm --cores 8 --configfile /ihdm/config.yaml
 #
-# Results and data go to the folder that is mounted at /work. PyTorch's wheels bring CUDA; the driver is the host's.
+# Results and data are written to the folder mounted at /work. PyTorch's wheels include CUDA; the host provides the driver.
 FROM python:3.11-slim
 
 WORKDIR /ihdm

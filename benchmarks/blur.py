@@ -1,4 +1,4 @@
-"""Blur of a batch, each image at its own level: this project's, against transforms there and back.
+"""Blur of a batch, each image at its own level: this package against transform pairs of other libraries.
 
 Usage: pip install -e '.[benchmark]'; python benchmarks/blur.py
 """

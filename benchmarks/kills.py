@@ -1,4 +1,4 @@
-"""Kill trainings at random moments, and start them again; each must end with the bits of one that was left alone.
+"""Kill trainings at random times and restart them; each must end with the bytes of an uninterrupted training.
 
 Usage: python benchmarks/kills.py [KILLS]
 """

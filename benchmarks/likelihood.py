@@ -1,4 +1,4 @@
-"""L_K in the coefficients that survive the blur, against blurring by FFT per test batch and distances in pixels.
+"""L_K in the coefficients that survive the blur, against an FFT blur per test batch and distances in pixels.
 
 Both get 10 000 training images and 256 test images of 3×32×32 (`--train`, `--test` change that), σ_B,max = 24. The
 plain way blurs all training images again for each batch of 128 test images, as the released code does, and takes

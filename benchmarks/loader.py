@@ -1,4 +1,4 @@
-"""Batches from the memory map against Pillow and torch's DataLoader; memory while reading an array of 2 GB.
+"""Batches from the memory map against Pillow and torch's DataLoader, and memory while reading an array of 2 GB.
 
     python benchmarks/loader.py speed
     python benchmarks/loader.py memory

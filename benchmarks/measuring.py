@@ -1,4 +1,4 @@
-"""What the measurements share: one thread, and medians of alternating runs, so that ratios are of the same minutes."""
+"""Shared by the benchmarks: one thread, and medians of alternating runs, so that machine load affects both alike."""
 
 import statistics
 import time

@@ -1,4 +1,4 @@
-"""Memory of a training from an array far larger than it: what is mapped from disk must not become the process's own.
+"""Memory of a training on a memory-mapped array that is much larger; anonymous memory must not grow with it.
 
 Usage: python benchmarks/memory.py [GIGABYTES]
 """

@@ -1,4 +1,4 @@
-"""What bfloat16 costs a trained network, with its first convolution in float32 and without; on a CPU.
+"""Effect of bfloat16 on a trained network, with its first convolution in float32 and without, on a CPU.
 
     python benchmarks/precision.py results/quick photos
 

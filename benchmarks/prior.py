@@ -1,4 +1,4 @@
-"""What it costs to start from a mixture in place of the training images' own coefficients: distance and size.
+"""Effect of a mixture prior instead of the training images' coefficients: distances and size.
 
 Both pipelines draw from the same seeds. Distances are from all training images; the difference has the error of both.
 

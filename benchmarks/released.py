@@ -1,4 +1,4 @@
-"""A training step and a sampling step of the authors' released code against ours: the same network, in turns.
+"""A training step and a sampling step of the released code against ours, with the same network, alternately.
 
 Their small MNIST: 28×28, width 64, K 50, batch 128, dropout 0.1. Theirs gets its batch ready-made, ours gathers it from
 a stored array. Our sampling step is one of `samples draw`, its noise included. Each code runs in a separate process,

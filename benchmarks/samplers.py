@@ -1,4 +1,4 @@
-"""What a step costs, against algorithm 2 written out and an evaluation of the network; and what whitening adds to it.
+"""Cost of a step against algorithm 2 written out and a network evaluation, and the extra cost of whitening.
 
 Usage: python benchmarks/samplers.py
 """

@@ -1,4 +1,4 @@
-"""How long the paper's scale takes on 1, 8 and 64 GPUs: its own plan of jobs, with durations that are estimated.
+"""Simulated duration of the paper's scale on 1, 8 and 64 GPUs, from its plan of jobs and estimated durations.
 
 The jobs, their order, priorities and resources are those that `snakemake -n` plans for config.yaml; durations of jobs
 with a network are those of `ihdm models plan`, all others are the constants below. Nothing of it runs on a GPU.

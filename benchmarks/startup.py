@@ -1,4 +1,4 @@
-"""How long commands take to start, and which share of a run starting them is.
+"""Start-up time of commands, and its share of a run.
 
     python benchmarks/startup.py [results/quick]
 

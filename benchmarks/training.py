@@ -1,4 +1,4 @@
-"""Where a training step's time goes, and how fast the step computes against a plain matrix product.
+"""Where the time of a training step goes, and its speed relative to a plain matrix product.
 
 Usage: python benchmarks/training.py [CONFIG]
 """

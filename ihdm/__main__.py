@@ -30,10 +30,11 @@ except KeyboardInterrupt:  # typer handles later ones
 
 app = typer.Typer(
     help="Inverse heat dissipation, stage by stage: data → models → samples → metrics → figures → report. "
-    "Snakemake runs these commands; you can also run each manually. Commands without a workflow: train, sample, "
-    "interpolate, evaluate, restore, convert.",
+    "Snakemake runs these commands; you can also run each manually. Commands without a workflow: demo, train, "
+    "sample, interpolate, evaluate, restore, convert.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
 )
 for stage in (data, models, samples, metrics, figures, report, claims, config, results):
     app.add_typer(stage.app, name=stage.__name__.rpartition(".")[2])
@@ -79,7 +80,7 @@ def main() -> None:
     except OSError as error:
         if error.errno in NO_SPACE:
             where = error.filename or "output"
-            sys.exit(f"ihdm: {where}: no space is left; make room and run the same command again")
+            sys.exit(f"ihdm: {where}: no space is left on the disk; free some and run the same command again")
         if error.filename is None:
             raise
         sys.exit(f"ihdm: {error.filename}: {error.strerror}")

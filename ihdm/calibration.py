@@ -65,7 +65,7 @@ class Calibration:
         """
         (found,) = np.nonzero(self.levels == level)
         if not len(found):
-            raise UserError(f"the network was not measured at level {level}; measure it there: `models calibrate`")
+            raise UserError(f"the network is not calibrated at level {level}; run `models calibrate` again")
         return LevelCalibration(self.gain[found[0]], self.offset[found[0]], self.residual[found[0]], self.power)
 
     def save(self, path: Path, process: ProcessSettings) -> None:

@@ -1,4 +1,4 @@
-"""Where networks compute: which GPU is this process's own, and its place among those of a distributed training."""
+"""Devices: the GPU of this process, and its place in a distributed training."""
 
 import ctypes
 import fcntl
@@ -31,12 +31,12 @@ POLL_SECONDS = 2.0
 def claim_gpus(count: int, *, is_required: bool) -> None:
     """Reserve GPUs for this process and its children, and print the device to stderr.
 
-    Every GPU has a lock, which is free again when the last of these processes ends, so that jobs of one user on one
-    machine take different ones; if all are taken, this waits. To be called before PyTorch looks for GPUs.
+    Every GPU has a lock, which is released when the last of these processes ends. So jobs of one user on one
+    machine use different GPUs; if none is free, this waits. Call it before PyTorch looks for GPUs.
 
     Args:
-        count: how many, ≥ 0; with none, networks run on the CPU.
-        is_required: whether it is an error if there are fewer.
+        count: number of GPUs, ≥ 0; with 0, networks run on the CPU.
+        is_required: whether fewer GPUs are an error.
 
     Raises:
         UserError: if there are fewer, and they are required.
@@ -47,23 +47,23 @@ def claim_gpus(count: int, *, is_required: bool) -> None:
     named = _named_gpus()
     if len(named) < count:
         if not is_required:
-            os.environ[GPUS_VARIABLE] = ""  # all on the CPU, and not some of it on a GPU that others may hold
+            os.environ[GPUS_VARIABLE] = ""  # everything on the CPU, as another job may use the GPU
     elif not any(variable in os.environ for variable in MANAGED_VARIABLES):
         os.environ[GPUS_VARIABLE] = ",".join(_claim(named, count))
     found = _usable_gpus()
     if found < count and is_required:
         raise UserError(
-            f"{count} GPU{'s' * (count > 1)} asked for, and PyTorch can use {found or 'none'} of this machine"
+            f"{count} GPU{'s' * (count > 1)} requested, but PyTorch can use {found or 'none'} on this machine"
             + (f" ({GPUS_VARIABLE} is '{os.environ[GPUS_VARIABLE]}')" if GPUS_VARIABLE in os.environ else "")
-            + "; look at driver and installation (nvidia-smi, python -m torch.utils.collect_env), or let networks run "
-            "on the CPU: `gpus: optional` in the configuration, or the option --gpus-optional"
+            + "; check driver and installation (nvidia-smi, python -m torch.utils.collect_env), or allow the CPU: "
+            "`gpus: optional` in the configuration, or the option --gpus-optional"
         )
     where = f" (GPU {os.environ[GPUS_VARIABLE]})" if found and os.environ.get(GPUS_VARIABLE) else ""
     print(f"computing on {device_name(compute_device())}{where}", file=sys.stderr)
 
 
 def _named_gpus() -> list[str]:
-    """Return the GPUs that may be used, as the environment names them, else by index."""
+    """Return the usable GPUs, by their names in the environment or by index."""
     given = os.environ.get(GPUS_VARIABLE)
     if given is not None:
         return [name.strip() for name in given.split(",") if name.strip()]
@@ -79,7 +79,7 @@ def _usable_gpus() -> int:
 
 
 def _claim(names: Sequence[str], count: int) -> list[str]:
-    """Lock so many of these GPUs, waiting until they are free, and return them; no process waits with half of them."""
+    """Lock ``count`` of these GPUs, waiting until all are free, and return them."""
     folder = Path(tempfile.gettempdir()) / f"ihdm-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     is_told = False
@@ -106,9 +106,9 @@ def _claim(names: Sequence[str], count: int) -> list[str]:
 
 
 def start_processes(count: int) -> None:
-    """Become the launcher of ``count`` processes that run this command together; returns in each of them, or if alone.
+    """Launch ``count`` processes that run this command together; returns in each of them, or if there is only one.
 
-    Processes that were started so, or by `torchrun` with a rendezvous over several machines, are among them already.
+    Processes started by this function or by `torchrun` return at once.
     """
     if count < 2 or "LOCAL_RANK" in os.environ:
         return
@@ -120,7 +120,7 @@ def start_processes(count: int) -> None:
 
 
 def compute_device() -> "torch.device":
-    """Return where networks run: the GPU of this process if there is one, else the CPU."""
+    """Return the device of networks: the GPU of this process if there is one, otherwise the CPU."""
     import torch
 
     kind = torch.accelerator.current_accelerator(check_available=True)
@@ -135,21 +135,21 @@ _used: "list[torch.device]" = []
 
 
 def used_device() -> str:
-    """Return what this process has computed on, as :func:`device_name` does: the CPU unless a device was asked for."""
+    """Return the name of the device that this process has used, see :func:`device_name`."""
     return device_name(_used[-1] if _used else "cpu")
 
 
 def processes() -> "PartialState":
-    """Return this process's place among those of a distributed training; alone, it is the main one of one."""
+    """Return this process's place in a distributed training; a single process is the main one."""
     import torch
     from accelerate import PartialState
 
-    # Without a GPU, accelerate looks for further processes only if told that the CPU is meant.
+    # Without a GPU, accelerate looks for further processes only if the CPU is requested.
     return PartialState(cpu=not torch.accelerator.is_available(), timeout=PROCESSES_TIMEOUT)
 
 
 def device_name(device: "torch.device | str") -> str:
-    """Return what computes: ``cpu``, or the model of the GPU and what it may round, as the last bits depend on them."""
+    """Return ``cpu``, or the model of the GPU and its rounding options, as the last bits depend on them."""
     kind = str(device).partition(":")[0]
     if kind != "cuda":
         return kind
@@ -161,15 +161,15 @@ def device_name(device: "torch.device | str") -> str:
         "cuDNN chooses by speed": torch.backends.cudnn.benchmark,
         "cuDNN deterministic": torch.backends.cudnn.deterministic,
     }
-    told = [f"{name}: {'yes' if flag else 'no'}" for name, flag in flags.items()]
-    return "; ".join([f"cuda, {torch.cuda.get_device_name(device)}", *told])
+    flags_text = [f"{name}: {'yes' if flag else 'no'}" for name, flag in flags.items()]
+    return "; ".join([f"cuda, {torch.cuda.get_device_name(device)}", *flags_text])
 
 
 @contextmanager
 def full_precision(device: "torch.device") -> Iterator[None]:
     """Within the block, matrix products of float32 are computed in float32.
 
-    Neighbouring levels of blur differ by less than bfloat16 or TF32 resolve.
+    Neighboring blur levels differ by less than the resolution of bfloat16 or TF32.
     """
     import torch
 
@@ -193,10 +193,10 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 def keep_freed_memory() -> None:
-    """Let this process keep what it frees, as every step of a network asks for the same memory again.
+    """Keep freed memory in this process, because every step of a network needs the same memory again.
 
-    The GNU C library gives large blocks back to the system, which then clears them page by page for the next step: up
-    to a quarter of a step's time on a CPU. The most memory that is held is the same. Other libraries stay as they are.
+    The GNU C library returns large blocks to the system, which clears them page by page for the next step. That takes
+    up to a quarter of a step's time on a CPU. Peak memory is the same. Other C libraries are not changed.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -85,14 +85,14 @@ class HeatProcess:
     """The deterministic blur F(t_k) for levels k = 0…K on images of one size.
 
     Two small matrix products per image are faster at training sizes than a transform there and back, and every image of
-    a batch may be at its own level. Large images on a CPU go through the few coefficients that survive the blur, where
+    a batch may have its own level. Large images on a CPU use only the few coefficients that survive the blur, if
     these are less than half of a line.
 
     Args:
         blur_sigmas: blur widths σ_B of levels 0…K in pixels, each ≥ 0 (see :func:`blur_schedule`).
         height: image height H in pixels.
         width: image width W in pixels.
-        device: where the operators live; images must be there too.
+        device: device of the operators and of the images.
         dtype: floating-point type of the operators and of every result.
 
     Raises:
@@ -127,13 +127,13 @@ class HeatProcess:
 
     @property
     def device(self) -> torch.device:
-        """Where the operators live."""
+        """Device of the operators."""
         return self._rows.operators.device
 
     def blur(self, images: Images, levels: int | Int[Tensor, "_"]) -> Images:
         """Return F(t_k) u for every image u; the mean of each channel is kept.
 
-        Computed in the precision of the operators even under autocast, or with TF32 switched on: neighbouring levels
+        Computed in the precision of the operators even under autocast or with TF32: neighboring levels
         differ by about 0.001, which bfloat16 cannot resolve.
 
         Args:
@@ -151,7 +151,7 @@ class HeatProcess:
         levels = torch.as_tensor(levels, device=self.device)
         if levels.ndim == 1 and len(levels) != len(images):
             raise ValueError(f"{len(levels)} levels for {len(images)} images")
-        # One for each image on a GPU would have to be waited for; there, PyTorch itself refuses what is outside.
+        # On a GPU this check would wait for the device; PyTorch itself raises an error for levels outside.
         if levels.numel() and (levels.ndim == 0 or levels.device.type == "cpu"):
             lowest, highest = (int(level) for level in levels.aminmax())
             if lowest < 0 or highest > self.num_levels:

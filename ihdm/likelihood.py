@@ -29,7 +29,7 @@ def blurred_coefficients(
     """Return the DCT coefficients of F(t_k) u that survive the blur, in float64.
 
     The basis is orthonormal, so distances between blurred images are distances between these few numbers. A coefficient
-    is left out where the blur scales it below ``tolerance``, in every image alike.
+    is left out if the blur scales it below ``tolerance``, in all images alike.
     """
     blur_sigmas = heat.blur_sigmas[level : level + 1]
     column_decay, row_decay = decay(heat.height, blur_sigmas)[0], decay(heat.width, blur_sigmas)[0]
@@ -68,19 +68,19 @@ def prior_kl_bounds(
         L_K ≤ ln n − logsumexp_j(−KL_j),    KL_j = KL( N(F(t_K) u₀, σ² I) ‖ N(F(t_K) x_j, δ² I) )
 
     Args:
-        train: unblurred training images x_j in [0, 1], the centers of the kernel density estimate, some at a time.
+        train: batches of unblurred training images x_j in [0, 1], the centers of the kernel density estimate.
         test: unblurred test images u₀ in [0, 1].
         heat: the forward process; its last level is K.
         sigma: training noise σ > 0.
         deltas: bandwidths δ > 0 of the kernel density estimate.
 
     Raises:
-        ValueError: if a noise level is not positive: the divergence is then infinite.
+        ValueError: if a noise level is not positive, as the divergence is then infinite.
     """
     for delta in deltas:
         _require_noise(sigma, delta)
     num_dims = test[0].numel()
-    # What is left out of ‖difference‖² is at most tolerance² · num_dims for images in [0, 1].
+    # The omitted part of ‖difference‖² is at most tolerance² · num_dims for images in [0, 1].
     tolerance = math.sqrt(2 * min(deltas) ** 2 * NATS_TOLERANCE / num_dims)
     test_coefficients = blurred_coefficients(test, heat, heat.num_levels, tolerance)
     log_sums = torch.full((len(deltas), len(test)), -torch.inf, dtype=torch.float64)
@@ -132,14 +132,14 @@ def transition_terms(
 
 
 def bits_per_dim(nats: Nats, num_dims: int) -> Nats:
-    """Turn nats of an image with values in [0, 1] into bits per dimension of its 256 gray levels."""
+    """Convert nats of an image with values in [0, 1] to bits per dimension of its 256 gray levels."""
     return nats / (num_dims * math.log(2)) + 8
 
 
 def best_deltas(
     squared_errors: Float[np.ndarray, "image levels"], num_dims: int, sigma: float
 ) -> Float[np.ndarray, "levels"]:
-    """Return for each level 1…K the δ that makes its term smallest.
+    """Return for each level 1…K the δ that minimizes its term.
 
     The term of k ≥ 2 is smallest at δ² = σ² + E‖error‖² / N; that of k = 1, a density, at δ² = E‖error‖² / N.
 
@@ -155,7 +155,7 @@ def best_deltas(
 
 @dataclass(frozen=True)
 class Bound:
-    """The bound of each image for each δ in nats, and what it is made of.
+    """The bound of each image for each δ in nats, and its parts.
 
     Attributes:
         prior: L_K for each δ and image.

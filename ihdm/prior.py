@@ -24,7 +24,7 @@ def prior_bandwidth(prior_noise: str, sigma: float, delta: float) -> float:
 def start_bandwidth(prior_noise: str, sampler: SamplerSettings, sigma: float, delta: float) -> float:
     """Return the standard deviation of the noise of starts for a sampler.
 
-    A coupled sampler carries on the noise of its start, which must then be that of the process itself.
+    A coupled sampler keeps the noise of its start, which must then be the noise of the process.
     """
     follows_delta = prior_noise == "delta" and not sampler.uses_delta
     return prior_bandwidth("sigma" if follows_delta else prior_noise, sigma, delta)
@@ -33,14 +33,14 @@ def start_bandwidth(prior_noise: str, sampler: SamplerSettings, sigma: float, de
 def draw_starts(
     train: StoredImages, heat: HeatProcess, bandwidth: float, seed: int, indices: Sequence[int]
 ) -> tuple[Images, Int[np.ndarray, "batch"]]:
-    """Draw u_K of the given samples, with the training images they come from.
+    """Draw starts u_K for the given sample numbers, with the numbers of their training images.
 
     Args:
         train: the training images.
         heat: the forward process; its last level is K.
-        bandwidth: standard deviation of the noise, ≥ 0; the noise itself is the same for any bandwidth.
+        bandwidth: standard deviation of the noise, ≥ 0; the standard normal draw is the same for any bandwidth.
         seed: the experiment's seed.
-        indices: the samples' numbers. A start depends on its own number alone.
+        indices: sample numbers. A start depends only on its own number.
     """
     generators = [generator(seed, "prior", index) for index in indices]
     chosen = np.array([rng.integers(len(train)) for rng in generators])

@@ -56,7 +56,7 @@ class Progress:
         if self._first is None:
             self._first, self._started = done, now
         speed = (done - self._first) / max(now - self._started, 1e-9)
-        note = f"{speed:.3g} {self.unit}/s {note}".rstrip()
+        note = f"{speed:.3g} {self.unit}/s" + (f", {note}" if note else "")
         if not self._bar.disable:
             self._bar.update(self._id, completed=done, note=note)
         elif done == self.total or now - self._last_line > LINE_SECONDS:

@@ -75,7 +75,7 @@ class Step:
         next_level: j < k.
         keep: weight of the state.
         mean: weight of the network's estimate m.
-        unclipped: weight of what clipping took from it.
+        unclipped: weight of the difference between the unclipped and the clipped estimate.
         offset: constant term, DCT coefficients.
         noise: standard deviation of the noise.
         extrapolation: weight of the change of m since the previous step, in second order.
@@ -108,7 +108,7 @@ def plan_step(
     """Return the step of a sampler from level k to level j.
 
     Args:
-        prediction: what the network predicts.
+        prediction: the prediction of the network.
         sampler: the member of the family.
         level: k.
         next_level: j in 0…k−1.
@@ -203,7 +203,7 @@ def take_steps(
     Args:
         network: the network of the process.
         process: the process.
-        steps: what :func:`plan_steps` returned.
+        steps: steps from :func:`plan_steps`.
         start: u_K.
         noise: standard normal; ``noise[k-1]`` is that of the step from level k.
     """
@@ -226,7 +226,7 @@ def take_step(
     """Take a step, without its noise.
 
     Args:
-        prediction: what the network predicts.
+        prediction: the prediction of the network.
         step: from level k to level j.
         state: u_k.
         raw: the unclipped estimate, :meth:`~ihdm.predictions.prediction.Prediction.raw_estimate`.

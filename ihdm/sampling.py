@@ -16,7 +16,7 @@ from ihdm.seeds import generator
 
 @runtime_checkable
 class NoiseSequence(Protocol):
-    """Standard normal noise of levels 1…K: item k−1 is the noise of level k. A tensor will do."""
+    """Standard normal noise of levels 1…K: item k−1 is the noise of level k. A tensor is one, too."""
 
     def __len__(self) -> int:
         """Return K."""

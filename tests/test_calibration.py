@@ -97,7 +97,7 @@ def test_an_exact_network_is_measured_as_one(kind, exact_network):
 
 
 @pytest.mark.parametrize("kind", ["diffusion", "blurring", "heat"])
-def test_a_silent_network_leaves_everything_open(kind):
+def test_a_zero_network_has_the_full_residual_variance(kind):
     """One whose estimate is the same for every image."""
     process = build_process(SETTINGS[kind], SIZE)
 
@@ -141,7 +141,7 @@ def test_noise_is_of_an_image_a_level_a_draw_and_a_purpose():
 
 
 def test_a_level_that_was_not_measured_is_refused():
-    with pytest.raises(UserError, match="not measured at level 8; measure it there"):
+    with pytest.raises(UserError, match="not calibrated at level 8; run `models calibrate` again"):
         calibrate("heat").at(8)
 
 
@@ -151,7 +151,7 @@ def test_few_images_say_too_little():
     assert np.isfinite(calibrate("heat", images=IMAGES[:10]).residual).all()
 
 
-def test_images_that_are_all_alike_leave_nothing_open():
+def test_equal_images_have_no_residual_variance():
     found = calibrate("heat", images=IMAGES[:1, :1].expand(12, -1, -1, -1))
     assert not found.gain.any()
     assert not found.residual.any()

@@ -175,7 +175,7 @@ def test_claims_have_these_columns_first_and_this_form_of_json(smoke_results):
     assert [row["id"] for row in content["claims"]] == table["id"].tolist()
 
 
-def test_the_documentation_tells_of_every_table_and_column(smoke_results):
+def test_every_table_and_column_is_documented(smoke_results):
     """In the table's section, or once for all tables."""
     shared, *sections = re.split(r"^## (?=\w+$)", (ROOT / "docs/metrics.md").read_text(), flags=re.MULTILINE)
     sections = {section.partition("\n")[0]: section for section in sections}
@@ -256,7 +256,7 @@ def test_the_workflow_writes_models_here(smoke_results):
     assert index["unet"] == ["diffusers", "UNet2DModel"]
 
 
-def test_restoration_is_asked_for_and_told_so(smoke_results):
+def test_restoration_has_these_settings_and_columns(smoke_results):
     table = pd.read_csv(smoke_results / "metrics/restoration.csv")
     assert {"psnr", "ssim", "consistency", "spread", "frechet_distance"} == set(table["metric"])
     assert {"truth", "estimate", "sample", "mean"} == set(table["result"])

@@ -29,7 +29,7 @@ PROGRAM = """
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of the GNU C library alone")
-def test_freed_memory_is_not_cleared_anew_at_every_step():
+def test_freed_memory_is_not_cleared_again_at_every_step():
     """As it comes, most processes have all 47 000 pages cleared at every step."""
     command = [sys.executable, "-c", textwrap.dedent(PROGRAM)]
     faults = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
@@ -102,7 +102,7 @@ def test_gpus_that_were_given_are_not_locked(claim, variable):
     assert taken == ["GPU-abc", "GPU-abc"]
 
 
-def test_fewer_than_asked_for_are_left_alone_where_they_are_optional(claim):
+def test_too_few_optional_gpus_are_not_used(claim):
     """All processes compute on the CPU then: one GPU cannot be shared, and may be another job's."""
     assert claim(2, "0").stdout.readline() == "\n"
     assert claim(1, "0").stdout.readline() == "0\n"  # none waits for the other
@@ -130,7 +130,7 @@ def test_a_job_that_needs_a_gpu_refuses_a_machine_without_one(ihdm, ihdm_fails, 
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     told = ihdm_fails("--gpus", "2", "data", "sources")
-    assert "2 GPUs asked for, and PyTorch can use none of this machine" in told
+    assert "2 GPUs requested, but PyTorch can use none on this machine" in told
     assert "`gpus: optional` in the configuration, or the option --gpus-optional" in told
     ihdm("--gpus", "1", "--gpus-optional", "data", "sources")
     assert capfd.readouterr().err == "computing on cpu\n"

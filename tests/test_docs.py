@@ -101,7 +101,7 @@ def check(command: str) -> None:
 @pytest.mark.parametrize(
     ("path", "command"), EVERY + OURS, ids=[f"{path.stem}: {command}" for path, command in EVERY + OURS]
 )
-def test_commands_are_such_as_their_programs_take(path, command):
+def test_commands_have_valid_options(path, command):
     with contextlib.redirect_stderr(None):
         check(command)
 
@@ -121,7 +121,7 @@ def test_commands_are_such_as_their_programs_take(path, command):
         "curl example.com",
     ],
 )
-def test_others_are_told(command):
+def test_invalid_commands_are_detected(command):
     with (
         contextlib.redirect_stderr(None),
         pytest.raises((AssertionError, KeyError, SystemExit, TyperException, pytest.fail.Exception)),
@@ -190,7 +190,7 @@ def test_python_that_is_shown_is_python():
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
-def test_files_that_are_named_are_there(path):
+def test_named_files_exist(path):
     text = path.read_text()
     for name in NAMED_FILE.findall(text):
         pattern = re.sub(r"[A-Z]{4,}", "*", name)
@@ -200,7 +200,7 @@ def test_files_that_are_named_are_there(path):
 
 
 @pytest.mark.parametrize("path", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "results/README.md"], ids=str)
-def test_links_lead_to_files(path):
+def test_linked_files_exist(path):
     """Those among the pages themselves are held by the strict build."""
     for target in re.findall(r"\]\(([^)#]+)", path.read_text()):
         assert target.startswith("https://") or (path.parent / target).exists(), target
@@ -211,7 +211,7 @@ def test_generated_parts_are_up_to_date(path, text):
     assert path.read_text() == text, "run: python docs/generate.py"
 
 
-def test_every_generated_part_is_somewhere():
+def test_every_generated_part_is_used():
     shown = [name for path in PAGES for name in re.findall(r"<!-- generated: ([\w ]+) -->", path.read_text())]
     assert sorted(shown) == sorted(generate["PARTS"])
 
@@ -285,7 +285,7 @@ def test_every_public_module_is_in_the_api():
     assert {f"ihdm.{name}" for name in ("heat", "objective", "prior", "sampling", "likelihood", "samplers")} <= listed
 
 
-def test_the_messages_that_are_explained_are_those_of_the_code():
+def test_explained_messages_are_in_the_code():
     source = " ".join(
         path.read_text() for path in [*(ROOT / "ihdm").rglob("*.py"), *(ROOT / "workflow").rglob("*.smk")]
     )
@@ -312,7 +312,7 @@ def test_the_built_pages_need_no_network(tmp_path):
         assert not re.findall(r'<(?:script|img|link|iframe)[^>]*(?:src|href)="?(?:https?:)?//', page.read_text()), page
 
 
-def test_the_spread_of_restorations_is_told_as_the_table_has_it():
+def test_the_text_on_spread_agrees_with_the_table():
     """For each method and network, from the smallest to the largest over problems."""
     text = " ".join((ROOT / "docs/restoration.md").read_text().split())
     row = r"\| (digits|digits_diffusion|photos) \| [\w ]+ \|(?:[^|]+\|){5} ([\d.–]+)[^|]*\| ([\d.–]+)[^|]*\|"

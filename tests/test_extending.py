@@ -266,7 +266,7 @@ def test_no_other_file_is_touched(copy):
     }
 
 
-def test_documentation_tells_of_them(copy):
+def test_added_parts_are_documented(copy):
     assert "| `mean_image` | The mean image |" in (copy / "docs/figures.md").read_text()
     assert "| Squares have the power law of a square (ours) |" in (copy / "docs/claims.md").read_text()
     assert "## mean_image\n\n**Look at:** Its gray." in (copy / "docs/figures.md").read_text()

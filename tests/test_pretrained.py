@@ -14,6 +14,7 @@ from ihdm.__main__ import app
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.sources import load_splits, obtain_raw
 from ihdm.errors import UserError
+from ihdm.metrics.extractors import fit_extractor
 from ihdm.portable.evaluation import distance_table
 from ihdm.portable.pictures import draw
 
@@ -68,7 +69,7 @@ def test_they_are_as_close_to_data_as_their_card_says(drawn):
     card = (pretrained.FOLDER / name / "README.md").read_text()
     low, high, kind = re.search(r"\| kernel distance \| \S+ \| (\S+) … (\S+) \| ([a-z]+)", card).groups()
     train = np.stack([train[number] for number in range(min(len(train), NUM_REFERENCE))])
-    rows = distance_table(images, train, kind, Path())
+    rows = distance_table(images, train, fit_extractor(kind, train))
     found = next(row for row in rows if row["metric"] == "kernel_distance" and row["set"] == "samples")
     assert found["low"] <= float(high)
     assert float(low) <= found["high"]

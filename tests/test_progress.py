@@ -11,7 +11,7 @@ def test_lines_where_there_is_no_terminal(capsys, monkeypatch):
         for done in (10, 20, 30):
             progress.update(done, "all white")
     lines = capsys.readouterr().err.splitlines()
-    assert [re.match(r"counting: (\d+)/30 sheep, [\d.e+]+ sheep/s all white, ", line)[1] for line in lines] == [
+    assert [re.match(r"counting: (\d+)/30 sheep, [\d.e+]+ sheep/s, all white, ", line)[1] for line in lines] == [
         "10",
         "20",
         "30",

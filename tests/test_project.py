@@ -197,7 +197,7 @@ def test_every_rule_names_its_environment_and_log():
         assert len(re.findall(r"^\s+log:", text, re.MULTILINE)) == rules + reused, path
 
 
-def test_states_of_stages_lie_apart():
+def test_states_of_stages_are_in_separate_folders():
     """Whatever an experiment or a data set is called: a finished stage clears its own folder."""
     for stage in ("data", "models", "samples"):
         text = (ROOT / f"workflow/rules/{stage}.smk").read_text()
@@ -244,7 +244,7 @@ def test_hooks_before_commits_are_those_of_make_test():
         assert any(re.search(hook.get("files", ""), name) for name in files), hook["files"]
 
 
-def test_the_workflow_catalog_is_told_what_is_there():
+def test_the_workflow_catalog_entry_is_correct():
     usage = load(".snakemake-workflow-catalog.yml")["usage"]
     option, path = usage["mandatory-flags"]["flags"].split()
     assert option == "--configfile"

@@ -217,7 +217,7 @@ def test_deterministic_steps_lose_ever_less_with_more_of_them(kind):
 
 @pytest.mark.parametrize("kind", PROCESSES)
 @pytest.mark.parametrize("coupling", COUPLINGS)
-def test_posterior_noise_alone_loses_what_the_network_leaves_open(kind, coupling):
+def test_posterior_noise_alone_loses_the_residual_variance(kind, coupling):
     process, power = PROCESSES[kind](40), powers(0)
     sampler = SamplerSettings(coupling=coupling, noise="posterior")
     for level, variance in variances(process, power, sampler):
@@ -289,7 +289,7 @@ def test_samples_of_gaussian_images_have_their_variance(kind, coupling, exact_ne
     data=st.data(),
 )
 @settings(max_examples=100, deadline=None)
-def test_what_a_coupling_leaves_open_is_never_negative(kind, coupling, num_levels, blur, data):
+def test_the_variance_of_a_step_is_never_negative(kind, coupling, num_levels, blur, data):
     process = PROCESSES[kind](num_levels, blur)
     level = data.draw(st.integers(1, num_levels))
     next_level = data.draw(st.integers(0, level - 1))
@@ -336,7 +336,7 @@ def test_a_level_that_was_not_measured_is_refused():
     process = PROCESSES["heat"](40)
     sampler = SamplerSettings(coupling="markov", noise="measured", evaluations="K/4")
     found = measure(lambda u, _: 0 * u, process, torch.rand(10, 1, SIZE, SIZE), [40, 36, 32], 0, 10)
-    with pytest.raises(UserError, match="not measured at level 28"):
+    with pytest.raises(UserError, match="not calibrated at level 28"):
         plan_steps(prediction_of(None, process), sampler, 0.0, found)
 
 
@@ -347,7 +347,7 @@ def test_measured_noise_without_measurements_is_refused():
 
 @pytest.mark.parametrize("kind", PROCESSES)
 @pytest.mark.parametrize("coupling", COUPLINGS)
-def test_a_network_of_no_use_draws_the_mean_image(kind, coupling, exact_network):
+def test_a_network_without_information_draws_the_mean_image(kind, coupling, exact_network):
     """Its gains are zero, so that the image is the measured offset, and states on the way are of ordinary size."""
     process = PROCESSES[kind](40)
     images = torch.rand((50, 1, SIZE, SIZE), generator=torch.Generator().manual_seed(0))

@@ -51,7 +51,7 @@ def simulation() -> ModuleType:
     return module
 
 
-def test_a_plan_is_read_as_snakemake_tells_it(simulation: ModuleType) -> None:
+def test_the_plan_is_read_as_snakemake_prints_it(simulation: ModuleType) -> None:
     data = PLAN.replace("\nrule models:", "\nrule data:\n    output: results/data/mnist/train.npy, "
         "results/data/mnist/test.npy\n    jobid: 3\n    resources: gpu=0\n[Wed]\nrule models:", 1)  # fmt: skip
     jobs = simulation.parse_plan(data)

@@ -9,13 +9,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DOCS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+    *(ROOT / folder / "README.md" for folder in ("results", "benchmarks")),
+]
 CAPTIONS = sorted((ROOT / "workflow/report").glob("*.rst"))
 SOURCES = [
     *(path for folder in ("ihdm", "benchmarks", "examples") for path in sorted((ROOT / folder).rglob("*.py"))),
     *sorted((ROOT / "ihdm").rglob("*.j2")),
     *sorted((ROOT / "workflow").rglob("*.smk")),
-    *(ROOT / name for name in ("Makefile", "Snakefile", "config.yaml")),
+    *(ROOT / name for name in ("Makefile", "Snakefile", "Dockerfile", "apptainer.def", "config.yaml")),
+    *(ROOT / name for name in ("environment.yml", "environment-gpu.yml", "examples/trained_model.ipynb")),
     *sorted((ROOT / "workflow/config").glob("*.yaml")),
     *sorted((ROOT / "profiles").rglob("*.yaml")),
 ]
@@ -96,7 +101,7 @@ def test_sentences_are_short(path):
     assert not long
 
 
-@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_headings_are_nouns_or_imperatives(path):
     headings = re.findall(
         r"^#+ (.+)$", re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL), re.MULTILINE

@@ -16,4 +16,4 @@ from ihdm.claims.claim import Claim
 
 MODULES = (forward, noise, delta, start_and_noise, comparison, generation, limits, departures, published, ours)
 CLAIMS: dict[str, Claim] = {claim.id: claim for module in MODULES for claim in module.CLAIMS}
-"""By id, in the order in which a reader meets them."""
+"""All claims by id, in the order of the report."""

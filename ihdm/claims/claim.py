@@ -1,4 +1,4 @@
-"""A claim as data: what is said, where, of what it is checked, from which numbers, and by which rule."""
+"""A claim as data: statement, place in the paper, subjects, numbers and decision rule."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from ihdm.claims.evidence import Evidence, Subject
 from ihdm.config.scale import Config
 
 REPOSITORY = "this repository"
-"""Where our own claims are made."""
+"""Place of our claims, instead of a place in the paper."""
 
 
 @dataclass(frozen=True)
@@ -17,19 +17,19 @@ class Claim:
     """A claim of the paper, or one of ours.
 
     Attributes:
-        id: its name, which does not change.
-        text: what is claimed, a sentence in our words.
-        paper: where the paper says it.
-        table: the merged table that its numbers come from.
-        quantity: what is decided on, in words.
-        subjects: what it is checked on, at a scale.
-        measure: gives the values of a subject, or raises NotRunError.
-        decision: the rule.
+        id: stable name.
+        text: the statement, in our words.
+        paper: place in the paper.
+        table: the merged table of its numbers.
+        quantity: description of the quantity that is tested.
+        subjects: returns the experiments or data sets of a scale that it is tested on.
+        measure: returns the values of a subject, or raises NotRunError.
+        decision: the decision rule.
         reason: why the rule has this form and margin.
-        reference: what the paper reports, if that is a number.
-        is_ours: whether the paper does not make it.
+        reference: the number in the paper, if it gives one.
+        is_ours: whether the claim is ours, not the paper's.
         kind: a finding about networks or data, or a mathematical check, which holds by construction and tests the code.
-        rule_set: whether the rule was fixed before any result of it was known.
+        rule_set: whether the rule was set before any result was known.
     """
 
     id: str

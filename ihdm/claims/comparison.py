@@ -1,4 +1,4 @@
-"""Heat against diffusion of equal data, network and training."""
+"""Claims that compare heat with diffusion of equal data, network and training."""
 
 import math
 from collections.abc import Callable
@@ -16,7 +16,7 @@ def _networks(config: Config) -> list[Subject]:
 
 
 def _trained_on_few(config: Config) -> list[Subject]:
-    """Return the pairs that are both trained on fewer images too."""
+    """Return the pairs for which both networks are also trained on fewer images."""
     return [pair for pair in _networks(config) if all(_on_fewer(config, name) for name in pair)]
 
 
@@ -140,5 +140,6 @@ CLAIMS = (
         decision=Above(0.0),
         reason="The claim is about the sign; the size depends on budget and data.",
         reference="FID 18.96 and 3.17",
+        rule_set="after results",
     ),
 )

@@ -1,10 +1,10 @@
-"""Kinds of decision: from measured values with 95 % intervals to a verdict and a p-value.
+"""Decision rules: from measured values with 95 % intervals to a verdict and a p-value.
 
 Every rule asks whether the true value is in a range. The verdict is *reproduced* if the whole 95 % interval is inside,
 *not reproduced* if all of it is outside, and *inconclusive* if it crosses a border.
 
-The p-value goes with that: two-sided, of the border that is nearest in standard errors, normal on each side of the
-value with that side's half of the interval for 1.96 standard errors. A single value is decided exactly if p ≤ 0.05.
+The p-value is two-sided, for the border that is closest in standard errors. The distribution is normal on each side of
+the value; that side's half of the interval is 1.96 standard errors. A single value is decided exactly if p ≤ 0.05.
 The p-value of the place of a minimum is twice the share of the resampled curves that contradict the verdict, at least
 2/(B + 1) with B curves.
 """
@@ -15,11 +15,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
+from typing import ClassVar
 
 from ihdm.metrics.estimates import NORMAL_95, difference_of_parts, student_95
 
 LEVEL = 0.05
-"""Of all tests, of single ones and of Holm's correction over all."""
+"""Significance level of single tests and of Holm's correction over all."""
 
 
 LARGEST_LOG = 700.0
@@ -27,7 +28,7 @@ LARGEST_LOG = 700.0
 
 
 class Outcome(StrEnum):
-    """What a check can say."""
+    """Possible verdicts."""
 
     REPRODUCED = "reproduced"
     NOT_REPRODUCED = "not reproduced"
@@ -37,14 +38,14 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Measured:
-    """A value with its 95 % interval, which need not be symmetric; one without width is exact.
+    """A value with its 95 % interval, which may be asymmetric. An interval without width means an exact value.
 
     Attributes:
         value: the estimate.
         low: lower end of the interval.
         high: upper end of the interval.
-        trainings: how many trainings with other seeds the interval is over; with one, it is over images alone.
-        parts: the standard error in parts by image, as tables hold it; values with parts are compared as pairs. See
+        trainings: number of trainings with different seeds behind the interval; 1: the interval is over images only.
+        parts: parts of the standard error by group of images; values with parts are compared as pairs. See
             :mod:`ihdm.metrics.estimates`.
     """
 
@@ -62,12 +63,12 @@ class Measured:
 
     @classmethod
     def of_parts(cls, value: float, parts: tuple[float, ...], trainings: int = 1) -> "Measured":
-        """Return a value with Student's interval by the parts of its error, one for each group of images."""
+        """Return a value with Student's interval from the parts of its error, one per group of images."""
         found = cls.of(value, math.hypot(*parts), len(parts) - 1.0)
         return replace(found, trainings=trainings, parts=parts)
 
     def minus(self, other: "Measured") -> "Measured":
-        """Return the difference of two values: a paired one where both have parts, else as if they were independent."""
+        """Return the difference of two values: paired if both have parts, otherwise for independent values."""
         value = self.value - other.value
         if parts := difference_of_parts(self.parts, other.parts):
             return Measured.of_parts(value, parts, min(self.trainings, other.trainings))
@@ -88,29 +89,29 @@ class Measured:
         return replace(self, value=value, low=value - below, high=value + above, parts=parts)
 
     def exp(self) -> "Measured":
-        """Return what this is the logarithm of."""
+        """Return the value of which this is the logarithm."""
         value, low, high = (math.exp(min(end, LARGEST_LOG)) for end in (self.value, self.low, self.high))
         return replace(self, value=value, low=low, high=high, parts=tuple(value * part for part in self.parts))
 
     def over(self, other: "Measured") -> "Measured":
-        """Return the ratio of two positive values, its interval found on a log scale; see :meth:`minus`."""
+        """Return the ratio of two positive values, with the interval computed on a log scale; see :meth:`minus`."""
         return self.log().minus(other.log()).exp()
 
 
 @dataclass(frozen=True)
 class Minimum(Measured):
-    """The place of a minimum, with those of many resampled curves.
+    """The place of a minimum, with the places of many resampled curves.
 
     Attributes:
-        minima: between which places the minima of the curves are, each with the share of the curves.
-        num_curves: how many curves there are.
+        minima: lower place, upper place and share of the curves whose minimum is between them.
+        num_curves: number of curves.
     """
 
     minima: tuple[tuple[float, float, float], ...]
     num_curves: int
 
     def tail(self, low: float, high: float, *, outside: bool) -> float:
-        """Return the p-value of the minimum being in a range, or outside."""
+        """Return the p-value for a minimum in a range, or outside it."""
         inside = sum(share for first, last, share in self.minima if low <= first and last <= high)
         apart = sum(share for first, last, share in self.minima if last <= low or high <= first)
         share = 1 - inside if outside else 1 - apart
@@ -118,7 +119,7 @@ class Minimum(Measured):
 
 
 def mean(values: Sequence[Measured]) -> Measured:
-    """Return the mean of values, without parts that of their intervals, which is never too narrow."""
+    """Return the mean of values. Without parts, the interval is the mean of the intervals, which is conservative."""
     count = len(values)
     if values[0].parts and len({len(one.parts) for one in values}) == 1:
         parts = tuple(math.fsum(group) / count for group in zip(*(one.parts for one in values), strict=True))
@@ -128,7 +129,7 @@ def mean(values: Sequence[Measured]) -> Measured:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was decided, of which value, and how surely; see the head of this module."""
+    """A verdict, the value that decides, and the p-value; see the module."""
 
     outcome: Outcome
     measured: Measured
@@ -136,7 +137,13 @@ class Verdict:
 
 
 class Decision(ABC):
-    """A decision rule: whether the true value is in a range."""
+    """A decision rule: whether the true value is in a range.
+
+    Attributes:
+        fewest: the number of values that it needs.
+    """
+
+    fewest: ClassVar[int] = 1
 
     @property
     @abstractmethod
@@ -149,14 +156,14 @@ class Decision(ABC):
         """The rule in words."""
 
     def decide(self, values: Sequence[Measured]) -> Verdict:
-        """Decide on values, one unless the kind is of several."""
+        """Decide on a value; some rules take several."""
         (value,) = values
         return _decide(value, *self.borders)
 
 
 @dataclass(frozen=True)
 class Within(Decision):
-    """A value or slope in a range."""
+    """A value in a range."""
 
     low: float
     high: float
@@ -172,7 +179,7 @@ class Within(Decision):
 
 @dataclass(frozen=True)
 class Above(Decision):
-    """A one-sided difference: the value is larger than a bound."""
+    """One-sided: the value is above a bound."""
 
     bound: float
 
@@ -187,7 +194,7 @@ class Above(Decision):
 
 @dataclass(frozen=True)
 class Below(Decision):
-    """A one-sided difference: the value is smaller than a bound."""
+    """One-sided: the value is below a bound."""
 
     bound: float
 
@@ -202,7 +209,7 @@ class Below(Decision):
 
 @dataclass(frozen=True)
 class Equivalent(Decision):
-    """Equivalence: no further from a target than a margin."""
+    """Equivalence: the value is within a margin of a target."""
 
     target: float
     margin: float
@@ -218,7 +225,7 @@ class Equivalent(Decision):
 
 @dataclass(frozen=True)
 class MinimumBetween(Within):
-    """The place of a minimum: its interval, whose ends are places that were ruled out, may touch the borders."""
+    """The place of a minimum. Its interval may touch the borders, because its ends are already ruled out."""
 
     @property
     def rule(self) -> str:
@@ -237,11 +244,11 @@ class MinimumBetween(Within):
 
 @dataclass(frozen=True)
 class Every(Decision):
-    """Every one of several values satisfies a decision.
+    """Each of several values satisfies a rule.
 
-    Reproduced if each is, by itself (an intersection-union test, which needs no correction); not reproduced if one
-    fails by itself even with its p-value times the number of them; else inconclusive. The reported value is the one
-    that decides: that which fails most clearly, or holds least clearly.
+    Reproduced if each value is (an intersection-union test, which needs no correction); not reproduced if one
+    fails even with its p-value times the number of values; otherwise inconclusive. The reported value is the one
+    that decides: the one that fails most clearly, or holds least clearly.
     """
 
     each: Decision
@@ -255,7 +262,7 @@ class Every(Decision):
         return self.each.borders
 
     def decide(self, values: Sequence[Measured]) -> Verdict:
-        """Decide on one value or more."""
+        """Decide on one or more values."""
         verdicts = [self.each.decide([value]) for value in values]
         failed = [verdict for verdict in verdicts if verdict.outcome is Outcome.NOT_REPRODUCED]
         if failed:
@@ -268,7 +275,9 @@ class Every(Decision):
 
 @dataclass(frozen=True)
 class Rising(Decision):
-    """An ordering: each value is larger than the one before; see :class:`Every`, of the steps."""
+    """An ordering: each value is larger than the previous one; :class:`Every` applied to the steps."""
+
+    fewest: ClassVar[int] = 2
 
     @property
     def rule(self) -> str:
@@ -279,13 +288,13 @@ class Rising(Decision):
         return 0.0, math.inf
 
     def decide(self, values: Sequence[Measured]) -> Verdict:
-        """Decide on two values or more; the step that decides is reported, for exact values the smallest."""
+        """Decide on two or more values. The deciding step is reported, for exact values the smallest."""
         steps = sorted((after.minus(before) for before, after in pairwise(values)), key=lambda step: step.value)
         return Every(Above(0.0)).decide(steps)
 
 
 def holm(p_values: Iterable[float]) -> list[bool]:
-    """Return for each of several tests whether it is still significant at 5 % for all of them together (Holm, 1979)."""
+    """Return for each test whether it is significant at 5 % for all tests together (Holm, 1979)."""
     values = list(p_values)
     kept = [False] * len(values)
     for done, index in enumerate(sorted(range(len(values)), key=values.__getitem__)):
@@ -296,7 +305,7 @@ def holm(p_values: Iterable[float]) -> list[bool]:
 
 
 def _decide(measured: Measured, low: float, high: float) -> Verdict:
-    """Decide whether a value is between two borders; an exact value on a border is outside."""
+    """Decide whether a value is between two borders; exact values on a border are outside."""
     inside = low < measured.low and measured.high < high
     outside = measured.high <= low or measured.low >= high
     borders = [border for border in (low, high) if math.isfinite(border)]

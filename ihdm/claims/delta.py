@@ -1,4 +1,4 @@
-"""The sampling noise δ: where samples and the bound are best, and what too little and too much of it do."""
+"""Claims about the sampling noise δ: the best δ for samples and bound, and the effects of too little and too much."""
 
 import math
 from typing import Any
@@ -8,20 +8,27 @@ import pandas as pd
 from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import Above, Below, Measured, Minimum, MinimumBetween
 from ihdm.claims.evidence import Evidence, NotRunError, Subject, deciding, heat_experiments
+from ihdm.errors import UserError
 
 BETWEEN = (1 + 1.25) / 2
-"""Halfway between σ and what the paper samples with."""
+"""Halfway between σ and the δ of the paper's samples."""
 GRAINY = 1.4
 """δ/σ at which the paper shows high-frequency noise: the largest in its figure."""
 
 
 def _place(row: "pd.Series[Any]") -> Minimum:
-    """Return where a curve is lowest; open to a side on which it may be lowest beyond what was tried."""
+    """Return the place of a minimum; its interval is infinite on a side where it may be beyond the sweep."""
     low, high = float(row["low"]), float(row["high"])
     if row["verdict"] != "inside":
         low = -math.inf if low == row["first_ratio"] else low
         high = math.inf if high == row["last_ratio"] else high
-    return Minimum(float(row["delta_ratio"]), low, high, _minima(str(row["minima"])), int(row["num_curves"]))
+    try:
+        return Minimum(float(row["delta_ratio"]), low, high, _minima(str(row["minima"])), int(row["num_curves"]))
+    except ValueError as error:
+        raise UserError(
+            f"minimum.csv: columns minima and num_curves cannot be read ({error}); delete it and run the stage that "
+            "makes it again"
+        ) from None
 
 
 def _minima(text: str) -> tuple[tuple[float, float, float], ...]:
@@ -84,8 +91,9 @@ CLAIMS = (
         subjects=heat_experiments,
         measure=_samples,
         decision=MinimumBetween(1.0, math.inf),
-        reason="The interval ends at values that are ruled out.",
+        reason="The interval ends at values that are ruled out. The kernel distance is hardly sensitive to fine noise.",
         reference="δ = 1.25 σ",
+        rule_set="after results",
     ),
     Claim(
         id="best_delta_of_samples_near_1.25_sigma",
@@ -98,6 +106,7 @@ CLAIMS = (
         decision=MinimumBetween(1.0, 1.5),
         reason="The value must be closer to 1.25 than σ is.",
         reference="δ = 1.25 σ",
+        rule_set="after results",
     ),
     Claim(
         id="best_delta_of_bound_just_above_sigma",
@@ -123,6 +132,7 @@ CLAIMS = (
             "A curve has its minimum between the neighbors of its lowest value; all pairs of resampled curves are "
             "compared."
         ),
+        rule_set="after results",
     ),
     Claim(
         id="little_delta_smooths",

@@ -1,4 +1,4 @@
-"""What the released code does otherwise than described, and that it changes nothing that can be measured."""
+"""Claims about differences of the released code from the paper: that they do not change sample quality."""
 
 import math
 import statistics
@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import Equivalent, Measured
-from ihdm.claims.evidence import Evidence, Subject, deciding, quality
+from ihdm.claims.evidence import Evidence, NotRunError, Subject, deciding, quality
 from ihdm.config.scale import Config
 from ihdm.metrics.estimates import NORMAL_95, student_95
 
 MARGIN = 0.1
 TRAINED = ("levels",)
-"""Settings of training: two networks are compared, which would differ if they were trained alike too."""
+"""Training settings: two networks are compared, which would differ even with equal settings."""
 
 TEXTS = {
     "levels": "Never training level K, as in the released code, does not change sample quality.",
@@ -23,7 +23,7 @@ TEXTS = {
 
 
 def _bases(setting: str) -> Callable[[Config], list[Subject]]:
-    """Return a function that gives the experiments with a variant as released in one setting."""
+    """Return a function that returns the experiments with a variant as released in one setting."""
     return lambda config: [
         (variant.base,) for variant in config.variants.values() if variant.is_departure and variant.swept == setting
     ]
@@ -34,6 +34,8 @@ def _difference(setting: str) -> Callable[[Evidence, Subject], Sequence[Measured
         row = deciding(evidence.rows("departures", experiment=subject[0], setting=setting))
         # The kernel distance may come out below zero, and is then too small for a relative difference to say much.
         described, error = abs(float(row["value_described"])), float(row["standard_error"])
+        if not described > 0:
+            raise NotRunError
         if setting not in TRAINED:
             return [Measured.of(float(row["difference"]) / described, error / described)]
         spread = _spread(evidence, subject[0])
@@ -45,7 +47,7 @@ def _difference(setting: str) -> Callable[[Evidence, Subject], Sequence[Measured
 
 
 def _spread(evidence: Evidence, base: str) -> Measured:
-    """Return the standard deviation of the distance over trainings that differ in their seed, without an interval.
+    """Return the standard deviation of the distance over trainings with different seeds, without an interval.
 
     Raises:
         NotRunError: if no other seed was trained.
@@ -73,6 +75,7 @@ CLAIMS = tuple(
             if setting in TRAINED
             else ""
         ),
+        rule_set="after results",
     )
     for setting, text in TEXTS.items()
 )

@@ -35,7 +35,7 @@ class Evidence:
     config: Config
 
     def rows(self, table: str, **values: Any) -> pd.DataFrame:  # noqa: ANN401 (as cells are)
-        """Return the rows that hold these values in these columns, but those without a value or its error.
+        """Return the rows that hold these values in these columns, without those that lack a value, its error or n.
 
         Raises:
             NotRunError: if there are none.
@@ -45,7 +45,7 @@ class Evidence:
         found = self.tables[table]
         for column, value in values.items():
             found = found[found[column].isin(value) if isinstance(value, tuple) else found[column] == value]
-        found = found.dropna(subset=[name for name in ("value", "standard_error") if name in found])
+        found = found.dropna(subset=[name for name in ("value", "standard_error", "n") if name in found])
         if found.empty:
             raise NotRunError
         return found

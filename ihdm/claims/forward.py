@@ -1,4 +1,4 @@
-"""The forward process on images: what heat does to them, and in which order."""
+"""Claims about heat on images: its effect, and the order in which frequencies vanish."""
 
 from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import Above, Below, Every, Measured
@@ -6,7 +6,7 @@ from ihdm.claims.evidence import Evidence, Subject, datasets
 
 ORDER = 0.8
 """Rank correlation over six bands of frequency that counts as an order: of orders drawn at random fewer than one in
-twenty reach it, while one swap of neighbours leaves 0.94."""
+twenty reach it, and one swap of neighbors gives 0.94."""
 
 
 def _blur_differences(evidence: Evidence, subject: Subject) -> list[Measured]:

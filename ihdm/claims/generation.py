@@ -1,4 +1,4 @@
-"""How images come about: coarse before fine, early before late, and by sharpening what is near."""
+"""Claims about generation: coarse before fine, the effect of early and late splits, and local sharpening."""
 
 from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import Above, Below, Measured, Rising
@@ -17,7 +17,7 @@ def _estimating_clean_images(config: Config) -> list[Subject]:
 
 
 def _order(evidence: Evidence, subject: Subject) -> list[Measured]:
-    """Return the rank correlation; any is possible where all bands are reached at once, so that they have no order."""
+    """Return the rank correlation; any value is possible if all bands are reached at once, as they have no order."""
     order = evidence.one("generation", experiment=subject[0], band="order")
     rows = evidence.rows("generation", experiment=subject[0])
     bands = rows.loc[rows["band"] != "order", "value"]

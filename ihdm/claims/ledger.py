@@ -1,4 +1,4 @@
-"""The ledger: every claim on everything that it is checked on, with its verdict; as a table, as text and as JSON."""
+"""The ledger: every claim with its verdict for every subject, as a table, as text and as JSON."""
 
 import json
 import math
@@ -16,13 +16,13 @@ from ihdm.measures import merged_tables
 from ihdm.measures.texts import interval_text
 
 VERSION = 1
-"""Of the JSON form; it grows when a key goes or changes its meaning."""
+"""Version of the JSON format; it grows when a key is removed or changes its meaning."""
 COLUMNS = (
     *("id", "claim", "experiment", "verdict", "value", "low", "high", "rule"),
     *("paper", "table", "reference", "p", "holm", "ours", "how_to_rerun", "reason", "kind", "rule_set", "trainings"),
 )
 NOBODY: Subject = ("–",)
-"""Of a claim that nothing at a scale is about."""
+"""Experiment of a claim without subjects at a scale."""
 
 
 def needed_tables() -> set[str]:
@@ -31,19 +31,19 @@ def needed_tables() -> set[str]:
 
 
 def available_tables(config: Config) -> list[str]:
-    """Return those of them that a scale makes."""
+    """Return the merged tables of claims that a scale has."""
     return sorted(needed_tables() & {*merged_tables(config), "sweep"})
 
 
 def check(tables: Mapping[str, pd.DataFrame], config: Config) -> pd.DataFrame:
-    """Return one row for each claim and what it is checked on.
+    """Return one row per claim and subject.
 
-    `p` is missing where nothing was run. `holm` states whether a decided claim stays decided at 5 % for all that
+    `p` is missing for claims that were not run. `holm` states whether a decided claim stays decided at 5 % for all that
     were tested together, by Holm's correction; those that were tested and not decided count among these.
 
     Args:
-        tables: merged tables by name, as many as there are.
-        config: the scale that they belong to.
+        tables: the existing merged tables by name.
+        config: their scale.
     """
     evidence = Evidence(tables, config)
     merged = merged_tables(config) | {"sweep": ["metrics/distance.csv"]}
@@ -86,15 +86,16 @@ def _decide(claim: Claim, evidence: Evidence, subject: Subject) -> Verdict | Non
     if subject == NOBODY:
         return None
     try:
-        return claim.decision.decide(claim.measure(evidence, subject))
+        values = claim.measure(evidence, subject)
     except NotRunError:
         return None
+    return claim.decision.decide(values) if len(values) >= claim.decision.fewest else None
 
 
 def how_to_rerun(parts: list[str], config: Config, subject: Subject) -> str:
     """Return the command that measures a claim again; empty if the scale does not measure it.
 
-    The scale's file is to be put for FILE. `parts` are the files that its table is merged from.
+    FILE stands for the configuration file. `parts` are the files that the claim's table is merged from.
     """
     own = [part for part in parts if {*part.removesuffix(".csv").split("/")} & {*subject}] or parts
     if not own:
@@ -104,10 +105,10 @@ def how_to_rerun(parts: list[str], config: Config, subject: Subject) -> str:
 
 
 def as_json(table: pd.DataFrame) -> str:
-    """Return the ledger as JSON, what is missing or infinite as null.
+    """Return the ledger as JSON; missing and infinite values become null.
 
     ``{"version": 1, "tested": number of rows that were run, "claims": [a row each, with the columns as keys],
-    "borders": {id: the borders of the range in which its rule wants the value}}``
+    "borders": {id: the borders of the range that its rule allows}}``
     """
     rows = [
         {key: None if isinstance(cell, float) and not math.isfinite(cell) else cell for key, cell in row.items()}
@@ -121,7 +122,7 @@ def as_json(table: pd.DataFrame) -> str:
 
 
 def as_markdown(table: pd.DataFrame) -> str:
-    """Return the ledger for reading: findings, mathematical checks, and the claims that were not run."""
+    """Return the ledger as Markdown: findings, mathematical checks, and the claims that were not run."""
     run = table[table["p"].notna()]
     parts = ["# Claims and verdicts"]
     for kind, heading in (

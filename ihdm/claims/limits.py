@@ -1,4 +1,4 @@
-"""Limits: many levels, a step noise of √2 σ, and what σ does to paths; of toys exactly, and of networks."""
+"""Claims about limits: many levels, a step noise of √2 σ, and the effect of σ on paths; for toys and networks."""
 
 import math
 
@@ -29,7 +29,7 @@ def _by_levels(rows: pd.DataFrame) -> list[Measured]:
 
 
 def _toy_losses(evidence: Evidence) -> list[Measured]:
-    """Return the toy's, which is the same for each experiment."""
+    """Return the loss ratios of the toy, which are the same for all experiments."""
     return _by_levels(evidence.rows("asymptotics", part="toy_loss").drop_duplicates("num_levels"))
 
 
@@ -42,7 +42,7 @@ def _approach(evidence: Evidence, _: Subject) -> list[Measured]:
 
 
 def _nearness(ratios: list[Measured]) -> list[Measured]:
-    """Return how near each ratio is to one, as the negative distance."""
+    """Return the closeness of each ratio to one, as the negative distance."""
     near = []
     for ratio in ratios:
         half = (ratio.high - ratio.low) / 2
@@ -59,6 +59,7 @@ def _toy_chain(evidence: Evidence, _: Subject) -> list[Measured]:
 def _network_chain(evidence: Evidence, subject: Subject) -> list[Measured]:
     """Return the ratio at each level and band, over that of an exact network on Gaussian data of the same power."""
     rows = _at_langevin(evidence.rows("asymptotics", experiment=subject[0], part="network_langevin"))
+    rows = rows[rows["expected"] > 0]
     return [measured(row).times(1 / row["expected"]) for _, row in rows.iterrows()]
 
 

@@ -1,4 +1,4 @@
-"""Spectra of images, and what noise does to them."""
+"""Claims about spectra of images and the effect of noise on them."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Claims that the paper does not make: ours."""
+"""Our claims, which are not in the paper."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from ihdm.config.scale import Config
 SECOND = "second"
 """Name of the second-order sampler in configurations."""
 MARGIN = 0.1
-"""As good is at most a tenth further from the training images."""
+"""Samples match if their distance is at most a tenth larger."""
 
 
 def _studied(config: Config) -> list[Subject]:
@@ -18,7 +18,7 @@ def _studied(config: Config) -> list[Subject]:
 
 
 def _bits(evidence: Evidence, experiment: str, joint: str, variance: str) -> Measured:
-    """Return the lowest bound of one joint, over what was tried of δ."""
+    """Return the lowest bound of one joint over the sampled δ."""
     rows = evidence.rows("likelihood", experiment=experiment, joint=joint, variance=variance)
     rows = rows[rows["bits_per_dim"].notna()].sort_values("bits_per_dim")
     if rows.empty:

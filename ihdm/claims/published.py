@@ -1,4 +1,4 @@
-"""Our FIDs against those that the paper gives."""
+"""Claims about our FIDs against those of the paper."""
 
 from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import Equivalent, Measured
@@ -8,7 +8,7 @@ from ihdm.metrics.tables import with_most_images
 from ihdm.report.published import PUBLISHED, Published
 
 ENOUGH = 50_000
-"""Images that the paper's FIDs are of; of fewer it is larger."""
+"""Number of images of the paper's FIDs; fewer images give larger FIDs."""
 BY = "IHDM, the paper"
 
 

@@ -1,4 +1,4 @@
-"""What of a sample comes from its start, and what from the noise of the steps."""
+"""Claims about the shares of start and step noise in a sample."""
 
 import math
 

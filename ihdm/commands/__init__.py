@@ -1,1 +1,1 @@
-"""The command line, one module a stage: read what earlier stages wrote, call the method, write the result."""
+"""The command line, one module per stage: read outputs of earlier stages, call the method, write the result."""

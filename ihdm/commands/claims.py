@@ -12,7 +12,7 @@ from ihdm.storage.provenance import read_record, record
 if TYPE_CHECKING:
     from ihdm.config.scale import Config
 
-app = typer.Typer(help="Check the claims of the paper.", no_args_is_help=True)
+app = typer.Typer(help="Check the claims of the paper.", no_args_is_help=True, rich_markup_mode="markdown")
 
 
 @app.callback()
@@ -37,7 +37,7 @@ def check(
     """Decide every claim for every experiment: reproduced, not reproduced, inconclusive or not run."""
     from ihdm.claims.ledger import as_json, as_markdown, needed_tables
     from ihdm.claims.ledger import check as checked
-    from ihdm.storage.reading import missing_columns_told, read_table
+    from ihdm.storage.reading import missing_column_errors, read_table
 
     if output is None and results is None:
         raise UserError("claims check: add --output, the output folder, or --results, a folder of results")
@@ -45,10 +45,14 @@ def check(
     folder = output or Path(str(results)) / "report"
     paths = merged or sorted(results.glob("metrics/*.csv") if results else [])
     paths = [path for path in paths if path.stem in needed_tables()]
+    if results and not paths:
+        raise UserError(
+            f"--results {results}: has no merged table that claims use; give a folder of results with metrics/"
+        )
     files = [folder / f"claims.{ending}" for ending in ("csv", "md", "json")]
     with (
         record(files, command="claims check", inputs=paths, settings=scale, meta=folder / "claims.meta.json"),
-        missing_columns_told(paths),
+        missing_column_errors(paths),
     ):
         table = checked({path.stem: read_table(path) for path in paths}, scale)
         for file, text in zip(files, (table.to_csv(index=False), as_markdown(table), as_json(table)), strict=True):
@@ -61,7 +65,7 @@ def _scale(settings: str | None, results: Path | None) -> "Config":
     Raises:
         UserError: if it cannot be read.
     """
-    from ihdm.config.reading import parse_config, read_config
+    from ihdm.config.reading import parse_config
     from ihdm.config.scale import Config
 
     if settings is None:
@@ -71,6 +75,4 @@ def _scale(settings: str | None, results: Path | None) -> "Config":
         if not meta.exists():
             raise UserError(f"{meta}: file not found, so the scale is unknown; add --settings with its file")
         return parse_config(read_record(meta)["settings"], str(meta))
-    if settings.endswith((".yaml", ".yml")):
-        return read_config(Path(settings))
     return read_settings(Config, settings)

@@ -11,7 +11,7 @@ from ihdm.commands.options import write_text
 from ihdm.config.reading import config_schema, parse_settings, read_config
 from ihdm.errors import UserError
 
-app = typer.Typer(help="Check and show configurations.", no_args_is_help=True)
+app = typer.Typer(help="Check and show configurations.", no_args_is_help=True, rich_markup_mode="markdown")
 
 MIN_IMAGES = 20
 
@@ -35,7 +35,9 @@ def new(
     path: Annotated[Path, typer.Argument(help="File to write, .yaml.")],
     pictures: Annotated[
         Path | None,
-        typer.Argument(help="Folder of images; by default photographs that come with Python packages."),
+        typer.Argument(
+            metavar="[FOLDER]", help="Folder of images; by default photographs that come with Python packages."
+        ),
     ] = None,
 ) -> None:
     """Write a commented configuration file to start from, for your own images."""

@@ -10,7 +10,7 @@ from ihdm.config.scale import FIGURES
 from ihdm.errors import UserError
 from ihdm.figures import Inputs, is_animated
 
-app = typer.Typer(help="Draw figures.", no_args_is_help=True)
+app = typer.Typer(help="Draw figures.", no_args_is_help=True, rich_markup_mode="markdown")
 
 
 @app.command()
@@ -28,7 +28,7 @@ def draw(
 ) -> None:
     """Draw one figure."""
     from ihdm.storage.provenance import record
-    from ihdm.storage.reading import missing_columns_told
+    from ihdm.storage.reading import missing_column_errors
 
     if name not in FIGURES:
         raise UserError(f"there is no figure '{name}'; known are {', '.join(FIGURES)}")
@@ -47,7 +47,7 @@ def draw(
 
         set_style(dict(pair.split("=", 1) for pair in titles or []))
         module = importlib.import_module(f"ihdm.figures.{name}")
-        with missing_columns_told(paths):
+        with missing_column_errors(paths):
             figure = module.draw(parsed)
             frames = module.animate(parsed) if is_animated(name) else []
         save_figure(figure, output)

@@ -23,7 +23,7 @@ class Commands(dict[str, Any]):
 
     def __missing__(self, name: str) -> Any:  # noqa: ANN401 (as typer builds it)
         """Build the command of a job."""
-        single = typer.Typer(add_completion=False)
+        single = typer.Typer(add_completion=False, rich_markup_mode="markdown")
         job = find_job(name.replace("-", "_"))
         single.command(name, help=job.about)(_command(job))
         self[name] = typer.main.get_command(single)
@@ -44,7 +44,9 @@ class Measures(TyperGroup):
         return self.commands[cmd_name]
 
 
-app = typer.Typer(cls=Measures, help="Measure networks and generated images.", no_args_is_help=True)
+app = typer.Typer(
+    cls=Measures, help="Measure networks and generated images.", no_args_is_help=True, rich_markup_mode="markdown"
+)
 
 
 @app.command()
@@ -54,10 +56,10 @@ def table(
 ) -> None:
     """Concatenate tables of one kind; rows of one data set must share the extractor and the reference."""
     from ihdm.metrics.tables import merge_tables
-    from ihdm.storage.reading import missing_columns_told, read_table
+    from ihdm.storage.reading import missing_column_errors, read_table
 
     with record([output], command="metrics table", inputs=parts, settings={}):
-        with missing_columns_told(parts):
+        with missing_column_errors(parts):
             merged = merge_tables({str(part): read_table(part) for part in parts})
         write_table(merged, output)
 
@@ -122,12 +124,14 @@ def _named_paths(
 
 def _compute(job: Job, files: dict[str, Path], outputs: dict[str, Path], settings: str, inception: Path | None) -> None:
     from ihdm.devices import used_device
+    from ihdm.storage.reading import missing_column_errors
 
     labels, chosen = _read_settings(job.first.model, settings)
+    inputs = [path for role, place in files.items() for path in job.parts(role, place)]
     with record(
         list(outputs.values()),
         command=f"metrics {job.name.replace('_', '-')}",
-        inputs=[path for role, place in files.items() for path in job.parts(role, place)],
+        inputs=inputs,
         settings=chosen.model_dump(mode="json") | ({"labels": labels} if labels else {}),
         seed=getattr(chosen, "seed", None),
         device=used_device,
@@ -135,7 +139,8 @@ def _compute(job: Job, files: dict[str, Path], outputs: dict[str, Path], setting
         if inception:
             files["inception"] = inception
         # Writing starts only after everything is computed.
-        found = [measure.compute(files, chosen) for measure in job.members.values()]
+        with missing_column_errors(inputs):
+            found = [measure.compute(files, chosen) for measure in job.members.values()]
         for results in found:
             for role, result in results.items():
                 _write(result, labels, outputs[role])

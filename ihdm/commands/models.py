@@ -14,7 +14,7 @@ from ihdm.storage.disk import owned
 from ihdm.storage.files import atomic_path
 from ihdm.storage.provenance import record
 
-app = typer.Typer(help="Train and export networks.", no_args_is_help=True)
+app = typer.Typer(help="Train and export networks.", no_args_is_help=True, rich_markup_mode="markdown")
 
 
 @app.command()
@@ -39,7 +39,7 @@ def train(
     it starts again. You may delete it.
 
     The network has averaged weights in diffusers' format (`UNet2DModel.from_pretrained`). Its config.json names the
-    process; the other commands use it for no other. Snapshots, every `run.snapshot_every` steps, are in
+    process, and other commands refuse any other. Snapshots, every `run.snapshot_every` steps, are in
     milestones/stepN. history.csv has the training loss, held_out.csv the validation losses at each level. On SIGINT,
     SIGTERM, SIGHUP or SIGUSR1 the command saves the state and exits with 130. With `ihdm --gpus N models train …`
     N processes share each batch; for several machines, start them with `torchrun` and a rendezvous.
@@ -140,7 +140,7 @@ def calibrate(
     ):
         network = load_network(model, chosen.process, images, device, chosen.compute)
         process = build_process(chosen.process, images.shape[1], device)
-        with Progress(f"measuring {model.name}", len(chosen.levels), unit="levels") as progress:
+        with Progress(f"calibrating {model.name}", len(chosen.levels), unit="levels") as progress:
             found = measure(
                 network, process, dequantize(images).to(device), chosen.levels, chosen.seed, chosen.micro_batch,
                 progress.update,

@@ -1,11 +1,12 @@
 """Options of several commands, reading of their settings, and writing of text and tables."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ihdm.config.reading import AnySettings, parse_settings
+from ihdm.config.reading import AnySettings, load_yaml, parse_settings
 from ihdm.errors import UserError
 from ihdm.storage.files import atomic_path
 
@@ -16,7 +17,7 @@ SettingsOption = Annotated[
     str, typer.Option("--settings", help="Settings as JSON or path of a JSON file.", metavar="JSON")
 ]
 ScaleOption = Annotated[
-    str, typer.Option("--settings", help="The whole scale as JSON or path of a JSON file.", metavar="JSON")
+    str, typer.Option("--settings", help="The whole scale as JSON or path of a JSON or YAML file.", metavar="JSON")
 ]
 TrainOption = Annotated[Path, typer.Option(help="The training images, train.npy.")]
 MergedOption = Annotated[list[Path] | None, typer.Option(help="Merged table, NAME.csv; may be repeated.")]
@@ -24,20 +25,27 @@ INCEPTION_HELP = "Folder of Inception's weights, downloaded if missing."
 
 
 def read_settings(model: type[AnySettings], text: str) -> AnySettings:
-    """Validate the value of ``--settings``: JSON, or the path of a JSON file.
+    """Validate the value of ``--settings``: JSON, or the path of a JSON or YAML file.
 
     Raises:
         UserError: if the file cannot be read or the settings are not valid.
     """
-    return parse_settings(model, settings_text(text))
+    return parse_settings(model, settings_text(text), settings_name(text))
+
+
+def settings_name(text: str) -> str:
+    """Return how an error names the value of ``--settings``: with its path if it is one."""
+    return "--settings" if text.lstrip().startswith("{") else f"--settings {text}"
 
 
 def settings_text(text: str) -> str:
-    """Return the JSON of ``--settings``, which is JSON or the path of a JSON file.
+    """Return the JSON of ``--settings``, which is JSON or the path of a JSON or YAML file.
 
     Raises:
         UserError: if the file cannot be read.
     """
+    if text.endswith((".yaml", ".yml")):
+        return json.dumps(load_yaml(text), default=str)
     if not text.lstrip().startswith("{"):
         try:
             return Path(text).read_text(encoding="utf-8")

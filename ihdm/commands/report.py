@@ -9,7 +9,7 @@ from ihdm.commands.options import MergedOption, ScaleOption, read_settings, writ
 from ihdm.errors import UserError
 from ihdm.storage.provenance import record, stale_notices
 
-app = typer.Typer(help="Summarize results.", no_args_is_help=True)
+app = typer.Typer(help="Summarize results.", no_args_is_help=True, rich_markup_mode="markdown")
 
 
 @app.command()
@@ -28,7 +28,7 @@ def page(
     from ihdm.config.scale import Config
     from ihdm.report.page.assemble import report_page
     from ihdm.report.page.results import Results
-    from ihdm.storage.reading import missing_columns_told
+    from ihdm.storage.reading import missing_column_errors
 
     if not results.is_dir():
         raise UserError(f"--results {results}: there is no such folder")
@@ -36,7 +36,7 @@ def page(
     kept = kept or []
     inputs = [*found.files, *kept, *([claims] if claims else [])]
     with record([output], command="report page", inputs=inputs, settings=found.config):
-        with missing_columns_told(found.files):
+        with missing_column_errors(found.files):
             text = report_page(found, claims, captions, stale_notices(dict.fromkeys(kept or ())))
         write_text(text, output)
 
@@ -83,7 +83,7 @@ def tables(
     """Write tables for a paper as CSV, Markdown and LaTeX, as far as the merged tables allow."""
     from ihdm.config.scale import Config
     from ihdm.report.tables import ENDINGS, PAPER_TABLES, available, printed
-    from ihdm.storage.reading import missing_columns_told, read_table
+    from ihdm.storage.reading import missing_column_errors, read_table
 
     scale = read_settings(Config, settings)
     paths = merged or []
@@ -91,7 +91,7 @@ def tables(
     files = [output / f"{name}{ending}" for name in names for ending in ENDINGS]
     with (
         record(files, command="report tables", inputs=paths, settings=scale, meta=output / "tables.meta.json"),
-        missing_columns_told(paths),
+        missing_column_errors(paths),
     ):
         read = {path.stem: read_table(path) for path in paths}
         # Writing starts only after all tables are built.

@@ -26,7 +26,7 @@ from ihdm.storage.disk import owned
 from ihdm.storage.files import atomic_path, clear_folder, give, sha256
 from ihdm.storage.provenance import record, settings_hash
 
-app = typer.Typer(help="Generate images.", no_args_is_help=True)
+app = typer.Typer(help="Generate images.", no_args_is_help=True, rich_markup_mode="markdown")
 
 SHEET = 100
 """Samples on the sheet of a set."""
@@ -255,7 +255,7 @@ def diagnose(
         done = 0
         total = counts.num_pairs * counts.num_positions + (counts.num_trees << counts.num_splits)
         total += counts.num_trajectories + counts.num_gradients
-        with Progress(f"diagnosing {output}", total, unit="images") as progress:
+        with Progress(f"sampling diagnostics {output}", total, unit="images") as progress:
 
             def report(more: int) -> None:
                 nonlocal done
@@ -300,7 +300,7 @@ def _recorded(
     settings: Mapping[str, Any],
     meta: Path | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Record what the block writes, and yield the network, training images, calibration and device to sample with."""
+    """Record the outputs of the block; yield the network, training images, calibration and device for sampling."""
     from ihdm.devices import compute_device, device_name
     from ihdm.models.network import load_network
     from ihdm.storage.reading import first_images

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ihdm import pretrained
-from ihdm.commands.options import settings_text
+from ihdm.commands.options import settings_name, settings_text
 from ihdm.config.reading import parse_settings
 from ihdm.config.stages import SamplingSettings
 from ihdm.errors import UserError
@@ -33,7 +33,7 @@ ModelArgument = Annotated[
         help="Name of a pretrained model (`ihdm models list`), or folder of an exported pipeline or a trained network. "
         "Write ./NAME for a local folder with the name of a pretrained model.",
         parser=_model,
-        metavar="{name or path}",
+        metavar="MODEL",
     ),
 ]
 ModelOption = Annotated[Path, typer.Option(help="Folder of the trained network.")]
@@ -60,7 +60,9 @@ def read_sampling(settings: str, model: Path, train: Path | None) -> tuple[Sampl
         given = json.loads(text)
         if "process" not in given:
             text = json.dumps({**read_origin(model).settings, **given})
-    return parse_settings(SamplingSettings, text), train or read_origin(model).training_images()
+    return parse_settings(SamplingSettings, text, settings_name(settings)), train or read_origin(
+        model
+    ).training_images()
 
 
 def needed_calibration(settings: SamplingSettings, model: Path, images: "StoredImages") -> "Calibration | None":

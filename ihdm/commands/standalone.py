@@ -12,7 +12,7 @@ from ihdm.config.settings import Precision
 from ihdm.errors import UserError
 from ihdm.storage.files import require_writable
 
-app = typer.Typer()
+app = typer.Typer(rich_markup_mode="markdown")
 
 SamplerOption = Annotated[
     str | None,
@@ -136,10 +136,11 @@ def evaluate(
     """
     import pandas as pd
 
+    from ihdm.metrics.extractors import extractor_device, fit_extractor
     from ihdm.portable.card import distance_lines, with_evaluation
     from ihdm.portable.evaluation import as_reference, distance_table, require_enough, require_extractor
     from ihdm.portable.folder import CARD_NAME, is_pipeline
-    from ihdm.portable.own import broken_told
+    from ihdm.portable.own import broken_image_errors
     from ihdm.portable.pictures import draw, with_sampler
     from ihdm.progress import Progress
 
@@ -151,16 +152,17 @@ def evaluate(
         require_writable(path)
     kind, chosen = require_extractor(extractor), _precision(precision)
     pipeline = with_sampler(open_pipeline(model), sampler, delta_ratio)
-    with broken_told():
+    with broken_image_errors():
         reference = as_reference(data, pipeline.image_shape, skip_broken=skip_broken)
     require_enough(reference, kind, data)
+    features = fit_extractor(kind, reference, inception=inception, device=extractor_device(kind))
     with Progress("sampling", num_samples, unit="images") as progress:
         progress.update(0)
         images = draw(
             pipeline, num_samples, seed, evaluations=evaluations, batch_size=batch_size, precision=chosen,
             report=progress.update,
         )  # fmt: skip
-    rows = distance_table(images, reference, kind, inception)
+    rows = distance_table(images, reference, features)
     uses_delta = pipeline.scheduler.sampler.uses_delta
     table = pd.DataFrame(rows).assign(
         reference=data.name, delta_ratio=pipeline.scheduler.delta_ratio if uses_delta else float("nan")
@@ -177,7 +179,7 @@ def evaluate(
 @app.command()
 def train(
     context: typer.Context,
-    pictures: Annotated[Path, typer.Argument(help="Folder of images.")],
+    pictures: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of images.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the exported pipeline.")],
     preset: Annotated[
         str,
@@ -227,7 +229,7 @@ def train(
     version = own.version_of(experiment.dataset, pictures)
     if not own.is_prepared(images, experiment.dataset, version):
         own.forget_version(images)
-        with own.broken_told():
+        with own.broken_image_errors():
             data.prepare(experiment.dataset.model_dump_json(), images, root=Path())
         own.keep_version(images, version)
     num_images = own.require_enough(images / "train.npy", experiment, kind)
@@ -249,7 +251,7 @@ def train(
 @app.command()
 def restore(
     model: ModelArgument,
-    pictures: Annotated[Path, typer.Argument(help="Folder of images.")],
+    pictures: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of images.")],
     problem: Annotated[
         str,
         typer.Option(
@@ -260,12 +262,14 @@ def restore(
     output: Annotated[Path, typer.Option("--output", "-o", help="A sheet, .png or .jpg, or a folder.")],
     measured: Annotated[
         bool,
-        typer.Option("--measured", help="The images are measurements; by default they are measured now, as a test."),
+        typer.Option("--measured", help="The images are measurements; by default they are degraded first, as a test."),
     ] = False,
-    num_pictures: Annotated[int, typer.Option("--num-pictures", "-n", help="Images, the first by name.", min=1)] = 8,
+    num_pictures: Annotated[
+        int, typer.Option("--num-pictures", "-n", help="Number of images, the first by name.", min=1)
+    ] = 8,
     num_draws: Annotated[int, typer.Option(help="Posterior samples per image.", min=2)] = 4,
     trust: Annotated[
-        float, typer.Option(help="Above 1 gives the measurement more weight, below 1 the network.", min=0.01, max=100)
+        float, typer.Option(help="Weight of the measurement relative to the network.", min=0.01, max=100)
     ] = 1.0,
     evaluations: EvaluationsOption = None,
     seed: SeedOption = 0,

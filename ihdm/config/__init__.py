@@ -1,1 +1,1 @@
-"""What is configured: settings, experiments, a whole scale, and how they are read from files."""
+"""Configuration: settings, experiments and whole scales, and their reading from files."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from ihdm.config.processes import EVALUATIONS_PATTERN
 from ihdm.config.reading import parse_config
 from ihdm.config.scale import Config
 from ihdm.config.settings import NAME_PATTERN, DatasetSettings, EvaluationSettings, Settings
@@ -16,9 +17,9 @@ Schema = dict[str, Any]
 PAGE_HEADING = """\
 # Settings
 
-All settings of a configuration file, block by block. NAME is a name that you choose: lower-case letters, digits and
-underscores, at most 64. `python -m ihdm config check FILE` reports mistakes in a file, `python -m ihdm config new FILE`
-writes a commented file to start from.
+This page lists all settings of a configuration file, block by block. NAME is a name that you choose: lower-case
+letters, digits and underscores, at most 64. `python -m ihdm config check FILE` reports mistakes in a file,
+`python -m ihdm config new FILE` writes a commented file to start from.
 
 <!-- python -m ihdm config page > docs/settings.md -->
 """
@@ -35,6 +36,8 @@ FILE_HEADING = """\
 # the name of its block if there is one. docs/settings.md lists all settings, including those that do not apply here.
 """
 WIDTH = 120
+PATTERNS = {NAME_PATTERN: "name", EVALUATIONS_PATTERN: "`all` or `K/n`"}
+"""Allowed values of settings with a pattern, in words."""
 EXAMPLE = """
 gpus: optional
 networks:
@@ -124,7 +127,7 @@ def _allowed(value: Schema, place: str = "") -> str:
             )
             return f"number {least}, {most}"
         case {"type": "string", "pattern": pattern}:
-            return "name" if pattern == NAME_PATTERN else f"text like `{pattern}`"
+            return PATTERNS[pattern]
         case {"type": "string"}:
             return value.get("format", "text")
         case {"type": "boolean"}:

@@ -21,6 +21,9 @@ ManyLevels = Annotated[int, Field(ge=25, le=100_000)]
 KIND = "which process: heat, diffusion, blurring, soft or flow"
 
 
+EVALUATIONS_PATTERN = r"^(all|K/[1-9][0-9]{0,5})$"
+
+
 class ProcessBase(Settings):
     """Properties of a process that other code asks for."""
 
@@ -134,7 +137,7 @@ class SamplerSettings(Settings):
         description="noise of a step: δ in every mode; the variance that the coupling leaves; that plus the network's "
         "measured residual variance; or none",
     )
-    evaluations: Count | Annotated[str, Field(pattern=r"^(all|K/[1-9][0-9]{0,5})$")] = Field(
+    evaluations: Count | Annotated[str, Field(pattern=EVALUATIONS_PATTERN)] = Field(
         default="all", description="function evaluations (NFE) per image: all levels, a number, or K/4"
     )
     spacing: Spacing | None = Field(

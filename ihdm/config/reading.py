@@ -207,7 +207,9 @@ def _mistakes(error: ValidationError, model: type[BaseModel], text: str) -> list
 
 
 def _follows(detail: "ErrorDetails") -> bool:
-    """Whether a list is too short only because of invalid values, which are reported separately."""
+    """Whether a mistake follows from others, which are reported: a default of other settings, or a list left short."""
+    if detail["type"] == "default_factory_not_called":
+        return True
     return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
 
 

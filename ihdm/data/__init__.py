@@ -1,1 +1,1 @@
-"""From a source of images to one memory-mapped uint8 array per split, with a description beside it."""
+"""Preparation of data: from a source of images to one memory-mapped uint8 array per split, with a description."""

@@ -38,7 +38,7 @@ def decode_picture(encoded: bytes, settings: DatasetSettings) -> tuple[Image.Ima
     more than ``MOST_PIXELS`` is decoded at half its size.
 
     Raises:
-        BrokenImageError: if it cannot be decoded, is smaller than the size asked for, or is too large.
+        BrokenImageError: if it cannot be decoded, is smaller than the requested size, or is too large.
     """
     try:
         opened = Image.open(BytesIO(encoded))
@@ -58,7 +58,7 @@ def decode_picture(encoded: bytes, settings: DatasetSettings) -> tuple[Image.Ima
     except (BrokenImageError, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise BrokenImageError("not an image of any known kind") from None
+        raise BrokenImageError("not an image, or of an unknown format") from None
     except Exception as error:
         raise BrokenImageError(" ".join(str(error).split()) or type(error).__name__) from None
 

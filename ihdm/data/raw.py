@@ -93,8 +93,8 @@ def _obtain(file: RawFile, folder: Path) -> tuple[Path, dict[str, str | None]]:
             if found is None:
                 shutil.rmtree(unpacked)
                 raise UserError(
-                    f"{path}: another archive, as it has no folder '{file.contents}'; replace it, or delete it and "
-                    "run the same command again"
+                    f"{path}: not the expected archive, as it has no folder '{file.contents}'; replace it, or delete "
+                    "it and run the same command again"
                 )
             return found, _trusted(hashes, path, folder)
         return found, _remembered(folder, file.name)

@@ -1,4 +1,4 @@
-"""What start and noise decide: every start with every noise (paper, figure 8).
+"""Effects of start and noise: samples of every start with every noise (paper, figure 8).
 
 Look at: Images of a column share their color, images of a row their structure; the bars measure both. Table:
 [disentanglement](metrics.md#disentanglement).

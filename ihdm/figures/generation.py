@@ -1,4 +1,4 @@
-"""When each frequency band appears during generation: coarse to fine, or the reverse.
+"""Order in which frequency bands appear during generation: coarse to fine, or the reverse.
 
 Look at: A rising line means coarse to fine; the rank correlation measures how strictly. Table:
 [generation](metrics.md#generation).

@@ -1,4 +1,4 @@
-"""Which input pixels an output pixel depends on, for heat and diffusion (paper, input gradients).
+"""Input gradients: dependence of an output pixel on input pixels, for heat and diffusion (paper, input gradients).
 
 Look at: A small spot means a local dependence; the dotted line is a gradient spread evenly over the image. Table:
 [input_gradients](metrics.md#input_gradients).

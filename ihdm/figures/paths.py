@@ -1,4 +1,4 @@
-"""How σ merges forward paths and branches reverse paths, in an exactly computed toy (paper, figure 3).
+"""Effect of σ on merging forward paths and branching reverse paths, in an exactly computed toy (paper, figure 3).
 
 Look at: The larger σ is, the closer to the image paths merge and branch. Table: [paths](metrics.md#paths).
 """

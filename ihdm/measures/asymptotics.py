@@ -1,4 +1,4 @@
-"""Compare deblurring with denoising, which agree for many levels: exactly for Gaussian data, and for a network."""
+"""Compare deblurring with denoising, which agree for many levels: for Gaussian data exactly, and for a network."""
 
 import pandas as pd
 
@@ -12,7 +12,7 @@ from ihdm.runs import Run, each_diagnosed
 
 
 def compute(files: Files, settings: ErrorSettings) -> Results:
-    """Return the ratios; at most 100 of the settings' images are used, and fewer levels.
+    """Return the ratios, from at most 100 images and a subset of the levels.
 
     Raises:
         UserError: if the process has no such limit.
@@ -38,14 +38,14 @@ def compute(files: Files, settings: ErrorSettings) -> Results:
     process, device = settings.process, compute_device()
     if not settings.has_paper_bound:
         raise UserError(
-            f"metrics asymptotics: a process of kind '{process.kind}' has no δ, and so no such limit; give the network "
-            "of a heat process"
+            f"metrics asymptotics: a process of kind '{process.kind}' has no δ and no such limit; use the network of a "
+            "heat process"
         )
     images = first_images(files["test"], min(settings.num_images, MAX_IMAGES))
     levels, evaluated = (observed_levels(process, most) for most in (NUM_LOSS_LEVELS, settings.max_levels))
     inner = observed_levels(process, NUM_LANGEVIN_LEVELS + 1)[:NUM_LANGEVIN_LEVELS]
     total = len(levels) + len(evaluated) + len(inner) * len(DELTA_RATIOS)
-    with Progress(f"asymptotics {files['model'].name}", total, unit="levels") as progress:
+    with Progress(f"asymptotics of {files['model'].name}", total, unit="levels") as progress:
         measured = network_rows(
             load_network(files["model"], process, images, device, settings.compute),
             build_process(process, images.shape[1], device),
@@ -118,9 +118,9 @@ MEASURE = Measure(
             heading="Limit of many levels",
             explanation=(
                 "Ratios that tend to one for many levels. Losses: error of deblurring to the next level over the "
-                "error of denoising at the same level. It is exact for Gaussian data (all levels together), and "
-                "measured on held-out images for networks: level by level, and for chains over fewer levels with the "
-                "calibrated gain. Langevin: power of the state after repeated steps at one level over the power of "
+                "error of denoising at the same level. This ratio is exact for Gaussian data (all levels together). "
+                "For networks it is measured on held-out images, level by level and for chains with fewer levels. "
+                "Langevin: power of the state after repeated steps at one level over the power of "
                 "blurred, noisy data. With δ/σ = √2 it stays at one where data exceed the noise (live) and reaches up "
                 "to two elsewhere (dead); with a smaller δ it is proportional to δ². 95 % intervals over images; "
                 "Gaussian data are exact."

@@ -1,4 +1,4 @@
-"""Which frequencies the steps of generation add: the power of their sum over a range of levels, by band."""
+"""Tabulate the power that ranges of sampling steps add in each frequency band."""
 
 import numpy as np
 import pandas as pd
@@ -29,7 +29,7 @@ def cumulative_sum_rows(
 
     Args:
         edges: levels that bound the ranges, descending from K to 0.
-        sums: Σ over the steps of a range of what each adds to the image.
+        sums: sum of the steps in each range.
 
     Raises:
         UserError: if there is not one range between each two edges.
@@ -65,8 +65,8 @@ MEASURE = diagnostic_measure(
     Table(
         heading="Power added by ranges of levels",
         explanation=(
-            "Sum of the sampling steps over a range of levels: shares of its power in bands of spatial frequency, "
-            "from coarse to fine, without the constant; 95 % intervals over images. Shares that move to finer "
+            "The sampling steps are summed over each range of levels. The table has the share of the sum's power in "
+            "each frequency band, without the constant, with 95 % intervals over images. Shares that move to finer "
             "bands show generation from coarse to fine."
         ),
         columns={

@@ -91,10 +91,10 @@ MEASURE = Measure(
         "departures": Table(
             heading="Differences from the released code",
             explanation=(
-                "Each setting of the released code against the paper's description, all else equal, n images, with 95 "
-                "% intervals of the difference. Levels `as_released`: level K is never trained; this is another "
-                "training, and the interval does not include the variance between trainings. Prior noise `none`: "
-                "starts without noise. Rounding `truncate`: slightly darker images."
+                "Effect of each setting of the released code relative to the paper's description, with all other "
+                "settings equal, n images and 95 % intervals of the difference. Levels `as_released`: level K is never "
+                "trained. This needs another training, and the interval does not include the variance between "
+                "trainings. Prior noise `none`: starts without noise. Rounding `truncate`: slightly darker images."
             ),
             columns={
                 "setting": "`levels`, `prior_noise` or `rounding`",

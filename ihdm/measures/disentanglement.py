@@ -1,6 +1,6 @@
-"""Split the variance of mean colour and of structure into what start, noise and interaction explain (paper, figure 8).
+"""Estimate the shares of start, noise and interaction in the variance of color and structure (paper, figure 8).
 
-Every start is crossed with every noise, once. The variance of a quantity then splits into parts that start, noise and
+Every start is combined with every noise once. The variance of a quantity then splits into parts that start, noise and
 their interaction explain. Sampling is deterministic given both, so there is no further residual.
 """
 
@@ -110,7 +110,7 @@ def share_interval(share: float, error: float) -> tuple[float, float]:
 
 
 def share_rows(images: Float[np.ndarray, "start noise height width channel"]) -> list[dict[str, object]]:
-    """Return one row for the mean colour and one for the structure, each share with its standard error."""
+    """Return one row for the mean color and one for the structure, each share with its standard error."""
     size = images.shape[:2]
     rows: list[dict[str, object]] = []
     for quantity, values in color_and_structure(images).items():
@@ -123,7 +123,7 @@ def share_rows(images: Float[np.ndarray, "start noise height width channel"]) ->
 def color_and_structure(
     images: Float[np.ndarray, "start noise height width channel"],
 ) -> dict[str, Float[np.ndarray, "start noise *dims"]]:
-    """Split images into the mean colour of each and what remains without it."""
+    """Split images into the mean color of each and the remaining structure."""
     color = images.mean(axis=(2, 3))
     return {"mean colour": color, "structure": images - color[:, :, None, None]}
 
@@ -141,7 +141,7 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def crossed(config: Config) -> list[Run]:
-    """Return the networks that are measured so, and those whose largest blur a figure compares."""
+    """Return the experiments with this measure, and those whose largest blur a figure compares."""
     names = [name for name, variant in config.variants.items() if variant.has_disentanglement]
     return [Run(config, name) for name in dict.fromkeys((*names, *config.figures.get("blur_max", ())))]
 
@@ -156,9 +156,10 @@ MEASURE = Measure(
         "disentanglement": Table(
             heading="Variance due to start and noise",
             explanation=(
-                "Every start is sampled with every noise. Shares of the variance of the mean color, and of the "
-                "remaining structure, from a two-way analysis of variance corrected for degrees of freedom; ± one "
-                "standard error by a jackknife over starts and noises."
+                "Every start is sampled with every noise. The table has the shares of start, noise and interaction in "
+                "the variance of the mean color, and of the remaining structure. They come from a two-way analysis of "
+                "variance corrected for degrees of freedom; ± is one standard error by a jackknife over starts and "
+                "noises."
             ),
             columns={
                 "quantity": "`mean colour`, or the `structure` without it",

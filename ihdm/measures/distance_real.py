@@ -1,4 +1,4 @@
-"""Compare real images with the reference: held-out ones, and training images, the floor for all that is generated."""
+"""Compare held-out images and training images with the reference; training images give the lower limit for samples."""
 
 from ihdm.config.stages import DistanceSettings
 from ihdm.measures import Files, Measure, Results
@@ -8,7 +8,7 @@ from ihdm.runs import each_dataset
 
 
 def compute(files: Files, settings: DistanceSettings) -> Results:
-    """Return the distances; the floor of n images is measured from the reference without its first n."""
+    """Return the distances; the lower limit of n images is measured from the reference without its first n."""
     import sys
 
     from ihdm.metrics.distance import real_rows

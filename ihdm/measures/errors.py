@@ -1,4 +1,4 @@
-"""Evaluate a network at every level on held-out images; likelihood and loss at each level both come from this."""
+"""Evaluate a network at every level on held-out images, for the likelihood bound and the loss at each level."""
 
 from ihdm.config.stages import ErrorSettings
 from ihdm.measures import Files, Measure, Results
@@ -23,7 +23,7 @@ def compute(files: Files, settings: ErrorSettings) -> Results:
 
 
 def error_settings(run: Run) -> ErrorSettings:
-    """Return what the held-out squared errors of an experiment's network depend on."""
+    """Return the settings of the held-out squared errors of an experiment's network."""
     experiment, evaluation = run.variant.experiment, run.config.evaluation
     return ErrorSettings(
         process=experiment.process,

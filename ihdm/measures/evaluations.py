@@ -1,4 +1,4 @@
-"""Measure samples after few and many network evaluations, by every sampler named, with their seconds."""
+"""Measure samples of several samplers at several numbers of function evaluations (NFE), with their run time."""
 
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ from ihdm.runs import Run
 
 
 def compute(files: Files, settings: NfeSettings) -> Results:
-    """Return the measures of every set, and some samples of each."""
+    """Return the measures of every set of samples, and some samples of each."""
     from ihdm.calibration import CALIBRATION_NAME, Calibration
     from ihdm.devices import compute_device
     from ihdm.metrics.evaluations import Reference, count_sets, study_row, study_sets
@@ -32,7 +32,7 @@ def compute(files: Files, settings: NfeSettings) -> Results:
     reference = Reference.read(files["reference"], files["moments"], files["power"])
     rows: list[dict[str, object]] = []
     shown: dict[str, Any] = {}
-    with Progress(f"evaluations {files['model'].name}", count_sets(settings), unit="sets") as progress:
+    with Progress(f"samples by NFE of {files['model'].name}", count_sets(settings), unit="sets") as progress:
         progress.update(0)
         for found in study_sets(network, calibration, images, transform, reference, settings, device, progress.update):
             rows += [study_row(row, found) for row in found.rows]
@@ -41,7 +41,7 @@ def compute(files: Files, settings: NfeSettings) -> Results:
 
 
 def study_settings(run: Run) -> NfeSettings:
-    """Return what the study of quality against network evaluations depends on, of an experiment's own network."""
+    """Return the settings of the study of quality against NFE of an experiment's network."""
     config, study = run.config, run.config.studies[run.experiment]
     default = config.evaluation.delta_ratio
     return NfeSettings(
@@ -65,7 +65,7 @@ NAMES = {
 
 
 def summarize(table: pd.DataFrame) -> pd.DataFrame:
-    """Return one row for each experiment, sampler and number of evaluations, with its measures."""
+    """Return one row for each experiment, sampler and NFE, with its measures."""
     texts = [
         f"{row['value']:.1f}" if row["metric"] == "seconds" else interval_text(row["value"], row["low"], row["high"])
         for row in table.to_dict("records")

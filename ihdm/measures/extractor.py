@@ -1,4 +1,4 @@
-"""Fit or check what turns a data set's images into features; its name and the hash of its weights are kept."""
+"""Fit or check the feature extractor of a data set, and store its name and the hash of its weights."""
 
 from ihdm.config.settings import Extractor, Settings
 from ihdm.measures import Files, Measure, Results
@@ -7,7 +7,7 @@ from ihdm.runs import each_dataset
 
 
 class ExtractorSettings(Settings):
-    """Which extractor."""
+    """Kind of the extractor."""
 
     kind: Extractor
 

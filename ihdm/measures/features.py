@@ -1,4 +1,4 @@
-"""Extract the features of a set of real images, once; every distance is then measured on them."""
+"""Extract the features of a set of real images once, for all distances."""
 
 from ihdm.measures import Files, Measure, NoSettings, Results
 from ihdm.measures.inputs import EXTRACTOR

@@ -1,4 +1,4 @@
-"""Compare heat with a Gaussian filter and noise with a flat spectrum, and find which detail each takes first."""
+"""Compare heat with a Gaussian filter and noise with a flat spectrum, and find which frequencies each removes first."""
 
 import pandas as pd
 
@@ -68,8 +68,8 @@ MEASURE = Measure(
             },
             summarize=summarize,
             notes=(
-                "The first 128 training images of each data set. Null of the order: 0. Errors are those of ratios "
-                "over images, or a jackknife over images."
+                "All values are from the first 128 training images of each data set. Null of the order: 0. Errors are "
+                "those of ratios over images, or a jackknife over images."
             ),
         ),
     },

@@ -1,4 +1,4 @@
-"""In which order bands of frequency are generated: when each reaches half of its final power (paper, section 3.4)."""
+"""Find the order in which frequency bands are generated, by when each has half of its power (paper, section 3.4)."""
 
 import pandas as pd
 
@@ -9,7 +9,7 @@ from ihdm.storage.reading import read_arrays
 
 
 def compute(files: Files, settings: Resampling) -> Results:
-    """Return when each band is generated, and in which order."""
+    """Return the time at which each band is generated, and the order."""
     from ihdm.metrics.generation import generation_rows
 
     stored = read_arrays(files["trajectories"], {"levels": 1, "states": 5, "estimates": 5})
@@ -36,9 +36,9 @@ MEASURE = diagnostic_measure(
     Table(
         heading="Order of generation",
         explanation=(
-            "Share of the levels after which the network's estimates reach half of the final power in a band of "
-            "spatial frequency for good, from coarse to fine bands, with 95 % intervals over images; 1 if they do "
-            "so only at the end. Order: rank correlation of this share with frequency; 1 if coarse structure "
+            "Share of generation after which the network's estimates keep at least half of the final power in a "
+            "frequency band, from coarse to fine bands, with 95 % intervals over images. It is 1 if they reach it only "
+            "at the end. Order: rank correlation of this share with frequency; 1 if coarse structure "
             "comes first, −1 if fine detail does."
         ),
         columns={

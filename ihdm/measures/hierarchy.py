@@ -1,4 +1,4 @@
-"""How alike samples are whose paths split late (paper, figure 3)."""
+"""Compare samples by the level at which their paths split (paper, figure 7)."""
 
 import pandas as pd
 
@@ -9,7 +9,7 @@ from ihdm.storage.reading import read_arrays
 
 
 def compute(files: Files, settings: Resampling) -> Results:
-    """Return the distances of samples that part at each split."""
+    """Return the distances of samples that separate at each split."""
     from ihdm.metrics.hierarchy import hierarchy_rows
 
     stored = read_arrays(files["tree"], {"levels": 1, "leaves": 5})
@@ -37,15 +37,15 @@ MEASURE = diagnostic_measure(
     Table(
         heading="Similarity of samples with split paths",
         explanation=(
-            "From each start, sampling paths split in two repeatedly, with independent noise afterwards. Root "
-            "mean square distance (pixels in [0, 1]) of samples whose paths split at a level, with 95 % intervals "
-            "over starts: the part of the image that is decided later. Other starts: distance of samples that "
-            "share nothing, the expected maximum."
+            "From each start, sampling paths split in two repeatedly, with independent noise afterwards. The table "
+            "has the root mean square distance of samples whose paths split at a level, for pixels in [0, 1], with "
+            "95 % intervals over starts. It measures the part of the image that is decided after the split. Other "
+            "starts: distance of samples of different starts, the expected maximum."
         ),
         columns={
             "split": "number of the split, from the start",
             "level, fraction": "its level, and the share of all levels",
-            "value": "root mean square difference of samples that split there, pixels in [0, 1]",
+            "value": "root mean square difference of samples that split there, for pixel values from 0 to 1",
         },
         summarize=summarize,
         notes=(

@@ -1,4 +1,4 @@
-"""Locality of a network: the spread of the gradient of an output pixel with respect to the input."""
+"""Measure the locality of a network: the spread of the gradient of an output pixel with respect to the input."""
 
 from collections.abc import Mapping
 
@@ -44,7 +44,7 @@ def input_gradient_rows(
         gradients: by name of the output.
 
     Raises:
-        UserError: if there are not as many gradients as levels and pixels.
+        UserError: if the numbers of gradients, levels and pixels do not match.
     """
     rows: list[dict[str, object]] = []
     for output, values in gradients.items():
@@ -65,7 +65,7 @@ def input_gradient_rows(
 
 
 def inner_pixels(pixels: Int[np.ndarray, "pixel 2"], height: int, width: int) -> list[int]:
-    """Return which pixels have all discs inside the image; the middle one if none has."""
+    """Return which pixels have all discs inside the image; the middle one if there is none."""
     nearest_border = np.minimum(pixels, np.array([height, width]) - 1 - pixels).min(axis=1)
     return np.nonzero(nearest_border >= max(RADII))[0].tolist() or [len(pixels) // 2]
 
@@ -135,11 +135,11 @@ MEASURE = diagnostic_measure(
     Table(
         heading="Locality of input gradients",
         explanation=(
-            "Gradient of an output pixel with respect to the input, from the start to the end of sampling, for "
-            "the network's residual (`residual`) and the estimated image (`clean`): share of its absolute value "
-            "within 1 to 3 pixels, and its mean distance (effective radius); then its value at the pixel and at "
-            "the four neighbors, relative to the largest. Negative neighbors mean sharpening. 95 % intervals over "
-            "images. “even” is a gradient spread evenly over the image."
+            "Gradient of an output pixel with respect to the input, at stages of sampling, for the network's "
+            "residual (`residual`) and the estimated image (`clean`). Locality: share of the absolute gradient "
+            "within 1 to 3 pixels, and its mean distance (effective radius). Shape: gradient at the pixel and at "
+            "its four neighbors, relative to the largest. Negative neighbors mean sharpening. Intervals of 95 % are "
+            "over images. “even” is the value of a gradient spread evenly over the image."
         ),
         columns={
             "stage, level": "stage of sampling",

@@ -1,4 +1,4 @@
-"""Smoothness of interpolations between two samples (paper, figure 9).
+"""Measure the smoothness of interpolations between two samples (paper, figure 9).
 
 A straight path is as long as the distance of its ends; a path with a jump has one step much longer than the others.
 """
@@ -42,12 +42,12 @@ def interpolation_rows(spaces: Mapping[str, Paths], seed: int) -> list[dict[str,
     """Return one row for each space and quantity, means over pairs of samples.
 
     `path_ratio` is the length of the path over the distance between its ends, `largest_step` its largest step over the
-    mean one; distances are Euclidean, so that the number of pixels or features cancels. `null` is the same of paths
-    whose inner positions are taken from other pairs at random. A pair whose ends coincide has no ratio, and one that
+    mean step; distances are Euclidean, so that the number of pixels or features cancels. `null` is the value of paths
+    whose inner positions come from other pairs at random. A pair whose ends coincide has no ratio, and one that
     does not move no largest step: they are omitted, and ``n`` counts the others.
 
     Args:
-        spaces: points on each path by name of the space, the first and last position the two samples.
+        spaces: points on each path by name of the space; the first and last positions are the two samples.
         seed: seed of the null.
 
     Raises:
@@ -85,7 +85,7 @@ def measures(paths: Paths) -> dict[str, Float[np.ndarray, "pair"]]:
 
 
 def shuffle(paths: Paths, rng: np.random.Generator) -> Paths:
-    """Return paths between the same ends, each inner position that of another pair, drawn for each by itself."""
+    """Return paths between the same ends whose inner positions are drawn independently from other pairs."""
     num_pairs, num_positions, _ = paths.shape
     shifts = rng.integers(1, num_pairs, (num_pairs, num_positions - 2))
     others = (np.arange(num_pairs)[:, None] + shifts) % num_pairs
@@ -98,7 +98,7 @@ NAMES = {"path_ratio": "path", "largest_step": "largest step"}
 
 
 def summarize(table: pd.DataFrame) -> pd.DataFrame:
-    """Return one row for each experiment and space, with both quantities and what they are at random."""
+    """Return one row for each experiment and space, with both quantities and their null."""
     table = table.assign(text=interval_texts(table), random=table["null"].map("{:.3g}".format))
     wide = table.pivot_table(
         index=["experiment", "space"], columns="quantity", values=["text", "random"], aggfunc="first", sort=False
@@ -119,10 +119,10 @@ MEASURE = diagnostic_measure(
     Table(
         heading="Smoothness of interpolations",
         explanation=(
-            "Samples along a path between two samples, with start and noise interpolated; distances in pixels and "
-            "in features. Path: its length over the distance of its ends, one if straight. Largest step: relative "
-            "to the mean step, one if all are equal. 95 % intervals over pairs. At random: the value if the inner "
-            "images come from other pairs."
+            "Interpolations between two samples, with start and noise interpolated. Path: length of the path over "
+            "the distance of its ends, one if straight. Largest step: relative to the mean step, one if all steps "
+            "are equal. Both are measured in pixels and in features, with 95 % intervals over pairs. At random: the "
+            "value if the inner images come from other pairs."
         ),
         columns={
             "space": "`pixels` or `features`",

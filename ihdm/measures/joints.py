@@ -1,4 +1,4 @@
-"""Bound −log p of the test images by the independent and the Markov joint, with one variance, one a level or more.
+"""Compute likelihood bounds of test images by the independent and the Markov joint, for several variances.
 
 Variances were measured on training images (``models calibrate``).
 """
@@ -23,14 +23,14 @@ def compute(files: Files, settings: JointSettings) -> Results:
     images = first_images(files["test"], settings.num_images)
     network = load_network(model, settings.process, images, device, settings.compute)
     calibration = Calibration.read(model / CALIBRATION_NAME, settings.process, images.shape[1])
-    with Progress(f"bounds {model.name}", len(settings.levels), unit="levels") as progress:
+    with Progress(f"bounds of {model.name}", len(settings.levels), unit="levels") as progress:
         centers = first_images(files["train"], settings.num_train)
         rows = joint_rows(network, calibration, centers, images, settings, device, progress.update)
     return {"likelihood": rows}
 
 
 def joint_settings(run: Run) -> JointSettings:
-    """Return what the bounds of an experiment's own network by several joints depend on."""
+    """Return the settings of the bounds of an experiment's network by several joints."""
     variant, evaluation = run.variant, run.config.evaluation
     process = variant.experiment.process
     ratios = tuple(ratio for ratio in variant.delta_ratios if ratio > 0) if process.has_constant_noise else ()

@@ -1,4 +1,4 @@
-"""Tabulate the held-out loss at each level against that of an output of zero, and for heat the level's best δ."""
+"""Tabulate the held-out loss at each level relative to an output of zero, and for heat the best δ of the level."""
 
 import pandas as pd
 
@@ -32,7 +32,7 @@ def compute(files: Files, settings: LevelSettings) -> Results:
 
 
 def summarize(table: pd.DataFrame) -> pd.DataFrame:
-    """Return for each experiment at how many levels the network beats an output of zero, and by what factor."""
+    """Return for each experiment the number of levels at which the network beats an output of zero, and the factor."""
     rows = []
     for experiment, levels in table.groupby("experiment", sort=False):
         ratio = levels["loss"] / levels["baseline"]
@@ -61,8 +61,9 @@ MEASURE = Measure(
         "levels": Table(
             heading="Validation loss by level",
             explanation=(
-                "Held-out loss at each level k as a ratio to that of an output of zero: for heat f = 0, which leaves "
-                "the image unchanged; for diffusion the prediction of no noise. Below one, the network helps."
+                "Held-out loss at each level k relative to the loss of an output of zero. For heat that is f = 0, "
+                "which leaves the image unchanged; for diffusion it is the prediction of no noise. Below one, the "
+                "network helps."
             ),
             columns={
                 "level": "k",

@@ -1,4 +1,4 @@
-"""Bound −log p of the test images and its terms, for every δ from the same errors."""
+"""Compute the paper's likelihood bound of test images and its terms, for every δ from the same errors."""
 
 from typing import TYPE_CHECKING
 
@@ -29,10 +29,10 @@ def compute(files: Files, settings: LikelihoodSettings) -> Results:
 def fitting_images(
     errors: "HeldOutErrors", settings: LikelihoodSettings, files: Files
 ) -> tuple["StoredImages", "StoredImages"]:
-    """Return the training images that the prior is made of, and the test images that the errors are of.
+    """Return the training images of the prior, and the test images of the errors.
 
     Raises:
-        UserError: if they are fewer, or of other sizes.
+        UserError: if there are too few, or their sizes differ.
     """
     from ihdm.storage.reading import first_images, require_one_shape
 
@@ -72,7 +72,7 @@ def _with_errors(values: pd.Series, errors: pd.Series) -> list[str]:
 
 
 def likelihood_settings(run: Run) -> LikelihoodSettings:
-    """Return what the bound of an experiment depends on; δ = 0 has none and is left out."""
+    """Return the settings of the bound of an experiment; δ = 0 has no bound and is left out."""
     variant = run.variant
     return LikelihoodSettings.model_validate(
         {

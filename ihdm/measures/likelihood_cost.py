@@ -1,4 +1,4 @@
-"""Compare ways to spend network evaluations: how many bring the error from noise to 0.01 bits per dimension."""
+"""Compare estimators of the bound by the NFE that reduces their Monte Carlo error to 0.01 bits per dimension."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ from ihdm.runs import Run, each_experiment
 
 
 def compute(files: Files, settings: LikelihoodSettings) -> Results:
-    """Return one row for each way, at the first δ of the bound."""
+    """Return one row per estimator, at the first δ of the bound."""
     from ihdm.metrics.heldout import HeldOutErrors
     from ihdm.metrics.likelihood import cost_rows
 
@@ -25,7 +25,7 @@ def compute(files: Files, settings: LikelihoodSettings) -> Results:
 
 
 def summarize(table: pd.DataFrame) -> pd.DataFrame:
-    """Return one row for each experiment and way to spend evaluations."""
+    """Return one row per experiment and estimator."""
     return pd.DataFrame(
         {
             "experiment": table["experiment"],

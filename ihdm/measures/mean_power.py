@@ -1,4 +1,4 @@
-"""Average the power of all training images in bands of frequency, once for all that is compared with it."""
+"""Average the power of all training images in frequency bands, once for all comparisons."""
 
 from ihdm.measures import Files, Measure, NoSettings, Results
 from ihdm.measures.inputs import TRAIN

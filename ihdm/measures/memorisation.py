@@ -1,6 +1,6 @@
-"""Compare how close samples come to training images with how close held-out images come, in pixels and features.
+"""Compare the distances of samples and of held-out images to the nearest training image, in pixels and features.
 
-Of held-out images as many count as of samples, or all where there are fewer. The Fréchet distance of all samples from
+As many held-out images as samples are used, or all if there are fewer. The Fréchet distance of all samples from
 all held-out images is measured as well.
 """
 
@@ -29,7 +29,7 @@ class MemorisationSettings(Settings):
 
 
 def compute(files: Files, settings: MemorisationSettings) -> Results:
-    """Return distances to the nearest training image, shares that come near one, and the held-out distance."""
+    """Return distances to the nearest training image, shares near one, and the held-out distance."""
     from ihdm.metrics.distance import held_out_rows
     from ihdm.metrics.features import StoredFeatures, require_one_extractor, weights_sha256
     from ihdm.metrics.memorization import memorization_rows
@@ -53,7 +53,7 @@ def compute(files: Files, settings: MemorisationSettings) -> Results:
         ("pixels", weights_sha256()): points,
         (stored["train"].extractor, stored["train"].sha256): vectors,
     }
-    with Progress(f"memorisation of {files['samples'].parent}", len(spaces), unit="spaces") as progress:
+    with Progress(f"nearest training images of {files['samples'].parent}", len(spaces), unit="spaces") as progress:
         progress.update(0)
         rows = memorization_rows(spaces, progress.update)
         rows += held_out_rows({"samples": stored["samples"]}, stored["test"], settings.num_resamples, settings.seed)
@@ -75,7 +75,7 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def memorization_settings(run: Run) -> MemorisationSettings:
-    """Return what the distance of an experiment's samples to the nearest training image depends on."""
+    """Return the settings of the distances of an experiment's samples to the nearest training image."""
     evaluation = run.config.evaluation
     return MemorisationSettings(
         num_images=evaluation.memorization_images(run.dataset),
@@ -87,7 +87,7 @@ def memorization_settings(run: Run) -> MemorisationSettings:
 
 MEASURE = Measure(
     compute=compute,
-    # At one δ/σ: repeating training images is a matter of the network.
+    # At one δ/σ, because memorization is a property of the network.
     runs=lambda config: [
         Run(config, name, ratio=format_number(variant.delta_ratio))
         for name, variant in config.variants.items()
@@ -116,7 +116,7 @@ MEASURE = Measure(
             explanation=(
                 "Distance to the nearest training image, in pixels and in features. “near” counts images that are "
                 "closer than 95 % of held-out images, so 5 % of held-out images are near by definition. A model that "
-                "repeats training images has a much larger share. Also the distance of samples from held-out images."
+                "repeats training images has a much larger share. Samples are also compared with held-out images."
             ),
             summarize=summarize,
             notes=(

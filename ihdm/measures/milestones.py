@@ -1,4 +1,4 @@
-"""Measure samples of the networks that a training kept on its way: quality against steps."""
+"""Measure samples of the snapshots of a training: quality against training steps."""
 
 import pandas as pd
 
@@ -14,7 +14,7 @@ from ihdm.runs import Run, each_experiment
 
 
 class SnapshotSettings(Settings):
-    """Settings of the quality of samples during a training."""
+    """Settings of the measures of snapshots."""
 
     sampling: SamplingSettings
     distance: DistanceSettings
@@ -22,7 +22,7 @@ class SnapshotSettings(Settings):
 
 
 def compute(files: Files, settings: SnapshotSettings) -> Results:
-    """Return the measures of the samples of every network."""
+    """Return the measures of the samples of every snapshot."""
     from ihdm.devices import compute_device
     from ihdm.metrics.evaluations import DISTANCES, Reference, measure_columns, measure_set
     from ihdm.metrics.extractors import load_extractor
@@ -35,7 +35,7 @@ def compute(files: Files, settings: SnapshotSettings) -> Results:
     transform, _ = load_extractor(files["extractor"], images[:1], inception=files["inception"])
     reference = Reference.read(files["reference"], files["moments"], files["power"])
     rows: list[dict[str, object]] = []
-    with Progress(f"milestones {files['model'].name}", len(found), unit="networks") as progress:
+    with Progress(f"snapshots of {files['model'].name}", len(found), unit="networks") as progress:
         for done, (step, folder) in enumerate(found.items(), start=1):
             network = load_network(folder, sampling.process, images, device, sampling.compute)
             measured, _ = measure_set(
@@ -51,9 +51,9 @@ def compute(files: Files, settings: SnapshotSettings) -> Results:
 
 
 def snapshot_settings(run: Run) -> SnapshotSettings:
-    """Return what the quality of samples during the training of an experiment depends on.
+    """Return the settings of the measures of an experiment's snapshots.
 
-    Its sampler is its own, or the paper's if that needs the calibration of the finished network.
+    The sampler is that of the experiment, or the paper's if the former needs the calibration of the finished network.
     """
     sampling = run.config.sampling(run.experiment)
     if sampling.is_calibrated:
@@ -102,7 +102,7 @@ MEASURE = Measure(
             },
             summarize=summarize,
             notes=(
-                "For experiments with `run.snapshot_every`. Null: the distance of real images "
+                "The table has the experiments with `run.snapshot_every`. Null: the distance of real images "
                 "([distance](#distance)), and one for the power."
             ),
         ),

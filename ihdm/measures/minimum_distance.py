@@ -9,7 +9,7 @@ from ihdm.runs import Input, each_experiment
 
 
 class DistanceMinimumSettings(Settings):
-    """The settings of the minimum of distances."""
+    """Settings of the minimum of distances."""
 
     seed: Seed = 0
 
@@ -40,7 +40,7 @@ PLACES = {
 
 
 def summarize(table: pd.DataFrame) -> pd.DataFrame:
-    """Return one row for each experiment and curve, with the interval of its minimum or that it is flat."""
+    """Return one row for each experiment and curve, with the interval of its minimum, or `flat`."""
     return pd.DataFrame(
         {
             "experiment": table["experiment"],
@@ -67,10 +67,10 @@ MEASURE = Measure(
         "minimum": Table(
             heading="Best sampling noise",
             explanation=(
-                "δ/σ with the lowest distance or bound, with 95 % intervals: for distances from the joint error of "
-                "the sampled values, which share starts and noise; for the bound from resampling test images on a "
-                "grid of step 0.01 or finer. The interval extends to neighboring values, as a minimum may be between "
-                "two. At the edge: the true minimum may be beyond the sampled values."
+                "δ/σ with the lowest distance or bound, with 95 % intervals. For distances they come from the joint "
+                "error of the sampled values, which share starts and noise. For the bound they come from resampling "
+                "test images on a grid of step 0.01 or finer. The interval extends to neighboring values, as a "
+                "minimum may be between two. At the edge: the true minimum may be beyond the sampled values."
             ),
             columns={
                 "metric": "a distance, or `bits_per_dim`",

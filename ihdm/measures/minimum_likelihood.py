@@ -1,4 +1,4 @@
-"""Estimate the δ at which the bound is lowest, on a fine grid that needs no network evaluation."""
+"""Estimate the δ at which the bound is lowest, on a fine grid without further network evaluations."""
 
 from ihdm.config.settings import NumResamples, Seed
 from ihdm.config.stages import LikelihoodSettings
@@ -37,7 +37,7 @@ def compute(files: Files, settings: LikelihoodMinimumSettings) -> Results:
 
 
 def minimum_settings(run: Run) -> LikelihoodMinimumSettings:
-    """Return what the minimum of an experiment's bound depends on."""
+    """Return the settings of the minimum of an experiment's bound."""
     return LikelihoodMinimumSettings(
         **dict(likelihood_settings(run)), num_resamples=run.config.evaluation.num_resamples
     )

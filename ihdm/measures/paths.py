@@ -45,8 +45,8 @@ MEASURE = Measure(
             heading="Merging and branching of paths (toy)",
             explanation=(
                 "A toy with one mode of frequency, a few data points and the exact reverse process, for several σ in "
-                "units of the data. Merged: uncertainty, in bits, about the data point that a state came from; 0 if "
-                "forward paths are apart, and the logarithm of the number of data points once they have merged. "
+                "units of the data. Merged: uncertainty, in bits, about the data point that a state came from. It is 0 "
+                "if forward paths are separate, and the logarithm of the number of data points after they have merged. "
                 "Branched: the same for the end of reverse paths from one state, with 95 % intervals over states. "
                 "More noise lets paths merge earlier and branch later."
             ),

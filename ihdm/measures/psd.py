@@ -23,7 +23,7 @@ def compute(files: Files, settings: SpectraSettings) -> Results:
 
 
 def spectra_settings(run: Run) -> SpectraSettings:
-    """Return what the spectra of an experiment's training images depend on."""
+    """Return the settings of the spectra of an experiment's training images."""
     return SpectraSettings.model_validate({"process": run.variant.experiment.process})
 
 

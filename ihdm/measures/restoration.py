@@ -1,4 +1,4 @@
-"""Measure test images, restore them by every method, each tuned on others, and score the results."""
+"""Degrade test images, restore them by every method, each tuned on other images, and score the results."""
 
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ def compute(files: Files, settings: RestorationStudy) -> Results:
     """Return the scores, and some of the images.
 
     Raises:
-        UserError: if there are too few test images, or they are of another size than the training images.
+        UserError: if there are too few test images, or their size differs from that of the training images.
     """
     import numpy as np
 
@@ -38,9 +38,7 @@ def compute(files: Files, settings: RestorationStudy) -> Results:
     seen, unseen = first_images(files["train"], settings.num_train), open_images(files["test"])
     require_one_shape({str(files["train"]): seen, str(files["test"]): unseen})
     if len(unseen) < (needed := settings.num_images + settings.num_validation):
-        raise UserError(
-            f"{files['test']}: {needed} images are asked for, to score and to tune on, but it holds {len(unseen)}"
-        )
+        raise UserError(f"{files['test']}: {needed} images are needed for scores and tuning, but it has {len(unseen)}")
     transform, _ = load_extractor(files["extractor"], unseen[:1], inception=files["inception"])
     restorer = Restorer(
         from_cpu(load_network(model, process, seen, device, settings.compute), device),
@@ -65,7 +63,7 @@ def compute(files: Files, settings: RestorationStudy) -> Results:
 
 
 def restoration_settings(run: Run) -> RestorationStudy:
-    """Return what the study of restoration by an experiment's own network depends on."""
+    """Return the settings of the restoration study of an experiment's network."""
     config, experiment, chosen = run.config, run.variant.experiment, run.config.restoration[run.experiment]
     return RestorationStudy(
         process=experiment.process,
@@ -120,12 +118,12 @@ MEASURE = Measure(
         "restoration": Table(
             heading="Restoration of degraded images",
             explanation=(
-                "Test images that were blurred, downsampled, masked or noised, restored by the network and by methods "
-                "without one, each tuned on other images: one posterior sample, the mean of several, or an estimate. "
-                "PSNR and SSIM: higher is closer to the truth. Consistency: distance from the measurement relative to "
-                "its noise; one is right. Spread: error of the mean relative to the spread of samples; one is right, "
-                "above one samples are overconfident. Fréchet distance from the test images. 95 % intervals over "
-                "images. Ours, not in the paper."
+                "Test images that were blurred, downsampled, masked or noised, and restored by the network and by "
+                "methods without one. Every method is tuned on other images. A result is one posterior sample, the "
+                "mean of several, or an estimate. PSNR and SSIM: higher is closer to the truth. Consistency: distance "
+                "from the measurement relative to its noise; one is right. Spread: error of the mean relative to the "
+                "spread of samples; one is right, above one samples are overconfident. Fréchet distance from the test "
+                "images. 95 % intervals over images. This study is ours, not the paper's."
             ),
             columns={
                 "problem": "name of the degradation in the configuration",

@@ -1,4 +1,4 @@
-"""Measure a set of samples: its features, which are stored, their distances from the reference, and its power."""
+"""Measure a set of samples: its features, their distances from the reference, and its power."""
 
 import pandas as pd
 
@@ -12,7 +12,7 @@ from ihdm.runs import Input, Run, each_sample_set
 def compute(files: Files, settings: DistanceSettings) -> Results:
     """Return the features of the samples, and the distances and the power of samples and, if given, starts.
 
-    In Inception's features the distances are called fid and kid, in no others.
+    Only distances in Inception's features are called fid and kid.
     """
     from ihdm.metrics.distance import distance_rows
     from ihdm.metrics.extractors import load_extractor
@@ -46,7 +46,7 @@ def compute(files: Files, settings: DistanceSettings) -> Results:
 
 
 def distance_settings(run: Run) -> DistanceSettings:
-    """Return what distances depend on."""
+    """Return the settings of distances."""
     evaluation = run.config.evaluation
     return DistanceSettings(
         num_images=evaluation.compared,
@@ -85,7 +85,7 @@ MEASURE = Measure(
     runs=each_sample_set,
     inputs={
         "samples": Input("samples/{experiment}/delta{ratio}/samples.npy", about="the samples, .npy"),
-        # At the experiment's own δ/σ alone, as δ hardly changes them.
+        # Only at the experiment's default δ/σ, as δ hardly changes them.
         "starts": Input(
             "samples/{experiment}/delta{ratio}/starts.npy",
             exists=lambda run: run.delta_ratio == run.variant.delta_ratio,
@@ -113,10 +113,10 @@ MEASURE = Measure(
             explanation=(
                 "Distances of n images from the reference (the training images unless stated), with 95 % intervals. "
                 "“Real, training” is the lower limit: the first n training images against all others. Starts: blurred "
-                "training images for heat, noise for diffusion. Precision: share of samples within the real manifold; "
-                "recall: share of real images within that of the samples; density and coverage are less sensitive to "
-                "outliers. n → ∞ needs more than four images per feature. Only distances in Inception's features are "
-                "called FID and KID."
+                "training images for heat, noise for diffusion. Precision: share of samples within the real manifold. "
+                "Recall: share of real images within the manifold of samples. Density and coverage are less sensitive "
+                "to outliers. n → ∞ needs more than four images per feature. Only distances in Inception's features "
+                "are called FID and KID."
             ),
             summarize=summarize_distances,
             made_by=("distance_real", "samples"),

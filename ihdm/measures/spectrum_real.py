@@ -1,4 +1,4 @@
-"""Compare the power of real images with that of others: of held-out ones, and of training images with the rest."""
+"""Compare the power of held-out images, and of some training images, with that of the training images."""
 
 from ihdm.config.settings import AtLeastTwo
 from ihdm.measures import Files, Measure, Resampling, Results
@@ -23,7 +23,7 @@ def compute(files: Files, settings: RealSpectrumSettings) -> Results:
 
 
 def settings_of(run: Run) -> RealSpectrumSettings:
-    """Return what the power of real images depends on."""
+    """Return the settings of the power of real images."""
     evaluation = run.config.evaluation
     return RealSpectrumSettings(num_images=evaluation.compared[0], num_resamples=evaluation.num_resamples)
 

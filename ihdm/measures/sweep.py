@@ -1,4 +1,4 @@
-"""Put every measure of every experiment into one tidy table, as .csv and .parquet, with what was swept."""
+"""Write every measure of every experiment to one tidy table, as .csv and .parquet, with the swept parameters."""
 
 from collections.abc import Mapping
 
@@ -48,7 +48,7 @@ TABLES = {
 
 
 class SweptExperiment(Settings):
-    """The parameters of an experiment that can be swept, the one that was, and the experiment that it varies."""
+    """The sweepable parameters of an experiment, its swept parameter, and its base experiment."""
 
     base: Name
     swept: str | None
@@ -83,11 +83,11 @@ def compute(files: Files, settings: SweptExperiments) -> Results:
 def tidy_table(
     tables: Mapping[str, pd.DataFrame], experiments: Mapping[str, SweptExperiment], num_train: Mapping[str, int]
 ) -> pd.DataFrame:
-    """Return the rows of several merged tables in one form; those without a value are left out.
+    """Return the rows of several merged tables in one format, without rows that have no value.
 
     Args:
-        tables: merged tables by kind: `distance`, `memorisation`, `spectrum`, `likelihood`, or some of them.
-        experiments: the parameters of every experiment. Rows of real images belong to none.
+        tables: merged tables by kind: some of `distance`, `memorisation`, `spectrum`, `likelihood`.
+        experiments: the parameters of every experiment. Rows of real images have no experiment.
         num_train: training images of each data set, for the experiments that are trained on all of them.
     """
     parts = [_in_one_form(kind, table) for kind, table in tables.items()]
@@ -104,7 +104,7 @@ def tidy_table(
 
 def _in_one_form(kind: str, table: pd.DataFrame) -> pd.DataFrame:
     if kind == "likelihood":
-        # The paper's bound, one for each δ; the others belong to a network and no δ.
+        # The paper's bound, one for each δ; the others have no δ.
         table = table[(table["joint"] == "independent") & (table["variance"] == "one")]
         table = table.assign(metric="bits_per_dim", set="test", value=table["bits_per_dim"])
     if kind == "spectrum":

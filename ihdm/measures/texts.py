@@ -1,4 +1,4 @@
-"""Numbers as they are read: rounded to their error, and a dash where there is none."""
+"""Formatting of numbers: rounded to their error, with a dash for a missing value."""
 
 import math
 
@@ -10,15 +10,15 @@ SETS = {"samples": "samples", "starts": "starts", "train": "real, training", "te
 def estimate_text(value: float, half_width: float) -> str:
     """Return ``value ± half_width``, both to the second significant digit of the half-width; a dash for none.
 
-    A value without error stands alone.
+    A value without error is shown alone.
     """
     return interval_text(value, value - half_width, value + half_width)
 
 
 def interval_text(value: float, low: float, high: float) -> str:
-    """Return ``value ± half_width``, or ``value (low … high)`` where an interval ends at the edge of what can be.
+    """Return ``value ± half_width``, or ``value (low … high)`` for an interval clipped to possible values.
 
-    All are rounded to the second significant digit of the half-width. A value without interval stands alone, and a
+    All are rounded to the second significant digit of the half-width. A value without interval is shown alone, and a
     dash for none.
     """
     if math.isnan(value):
@@ -38,12 +38,12 @@ def interval_texts(table: pd.DataFrame) -> list[str]:
 
 
 def number_texts(values: pd.Series, form: str) -> pd.Series:
-    """Return numbers written by a format such as ``{:.3f}``, and a dash for each that is missing."""
+    """Return numbers in a format such as ``{:.3f}``, and a dash for each missing one."""
     return values.map(form.format).where(values.notna(), "–")
 
 
 def estimates(table: pd.DataFrame, keys: list[str], columns: str) -> pd.DataFrame:
-    """Return one row for each set of images and a column for each value of ``columns``, estimates written out."""
+    """Return one row for each set of images and a column for each value of ``columns``, with estimates as text."""
     table = table.assign(
         experiment=table["experiment"].fillna("–"),
         images=table["set"].map(SETS),

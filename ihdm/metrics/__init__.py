@@ -1,1 +1,1 @@
-"""Measures of generated images, one file each, on arrays alone: no network, no training."""
+"""Mathematics of measures of generated images, as functions of arrays."""

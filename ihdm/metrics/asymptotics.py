@@ -1,4 +1,4 @@
-"""What becomes of the method as K → ∞ (paper, appendix A.4): deblurring turns into denoising score matching at noise σ.
+"""Limits of the method as K → ∞ (paper, appendix A.4): deblurring becomes denoising score matching at noise σ.
 
 With the exact f, a step adds σ² times the score of q(u_k); δ = √2 σ makes repeated steps Langevin dynamics with the
 stationary density q(u_k), as far as a step changes a mode little. Each statement is a ratio whose limit is one:
@@ -50,7 +50,7 @@ Images = Float[Tensor, "image channel height width"]
 
 
 def toy_variance() -> Modes:
-    """Return the variance P of each mode of the toy's data, without the constant one."""
+    """Return the variance P of each mode of the toy's data, without the constant mode."""
     return radial_frequencies(TOY_SIZE, TOY_SIZE).ravel()[1:] ** -TOY_POWER_LAW
 
 
@@ -122,25 +122,25 @@ def network_rows(
 ) -> list[dict[str, object]]:
     """Return the rows of a trained network.
 
-    See :func:`deblurring_and_denoising`, :func:`leaping_and_denoising` and :func:`langevin`.
+    See :func:`deblurring_and_denoising`, :func:`chain_deblurring_and_denoising` and :func:`langevin`.
 
     Args:
-        network: of the process.
-        process: one that estimates the next sharper image, level by level.
-        calibration: what was measured of the network on training images.
-        images: held-out images in [0, 1], on the process's device.
-        levels: where losses are compared.
-        evaluated: levels, ascending, up to K; a chain takes every one, every other, and so on.
-        langevin_levels: where steps are repeated.
+        network: the network of the process.
+        process: a process whose network estimates the next sharper image, level by level.
+        calibration: calibration of the network.
+        images: held-out images in [0, 1], on the device of the process.
+        levels: levels at which losses are compared.
+        evaluated: ascending levels up to K; chains use every level, every second level, and so on.
+        langevin_levels: levels at which steps are repeated.
         delta_ratios: δ/σ of these steps.
-        num_steps: how many.
-        seed: of all noise.
+        num_steps: number of repeated steps.
+        seed: seed of all noise.
         num_draws: draws of noise for each image and level.
         batch_size: images at a time.
-        report: called with the number of levels done, those of the chains once for each δ/σ.
+        report: called with the number of finished levels; those of the chains count once for each δ/σ.
 
     Raises:
-        UserError: if the process estimates something else, a level was not measured, or there are fewer than two
+        UserError: if the process estimates something else, a level is not calibrated, or there are fewer than two
             images.
     """
     rows = []
@@ -153,7 +153,7 @@ def network_rows(
         rows.append(_row("network_loss", process.num_levels, len(images), ratio, level))
         report(len(rows))
     done = len(rows)
-    by_number = leaping_and_denoising(
+    by_number = chain_deblurring_and_denoising(
         network, process, calibration, images, evaluated, seed, batch_size, lambda more: report(done + more)
     )
     for num_visited, (leaping, denoising) in sorted(by_number.items()):
@@ -181,10 +181,10 @@ def deblurring_and_denoising(
     num_draws: int,
     batch_size: int,
 ) -> Iterator[tuple[Float[np.ndarray, "image"], Float[np.ndarray, "image"]]]:
-    """Give for each level the squared errors of each image, averaged over draws of noise.
+    """Return for each level the squared errors of each image, averaged over draws of noise.
 
-    The first are those of the estimate of F(t_{k−1}) u₀ from u_k, which the network was trained for; the second those
-    of the same estimate, blurred once more, of F(t_k) u₀: of denoising. Arguments are those of :func:`network_rows`.
+    The first are errors of the estimate of F(t_{k−1}) u₀ from u_k, the training target; the second are errors
+    of the same estimate, blurred once more, of F(t_k) u₀: denoising. Arguments are those of :func:`network_rows`.
 
     Raises:
         UserError: if the process estimates something else.
@@ -205,7 +205,7 @@ def deblurring_and_denoising(
         yield errors[0], errors[1]
 
 
-def leaping_and_denoising(
+def chain_deblurring_and_denoising(
     network: Network,
     process: Process,
     calibration: Calibration,
@@ -219,11 +219,11 @@ def leaping_and_denoising(
 
     A chain with fewer levels steps from k to the evaluated level j < k: with the calibrated estimate x̂ of u₀ from u_k,
     the first errors are Σ a_j² (x̂ − u₀)², of deblurring to level j, and the second Σ a_k² (x̂ − u₀)², of denoising at
-    level k. So K varies, and the network stays. Arguments are those of :func:`network_rows`; ``report`` is called with
-    the number of levels done.
+    level k. So K varies with the same network. Arguments are those of :func:`network_rows`; ``report`` is called with
+    the number of finished levels.
 
     Raises:
-        UserError: if a level was not measured.
+        UserError: if a level is not calibrated.
     """
     chains = [tuple(evaluated)[::-stride][::-1] for stride in STRIDES if stride <= len(evaluated)]
     next_levels = [dict(zip(chain, (0, *chain[:-1]), strict=True)) for chain in chains]
@@ -263,7 +263,7 @@ def langevin(
         power of u_k given its image, (d_k² |DCT u₀|²) + σ²; bands are annuli of equal width without the constant.
 
     Raises:
-        UserError: if the process estimates something else than the next sharper image.
+        UserError: if the process does not estimate the next sharper image.
     """
     prediction = prediction_of(network, process)
     step = torch.as_tensor(step_scale(prediction, level), dtype=torch.float32, device=images.device)
@@ -296,7 +296,7 @@ def langevin(
 def gaussian_ratios(
     process: Process, images: Images, level: int, delta_ratio: float, num_steps: int
 ) -> Float[np.ndarray, "bands"]:
-    """Return what :func:`langevin` would find of an exact network of Gaussian images with the power of these, by band.
+    """Return the result of :func:`langevin` for an exact network on Gaussian images of the same power, by band.
 
     With S the power d² P of a mode and r = S / (S + σ²), its variance follows v ← r² v + δ² from v₀ = S + σ².
     """
@@ -311,7 +311,7 @@ def gaussian_ratios(
 
 
 def step_scale(prediction: Prediction, level: int) -> Float[np.ndarray, "height width"]:
-    """Return what a step of blur leaves of each mode, a_k / a_{k−1}.
+    """Return the factor of a blur step on each mode, a_k / a_{k−1}.
 
     Raises:
         UserError: if the estimate is not of the image of level k−1.
@@ -333,7 +333,7 @@ def _batches(
 
 
 def _noise(batch: slice, like: Images, seed: int, purpose: str, level: int, draw: int) -> Images:
-    """Return standard normal noise, which depends on each image's own number, level and draw alone."""
+    """Return standard normal noise, which depends only on image number, level and draw."""
     shape = tuple(like.shape[1:])
     parts = [
         generator(seed, f"asymptotics {purpose}", image, level, draw).standard_normal(shape, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Distances between sets of images and a reference, in one extractor's features, with intervals."""
+"""Distances between sets of images and a reference, in the features of one extractor, with intervals."""
 
 from collections.abc import Callable, Mapping
 
@@ -27,7 +27,7 @@ INCEPTION_NAMES = {
 def measure_distances(
     features: Features, reference: Features, moments: Moments, settings: DistanceSettings
 ) -> dict[str, Estimate]:
-    """Return every distance of a set from a reference, whose moments are known, by name.
+    """Return every distance of a set from a reference with known moments, by name.
 
     Intervals are over the images of the set; the reference is taken as fixed, as in published protocols. Precision,
     recall, density and coverage use as many reference images as the set has, or all. Intervals are clipped to possible
@@ -56,19 +56,19 @@ def distance_rows(
     """Return one row for each n, set and measure.
 
     Args:
-        sets: features of the sets to compare, by name; each set's first n images count.
-        reference: features of the reference, which all count.
-        moments: the reference's.
-        settings: the numbers n, resamples and neighbours.
-        report: called with how many pairs of n and set are done.
+        sets: features of the sets to compare, by name; the first n images of each are used.
+        reference: features of the reference; all are used.
+        moments: moments of the reference.
+        settings: the numbers n, resamples and neighbors.
+        report: called with the number of finished pairs of n and set.
 
     Raises:
-        UserError: if the features are of different extractors, or there are fewer than n.
+        UserError: if the extractors differ, or a set has fewer than n images.
     """
     _require_one_extractor(sets, reference)
     for name, part in sets.items():
         if len(part) < (most := max(settings.num_images)):
-            raise UserError(f"{name}: {most} images are asked for but there are features of {len(part)}")
+            raise UserError(f"{name}: {most} images are requested but there are features of {len(part)}")
     rows: list[dict[str, object]] = []
     pairs = [(name, part, count) for name, part in sets.items() for count in settings.num_images]
     compared = reference[:]
@@ -86,21 +86,21 @@ def real_rows(
     settings: DistanceSettings,
     report: Callable[[int], None] = lambda _done: None,
 ) -> list[dict[str, object]]:
-    """Return the same of real images: `test`, held out, and `train`, the real-against-real floor.
+    """Return the rows of real images: `test`, held-out images, and `train`, the lower limit.
 
-    The floor of n images is the distance of the first n training images from the reference without its first n, the
-    same images. If fewer than n remain, or are held out, the row has a note instead of a value.
+    The lower limit is the distance of the first n training images from the reference without its first n, the
+    same images. If fewer than n images remain, or are held out, the row has a note instead of a value.
 
     Args:
         train: features of the training images.
         test: features of held-out images.
         reference: features of the reference, in the order of the training images.
-        moments: those of the whole reference.
-        settings: the numbers n, resamples and neighbours.
-        report: called with how many of the numbers n are done.
+        moments: moments of the whole reference.
+        settings: the numbers n, resamples and neighbors.
+        report: called with the number of finished n.
 
     Raises:
-        UserError: if the features are of different extractors.
+        UserError: if the extractors differ.
     """
     _require_one_extractor({"train": train, "test": test}, reference)
     rows: list[dict[str, object]] = []
@@ -121,13 +121,13 @@ def real_rows(
 def held_out_rows(
     sets: Mapping[str, StoredFeatures], held_out: StoredFeatures, num_resamples: int, seed: int
 ) -> list[dict[str, object]]:
-    """Return two rows for each set: its Fréchet and kernel distance from held-out images, all of both.
+    """Return two rows per set: its Fréchet and kernel distance from held-out images, with all images of both.
 
     For a network trained on few images this measures quality, while the distance from all training images includes the
     images that it saw.
 
     Raises:
-        UserError: if the features are of different extractors.
+        UserError: if the extractors differ.
     """
     _require_one_extractor(sets, held_out)
     real = held_out[:]

@@ -1,6 +1,6 @@
-"""Values with standard errors and 95 % intervals, in closed form or by leaving images out.
+"""Values with standard errors and 95 % intervals, in closed form or by jackknife.
 
-Sets of images that share starts and noise, image by image, have errors that rise and fall together. So an error is
+Sets of images that share starts and noise, image by image, have correlated errors. So an error is
 stored in parts, one for each group of images: image i is in group i mod 20, in every set. Their squares sum to the
 squared standard error, and the difference of two values has the differences of their parts.
 """
@@ -32,7 +32,7 @@ NOT_NEGATIVE: Bounds = (0.0, math.inf)
 
 def student_95(degrees: float) -> float:
     """Return half the width of Student's 95 % interval in standard errors: 2.26 for 9 degrees of freedom."""
-    from scipy.special import stdtrit  # planning imports this module, and needs no SciPy
+    from scipy.special import stdtrit  # planning imports this module without SciPy
 
     return NORMAL_95 if math.isinf(degrees) else float(stdtrit(degrees, 0.975))
 
@@ -45,8 +45,8 @@ class Estimate:
         value: the estimate.
         standard_error: its standard error.
         bounds: limits of the quantity and of its estimate; the interval is clipped to them.
-        degrees: degrees of freedom of the standard error; infinite if it is known or comes from very many images.
-        parts: the standard error in parts, by :func:`error_parts`; empty if it was not split.
+        degrees: degrees of freedom of the standard error; infinite if it is known or from very many images.
+        parts: parts of the standard error, from :func:`error_parts`; may be empty.
     """
 
     value: float
@@ -72,16 +72,16 @@ class Estimate:
 
 
 def group_numbers(num_images: int) -> Int[np.ndarray, "image"]:
-    """Return the group of each image, by its number."""
+    """Return the group of each image number."""
     return np.arange(num_images) % min(NUM_GROUPS, num_images)
 
 
 def error_parts(left_out: Float[np.ndarray, "group"], standard_error: float) -> tuple[float, ...]:
-    """Split a standard error among groups of images, by how much each moves the value.
+    """Split a standard error among groups of images, by their effects on the value.
 
     Args:
         left_out: the value without each group.
-        standard_error: what the squares of the parts sum to the square of, unless no group moves the value.
+        standard_error: the standard error; its square is the sum of the squared parts, unless no group has an effect.
     """
     moved = np.mean(left_out) - left_out
     length = np.linalg.norm(moved)
@@ -89,17 +89,17 @@ def error_parts(left_out: Float[np.ndarray, "group"], standard_error: float) -> 
 
 
 def parts_text(parts: Iterable[float], factor: float = 1.0) -> str:
-    """Return the parts of an error times a factor, as tables hold them."""
+    """Return the parts of an error times a factor, as stored in tables."""
     return " ".join(f"{factor * part:.5g}" for part in parts)
 
 
 def read_parts(text: object) -> tuple[float, ...]:
-    """Return the parts that a cell of a table holds, none if it is empty."""
+    """Return the parts in a cell of a table; none if it is empty."""
     return tuple(map(float, text.split())) if isinstance(text, str) else ()
 
 
 def difference_of_parts(first: Sequence[float], second: Sequence[float]) -> tuple[float, ...]:
-    """Return the parts of the error of a difference; none if one of both was not split, or otherwise."""
+    """Return the parts of the error of a difference; none if one error has no parts, or other groups."""
     return tuple(a - b for a, b in zip(first, second, strict=True)) if len(first) == len(second) else ()
 
 
@@ -107,8 +107,8 @@ def mean_estimate(values: Float[np.ndarray, "image"], bounds: Bounds = UNBOUNDED
     """Return the mean over independent images with its standard error.
 
     Args:
-        values: one for each image.
-        bounds: what none of them can leave.
+        values: one value per image.
+        bounds: limits of every value.
 
     Raises:
         UserError: if there are fewer than two values.
@@ -123,9 +123,9 @@ def mean_estimate(values: Float[np.ndarray, "image"], bounds: Bounds = UNBOUNDED
 
 
 def share_estimate(is_counted: Bool[np.ndarray, "image"]) -> Estimate:
-    """Return the share of independent images that are counted, with its standard error.
+    """Return the share of independent images that satisfy a condition, with its standard error.
 
-    The error counts two more images on either side (Agresti and Coull, 1998), so that a share of none or all has one.
+    The error adds two images to either side (Agresti and Coull, 1998), so that shares of 0 and 1 have an error, too.
     """
     count = len(is_counted)
     adjusted = (is_counted.sum() + 2) / (count + 4)
@@ -133,11 +133,11 @@ def share_estimate(is_counted: Bool[np.ndarray, "image"]) -> Estimate:
 
 
 def mean_of_defined(values: Float[np.ndarray, "image"], bounds: Bounds = UNBOUNDED) -> tuple[int, Estimate]:
-    """Return how many values are defined, and their mean with its standard error, both NaN if fewer than two are.
+    """Return the number of defined values, and their mean with its standard error; NaN for fewer than two values.
 
     Args:
-        values: one for each image, NaN where the quantity means nothing, such as a share of nothing.
-        bounds: what none of them can leave.
+        values: one value per image, NaN where the quantity is undefined.
+        bounds: limits of every value.
     """
     defined = values[~np.isnan(values)]
     if len(defined) < 2:
@@ -151,12 +151,12 @@ def ratio_estimate(
 ) -> Estimate:
     """Return the ratio of two means over the same images, with its standard error to first order.
 
-    With the ratio R, that is the standard error of the mean of (above − R below) over the mean of ``below``.
+    With the ratio R, it is the standard error of the mean of (above − R below) over the mean of ``below``.
 
     Args:
-        above: one for each image.
-        below: one for each image; their mean is not zero.
-        bounds: what the ratio cannot leave.
+        above: numerator of each image.
+        below: denominator of each image; their mean must not be zero.
+        bounds: limits of the ratio.
 
     Raises:
         UserError: if there are fewer than two images.
@@ -177,7 +177,7 @@ def jackknife_by_photograph(
     G photographs, with Student's interval of G − 1 degrees of freedom.
 
     Args:
-        statistic: from the numbers of the images that count, all different, to the value.
+        statistic: maps numbers of images, all different, to the value.
         photographs: number of the photograph of each image.
         bounds: limits of the statistic.
 
@@ -207,17 +207,17 @@ def jackknife(
 
         SE² = m / (n − m) · Var
 
-    A bootstrap would repeat images instead, and the Fréchet distance takes repeated images for a narrower distribution:
+    A bootstrap would repeat images, and for the Fréchet distance repeated images are a narrower distribution:
     of 64 independent dimensions its standard error came out two times too wide with 500 images and four times with 100,
     and a third too narrow for blurry samples, which hardly vary in some. Here it is 1.3 and 1.5 times too wide, and
     right for the latter and where there are many images for each dimension.
 
     Args:
-        statistic: from the numbers of the images that count, all different, to the value.
+        statistic: maps numbers of images, all different, to the value.
         num_images: n, images in the set; 2 or more.
-        num_resamples: how many resamples the standard error comes from, 2 or more.
+        num_resamples: number of resamples, 2 or more.
         seed: seed of the resampling.
-        bounds: what the statistic cannot leave.
+        bounds: limits of the statistic.
 
     Raises:
         UserError: if there are fewer than two images.

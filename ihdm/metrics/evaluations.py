@@ -1,4 +1,4 @@
-"""How good samples are after how many network evaluations: every sampler with every number of them, on one network."""
+"""Sample quality against the number of function evaluations (NFE), for several samplers of one network."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ FINEST_BAND = "highest"
 
 @dataclass(frozen=True)
 class Reference:
-    """What sets of samples are measured from: features and moments of the reference, mean power of training images."""
+    """Features and moments of the reference, and mean power of the training images."""
 
     features: StoredFeatures
     moments: Moments
@@ -39,10 +39,10 @@ class Reference:
 
     @classmethod
     def read(cls, features: Path, moments: Path, power: Path) -> "Reference":
-        """Read all three.
+        """Read all of them.
 
         Raises:
-            UserError: if a file cannot be read, or the moments are those of other features.
+            UserError: if a file cannot be read, or the moments belong to other features.
         """
         return cls(StoredFeatures.read(features), Moments.read(moments, sha256(features)), MeanPower.read(power))
 
@@ -52,9 +52,9 @@ class SampledSet:
     """A set of samples by one sampler.
 
     Attributes:
-        sampler: its name; ``NAME_best`` is that of the best δ/σ.
-        evaluations: network evaluations for an image.
-        delta_ratio: δ/σ; NaN for a sampler without.
+        sampler: name of the sampler; ``NAME_best`` for the best δ/σ.
+        evaluations: NFE per image.
+        delta_ratio: δ/σ; NaN for a sampler without δ.
         num_samples: n.
         rows: its measures.
         shown: some of its samples.
@@ -78,21 +78,21 @@ def study_sets(
     device: torch.device | str = "cpu",
     report: Callable[[int], None] = lambda _done: None,
 ) -> Iterator[SampledSet]:
-    """Sample and measure; yield every set at the default δ/σ, and for a sampler with δ the best of all δ/σ too.
+    """Yield every set at the default δ/σ with its measures and, for a sampler with δ, also the best of all δ/σ.
 
-    The best is the one with the smallest distance of those that may rank sets; see :mod:`ihdm.metrics.quality`.
+    The best δ/σ has the smallest ranking distance; see :mod:`ihdm.metrics.quality`.
 
     All sets have the same starts and, level by level, the same noise.
 
     Args:
-        network: of the process, on ``device``.
-        calibration: what was measured of it.
+        network: the network of the process, on ``device``.
+        calibration: calibration of the network.
         train: the training images.
-        extractor: the data set's.
-        reference: what to measure from.
-        settings: samplers, numbers of evaluations and everything else.
-        device: where to compute.
-        report: called with the number of sets done.
+        extractor: extractor of the data set.
+        reference: the reference of the distances.
+        settings: samplers, NFE and all other settings.
+        device: device of the computation.
+        report: called with the number of finished sets.
     """
     done = 0
     default = settings.sampling.delta_ratio
@@ -124,7 +124,7 @@ def study_sets(
 
 
 def count_sets(settings: NfeSettings) -> int:
-    """Return how many sets are sampled."""
+    """Return the number of sets that are sampled."""
     ratios = len({settings.sampling.delta_ratio, *settings.delta_ratios})
     return len(settings.counts) * sum(ratios if sampler.uses_delta else 1 for sampler in settings.samplers.values())
 
@@ -142,7 +142,7 @@ def _reported(
 
 
 def ranked_by(rows: list[dict[str, object]], num_samples: int) -> float:
-    """Return the distance that may rank a set, of its measures; see :mod:`ihdm.metrics.quality`."""
+    """Return the ranking distance among the measures of a set; see :mod:`ihdm.metrics.quality`."""
     by_name = {row["metric"]: row for row in rows}
     extractor = next(str(row["extractor"]) for row in rows if row.get("extractor"))
     return float(str(by_name[ranking_distance(extractor, num_samples)]["value"]))
@@ -184,13 +184,13 @@ def measure_set(
 
 
 def measure_columns(row: dict[str, object]) -> dict[str, object]:
-    """Return what a table says of one measure of a set."""
+    """Return the table columns of one measure of a set."""
     kept = ("metric", "value", "standard_error", "low", "high", "error_parts", "extractor", "extractor_sha256")
     return {column: row.get(column) for column in kept}
 
 
 def study_row(row: dict[str, object], found: SampledSet) -> dict[str, object]:
-    """Return a row of the table of the study."""
+    """Return a row of the study's table."""
     return {
         "sampler": found.sampler,
         "evaluations": found.evaluations,

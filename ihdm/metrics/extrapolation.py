@@ -1,10 +1,9 @@
-"""The Fréchet distance of infinitely many images (after Chong and Forsyth, 2020).
+"""Extrapolation of the Fréchet distance to infinitely many images (after Chong and Forsyth, 2020).
 
-The distance of n images is too large by a term that falls like 1/n. A line in 1/n through the distances of parts of a
-set meets 1/n = 0 at the distance without that term. The reference stays as it is, and so does the bias that its size
-causes.
+The distance of n images is too large by a term that decreases as 1/n. A line in 1/n through the distances of parts of a
+set reaches 1/n = 0 at the distance without that term. The bias from the size of the reference remains.
 
-Parts of one size are disjoint and hold the whole set between them, so that their mean varies little with the choice.
+Parts of one size are disjoint and cover the whole set, so that their mean depends little on the choice of parts.
 """
 
 from collections.abc import Callable
@@ -34,14 +33,14 @@ def extrapolate(
 ) -> Estimate:
     """Return the intercept of a straight line in 1/n with its standard error.
 
-    Other images in the set shift the distances of its parts as they shift that of the whole, so the standard error is
-    that of the whole, and of the choice of parts on top of it. This takes 36 distances of parts, together as long as
+    Other images would shift the distances of the parts like that of the whole set. So the standard error is
+    that of the whole set plus that of the choice of parts. This computes 36 distances of parts, which take as long as
     12 of the whole set.
 
     Args:
-        distance: from the numbers of the images that count, all different, to the distance.
-        num_images: n, images in the set.
-        whole: the distance of all of them.
+        distance: maps numbers of images, all different, to the distance.
+        num_images: n, number of images in the set.
+        whole: distance of the whole set.
         seed: seed of the choice of parts.
     """
     rng = generator(seed, "parts of a set")

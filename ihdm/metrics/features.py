@@ -1,4 +1,4 @@
-"""Features of images: vectors whose distances mean more than those of pixels, stored with where they come from.
+"""Features of images, stored with the name and weights of their extractor.
 
 The two extractors here are for small images and need no network. Neither is Inception, so no distance measured in them
 is an FID.
@@ -28,18 +28,18 @@ MAX_COVARIANCE = 4096
 
 @runtime_checkable
 class FeatureExtractor(Protocol):
-    """A named map from images to vectors; the hash is that of its weights."""
+    """A named map from images to vectors, with the hash of its weights."""
 
     name: str
     sha256: str
 
     def transform(self, images: StoredImages) -> Features:
-        """Return one vector an image."""
+        """Return one vector per image."""
         ...
 
 
 def weights_sha256(*arrays: np.ndarray) -> str:
-    """Return the SHA-256 of weights in arrays; without arrays, that of no bytes."""
+    """Return the SHA-256 of weights in arrays; without arrays, that of an empty file."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())
@@ -50,24 +50,24 @@ class CosineFeatures:
     """All orthonormal DCT-II coefficients of the image in [0, 1]: a rotation of its pixels.
 
     Args:
-        num_features: values in an image.
+        num_features: number of values of an image.
 
     Raises:
-        UserError: if there are more than 4096, whose covariance nobody would wait for.
+        UserError: if there are more than 4096, whose covariance would take too long.
     """
 
     def __init__(self, num_features: int) -> None:
         if num_features > MAX_COVARIANCE:
             raise UserError(
-                f"dct of images of {num_features} values would make as many features; {MAX_COVARIANCE} is the most "
-                "whose covariance can be formed: take 'pca', 'efficientnet' or 'inception'"
+                f"dct has one feature for each of the {num_features} values of an image, and at most {MAX_COVARIANCE} "
+                "are possible; use 'pca', 'efficientnet' or 'inception'"
             )
         self.name = f"dct{num_features}"
         self.sha256 = weights_sha256()
 
     def transform(self, images: StoredImages) -> Features:
-        """Return one float64 vector an image."""
-        from scipy.fft import dctn  # not needed by those who only join tables, as plans do
+        """Return one float64 vector per image."""
+        from scipy.fft import dctn  # not needed to merge tables or to plan
 
         coefficients = dctn(images.astype(np.float64) / 255, axes=(1, 2), norm="ortho")
         return coefficients.reshape(len(images), -1)
@@ -83,7 +83,7 @@ class PrincipalFeatures:
     Scaling lets fine detail, whose variance is small, count as much as the overall color.
 
     Args:
-        mean: mean of the images it was fitted on, flattened, in [0, 1].
+        mean: mean of the fitted images, flattened, in [0, 1].
         components: the components, each divided by its standard deviation.
     """
 
@@ -102,7 +102,7 @@ class PrincipalFeatures:
         """Fit the components to real images.
 
         Raises:
-            UserError: if there are too few images, or too few values that vary in each, for 64 components.
+            UserError: if there are too few images, or too few varying values, for 64 components.
         """
         from sklearn.decomposition import PCA
 
@@ -110,7 +110,7 @@ class PrincipalFeatures:
         if min(len(reference), num_values) < cls.NUM_COMPONENTS:
             raise UserError(
                 f"pca needs {cls.NUM_COMPONENTS} reference images and as many values in each; there are "
-                f"{len(reference)} images of {num_values} values: take 'dct', or more images"
+                f"{len(reference)} images of {num_values} values; use 'dct', or more images"
             )
         if num_values <= MAX_COVARIANCE:
             pca = PCA(cls.NUM_COMPONENTS, svd_solver="covariance_eigh")
@@ -122,13 +122,13 @@ class PrincipalFeatures:
         if rank < cls.NUM_COMPONENTS:
             raise UserError(
                 f"pca needs {cls.NUM_COMPONENTS} components that vary, and these images have {rank} (some pixels are "
-                "constant): take 'dct', or other images"
+                "constant); use 'dct', or other images"
             )
         scale = np.sqrt(pca.explained_variance_)[:, None]
         return cls(pca.mean_.astype(np.float64), (pca.components_ / scale).astype(np.float64))
 
     def transform(self, images: StoredImages) -> Features:
-        """Return one float64 vector an image."""
+        """Return one float64 vector per image."""
         features: Features = (_pixels(images) - self.mean) @ self.components.T
         return features
 
@@ -142,12 +142,12 @@ def _pixels(images: StoredImages, dtype: type[np.floating] = np.float64) -> Feat
 def extract(
     extractor: FeatureExtractor, images: StoredImages, report: Callable[[int], None] = lambda _done: None
 ) -> "StoredFeatures":
-    """Return the features of images, read and transformed a few at a time.
+    """Return the features of images, in batches.
 
     Args:
-        extractor: what makes them.
-        images: the images; may be mapped into memory.
-        report: called with the number of images that are done.
+        extractor: the extractor.
+        images: the images; may be memory-mapped.
+        report: called with the number of finished images.
     """
     size = max(1, CHUNK_VALUES // images[0].size)
     num_features = extractor.transform(images[:1]).shape[1]
@@ -160,7 +160,7 @@ def extract(
 
 @dataclass(frozen=True)
 class StoredFeatures:
-    """The features of a set of images, float32, with the name and the weights' SHA-256 of what extracted them."""
+    """The features of a set of images, float32, with the name of their extractor and the SHA-256 of its weights."""
 
     values: Float[np.ndarray, "image feature"]
     extractor: str
@@ -181,7 +181,7 @@ class StoredFeatures:
         """Read stored features.
 
         Raises:
-            UserError: if the file holds none.
+            UserError: if the file has no features.
         """
         stored = read_archive(path, ("values", "extractor", "sha256"))
         values = stored["values"]
@@ -193,20 +193,20 @@ class StoredFeatures:
 
 
 def require_one_extractor(origins: Mapping[str, tuple[str, str]]) -> None:
-    """Refuse to compare features of different extractors.
+    """Raise an error if extractors differ.
 
     Args:
-        origins: of each file or row, by name: the extractor and the hash of its weights.
+        origins: extractor and hash of its weights, by name of the file or row.
 
     Raises:
-        UserError: naming the first two that differ.
+        UserError: if they differ; it names the first two.
     """
     first, *others = origins.items()
     for name, origin in others:
         if origin != first[1]:
             raise UserError(
                 f"{first[0]} is of {_origin_text(*first[1])} but {name} of {_origin_text(*origin)}: "
-                "only features of one extractor can be compared; extract them all with the same"
+                "only features of one extractor can be compared; extract all of them with the same extractor"
             )
 
 

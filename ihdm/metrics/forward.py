@@ -1,6 +1,6 @@
 """Effect of heat and noise on images, as numbers that theory predicts (paper, sections 3.1 and 3.4).
 
-Heat is to be a Gaussian blur away from borders, noise to add a flat spectrum; and both are to take fine detail first.
+Away from borders, heat is a Gaussian blur. Noise adds a flat spectrum. Both remove fine detail first.
 """
 
 from collections.abc import Callable, Iterator
@@ -41,17 +41,17 @@ Powers = Float[np.ndarray, "bands"]
 def forward_rows(images: StoredImages, num_resamples: int, seed: int, squares: int = 1) -> list[dict[str, object]]:
     """Return the rows of all quantities of the first 128 images, or all if there are fewer, with 95 % intervals.
 
-    - `gaussian_difference`, at several blur widths: root mean square of heat less SciPy's Gaussian filter over that of
-      heat less the image, over pixels three widths or more from borders; no row where there are none.
+    - `gaussian_difference`, at several blur widths: root mean square of heat minus SciPy's Gaussian filter over that of
+      heat minus the image, over pixels at least three widths from borders; no row if there are none.
     - `added_power`, at three σ of noise and in six bands: power of noisy images over the power of the images plus σ².
     - `halving`, for heat and noise in each band: the blur width that halves its power; σ of the noise that equals it.
-    - `order`, for heat and noise: rank correlation of these with frequency, with its sign turned: 1 is fine first.
+    - `order`, for heat and noise: rank correlation of these with frequency, sign reversed: 1 is fine detail first.
 
     Args:
         images: stored images.
-        num_resamples: resamples behind the intervals of the last two.
-        seed: of the noise and of the resampling.
-        squares: images cut from each photograph; the jackknife then omits whole photographs.
+        num_resamples: number of resamples for the intervals of the last two.
+        seed: seed of noise and resampling.
+        squares: number of images cut from each photograph; the jackknife then omits whole photographs.
 
     Raises:
         UserError: if there are fewer than two images, or they have no power in some band.
@@ -115,7 +115,7 @@ def _order_rows(pixels: Pixels, estimate: Estimator) -> Iterator[dict[str, objec
     height, width = pixels.shape[1:3]
     frequencies, power = annulus_power(pixels, NUM_WIDE_ANNULI)
     if power.mean(axis=0).min() < NO_POWER:
-        raise UserError("forward: the images have no power in some band of frequency, so none is removed; take others")
+        raise UserError("forward: the images have no power in some frequency band; use other images")
     blurs = np.geomspace(0.1, max(height, width), HALVING_WIDTHS)
     blurred = _blurred_power(pixels, blurs)
 
@@ -146,8 +146,8 @@ def _halving_rows(
 def half_widths(
     blurs: Float[np.ndarray, "widths"], left: Float[np.ndarray, "widths bands"]
 ) -> Float[np.ndarray, "bands"]:
-    """Return the blur width at which half of the power of each band is left, between those that were tried."""
-    # np.interp wants ascending values: what is left falls as the blur grows.
+    """Return the blur width that halves the power of each band, interpolated between the given widths."""
+    # np.interp needs ascending values, and the remaining power decreases with the blur.
     return np.array([np.exp(np.interp(0.5, share[::-1], np.log(blurs[::-1]))) for share in left.T])
 
 

@@ -1,4 +1,4 @@
-"""How the spectrum of images changes under noise and under heat (paper, figure 4)."""
+"""Spectra of images under noise and under heat (paper, figure 4)."""
 
 import numpy as np
 import torch

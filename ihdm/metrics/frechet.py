@@ -1,8 +1,8 @@
-"""The Fréchet distance between two sets of features, each taken for a Gaussian (Dowson and Landau, 1982).
+"""The Fréchet distance between Gaussians fitted to two sets of features (Dowson and Landau, 1982).
 
     d² = ‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2 (Σ₁ Σ₂)^½)
 
-With Inception features this is the FID; in any other space it is not, and must not be called so.
+With Inception features it is the FID; in other features it must not be called so.
 """
 
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from ihdm.metrics.features import Features
 
 @dataclass(frozen=True)
 class Gaussian:
-    """A reference as the distance takes it: its mean μ₂, and the root Σ₂^½ of its unbiased covariance."""
+    """The Gaussian of a reference: mean μ₂, and the root Σ₂^½ of the unbiased covariance."""
 
     mean: Float[np.ndarray, "feature"]
     root: Float[np.ndarray, "feature feature"]
 
     @classmethod
     def of(cls, features: Features) -> "Gaussian":
-        """Return the Gaussian with the mean and the covariance of features.
+        """Return the Gaussian with mean and covariance of features.
 
         Raises:
             UserError: if there are fewer than two images.
@@ -40,8 +40,8 @@ class FrechetDistance:
     reference's mean and multiplied by its root once, so that a part is centered and no more. Covariances are unbiased.
 
     Args:
-        features: of the set.
-        reference: what to measure from.
+        features: features of the set.
+        reference: the reference.
     """
 
     def __init__(self, features: Features, reference: Gaussian) -> None:
@@ -51,10 +51,10 @@ class FrechetDistance:
         self._reference_trace = float(np.square(reference.root).sum())
 
     def value(self, part: Int[np.ndarray, "part"]) -> float:
-        """Return the squared distance d² of some images of the set, zero or more.
+        """Return the squared distance d² ≥ 0 of some images of the set.
 
         Args:
-            part: the numbers of the images that count.
+            part: numbers of these images.
 
         Raises:
             UserError: if there are fewer than two images.

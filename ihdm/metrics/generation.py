@@ -1,4 +1,4 @@
-"""In which order bands of frequency are generated: when each reaches half of its final power (paper, section 3.4).
+"""The order in which frequency bands are generated: when each reaches half of its final power (paper, section 3.4).
 
 Only the component of an estimate along the final image counts, F ⟨E, F⟩/⟨F, F⟩ per band, and the last crossing: early
 estimates of fine detail may be strong but differ from the result.
@@ -27,7 +27,7 @@ def generation_rows(
     num_resamples: int,
     seed: int,
 ) -> list[dict[str, object]]:
-    """Return one row for each band of frequency and a row `order`.
+    """Return one row per frequency band and a row `order`.
 
     The value of a band is the share of generation done, 1 − level/K, at which the power that the network's estimates
     hold of the final images reaches half of theirs for good, linear between stages: 0 if it does so at the start, 1 if
@@ -35,14 +35,14 @@ def generation_rows(
     if all bands are reached at once. Errors are those of a bootstrap over images.
 
     Args:
-        levels: of the stages, descending from K to 0.
-        estimates: what the network at the levels but the last takes the image to be.
+        levels: levels of the stages, descending from K to 0.
+        estimates: the network's estimates of the image at all levels but the last.
         final: the generated images.
-        num_resamples: resamples of the images.
+        num_resamples: number of resamples of the images.
         seed: seed of the resampling.
 
     Raises:
-        UserError: if there are fewer than two images, or not an estimate for each level but the last.
+        UserError: if there are fewer than two images, or not one estimate per level but the last.
     """
     num_images = len(final)
     if num_images < 2 or len(estimates) != len(levels) - 1:
@@ -76,7 +76,7 @@ def _products(first: Pixels, second: Pixels) -> Float[np.ndarray, "image band"]:
 def _held(
     weight: Float[np.ndarray, "image"], shared: BandMeans, aim: Float[np.ndarray, "image band"]
 ) -> Float[np.ndarray, "stage band"]:
-    """Return the power that estimates hold of the final images, as a share of theirs."""
+    """Return the power of the estimates along the final images, as a share of the final power."""
     along = np.einsum("i,sib->sb", weight, shared) / (weight @ aim)
     return np.square(np.maximum(along, 0.0))
 
@@ -84,7 +84,7 @@ def _held(
 def reached(
     done: Float[np.ndarray, "stage"], share: Float[np.ndarray, "stage band"], wanted: float
 ) -> Float[np.ndarray, "band"]:
-    """Return from where on each band has what is wanted, linear between stages; 1 where it lacks it at the end."""
+    """Return the time from which each band stays above the threshold, linear between stages; 1 if it never does."""
     values = np.zeros(share.shape[1])
     for band, curve in enumerate(share.T):
         (below,) = np.nonzero(curve < wanted)
@@ -97,7 +97,7 @@ def reached(
 
 
 def rank_correlation(first: Float[np.ndarray, "band"], second: Float[np.ndarray, "band"]) -> float:
-    """Return Spearman's rank correlation; 0 where one of the two does not vary."""
+    """Return Spearman's rank correlation; 0 if one of the two is constant."""
     ranks = pd.DataFrame([first, second]).rank(axis=1).to_numpy(copy=True)
     ranks -= ranks.mean(axis=1, keepdims=True)
     scale = np.sqrt(np.square(ranks).sum(axis=1).prod())

@@ -1,4 +1,4 @@
-"""Squared errors of a trained network on images it has not seen, level by level."""
+"""Squared errors of a trained network on held-out images, level by level."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -53,12 +53,12 @@ class HeldOutErrors:
     """Squared errors of each image, summed over channels and pixels, one for each level and draw of noise.
 
     Attributes:
-        network: that of the trained network's prediction, for heat ‖û + f(û, k) − F(t_{k−1}) u₀‖²; NaN, as in the
-            others, stands where a level has fewer draws than another, and for nothing else.
-        baseline: the same for an output of zero; for heat f = 0, which leaves an image as blurred and noisy as it is.
+        network: errors of the network's prediction, for heat ‖û + f(û, k) − F(t_{k−1}) u₀‖². NaN, as in the
+            others, means only that a level has fewer draws than another.
+        baseline: errors of an output of zero; for heat f = 0, which leaves the image unchanged.
         controls: quantities of the same noise whose expectation is zero: the baseline less its own, for heat
             ‖F(t_k) u₀ − F(t_{k−1}) u₀‖² + N σ², and the noise's power in each band of frequency less its own.
-        levels: the levels that they are of, ascending; all, unless there are very many.
+        levels: their levels, ascending; all, unless there are very many.
         num_dims: N, the number of channels times pixels.
     """
 
@@ -69,7 +69,7 @@ class HeldOutErrors:
     num_dims: int
 
     def means(self) -> Float[np.ndarray, "image levels"]:
-        """Return the network's errors averaged over the draws, freed of the noise that is explained."""
+        """Return the network's errors averaged over the draws, after the control variates."""
         return np.nanmean(self.without_noise(), axis=0)
 
     def without_noise(self) -> Float[np.ndarray, "draw image levels"]:
@@ -77,7 +77,7 @@ class HeldOutErrors:
         return remove_noise(self.network, self.controls)
 
     def save(self, path: Path, process: ProcessSettings) -> None:
-        """Write the errors as .npz, with the process that they are of."""
+        """Write the errors as .npz, with their process."""
         save_arrays(path, missing=MISSING, **asdict(self), process=process.model_dump_json())
 
     @classmethod
@@ -85,7 +85,7 @@ class HeldOutErrors:
         """Read stored errors.
 
         Raises:
-            UserError: if the file holds none, or those of another process.
+            UserError: if the file has no errors, or those of another process.
         """
         stored = read_archive(path, [*(field.name for field in fields(cls)), "process"], missing=MISSING)
         require_process(str(path), str(stored["process"]), process)
@@ -107,18 +107,18 @@ def held_out_errors(
     device: torch.device | str = "cpu",
     report: Callable[[int], None] = lambda _done: None,
 ) -> HeldOutErrors:
-    """Evaluate every level on every image; each pair has separate noise, the same for network and baseline.
+    """Evaluate every level on every image. Each pair has separate noise, the same for network and baseline.
 
     Args:
         network: f(u, levels), on ``device``.
         images: held-out images; they are dequantized first.
-        settings: process, seed, batch size, and how many draws of noise.
-        levels: some of the settings' levels; all of them, unless given.
-        device: where to compute.
-        report: called with the number of levels done.
+        settings: process, seed, batch size and number of noise draws.
+        levels: some of the settings' levels; by default all.
+        device: device of the computation.
+        report: called with the number of finished levels.
 
     Raises:
-        UserError: if the network's errors are not finite, naming level and images.
+        UserError: if the network's errors are not finite; it names level and images.
     """
     return errors_of(network, dequantize(images).to(device), settings, report, levels)
 
@@ -130,9 +130,9 @@ def errors_of(
     report: Callable[[int], None] = lambda _done: None,
     levels: Sequence[int] | None = None,
 ) -> HeldOutErrors:
-    """Do the same for images with continuous values; see :func:`held_out_errors`.
+    """As :func:`held_out_errors`, for images with continuous values.
 
-    Levels get ``num_draws`` draws each. Further ones, ``extra_draws`` a level on average, go where the noise of the
+    Every level has ``num_draws`` draws. Extra draws, ``extra_draws`` per level on average, go where the noise of the
     first leaves the largest variance.
     """
     process = build_process(settings.process, clean.shape[-1], clean.device)
@@ -223,7 +223,7 @@ def _noise(seed: int, level: int, draw: int, indices: Sequence[int], shape: torc
 def level_rows(errors: HeldOutErrors, settings: ProcessSettings) -> list[dict[str, object]]:
     """Return one row for each level: the mean loss of network and baseline, with their standard errors."""
     network, baselines = np.nanmean(errors.network, axis=0), np.nanmean(errors.baseline, axis=0)
-    process = build_process(settings, 2)  # of any size: only its blur widths are asked for
+    process = build_process(settings, 2)  # of any size, as only its blur widths are used
     rows: list[dict[str, object]] = []
     for position, level in enumerate(errors.levels.tolist()):
         loss, baseline = mean_estimate(network[:, position]), mean_estimate(baselines[:, position])

@@ -1,6 +1,6 @@
-"""How alike samples are whose paths split late (paper, figure 3): distances between the leaves of trees of samples.
+"""Similarity of samples by the level at which their paths split (paper, figure 7): distances between leaves of trees.
 
-Every tree has one start. Its paths split in two at each of some levels; with independent noise afterwards.
+Every tree has one start. Its paths split in two at several levels and have independent noise afterwards.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ Leaves = Float[np.ndarray, "tree leaf height width channel"]
 
 
 def hierarchy_rows(levels: Int[np.ndarray, "split"], leaves: Leaves) -> list[dict[str, object]]:
-    """Return one row for each split: how far apart the leaves are that split there, a mean over trees.
+    """Return one row per split: the mean distance, over trees, of leaves that separate there.
 
     The distance of two leaves is the root mean square difference of their pixels, averaged over all pairs of a tree
     that part at this split. `null` is the mean distance of leaves of different trees.
@@ -25,7 +25,7 @@ def hierarchy_rows(levels: Int[np.ndarray, "split"], leaves: Leaves) -> list[dic
             took at split s.
 
     Raises:
-        UserError: if there are fewer than two trees, or not so many leaves.
+        UserError: if there are fewer than two trees, or another number of leaves.
     """
     num_trees, num_leaves = leaves.shape[:2]
     if num_trees < 2 or num_leaves != 2 ** len(levels):
@@ -47,7 +47,7 @@ def hierarchy_rows(levels: Int[np.ndarray, "split"], leaves: Leaves) -> list[dic
 
 
 def split_of_pairs(num_splits: int) -> Int[np.ndarray, "leaf leaf"]:
-    """Return the split at which each two leaves part, and ``num_splits`` for a leaf with itself."""
+    """Return the split at which each pair of leaves separates, and ``num_splits`` for a leaf with itself."""
     numbers = np.arange(2**num_splits)
     differing = numbers[:, None] ^ numbers[None, :]
     # The number of bits up to the highest that differs: frexp gives it exactly, and 0 for 0.

@@ -1,4 +1,4 @@
-"""The bounds of test images by joint and by variance, in a table; see :mod:`ihdm.joints`."""
+"""Table of likelihood bounds by joint and variance; see :mod:`ihdm.joints`."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -32,24 +32,24 @@ def joint_rows(
     device: torch.device | str = "cpu",
     report: Callable[[int], None] = lambda _done: None,
 ) -> list[dict[str, object]]:
-    """Return one row for each joint, variance and, where there is one variance for all, δ/σ.
+    """Return one row for each joint and variance and, with one variance for all levels, for each δ/σ.
 
     The standard error is that of the mean over test images.
 
     Args:
-        network: of the process, on ``device``.
-        calibration: what was measured of it on training images.
-        train: the training images, which a prior may be made of.
-        test: the test images, of which the first count.
-        settings: what else it depends on.
-        device: where to compute.
-        report: called with the number of levels done.
+        network: the network of the process, on ``device``.
+        calibration: calibration of the network.
+        train: the training images, for the prior.
+        test: the test images, of which the first are used.
+        settings: all other settings.
+        device: device of the computation.
+        report: called with the number of finished levels.
 
     Raises:
         UserError: if there are too few test images.
     """
     if len(test) < settings.num_images:
-        raise UserError(f"{settings.num_images} test images are asked for but there are {len(test)}")
+        raise UserError(f"{settings.num_images} test images are requested but there are {len(test)}")
     process = build_process(settings.process, test.shape[1], device)
     clean = dequantize(test[: settings.num_images]).to(device)
     kinds = list(_kinds(settings))
@@ -131,7 +131,7 @@ def _prior_nats(
     clean: Float[Tensor, "image channel height width"],
     ratios: list[float],
 ) -> Float[np.ndarray, "kinds image"]:
-    """Return L_K for each bandwidth; equal ones are found once."""
+    """Return L_K for each bandwidth; equal bandwidths are computed once."""
     unit, distinct = process.deviation(process.num_levels), sorted(set(ratios))
     size = max(1, CHUNK_VALUES // train[0].size)
     chunks = (to_tensor(train[first : first + size], process.device) for first in range(0, len(train), size))

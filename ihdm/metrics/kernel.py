@@ -25,10 +25,10 @@ def kernel_distance(features: Features, reference: Features, reference_mean: flo
     whose second term matters where the sets are alike (Serfling, 1980, section 5.2).
 
     Args:
-        features: the set's features.
-        reference: the reference's features; taken as given.
-        reference_mean: the mean kernel over pairs of the reference itself, as :func:`mean_over_pairs` gives it.
-        block: rows computed at a time; changes nothing but memory.
+        features: features of the set.
+        reference: features of the reference, taken as fixed.
+        reference_mean: mean kernel over pairs of the reference, from :func:`mean_over_pairs`.
+        block: rows computed at a time; it affects only memory.
 
     Raises:
         UserError: if there are fewer than three images in the set.
@@ -54,7 +54,7 @@ def kernel_distance(features: Features, reference: Features, reference_mean: flo
     sums = sums.sum(axis=1)
     mean = sums.sum() / num_pairs
     pair_variance = total_square / num_pairs - mean**2
-    # The variance of an image's mean over its pairs holds a part of the pairs' own.
+    # The variance of an image's mean over its pairs includes a part of the variance of the pairs.
     image_variance = max(0.0, (np.var(sums / (count - 1), ddof=1) * (count - 1) - pair_variance) / (count - 2))
     variance = (4 * (count - 2) * image_variance + 2 * pair_variance) / num_pairs
     standard_error = float(np.sqrt(variance))

@@ -1,4 +1,4 @@
-"""The likelihood bound of test images in tables: what :mod:`ihdm.likelihood` says of held-out errors and a prior."""
+"""Tables of the likelihood bound of test images, from held-out errors and a prior; see :mod:`ihdm.likelihood`."""
 
 import math
 from collections.abc import Sequence
@@ -29,17 +29,17 @@ def bound_images(
     settings: LikelihoodSettings,
     ratios: Sequence[float],
 ) -> Bound:
-    """Bound −log p of the test images at several δ; none costs a further evaluation of the network.
+    """Bound −log p of the test images at several δ, without further evaluations of the network.
 
     Args:
         errors: held-out errors of the first images of ``test``, at every level 1…K.
-        train: the training images, centers of the prior. They are not dequantized, as in training.
-        test: the test images, which are.
+        train: the training images, the centers of the prior. As in training, they are not dequantized.
+        test: the test images, which are dequantized.
         settings: process and prior.
         ratios: δ/σ.
 
     Raises:
-        UserError: if a level is missing, as a sum over some of the levels is no bound, if there are errors of more
+        UserError: if a level is missing, because a sum over some levels is no bound; if there are errors of more
             images than test images, or of fewer than two.
     """
     num_levels = settings.process.num_levels
@@ -70,8 +70,8 @@ def likelihood_rows(
 ) -> list[dict[str, object]]:
     """Return one row for each δ: the bound in bits per dimension and in nats, and its parts, with standard errors.
 
-    The standard error is that of the mean over test images; the Monte-Carlo error is the part of it that another draw
-    of noise would bring with the same images, of the whole in bits per dimension, and of Σ L_{k−1} and L_0 in nats. It
+    The standard error is that of the mean over test images. The Monte Carlo error is the part of it due to the draw
+    of noise, for the whole bound in bits per dimension, and for Σ L_{k−1} and L_0 in nats. It
     is NaN if there is one draw. `nats_best_levels` is the bound with the best δ at each level instead.
 
     Args:
@@ -116,7 +116,7 @@ def likelihood_rows(
 
 
 def _noise_errors(errors: HeldOutErrors) -> dict[str, float]:
-    """Return the standard errors that noise leaves in the squared errors of all levels, and of parts of them."""
+    """Return the standard errors due to noise, for the squared errors of all levels and of parts of them."""
     if len(errors.network) < 2:
         return dict.fromkeys(("nats", "transition", "reconstruction"), math.nan)
     found = errors.without_noise()
@@ -125,12 +125,12 @@ def _noise_errors(errors: HeldOutErrors) -> dict[str, float]:
 
 
 def cost_rows(errors: HeldOutErrors, sigma: float, delta_ratio: float) -> list[dict[str, object]]:
-    """Return one row for each way to spend evaluations: how many bring the noise's error to 0.01 bits per dimension.
+    """Return one row per estimator: the NFE that reduces the error due to noise to 0.01 bits per dimension.
 
     Args:
-        errors: with two draws or more.
+        errors: held-out errors with two or more draws.
         sigma: training noise σ.
-        delta_ratio: δ/σ > 0 of the bound; their ratios do not depend on it.
+        delta_ratio: δ/σ > 0 of the bound; the ratios between estimators do not depend on it.
     """
     scale = 1 / (2 * (delta_ratio * sigma) ** 2 * errors.num_dims * math.log(2))
     found = designs(errors.network, errors.without_noise())

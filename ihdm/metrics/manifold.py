@@ -1,11 +1,11 @@
 """Precision and recall (Kynkäänniemi et al., 2019), density and coverage (Naeem et al., 2020).
 
-A set's manifold is the union of balls around its images, each reaching to the k-th nearest neighbour:
+A set's manifold is the union of balls around its images, each reaching to the k-th nearest neighbor:
 
     precision   share of samples inside the real manifold
     recall      share of real images inside the manifold of samples
-    density     real balls that hold a sample, averaged over samples, divided by k; may exceed one
-    coverage    share of real images whose ball holds a sample
+    density     mean number of real balls around a sample, divided by k; may exceed one
+    coverage    share of real images whose ball contains a sample
 """
 
 import numpy as np
@@ -26,16 +26,16 @@ def manifold_measures(features: Features, reference: Features, num_neighbors: in
     """Return precision, recall, density and coverage of a set.
 
     The standard errors of precision and density are those of a share and a mean over samples, with the manifold of the
-    real images taken as given. Recall and coverage depend on all samples together: their errors come from leaving out
+    real images taken as fixed. Recall and coverage depend on all samples together: their errors come from leaving out
     one tenth of the samples at a time.
 
     Args:
-        features: of the samples.
-        reference: of real images; recall and coverage depend on how many there are, so keep it equal between sets.
+        features: features of the samples.
+        reference: features of real images; recall and coverage depend on their number, so keep it equal between sets.
         num_neighbors: k.
 
     Raises:
-        UserError: if a set has no k-th neighbour.
+        UserError: if a set has no k-th neighbor.
     """
     if min(len(features), len(reference)) <= num_neighbors:
         raise UserError(

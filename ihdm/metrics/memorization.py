@@ -1,4 +1,4 @@
-"""Does a model repeat its training images? How near samples come to them, against how near held-out images come."""
+"""Memorization: distances of samples to training images, compared with those of held-out images."""
 
 from collections.abc import Callable, Mapping
 
@@ -16,9 +16,9 @@ def nearest_distances(points: Points, train: Points, chunk: int) -> Float[np.nda
     """Return the distance of each point to the nearest training image.
 
     Args:
-        points: features or pixels of images, floats or integers; of integers the distances are exact.
-        train: those of the training images; may be mapped into memory.
-        chunk: training images held in memory at a time.
+        points: features or pixels of images, floats or integers; distances of integers are exact.
+        train: features or pixels of the training images; may be memory-mapped.
+        chunk: number of training images in memory at a time.
     """
     nearest = np.full(len(points), np.inf)
     for first in range(0, len(train), chunk):
@@ -39,7 +39,7 @@ def memorization_measures(
 
     Args:
         samples: distance of each sample to its nearest training image.
-        held_out: the same of real images that training has not seen.
+        held_out: the same for held-out images.
     """
     step = np.sqrt(NEAR * (1 - NEAR) / len(held_out))
     lower, threshold, upper = np.quantile(held_out, [max(NEAR - step, 0), NEAR, NEAR + step])
@@ -64,13 +64,13 @@ def memorization_rows(
     Args:
         spaces: points of `samples`, `test` and `train`, by the name of their space and the hash of the
             weights behind it.
-        report: called with the number of spaces that are done.
+        report: called with the number of finished spaces.
     """
     rows: list[dict[str, object]] = []
     for done, ((space, sha256), points) in enumerate(spaces.items(), start=1):
         train = points["train"]
         chunk = max(1, 2**25 // train.shape[1])
-        # Stored pixels are compared as the integers that they are, exactly, and scaled to [0, 1] afterwards.
+        # Stored pixels are compared exactly, as integers, and scaled to [0, 1] afterwards.
         unit = 255 if np.issubdtype(train.dtype, np.integer) else 1
         distances = {name: nearest_distances(points[name], train, chunk) / unit for name in ("samples", "test")}
         for name, measures in memorization_measures(distances["samples"], distances["test"]).items():

@@ -1,4 +1,4 @@
-"""Where a curve over δ/σ has its minimum, with a confidence interval from many resampled curves."""
+"""The place of the minimum of a curve over δ/σ, with a confidence interval from resampled curves."""
 
 import math
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def minimum_row(
 ) -> dict[str, object]:
     """Return the place of the minimum with a 95 % interval and a verdict.
 
-    A smooth curve with one valley has its minimum between the neighbours of its lowest value. The interval therefore
+    A smooth curve with one valley has its minimum between the neighbors of its lowest value. The interval therefore
     reaches from the ratio before the places where 95 % of the curves are lowest to the one after them.
 
     The verdict is `flat` if these places go from the first ratio to the last; `edge` if they touch one of the two, as
@@ -38,13 +38,13 @@ def minimum_row(
     Args:
         ratios: δ/σ, ascending, three or more.
         values: the curve.
-        curves: the curve as other images might have given it.
+        curves: resampled curves.
 
     Raises:
         UserError: if there are fewer than three ratios.
     """
     if len(ratios) < 3:
-        raise UserError(f"a minimum needs values at three δ/σ or more, not {len(ratios)}: sweep more of them")
+        raise UserError(f"a minimum needs values at three δ/σ or more, not {len(ratios)}; sweep more values")
     best, last = int(values.argmin()), len(ratios) - 1
     places = curves.argmin(axis=1)
     quantiles = np.quantile(places, [LOW, HIGH], method="inverted_cdf")
@@ -72,11 +72,11 @@ def fine_ratios(ratios: Sequence[float]) -> Float[np.ndarray, "_"]:
     """Return δ/σ from the smallest to the largest ratio in steps of 0.01, or of a twentieth of the range if smaller.
 
     Raises:
-        UserError: if there is one ratio only.
+        UserError: if there is only one ratio.
     """
     low, high = min(ratios), max(ratios)
     if low == high:
-        raise UserError(f"a minimum needs a range of δ/σ, not {low:g} alone: sweep more of them")
+        raise UserError(f"a minimum needs a range of δ/σ, not {low:g} alone; sweep more values")
     num_steps = max(MIN_STEPS, math.ceil(round((high - low) / FINE_STEP, 6)))
     return np.round(np.linspace(low, high, num_steps + 1), 10)
 
@@ -88,7 +88,7 @@ def distance_minimum(table: pd.DataFrame, seed: int) -> list[dict[str, object]]:
     at different δ share starts and noise; see :mod:`ihdm.metrics.estimates`.
 
     Args:
-        table: distances of one experiment's samples at several δ; those of the most images count.
+        table: distances of one experiment's samples at several δ; those with the most images are used.
         seed: seed of the draws.
     """
     rows: list[dict[str, object]] = []
@@ -107,12 +107,12 @@ def distance_minimum(table: pd.DataFrame, seed: int) -> list[dict[str, object]]:
 def likelihood_minimum(
     ratios: Float[np.ndarray, "ratios"], bits: Float[np.ndarray, "ratios image"], num_resamples: int, seed: int
 ) -> dict[str, object]:
-    """Return the row of the bound: its curves come from resampling images, each with its values at every δ.
+    """Return the row of the bound; its curves come from resampling images, each with its values at every δ.
 
     Args:
         ratios: δ/σ, ascending.
         bits: the bound of each image at each ratio, in bits per dimension.
-        num_resamples: bootstrap resamples of the images, if more than 10 000.
+        num_resamples: number of bootstrap resamples of the images, at least 10 000.
         seed: seed of the resampling.
     """
     count = bits.shape[1]

@@ -1,4 +1,4 @@
-"""Moments of the reference for all distances: computed once for each reference, and stored."""
+"""Moments of the reference for all distances, computed once per reference and stored."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +13,14 @@ from ihdm.storage.reading import read_archive
 
 @dataclass(frozen=True)
 class Moments:
-    """The Gaussian of a reference's features, and the mean kernel over all pairs of its different images."""
+    """The Gaussian of a reference's features, and the mean kernel over all pairs of different images."""
 
     gaussian: Gaussian
     mean_kernel: float
 
     @classmethod
     def of(cls, features: Features) -> "Moments":
-        """Return the moments of features; the kernels of n images take n² products of two.
+        """Return the moments of features; the kernel of n images needs n² products.
 
         Raises:
             UserError: if there are fewer than two images.
@@ -28,7 +28,7 @@ class Moments:
         return cls(Gaussian.of(features), mean_over_pairs(features))
 
     def save(self, path: Path, features_sha256: str) -> None:
-        """Write the moments as .npz, with the SHA-256 of the file of features that they are of."""
+        """Write the moments as .npz, with the SHA-256 of their file of features."""
         save_arrays(
             path,
             mean=self.gaussian.mean,
@@ -42,7 +42,7 @@ class Moments:
         """Read stored moments.
 
         Raises:
-            UserError: if the file holds none, or those of other features.
+            UserError: if the file has no moments, or those of other features.
         """
         stored = read_archive(path, ("mean", "root", "mean_kernel", "features_sha256"))
         if (found := str(stored["features_sha256"])) != features_sha256:

@@ -1,7 +1,7 @@
-"""What the noise in held-out squared errors costs, and how to make less of it do.
+"""Monte Carlo error of held-out squared errors, and its reduction.
 
-Of the errors e of images i at levels k, each with a few draws d of noise, only Σ_k E e is asked for, averaged over a
-fixed set of images. Noise is the one thing that is random then.
+Of the errors e of images i at levels k, each with a few draws d of noise, only Σ_k E e is needed, averaged over a
+fixed set of images. Only the noise is random.
 """
 
 from dataclasses import dataclass
@@ -17,20 +17,20 @@ MIN_DIFFERENCES = 10
 
 
 def remove_noise(errors: Draws, controls: Controls) -> Draws:
-    """Subtract the part of the errors that the noise itself explains: control variates.
+    """Subtract the part of the errors that the noise explains (control variates).
 
-    Their expectation over the noise is zero, so that the mean stays what it is. The slopes are those that fit best, at
-    each level, how errors differ between the draws of an image. They fit these very draws better than any others, and
+    The expectation of the controls is zero, so the mean does not change. The slopes are least-squares fits, at
+    each level, to the differences between the draws of an image. They fit these draws better than any others, and
     are uncertain themselves: of m differences and c controls the mean over images has the variance
 
         v · m / (m − c) · (m − 1) / (m − c − 1)
 
     where v is what the remaining spread between draws gives (Lavenberg and Welch, 1981). What remains of the
-    differences is therefore stretched by the root of these factors, which leaves every image's mean alone. A level with
-    m < 10 c has too few for slopes: its errors stay as they are.
+    differences is therefore scaled by the root of these factors, which keeps the mean of every image. A level with
+    m < 10 c has too few differences for slopes; its errors are not changed.
 
     Args:
-        errors: of the network. With one draw there are no differences.
+        errors: errors of the network. With one draw there are no differences.
         controls: known quantities of the same noise.
     """
     num_controls = controls.shape[-1]
@@ -54,7 +54,7 @@ def draw_variance(errors: Draws) -> Float[np.ndarray, "image levels"]:
     """Return the variance of a single draw for each image and level, from the spread between draws.
 
     Raises:
-        ValueError: if there is one draw only.
+        ValueError: if there is only one draw.
     """
     if len(errors) < 2:
         raise ValueError("one draw has no spread; at least 2 are needed")
@@ -62,19 +62,19 @@ def draw_variance(errors: Draws) -> Float[np.ndarray, "image levels"]:
 
 
 def total_error(errors: Draws) -> float:
-    """Return the standard error of Σ_k E e, averaged over the images, that is left by the noise."""
+    """Return the standard error due to noise of Σ_k E e, averaged over the images."""
     counts = np.isfinite(errors).sum(axis=0)
     return float(np.sqrt((draw_variance(errors) / counts).sum()) / errors.shape[1])
 
 
 def allocate(variances: Float[np.ndarray, "levels"], total: int) -> Int[np.ndarray, "levels"]:
-    """Share out draws among levels, in proportion to their standard deviation, which makes the variance smallest.
+    """Distribute draws over levels in proportion to their standard deviation, which minimizes the variance.
 
-    Where nothing varies, all levels are alike.
+    If nothing varies, all levels get the same number.
 
     Args:
-        variances: of a single draw at each level.
-        total: draws to share out; all are, by largest remainder.
+        variances: variance of a single draw at each level.
+        total: number of draws, all of which are distributed, by largest remainder.
     """
     deviations = np.sqrt(variances) if variances.any() else np.ones_like(variances)
     shares = total * deviations / deviations.sum()
@@ -86,14 +86,14 @@ def allocate(variances: Float[np.ndarray, "levels"], total: int) -> Int[np.ndarr
 
 @dataclass(frozen=True)
 class Design:
-    """A way to spend network evaluations, and the variance that one of them leaves: n leave an n-th of it."""
+    """An estimator, and its variance with one network evaluation; n evaluations have an n-th of it."""
 
     name: str
     variance: float
 
 
 def designs(errors: Draws, without_noise: Draws) -> list[Design]:
-    """Return ways to estimate Σ_k E e over fixed images, from the costliest to the cheapest as a rule.
+    """Return estimators of Σ_k E e over fixed images, usually from the costliest to the cheapest.
 
     Args:
         errors: with two draws or more.

@@ -1,4 +1,4 @@
-"""Distances to nearest neighbours, block by block: memory does not grow with the number of pairs."""
+"""Distances to nearest neighbors, block by block, so that memory does not grow with the number of pairs."""
 
 from collections.abc import Iterator
 
@@ -11,10 +11,10 @@ BLOCK_VALUES = 2**24
 
 
 def distance_blocks(points: Points, others: Points) -> Iterator[tuple[slice, Float[np.ndarray, "block others"]]]:
-    """Yield the Euclidean distances of some points to all others, and which points they are.
+    """Yield blocks of points with their Euclidean distances to all others.
 
     The square is expanded around a common center, in float64: rounding shifts a squared distance by about 1e-15 of the
-    squared norms. Between integers, as pixels are, squared distances are exact, as their center is one of integers.
+    squared norms. Squared distances of integers, such as pixels, are exact, as their center has integers, too.
     """
     center = others.mean(axis=0, dtype=np.float64)
     if np.issubdtype(others.dtype, np.integer):
@@ -33,7 +33,7 @@ def neighbour_radii(points: Points, rank: int) -> Float[np.ndarray, "_"]:
     """Return the distance of each point to its ``rank``-th nearest neighbor in the same set."""
     radii = np.empty(len(points))
     for here, distances in distance_blocks(points, points):
-        # Itself comes first, at distance zero but for rounding.
+        # The point itself comes first, at distance zero up to rounding.
         distances[np.arange(len(distances)), np.arange(here.start, here.stop)] = 0
         radii[here] = np.partition(distances, rank, axis=1)[:, rank]
     return radii
@@ -42,13 +42,13 @@ def neighbour_radii(points: Points, rank: int) -> Float[np.ndarray, "_"]:
 def nearest(
     points: Points, others: Points, number: int, chunk: int
 ) -> tuple[Int[np.ndarray, "points number"], Float[np.ndarray, "points number"]]:
-    """Return the nearest of the others to each point and their distances; the nearest first, the earlier of equals.
+    """Return the nearest neighbors of each point and their distances, the nearest first; ties go to the earlier one.
 
     Args:
-        points: a few, whose neighbours are sought.
-        others: among which; may be mapped into memory.
-        number: how many, at most as many as there are others.
-        chunk: others held in memory at a time.
+        points: the points whose neighbors are searched.
+        others: the candidates; may be memory-mapped.
+        number: number of neighbors, at most the number of candidates.
+        chunk: number of candidates in memory at a time.
     """
     places = np.empty((len(points), 0), dtype=np.int64)
     distances = np.empty((len(points), 0))

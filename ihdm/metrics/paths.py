@@ -1,7 +1,7 @@
-"""How forward paths merge and reverse paths branch, for one DCT mode and a few data points (paper, figure 3).
+"""Merging of forward paths and branching of reverse paths, for one DCT mode and a few data points (paper, figure 3).
 
-A data point x is followed forward by its mean a_k x, around which u_k has the deviation σ; a_k is what the blur leaves
-of the mode. The reverse process is exact: from u_k it goes to E[a_{k−1} x | u_k] + δ z; its last mean is the end point.
+The forward path of a data point x has the mean a_k x and the standard deviation σ; a_k is the factor of the blur
+on the mode. The reverse process is exact: from u_k it goes to E[a_{k−1} x | u_k] + δ z; its last mean is the end point.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ BLUR = (0.5, 24.0)
 """Blur widths at levels 1 and K, in pixels."""
 LINE = 16
 """Pixels in a line; the mode is its slowest, of frequency π/16."""
-TOLD_EVERY = 5
+ROW_EVERY = 5
 """Levels between two rows of the table."""
 NUM_STARTS = 32
 """Starts at each level of the table, behind whose paths the error of `branched` is."""
@@ -58,7 +58,7 @@ def posterior(states: States, points: Points, scale: float, sigma: float) -> Flo
 
 
 def forward_means(points: Points, scale: Float[np.ndarray, "levels"]) -> Float[np.ndarray, "points levels"]:
-    """Return the mean path of each data point; σ is the half-width of the band around it, at every level but 0."""
+    """Return the mean path of each data point; σ is its standard deviation at every level but 0."""
     return np.outer(points, scale)
 
 
@@ -66,7 +66,7 @@ def reverse_paths(
     starts: States, level: int, points: Points, scale: Float[np.ndarray, "levels"], sigma: float,
     rng: np.random.Generator,
 ) -> Float[np.ndarray, "steps *paths"]:  # fmt: skip
-    """Return the states of reverse paths at levels 0…``level``, in this order; level 0 holds the last means.
+    """Return the states of reverse paths at levels 0…``level``, in this order; level 0 has the last means.
 
     Args:
         starts: u_k of each path, at ``level``.
@@ -74,7 +74,7 @@ def reverse_paths(
         points: equally likely data points.
         scale: a_k of levels 0…K.
         sigma: σ; δ is 1.25 σ.
-        rng: of the noise.
+        rng: generator of the noise.
     """
     states = np.empty((level + 1, *starts.shape))
     states[level] = starts
@@ -94,7 +94,7 @@ def entropy(probabilities: Float[np.ndarray, "*paths points"]) -> Float[np.ndarr
 def merged_bits(points: Points, scale: float, sigma: float) -> float:
     """Return the expected entropy in bits of the data point that u_k came from, by quadrature.
 
-    It is 0 where paths are apart, and log₂ of the number of data points where they have merged.
+    It is 0 if paths are separate, and log₂ of the number of data points if they have merged.
     """
     states = scale * points[:, None] + sigma * QUADRATURE
     density = np.exp(-np.square(QUADRATURE) / 2)
@@ -105,9 +105,9 @@ def branched_bits(
     starts: Float[np.ndarray, "starts"], level: int, points: Points, scale: Float[np.ndarray, "levels"], sigma: float,
     rng: np.random.Generator, num_branches: int = NUM_BRANCHES,
 ) -> Float[np.ndarray, "starts"]:  # fmt: skip
-    """Return the entropy in bits of the data point that reverse paths from each start end nearest to.
+    """Return the entropy in bits of the data point closest to the end of reverse paths from each start.
 
-    It is that of the shares of so many paths, about (points − 1) / (2 ln 2 · branches) bits too small.
+    The estimate from the shares of a finite number of paths is about (points − 1) / (2 ln 2 · branches) bits too small.
     """
     ends = reverse_paths(np.repeat(starts[:, None], num_branches, axis=1), level, points, scale, sigma, rng)[0]
     nearest = np.abs(ends[..., None] - points).argmin(axis=-1)
@@ -116,15 +116,15 @@ def branched_bits(
 
 
 def path_rows(seed: int = 0) -> list[dict[str, object]]:
-    """Return for each σ and every fifth level how far forward paths have merged and reverse paths from there branch.
+    """Return for each σ and every fifth level the merging of forward paths and the branching of reverse paths.
 
-    `merged` is exact. `branched` is a mean over draws of u_k that paths start from, with its error.
+    `merged` is exact. `branched` is a mean over draws of the starting state u_k, with its error.
     """
     points, scale = np.array(POINTS), scales()
     bounds: Bounds = (0.0, float(np.log2(len(points))))
     rows: list[dict[str, object]] = []
     for number, sigma in enumerate(SIGMAS):
-        for level in range(TOLD_EVERY, NUM_LEVELS + 1, TOLD_EVERY):
+        for level in range(ROW_EVERY, NUM_LEVELS + 1, ROW_EVERY):
             rng = generator(seed, "branches", number, level)
             origin = points[np.arange(NUM_STARTS) % len(points)]  # as many starts from each data point
             starts = scale[level] * origin + sigma * rng.standard_normal(NUM_STARTS)

@@ -1,8 +1,8 @@
-"""The spectral distance: how far a set's power spectral density is from the real one's, over all frequencies.
+"""The spectral distance of the power spectral densities of a set and of real images, over all frequencies.
 
     d = √( mean over annuli of (ln P_set(f) − ln P_real(f))² )
 
-Zero means equal spectra; a constant factor e^a of power everywhere gives |a|. It needs no feature extractor.
+Zero means equal spectra; a factor e^a of power at all frequencies gives |a|. It needs no feature extractor.
 """
 
 from functools import partial
@@ -18,12 +18,12 @@ SEED = 0
 def spectral_distance(
     power: Float[np.ndarray, "image bins"], reference: Float[np.ndarray, "bins"], num_resamples: int
 ) -> Estimate:
-    """Return the distance with its standard error; the reference is taken as given.
+    """Return the distance with its standard error; the reference is taken as fixed.
 
     Args:
-        power: of each image in each annulus; see :func:`ihdm.metrics.spectrum.annulus_power`.
+        power: power of each image in each annulus; see :func:`ihdm.metrics.spectrum.annulus_power`.
         reference: mean power of real images in the same annuli.
-        num_resamples: resamples behind the standard error.
+        num_resamples: number of resamples for the standard error.
     """
     return jackknife(partial(_distance, power, np.log(reference)), len(power), num_resamples, SEED, NOT_NEGATIVE)
 
@@ -33,6 +33,6 @@ def _distance(
     log_reference: Float[np.ndarray, "bins"],
     part: Int[np.ndarray, "part"],
 ) -> float:
-    # Images without any detail have no power at high frequencies; the smallest number stands for that.
+    # Images without detail have no power at high frequencies; the smallest number replaces zero.
     mean = np.maximum(power[part].mean(axis=0), np.finfo(float).tiny)
     return float(np.sqrt(np.mean(np.square(np.log(mean) - log_reference))))

@@ -59,10 +59,10 @@ def coefficient_power(images: Pixels) -> Float[np.ndarray, "image height width"]
 def band_power(
     images: Pixels, bounds: Sequence[tuple[float, float]] = tuple(BANDS.values())
 ) -> Float[np.ndarray, "image bands"]:
-    """Return the mean power of each image in each band of frequencies.
+    """Return the mean power of each image in each frequency band.
 
     Raises:
-        UserError: if a band holds no frequency of images of this size.
+        UserError: if a band has no frequency for this image size.
     """
     power = coefficient_power(images)
     frequencies = radial_frequencies(*power.shape[1:])
@@ -73,7 +73,7 @@ def band_power(
             size = f"{power.shape[1]} × {power.shape[2]}"
             raise UserError(
                 f"spectrum: images of {size} pixels have no frequency between {low:.3g} and {high:.3g} radians per "
-                "pixel; take images of 5 × 5 pixels or more"
+                "pixel; use images of 5 × 5 pixels or more"
             )
         columns.append(power[:, inside].mean(axis=1))
     return np.stack(columns, axis=1)
@@ -81,11 +81,11 @@ def band_power(
 
 @dataclass(frozen=True)
 class MeanPower:
-    """The mean power of real images, which others are compared with.
+    """The mean power of real images, as a reference.
 
     Attributes:
-        bands: in each band of frequency.
-        annuli: in each of the annuli of the spectral distance.
+        bands: power in each frequency band.
+        annuli: power in each annulus of the spectral distance.
         size: height, width and channels of the images.
     """
 
@@ -98,7 +98,7 @@ class MeanPower:
         """Return the mean power of images.
 
         Raises:
-            UserError: if they are too small for the bands, or have no power in one of them or in an annulus.
+            UserError: if they are too small for the bands, or have no power in a band or an annulus.
         """
         bands, annuli = (power.mean(axis=0) for power in _powers(images))
         if min(bands.min(), annuli.min()) < NO_POWER:
@@ -109,20 +109,20 @@ class MeanPower:
         return cls(bands, annuli, images.shape[1:])
 
     def require_same_size(self, images: Mapping[str, StoredImages]) -> None:
-        """Refuse to compare images of another size.
+        """Raise an error for images of another size.
 
         Args:
-            images: arrays of images, by the name to call them in an error.
+            images: arrays of images by their names in error messages.
 
         Raises:
-            UserError: naming the first that are of another size.
+            UserError: if a size differs; it names the first.
         """
         for name, part in images.items():
             if part.shape[1:] != self.size:
                 found, expected = ("×".join(map(str, size)) for size in (part.shape[1:], self.size))
                 raise UserError(
-                    f"{name} holds images of {found} but the power to compare with is of {expected}; they must be of "
-                    "one size"
+                    f"{name} has images of {found}, but the power to compare with is of {expected}; their sizes must "
+                    "be equal"
                 )
 
     def save(self, path: Path) -> None:
@@ -134,7 +134,7 @@ class MeanPower:
         """Read stored mean power.
 
         Raises:
-            UserError: if the file holds none.
+            UserError: if the file has no mean power.
         """
         stored = read_archive(path, ("bands", "annuli", "size"))
         bands, annuli, size = stored.values()
@@ -148,12 +148,12 @@ class MeanPower:
 
 
 def band_rows(sets: Mapping[str, StoredImages], real: MeanPower, num_resamples: int) -> list[dict[str, object]]:
-    """Return rows of power relative to real images', one for each set and band, and of the spectral distance.
+    """Return rows of power relative to real images, one per set and band, and of the spectral distance.
 
     Args:
         sets: stored images by name.
-        real: mean power of real images, taken as given.
-        num_resamples: resamples behind the error of the spectral distance.
+        real: mean power of real images, taken as fixed.
+        num_resamples: number of resamples for the error of the spectral distance.
 
     Raises:
         UserError: if a set has fewer than two images.
@@ -189,16 +189,16 @@ def band_rows(sets: Mapping[str, StoredImages], real: MeanPower, num_resamples: 
 def real_band_rows(
     train: StoredImages, test: StoredImages, real: MeanPower, num_images: int, num_resamples: int
 ) -> list[dict[str, object]]:
-    """Return the same of real images: of the first training images against the others, and of held-out ones.
+    """Return the rows of real images: the first training images against the others, and held-out images.
 
-    Where fewer than ``num_images`` would be left, or held out, one row without a value says so.
+    If fewer than ``num_images`` remain, or are held out, one row has a note instead of a value.
 
     Args:
         train: the training images.
         test: held-out images.
         real: mean power of all training images.
-        num_images: how many of each are compared.
-        num_resamples: resamples behind the error of the spectral distance.
+        num_images: number of compared images of each.
+        num_resamples: number of resamples for the error of the spectral distance.
     """
     rows = []
     for name, images, needed in (("train", train, 2 * num_images), ("test", test, num_images)):
@@ -213,7 +213,7 @@ def real_band_rows(
 
 
 def _powers(images: StoredImages) -> tuple[Float[np.ndarray, "image bands"], Float[np.ndarray, "image bins"]]:
-    """Return each image's power in the bands and in the annuli, a few images at a time."""
+    """Return the power of each image in the bands and annuli, in batches."""
     size = max(1, CHUNK_VALUES // images[0].size)
     chunks = (images[first : first + size] for first in range(0, len(images), size))
     pairs = [(band_power(chunk / 255), annulus_power(chunk / 255, NUM_ANNULI)[1]) for chunk in chunks]
@@ -227,11 +227,11 @@ def power_spectrum(images: Pixels, num_bins: int) -> tuple[Float[np.ndarray, "bi
 
 
 def annulus_power(images: Pixels, num_bins: int) -> tuple[Float[np.ndarray, "bins"], Float[np.ndarray, "image bins"]]:
-    """Return the mean radial frequency and each image's mean power of annuli of equal width; empty ones are dropped.
+    """Return the mean radial frequency and the mean power of each image in annuli of equal width, without empty ones.
 
     Args:
-        images: in [0, 1].
-        num_bins: annuli from 0 to √2 π, before empty ones are dropped.
+        images: images in [0, 1].
+        num_bins: number of annuli from 0 to √2 π, before empty ones are dropped.
     """
     height, width = images.shape[1:3]
     inside = annulus_members(height, width, num_bins)
@@ -242,12 +242,12 @@ def annulus_power(images: Pixels, num_bins: int) -> tuple[Float[np.ndarray, "bin
 
 
 def annulus_members(height: int, width: int, num_bins: int) -> Float[np.ndarray, "modes bins"]:
-    """Return 1 where a DCT coefficient is in an annulus, else 0, without the first, constant, coefficient.
+    """Return 1 where a DCT coefficient is in an annulus, otherwise 0, without the constant coefficient.
 
     Args:
-        height: of the images.
-        width: of the images.
-        num_bins: annuli of equal width from 0 to √2 π, before empty ones are dropped.
+        height: height of the images.
+        width: width of the images.
+        num_bins: number of annuli of equal width from 0 to √2 π, before empty ones are dropped.
     """
     frequencies = radial_frequencies(height, width).ravel()[1:]
     edges = np.linspace(0, MAX_FREQUENCY, num_bins + 1)
@@ -261,15 +261,15 @@ def fit_alpha(
     """Return α of power ∝ 1/f^α, by least squares on log-log axes over low ≤ f ≤ high.
 
     Raises:
-        UserError: if fewer than two annuli are in the range, or one of them has no power.
+        UserError: if fewer than two annuli are in the range, or one has no power.
     """
     inside = (frequencies >= low) & (frequencies <= high)
     if inside.sum() < 2:
         raise UserError(
             f"spectrum: {inside.sum()} annuli are between {low:.3g} and {high:.3g} radians per pixel; two are needed "
-            "to fit a slope: take larger images"
+            "to fit a slope; use larger images"
         )
     if power[inside].min() < NO_POWER:
-        raise UserError("spectrum: the images have no power at some frequency, so there is no power law; take others")
+        raise UserError("spectrum: the images have no power at some frequency; use other images")
     slope, _ = np.polyfit(np.log(frequencies[inside]), np.log(power[inside]), 1)
     return float(-slope)

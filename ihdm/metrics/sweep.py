@@ -1,4 +1,4 @@
-"""What was swept, in the tidy table of all measures."""
+"""Swept parameters in the tidy table of all measures."""
 
 import pandas as pd
 
@@ -6,11 +6,11 @@ from ihdm.config.experiments import NUMBERS
 
 
 def swept_parameters(table: pd.DataFrame, base: str) -> dict[str, pd.DataFrame]:
-    """Return for each swept number the rows of ``base`` and of the experiments that differ from it in that alone.
+    """Return for each swept number the rows of ``base`` and of the experiments that differ only in this number.
 
     Args:
         table: the tidy table.
-        base: name of the experiment that others vary.
+        base: name of the base experiment.
     """
     family = table[table["base"] == base]
     found = {}

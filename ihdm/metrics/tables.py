@@ -1,4 +1,4 @@
-"""Joining tables without mixing what cannot be compared."""
+"""Merging of tables, with checks that their values can be compared."""
 
 from collections.abc import Mapping
 
@@ -16,15 +16,16 @@ distances from held-out images, which are measured once: of all samples, and by 
 
 
 def merge_tables(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return tables of one kind, one after another.
+    """Concatenate tables of one kind.
 
     Args:
-        parts: the tables, by the name to call them in an error.
+        parts: the tables by their names in error messages.
 
     Raises:
-        UserError: if two tables measure images of one data set in features of different extractors, or from different
-            references, or compare different numbers of images in measures that depend on it.
+        UserError: if a table has columns of another kind, or two tables measure one data set with different extractors,
+            or from different references, or compare different numbers of images in measures that depend on it.
     """
+    _require_one_kind(parts)
     _require_one_reference(parts)
     by_dataset: dict[str, dict[str, tuple[str, str]]] = {}
     counts: dict[str, dict[str, tuple[int, ...]]] = {}
@@ -37,7 +38,7 @@ def merge_tables(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             if name in (origins := by_dataset.setdefault(dataset, {})):
                 require_one_extractor({f"one row of {name}": origins[name], "another": (extractor, sha256)})
             origins[name] = (extractor, sha256)
-        if "set" not in part.columns:  # all of samples, with separate settings
+        if "set" not in part.columns:  # tables of samples have separate settings
             continue
         for keys, rows in part[~part["metric"].isin(ANY_NUMBER)].groupby(["dataset", "set"]):
             dataset, images = map(str, keys)
@@ -50,9 +51,19 @@ def merge_tables(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             if number != expected:
                 raise UserError(
                     f"{dataset}: {first} has {_text(expected)} images but {name} has {_text(number)}; "
-                    "compare as many in each"
+                    "compare equal numbers of images"
                 )
     return pd.concat(parts.values(), ignore_index=True)
+
+
+def _require_one_kind(parts: Mapping[str, pd.DataFrame]) -> None:
+    """Refuse a column that the table with the most columns lacks; tables of one kind may lack some of its columns."""
+    widest = max(parts, key=lambda name: len(parts[name].columns))
+    for name, part in parts.items():
+        if foreign := [column for column in part.columns if column not in {*parts[widest].columns, "note"}]:
+            raise UserError(
+                f"{name}: has columns that {widest} lacks ({', '.join(foreign)}); merge tables of one kind only"
+            )
 
 
 def _require_one_reference(parts: Mapping[str, pd.DataFrame]) -> None:
@@ -67,7 +78,7 @@ def _require_one_reference(parts: Mapping[str, pd.DataFrame]) -> None:
         for reference, name in others:
             raise UserError(
                 f"{dataset}: {expected} is measured from the reference '{first}' but {name} from '{reference}': "
-                "only distances from one reference can be compared; measure them all from the same"
+                "only distances from one reference can be compared; measure all of them from the same reference"
             )
 
 
@@ -76,5 +87,5 @@ def _text(counts: tuple[int, ...]) -> str:
 
 
 def with_most_images(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the largest n, where the same was measured with several numbers of images."""
+    """Return the rows of the largest n for each quantity that was measured with several n."""
     return table[table["n"] == table["n"].max()]

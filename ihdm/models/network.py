@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import re
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ihdm.config.experiments import NetworkSettings
@@ -25,7 +27,7 @@ from ihdm.models.unet import EPSILON, UNet
 from ihdm.models.weights import read_weights
 from ihdm.predictions import Predictor, Statistics
 from ihdm.processes.settings import require_process
-from ihdm.storage.files import NO_SPACE, atomic_path
+from ihdm.storage.files import atomic_path
 from ihdm.storage.images import StoredImages
 
 CONFIG_NAME = "config.json"
@@ -167,7 +169,8 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, header: dict[str, st
     """Write tensors as .safetensors, atomically.
 
     Raises:
-        UserError: if the disk is full, or a value is not finite.
+        OSError: if the disk is full, or it cannot be written for another reason.
+        UserError: if a value is not finite.
     """
     if wrong := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
         raise UserError(
@@ -179,10 +182,9 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, header: dict[str, st
             save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, temporary, header)
         except SafetensorError as error:
             # The library reports the error number of the system only in its message.
-            number = next((number for number in NO_SPACE if f"(os error {number})" in str(error)), None)
-            if number is None:
+            if (found := re.search(r"\(os error (\d+)\)", str(error))) is None:
                 raise
-            raise OSError(number, str(error), str(path)) from None
+            raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from None
 
 
 def load_network(
@@ -211,7 +213,7 @@ def load_network(
     if images.shape[1:] != shape:
         raise UserError(
             f"{folder}: this network was trained on images of {'×'.join(map(str, shape))}, "
-            f"not {'×'.join(map(str, images.shape[1:]))}; give images and a network that match"
+            f"not {'×'.join(map(str, images.shape[1:]))}; use images of that shape, or another network"
         )
     compute, kind = compute or ComputeSettings(), torch.device(device).type
     if kind == "cpu":
@@ -267,21 +269,22 @@ def read_predictor(folder: Path, config: Mapping[str, Any]) -> Predictor | None:
     """Return the prediction target of a stored network; None for the default of its process.
 
     Raises:
-        UserError: if the configuration has an unknown prediction target.
+        UserError: if the configuration has an unknown prediction target, or its statistics are missing or damaged.
     """
     if (known := config.get(PREDICTION_KEY)) is None:
         return None
     try:
         settings = PREDICTION.validate_python(known)
-        stored = load_file(folder / STATISTICS_NAME) if settings.has_statistics else {}
-        statistics = Statistics(**{name: part.numpy() for name, part in stored.items()}) if stored else None
-        return Predictor(settings, statistics)
-    except (OSError, TypeError, SafetensorError) as error:
-        raise UserError(f"{folder / STATISTICS_NAME}: cannot be read ({error}); train the network again") from None
     except ValidationError:
         raise UserError(
             f"{folder}: {CONFIG_NAME} has an unknown prediction target ({known}); train the network again"
         ) from None
+    if not settings.has_statistics:
+        return Predictor(settings)
+    size = config["sample_size"], config["sample_size"]
+    expected = {"mean": torch.empty(config["out_channels"], *size), "power": torch.empty(size)}
+    stored = read_weights([folder / STATISTICS_NAME], expected)
+    return Predictor(settings, Statistics(**{name: part.numpy() for name, part in stored.items()}))
 
 
 def _read_network(folder: Path) -> tuple[UNet, dict[str, Any]]:

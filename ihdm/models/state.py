@@ -1,4 +1,4 @@
-"""What outlives an interruption: the state between two steps, and the history so far."""
+"""The training state between two steps, and the history, from which an interrupted training resumes."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from ihdm.config.experiments import Experiment
 from ihdm.errors import UserError
 from ihdm.models.network import save_tensors
 from ihdm.models.trainer import Trainer
-from ihdm.storage.files import atomic_path, full_disk_told, remove_leftovers
+from ihdm.storage.files import atomic_path, full_disk_errors, remove_leftovers
 
 STATE_NAME = "state.safetensors"
 """A training under way."""
@@ -34,16 +34,16 @@ Row = dict[str, Any]
 
 
 def _identity(trainer: Trainer) -> dict[str, Any]:
-    """Return what a state must have in common with the training that goes on from it.
+    """Return the settings that a state must share with the training that resumes from it.
 
-    The number of steps is none of it: no step depends on how many there are going to be.
+    The number of steps is not among them, as no step depends on it.
     """
     settings = trainer.experiment.model_dump(mode="json", exclude={"training": {"steps"}})
     return {"images": list(trainer.images.shape), "initial_weights": trainer.initial_weights, **settings}
 
 
 def _completed(identity: dict[str, Any]) -> dict[str, Any]:
-    """Return a stored identity with the defaults of what can be set since it was stored."""
+    """Return a stored identity with the defaults of settings that were added later."""
     ours = {name: identity[name] for name in ("images", "initial_weights") if name in identity}
     settings = {name: value for name, value in identity.items() if name not in ours}
     try:
@@ -55,7 +55,7 @@ def _completed(identity: dict[str, Any]) -> dict[str, Any]:
 
 
 def _values(settings: dict[str, Any], parents: str = "") -> Iterator[tuple[str, Any]]:
-    """Give each value with its name, ``training.steps``."""
+    """Yield each value with its name, such as ``training.steps``."""
     for name, value in settings.items():
         if isinstance(value, dict):
             yield from _values(value, f"{parents}{name}.")
@@ -64,10 +64,10 @@ def _values(settings: dict[str, Any], parents: str = "") -> Iterator[tuple[str, 
 
 
 class StateWriter:
-    """Saves the state between two steps; on disk it comes in a thread, while the training goes on.
+    """Saves the state between two steps; a thread writes it to disk while the training continues.
 
     Args:
-        folder: of the state. The state that is there is kept as the one before.
+        folder: folder of the state. The existing state is kept as the previous one.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -76,17 +76,17 @@ class StateWriter:
         self._writing: Future[None] | None = None
 
     def save(self, trainer: Trainer) -> None:
-        """Take hold of all that the next step depends on, and begin to write it; waits for what was begun before.
+        """Copy everything that the next step depends on, and start to write it, after the previous write.
 
         Raises:
-            UserError: if the disk was full, now or the time before.
+            UserError: if the disk was full, now or at the previous write.
         """
         self.wait()
         tensors, header = _snapshot(trainer)
         self._writing = self._thread.submit(_write, self.folder, tensors, header)
 
     def wait(self) -> None:
-        """Wait until what was saved is on the disk.
+        """Wait until the saved state is on disk.
 
         Raises:
             UserError: if the disk is full.
@@ -129,7 +129,7 @@ def _write(folder: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> 
 
 
 def _digest(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of all that a state holds, but of the digest itself."""
+    """Return the SHA-256 of a state, without the digest itself."""
     described = {name: value for name, value in header.items() if name != "sha256"}
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
     for name in sorted(tensors):
@@ -146,18 +146,18 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
             yield stored, json.loads((stored.metadata() or {})["training"])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise DamagedStateError(f"{path}: damaged training state ({reason}); delete it to start again") from None
+        raise DamagedStateError(f"{path}: damaged training state ({reason}); delete it to start over") from None
 
 
 class DamagedStateError(UserError):
-    """A state that cannot be read, as a disk that was full or a power cut leaves it."""
+    """A state that cannot be read, for example after a full disk or a power failure."""
 
 
 def resume(trainer: Trainer, folder: Path) -> Path | None:
-    """Go on from the state in a folder, or from the one before if that is damaged; return which, None if there is none.
+    """Resume from the state in a folder, or from the previous one if it is damaged; return its path, None without one.
 
     Raises:
-        UserError: if the state is damaged and there is none before it, or it cannot be used, see :func:`load_state`.
+        UserError: if the state is damaged and there is no previous one, or it cannot be used; see :func:`load_state`.
     """
     start = find_state(trainer, folder)
     previous = folder / PREVIOUS_NAME
@@ -175,10 +175,10 @@ def resume(trainer: Trainer, folder: Path) -> Path | None:
 
 
 def find_state(trainer: Trainer, folder: Path) -> Path | None:
-    """Return the state that a training goes on from, None if it begins anew.
+    """Return the state from which a training resumes; None for a new training.
 
-    It goes on from what was not finished, and from what is finished if that has the same settings and another number
-    of steps. A finished training that is asked for a second time is meant to be done a second time.
+    It resumes from an unfinished state, or from a finished one with the same settings and another number
+    of steps. A finished training that is requested again is repeated.
 
     Raises:
         UserError: if a finished state is damaged.
@@ -194,7 +194,7 @@ def find_state(trainer: Trainer, folder: Path) -> Path | None:
 
 
 def begin(folder: Path, start: Path | None) -> None:
-    """Leave nothing of another training when one begins: the state that it goes on from is one under way again."""
+    """Remove remains of other trainings, and mark the state to resume from as unfinished."""
     if start is not None:
         os.replace(start, folder / STATE_NAME)
     (folder / FINISHED_NAME).unlink(missing_ok=True)
@@ -204,34 +204,34 @@ def begin(folder: Path, start: Path | None) -> None:
 
 
 def finish(folder: Path) -> None:
-    """Mark a training as finished, once its network has been written."""
-    # The other way round, a kill in between would leave one that seems to be under way.
+    """Mark a training as finished, after its network was written."""
+    # In the other order, a kill in between would leave a state that seems unfinished.
     (folder / PREVIOUS_NAME).unlink(missing_ok=True)
     os.replace(folder / STATE_NAME, folder / FINISHED_NAME)
 
 
 def load_state(trainer: Trainer, path: Path) -> None:
-    """Go on from a saved state.
+    """Resume from a saved state.
 
     Raises:
-        UserError: if the file is damaged, belongs to another training, or has taken more steps than are asked for.
+        UserError: if the file is damaged, belongs to another training, or has more steps than are requested.
     """
     with _opened(path) as (stored, header):
         _require_identity(dict(_values(_completed(header["identity"]))), dict(_values(_identity(trainer))), path)
         steps = trainer.experiment.training.steps
         if header["step"] > steps:
             raise UserError(
-                f"{path}: this training has taken {header['step']} steps already, but training.steps is {steps}; ask "
-                "for as many or more to go on with it, or delete the file to start again"
+                f"{path}: this training has taken {header['step']} steps already, but training.steps is {steps}; raise "
+                "training.steps to continue it, or delete the file to start over"
             )
         parameters = dict(trainer.unet.named_parameters())
         found = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (no mapping)
         for kind in ("weight", "average", "moment1", "moment2"):
             for name, parameter in parameters.items():
                 _require_fits(f"{kind}.{name}", found[f"{kind}.{name}"], parameter)
-        # States of before there were digests have none.
+        # States of earlier versions have no digest.
         if header.get("sha256") not in (None, _digest(found, header)):
-            raise ValueError("its bytes are not those that were saved")
+            raise ValueError("its checksum is wrong")
         trainer.step, trainer.skipped, trainer.skipped_in_a_row = (
             header[key] for key in ("step", "skipped", "skipped_in_a_row")
         )
@@ -263,22 +263,22 @@ def _require_fits(name: str, tensor: Tensor, expected: Tensor) -> None:
 def _require_identity(stored: dict[str, Any], asked: dict[str, Any], path: Path) -> None:
     names = [name for name in {**asked, **stored} if stored.get(name) != asked.get(name)]
     if names:
-        told = ", ".join(f"{name}: {stored.get(name)} in the state, {asked.get(name)} now" for name in names)
+        differences = ", ".join(f"{name}: {stored.get(name)} in the state, {asked.get(name)} now" for name in names)
         raise UserError(
-            f"{path}: this training state is another training's ({told}); restore what differs to go on with it, "
-            "or delete the file to start again"
+            f"{path}: this state belongs to a training with other settings ({differences}); restore these settings to "
+            "continue it, or delete the file to start over"
         )
 
 
 class History:
-    """Entries as JSON lines, on disk from the moment they are made.
+    """Entries as JSON lines, written to disk at once.
 
-    What an earlier training has written is kept as far as it goes on from: losses up to ``step``, held-out losses
-    before it, as the look at that step is repeated if it is still due.
+    Entries of an earlier run are kept up to the step to resume from: losses up to ``step``, held-out losses
+    before it, as the validation pass at that step is repeated.
 
     Args:
         path: the file.
-        step: steps taken.
+        step: number of steps so far.
     """
 
     def __init__(self, path: Path, step: int) -> None:
@@ -290,12 +290,12 @@ class History:
     def append(self, *rows: Row) -> None:
         """Add entries."""
         self.rows.extend(rows)
-        with full_disk_told(self.path), self.path.open("a") as stream:
+        with full_disk_errors(self.path), self.path.open("a") as stream:
             stream.write("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def _read_rows(path: Path) -> list[Row]:
-    """Read the entries up to the first that is damaged: a kill may have cut the last one short."""
+    """Read the entries up to the first damaged one, as a kill may have truncated the last."""
     rows: list[Row] = []
     for line in path.read_bytes().splitlines() if path.exists() else []:
         try:

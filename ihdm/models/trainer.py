@@ -104,7 +104,8 @@ class Trainer:
             raise UserError(f"the training images are of shape {images.shape[1:]}; the experiment expects {expected}")
         if training.batch_size < accelerator.num_processes:
             raise UserError(
-                f"training.batch_size {training.batch_size} cannot be shared by {accelerator.num_processes} processes"
+                f"training.batch_size {training.batch_size} cannot be split between {accelerator.num_processes} "
+                "processes; increase it, or use fewer GPUs"
             )
         if device.type == "cpu":
             keep_freed_memory()

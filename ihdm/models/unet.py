@@ -1,7 +1,7 @@
 """The paper's U-Net (appendix B) in one file.
 
-An image passes residual blocks at falling and then at rising resolution; each block on the way up also receives what
-the matching block on the way down returned. Every block receives an embedding of the level k, and some resolutions
+An image passes residual blocks at falling and then at rising resolution; each block on the way up also receives the
+output of the matching block on the way down. Every block receives an embedding of the level k, and some resolutions
 have self-attention. The network is that of the released code. Its parameters have the names that diffusers gives
 them, so diffusers' ``UNet2DModel`` and this module load each other's weights.
 """
@@ -145,7 +145,7 @@ class Stage(nn.Module):
         channels_in: channels that each block receives; on the way up, those of the skip connection included.
         channels_out: channels that each block returns.
         preset: of the whole network.
-        num_attentions: how many of the blocks attention follows.
+        num_attentions: number of blocks that are followed by attention.
         downsample: whether height and width are halved at the end.
         upsample: whether they are doubled.
     """
@@ -260,7 +260,7 @@ class UNet(nn.Module):
         return features if attention is None else attention(features)
 
     def enable_gradient_checkpointing(self, run_block: Callable[..., Any] | None = None) -> None:
-        """Compute every residual block again in the backward pass, instead of keeping what it computes.
+        """Recompute every residual block in the backward pass instead of storing its activations.
 
         Args:
             run_block: how a block is called with its inputs; by default torch's ``checkpoint``.

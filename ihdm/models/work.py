@@ -216,7 +216,7 @@ def networks_work(config: Config, name: str) -> dict[str, Work]:
     diagnostics += [job(config, name) for job, is_needed in jobs.items() if is_needed]
     return {
         "training": training(config, name),
-        "looks": validation(config, name),
+        "validation": validation(config, name),
         "samples": sum((samples(config, other.name) for other in sampled for _ in other.delta_ratios), Work()),
         "likelihood": sum((work(config, name) for work in bounds), Work()),
         "diagnostics": sum(diagnostics, Work()),

@@ -1,1 +1,1 @@
-"""Models that live outside the workflow: a folder that diffusers loads, complete without data, config or results."""
+"""Exported pipelines: folders that diffusers loads, complete without data, configuration or results."""

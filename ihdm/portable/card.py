@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from ihdm.metrics.quality import IMAGES_PER_FEATURE, NAMES, is_biased, num_features
 from ihdm.portable.pipeline import IHDMPipeline
 from ihdm.portable.prior import CoefficientPrior, MixturePrior
 
@@ -40,7 +41,7 @@ def model_card(
         pipeline: the exported pipeline.
         description: of the training images: ``source``, ``license``, ``shape``.
         training: settings of the training, and the ``command`` that ran it; empty if they are not known.
-        revealed: share of the training images' variance that a prior of coefficients determines.
+        revealed: share of the training images' variance that a prior of coefficients reveals.
         measures: lines of its evaluation.
         has_sheet: whether samples.png is next to the card.
     """
@@ -146,6 +147,9 @@ def distance_lines(table: pd.DataFrame) -> list[str]:
 
     Args:
         table: distances from ``metrics samples``; those of other sets than samples are left out.
+
+    Returns:
+        The lines; with too few images for the Fréchet distance, the last says so.
     """
     rows = table[(table["set"] == "samples") & table["metric"].isin(MEASURES)]
     lines = [
@@ -159,6 +163,15 @@ def distance_lines(table: pd.DataFrame) -> list[str]:
             f"{row['extractor']} | {row['n']} | {row['n_reference']} {row.get('reference', 'training')} images | "
             f"{'' if ratio is None or pd.isna(ratio) else f'{float(ratio):g}'} |"
         )
+    frechet = rows[rows["metric"].isin(NAMES["frechet_distance"])]
+    few = [name for name, n in zip(frechet["extractor"], frechet["n"], strict=True) if is_biased(name, n)]
+    if few:
+        least = IMAGES_PER_FEATURE * num_features(few[0])
+        lines += [
+            "",
+            f"The bias of the Fréchet distance with fewer than {least} images is larger than most differences between "
+            "models; compare models by the kernel distance.",
+        ]
     return lines
 
 

@@ -13,13 +13,15 @@ from ihdm.calibration import require_valid
 from ihdm.errors import UserError
 from ihdm.models.network import PROCESS_KEY
 from ihdm.models.weights import read_weights
-from ihdm.portable.prior import CoefficientPrior, MixturePrior, StoredCalibration
+from ihdm.portable.prior import CoefficientPrior, MixturePrior, StoredCalibration, StoredStatistics
 from ihdm.processes.settings import require_process
 
 if TYPE_CHECKING:
     from ihdm.portable.pipeline import IHDMPipeline
 
-CLASSES = {kind.__name__: kind for kind in (UNet2DModel, CoefficientPrior, MixturePrior, StoredCalibration)}
+CLASSES = {
+    kind.__name__: kind for kind in (UNet2DModel, CoefficientPrior, MixturePrior, StoredCalibration, StoredStatistics)
+}
 """Classes of the parts that have weights, by name."""
 
 
@@ -35,7 +37,7 @@ def require_weights(folder: Path, index: str, given: Iterable[str]) -> None:
         UserError: see :func:`ihdm.models.weights.read_weights`.
     """
     parts = _read_mapping(folder / index)
-    for name in ("unet", "prior", "calibration"):
+    for name in ("unet", "prior", "calibration", "statistics"):
         library_and_class = parts.get(name)
         kind = library_and_class[-1] if isinstance(library_and_class, list) and library_and_class else None
         if kind not in CLASSES or name in given:
@@ -62,8 +64,8 @@ def require_agreement(pipeline: "IHDMPipeline", name: str) -> None:
     """Check that all parts are made for images of one size and for one process.
 
     Args:
-        pipeline: what was loaded.
-        name: what to call it in an error.
+        pipeline: the loaded pipeline.
+        name: its name in error messages.
 
     Raises:
         UserError: if they are not.
@@ -80,6 +82,7 @@ def require_agreement(pipeline: "IHDMPipeline", name: str) -> None:
     sizes = {
         "prior": {"channels": channels, "height": size, "width": size},
         "calibration": {"height": size, "width": size},
+        "statistics": {"channels": channels, "height": size, "width": size},
     }
     for part, expected in sizes.items():
         found = getattr(pipeline, part)
@@ -89,6 +92,17 @@ def require_agreement(pipeline: "IHDMPipeline", name: str) -> None:
                     f"{name}: {part}/config.json has {key} {found.config[key]}, but the network is for images of "
                     f"{size}×{size}×{channels}; use the parts of one pipeline, or export it again"
                 )
+    if scheduler.predictor.settings.kind == "whitened" and pipeline.statistics is None:
+        raise UserError(
+            f"{name}: the prediction 'whitened' needs the statistics of the training images, which are missing; "
+            "download or export the pipeline again"
+        )
+    if isinstance(pipeline.prior, MixturePrior):
+        weights = pipeline.prior.weights
+        if float(weights.min()) < 0 or float(weights.sum()) <= 0:
+            raise UserError(
+                f"{name}: prior: its weights are negative or all zero; download or export the pipeline again"
+            )
     if trained_for := config.get(PROCESS_KEY):
         require_process(f"{name}: unet", json.dumps(trained_for), scheduler.process_settings)
     if pipeline.calibration is not None:

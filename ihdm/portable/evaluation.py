@@ -12,8 +12,7 @@ from ihdm.data.sources import load_splits, obtain_raw
 from ihdm.data.writing import prepare_splits
 from ihdm.errors import UserError
 from ihdm.metrics.distance import distance_rows
-from ihdm.metrics.extractors import extractor_device, fit_extractor
-from ihdm.metrics.features import PrincipalFeatures, extract
+from ihdm.metrics.features import FeatureExtractor, PrincipalFeatures, extract
 from ihdm.metrics.moments import Moments
 from ihdm.storage.images import StoredImages
 from ihdm.storage.reading import open_images
@@ -29,7 +28,7 @@ def require_extractor(name: str) -> Extractor:
         UserError: if there is none of this name.
     """
     if name not in get_args(Extractor):
-        raise UserError(f"--extractor {name}: there are {', '.join(get_args(Extractor))}")
+        raise UserError(f"--extractor {name}: unknown extractor; use one of {', '.join(get_args(Extractor))}")
     return cast("Extractor", name)
 
 
@@ -49,10 +48,12 @@ def as_reference(data: Path, image_shape: tuple[int, int, int], *, skip_broken: 
         images = open_images(data)
         if images.shape[1:] != (height, width, channels):
             found = "×".join(map(str, images.shape[1:]))
-            raise UserError(f"{data}: holds images of {found}; the model makes {height}×{width}×{channels}")
+            raise UserError(
+                f"{data}: has images of {found}, but the model makes {height}×{width}×{channels}; use equal sizes"
+            )
         return images
     if not data.is_dir():
-        raise UserError(f"--data {data}: is neither a folder of images nor a .npy file of prepared images")
+        raise UserError(f"--data {data}: neither a folder nor a .npy file; use a folder of images, or prepared images")
     settings = DatasetSettings(
         source="folder",
         path=str(data.absolute()),
@@ -76,25 +77,23 @@ def require_enough(reference: StoredImages, kind: Extractor, data: Path) -> None
     if len(reference) < fewest:
         advice = ", or use --extractor dct" if len(reference) > NUM_NEIGHBOURS else ""
         raise UserError(
-            f"{data}: holds {len(reference)} images, and --extractor {kind} needs {fewest}; give more images{advice}"
+            f"{data}: has {len(reference)} images, but --extractor {kind} needs at least {fewest}; add images{advice}"
         )
 
 
 def distance_table(
-    samples: StoredImages, reference: StoredImages, kind: Extractor, inception: Path
+    samples: StoredImages, reference: StoredImages, extractor: FeatureExtractor
 ) -> list[dict[str, object]]:
     """Return the distances of `metrics samples` for one set of samples.
 
     Args:
         samples: generated images.
         reference: real ones.
-        kind: the extractor, which is fitted on the reference if it is fitted.
-        inception: folder of Inception's weights, for `inception`.
+        extractor: computes the features; `pca` is fitted on the reference.
 
     Raises:
         UserError: if there are too few images.
     """
-    extractor = fit_extractor(kind, reference, inception=inception, device=extractor_device(kind))
     real, made = extract(extractor, reference), extract(extractor, samples)
     settings = DistanceSettings(
         num_images=(len(samples),),

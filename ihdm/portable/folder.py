@@ -1,4 +1,4 @@
-"""A trained network and what belongs to it, put together as a pipeline; such a pipeline as a folder, and read again."""
+"""Assemble a pipeline from a trained network, write it as a folder, and read it."""
 
 import json
 import re
@@ -51,18 +51,18 @@ PriorKind = Literal["coefficients", "mixture"]
 def assemble(
     network: Path, train: StoredImages, sampling: SamplingSettings, prior: PriorKind = "coefficients"
 ) -> IHDMPipeline:
-    """Put a trained network together with its process, its sampler, and what starts are made of.
+    """Return a pipeline of a trained network, its process, its sampler and a prior.
 
-    The calibration of the network is included, if there is one.
+    The calibration of the network is included if it exists.
 
     Args:
         network: folder of the network.
-        train: the training images; only the first ``sampling.num_train``, if that is given.
+        train: the training images; only the first ``sampling.num_train`` if set.
         sampling: process, sampler, δ, prior and seed.
-        prior: what starts are made of, where they are blurred images.
+        prior: the kind of prior, for processes that start from blurred images.
 
     Raises:
-        UserError: if the folder holds no network of this process and of such images, or they are too few for a mixture.
+        UserError: if the folder has no network of this process and image size, or a mixture needs more images.
     """
     train = train[: sampling.num_train]
     unet, predictor = load_unet(network, sampling.process, train)
@@ -93,7 +93,7 @@ def require_prior(kind: str) -> PriorKind:
         UserError: if there is none of this name.
     """
     if kind not in get_args(PriorKind):
-        raise UserError(f"--prior {kind}: there are {' and '.join(get_args(PriorKind))}")
+        raise UserError(f"--prior {kind}: unknown prior; use {' or '.join(get_args(PriorKind))}")
     return cast("PriorKind", kind)
 
 
@@ -110,19 +110,19 @@ def export(
     measures: Iterable[str] = (),
     num_shown: int = NUM_SHOWN,
 ) -> list[Path]:
-    """Write a trained network as a folder, with its card and a sheet of samples; return the paths of its files.
+    """Export a trained network as a folder with a model card and a sheet of samples; return the paths of its files.
 
     Args:
         network: folder of the network.
-        train: path of the training images, beside which their description lies.
-        images: what is there.
+        train: path of the training images; their description is next to it.
+        images: the training images.
         sampling: process, sampler, δ, prior and seed.
-        prior: what starts are made of.
+        prior: the kind of prior.
         output: the folder.
         name: of the model.
         training: settings of the training, for the card.
         measures: lines of its evaluation.
-        num_shown: samples on the sheet.
+        num_shown: number of samples on the sheet.
     """
     require_room(output)
     pipeline = assemble(network, images, sampling, prior).to(compute_device())
@@ -134,21 +134,21 @@ def export(
 
 
 def save(pipeline: IHDMPipeline, folder: Path, card: str, sheet: StoredImages | None = None) -> list[Path]:
-    """Write a pipeline, its card and a sheet of samples as a folder, which appears only when it is complete.
+    """Write a pipeline, its card and a sheet of samples as a folder that appears only when complete.
 
-    An earlier pipeline there makes room for it. What is written here, :func:`require_room` knows by name.
+    An earlier pipeline in the folder is replaced. :func:`require_room` knows the names of all files written here.
 
     Args:
-        pipeline: what is written.
-        folder: where.
-        card: of the model, Markdown.
-        sheet: samples to show.
+        pipeline: the pipeline.
+        folder: the output folder.
+        card: the model card, Markdown.
+        sheet: the samples on the sheet.
 
     Returns:
         The paths of its files.
 
     Raises:
-        UserError: if something else is in the folder.
+        UserError: if the folder has other files.
     """
     require_room(folder)
     with atomic_folder(folder) as filled:
@@ -162,10 +162,10 @@ def save(pipeline: IHDMPipeline, folder: Path, card: str, sheet: StoredImages | 
 
 
 def require_room(folder: Path) -> None:
-    """Check that a pipeline can be written to a folder: that it is not there, empty, or holds one and nothing else.
+    """Check that a pipeline can be written to a folder: it is missing, empty, or has only an earlier pipeline.
 
     Raises:
-        UserError: if something else is in it, or nothing can be written there.
+        UserError: if it has other files or is not writable.
     """
     require_replaceable(folder)
     if not folder.exists():
@@ -176,7 +176,7 @@ def require_room(folder: Path) -> None:
 
 
 def _foreign_name(folder: Path) -> str | None:
-    """Return the name of something in a folder that :func:`save` does not write; None if there is nothing such."""
+    """Return the name of a file in a folder that :func:`save` does not write; None if there is none."""
     if not _is_our_index(folder / INDEX_NAME):
         return min((path.name for path in folder.iterdir()), default=None)
     for path in sorted(folder.rglob("*")):
@@ -189,7 +189,7 @@ def _foreign_name(folder: Path) -> str | None:
 
 
 def _is_our_index(path: Path) -> bool:
-    """Return whether an index is that of our pipeline; diffusers has many, whose folders look the same."""
+    """Return whether an index belongs to our pipeline; folders of diffusers' other pipelines look the same."""
     try:
         return bool(json.loads(path.read_text(encoding="utf-8"))["_class_name"] == IHDMPipeline.__name__)
     except (OSError, ValueError, KeyError, TypeError):
@@ -197,7 +197,7 @@ def _is_our_index(path: Path) -> bool:
 
 
 def read(folder: Path, device: torch.device | str = "cpu") -> IHDMPipeline:
-    """Read a pipeline from a folder, with nothing but safetensors.
+    """Read a pipeline from a folder, from safetensors only.
 
     Raises:
         UserError: if there is none, or it is damaged.
@@ -208,7 +208,10 @@ def read(folder: Path, device: torch.device | str = "cpu") -> IHDMPipeline:
             f"`hf download {folder} --local-dir FOLDER`"
         )
     if not (folder / INDEX_NAME).exists():
-        raise UserError(f"{folder}: holds no {INDEX_NAME}; give a folder that `models export` or `ihdm train` has made")
+        raise UserError(
+            f"{folder}: not an exported pipeline, as it has no {INDEX_NAME}; use a folder that `models export` or "
+            "`ihdm train` wrote"
+        )
     # A progress bar over three local files is useless.
     diffusers_logging.disable_progress_bar()
     try:
@@ -219,14 +222,15 @@ def read(folder: Path, device: torch.device | str = "cpu") -> IHDMPipeline:
         reason = "; ".join(f"{'.'.join(map(str, one['loc'])) or one['input']}: {one['msg']}" for one in error.errors())
         raise UserError(f"{folder / SCHEDULER_NAME}: {reason}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
-        raise UserError(f"{folder}: no pipeline can be read from it: {' '.join(str(error).split())[:300]}") from None
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"{folder}: the pipeline cannot be loaded; export or download it again ({reason})") from None
     finally:
         diffusers_logging.enable_progress_bar()
     return pipeline.to(device)
 
 
 def is_pipeline(folder: Path) -> bool:
-    """Return whether a folder holds a pipeline."""
+    """Return whether a folder has a pipeline."""
     return (folder / INDEX_NAME).exists()
 
 

@@ -1,4 +1,4 @@
-"""The network as diffusers builds it, for folders and pipelines that diffusers loads."""
+"""The network as diffusers' ``UNet2DModel``, for pipelines that diffusers loads."""
 
 from pathlib import Path
 
@@ -38,10 +38,10 @@ def as_deblurrer(unet: UNet2DModel, precision: Precision, predictor: Predictor |
 
 
 def load_unet(folder: Path, process: ProcessSettings, images: StoredImages) -> tuple[UNet2DModel, Predictor | None]:
-    """Load a trained network as diffusers' ``UNet2DModel``, and what it predicts.
+    """Load a trained network as diffusers' ``UNet2DModel``, with its prediction target.
 
     Raises:
-        UserError: if the folder holds no network of this process and of such images.
+        UserError: if the folder has no network of this process and image size.
     """
     predictor = load_network(folder, process, images).predictor
     return UNet2DModel.from_pretrained(str(folder), use_safetensors=True, local_files_only=True), predictor

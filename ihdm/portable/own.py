@@ -1,4 +1,4 @@
-"""Training on a folder of images: its experiment, and the parts that are complete already."""
+"""Training on a folder of images: its experiment, and the steps that are already complete."""
 
 import hashlib
 from collections.abc import Iterator
@@ -50,13 +50,13 @@ def experiment_of(
     """Return the experiment of a preset on a folder of images.
 
     Raises:
-        UserError: if there is no such preset or folder, a number is out of bounds, or its network cannot have images of
+        UserError: if there is no such preset or folder, a number is out of bounds, or the network does not support
             this size.
     """
     if preset not in get_args(Preset):
-        raise UserError(f"--preset {preset}: there are {', '.join(get_args(Preset))}")
+        raise UserError(f"--preset {preset}: unknown preset; use one of {', '.join(get_args(Preset))}")
     if not pictures.is_dir():
-        raise UserError(f"{pictures}: folder not found; give a folder of images")
+        raise UserError(f"{pictures}: folder not found; use an existing folder of images")
     name = cast("Preset", preset)
     try:
         dataset = DatasetSettings(
@@ -80,13 +80,13 @@ def experiment_of(
 
 
 def require_outside(output: Path, pictures: Path) -> None:
-    """Check that nothing is written among the images that are read: it would replace them, or be read the next time.
+    """Check that the output is outside the folder of images, which it would change.
 
     Raises:
-        UserError: if it would be.
+        UserError: if it is inside.
     """
     if output.resolve().is_relative_to(pictures.resolve()):
-        raise UserError(f"{output}: is inside {pictures}, whose images are read; choose another --output")
+        raise UserError(f"{output}: inside the folder of images, {pictures}; choose an --output outside it")
 
 
 def version_of(dataset: DatasetSettings, pictures: Path) -> str:
@@ -116,28 +116,27 @@ def is_prepared(folder: Path, dataset: DatasetSettings, version: str) -> bool:
 
 
 @contextmanager
-def broken_told() -> Iterator[None]:
+def broken_image_errors() -> Iterator[None]:
     """Within the block, errors about broken images name the option instead of a configuration key."""
     try:
         yield
     except UserError as error:
-        told, advice, other = str(error).partition("; fix or remove them")
+        message, advice, other = str(error).partition("; fix or remove them")
         if not advice or "skip_broken" not in other:
             raise
-        raise UserError(f"{told}{advice}, or leave them out: --skip-broken") from None
+        raise UserError(f"{message}{advice}, or leave them out: --skip-broken") from None
 
 
 def require_enough(train: Path, experiment: Experiment, prior: PriorKind) -> int:
-    """Return how many training images there are, enough to train on and to make this prior of.
+    """Return the number of training images, after a check that training and prior have enough.
 
     Raises:
-        UserError: if they are too few.
+        UserError: if there are too few.
     """
     count = len(open_images(train))
     if count < FEWEST:
         raise UserError(
-            f"{count} training images are there, and {FEWEST} are the fewest that anything can be learnt from; give "
-            "some hundreds of images"
+            f"{count} training images are too few; at least {FEWEST} are needed, and some hundreds for good samples"
         )
     if prior == "mixture" and experiment.process.starts_from_images:
         process = build_process(experiment.process, experiment.dataset.image_size)
@@ -146,7 +145,7 @@ def require_enough(train: Path, experiment: Experiment, prior: PriorKind) -> int
 
 
 def is_trained(folder: Path, experiment: Experiment, train: Path) -> bool:
-    """Return whether a folder holds the network of this experiment on these images, to its last step."""
+    """Return whether a folder has the fully trained network of this experiment on these images."""
     try:
         record = read_record(folder / RECORD_NAME)
     except UserError:
@@ -158,7 +157,7 @@ def is_trained(folder: Path, experiment: Experiment, train: Path) -> bool:
 
 
 def is_measured(folder: Path, calibration: CalibrationSettings) -> bool:
-    """Return whether the network in a folder, with its present weights, has this calibration."""
+    """Return whether a folder has this calibration of its network with its current weights."""
     measured = folder / CALIBRATION_NAME
     record = measured.with_suffix(".meta.json")
     if not measured.exists() or not was_made_with(record, calibration):
@@ -168,7 +167,7 @@ def is_measured(folder: Path, calibration: CalibrationSettings) -> bool:
 
 
 def calibration_of(experiment: Experiment, num_images: int) -> CalibrationSettings:
-    """Return what is measured of the network: at all levels, or so many evenly spaced."""
+    """Return the calibration settings of the network: all levels, or a limited number of evenly spaced ones."""
     from ihdm.config.processes import observed_levels
 
     return CalibrationSettings(

@@ -1,5 +1,6 @@
-"""Images drawn from a pipeline by their numbers, and shown: sheets, folders of files, animations."""
+"""Samples of a pipeline by number, written as sheets, folders of files or animations."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ LAST_MILLISECONDS = 1500
 
 
 def numbered_generator(seed: int, number: int) -> torch.Generator:
-    """Return the generator of an image by its number: the image is the same in any batch, up to rounding errors."""
+    """Return the generator of an image by its number; the image is the same in any batch, up to rounding errors."""
     return torch.Generator().manual_seed(torch_seed(seed, "portable sample", number))
 
 
@@ -41,22 +42,25 @@ def with_sampler(pipeline: IHDMPipeline, sampler: str | None, delta_ratio: float
     """Return the pipeline with another sampler, and another δ/σ.
 
     Args:
-        pipeline: is changed.
-        sampler: a name, which leaves evaluations and spacing as they are, or SamplerSettings as JSON; by default its
+        pipeline: the pipeline, which is changed.
+        sampler: a name, which keeps evaluations and spacing, or SamplerSettings as JSON; by default its
             own.
         delta_ratio: by default its own.
 
     Raises:
-        UserError: if there is no such sampler.
+        UserError: if there is no such sampler, or δ/σ is not finite.
     """
+    if delta_ratio is not None and not math.isfinite(delta_ratio):
+        raise UserError(f"--delta-ratio {delta_ratio}: give a finite number")
     changes: dict[str, Any] = {} if delta_ratio is None else {"delta_ratio": delta_ratio}
     if sampler is not None:
         if sampler.lstrip().startswith("{"):
-            changes |= parse_settings(SamplerSettings, sampler).model_dump()
+            changes |= parse_settings(SamplerSettings, sampler, "--sampler").model_dump()
         elif sampler in NAMED_SAMPLERS:
             changes |= NAMED_SAMPLERS[sampler].model_dump(include={"coupling", "noise"}) | {"order": 1}
         else:
-            raise UserError(f"--sampler {sampler}: known are {', '.join(NAMED_SAMPLERS)}, or settings of one as JSON")
+            known = ", ".join(NAMED_SAMPLERS)
+            raise UserError(f"--sampler {sampler}: unknown sampler; use one of {known}, or SamplerSettings as JSON")
     if changes:
         pipeline.scheduler = IHDMScheduler.from_config(dict(pipeline.scheduler.config), **changes)
     return pipeline
@@ -72,16 +76,16 @@ def draw(
     precision: Precision = "no",
     report: Callable[[int], None] = lambda _done: None,
 ) -> StoredImages:
-    """Return images 0…count−1 of a seed, each from its own number alone.
+    """Return images 0…count−1 of a seed; each depends only on its number.
 
     Args:
-        pipeline: what generates them.
-        count: how many.
+        pipeline: the pipeline.
+        count: number of images.
         seed: of them all.
         evaluations: network evaluations for an image.
         batch_size: images at a time.
         precision: of the network.
-        report: called with how many are done.
+        report: called with the number of finished images.
     """
     pipeline.set_progress_bar_config(disable=True)
     parts = []
@@ -97,10 +101,10 @@ def draw(
 
 
 def write(images: StoredImages, output: Path) -> None:
-    """Write images: as one sheet, if ``output`` ends in .png or .jpg, otherwise as a folder of numbered PNGs.
+    """Write images as one sheet if ``output`` ends in .png or .jpg, otherwise as a folder of numbered PNGs.
 
     Raises:
-        UserError: if the folder holds something already.
+        UserError: if the folder is not empty.
     """
     if output.suffix.lower() in SHEETS:
         save_grid(images, output, enlargement(images))
@@ -113,7 +117,7 @@ def write(images: StoredImages, output: Path) -> None:
 
 
 def require_output(output: Path, endings: Sequence[str]) -> None:
-    """Check that a file with one of these extensions, or else a folder of images, can be written.
+    """Check that a file with one of these extensions, or a folder of images, can be written.
 
     Raises:
         UserError: if it cannot.
@@ -128,12 +132,12 @@ def require_new(folder: Path) -> None:
     """Check that a folder of images can be written.
 
     Raises:
-        UserError: if there is something already, the ending is that of another kind of file, or nothing can be written.
+        UserError: if the folder is not empty or not writable, or the name has another file extension.
     """
     if folder.suffix:
         raise UserError(
-            f"{folder}: give the name of a sheet, {', '.join(SHEETS)}, of an animation, {', '.join(ANIMATED)}, or of a "
-            "folder, without an ending"
+            f"{folder}: unknown file extension; use {', '.join(SHEETS)} for a sheet, {', '.join(ANIMATED)} for an "
+            "animation, or a folder name without extension"
         )
     require_replaceable(folder)
     if folder.exists() and (folder.is_file() or any(folder.iterdir())):
@@ -141,7 +145,7 @@ def require_new(folder: Path) -> None:
 
 
 def enlargement(images: StoredImages) -> int:
-    """Return how many pixels wide a pixel is shown."""
+    """Return the factor by which images are enlarged for display."""
     return max(1, round(PIXELS / tile(images).shape[1]))
 
 
@@ -153,7 +157,7 @@ def frames(
     precision: Precision = "no",
     batch_size: int = 64,
 ) -> Iterator[StoredImages]:
-    """Yield images as they form, the start first; so many at a time go through the network."""
+    """Yield images as they form, the start first, in batches through the network."""
     pipeline.set_progress_bar_config(disable=True)
     ways = []
     for first in range(0, count, batch_size):
@@ -172,16 +176,16 @@ def interpolations(
     precision: Precision = "no",
     report: Callable[[int], None] = lambda _done: None,
 ) -> StoredImages:
-    """Return the images on paths between samples 2 i and 2 i + 1 of a seed, one path after another.
+    """Return interpolations between samples 2 i and 2 i + 1 of a seed, one path after another.
 
     Args:
-        pipeline: what generates them.
+        pipeline: the pipeline.
         rows: number of paths.
-        num_positions: images on a path, its ends included.
+        num_positions: images per path, both ends included.
         seed: of them all.
         evaluations: network evaluations for an image.
         precision: of the network.
-        report: called with how many paths are done.
+        report: called with the number of finished paths.
     """
     pipeline.set_progress_bar_config(disable=True)
     parts = []
@@ -194,7 +198,7 @@ def interpolations(
 
 
 def animate(sheets: Sequence[StoredImages], output: Path) -> None:
-    """Write sheets of images one after another as an animation, .gif or .webp, that rests at its end."""
+    """Write sheets of images as an animation, .gif or .webp, that pauses at its end."""
     scale = enlargement(sheets[0])
     pictures = [
         as_pictures(np.kron(tile(sheet), np.ones((scale, scale, 1), dtype=np.uint8))[None])[0] for sheet in sheets

@@ -1,4 +1,4 @@
-"""A trained model as a pipeline of diffusers: network, scheduler, and what starts are made of."""
+"""A trained model as a pipeline of diffusers: network, scheduler and prior."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +34,7 @@ Draw = Callable[[], Images]
 
 
 class IHDMPipeline(DiffusionPipeline):
-    """Generates images by a trained network of any process.
+    """Generates images with a trained network of any process.
 
     .. code-block:: python
 
@@ -45,9 +45,9 @@ class IHDMPipeline(DiffusionPipeline):
     Args:
         unet: the network.
         scheduler: process and sampler.
-        prior: what starts are made of; None for a process that starts from noise alone.
-        calibration: what was measured of the network; without it some samplers cannot be used.
-        statistics: of the training images, for networks whose prediction needs them.
+        prior: prior of the starts; None for processes that start from noise.
+        calibration: calibration of the network, which some samplers need.
+        statistics: statistics of the training images, for the prediction `whitened`.
     """
 
     model_cpu_offload_seq = "unet"
@@ -70,13 +70,13 @@ class IHDMPipeline(DiffusionPipeline):
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | PathLike[str], **kwargs: Any) -> Self:  # noqa: ANN401
-        """Load a pretrained model by its name, or a pipeline from safetensors; arguments are those of diffusers.
+        """Load a pretrained model by name, or a pipeline from a folder; arguments are those of diffusers.
 
         Raises:
-            UserError: if pickled weights are asked for, weights are damaged, or parts do not fit together.
+            UserError: if pickled weights are requested, weights are damaged, or parts do not fit together.
         """
         if not kwargs.setdefault("use_safetensors", True):
-            raise UserError("use_safetensors=False: pickled weights can hold code that runs when they are loaded")
+            raise UserError("use_safetensors=False: pickled weights can run code when loaded; use safetensors")
         given = pretrained_model_name_or_path
         folder = resolve(given) if isinstance(given, str) else Path(given)
         if not folder.is_dir():
@@ -88,7 +88,7 @@ class IHDMPipeline(DiffusionPipeline):
 
     @property
     def predictor(self) -> Predictor:
-        """What the network predicts."""
+        """The prediction target of the network."""
         if self.statistics is not None:
             self.scheduler.statistics = self.statistics.table()
         return self.scheduler.predictor
@@ -119,29 +119,31 @@ class IHDMPipeline(DiffusionPipeline):
         With a list of generators, an image does not depend on the rest of the batch.
 
         Args:
-            batch_size: how many.
-            evaluations: network evaluations for an image; by default as the scheduler is configured.
-            generator: one for all, or one for each image.
-            starts: u_K in the process's range, if they are not to be drawn.
-            shared_start: whether all begin at the first one's start.
-            shared_noise: whether all get the first one's noise.
-            precision: of the network alone.
-            output_type: a list of PIL images, or an array of the images' shape in [0, 1], channels last for ``np``.
-            return_dict: whether to return an object; a tuple otherwise.
-            callback_on_step_end: is called after each step.
+            batch_size: number of images.
+            evaluations: NFE per image; by default that of the scheduler.
+            generator: one generator, or one per image.
+            starts: u_K in the range of the process; by default they are drawn.
+            shared_start: whether all images have the start of the first.
+            shared_noise: whether all images have the noise of the first.
+            precision: precision of the network; states stay in float32.
+            output_type: ``pil`` for PIL images; ``pt`` or ``np`` for values in [0, 1], channels last for ``np``.
+            return_dict: whether to return an object instead of a tuple.
+            callback_on_step_end: called after each step.
 
         Raises:
-            UserError: if there is not one generator for each image, starts are of another shape, the sampler needs what
-                was not measured, or starts or images hold values that are not finite.
+            UserError: if the number of generators or the shape of the starts is wrong, the sampler needs a calibration
+                that is missing, or starts or images have values that are not finite.
         """
         own = self._generators(generator, batch_size)
         if starts is None:
             starts = self.draw_starts(1, own[0]) if shared_start else self.draw_starts(batch_size, generator)
         if starts.shape[1:] != self.image_shape or len(starts) not in (1, batch_size):
             wanted = "×".join(map(str, self.image_shape))
-            raise UserError(f"starts of shape {tuple(starts.shape)} for {batch_size} images of {wanted}")
+            raise UserError(
+                f"starts has shape {tuple(starts.shape)}, but {batch_size} images of {wanted} are requested"
+            )
         if not bool(starts.isfinite().all()):
-            raise UserError("starts hold values that are not finite (NaN or infinity)")
+            raise UserError("starts has values that are not finite (NaN or infinity)")
         starts = starts.to(self._execution_device).expand(batch_size, -1, -1, -1)
 
         def draw() -> Images:
@@ -162,23 +164,23 @@ class IHDMPipeline(DiffusionPipeline):
         precision: Precision = "no",
         output_type: Literal["pil", "np", "pt"] = "pil",
     ) -> ImagePipelineOutput:
-        """Generate images on the path between two, that of each generator (paper, section 4.3).
+        """Interpolate between the images of two generators (paper, section 4.3).
 
-        Starts are blended as the process does it, along a line for heat, and the noise of every step on a sphere.
+        Starts are interpolated linearly for heat, otherwise spherically; the noise of every step spherically.
 
         Args:
-            first: of the first image.
-            second: of the last image.
-            num_positions: images on the path, the two included, 2 or more.
-            evaluations: network evaluations for an image.
-            precision: of the network alone.
-            output_type: as for calling the pipeline.
+            first: generator of the first image.
+            second: generator of the last image.
+            num_positions: images per path, both ends included; 2 or more.
+            evaluations: NFE per image; by default that of the scheduler.
+            precision: precision of the network; states stay in float32.
+            output_type: as for a call of the pipeline.
 
         Raises:
             UserError: if there are fewer than two positions.
         """
         if num_positions < 2:
-            raise UserError(f"{num_positions} images on a path: two or more are needed, its ends")
+            raise UserError(f"num_positions is {num_positions}; at least 2 are needed, the two ends")
         device = self._execution_device
         angles = torch.linspace(0, np.pi / 2, num_positions, device=device)
         cosines, sines = (part[:, None, None, None] for part in (angles.cos(), angles.sin()))
@@ -202,7 +204,7 @@ class IHDMPipeline(DiffusionPipeline):
     ) -> Iterator[tuple[int, Images]]:
         """Yield images as they form, in [0, 1]: the start with level K, then the mean of each step with its level.
 
-        Arguments are those of calling the pipeline. Noise that hides the images of some processes is shown too.
+        Arguments are those of a call of the pipeline. The noise of the process is included.
         """
         starts = self.draw_starts(batch_size, generator).to(self._execution_device)
         process = self.scheduler.process_for(starts)
@@ -211,10 +213,10 @@ class IHDMPipeline(DiffusionPipeline):
             yield level, process.from_range(mean)
 
     def draw_starts(self, batch_size: int, generator: Generators = None) -> Images:
-        """Draw u_K in the process's range.
+        """Draw starts u_K, in the range of the process.
 
         Raises:
-            UserError: if there is not one generator for each, or they are blurred images and the pipeline has no prior.
+            UserError: if the number of generators is wrong, or the process needs a prior and the pipeline has none.
         """
         own = self._generators(generator, batch_size)
         self._require_float32()
@@ -222,14 +224,16 @@ class IHDMPipeline(DiffusionPipeline):
         if not self.scheduler.process_settings.starts_from_images:
             return noise
         if self.prior is None:
-            raise UserError("this pipeline has no prior to draw blurred images from; give starts")
+            raise UserError("this pipeline has no prior to draw starts from; pass starts")
         blurred = self.prior.draw(own)
         return blurred.to(noise.device, torch.float32) + self.scheduler.bandwidth * noise
 
     def _require_float32(self) -> None:
-        """Refuse halved weights: states in half precision would drown σ."""
+        """Refuse weights in half precision, which is too coarse for the noise σ."""
         if self.unet.dtype != torch.float32:
-            raise UserError(f"the model is in {self.unet.dtype}, which drowns σ; keep it in float32 and give precision")
+            raise UserError(
+                f"the weights are {self.unet.dtype}, too coarse for the noise σ; keep them in float32 and set precision"
+            )
 
     def _run(
         self,
@@ -274,7 +278,7 @@ class IHDMPipeline(DiffusionPipeline):
         if generator is None or isinstance(generator, torch.Generator):
             return [generator] * count
         if len(generator) != count:
-            raise UserError(f"{len(generator)} generators for {count} images; give one, or one for each")
+            raise UserError(f"{len(generator)} generators for {count} images; pass one generator, or one per image")
         return list(generator)
 
     def _finish(self, images: Images, output_type: str, *, return_dict: bool) -> ImagePipelineOutput | tuple[Any]:
@@ -288,7 +292,7 @@ class IHDMPipeline(DiffusionPipeline):
 
 
 def _last(steps: Iterator[tuple[int, Images]]) -> Images:
-    """Return what the last step gives; those before are let go at once, for there may be hundreds."""
+    """Return the result of the last step, without keeping earlier ones in memory."""
     ((_, images),) = deque(steps, maxlen=1)
     return images
 

@@ -17,10 +17,10 @@ MAX_BLUR = 0.75
 
 
 def preset_network(preset: Preset, image_size: int, channels: Literal[1, 3]) -> NetworkSettings:
-    """Return the network of a preset, for images of any size that can be halved as often as it does.
+    """Return the network of a preset for an image size that it can halve often enough.
 
     Raises:
-        ValidationError: if they cannot.
+        ValidationError: if it cannot.
     """
     shapes = {
         "quick": (16, (1, 2, 2), 1, (), 0.0, 8),
@@ -42,13 +42,13 @@ def preset_network(preset: Preset, image_size: int, channels: Literal[1, 3]) -> 
 
 
 def preset_experiment(preset: Preset, dataset: DatasetSettings, steps: int | None, seed: int) -> Experiment:
-    """Return all that the network of a preset depends on.
+    """Return the experiment of a preset.
 
     Args:
-        preset: which one.
-        dataset: the images.
-        steps: of training; by default the preset's.
-        seed: of all that training draws.
+        preset: name of the preset.
+        dataset: the data set.
+        steps: training steps; by default those of the preset.
+        seed: training seed.
     """
     lengths = {"quick": (1500, 32, 1e-3, 100, 0.995), "small": (10_000, 64, 5e-4, 500, 0.999)}
     usual, batch_size, rate, warm_up, decay = lengths.get(preset, (200_000, 64, 1e-4, 5000, 0.9999))

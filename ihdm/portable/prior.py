@@ -1,7 +1,7 @@
-"""What starts are made of when the training images are not at hand: the little of them that the last blur leaves.
+"""Priors of the starts without the training images, from the cosine coefficients that survive the last blur.
 
 At level K most cosine coefficients have vanished, so that a kernel density estimate of blurred training images needs
-only the lowest few of each. A Gaussian mixture fitted to these is smaller still, and keeps no single image.
+only the lowest few of each image. A Gaussian mixture fitted to these is smaller and contains no single image.
 """
 
 from abc import ABC, abstractmethod
@@ -36,7 +36,7 @@ class Prior(ModelMixin, ConfigMixin, ABC):
     """A distribution of the lowest cosine coefficients of F(t_K) u₀."""
 
     def draw(self, generators: Sequence[torch.Generator | None]) -> Float[Tensor, "image channel height width"]:
-        """Draw blurred images F(t_K) u₀, without the noise of a start, one for each generator."""
+        """Draw blurred images F(t_K) u₀, without the noise of a start, one per generator."""
         return self._images(torch.stack([self._draw_one(generator).flatten() for generator in generators]))
 
     def mean(self) -> Float[Tensor, "channel height width"]:
@@ -51,23 +51,23 @@ class Prior(ModelMixin, ConfigMixin, ABC):
 
     @abstractmethod
     def _draw_one(self, generator: torch.Generator | None) -> Tensor:
-        """Draw the coefficients of one image, in any shape."""
+        """Draw the coefficients of one image."""
 
     @abstractmethod
     def _mean_coefficients(self) -> Tensor:
-        """Return the mean of the coefficients, in any shape."""
+        """Return the mean of the coefficients."""
 
 
 class CoefficientPrior(Prior):
-    """The training images' own: each start is one of them, blurred.
+    """The coefficients of the training images: each start is a blurred training image.
 
     Args:
-        num_images: how many.
-        channels: of an image.
-        rows: vertical frequencies that are kept.
-        columns: horizontal frequencies that are kept.
-        height: of an image in pixels.
-        width: of an image in pixels.
+        num_images: number of training images.
+        channels: channels of an image.
+        rows: number of kept vertical frequencies.
+        columns: number of kept horizontal frequencies.
+        height: image height in pixels.
+        width: image width in pixels.
     """
 
     @register_to_config
@@ -91,15 +91,15 @@ class CoefficientPrior(Prior):
 
 
 class MixturePrior(Prior):
-    """A Gaussian mixture of such coefficients: small, and no single image can be read from it.
+    """A Gaussian mixture of the coefficients: small, and without any single image.
 
     Args:
-        num_components: of the mixture.
-        channels: of an image.
-        rows: vertical frequencies that are kept.
-        columns: horizontal frequencies that are kept.
-        height: of an image in pixels.
-        width: of an image in pixels.
+        num_components: number of components.
+        channels: channels of an image.
+        rows: number of kept vertical frequencies.
+        columns: number of kept horizontal frequencies.
+        height: image height in pixels.
+        width: image width in pixels.
     """
 
     @register_to_config
@@ -130,12 +130,12 @@ class MixturePrior(Prior):
 
 
 class StoredCalibration(ModelMixin, ConfigMixin):
-    """What was measured of a network, :class:`~ihdm.calibration.Calibration`, as diffusers stores it, in float32.
+    """A :class:`~ihdm.calibration.Calibration` in the format of diffusers, in float32.
 
     Args:
-        num_levels: at how many levels.
-        height: of an image in pixels.
-        width: of an image in pixels.
+        num_levels: number of calibrated levels.
+        height: image height in pixels.
+        width: image width in pixels.
     """
 
     @register_to_config
@@ -148,7 +148,7 @@ class StoredCalibration(ModelMixin, ConfigMixin):
 
     @classmethod
     def of(cls, calibration: Calibration) -> "StoredCalibration":
-        """Return the stored form of what was measured."""
+        """Return the stored form of a calibration."""
         found = cls(*calibration.gain.shape)
         found.load_state_dict(
             {name: torch.as_tensor(getattr(calibration, name), dtype=torch.float32) for name in found.state_dict()}
@@ -156,18 +156,18 @@ class StoredCalibration(ModelMixin, ConfigMixin):
         return found
 
     def table(self) -> Calibration:
-        """Return what was measured."""
+        """Return the calibration."""
         arrays = {name: part.double().cpu().numpy() for name, part in self.state_dict().items()}
         return Calibration(**{**arrays, "levels": arrays["levels"].astype(np.int64)})
 
 
 class StoredStatistics(ModelMixin, ConfigMixin):
-    """Statistics of the training images, :class:`~ihdm.predictions.Statistics`, as diffusers stores them.
+    """Statistics of the training images, :class:`~ihdm.predictions.Statistics`, in the format of diffusers.
 
     Args:
-        channels: of an image.
-        height: of an image in pixels.
-        width: of an image in pixels.
+        channels: channels of an image.
+        height: image height in pixels.
+        width: image width in pixels.
     """
 
     @register_to_config
@@ -189,7 +189,7 @@ class StoredStatistics(ModelMixin, ConfigMixin):
 
 
 def surviving(process: Process) -> tuple[int, int]:
-    """Return how many vertical and horizontal frequencies the blur of level K leaves more of than ``KEPT``."""
+    """Return the numbers of vertical and horizontal frequencies that survive the blur of level K, by ``KEPT``."""
     left = np.broadcast_to(process.log_scale(process.num_levels), (process.height, process.width)) > np.log(KEPT)
     return int(left[:, 0].sum()), int(left[0].sum())
 
@@ -208,7 +208,7 @@ def blurred_coefficients(process: Process, train: StoredImages) -> Float[Tensor,
 def unblurred(
     process: Process, blurred: Float[Tensor, "channel height width"]
 ) -> Float[Tensor, "channel height width"]:
-    """Return what was blurred to level K, of the frequencies that survive; others are left out."""
+    """Return blurred images without their blur, for the surviving frequencies only."""
     rows, columns = surviving(process)
     coefficients = process.transform(blurred[None])[0]
     left = torch.as_tensor(np.exp(process.log_scale(process.num_levels)), dtype=torch.float32)
@@ -218,7 +218,7 @@ def unblurred(
 
 
 def revealed_share(process: Process, train: StoredImages) -> float:
-    """Return which share of the variance of training images the surviving coefficients determine, once unblurred."""
+    """Return the share of the variance of training images that the surviving coefficients reveal."""
     rows, columns = surviving(process)
     coefficients = process.transform(to_tensor(train[: 10 * BATCH], process.device)).double()
     power = coefficients.var(0, correction=0).sum(0)
@@ -226,7 +226,7 @@ def revealed_share(process: Process, train: StoredImages) -> float:
 
 
 def keep_coefficients(process: Process, train: StoredImages) -> CoefficientPrior:
-    """Return the prior that keeps of each training image what survives."""
+    """Return the prior with the surviving coefficients of each training image."""
     found = blurred_coefficients(process, train)
     prior = CoefficientPrior(*found.shape, process.height, process.width)
     prior.coefficients.copy_(found)
@@ -234,30 +234,30 @@ def keep_coefficients(process: Process, train: StoredImages) -> CoefficientPrior
 
 
 def require_enough_for_mixture(process: Process, num_images: int, channels: int) -> None:
-    """Check that a mixture can be fitted to so many images.
+    """Check that there are enough images to fit a mixture.
 
     Raises:
-        UserError: if there are fewer than ten for each coefficient.
+        UserError: if there are fewer than ten images per coefficient.
     """
     rows, columns = surviving(process)
     num_coefficients = channels * rows * columns
     if num_images < 10 * num_coefficients:
         raise UserError(
-            f"{num_images} training images are too few for a mixture over {num_coefficients} coefficients, of which "
-            "each needs ten; keep the coefficients themselves: --prior coefficients"
+            f"{num_images} training images are too few for a mixture of {num_coefficients} coefficients, which needs "
+            f"{10 * num_coefficients}; use --prior coefficients"
         )
 
 
 def fit_mixture(process: Process, train: StoredImages, seed: int) -> MixturePrior:
-    """Return the mixture of full Gaussians, of as many components as the Bayesian information criterion prefers.
+    """Return a mixture of Gaussians with full covariances; the Bayesian information criterion selects their number.
 
     Args:
         process: the process.
         train: the training images.
-        seed: of where the fit begins.
+        seed: seed of the initialization.
 
     Raises:
-        UserError: if there are fewer than ten images for each coefficient.
+        UserError: if there are fewer than ten images per coefficient.
     """
     from sklearn.mixture import GaussianMixture
 

@@ -45,7 +45,7 @@ class Restored:
 
     Attributes:
         truth: the original images; None if only measurements are given.
-        measured: what was measured, of any size.
+        measured: the measurements, of any size.
         draws: image × draw × channel × height × width.
     """
 
@@ -58,9 +58,11 @@ def read_problem(text: str, image_size: int) -> Measurement:
     """Return the degradation that JSON describes.
 
     Raises:
-        UserError: if it is not a degradation of images of this size.
+        UserError: if it is invalid for images of this size.
     """
-    return measurement(parse_settings(_Problem, f'{{"problem": {text}}}').problem, image_size)
+    if not text.lstrip().startswith("{"):
+        raise UserError(f'--problem {text}: is no JSON object such as {{"kind": "blur", "width": 2}}')
+    return measurement(parse_settings(_Problem, f'{{"problem": {text}}}', "--problem").problem, image_size)
 
 
 def read_pictures(
@@ -69,15 +71,17 @@ def read_pictures(
     """Return the first images of a folder by name, resized for the model, or to the size of a measurement.
 
     Raises:
-        UserError: if there are none, one is broken, or these can be no measurements.
+        UserError: if there are none, one is broken, or the measurements are masked images.
     """
     channels, size, _ = image_shape
     if measured_by is not None:
         if measured_by.pixels is not None:
-            raise UserError("--measured: masked pixels cannot be detected in images; give the original images")
+            raise UserError(
+                "--measured: masked pixels cannot be detected in images; use the original images without --measured"
+            )
         size = measured_by.height
     if not folder.is_dir() or not (names := image_names(folder)[:count]):
-        raise UserError(f"{folder}: no images found; give a folder of images")
+        raise UserError(f"{folder}: no images found; use a folder of images")
     settings = DatasetSettings(
         source="folder", path=str(folder.absolute()), image_size=size, image_channels=1 if channels == 1 else 3
     )
@@ -91,22 +95,22 @@ def read_pictures(
 
 
 def restorer_of(pipeline: IHDMPipeline, evaluations: int | None, seed: int, precision: Precision = "no") -> Restorer:
-    """Return what restores with a pipeline.
+    """Return the restorer of a pipeline.
 
-    The mean of images is taken from what starts are made of, of which the lowest frequencies are known; of processes
+    The mean of images comes from the prior, which knows the lowest frequencies. For processes
     that start from noise it is gray.
 
     Args:
-        pipeline: with what was measured of its network.
-        evaluations: network evaluations for a sample; by default at all levels that were measured.
-        seed: of all noise.
-        precision: of the network.
+        pipeline: a pipeline with a calibration.
+        evaluations: NFE per sample; by default all calibrated levels.
+        seed: seed of all noise.
+        precision: precision of the network.
 
     Raises:
-        UserError: if the network was not measured, or not at the levels of so many evaluations.
+        UserError: if the network has no calibration, or none at the levels of these evaluations.
     """
     if pipeline.calibration is None:
-        raise UserError("this model's network was not measured, which restoration needs; see `models calibrate`")
+        raise UserError("restoration needs a calibration, which this model lacks; run `models calibrate`")
     calibration, scheduler = pipeline.calibration.table(), pipeline.scheduler
     channels, size, _ = pipeline.image_shape
     process = scheduler.process_for(torch.zeros(1, channels, size, size))
@@ -114,7 +118,9 @@ def restorer_of(pipeline: IHDMPipeline, evaluations: int | None, seed: int, prec
     sampler = posterior_sampler(scheduler.process_settings, count)
     missing = set(sampler.levels(scheduler.process_settings)) - {0, *calibration.levels.tolist()}
     if missing:
-        raise UserError(f"{count} evaluations need levels without calibration; use {len(calibration.levels)}")
+        raise UserError(
+            f"{count} evaluations use levels without calibration; use {len(calibration.levels)} evaluations"
+        )
     mean = torch.full((channels, size, size), 0.5, dtype=torch.float64)
     if process.settings.starts_from_images and isinstance(pipeline.prior, CoefficientPrior | MixturePrior):
         mean = unblurred(process, pipeline.prior.mean().cpu()).double()
@@ -136,19 +142,19 @@ def restore_pictures(
     precision: Precision = "no",
     report: Callable[[int], None] = lambda _done: None,
 ) -> Restored:
-    """Degrade images, or take them as measurements, and draw posterior samples of each.
+    """Degrade images, or use them as measurements, and draw posterior samples of each.
 
     Args:
-        pipeline: with what was measured of its network.
+        pipeline: a pipeline with a calibration.
         images: original images at the model's size, or measurements.
-        how: what was done to them.
-        is_measured: whether it was already.
-        num_draws: samples for each.
-        trust: above 1 the measurement counts more, below 1 the network.
-        evaluations: network evaluations for a sample.
-        seed: of all noise.
-        precision: of the network.
-        report: called with how many samples are done.
+        how: the degradation.
+        is_measured: whether the images are measurements.
+        num_draws: number of samples per image.
+        trust: above 1 gives the measurement more weight, below 1 the network.
+        evaluations: NFE per sample.
+        seed: seed of all noise.
+        precision: precision of the network.
+        report: called with the number of finished samples.
 
     Raises:
         UserError: see :func:`restorer_of`.
@@ -169,12 +175,12 @@ def restore_pictures(
 
 
 def write_restored(found: Restored, names: Sequence[str], output: Path) -> None:
-    """Write a sheet with a row per image, or a folder with the mean and a sample of each.
+    """Write a sheet with one row per image, or a folder with the mean and a sample of each.
 
     Args:
-        found: what was restored.
-        names: of the images.
-        output: a file that ends as sheets do, or a folder.
+        found: the results.
+        names: names of the images.
+        output: a file with the extension of a sheet, or a folder.
     """
     means, samples = (to_uint8(part) for part in (found.draws.mean(dim=1), found.draws[:, 0]))
     if output.suffix.lower() not in SHEETS:
@@ -201,6 +207,6 @@ def _as_png(names: Sequence[str]) -> list[str]:
 
 
 def _as_large(images: StoredImages, size: int) -> StoredImages:
-    """Return images with each pixel repeated, until they are as large as others."""
+    """Return images enlarged by repeated pixels to the size of others."""
     factor = size // images.shape[1]
     return images.repeat(factor, axis=1).repeat(factor, axis=2)

@@ -35,12 +35,12 @@ Generators = torch.Generator | Sequence[torch.Generator] | None
 
 @dataclass
 class IHDMSchedulerOutput(SchedulerOutput):
-    """What a step gives.
+    """The result of a step.
 
     Attributes:
-        prev_sample: u_j, the next state, of the shape of the present one.
-        mean: of u_j, before noise was added to it; that of level 0 is the image.
-        estimate: the estimate of the sharper image, that of level k−1 or the clean one, as the network predicts it.
+        prev_sample: u_j, the next state.
+        mean: mean of u_j, before noise is added; at level 0 the image.
+        estimate: the network's estimate of the image at level k−1, or of the clean image.
     """
 
     mean: Tensor
@@ -48,24 +48,24 @@ class IHDMSchedulerOutput(SchedulerOutput):
 
 
 class IHDMScheduler(SchedulerMixin, ConfigMixin):
-    """From level K to the image: every sampler of this package, for every process; see :mod:`ihdm.samplers`.
+    """Every sampler of this package for every process, as a scheduler of diffusers; see :mod:`ihdm.samplers`.
 
-    States and images are in the process's range: [0, 1] for heat, [−1, 1] for diffusion and blurring diffusion.
+    States and images are in the range of the process: [0, 1] for heat, [−1, 1] for diffusion and blurring diffusion.
 
     Args:
-        process: the settings of the process, as a configuration has them: ``{"kind": "heat", "sigma": 0.01, …}``.
-        prediction: those of what the network predicts; by default what networks of the process do.
-        coupling: what a step keeps of the present state; by default that of the process's own sampler.
-        noise: what a step adds; by default that of the process's own sampler.
-        evaluations: network evaluations for an image: ``"all"`` levels, a number, or ``"K/4"``.
-        spacing: exponent of the levels that are evaluated; by default 1, and for order 2 that of the process.
+        process: settings of the process as in a configuration: ``{"kind": "heat", "sigma": 0.01, …}``.
+        prediction: settings of the prediction; by default that of the process.
+        coupling: share of the state that a step keeps; by default that of the process's sampler.
+        noise: noise of a step; by default that of the process's sampler.
+        evaluations: NFE per image: ``"all"`` levels, a number, or ``"K/4"``.
+        spacing: exponent of the evaluated levels; by default 1, and for order 2 that of the process.
         order: 1, or 2 for DPM-Solver++(2M).
-        delta_ratio: δ as a ratio to the noise of the process, for samplers that use it.
+        delta_ratio: δ/σ, for samplers that use it.
         prior_noise: bandwidth of the starts: ``delta``, ``sigma`` or ``none``.
 
     Attributes:
-        calibration: what was measured of the network, which samplers with measured noise need, and for networks that
-            estimate the next level those that step over several. A pipeline fills it in.
+        calibration: calibration of the network, for samplers with measured noise and, if the network
+            estimates the next level, for steps over several levels. The pipeline sets it.
         timesteps: the evaluated levels, from K down to the last before the image.
 
     Raises:
@@ -116,12 +116,12 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         # The operators of a size and device, and the steps there, are made once.
         self._predictions: dict[tuple[int, torch.device], Prediction] = {}
         self._steps: dict[tuple[int, int, torch.device, float], Step] = {}
-        self._visit(self.sampler, torch.device("cpu"))
+        self._evaluate_at(self.sampler, torch.device("cpu"))
 
     def __len__(self) -> int:
         return self.process_settings.num_levels
 
-    def _visit(self, sampler: SamplerSettings, device: torch.device | str) -> None:
+    def _evaluate_at(self, sampler: SamplerSettings, device: torch.device | str) -> None:
         levels = sampler.levels(self.process_settings)
         self.chosen = sampler
         self._next = dict(pairwise(levels))
@@ -133,8 +133,8 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         """Choose the evaluated levels.
 
         Args:
-            num_inference_steps: network evaluations for an image, at most K; by default as configured.
-            device: where :attr:`timesteps` are needed.
+            num_inference_steps: NFE per image, at most K; by default as configured.
+            device: device of :attr:`timesteps`.
 
         Raises:
             UserError: if there are more than K or fewer than one, or the network was not measured and these samplers
@@ -143,11 +143,11 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         sampler, num_levels = self.sampler, self.process_settings.num_levels
         if num_inference_steps is not None:
             if not 1 <= num_inference_steps <= num_levels:
-                raise UserError(f"{num_inference_steps} evaluations for an image: from 1 to {num_levels} are possible")
+                raise UserError(f"{num_inference_steps} evaluations (NFE) are requested; use 1 to {num_levels}")
             sampler = sampler.model_copy(update={"evaluations": num_inference_steps})
         if self._is_calibrated(sampler):
             self._require_measured(sampler)
-        self._visit(sampler, device)
+        self._evaluate_at(sampler, device)
         self.num_inference_steps = len(self.timesteps)
 
     def _is_calibrated(self, sampler: SamplerSettings) -> bool:
@@ -166,7 +166,7 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         ]
         if sampler.noise != "measured":
             counts = sorted({*counts, num_levels})
-        possible = f"take {', '.join(map(str, counts))} evaluations" if counts else "take another sampler"
+        possible = f"use {', '.join(map(str, counts))} evaluations" if counts else "use another sampler"
         raise UserError(
             f"coupling '{sampler.coupling}' with noise '{sampler.noise}' and {sampler.num_evaluations(num_levels)} "
             f"evaluations needs a calibration at every evaluated level, which this network lacks; {possible}"
@@ -179,7 +179,7 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
 
     @cached_property
     def deviation(self) -> float:
-        """The noise of the process at level K, s_K."""
+        """Standard deviation s_K of the noise at level K."""
         return build_process(self.process_settings, 2).deviation(len(self))  # the same for images of any size
 
     @property
@@ -189,7 +189,7 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
 
     @property
     def statistics(self) -> Statistics | None:
-        """Statistics of the training images, for predictions that need them. A pipeline fills them in."""
+        """Statistics of the training images, for predictions that need them. The pipeline sets them."""
         return self.predictor.statistics
 
     @statistics.setter
@@ -198,14 +198,14 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         self._predictions.clear()
 
     def prediction_for(self, images: Images) -> Prediction:
-        """Return what the network predicts for square images of this size, where these are."""
+        """Return the prediction for square images of this size, on their device."""
         key = images.shape[-1], images.device
         if key not in self._predictions:
             self._predictions[key] = self.predictor.on(build_process(self.process_settings, *key))
         return self._predictions[key]
 
     def process_for(self, images: Images) -> Process:
-        """Return the process on square images of this size, where these are."""
+        """Return the process for square images of this size, on their device."""
         return self.prediction_for(images).process
 
     def _step_from(self, level: int, state: Images) -> Step:
@@ -224,20 +224,20 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         return self._steps[key]
 
     def is_noisy(self, level: int, sample: Images) -> bool:
-        """Return whether the step from a level draws noise, on states such as this."""
+        """Return whether the step from a level adds noise."""
         step = self._step_from(level, sample)
         return step.next_level > 0 and step.is_noisy
 
     def scale_model_input(self, sample: Images, timestep: int | Tensor) -> Images:
-        """Return what the network sees of a state at a level."""
+        """Return the network's input for a state at a level."""
         levels = torch.full((len(sample),), int(timestep), device=sample.device)
         return self.prediction_for(sample).network_input(sample, levels)
 
     def add_noise(self, original_samples: Images, noise: Images, timesteps: Int[Tensor, "batch"]) -> Images:
-        """Return draws of q(u_k | u₀): blurred, faded, and with this noise, as the process has it.
+        """Return draws of q(u_k | u₀) with this noise.
 
         Args:
-            original_samples: u₀, in the process's range.
+            original_samples: u₀, in the range of the process.
             noise: standard normal.
             timesteps: k of each image, in 1…K.
         """
@@ -253,15 +253,15 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         noise: Images | None = None,
         return_dict: bool = True,
     ) -> IHDMSchedulerOutput | tuple[Tensor, ...]:
-        """Go from a level to the next one.
+        """Take a step from a level to the next one.
 
         Args:
-            model_output: of the network at this state and level.
+            model_output: output of the network at this state and level.
             timestep: k, one of :attr:`timesteps`.
             sample: u_k.
-            generator: of the noise.
-            noise: standard normal, if it is not to be drawn.
-            return_dict: whether to return an object; a tuple otherwise.
+            generator: generator of the noise.
+            noise: standard normal; by default it is drawn.
+            return_dict: whether to return an object instead of a tuple.
 
         Raises:
             UserError: if this level is not evaluated.

@@ -1,4 +1,4 @@
-"""What networks predict: a file and a class for each prediction, with its settings in ``ihdm.config.predictions``."""
+"""Predictions of networks: a file and a class for each, with settings in ``ihdm.config.predictions``."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ __all__ = ["Prediction", "Predictor", "Statistics", "prediction_of"]
 
 @dataclass(frozen=True)
 class Predictor:
-    """The prediction of a trained network, for any size and device of images.
+    """The prediction of a trained network, for any image size and device.
 
     Attributes:
-        settings: of the prediction.
-        statistics: of the training images, for predictions that need them.
+        settings: settings of the prediction.
+        statistics: statistics of the training images, for predictions that need them.
     """
 
     settings: AnyPrediction
@@ -37,12 +37,12 @@ class Predictor:
 
     @classmethod
     def fitted(cls, settings: AnyPrediction, images: StoredImages) -> "Predictor":
-        """Return the predictor for a network that is trained on these images."""
+        """Return the predictor of a network that is trained on these images."""
         return cls(settings, Statistics.of(images) if settings.has_statistics else None)
 
     @property
     def num_inputs(self) -> int:
-        """Images that the network sees at a time, one after the other in its channels."""
+        """Number of input images of the network, concatenated in its channels."""
         return 1 + getattr(self.settings, "image", False)
 
     def on(self, process: Process) -> Prediction:
@@ -51,9 +51,9 @@ class Predictor:
 
 
 def prediction_of(network: Network | None, process: Process) -> Prediction:
-    """Return what a network of a process predicts.
+    """Return the prediction of a network of a process.
 
-    A trained network knows it (``network.predictor``). Any other function predicts the default of its process.
+    A trained network has it as ``network.predictor``. Any other function has the default of its process.
     """
     predictor = getattr(network, "predictor", None) or Predictor(default_prediction(process.settings))
     return predictor.on(process)

@@ -11,9 +11,9 @@ from ihdm.predictions.prediction import Prediction
 
 
 class Noise(Prediction):
-    """The network sees u_k and predicts ε, so that u_k − s_k ε̂ estimates a_k ⊙ r(u₀).
+    """The network receives u_k and predicts ε, so that u_k − s_k ε̂ estimates a_k ⊙ r(u₀).
 
-    Where all modes fade alike this is divided by a_k, and estimates the clean image.
+    If a_k is the same for all modes, this is divided by a_k and estimates the clean image.
     """
 
     def target(

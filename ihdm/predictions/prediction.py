@@ -1,6 +1,6 @@
-"""The interface of predictions: what a network sees of a state, what it predicts, and what that says of the image.
+"""The interface of predictions: network input, network output, and the resulting estimate of the image.
 
-A prediction knows a process by its a_k, s_k and range alone, and a process knows nothing of predictions.
+A prediction uses only a_k, s_k and the range of a process, and a process does not depend on predictions.
 """
 
 from abc import ABC, abstractmethod
@@ -17,15 +17,15 @@ from ihdm.processes.process import Process
 
 
 class Prediction(ABC):
-    """What networks of a process predict.
+    """The prediction of networks of a process.
 
     Args:
         process: the process.
-        settings: of the prediction.
-        statistics: of the training images, for predictions that need them.
+        settings: settings of the prediction.
+        statistics: statistics of the training images, for predictions that need them.
 
     Attributes:
-        is_loss_summed: whether the loss of an image is a sum over its pixels and channels; by default it is their mean.
+        is_loss_summed: whether the loss of an image is a sum over pixels and channels; by default it is a mean.
     """
 
     is_loss_summed: bool = False
@@ -42,12 +42,12 @@ class Prediction(ABC):
         noisy: Images,
         levels: Int[Tensor, "batch"],  # noqa: ARG002 (some predictions need them)
     ) -> Images:
-        """Return what the network sees of u_k: by default u_k itself."""
+        """Return the network's input: by default u_k."""
         return noisy
 
     @abstractmethod
     def target(self, images: Images, levels: Int[Tensor, "batch"], noise: Images) -> Images:
-        """Return what is to be predicted; arguments are those of :meth:`ihdm.processes.process.Process.draw`."""
+        """Return the target; arguments are those of :meth:`ihdm.processes.process.Process.draw`."""
 
     def compared(
         self,
@@ -55,7 +55,7 @@ class Prediction(ABC):
         noisy: Images,  # noqa: ARG002 (some predictions need them)
         levels: Int[Tensor, "batch"],  # noqa: ARG002
     ) -> Images:
-        """Return what is compared with the target, from the network's output at u_k: by default the output."""
+        """Return the value that is compared with the target: by default the network's output at u_k."""
         return output
 
     def loss(
@@ -91,7 +91,7 @@ class Prediction(ABC):
         return self.read(network(self.network_input(noisy, levels), levels), noisy, level)
 
     def clipped(self, raw: Images, level: int) -> Images:
-        """Return an estimate without values that no image has, if it is of the clean image."""
+        """Return an estimate of the clean image clipped to the range of images; other estimates are not changed."""
         return raw if self.reference(level) else self.process.clipped(raw)
 
     def estimate(self, network: Network, noisy: Images, level: int) -> Images:

@@ -10,7 +10,7 @@ from ihdm.predictions.prediction import Prediction
 
 
 class Residual(Prediction):
-    """The network sees u_k and predicts a_{k−1} ⊙ r(u₀) − u_k."""
+    """The network receives u_k and predicts a_{k−1} ⊙ r(u₀) − u_k."""
 
     is_loss_summed = True
 

@@ -1,4 +1,4 @@
-"""Mean and power per DCT mode of training images, by which :mod:`ihdm.predictions.whitened` scales."""
+"""Mean and power per DCT mode of training images, for the prediction :mod:`ihdm.predictions.whitened`."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class Statistics:
     """Mean and power of images in [0, 1].
 
     Attributes:
-        mean: of each pixel.
+        mean: mean of each pixel.
         power: variance of each DCT mode, all channels together, smoothed over modes of similar radial frequency.
     """
 
@@ -29,7 +29,7 @@ class Statistics:
 
     @classmethod
     def of(cls, images: StoredImages) -> "Statistics":
-        """Compute them from training images."""
+        """Return the statistics of training images."""
         pixels = np.asarray(images[:MOST_IMAGES], dtype=np.float64).transpose(0, 3, 1, 2) / 255
         mean = pixels.mean(axis=0)
         columns, rows = (cosine_basis(size) for size in pixels.shape[2:])
@@ -38,7 +38,7 @@ class Statistics:
 
 
 def smoothed(power: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "height width"]:
-    """Return power averaged in its logarithm over modes of similar radial frequency."""
+    """Return the power with its logarithm averaged over modes of similar radial frequency."""
     frequencies = np.sqrt(eigenvalues(*power.shape)) * len(power) / np.pi
     rings = np.rint(frequencies * NUM_RINGS).astype(int).ravel()
     logs, counts = (np.bincount(rings, part) for part in (np.log(np.maximum(power, LEAST_POWER)).ravel(), None))

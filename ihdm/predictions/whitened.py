@@ -1,4 +1,4 @@
-"""Preconditioning per DCT mode: the network sees every mode with unit variance at every level, and predicts v.
+"""Preconditioning per DCT mode: every mode of the input has unit variance at every level, and the target is v.
 
 With mean m and power P of the training images per mode, x̃ = (x − m)/√P and n_k² = a_k² P + s_k²,
 
@@ -29,7 +29,7 @@ LEAST_WEIGHT = 0.01
 
 
 class Level(NamedTuple):
-    """What scales the modes at a level, or at each level of a batch."""
+    """Scales of the modes at a level, or at each level of a batch."""
 
     scale: Modes
     norm: Modes
@@ -39,7 +39,7 @@ class Level(NamedTuple):
 
 
 class Whitened(Prediction):
-    """See the module; ``settings.image`` shows the network u_k beside z."""
+    """See the module; with ``settings.image`` the network also receives u_k."""
 
     settings: WhitenedSettings
 

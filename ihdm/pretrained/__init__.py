@@ -24,7 +24,7 @@ def resolve(model: str) -> Path:
 
 
 def describe(name: str) -> dict[str, object]:
-    """Return what there is to choose a pretrained model by: data, size, process, NFE and bytes.
+    """Return a description of a pretrained model: data, size, process, NFE and bytes.
 
     Args:
         name: one of :func:`names`.

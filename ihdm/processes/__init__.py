@@ -1,4 +1,4 @@
-"""Forward processes: a file and a class for each, with its settings in ``ihdm.config.processes``."""
+"""Forward processes: a file and a class for each, with settings in ``ihdm.config.processes``."""
 
 import torch
 

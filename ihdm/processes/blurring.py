@@ -1,4 +1,4 @@
-"""Blurring diffusion: noise grows as in diffusion while the blur takes fine detail first (arXiv 2209.05557)."""
+"""Blurring diffusion: noise grows as in diffusion, and blur removes fine detail first (arXiv 2209.05557)."""
 
 import numpy as np
 import torch

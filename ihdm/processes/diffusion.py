@@ -65,7 +65,7 @@ class VariancePreserving(Process):
         images: Images,
         levels: int | Int[Tensor, "batch"],  # noqa: ARG002
     ) -> Images:
-        """Return the images as each level blurs them: here, not at all."""
+        """Return the images with the blur of each level: here without blur."""
         return images
 
     def mean(self, images: Images, levels: int | Int[Tensor, "batch"]) -> Images:

@@ -1,4 +1,4 @@
-"""Heat dissipation flow matching: a straight path from the image to noise, blurred on its way (arXiv 2605.19371)."""
+"""Heat dissipation flow matching: a straight path from the image to noise that also blurs (arXiv 2605.19371)."""
 
 import math
 

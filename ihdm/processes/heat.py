@@ -1,4 +1,4 @@
-"""Inverse heat dissipation: the blur takes fine detail first, under a little noise of constant strength (the paper)."""
+"""Inverse heat dissipation: blur removes fine detail first, with a little noise of constant variance (the paper)."""
 
 from collections.abc import Iterable, Sequence
 
@@ -48,7 +48,7 @@ class HeatDissipation(Process):
         return draw_starts(train, self.heat, bandwidth, seed, indices)
 
     def blend_starts(self, first: Images, second: Images, angles: Float[Tensor, "batch"]) -> Images:
-        """Return starts on the straight line between two, as the paper takes them: these are images."""
+        """Return starts on the straight line between two, as in the paper, because starts are images."""
         return torch.lerp(first, second, (2 / np.pi * angles)[:, None, None, None])
 
     def prior_kl(

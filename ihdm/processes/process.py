@@ -1,7 +1,7 @@
 """The interface of processes: per level k and DCT mode, q(u_k | u₀) = N(a_k ⊙ r(u₀), s_k² I).
 
-The rest of the program uses nothing else, so that every process is trained, sampled and measured alike. What networks
-predict is a matter of :mod:`ihdm.predictions`.
+The other modules use only this interface, so that every process is trained, sampled and measured in the same way. The
+prediction of networks is defined in :mod:`ihdm.predictions`.
 """
 
 from abc import ABC, abstractmethod
@@ -21,18 +21,18 @@ from ihdm.storage.images import StoredImages
 
 
 class Process(ABC):
-    """A forward process on square or oblong images of one size.
+    """A forward process on images of one size.
 
     Level 0 is the image itself: a_0 = 1 and s_0 = 0.
 
     Args:
-        settings: of the process.
+        settings: settings of the process.
         height: image height in pixels.
         width: image width in pixels.
-        device: where images are.
+        device: device of the images.
 
     Attributes:
-        bits_of_range: log₂ of the width of the range that images are brought to: 0 for [0, 1], and 1 for [−1, 1].
+        bits_of_range: log₂ of the width of the range of the process: 0 for [0, 1], and 1 for [−1, 1].
     """
 
     bits_of_range: float = 0.0
@@ -58,18 +58,18 @@ class Process(ABC):
 
     @abstractmethod
     def deviation(self, level: int) -> float:
-        """Return s_k, in units of the process's range."""
+        """Return s_k, in units of the range of the process."""
 
     def to_range(self, images: Images) -> Images:
-        """Return r(u) of images in [0, 1]: in [−1, 1], or as they are."""
+        """Return r(u) of images in [0, 1]: scaled to [−1, 1], or unchanged."""
         return 2 * images - 1 if self.bits_of_range else images
 
     def from_range(self, images: Images) -> Images:
-        """Return images in [0, 1] again: the inverse of :meth:`to_range`."""
+        """Return images in [0, 1]: the inverse of :meth:`to_range`."""
         return (images + 1) / 2 if self.bits_of_range else images
 
     def mean(self, images: Images, levels: int | Int[Tensor, "batch"]) -> Images:
-        """Return a_k ⊙ r(u₀), the mean of q, for images u₀ in [0, 1] at one level k in 0…K, or each at its own."""
+        """Return a_k ⊙ r(u₀), the mean of q, for images u₀ in [0, 1] at one level k in 0…K, or one level per image."""
         numbers = [levels] if isinstance(levels, int) else levels.tolist()
         shape = 1, self.height, self.width
         scales = np.stack([np.broadcast_to(np.exp(self.log_scale(number)), shape) for number in numbers])
@@ -81,17 +81,17 @@ class Process(ABC):
 
         Args:
             images: u₀ in [0, 1].
-            levels: k of each, in 1…K.
+            levels: k of each image, in 1…K.
             noise: standard normal.
         """
         return self.mean(images, levels) + self._deviations[levels].view(-1, 1, 1, 1) * noise
 
     def blur_sigma(self, level: int) -> float:  # noqa: ARG002
-        """Return the blur width at a level in pixels: by default none."""
+        """Return the blur width at a level in pixels: by default 0."""
         return 0.0
 
     def clipped(self, estimate: Images) -> Images:
-        """Return an estimate without what no image can be: by default as it is."""
+        """Return an estimate clipped to the range of images: by default unchanged."""
         return estimate
 
     def draw_starts(
@@ -101,15 +101,15 @@ class Process(ABC):
         seed: int,
         indices: Sequence[int],
     ) -> tuple[Images, Int[np.ndarray, "batch"]]:
-        """Draw u_K of the given samples, and return the training image of each, −1 for none.
+        """Draw starts u_K for the given sample numbers, and return the training image of each, −1 for none.
 
-        By default it is standard normal. A start depends on its own number alone.
+        By default they are standard normal. A start depends only on its own number.
 
         Args:
             train: the training images.
-            bandwidth: of a start that is a blurred training image.
+            bandwidth: standard deviation of the noise of starts that are blurred training images.
             seed: the experiment's seed.
-            indices: the samples' numbers.
+            indices: sample numbers.
         """
         draws = [generator(seed, "prior", index) for index in indices]
         shape = (train.shape[3], self.height, self.width)
@@ -117,12 +117,12 @@ class Process(ABC):
         return torch.as_tensor(np.stack(noise), device=self.device), np.full(len(indices), -1)
 
     def blend_starts(self, first: Images, second: Images, angles: Float[Tensor, "batch"]) -> Images:
-        """Return starts between two: by default on a sphere, cos θ u + sin θ v, so that white noise stays white.
+        """Interpolate between starts: by default on a sphere, cos θ u + sin θ v, so that white noise stays white.
 
         Args:
             first: u_K at θ = 0.
             second: u_K at θ = π/2.
-            angles: θ of each.
+            angles: θ of each interpolated start.
         """
         angles = angles[:, None, None, None]
         return angles.cos() * first + angles.sin() * second
@@ -136,9 +136,9 @@ class Process(ABC):
         """Return KL(q(u_K | u₀) ‖ p(u_K)) of each image in nats: by default from a standard normal p.
 
         Args:
-            train: training images, some at a time, for a p that is made of them.
+            train: batches of training images, if p depends on them.
             test: images u₀ in [0, 1].
-            bandwidths: of a p that is made of training images.
+            bandwidths: bandwidths of p, if p depends on training images.
         """
         scales = np.exp(np.broadcast_to(self.log_scale(self.num_levels), (self.height, self.width)))
         variance, num_dims = self.deviation(self.num_levels) ** 2, test[0].numel()

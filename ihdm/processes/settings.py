@@ -1,4 +1,4 @@
-"""Which process something was made for, and that it is used for no other."""
+"""Checks that stored results are used only with the process they were made for."""
 
 from pydantic import TypeAdapter
 
@@ -9,14 +9,14 @@ _ANY_PROCESS: TypeAdapter[ProcessSettings] = TypeAdapter(ProcessSettings)
 
 
 def read_process(name: str, made_for: str | None) -> ProcessSettings:
-    """Return the process that something was made for.
+    """Return the process of a stored result.
 
     Args:
-        name: what to call it in an error.
-        made_for: the settings of its process as JSON, as they are stored with it.
+        name: name of the result in error messages.
+        made_for: stored settings of its process, as JSON.
 
     Raises:
-        UserError: if ``made_for`` names none.
+        UserError: if ``made_for`` has no process.
     """
     try:
         return _ANY_PROCESS.validate_json(made_for or "")
@@ -25,15 +25,16 @@ def read_process(name: str, made_for: str | None) -> ProcessSettings:
 
 
 def require_process(name: str, made_for: str | None, process: ProcessSettings) -> None:
-    """Refuse to use for one process what was trained or evaluated for another.
+    """Raise an error if a stored result belongs to another process.
 
     Raises:
-        UserError: if any of its settings differs; see :func:`read_process`.
+        UserError: if a setting differs; see :func:`read_process`.
     """
     known, asked = read_process(name, made_for).model_dump(), process.model_dump()
     differing = [key for key in {**known, **asked} if known.get(key) != asked.get(key)]
     if differing:
         texts = [", ".join(f"{key} {one[key]}" for key in differing if key in one) for one in (known, asked)]
         raise UserError(
-            f"{name}: was made for {texts[0]}, not {texts[1]}; use it with its own process, or make another"
+            f"{name}: was made for {texts[0]}, not {texts[1]}; use it with that process, or run the command that "
+            "writes it again"
         )

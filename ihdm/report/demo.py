@@ -1,4 +1,4 @@
-"""A page that shows what pretrained models do: needs no data, no training and no results."""
+"""A demo page of the pretrained models, without data, training or results."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Part:
 
     Attributes:
         title: heading.
-        caption: what is shown.
+        caption: its caption.
         picture: the image, or the last frame of the animation.
         animation: the animation and its last frame; None for a still image.
     """
@@ -52,7 +52,7 @@ def demo_page(num_samples: int, report: Callable[[int], None] = lambda _done: No
 
     Args:
         num_samples: images of each animation, and of each row that compares δ; 2 or more.
-        report: called with how many of the ``NUM_PARTS`` parts are done.
+        report: called with the number of finished parts, of ``NUM_PARTS``.
 
     Raises:
         UserError: if the package comes without the models.

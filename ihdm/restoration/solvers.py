@@ -261,8 +261,8 @@ def first_level(process: Process, sampler: SamplerSettings, width: float, shift:
     """
     if not is_reached(process, width):
         raise UserError(
-            f"a blur of {width:g} pixels is wider than the process's own, {process.blur_sigma(process.num_levels):g}, "
-            "so no state has this blur; use the solver posterior"
+            f"a blur of {width:g} pixels exceeds the largest blur of the process, "
+            f"{process.blur_sigma(process.num_levels):g}; use the solver posterior"
         )
     visited = sorted(sampler.levels(process.settings))[1:]
     place = next(at for at, level in enumerate(visited) if _is_as_blurred(process, level, width))

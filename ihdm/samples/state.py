@@ -158,16 +158,16 @@ def read_shards(shards: Sequence[Path]) -> "pd.DataFrame":
             differing.append("network or training images")
         if differing:
             raise UserError(
-                f"{folder}: from another set than {shards[0]}; they differ in {', '.join(differing)}; give the shards "
+                f"{folder}: from another set than {shards[0]}; they differ in {', '.join(differing)}; use the shards "
                 "of one set"
             )
         try:
             shard, num_shards, num_samples = (found["settings"][key] for key in ("shard", "num_shards", "num_samples"))
         except KeyError:
-            raise UserError(f"{folder}: not a shard; give the folders that `samples draw` wrote") from None
+            raise UserError(f"{folder}: not a shard; use the folders that `samples draw` wrote") from None
         if shard != position or len(shards) != num_shards:
             raise UserError(
-                f"{folder}: shard {shard} of 0…{num_shards - 1} is given at position {position} of {len(shards)}; give "
+                f"{folder}: shard {shard} of 0…{num_shards - 1} is given at position {position} of {len(shards)}; list "
                 "every shard once, in order"
             )
         numbers = list(shard_numbers(num_samples, shard, num_shards))

@@ -1,1 +1,1 @@
-"""Files: written atomically, read with clear errors, known by their content, each with a record of its origin."""
+"""Files: written atomically, read with clear errors, identified by their content, each with a record of its origin."""

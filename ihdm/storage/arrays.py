@@ -1,4 +1,4 @@
-"""Writing arrays: values that are not finite would go unnoticed into all later stages, so that none are written."""
+"""Writing arrays; values that are not finite are refused, as they would spread unnoticed to later stages."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -14,27 +14,29 @@ def save_arrays(path: Path, /, *, missing: Collection[str] = (), **arrays: objec
     Args:
         path: the file.
         missing: names of arrays in which NaN stands for a missing value.
-        arrays: by name.
+        arrays: the arrays by name.
 
     Raises:
         UserError: if a value is not finite.
     """
     for name, array in arrays.items():
         require_finite_values(f"{path.name}: array {name}", np.asarray(array), is_nan_allowed=name in missing)
-    np.savez(path, **arrays)  # type: ignore[arg-type]
+    with path.open("wb") as stream:  # to a path without ".npz" NumPy would add it
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
 
 
 def save_array(path: Path, array: np.ndarray) -> None:
     """Write one array, .npy; see :func:`save_arrays`."""
     require_finite_values(path.name, array)
-    np.save(path, array, allow_pickle=False)
+    with path.open("wb") as stream:
+        np.save(stream, array, allow_pickle=False)
 
 
 def require_finite_values(name: str, array: np.ndarray, *, is_nan_allowed: bool = False) -> None:
-    """Refuse NaN and infinity in an array of numbers, named so in the message.
+    """Raise an error for NaN and infinity in an array; ``name`` is used in the message.
 
     Raises:
-        UserError: if there are any.
+        UserError: if a value is not finite.
     """
     if array.dtype.kind in "fc" and not (np.isfinite(array) | (np.isnan(array) & is_nan_allowed)).all():
         raise UserError(

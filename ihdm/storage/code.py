@@ -1,7 +1,7 @@
-"""By which code a result is made: the syntax of every module of this package that its command imports.
+"""The code behind a result: the syntax of every module of this package that its command imports.
 
-Of the module of a measure it is what ``compute`` reaches, not what is reported of it. Found without importing any of
-them, so that a whole pipeline is planned in a moment.
+Of the module of a measure, only code that ``compute`` reaches counts, not its texts. Modules are parsed, not imported,
+so that planning is fast.
 """
 
 import ast
@@ -19,10 +19,10 @@ PACKAGE = Path(__file__).parents[1]
 def code_sha256(command: str) -> str:
     """Return a hash of the code behind a command, which comments, docstrings and layout do not change.
 
-    It is one of syntax trees, which another Python version may write otherwise.
+    It is a hash of syntax trees, which may differ between Python versions.
 
     Args:
-        command: as it is typed, "metrics distance-real"; a figure's has its name too, "figures draw psd".
+        command: the command as typed, "metrics distance-real"; for a figure with its name, "figures draw psd".
 
     Raises:
         UserError: if there is no such command, or no such figure.
@@ -34,7 +34,7 @@ def code_sha256(command: str) -> str:
 
 
 def code_modules(command: str) -> set[str]:
-    """Return the modules that a command imports, at once or lazily, itself or through others.
+    """Return the modules that a command imports, directly or through others, at start or lazily.
 
     Args:
         command: as for :func:`code_sha256`.
@@ -49,7 +49,7 @@ def code_modules(command: str) -> set[str]:
         ahead.add("ihdm.commands.metrics")
     if named:  # the module of a figure, which is imported by its name
         if not _path(f"ihdm.{stage}.{named}").exists():
-            raise UserError(f"{command}: nothing of this name is in ihdm.{stage}")
+            raise UserError(f"{command}: ihdm.{stage} has no module of this name")
         ahead.add(f"ihdm.{stage}.{named}")
     while ahead:
         module = ahead.pop()
@@ -73,7 +73,7 @@ def _path(module: str) -> Path:
 
 @cache
 def _tree(path: Path) -> ast.Module:
-    """Return the syntax of a file, of what is run alone."""
+    """Return the syntax of a file, without what is never run."""
     return _Executed().visit(ast.parse(path.read_text(encoding="utf-8")))
 
 
@@ -88,12 +88,12 @@ def _module_imports(module: str) -> frozenset[str]:
 
 
 def _trees(stage: str, action: str) -> list[ast.Module]:
-    """Return the syntax that a command starts from: of its measures, or of itself."""
+    """Return the syntax of a command, or of its measures."""
     return [_reached(_tree(path)) for path in _measures(stage, action)] or [_command_tree(stage, action)]
 
 
 def _measures(stage: str, action: str) -> list[Path]:
-    """Return the modules of the measures that a command computes: of its name, or sharing a job of its name."""
+    """Return the modules of the measures that a command computes, by its name or the name of their shared job."""
     name = action.replace("-", "_")
     paths = sorted((PACKAGE / "measures").glob("*.py")) if stage == "metrics" else []
     return [path for path in paths if (declared := _declared(path)) and (declared.get("job") or path.stem) == name]
@@ -101,7 +101,7 @@ def _measures(stage: str, action: str) -> list[Path]:
 
 @cache
 def _declared(path: Path) -> dict[str, str]:
-    """Return the names and texts that a module declares its measure by; nothing if it declares none."""
+    """Return the names and texts in a module's declaration of a measure; empty without one."""
     for node in _tree(path).body:
         if (
             isinstance(node, ast.Assign)
@@ -151,7 +151,7 @@ def _bound(node: ast.stmt) -> set[str]:
 
 @cache
 def _command_tree(stage: str, action: str) -> ast.Module:
-    """Return the module that holds a command, without the other commands in it.
+    """Return the module of a command, without its other commands.
 
     Raises:
         UserError: if there is no such command.
@@ -170,7 +170,7 @@ def _is_command(node: ast.stmt) -> TypeGuard[ast.FunctionDef]:
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:
-    """Give the modules of this package that are imported anywhere in a tree."""
+    """Yield the modules of this package that are imported anywhere in a tree."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ihdm."):
             for name in node.names:
@@ -181,7 +181,7 @@ def _imports(tree: ast.AST) -> Iterator[str]:
 
 
 class _Executed(ast.NodeTransformer):
-    """Leaves out what is never run: docstrings, also those of values, and imports for types alone."""
+    """Removes what is never run: docstrings, also of values, and imports only for types."""
 
     def visit(self, node: ast.AST) -> Any:  # noqa: ANN401 (as the class it extends)
         return node if isinstance(node, ast.expr) else super().visit(node)  # they hold no statements

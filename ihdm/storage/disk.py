@@ -1,4 +1,4 @@
-"""What can go wrong with the disk, told in one line."""
+"""Disk errors as messages of one line, and locks on folders."""
 
 import errno
 import fcntl
@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ihdm.errors import UserError
-from ihdm.storage.files import full_disk_told
+from ihdm.storage.files import full_disk_errors
 
 NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
 LOCK_NAME = ".lock"
@@ -21,7 +21,7 @@ LOCK_NAME = ".lock"
 def disk_errors(path: Path) -> Iterator[None]:
     """Within the block, a full disk or a missing permission becomes a UserError about ``path``."""
     try:
-        with full_disk_told(path):
+        with full_disk_errors(path):
             yield
     except OSError as error:
         if error.errno in NO_PERMISSION:
@@ -33,18 +33,18 @@ def require_space(folder: Path, num_bytes: int) -> None:
     """Check that ``num_bytes`` fit on the disk of ``folder``, which exists.
 
     Raises:
-        UserError: if they do not; nothing has been written then.
+        UserError: if they do not fit; nothing is written.
     """
     free = shutil.disk_usage(folder).free
     if num_bytes > free:
         raise UserError(
-            f"{folder}: {num_bytes / 1e6:.1f} MB are needed but {free / 1e6:.1f} MB are free; make room there first"
+            f"{folder}: {num_bytes / 1e6:.1f} MB are needed but {free / 1e6:.1f} MB are free; free some space first"
         )
 
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Make ``folder`` and let one process at a time into the block; the others wait. A kill sets it free."""
+    """Create ``folder`` and let one process at a time into the block; others wait. A killed process releases it."""
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         stream = (folder / ".lock").open("w")
@@ -55,12 +55,12 @@ def exclusive(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def owned(folder: Path) -> Iterator[None]:
-    """Keep other processes away from ``folder``, a state that only one may change; a killed process frees it.
+    """Lock ``folder``, a state that only one process may change; a killed process releases it.
 
-    What a killed process leaves is reported on standard error, as its own log ends without a word.
+    An earlier killed process is reported on standard error, because its own log ends without a message.
 
     Raises:
-        UserError: if another process, on this machine or on another one of this file system, holds it.
+        UserError: if another process on this machine, or another one with this file system, holds the lock.
     """
     path = folder / LOCK_NAME
     with disk_errors(folder):
@@ -77,7 +77,9 @@ def owned(folder: Path) -> Iterator[None]:
             raise UserError(f"{folder}: in use by {stream.read() or 'another process'}; stop it, or wait until it ends")
         stream.seek(0)
         if killed := stream.read():  # it would have removed the file
-            print(f"{folder}: {killed} was killed, or its machine failed; going on from what it saved", file=sys.stderr)
+            print(
+                f"{folder}: {killed} was killed, or its machine failed; resuming from its saved state", file=sys.stderr
+            )
         stream.truncate(0)
         stream.write(f"process {os.getpid()} on {socket.gethostname()}")
         stream.flush()

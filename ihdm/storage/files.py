@@ -1,4 +1,4 @@
-"""Writing so that nothing half-written is ever left, and knowing files by their content."""
+"""Atomic writing of files and folders, and hashes of files."""
 
 import errno
 import hashlib
@@ -18,7 +18,7 @@ NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Give a path to write a file to; it takes the place of ``path`` only if the block ends without error.
+    """Yield a temporary path; the file written there replaces ``path`` only if the block ends without error.
 
     The temporary file is in the same folder and keeps the extension, by which many writers choose the format.
 
@@ -26,7 +26,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         UserError: if the disk is full.
     """
     path = Path(path)
-    with full_disk_told(path):
+    with full_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
@@ -42,13 +42,13 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give a new folder to fill; it takes the place of ``path`` and all in it only if the block ends without error.
+    """Yield a temporary folder, which replaces ``path`` only if the block ends without error.
 
     Raises:
         UserError: if the disk is full.
     """
     path = path.absolute()
-    with full_disk_told(path):
+    with full_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         filled, previous = temporary / "new", temporary / "previous"
@@ -59,20 +59,20 @@ def atomic_folder(path: Path) -> Iterator[Path]:
                 os.replace(path, previous)
             os.replace(filled, path)
         finally:
-            if previous.exists() and not path.exists():  # stopped between the two
+            if previous.exists() and not path.exists():  # interrupted between the two renames
                 os.replace(previous, path)
             shutil.rmtree(temporary, ignore_errors=True)
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what processes that were killed within :func:`atomic_path` of ``path`` have left beside it."""
+    """Remove temporary files of ``path`` from processes that were killed within :func:`atomic_path`."""
     for leftover in path.parent.glob(f".{path.name}.*"):
         if leftover.is_dir():
             shutil.rmtree(leftover)
 
 
 def clear_folder(folder: Path, names: Iterable[str]) -> None:
-    """Remove the files of these names from a folder, and the folder if nothing else is in it."""
+    """Remove the files of these names from a folder, and the folder if it is then empty."""
     for name in names:
         (folder / name).unlink(missing_ok=True)
         remove_leftovers(folder / name)
@@ -81,39 +81,41 @@ def clear_folder(folder: Path, names: Iterable[str]) -> None:
 
 
 def require_writable(path: Path) -> None:
-    """Check that a file can be made at ``path``, or where its folder is going to be; nothing is left of the trial.
+    """Check that a file can be created at ``path``, whose folder may not exist yet; nothing is left behind.
 
     Raises:
         UserError: if it cannot.
     """
     if path.is_dir():
-        raise UserError(f"{path}: is a folder; the output is to be a file there")
+        raise UserError(f"{path}: is a folder; use the name of a file as output")
     _require_takes_files(path)
 
 
 def require_replaceable(folder: Path) -> None:
-    """Check that :func:`atomic_folder` can put a folder at ``folder``; nothing is left of the trial.
+    """Check that :func:`atomic_folder` can create or replace ``folder``; nothing is left behind.
 
     Raises:
-        UserError: if it cannot, or the command was started in this folder.
+        UserError: if it cannot, or it is the current folder.
     """
     if folder.resolve() == Path.cwd():
-        raise UserError(f"{folder}: is the folder you are in, and a new one would take its place; give another name")
+        raise UserError(f"{folder}: is the current folder, which would be replaced; use another output folder")
     _require_takes_files(folder)
 
 
 def _require_takes_files(path: Path) -> None:
-    """Check that files can be made beside ``path``, or where its folder is going to be."""
+    """Check that files can be created next to ``path``, whose folder may not exist yet."""
     folder = next(folder for folder in path.absolute().parents if folder.exists())
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise UserError(f"{path}: cannot be written, for {folder} takes no file ({error.strerror})") from None
+        raise UserError(
+            f"{path}: no file can be created in {folder} ({error.strerror}); use another output, or fix the permissions"
+        ) from None
 
 
 @contextmanager
-def full_disk_told(path: Path) -> Iterator[None]:
+def full_disk_errors(path: Path) -> Iterator[None]:
     """Within the block, a full disk becomes a UserError about ``path``."""
     try:
         yield
@@ -121,12 +123,12 @@ def full_disk_told(path: Path) -> Iterator[None]:
         if error.errno not in NO_SPACE:
             raise
         raise UserError(
-            f"{error.filename or path}: no space is left on its disk; make room and run the same command again"
+            f"{error.filename or path}: no space is left on the disk; free some and run the same command again"
         ) from None
 
 
 def give(source: Path, path: Path) -> None:
-    """Let ``path`` have the content of a file that is not written any more; no byte is copied on one disk."""
+    """Link or copy a file that is no longer written to ``path``; on one disk no byte is copied."""
     with atomic_path(path) as temporary:
         try:
             os.link(source, temporary)
@@ -135,7 +137,7 @@ def give(source: Path, path: Path) -> None:
 
 
 def sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file; one that has not changed since this process last asked is not read again."""
+    """Return the SHA-256 of a file, cached in this process while the file does not change."""
     status = Path(path).stat()
     return _sha256(str(path), status.st_ino, status.st_size, status.st_mtime_ns)
 

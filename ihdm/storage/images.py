@@ -1,4 +1,4 @@
-"""Stored images: uint8 arrays N×H×W×C. Nothing here needs torch."""
+"""Stored images: uint8 arrays N×H×W×C. This module does not need torch."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ StoredImages = UInt8[np.ndarray, "_ height width channel"]
 
 
 def tile(images: StoredImages, columns: int | None = None, gap: int = 1) -> UInt8[np.ndarray, "_ _ channel"]:
-    """Lay images out row by row on white, ``gap`` pixels apart; by default about as many columns as rows."""
+    """Arrange images row by row on white, ``gap`` pixels apart; by default with about as many columns as rows."""
     count, height, width, channels = images.shape
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
@@ -28,14 +28,16 @@ def tile(images: StoredImages, columns: int | None = None, gap: int = 1) -> UInt
 
 
 def join_images(parts: Sequence[StoredImages], path: Path) -> None:
-    """Write arrays of images one after another as one .npy, with one of them in memory at a time.
+    """Concatenate arrays of images to one .npy, with one of them in memory at a time.
 
     Raises:
         UserError: if their images differ in size.
     """
     shapes = {part.shape[1:] for part in parts}
     if len(shapes) > 1:
-        raise UserError(f"images of sizes {', '.join(map(str, sorted(shapes)))} cannot be one array")
+        raise UserError(
+            f"images of different sizes, {', '.join(map(str, sorted(shapes)))}, cannot be stored in one array"
+        )
     shape = (sum(map(len, parts)), *parts[0].shape[1:])
     with path.open("wb") as stream:
         np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
@@ -44,7 +46,7 @@ def join_images(parts: Sequence[StoredImages], path: Path) -> None:
 
 
 def save_grid(images: StoredImages, path: Path, scale: int = 4, columns: int | None = None) -> None:
-    """Write images as one sheet, PNG or what the ending says, each pixel ``scale`` pixels wide; see :func:`tile`."""
+    """Write images as one sheet in the format of the file extension, enlarged by ``scale``; see :func:`tile`."""
     sheet = np.kron(tile(images, columns), np.ones((scale, scale, 1), dtype=np.uint8))
     with atomic_path(path) as temporary:
         Image.fromarray(sheet.squeeze(-1) if sheet.shape[-1] == 1 else sheet).save(temporary)

@@ -1,4 +1,4 @@
-"""A record beside every result: what it was made from, how, by which versions, and how long it took."""
+"""A record next to every result: inputs, settings, command, versions and run time."""
 
 import hashlib
 import json
@@ -68,15 +68,15 @@ def read_record(meta: Path) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(meta.read_text(encoding="utf-8"))
         content["settings"], content["inputs"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "damaged, or something else"
+        reason = error.strerror if isinstance(error, OSError) else "damaged, or not a record"
         raise UserError(
-            f"{meta}: no record can be read from it ({reason}); run the stage that makes it again"
+            f"{meta}: no record can be read from it ({reason}); run the stage that writes it again"
         ) from None
     return content
 
 
 def is_stale(meta: Path) -> bool:
-    """Return whether a result was made by other code than the present, or by code that its record does not know.
+    """Return whether a result was made by other code than the current, or its record has no code hash.
 
     Raises:
         UserError: if the record is missing or damaged.
@@ -89,9 +89,9 @@ def is_stale(meta: Path) -> bool:
 
 
 def was_made_with(meta: Path, settings: BaseModel) -> bool:
-    """Return whether a result is there, with a record that can be read, and was made with these settings.
+    """Return whether a result exists, with a readable record, and was made with these settings.
 
-    Settings that came since are taken to have been at their defaults; other values of the record, as how a
+    Settings that were added later count as their defaults; other values of the record, such as how a
     training ran, do not count.
     """
     try:
@@ -103,11 +103,11 @@ def was_made_with(meta: Path, settings: BaseModel) -> bool:
 
 
 def drawn_parts(folder: Path, otherwise: int) -> int:
-    """Return in how many parts the samples in a folder were drawn, if there are any, so that they can stay.
+    """Return the number of shards of the existing samples in a folder, so that they can be kept.
 
     Args:
-        folder: of a set of samples.
-        otherwise: in how many parts one is drawn that is not there.
+        folder: folder of a set of samples.
+        otherwise: the number of shards of missing samples.
     """
     try:
         return int(read_record(folder / "samples.meta.json")["settings"]["num_shards"])
@@ -116,7 +116,7 @@ def drawn_parts(folder: Path, otherwise: int) -> int:
 
 
 def recorded_steps(meta: Path) -> int:
-    """Return how many steps the network of a record was trained for; 0 if the record cannot be read."""
+    """Return the number of training steps in the record of a network; 0 if the record cannot be read."""
     try:
         return int(read_record(meta)["settings"]["training"]["steps"])
     except (KeyError, TypeError, ValueError, UserError):
@@ -124,10 +124,10 @@ def recorded_steps(meta: Path) -> int:
 
 
 def stale_notices(metas: Mapping[Path, BaseModel | None]) -> list[str]:
-    """Return a line for each of these results that was made by other code than the present, or by other settings.
+    """Return a line for each result that was made by other code than the current, or with other settings.
 
     Args:
-        metas: their records, each with the settings that they have now, or None where these are not known.
+        metas: records of the results, each with its current settings, None if unknown.
 
     Raises:
         UserError: if a record is missing or damaged.
@@ -142,25 +142,36 @@ def stale_notices(metas: Mapping[Path, BaseModel | None]) -> list[str]:
 
 
 def require_as_recorded(path: Path) -> None:
-    """Refuse a file that the records next to it describe otherwise, as one that was cut short or edited.
+    """Raise an error if a file differs from the record next to it, for example truncated or edited.
 
     Raises:
-        UserError: if it is not the file that was written.
+        UserError: if it differs.
     """
+    for meta, digest in _recorded(path):
+        if path.exists() and digest != sha256(path):
+            raise UserError(
+                f"{path}: differs from its record {meta.name}, so it is damaged or was edited; restore it, or "
+                "delete it and run its stage again"
+            )
+
+
+def is_recorded(path: Path) -> bool:
+    """Return whether a record next to a file describes it."""
+    return any(_recorded(path))
+
+
+def _recorded(path: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the records next to a file that describe it, each with the hash of the file that was written."""
     own = path.with_suffix(".meta.json")
     for meta in [own] if own.exists() else sorted(path.parent.glob("*.meta.json")):
         try:
             outputs = json.loads(meta.read_text(encoding="utf-8"))["outputs"]
-            # One record can be of files of one name in several folders, and results can be moved.
+            # A record may list equal file names in several folders, and results may have moved.
             recorded = {Path(name).parts[-2:]: digest for name, digest in outputs.items()}
         except (OSError, ValueError, KeyError, AttributeError, TypeError):
-            continue  # no record of files
-        digest = recorded.get(path.resolve().parts[-2:])
-        if digest and path.exists() and digest != sha256(path):
-            raise UserError(
-                f"{path}: is not the file that {meta.name} describes, so it is damaged or was edited; restore it, or "
-                "delete it and run the stage that makes it again"
-            )
+            continue  # not a record of files
+        if digest := recorded.get(path.resolve().parts[-2:]):
+            yield meta, digest
 
 
 @contextmanager
@@ -174,23 +185,27 @@ def record(
     device: str | Callable[[], str] = "cpu",
     meta: Path | None = None,
 ) -> Iterator[None]:
-    """Write the record of what the block makes; nothing is written if the block fails.
+    """Write the record of the outputs of the block; nothing is written if the block fails.
 
     Args:
-        outputs: what the block writes; hashed afterwards.
-        command: the command that this is, as :func:`~ihdm.storage.code.code_sha256` takes it.
-        inputs: what it reads; hashed before.
-        settings: the complete settings it depends on.
+        outputs: outputs of the block, hashed afterwards.
+        command: the command, as for :func:`~ihdm.storage.code.code_sha256`.
+        inputs: inputs of the block, hashed before.
+        settings: all settings that the outputs depend on.
         seed: the seed of its random draws, if any.
-        device: where it computes, or a function that says so afterwards.
-        meta: path of the record; by default that of the first output, its ending replaced by ``.meta.json``.
+        device: device of the computation, or a function that returns it afterwards.
+        meta: path of the record; by default that of the first output with the extension ``.meta.json``.
 
     Raises:
-        UserError: if an input is missing or not as its record describes it, or an output cannot be written.
+        UserError: if an input is missing or differs from its record, or an output is one of the inputs, or cannot be
+            written.
     """
     started = time.perf_counter()
-    code = code_sha256(command)  # the code that runs; the files may be changed meanwhile
+    code = code_sha256(command)  # before the block, as files may change meanwhile
+    read = {path.resolve() for path in inputs}
     for path in outputs:
+        if path.resolve() in read:
+            raise UserError(f"{path}: is one of the inputs, which it would replace; choose another output")
         require_writable(path)
     for path in inputs:
         if not path.exists():

@@ -1,4 +1,4 @@
-"""Read outputs of earlier stages: arrays, archives, tables. Files that cannot be read raise an error of one line.
+"""Read outputs of earlier stages: arrays, archives and tables. Unreadable files raise an error of one line.
 
 A split of a data set is stored as ``NAME.npy`` (uint8, N×H×W×C) next to ``NAME.json``, samples in the same way.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from ihdm.errors import UserError, shown
 from ihdm.storage.arrays import require_finite_values
 from ihdm.storage.images import StoredImages
-from ihdm.storage.provenance import require_as_recorded
+from ihdm.storage.provenance import is_recorded, require_as_recorded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ DAMAGED = (
     *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
 )
 """What NumPy and pandas raise for files that are damaged, cut short or something else altogether."""
-ADVICE = "give the right file, or delete it and run the stage that makes it again"
+ADVICE = "use the right file, or delete it and run the stage that writes it again"
 
 
 TEXT_COLUMNS = frozenset(
@@ -37,15 +37,22 @@ TEXT_COLUMNS = frozenset(
 )
 """Columns of text, which can look like numbers."""
 NUMBER_COLUMNS = frozenset(
-    ("value", "standard_error", "low", "high", "delta_ratio", "bits_per_dim", "null", "fraction", "frequency")
+    (
+        *("value", "standard_error", "low", "high", "null", "n", "n_reference", "num_curves", "num_ratios"),
+        *("delta_ratio", "first_ratio", "last_ratio", "best_delta_ratio", "bits_per_dim", "nats", "nats_best_levels"),
+        *("evaluations", "times_fewer", "fraction", "frequency", "low_frequency", "high_frequency", "strength"),
+        *("level", "num_levels", "stage", "split", "step", "sigma", "blur_sigma", "num_train", "seed", "expected"),
+        *("start", "noise", "interaction", "difference", "value_described", "value_variant", "loss", "baseline"),
+    )
 )
+"""Columns of numbers; so are those whose names end in ``_error``."""
 
 
 def read_array(path: Path) -> np.ndarray:
-    """Map an array, .npy, into memory, not to be written to; only what is indexed is read.
+    """Memory-map an array, .npy, read-only.
 
     Raises:
-        UserError: if the file holds none.
+        UserError: if the file has no array.
     """
     try:
         return np.lib.format.open_memmap(path, mode="r")
@@ -58,11 +65,11 @@ def read_archive(path: Path, names: Sequence[str], *, missing: Collection[str] =
 
     Args:
         path: the file.
-        names: of the arrays.
+        names: names of the arrays.
         missing: names of arrays in which NaN stands for a missing value.
 
     Raises:
-        UserError: if the file is no archive, has no array of one of these names, or a value in it is not finite.
+        UserError: if the file is no archive, lacks one of these arrays, or has a value that is not finite.
     """
     try:
         with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as archive:
@@ -77,7 +84,7 @@ def read_archive(path: Path, names: Sequence[str], *, missing: Collection[str] =
 
 
 def read_arrays(path: Path, dimensions: Mapping[str, int]) -> dict[str, np.ndarray]:
-    """Read arrays by name, each of so many dimensions; a file of a single array, .npy, holds that of no name.
+    """Read arrays by name, and check their numbers of dimensions; the array in a .npy file has the name "".
 
     Raises:
         UserError: if the file cannot be read, or an array has another number of dimensions.
@@ -96,8 +103,8 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> "pd.DataFrame":
     """Read a table, .csv: names as text, and only empty cells and NaN as missing.
 
     Raises:
-        UserError: if the file holds none, one without rows or without one of these columns, one with text for numbers,
-            or another than its record describes.
+        UserError: if the file has no table, no rows, not all of these columns, or text instead of numbers,
+            or differs from its record.
     """
     import pandas as pd
 
@@ -110,10 +117,12 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> "pd.DataFrame":
         table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=missing_values)
         if table.empty:
             raise ValueError("it has no rows")
-        for name in set(found) & NUMBER_COLUMNS:
+        for name in found:
+            if name not in NUMBER_COLUMNS and not name.endswith("_error"):
+                continue
             numbers = pd.to_numeric(table[name], errors="coerce")
-            if (wrong := table[name][numbers.isna() & table[name].notna()]).size:
-                raise ValueError(f"column {name} holds {shown(wrong.iloc[0])} where a number belongs")
+            if (wrong := table[name][~np.isfinite(numbers) & table[name].notna()]).size:
+                raise ValueError(f"column {name} has {shown(wrong.tolist()[0])} instead of a number")
     except DAMAGED as error:
         raise _unreadable(path, ".csv table", error) from None
     require_as_recorded(path)
@@ -121,40 +130,54 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> "pd.DataFrame":
 
 
 @contextmanager
-def missing_columns_told(paths: Iterable[Path]) -> Iterator[None]:
-    """Within the block, a column that is asked for but is not there becomes a UserError about these tables."""
+def missing_column_errors(paths: Iterable[Path]) -> Iterator[None]:
+    """Within the block, a missing column or content that does not fit becomes a UserError about these files.
+
+    If all files agree with their records, the error is a bug of this package and is not changed.
+    """
+    paths = list(paths)
     try:
         yield
     except KeyError as error:
-        raise UserError(f"{', '.join(map(str, paths))}: no column or array {error} is there; {ADVICE}") from None
+        raise UserError(f"{', '.join(map(str, paths))}: no column or array {error}; {ADVICE}") from None
+    except (ArithmeticError, AttributeError, LookupError, NameError, TypeError, ValueError) as error:
+        unknown = [str(path) for path in paths if not is_recorded(path)]
+        if not unknown:
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise UserError(
+            f"{', '.join(unknown)}: it has no record and its content does not fit ({reason}); {ADVICE}"
+        ) from error
 
 
 def open_images(path: Path) -> StoredImages:
-    """Map an array of images into memory; only what is indexed is read.
+    """Memory-map an array of images.
 
     Raises:
-        UserError: if the file is missing, damaged or holds something other than uint8 images.
+        UserError: if the file is missing, damaged, or has no uint8 images.
     """
     images = read_array(path)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3) or images.size == 0:
-        raise UserError(f"{path}: holds {images.dtype} of shape {images.shape}, not uint8 images (N, H, W, 1 or 3)")
+        raise UserError(
+            f"{path}: has {images.dtype} of shape {images.shape}, not uint8 images (N, H, W, 1 or 3); {ADVICE}"
+        )
     return images
 
 
 def require_one_shape(images: Mapping[str, StoredImages]) -> None:
-    """Refuse to compare images of different sizes.
+    """Raise an error if image sizes differ.
 
     Args:
-        images: arrays of images, by the name to call them in an error.
+        images: arrays of images by their names in error messages.
 
     Raises:
-        UserError: naming the first two that differ.
+        UserError: if sizes differ; it names the first two.
     """
     first, *others = images.items()
     for name, part in others:
         if part.shape[1:] != first[1].shape[1:]:
             raise UserError(
-                f"{first[0]} holds images of {_size(first[1])} but {name} of {_size(part)}; they must be of one size"
+                f"{first[0]} has images of {_size(first[1])}, but {name} of {_size(part)}; their sizes must be equal"
             )
 
 
@@ -168,12 +191,12 @@ def _unreadable(path: Path, kind: str, error: Exception) -> UserError:
 
 
 def first_images(path: Path, count: int | None) -> StoredImages:
-    """Open an array of images, cut to the first ones; all of them if no number is given.
+    """Open the first ``count`` images of an array; by default all.
 
     Raises:
         UserError: if there are fewer.
     """
     images = open_images(path)
     if count is not None and len(images) < count:
-        raise UserError(f"{path}: {count} images are asked for but it holds {len(images)}")
+        raise UserError(f"{path}: {count} images are requested but it has {len(images)}")
     return images[:count]

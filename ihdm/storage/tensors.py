@@ -1,4 +1,4 @@
-"""From stored images, uint8 N×H×W×C, to those computed with, float32 N×C×H×W in [0, 1], and back."""
+"""Conversion of stored images, uint8 N×H×W×C, to tensors, float32 N×C×H×W in [0, 1], and back."""
 
 import numpy as np
 import torch
@@ -11,19 +11,19 @@ from ihdm.storage.images import StoredImages
 
 
 def to_tensor(images: StoredImages, device: torch.device | str = "cpu") -> Float[Tensor, "batch channel height width"]:
-    """Turn stored images into float32 in [0, 1]."""
-    # PyTorch has no tensors that cannot be written to, as arrays mapped into memory are: those are copied.
+    """Convert stored images to float32 in [0, 1]."""
+    # PyTorch has no read-only tensors, so memory-mapped arrays are copied.
     return as_floats(torch.as_tensor(np.require(images, requirements=["C", "W"]), device=device))
 
 
 def as_floats(images: UInt8[Tensor, "batch height width channel"]) -> Float[Tensor, "batch channel height width"]:
-    """Turn stored images that are a tensor already into float32 in [0, 1], on the same device."""
+    """Convert a tensor of stored images to float32 in [0, 1], on the same device."""
     # One new tensor, not three: for large batches their memory costs more than the arithmetic.
     return images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
 
 
 def require_finite(images: Tensor) -> None:
-    """Refuse generated images with NaN or infinity, which would become black or white pixels.
+    """Raise an error for images with NaN or infinity, which would become black or white pixels.
 
     Raises:
         UserError: if a value is not finite.
@@ -36,10 +36,10 @@ def require_finite(images: Tensor) -> None:
 
 
 def to_uint8(images: Float[Tensor, "batch channel height width"], rounding: Rounding = "nearest") -> StoredImages:
-    """Turn computed images into stored ones: clipped to [0, 1], then one of 256 values.
+    """Convert images to 8 bits: clipped to [0, 1], then one of 256 values.
 
     Args:
-        images: roughly in [0, 1].
+        images: images, roughly in [0, 1].
         rounding: to the nearest value, or ``truncate`` to the one below as the released code does, which makes images
             darker by half a value on average.
 

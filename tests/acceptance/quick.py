@@ -164,7 +164,7 @@ def test_with_a_quarter_of_the_evaluations_the_markov_sampler_is_better_than_the
     assert markov["high"] < paper["low"]
 
 
-def test_rivals_are_trained_sampled_and_measured():
+def test_baselines_are_trained_sampled_and_measured():
     for name in ("levels", "distance", "memorisation", "likelihood", "disentanglement", "spectrum"):
         experiments = set(table(name)["experiment"].dropna())
         assert {"digits_diffusion", "photos_diffusion", "digits_blurring"} <= experiments, name
@@ -187,7 +187,7 @@ def test_at_least_twelve_claims_are_decided():
 
 
 @pytest.mark.parametrize("dataset", ["digits", "photos"])
-def test_rivals_are_compared_on_the_way_between_samples(dataset):
+def test_interpolations_of_baselines_are_compared(dataset):
     """At least thirty pairs, for heat, DDPM and DDIM, and all of them nearer to a way than unrelated images are."""
     rows = table("interpolation").query("space == 'pixels' and quantity == 'path_ratio'").set_index("experiment")
     names = [dataset, f"{dataset}_diffusion", f"{dataset}_diffusion-sampler_ddim50"]
@@ -202,7 +202,7 @@ def test_quality_is_measured_against_the_number_of_training_images():
         assert family["num_train"].nunique() >= 4
 
 
-def test_the_more_blur_the_less_a_start_hands_over():
+def test_more_blur_gives_starts_less_influence():
     rows = table("disentanglement").query("quantity == 'structure'").set_index("experiment")["start"]
     names = ["digits_brief-blur_sigma_max1", "digits_brief-blur_sigma_max2", "digits_brief"]
     assert rows[names].is_monotonic_decreasing

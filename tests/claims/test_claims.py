@@ -1,6 +1,7 @@
 """Every claim can be satisfied, violated, left open and not be run; the ledger of all of them."""
 
 import json
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -48,6 +49,50 @@ def test_a_claim_without_its_rows_is_not_run(claim, cases):
         assert set(table.loc[table["id"] == claim, "verdict"]) == {"not run"}
 
 
+@pytest.mark.parametrize(
+    ("claim", "table", "column", "cell"),
+    [
+        ("diffusion_has_better_samples", "distance", "n", math.nan),
+        ("early_splits_change_more", "hierarchy", "value", math.nan),
+        ("langevin_at_root_two_of_networks", "asymptotics", "expected", 0.0),
+        ("departure_of_rounding_changes_nothing", "departures", "value_described", 0.0),
+    ],
+)
+def test_a_claim_whose_values_say_nothing_is_not_run(claim, table, column, cell, cases):
+    tables = cases[claim].build(cases[claim].good, cases[claim].error)
+    found = check({**tables, table: tables[table].assign(**{column: cell})}, QUICK)
+    assert set(found.loc[found["id"] == claim, "verdict"]) == {"not run"}
+
+
+@pytest.mark.parametrize(
+    ("claim", "table", "column", "cell", "message"),
+    [
+        ("start_fixes_colour", "disentanglement", "start", "x", "column start has 'x' instead of a number"),
+        ("diffusion_has_better_samples", "distance", "n", "x", "column n has 'x' instead of a number"),
+        ("diffusion_has_better_samples", "distance", "n", "inf", "column n has inf instead of a number"),
+        ("diffusion_has_better_samples", "distance", "extractor", "x", "column extractor holds 'x', which names no"),
+        ("best_delta_of_samples_above_sigma", "minimum", "minima", "x", "minimum.csv: columns minima and num_curves"),
+        ("best_delta_of_samples_above_sigma", "minimum", "num_curves", "", "minimum.csv: columns minima and num_"),
+        ("departure_of_levels_changes_nothing", "departures", "difference", "x", "column difference has 'x'"),
+    ],
+)
+def test_a_damaged_table_is_refused(ihdm_fails, cases, tmp_path, claim, table, column, cell, message):
+    case = cases[claim]
+    for name, rows in case.build(case.good, case.error).items():
+        rows.assign(**({column: cell} if name == table else {})).to_csv(tmp_path / f"{name}.csv", index=False)
+    merged = [part for path in tmp_path.glob("*.csv") for part in ("--merged", path)]
+    assert message in ihdm_fails(
+        "claims", "check", "--settings", ROOT / "workflow/config/quick.yaml", *merged, "--output", tmp_path / "report"
+    )
+    assert not list((tmp_path / "report").glob("*"))
+
+
+def test_one_split_has_no_order(cases):
+    tables = cases["early_splits_change_more"].build(0.5, 0.001)
+    found = check({"hierarchy": tables["hierarchy"].iloc[:1]}, QUICK)
+    assert set(found.loc[found["id"] == "early_splits_change_more", "verdict"]) == {"not run"}
+
+
 @pytest.mark.parametrize("claim", CLAIMS.values(), ids=lambda claim: claim.id)
 def test_a_claim_says_what_where_and_why(claim):
     joint = {*merged_tables(QUICK), "sweep"}
@@ -70,7 +115,7 @@ def test_a_minimum_at_an_edge_is_open_on_that_side(verdict, cases):
     assert verdicts("best_delta_of_samples_above_sigma", tables) == {"reproduced"}
 
 
-def test_bands_that_are_reached_at_once_tell_no_order(cases):
+def test_bands_reached_at_the_same_time_have_no_order(cases):
     """The table says 0 ± 0 of them, which is no measurement."""
     named = {"experiment": "digits_diffusion", "n": 9, "value": 0.0, "standard_error": 0.0}
     bands = pd.DataFrame({"band": [*"012345", "order"], **named})
@@ -79,7 +124,7 @@ def test_bands_that_are_reached_at_once_tell_no_order(cases):
     assert verdicts("coarse_to_fine", {"generation": mixed}) == {"not reproduced"}
 
 
-def test_rivals_had_the_same_images_network_and_training():
+def test_baselines_have_equal_images_network_and_training():
     pairs = set(baselines(QUICK))
     assert ("digits", "digits_diffusion") in pairs
     assert ("digits", "digits_diffusion-sampler_ddim50") in pairs
@@ -283,7 +328,7 @@ def test_several_trainings_are_judged_by_their_spread(cases):
     assert found.loc[(claim, "digits vs digits_diffusion"), "verdict"] == "not run"
 
 
-def test_mathematical_checks_are_told_apart():
+def test_mathematical_checks_are_separate_from_findings():
     kinds = {claim.id: claim.kind for claim in CLAIMS.values()}
     assert kinds["heat_is_gaussian_blur"] == kinds["langevin_at_root_two"] == "mathematical check"
     assert kinds["gradients_more_local"] == "finding"

@@ -74,12 +74,12 @@ def test_the_p_value_of_a_place_is_the_share_of_curves_beyond_the_border(beyond,
     assert (verdict.outcome, verdict.p) == (outcome, pytest.approx(p))
 
 
-def test_the_p_value_takes_the_half_of_the_interval_that_looks_to_the_border():
+def test_the_p_value_uses_the_half_of_the_interval_towards_the_border():
     verdict = Above(1.0).decide([Measured(2.0, 1.5, 9.0)])
     assert verdict.p == pytest.approx(2 * norm.sf(1.0 / (0.5 / 1.959964)), rel=1e-5)
 
 
-def test_every_is_as_sure_as_the_least_sure_and_fails_only_beyond_what_so_many_would_by_chance():
+def test_every_needs_all_values_and_corrects_failures_for_their_number():
     good, weak, bad = Measured.of(5, 1), Measured.of(2.5, 1), Measured.of(-2.1, 1)
     verdict = Every(Above(0.0)).decide([good, weak])
     assert (verdict.outcome, verdict.measured) == (YES, weak)
@@ -97,7 +97,7 @@ def test_rising_is_decided_on_differences():
     assert Rising().decide([Measured.of(value, 0.1) for value in (1, 1.1, 2)]).outcome is MAYBE
 
 
-def test_of_exact_steps_the_smallest_is_told():
+def test_of_exact_steps_the_smallest_is_reported():
     exact = [Measured(value, value, value) for value in (1.0, 5.0, 5.5, 9.0)]
     assert Rising().decide(exact).measured.value == 0.5
 

@@ -56,16 +56,17 @@ def test_a_folder_of_results_is_enough(ihdm, tables, tmp_path):
         (["--settings", str(QUICK)], "add --output"),
         (["--output", "out"], "add --settings"),
         (["--results", "nothing", "--output", "out"], "add --settings with its file"),
+        (["--settings", str(QUICK), "--results", "nothing"], "--results nothing: has no merged table that claims use"),
         (["--settings", "missing.yaml", "--output", "out"], "missing.yaml"),
     ],
 )
-def test_what_is_missing_is_told(ihdm_fails, arguments, message, tmp_path, monkeypatch):
+def test_missing_options_are_reported(ihdm_fails, arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert message in ihdm_fails("claims", "check", *arguments)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_table_without_a_column_is_told(ihdm_fails, tables, tmp_path):
+def test_a_table_without_a_column_is_reported(ihdm_fails, tables, tmp_path):
     pd.DataFrame({"experiment": ["digits"], "value": [1.0]}).to_csv(tables / "generation.csv", index=False)
     output = tmp_path / "report"
     message = ihdm_fails(

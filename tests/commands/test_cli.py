@@ -34,16 +34,29 @@ def test_an_interruption_while_a_command_starts_has_no_traceback(tmp_path):
     assert (result.returncode, result.stdout, result.stderr) == (130, "", "")
 
 
+def test_the_encoding_of_the_locale_does_not_matter():
+    """Output is UTF-8 and hashes of code stay, where Python would read and print ASCII."""
+    ascii_locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
+    code = "from ihdm.storage.code import code_sha256; print(code_sha256('metrics samples'), flush=True)"
+    code += "; import sys; sys.argv = ['ihdm', 'config', 'page']; from ihdm.__main__ import main; main()"
+    outputs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, env=os.environ | more, cwd=ROOT, check=True)
+        for more in ({}, ascii_locale)
+    ]
+    assert "δ/σ" in outputs[0].stdout.decode("utf-8")
+    assert outputs[0].stdout == outputs[1].stdout
+
+
 def test_user_errors_have_no_traceback():
     arguments = ["data", "prepare", "--settings", '{"source": "digits"}', "--output", "unused"]
     result = subprocess.run([sys.executable, "-m", "ihdm", *arguments], capture_output=True, text=True, cwd=ROOT)
     assert result.returncode == 1
     assert result.stderr == (
-        "ihdm: configuration: 2 mistakes\n  image_size: Field required\n  image_channels: Field required\n"
+        "ihdm: --settings: 2 mistakes\n  image_size: Field required\n  image_channels: Field required\n"
     )
 
 
-def test_checking_a_configuration_tells_of_a_path_that_is_not_there(ihdm_fails, tmp_path):
+def test_config_check_reports_a_missing_path(ihdm_fails, tmp_path):
     text = (ROOT / "workflow/config/smoke.yaml").read_text()
     mine = "datasets:\n  mine: {source: folder, path: pictures, image_size: 8, image_channels: 3}\n"
     (tmp_path / "config.yaml").write_text(text.replace("datasets:\n", mine) + f"data: {{root: {tmp_path}}}\n")
@@ -91,16 +104,16 @@ def page(tmp_path) -> list[object]:
     return ["report", "page", "--settings", settings, "--results", tmp_path / "results", "--output"]
 
 
-def test_a_full_disk_is_told_in_one_line(ihdm_fails, monkeypatch, tmp_path, page):
+def test_a_full_disk_is_reported_in_one_line(ihdm_fails, monkeypatch, tmp_path, page):
     """Wherever it happens, and whether or not the system says for which file."""
     full = "ihdm.report.page.assemble.report_page"
     monkeypatch.setattr(full, lambda *_: Path("/dev/full").write_text("x" * 100_000))
     message = ihdm_fails(*page, tmp_path / "x.html")
-    assert message == ("ihdm: output: no space is left; make room and run the same command again")
+    assert message == ("ihdm: output: no space is left on the disk; free some and run the same command again")
     assert not (tmp_path / "x.html").exists()
 
 
-def test_a_gpu_with_too_little_memory_is_told_in_one_line(ihdm_fails, monkeypatch, tmp_path, page):
+def test_a_gpu_out_of_memory_is_reported_in_one_line(ihdm_fails, monkeypatch, tmp_path, page):
     def full(*_arguments):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
@@ -112,7 +125,7 @@ def test_a_gpu_with_too_little_memory_is_told_in_one_line(ihdm_fails, monkeypatc
 
 def test_a_place_that_cannot_be_written_is_found_at_once(ihdm_fails, page):
     message = ihdm_fails(*page, "/proc/x.html")  # before the missing column is
-    assert "/proc/x.html: cannot be written, for /proc takes no file" in message
+    assert "/proc/x.html: no file can be created in /proc" in message
 
 
 def test_missing_columns_are_named(ihdm_fails, tmp_path, page):
@@ -120,7 +133,7 @@ def test_missing_columns_are_named(ihdm_fails, tmp_path, page):
     message = ihdm_fails(*page, tmp_path / "x.html")
     assert f"{path}: no column or array" in message
     message = ihdm_fails("figures", "draw", "psd", "--input", f"psd:a={path}", "--output", tmp_path / "x.png")
-    assert f"{path}: no column or array 'process' is there" in message
+    assert f"{path}: no column or array 'process'" in message
     message = ihdm_fails("metrics", "minimum-distance", "--distance", path, "--output", tmp_path / "x.csv")
     assert f"{path}: no .csv table can be read from it (its columns are" in message
     assert "but no set and no metric" in message
@@ -152,7 +165,7 @@ def test_sets_of_images_of_other_sizes_are_refused(ihdm, ihdm_fails, tmp_path):
         "metrics", "spectrum-real", "--input", f"power={power}", "--input", f"train={train}", "--input",
         f"test={other}", "--settings", SPECTRUM, "--output", f"spectrum={tmp_path / 'x.csv'}",
     )  # fmt: skip
-    assert f"{other} holds images of 16×16×3 but the power to compare with is of 8×8×1" in message
+    assert f"{other} has images of 16×16×3, but the power to compare with is of 8×8×1" in message
 
 
 def test_files_of_others_in_a_state_folder_stay(ihdm, tmp_path):
@@ -186,7 +199,7 @@ def test_missing_network(ihdm_fails, tmp_path):
     assert "config.json: input file not found" in found
 
 
-def test_an_experiment_can_be_shown_and_used_by_hand(ihdm, capfd, tmp_path):
+def test_an_experiment_can_be_shown_and_trained_manually(ihdm, capfd, tmp_path):
     ihdm("config", "show", ROOT / "workflow/config/smoke.yaml", "digits")
     shown = capfd.readouterr().out
     (tmp_path / "digits.json").write_text(shown)

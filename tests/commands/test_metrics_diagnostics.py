@@ -67,7 +67,7 @@ def arguments(probed, output):
     return ["metrics", "diagnostics", *files, "--extractor", probed.parent / "extractor.npz", *settings, *outputs]
 
 
-def test_one_process_writes_all_tables_of_the_probes(ihdm, probed, tmp_path):
+def test_one_process_writes_all_tables_of_the_diagnostics(ihdm, probed, tmp_path):
     ihdm(*arguments(probed, tmp_path / "metrics"))
     tables = {name: pd.read_csv(tmp_path / f"metrics/{name}/e.csv") for name in TABLES}
     assert {name: table.columns.tolist() for name, table in tables.items()} == {
@@ -88,7 +88,7 @@ def test_features_of_paths_are_those_of_the_extractor(ihdm, probed, tmp_path):
     np.testing.assert_allclose(table.loc["features", "value"], table.loc["pixels", "value"], rtol=0.01)
 
 
-def test_damaged_probes_are_named_and_nothing_is_written(ihdm_fails, probed, tmp_path):
+def test_damaged_diagnostics_are_named_and_nothing_is_written(ihdm_fails, probed, tmp_path):
     np.savez(probed / "sums.npz", edges=np.array([6, 3, 0]), sums=np.zeros((2, 5)))
     message = ihdm_fails(*arguments(probed, tmp_path / "metrics"))
     assert f"{probed / 'sums.npz'}: sums is of shape (2, 5), not of 5 dimensions" in message
@@ -136,8 +136,8 @@ def test_asymptotics_have_the_toys_and_the_network_of_a_heat_process(ihdm, ihdm_
     assert table["value"].notna().all()
 
 
-def test_paths_are_told_and_kept_for_the_figure(ihdm, monkeypatch, tmp_path):
-    monkeypatch.setattr("ihdm.metrics.paths.TOLD_EVERY", 50)
+def test_paths_are_tabulated_and_stored_for_the_figure(ihdm, monkeypatch, tmp_path):
+    monkeypatch.setattr("ihdm.metrics.paths.ROW_EVERY", 50)
     table, arrays = tmp_path / "paths.csv", tmp_path / "arrays.npz"
     ihdm("metrics", "paths", "--output", f"paths={table}", "--output", f"arrays={arrays}")
     table = pd.read_csv(table)

@@ -90,7 +90,7 @@ def test_three_lines_load_it_anywhere(model, tmp_path):
     assert finished.stdout.split() == ["3", "(8,", "8)"]
 
 
-def test_training_goes_on_where_it_was_stopped_and_ends_in_the_same_bytes(model, pictures, tmp_path, ihdm, brief):
+def test_training_resumes_to_the_same_bytes(model, pictures, tmp_path, ihdm, brief):
     mine = Path(shutil.copytree(pictures, tmp_path / "mine"))
     ihdm("train", mine, "-o", tmp_path / "model", *OPTIONS[:-1], 2)
     first = sha256(tmp_path / "model/unet/diffusion_pytorch_model.safetensors")
@@ -126,7 +126,7 @@ def test_of_several_processes_one_writes_the_model(model, pictures, tmp_path, ih
     assert not (tmp_path / "model").exists()
 
 
-def test_pictures_that_are_swapped_or_gone_are_noticed(pictures, tmp_path):
+def test_changed_or_missing_images_are_noticed(pictures, tmp_path):
     mine = tmp_path / "mine"
     shutil.copytree(pictures, mine)
     dataset = DatasetSettings(source="folder", path=str(mine), image_size=8, image_channels=3)
@@ -142,13 +142,13 @@ def test_pictures_that_are_swapped_or_gone_are_noticed(pictures, tmp_path):
     assert len({before, swapped, gone, version_of(dataset, mine)}) == 4
 
 
-def test_too_few_pictures_for_a_mixture_are_told_before_training(pictures, tmp_path, ihdm_fails):
+def test_too_few_images_for_a_mixture_are_reported_before_training(pictures, tmp_path, ihdm_fails):
     said = ihdm_fails("train", pictures, "-o", tmp_path / "model", *OPTIONS, "--prior", "mixture")
     assert "27 training images are too few for a mixture" in said
     assert not (tmp_path / "model.work/network").exists()
 
 
-def test_only_what_a_model_is_made_of_makes_room_for_another(model, tmp_path):
+def test_only_folders_with_nothing_but_a_model_are_replaced(model, tmp_path):
     copy = tmp_path / "model"
     shutil.copytree(model, copy)
     require_room(copy)
@@ -185,17 +185,17 @@ def test_a_folder_is_never_lost_when_another_takes_its_place(tmp_path, monkeypat
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
-def test_the_folder_one_is_in_is_not_replaced(model, pictures, tmp_path, monkeypatch, ihdm_fails):
+def test_the_current_folder_is_not_replaced(model, pictures, tmp_path, monkeypatch, ihdm_fails):
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
     problem = ("--problem", '{"kind": "noise"}')
     for command in (("train", pictures), ("sample", model), ("restore", model, pictures, *problem)):
-        assert "is the folder you are in" in ihdm_fails(*command, "-o", ".")
+        assert "is the current folder" in ihdm_fails(*command, "-o", ".")
     assert Path.cwd().exists()
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 
-def test_outputs_are_looked_at_before_the_work(model, pictures, tmp_path, ihdm_fails):
+def test_outputs_are_checked_before_the_work(model, pictures, tmp_path, ihdm_fails):
     (tmp_path / "file").touch()
     sheet, table = tmp_path / "file/sheet.png", tmp_path / "file/table.csv"
     for command in (
@@ -207,7 +207,7 @@ def test_outputs_are_looked_at_before_the_work(model, pictures, tmp_path, ihdm_f
         ("restore", model, tmp_path / "gone", "--problem", '{"kind": "noise"}', "-o", sheet),
         ("train", tmp_path / "gone", "-o", tmp_path / "file/model"),
     ):
-        assert "cannot be written" in ihdm_fails(*command), command
+        assert "no file can be created in" in ihdm_fails(*command), command
 
 
 def test_numbers_out_of_bounds_name_their_option(pictures, tmp_path, ihdm_fails):
@@ -223,14 +223,15 @@ def test_broken_pictures_are_left_out_by_an_option(model, pictures, tmp_path, ih
     (mine / "broken.png").write_text("nothing")
     compared = ("evaluate", model, "--data", mine, "-n", 6, "--extractor", "dct", "--evaluations", 4)
     for command in (compared, ("train", mine, "-o", tmp_path / "model", *OPTIONS)):
-        assert "broken.png (not an image of any known kind); fix or remove them, or leave them out: --skip-broken" in (
-            ihdm_fails(*command)
+        assert (
+            "broken.png (not an image, or of an unknown format); fix or remove them, or leave them out: --skip-broken"
+            in (ihdm_fails(*command))
         )
     ihdm(*compared, "--skip-broken", "-o", tmp_path / "table.csv")
     assert set(pd.read_csv(tmp_path / "table.csv")["n_reference"]) == {30}
 
 
-def test_a_network_without_training_images_is_told_how_to_get_some(model, tmp_path, ihdm_fails):
+def test_a_network_without_training_images_explains_how_to_export_it(model, tmp_path, ihdm_fails):
     """As `ihdm convert` makes them."""
     network = tmp_path / "network"
     shutil.copytree(model.with_name("model.work") / "network", network)
@@ -292,7 +293,7 @@ def test_every_sampler_can_be_asked_for(model, tmp_path, ihdm, sampler):
     assert (tmp_path / "sheet.png").exists()
 
 
-def test_paths_between_samples_lie_in_rows(model, tmp_path, ihdm):
+def test_interpolations_are_in_rows(model, tmp_path, ihdm):
     ihdm("interpolate", model, "-o", tmp_path / "paths.png", "--rows", 2, "--num-positions", 5, "--seed", 1)
     ends = draw(read(model), 4, 1).astype(int)
     with Image.open(tmp_path / "paths.png") as sheet:
@@ -322,6 +323,8 @@ def test_a_model_is_measured_against_pictures(model, pictures, tmp_path, ihdm, c
     card = (copy / "README.md").read_text()
     assert f"| Fréchet distance | {distance:.4g} |" in printed
     assert f"| Fréchet distance | {distance:.4g} |" in card
+    for text in (printed, card):
+        assert "fewer than 3840 images is larger than most differences" in text
     assert "Nothing was measured" not in card
     assert "## Configuration" in card
     assert "FID" not in card
@@ -375,33 +378,35 @@ def test_measured_pictures_are_restored_to_a_folder(model, pictures, tmp_path, i
         assert np.abs(means - np.asarray(measured)).mean() < 10
 
 
-def test_what_cannot_be_done_is_told_in_one_line(model, pictures, tmp_path, ihdm_fails):
+def test_impossible_requests_are_reported_in_one_line(model, pictures, tmp_path, ihdm_fails):
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken/file").write_text("mine")
     sheet = tmp_path / "sheet.png"
     for arguments, said in (
-        (("sample", tmp_path, "-o", sheet), "holds no model_index.json"),
+        (("sample", tmp_path, "-o", sheet), "has no model_index.json"),
         (("sample", model, "-o", tmp_path / "taken"), "already exists and is not empty"),
-        (("sample", model, "-o", tmp_path / "sheet.tiff"), "give the name of a sheet"),
-        (("sample", model, "-o", sheet, "--sampler", "best"), "known are paper, ancestral"),
+        (("sample", model, "-o", tmp_path / "sheet.tiff"), "unknown file extension"),
+        (("sample", model, "-o", sheet, "--sampler", "best"), "use one of paper, ancestral"),
         (("sample", model, "-o", sheet, "--sampler", '{"noise": "loud"}'), "noise"),
         (
             ("sample", model, "-o", sheet, "--sampler", SECOND),
             "the sampler has order 2, which needs estimates of the clean image, but prediction 'residual'",
         ),
         (("sample", model, "-o", sheet, "--precision", "fp8"), "use one of no, fp16, bf16"),
-        (("sample", model, "-o", sheet, "--evaluations", 41), "from 1 to 40"),
+        (("sample", model, "-o", sheet, "--evaluations", 41), "use 1 to 40"),
+        (("sample", model, "-o", sheet, "--sampler", "{"), "--sampler: Invalid JSON"),
+        (("sample", model, "-o", sheet, "--delta-ratio", "inf"), "--delta-ratio inf: give a finite number"),
         (("interpolate", model, "-o", tmp_path / "paths.gif"), "ends in .png"),
-        (("evaluate", model, "--data", tmp_path / "gone"), "is neither a folder of images nor a .npy file"),
-        (("evaluate", model, "--data", pictures / "00.png"), "is neither a folder of images nor a .npy file"),
-        (("evaluate", model, "--data", pictures, "-n", 10**9), "holds 30 images, and --extractor pca needs 64"),
-        (("evaluate", model, "--data", pictures, "--extractor", "vgg"), "there are dct, pca"),
+        (("evaluate", model, "--data", tmp_path / "gone"), "neither a folder nor a .npy file"),
+        (("evaluate", model, "--data", pictures / "00.png"), "neither a folder nor a .npy file"),
+        (("evaluate", model, "--data", pictures, "-n", 10**9), "has 30 images, but --extractor pca needs at least 64"),
+        (("evaluate", model, "--data", pictures, "--extractor", "vgg"), "use one of dct, pca"),
         (("train", tmp_path / "gone", "-o", tmp_path / "model"), "folder not found"),
-        (("train", pictures, "-o", tmp_path / "model", "--preset", "huge"), "there are quick, small"),
+        (("train", pictures, "-o", tmp_path / "model", "--preset", "huge"), "use one of quick, small"),
         (("train", pictures, "-o", tmp_path / "taken"), "contains other files"),
-        (("train", pictures, "-o", pictures / "model"), "whose images are read; choose another --output"),
-        (("train", pictures, "-o", pictures), "whose images are read; choose another --output"),
-        (("train", pictures, "-o", tmp_path / "model", "--prior", "nothing"), "there are coefficients and mixture"),
+        (("train", pictures, "-o", pictures / "model"), "choose an --output outside it"),
+        (("train", pictures, "-o", pictures), "choose an --output outside it"),
+        (("train", pictures, "-o", tmp_path / "model", "--prior", "nothing"), "use coefficients or mixture"),
         (("train", pictures, "-o", tmp_path / "model", "--preset", "quick", "--image-size", 9), "cannot be halved"),
         (("train", tmp_path / "taken", "-o", tmp_path / "model"), "has 0 image files"),
         (("restore", model, tmp_path / "gone", "-o", sheet, "--problem", '{"kind": "noise"}'), "no images found"),
@@ -409,9 +414,15 @@ def test_what_cannot_be_done_is_told_in_one_line(model, pictures, tmp_path, ihdm
             ("restore", model, pictures, "-o", sheet, "--problem", '{"kind": "pooling", "factor": 3}'),
             "does not divide 8",
         ),
-        (("restore", model, pictures, "-o", pictures / "00.png", "--problem", '{"kind": "noise"}'), "are read; choose"),
-        (("restore", model, pictures, "-o", sheet, "--problem", '{"kind": "fog"}'), "problem"),
-        (("restore", model, pictures, "-o", sheet, "--problem", "fog"), "configuration"),
+        (
+            ("restore", model, pictures, "-o", pictures / "00.png", "--problem", '{"kind": "noise"}'),
+            "choose an --output outside",
+        ),
+        (
+            ("restore", model, pictures, "-o", sheet, "--problem", '{"kind": "fog"}'),
+            "--problem: problem.kind: there is no such kind",
+        ),
+        (("restore", model, pictures, "-o", sheet, "--problem", "fog"), "--problem fog: is no JSON object"),
         (
             ("restore", model, pictures, "-o", sheet, "--problem", '{"kind": "mask", "hidden": 0.5}', "--measured"),
             "masked pixels cannot be detected",
@@ -422,7 +433,7 @@ def test_what_cannot_be_done_is_told_in_one_line(model, pictures, tmp_path, ihdm
     assert (tmp_path / "taken/file").read_text() == "mine"
 
 
-def test_damaged_models_are_told_in_one_line(model, tmp_path, ihdm_fails):
+def test_damaged_models_are_reported_in_one_line(model, tmp_path, ihdm_fails):
     for name, content in (
         ("model_index.json", b"{"),
         ("unet/diffusion_pytorch_model.safetensors", b"nothing"),

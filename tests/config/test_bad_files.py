@@ -155,7 +155,7 @@ VALUES: list[tuple[str, Any, str]] = [
 @pytest.mark.parametrize(
     ("place", "value", "expected"), VALUES, ids=[f"{place} {n}" for n, (place, *_) in enumerate(VALUES)]
 )
-def test_what_cannot_be_meant_is_refused_before_anything_is_planned(tmp_path, place, value, expected):
+def test_values_beyond_sanity_limits_are_refused_before_planning(tmp_path, place, value, expected):
     values = yaml.safe_load(QUICK)
     *parents, last = place.split(".")
     inner = values
@@ -185,7 +185,7 @@ def test_a_configuration_with_a_byte_order_mark_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["bomb of lists", "half a character"])
-def test_snakemake_refuses_them_too_where_its_own_reading_ends(tmp_path, name):
+def test_snakemake_refuses_bad_files_too(tmp_path, name):
     (tmp_path / "config.yaml").write_text(FILES[name][0])
     made = subprocess.run(
         [sys.executable, "-m", "snakemake", "-n", "--configfile", str(tmp_path / "config.yaml")],

@@ -52,7 +52,7 @@ def test_quadratic_levels_are_denser_towards_the_image():
     spacing=st.sampled_from([None, 0.3, 0.7, 1.0, 2.0, 3.0]),
     num_levels=st.integers(1, 1000),
 )
-def test_as_many_levels_are_visited_as_there_are_evaluations(evaluations, spacing, num_levels):
+def test_as_many_levels_are_evaluated_as_configured(evaluations, spacing, num_levels):
     sampler = SamplerSettings(evaluations=evaluations, spacing=spacing)
     levels = sampler.levels(heat(num_levels))
     assert (levels[0], levels[-1]) == (num_levels, 0)
@@ -63,7 +63,7 @@ def test_as_many_levels_are_visited_as_there_are_evaluations(evaluations, spacin
 @pytest.mark.parametrize("spacing", ["even", "quadratic"])
 @pytest.mark.parametrize("process", [HEAT, DIFFUSION, BLURRING], ids=lambda process: process.kind)
 @pytest.mark.parametrize("evaluations", ["all", 40, 39, "K/4"])
-def test_heat_leaps_by_what_was_measured(process, spacing, evaluations):
+def test_heat_needs_a_calibration_to_step_over_several_levels(process, spacing, evaluations):
     """Its network predicts the next level alone; those of the others predict noise, which tells the image itself."""
     sampler = SamplerSettings(evaluations=evaluations, spacing=spacing)
     leaps = evaluations in (39, "K/4")
@@ -77,7 +77,7 @@ def test_measured_noise_must_be_measured(process):
 
 
 @pytest.mark.parametrize("noise", ["posterior", "measured"])
-def test_what_keeps_all_has_no_room_for_noise(noise):
+def test_deterministic_couplings_refuse_posterior_and_measured_noise(noise):
     with pytest.raises(ValidationError, match="leaves no room for noise"):
         SamplerSettings(coupling="deterministic", noise=noise)
 

@@ -75,7 +75,7 @@ def test_it_asks_for_as_many_pictures_as_there_are(ihdm, tmp_path):
     assert read_config(tmp_path / "photos.yaml").evaluation.num_samples == 500
 
 
-def test_what_cannot_be_started_from_is_told_and_nothing_is_written(ihdm, ihdm_fails, tmp_path):
+def test_unusable_folders_are_reported_and_nothing_is_written(ihdm, ihdm_fails, tmp_path):
     path = tmp_path / "mine.yaml"
     assert "19 images found, but at least 20" in ihdm_fails("config", "new", path, draw_pictures(tmp_path / "few", 19))
     assert f"{tmp_path}/none: folder not found" in ihdm_fails("config", "new", path, tmp_path / "none")

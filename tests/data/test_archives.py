@@ -50,7 +50,7 @@ def test_zips_from_windows_and_with_odd_entries_come_out(make, tmp_path):
 
 
 @pytest.mark.parametrize(("field", "value"), [("compress_type", 9), ("compress_type", 93), ("flag_bits", 1)])
-def test_what_cannot_be_unpacked_is_told(tmp_path, field, value):
+def test_damaged_archives_are_reported(tmp_path, field, value):
     """Deflate64, Zstandard, and encryption, as the directory at the end says it."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as stored:
@@ -109,7 +109,7 @@ def test_what_a_kill_left_behind_is_removed(make, tmp_path):
     assert not (tmp_path / ".x.unpacking").exists()
 
 
-def test_too_little_space_is_told_before_unpacking(make, tmp_path, monkeypatch):
+def test_too_little_space_is_reported_before_unpacking(make, tmp_path, monkeypatch):
     (tmp_path / "x.zip").write_bytes(make.zip_of({"a": bytes(3_000_000)}))
     assert zipfile.is_zipfile(tmp_path / "x.zip")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: namedtuple("Usage", "free")(2_000_000))

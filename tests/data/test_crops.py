@@ -55,7 +55,7 @@ def test_a_prefix_is_of_many_pictures(pictures):
     assert len({int(image.min()) for image in images[:45]}) > 6
 
 
-def test_broken_pictures_are_told_or_left_out(pictures, capsys):
+def test_broken_images_are_reported_or_left_out(pictures, capsys):
     (pictures / "0.png").write_bytes(b"nothing")
     (pictures / "1.png").write_bytes(b"nothing")
     with pytest.raises(UserError, match=r"images of split '\w+' cannot be used: [01].png .* or set skip_broken"):

@@ -28,13 +28,13 @@ def test_a_file_arrives_whole_and_leaves_nothing_else(fetch, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["file.bin"]
 
 
-def test_lost_connections_are_taken_up_where_they_ended(fetch, server):
+def test_lost_connections_are_resumed(fetch, server):
     server.cut_after, server.num_cuts = 2**20, 2
     assert fetch() == CONTENT
     assert server.asked == [None, f"bytes={2**20}-", f"bytes={2**21}-"]
 
 
-def test_a_later_run_goes_on_from_what_an_earlier_one_got(fetch, server, tmp_path):
+def test_a_later_run_resumes_the_download(fetch, server, tmp_path):
     server.cut_after, server.num_cuts = 2**20, 1
     with pytest.raises(UserError) as error:
         fetch(attempts=1)
@@ -59,7 +59,7 @@ def test_a_complete_part_only_needs_its_name(fetch, server, tmp_path):
     assert fetch() == CONTENT
 
 
-def test_a_part_longer_than_the_file_is_fetched_anew(fetch, tmp_path):
+def test_a_part_longer_than_the_file_is_downloaded_again(fetch, tmp_path):
     (tmp_path / "file.bin.part").write_bytes(CONTENT + b"more")
     assert fetch() == CONTENT
 
@@ -78,7 +78,7 @@ def test_a_refusal_is_final(fetch, server):
     assert len(server.asked) == 1
 
 
-def test_nobody_listening(tmp_path):
+def test_an_unreachable_server_is_reported(tmp_path):
     with pytest.raises(UserError, match=r"failed 2 times, the last time with: .*refused.*Run the same command again"):
         download("http://127.0.0.1:9/file", tmp_path / "file", attempts=2, pause=0.01)
 
@@ -88,9 +88,9 @@ def test_other_schemes_are_refused(tmp_path):
         download("file:///etc/hostname", tmp_path / "file")
 
 
-def test_too_little_space_is_told_before_the_download(fetch, tmp_path, monkeypatch):
+def test_too_little_space_is_reported_before_the_download(fetch, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: namedtuple("Usage", "free")(2**20))
     with pytest.raises(UserError) as error:
         fetch()
-    assert str(error.value) == f"{tmp_path}: 3.1 MB are needed but 1.0 MB are free; make room there first"
+    assert str(error.value) == f"{tmp_path}: 3.1 MB are needed but 1.0 MB are free; free some space first"
     assert list(tmp_path.iterdir()) == []

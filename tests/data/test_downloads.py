@@ -60,9 +60,7 @@ def test_what_a_scale_needs_is_fetched_once_and_nothing_else(scale, published, s
     assert "photos: inside a package" in capsys.readouterr().out
 
 
-def test_what_only_a_person_can_fetch_is_said_in_a_line_and_hinders_nothing(
-    scale, published, server, ihdm_fails, tmp_path, capsys
-):
+def test_manual_downloads_are_listed_and_skipped(scale, published, server, ihdm_fails, tmp_path, capsys):
     message = ihdm_fails("data", "download", "--settings", scale(digits="mnist", photos="ffhq"))
     assert message == "ihdm: files are missing for photos; see the messages above"
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("photos")]

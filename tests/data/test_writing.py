@@ -178,8 +178,8 @@ def test_broken_images_are_named_and_counted_and_may_be_skipped(folder, tmp_path
     with pytest.raises(UserError) as error:
         prepare(folder, tmp_path)
     assert str(error.value) == (
-        f"1 of 86 images of split 'train' cannot be used: {broken} (not an image of any known kind); fix or remove "
-        "them, or set skip_broken: true for the data set, and run the same command again to resume"
+        f"1 of 86 images of split 'train' cannot be used: {broken} (not an image, or of an unknown format); fix or "
+        "remove them, or set skip_broken: true for the data set, and run the same command again to resume"
     )
     assert everything_in(tmp_path / "out") == []
     count = interrupt(monkeypatch, 10**6)
@@ -189,11 +189,11 @@ def test_broken_images_are_named_and_counted_and_may_be_skipped(folder, tmp_path
     assert len(open_images(tmp_path / "out" / "train.npy")) == 85
     description = json.loads((tmp_path / "out" / "train.json").read_text())
     assert description["shape"][0] == 85
-    assert description["left_out"] == {broken: "not an image of any known kind"}
+    assert description["left_out"] == {broken: "not an image, or of an unknown format"}
     (folder / broken).unlink()
 
 
-def test_a_mended_image_lets_the_same_command_go_on(folder, tmp_path, make, monkeypatch):
+def test_the_same_command_resumes_after_an_image_is_fixed(folder, tmp_path, make, monkeypatch):
     broken = load_folder(settings_for(folder), RawData(folder))["train"].names[CHUNK_IMAGES]
     whole = (folder / broken).read_bytes()
     (folder / broken).write_bytes(whole[:100])
@@ -216,7 +216,7 @@ def test_many_broken_images_are_counted_and_some_named(folder, tmp_path):
         prepare(folder, tmp_path)
 
 
-def test_pictures_that_are_transparent_in_parts_are_counted_and_told_of(folder, tmp_path, monkeypatch, make, capsys):
+def test_transparent_images_are_counted_and_reported(folder, tmp_path, monkeypatch, make, capsys):
     names = load_folder(settings_for(folder), RawData(folder))["train"].names
     clear, half = make.picture(1001, mode="RGBA"), make.picture(1002).quantize(8)
     clear.putpixel((3, 3), (0, 0, 0, 254))
@@ -235,7 +235,7 @@ def test_pictures_that_are_transparent_in_parts_are_counted_and_told_of(folder, 
 
 
 @pytest.mark.parametrize("skip_broken", [False, True])
-def test_pictures_in_both_splits_are_counted_and_told_of(folder, tmp_path, capsys, skip_broken):
+def test_images_in_both_splits_are_counted_and_reported(folder, tmp_path, capsys, skip_broken):
     splits = load_folder(settings_for(folder), RawData(folder))
     train, test = splits["train"].names, splits["test"].names
     for original, copy in ((train[7], test[2]), (train[7], test[4]), (train[9], train[10]), (test[5], train[50])):
@@ -286,7 +286,7 @@ def test_nothing_left_of_a_split(make, tmp_path):
 
 
 @pytest.mark.parametrize("damage", [b"\xff\xfe\n", b"[]\n", b"{}\n", b'{"key": 1, "written": "many"}\n'])
-def test_a_damaged_journal_is_begun_anew(folder, tmp_path, damage):
+def test_a_damaged_journal_restarts_the_split(folder, tmp_path, damage):
     (tmp_path / "state").mkdir()
     (tmp_path / "state/train.jsonl").write_bytes(damage)
     (tmp_path / "state/train.npy").write_bytes(b"something else")
@@ -300,9 +300,9 @@ def test_files_of_others_in_the_state_stay(folder, tmp_path):
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["notes.txt"]
 
 
-def test_too_little_space_is_told_at_once(folder, tmp_path, monkeypatch):
+def test_too_little_space_is_reported_at_once(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: namedtuple("Usage", "free")(1000))
-    with pytest.raises(UserError, match=r"/state: 0\.1 MB are needed but 0\.0 MB are free; make room there first$"):
+    with pytest.raises(UserError, match=r"/state: 0\.1 MB are needed but 0\.0 MB are free; free some space first$"):
         prepare(folder, tmp_path)
     monkeypatch.undo()
     assert prepare(folder, tmp_path) == prepare(folder, tmp_path / "anew")
@@ -314,7 +314,7 @@ def test_a_disk_that_fills_up_meanwhile(folder, tmp_path):
     with pytest.raises(UserError) as error:
         prepare(folder, tmp_path)
     assert str(error.value) == (
-        f"{tmp_path}/state: no space is left on its disk; make room and run the same command again"
+        f"{tmp_path}/state: no space is left on the disk; free some and run the same command again"
     )
     assert everything_in(tmp_path / "out") == []
     (tmp_path / "state" / "train.npy").unlink()

@@ -108,7 +108,7 @@ def test_two_starts_stand_side_by_side_with_the_same_noises(made_up, draw):
         assert np.array_equal(axes.images[0].get_array(), expected[..., 0])
 
 
-def test_a_tree_shows_each_state_once_and_how_far_leaves_lie_apart(made_up, draw):
+def test_a_tree_shows_each_state_once_and_the_distance_of_leaves(made_up, draw):
     inputs = made_up("hierarchy", "digits")
     tree, distances = draw("hierarchy", inputs).axes
     assert len(tree.images) == 1 + 2 + 4 + 8
@@ -159,7 +159,7 @@ def test_gradients_of_nine_pixels_and_of_five_stages(made_up, draw):
     assert_line(line, table[table["quantity"] == "within_2"].sort_values("level"), "level")
 
 
-def test_of_large_images_a_window_of_a_gradient_is_shown(made_up, draw):
+def test_gradients_of_large_images_are_cropped(made_up, draw):
     inputs = made_up("input_gradients", "digits")
     path = inputs["gradients"]["digits"][""]
     maps = np.arange(40.0 * 40).reshape(40, 40) * np.ones((5, 9, 1, 1, 1))

@@ -15,10 +15,10 @@ from ihdm.errors import UserError
 from ihdm.metrics import asymptotics
 from ihdm.metrics.asymptotics import (
     STRIDES,
+    chain_deblurring_and_denoising,
     deblurring_and_denoising,
     gaussian_ratios,
     langevin,
-    leaping_and_denoising,
     network_rows,
     toy_chain_power,
     toy_losses,
@@ -111,10 +111,10 @@ def exact_calibration(process, variance):
     return Calibration(np.array(levels), gain, np.zeros_like(residual), residual, variance)
 
 
-def test_leaps_of_an_exact_network_have_the_closed_forms_losses_at_each_number_of_levels(gaussian):
+def test_losses_of_chains_with_fewer_levels_match_the_closed_form(gaussian):
     """Means over 300 images: within four of their standard errors, each below 6 %; fewer levels are further."""
     process, images, variance, network = gaussian
-    found = leaping_and_denoising(
+    found = chain_deblurring_and_denoising(
         network, process, exact_calibration(process, variance), images, range(1, 13), seed=0, batch_size=64
     )
     assert list(found) == [12, 6, 3, 2]
@@ -131,16 +131,16 @@ def test_leaps_of_an_exact_network_have_the_closed_forms_losses_at_each_number_o
     assert (np.diff(ratios) > 0).all()
 
 
-def test_leaps_need_a_measured_level(gaussian):
+def test_chains_with_fewer_levels_need_a_calibration(gaussian):
     process, images, variance, network = gaussian
     measured = exact_calibration(process, variance)
     measured = dataclasses.replace(measured, levels=np.where(measured.levels == 3, 0, measured.levels))
-    with pytest.raises(UserError, match="not measured at level 3"):
-        leaping_and_denoising(network, process, measured, images[:20], range(1, 13), seed=0, batch_size=64)
+    with pytest.raises(UserError, match="not calibrated at level 3"):
+        chain_deblurring_and_denoising(network, process, measured, images[:20], range(1, 13), seed=0, batch_size=64)
 
 
 @pytest.mark.parametrize("level", [3, 9])
-def test_other_steps_than_langevin_are_told_from_langevin(gaussian, level):
+def test_steps_with_other_noise_differ_from_langevin(gaussian, level):
     """By the weakest band: with δ = √2 σ an exact network has what is expected, with 1.25 σ it has 0.78 of that."""
     process, images, _, network = gaussian
     expected = gaussian_ratios(process, images, level, np.sqrt(2), 40)

@@ -254,7 +254,7 @@ def real_and_blurred() -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("space", ["dct", "pca"])
-def test_blurred_images_are_farther_than_real_ones(space):
+def test_blurred_images_are_further_than_real_ones(space):
     if space == "pca":
         import skimage.data
 
@@ -300,7 +300,7 @@ def test_several_numbers_of_images():
     assert np.isfinite(found["test", 100]["value"])
     assert found["train", 200]["note"] == "400 images are needed, not 250"
     assert np.isnan(found["test", 200]["value"])
-    with pytest.raises(UserError, match="samples: 300 images are asked for but there are features of 200"):
+    with pytest.raises(UserError, match="samples: 300 images are requested but there are features of 200"):
         distance_rows({"samples": samples}, train, moments, settings_of(300))
 
 
@@ -328,7 +328,7 @@ def test_features_are_made_without_a_second_copy(monkeypatch):
 
 def test_cosine_features_of_large_images_are_refused():
     assert CosineFeatures(4096).name == "dct4096"
-    with pytest.raises(UserError, match=r"dct of images of 12288 values .* take 'pca', 'efficientnet' or 'inception'"):
+    with pytest.raises(UserError, match=r"12288 values of an image, .* use 'pca', 'efficientnet' or 'inception'"):
         CosineFeatures(64 * 64 * 3)
 
 

@@ -77,7 +77,7 @@ def test_the_best_is_the_one_with_the_smallest_frechet_distance():
     assert values["paper_best"] <= values["paper"]
 
 
-def test_a_rival_is_studied_alike():
+def test_the_diffusion_baseline_is_studied_in_the_same_way():
     found = study(DIFFUSION, {"ddim": DDIM}, (10, 5))
     assert [(one.sampler, one.evaluations) for one in found] == [("ddim", 10), ("ddim", 5)]
 
@@ -107,7 +107,7 @@ def test_bounds_have_a_row_for_each_joint_and_variance():
     assert (table["standard_error"] > 0).all()
 
 
-def test_a_rival_has_both_joints_and_no_delta():
+def test_the_diffusion_baseline_has_both_joints_and_no_delta():
     table = joint_table(DIFFUSION, delta_ratios=(1.0,))
     assert table["delta_ratio"].isna().all()
     assert set(table["joint"]) == {"independent", "markov"}
@@ -119,6 +119,6 @@ def test_the_batch_changes_no_bound():
     assert first == pytest.approx(second, rel=1e-5)
 
 
-def test_too_few_test_images_are_told():
-    with pytest.raises(UserError, match="21 test images are asked for but there are 20"):
+def test_too_few_test_images_are_reported():
+    with pytest.raises(UserError, match="21 test images are requested but there are 20"):
         joint_table(HEAT, num_images=21)

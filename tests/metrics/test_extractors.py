@@ -58,7 +58,7 @@ def distance(reference: Path, images: Path, output: Path, extractor: str = "dct"
             f"spectrum={output}.spectrum.csv", "--output", f"distance={output}"]  # fmt: skip
 
 
-def test_what_a_reference_is_compared_by_is_found_once(folder, ihdm, monkeypatch):
+def test_moments_of_a_reference_are_computed_once(folder, ihdm, monkeypatch):
     """With its moments and mean power stored, neither is found again, and rows are what they are without the store."""
     train = StoredFeatures.read(folder / "train_dct.npz")
     expected = distance_rows({"x": train}, train, Moments.of(train[:]), SETTINGS)
@@ -119,10 +119,19 @@ def test_unequal_numbers_of_images_are_refused():
     rows = pd.DataFrame(
         {"dataset": ["d"], "set": ["s"], "metric": ["m"], "extractor": ["x"], "extractor_sha256": ["0"], "n": [100]}
     )
-    with pytest.raises(UserError, match=r"d: 's' in a has 100 images but 's' in b has 50; compare as many in each"):
+    with pytest.raises(
+        UserError, match=r"d: 's' in a has 100 images but 's' in b has 50; compare equal numbers of images"
+    ):
         merge_tables({"a": rows, "b": rows.assign(n=50)})
     with pytest.raises(UserError, match=r"'s' in b has 50 and 100"):
         merge_tables({"a": rows, "b": pd.concat([rows, rows.assign(n=50)])})
+
+
+def test_tables_of_two_kinds_are_refused():
+    rows = pd.DataFrame({"experiment": ["e"], "metric": ["m"], "value": [1.0]})
+    assert len(merge_tables({"a": rows, "b": rows.drop(columns="metric").assign(note="none")})) == 2
+    with pytest.raises(UserError, match=r"b: has columns that a lacks \(power\); merge tables of one kind only"):
+        merge_tables({"a": rows, "b": rows[["experiment"]].assign(power=1.0)})
 
 
 def test_tables_of_samples_alone_are_joined():
@@ -137,7 +146,9 @@ def test_mixing_references_is_refused(ihdm_fails, tmp_path):
         table.to_csv(tmp_path / f"{name}.csv", index=False)
     message = ihdm_fails("metrics", "table", tmp_path / "a.csv", tmp_path / "b.csv", "--output", tmp_path / "x.csv")
     assert f"d: {tmp_path}/a.csv is measured from the reference 'training' but {tmp_path}/b.csv from" in message
-    assert "'as_released': only distances from one reference can be compared; measure them all from the same" in message
+    assert (
+        "'as_released': only distances from one reference can be compared; measure all of them from the same" in message
+    )
     assert not (tmp_path / "x.csv").exists()
     # Other data sets may have another reference.
     both = merge_tables({"a": rows, "b": rows.assign(dataset="e", reference="as_released")})
@@ -167,13 +178,13 @@ def test_memorisation_has_its_own_numbers_of_images(folder, ihdm, ihdm_fails):
     ihdm("metrics", "table", folder / "60.csv", folder / "30.csv", "--output", folder / "both.csv")
     assert set(pd.read_csv(folder / "both.csv")["n"]) == {60, 40, 30, 300}
     message = ihdm_fails("metrics", "memorisation", "--settings", MEMORISATION % 101, *given, "--output", folder / "x")
-    assert "samples.npy: 101 images are asked for but it holds 100" in message
+    assert "samples.npy: 101 images are requested but it has 100" in message
 
 
 def test_too_few_images(folder, ihdm, ihdm_fails, capsys):
     train, test = folder / "train_dct.npz", folder / "test_dct.npz"
     message = ihdm_fails(*distance(train, folder / "test.npy", folder / "x.csv"))
-    assert "samples: 100 images are asked for but there are features of 40" in message
+    assert "samples: 100 images are requested but there are features of 40" in message
     ihdm("metrics", "distance-real", "--settings", SETTINGS.model_dump_json(), "--reference", train,
         "--moments", folder / "moments_dct.npz", "--train", train, "--test", test, "--output", folder / "x.csv",
     )  # fmt: skip
@@ -202,7 +213,7 @@ def test_damaged_files_are_named(folder, ihdm_fails):
         path, record = folder / f"{name}.npz", folder / f"{name}.meta.json"
         whole, described = path.read_bytes(), record.read_bytes()
         path.write_bytes(b"PK")
-        assert f"{name}.npz: is not the file that {name}.meta.json describes" in ihdm_fails(*command)
+        assert f"{name}.npz: differs from its record {name}.meta.json" in ihdm_fails(*command)
         record.unlink()
         assert f"{name}.npz: no .npz archive can be read from it" in ihdm_fails(*command)
         path.write_bytes(whole)
@@ -217,7 +228,7 @@ def test_an_extractor_file_of_another_kind_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"describes 'dct64' .* not 'dct192'"):
         load_extractor(tmp_path / "dct.npz", np.repeat(IMAGES[:1], 3, axis=-1))
     np.savez(tmp_path / "other.npz", kind="clip", extractor="clip", sha256="0")
-    with pytest.raises(UserError, match="'clip' is no extractor"):
+    with pytest.raises(UserError, match="unknown extractor 'clip'"):
         load_extractor(tmp_path / "other.npz", IMAGES[:1])
 
 
@@ -251,7 +262,7 @@ def test_fid_needs_inception(tmp_path, monkeypatch, ihdm_fails):
         "ihdm: FID needs the weights of Inception: http://127.0.0.1:9/inception-2015-12-05.pt: the"
     )
     assert "the download failed 5 times" in missing
-    assert missing.endswith("The folder is evaluation.inception_weights")
+    assert missing.endswith("Their folder is evaluation.inception_weights")
     assert f"or copy the file to {tmp_path / 'weights/inception-2015-12-05.pt'} yourself" in missing
     (tmp_path / "weights/inception-2015-12-05.pt").write_bytes(b"other weights")
     assert "its SHA-256 is" in ihdm_fails(*arguments)
@@ -336,7 +347,7 @@ def test_grey_images_become_three_equal_channels():
         np.testing.assert_array_equal(color[..., channel], IMAGES[:2, ..., 0])
 
 
-def test_efficientnet_tells_blurred_photos_from_sharp_ones():
+def test_efficientnet_separates_blurred_from_sharp_photos():
     from skimage.data import chelsea
     from skimage.filters import gaussian
 

@@ -45,7 +45,7 @@ def test_order_is_one_from_coarse_to_fine_and_minus_one_the_other_way(sign, orde
     assert (np.sign(np.diff(found["value"][:-1])) == sign).all()
 
 
-def test_what_has_nothing_to_do_with_the_image_does_not_count():
+def test_components_unrelated_to_the_image_do_not_count():
     """Strong noise in early estimates, as of a network that sees nothing yet, leaves the place where it was."""
     estimates, final = generated(lambda frequency, done: np.full_like(frequency, done), 16, 200)
     noise = 5 * np.random.default_rng(1).normal(size=estimates[:5].shape)

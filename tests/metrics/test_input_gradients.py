@@ -27,7 +27,7 @@ def test_a_single_pixel_has_no_width():
     }  # fmt: skip
 
 
-def test_a_small_cross_against_sums_by_hand():
+def test_a_small_cross_against_explicit_sums():
     """Two at the center, minus one at its four neighbours, one at distance two, below."""
 
     def cross(row, column):

@@ -288,7 +288,7 @@ def test_copies_of_training_images_do_not_break_the_prior():
     torch.testing.assert_close(found, torch.full((5,), math.log(50), dtype=torch.float64), atol=1e-6, rtol=0)
 
 
-def test_cost_rows_tell_evaluations(toy):
+def test_cost_rows_report_evaluations(toy):
     rows = cost_rows(errors_of(toy.network, toy.images(100), error_settings(100)), PROCESS.sigma, 1.25)
     assert rows[0]["design"] == "uniform random levels"
     assert rows[0]["times_fewer"] == 1

@@ -139,7 +139,7 @@ def test_intervals_of_shares_stay_shares(seed, num_samples, num_real, shift, k):
     check_interval(spectral_distance(power, reference, 20), *NOT_NEGATIVE)
 
 
-def test_an_interval_ends_where_the_quantity_cannot_lie():
+def test_intervals_are_clipped_to_possible_values():
     """Value and standard error stay what they are."""
     estimate = Estimate(0.98, 0.05, SHARE)
     assert estimate.columns() == {

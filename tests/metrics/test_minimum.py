@@ -59,7 +59,7 @@ def test_fine_ratios_are_always_enough():
         assert (found[0], found[-1]) == (low, high)
         assert len(found) >= 21
         assert 0 < np.diff(found).max() <= 0.01 + 1e-9
-    with pytest.raises(UserError, match=r"a range of δ/σ, not 1\.25 alone: sweep more"):
+    with pytest.raises(UserError, match=r"a range of δ/σ, not 1\.25 alone; sweep more"):
         fine_ratios([1.25])
 
 

@@ -86,7 +86,7 @@ def test_paths_merge_forward_later_with_less_noise_and_branch_where_they_have_me
     assert branched[0.005].loc[5] == 0
     exact = table[table["quantity"] == "merged"]
     assert (exact["standard_error"] == 0).all()
-    monkeypatch.setattr(paths, "TOLD_EVERY", 50)
+    monkeypatch.setattr(paths, "ROW_EVERY", 50)
     again = pd.DataFrame(path_rows())
     pd.testing.assert_frame_equal(again, table[table["level"] % 50 == 0].reset_index(drop=True))
 

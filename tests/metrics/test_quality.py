@@ -7,6 +7,7 @@ from scipy.ndimage import gaussian_filter
 from ihdm.metrics.extractors import fit_extractor
 from ihdm.metrics.kernel import kernel_distance, mean_over_pairs
 from ihdm.metrics.quality import ranking_distance
+from ihdm.metrics.spectrum import band_power
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,24 @@ from ihdm.metrics.quality import ranking_distance
 )
 def test_the_frechet_distance_needs_twenty_images_for_each_feature(extractor, n, metric):
     assert ranking_distance(extractor, n) == metric
+
+
+@pytest.mark.parametrize(
+    ("source", "extractor", "noise", "power"), [("photos", "pca", 0.1, 3.0), ("digits", "dct", 0.05, 1.0)]
+)
+def test_fine_noise_that_the_kernel_distance_does_not_see(source, extractor, noise, power, request):
+    """As docs/metrics.md says: the finest band shows this noise in photographs, which have little power there."""
+    train = request.getfixturevalue(source)["train"]
+    images, others = train[:400], train[400:]
+    features = fit_extractor(extractor, train)
+    reference = features.transform(others)
+    mean = mean_over_pairs(reference)
+    noisy = np.clip(images + 255 * noise * np.random.default_rng(0).standard_normal(images.shape), 0, 255)
+    noisy = noisy.round().astype(np.uint8)
+    clean, other = (kernel_distance(features.transform(part), reference, mean) for part in (images, noisy))
+    assert abs(other.value - clean.value) < clean.standard_error
+    finest = [band_power(part / 255).mean(axis=0)[-1] for part in (noisy, others)]
+    assert finest[0] / finest[1] > power
 
 
 @pytest.mark.parametrize(("source", "extractor", "noise"), [("photos", "pca", 0.2), ("digits", "dct", 0.1)])

@@ -54,7 +54,7 @@ def test_bands_split_the_plane():
     assert (np.sum(inside, axis=0) == 1).all()
 
 
-def test_a_cosine_lies_in_its_band():
+def test_a_cosine_has_its_power_in_its_band():
     coefficients = np.zeros((1, 16, 16))
     coefficients[0, 0, 10] = 1  # frequency 10π/16, between π/2 and 3π/4
     power = band_power(idctn(coefficients, axes=(1, 2), norm="ortho")[..., None])
@@ -97,7 +97,7 @@ def test_no_frequency_in_a_band():
 @pytest.mark.parametrize("gray", [0, 37, 255])
 def test_a_reference_without_power_is_refused(gray):
     flat = np.full((20, 8, 8, 1), gray, np.uint8)
-    with pytest.raises(UserError, match="no power in some band"):
+    with pytest.raises(UserError, match="no power in some"):
         MeanPower.of(flat)
     # One pixel that is one gray level off is enough.
     flat = np.repeat(flat, 50, axis=0)

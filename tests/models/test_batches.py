@@ -10,14 +10,14 @@ from ihdm.models.batches import batch_indices, draw_batch, draw_levels, even_sli
 
 
 @given(seed=st.integers(0, 99), batch_size=st.integers(1, 40), num_images=st.integers(1, 30))
-def test_every_epoch_visits_every_image_once(seed, batch_size, num_images):
+def test_every_epoch_uses_every_image_once(seed, batch_size, num_images):
     steps = 3 * num_images // batch_size + 1
     order = np.concatenate([batch_indices(seed, step, batch_size, num_images) for step in range(steps)])
     for epoch in order[: len(order) // num_images * num_images].reshape(-1, num_images):
         assert sorted(epoch) == list(range(num_images))
 
 
-def test_epochs_have_orders_of_their_own():
+def test_epochs_have_different_orders():
     first, second = batch_indices(0, 0, 50, 50), batch_indices(0, 1, 50, 50)
     assert (first != second).any()
 

@@ -78,7 +78,7 @@ def test_the_peak_of_training_is_that_of_a_backward_pass_too(preset, checkpointe
     assert found.of(64) == pytest.approx(living.peak, rel=missed + 0.001)
 
 
-def test_operations_are_those_of_real_tensors_and_of_a_sum_by_hand(preset):
+def test_operations_are_those_of_real_tensors_and_of_an_explicit_sum(preset):
     found = inference(preset)
     network = build_network(preset).eval()
     # Of attention's kernels on a CPU, torch knows the operations of the plain one.

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ihdm.config.experiments import NetworkSettings
+from ihdm.config.predictions import WhitenedSettings
 from ihdm.config.processes import HeatSettings
 from ihdm.config.reading import read_config
 from ihdm.config.settings import ComputeSettings
@@ -18,6 +19,7 @@ from ihdm.errors import UserError
 from ihdm.models.network import (
     CONFIG_NAME,
     PROCESS_KEY,
+    STATISTICS_NAME,
     WEIGHTS_NAME,
     Deblurrer,
     build_network,
@@ -27,6 +29,7 @@ from ihdm.models.network import (
     to_diffusers,
 )
 from ihdm.models.unet import Attention, ResidualBlock
+from ihdm.predictions import Predictor
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden"
@@ -285,6 +288,23 @@ def test_only_weights_that_fit_are_loaded(preset, tmp_path, change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (lambda one: {"mean": one["mean"]}, "tensors are missing: power"),
+        (lambda one: one | {"power": one["power"] * torch.nan}, "power holds values that are not finite"),
+        (lambda one: one | {"power": one["power"][:4]}, r"power has shape \(4, 8\) instead of \(8, 8\)"),
+        (lambda one: one, None),
+    ],
+)
+def test_only_statistics_that_fit_are_loaded(preset, tmp_path, change, message):
+    images = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1), dtype=np.uint8)
+    save_network(build_network(preset), tmp_path, PROCESS, Predictor.fitted(WhitenedSettings(), images))
+    save_file(change(load_file(tmp_path / STATISTICS_NAME)), tmp_path / STATISTICS_NAME)
+    with pytest.raises(UserError, match=f"{STATISTICS_NAME}: .*{message}") if message else nullcontext():
+        load_network(tmp_path, PROCESS, IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
         ({"num_levels": 60}, "was made for num_levels 6, not num_levels 60"),
         ({"sigma": 0.02}, "was made for sigma 0.01, not sigma 0.02"),
         (
@@ -299,7 +319,7 @@ def test_another_process_is_refused(preset, tmp_path, change, message):
         load_network(tmp_path, PROCESS.model_copy(update=change), IMAGES)
 
 
-def test_a_network_that_does_not_tell_its_process_is_refused(preset, tmp_path):
+def test_a_network_without_a_recorded_process_is_refused(preset, tmp_path):
     diffusers_network(build_network(preset)).save_pretrained(tmp_path)
     with pytest.raises(UserError, match=f"{tmp_path}: does not name its process"):
         load_network(tmp_path, PROCESS, IMAGES)
@@ -312,14 +332,24 @@ def test_images_of_another_shape_are_refused(preset, tmp_path):
             load_network(tmp_path, PROCESS, np.zeros(shape, dtype=np.uint8))
 
 
-def test_a_full_disk_is_told(preset, tmp_path, monkeypatch):
+def test_a_full_disk_is_reported(preset, tmp_path, monkeypatch):
     def full(*_arguments):
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr("ihdm.models.network.save_file", full)
-    with pytest.raises(UserError, match=f"{WEIGHTS_NAME}: no space is left on its disk"):
+    with pytest.raises(UserError, match=f"{WEIGHTS_NAME}: no space is left on the disk"):
         save_network(build_network(preset), tmp_path, PROCESS)
     assert not (tmp_path / WEIGHTS_NAME).exists()
+
+
+def test_a_limit_of_file_sizes_is_told(preset, tmp_path, monkeypatch):
+    def limited(*_arguments):
+        raise SafetensorError("Error while serializing: I/O error: File too large (os error 27)")
+
+    monkeypatch.setattr("ihdm.models.network.save_file", limited)
+    with pytest.raises(OSError, match="File too large") as caught:
+        save_network(build_network(preset), tmp_path, PROCESS)
+    assert caught.value.filename == str(tmp_path / WEIGHTS_NAME)  # the command line prints it with the reason
 
 
 def test_the_first_convolution_stays_in_float32_and_the_rest_is_lower(preset, tmp_path):

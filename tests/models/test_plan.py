@@ -141,7 +141,7 @@ def test_measures_pass_the_network_as_often_as_planned(config, network):
 
 
 @pytest.mark.parametrize("name", ["digits", "digits_diffusion"])
-def test_looks_pass_the_network_as_often_as_planned(config, name, tmp_path):
+def test_validation_evaluates_the_network_as_often_as_planned(config, name, tmp_path):
     experiment, run, seen = config.variants[name].experiment, config.run(name), []
     unet = build_network(experiment.network).eval()
     unet.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
@@ -229,7 +229,7 @@ def test_the_command_prints_what_it_assumes_and_writes_a_table(ihdm, tmp_path, c
     assert {"digits", "photos"} <= set(table["experiment"])
 
 
-def test_wrong_wishes_are_told_in_a_line(ihdm_fails, tmp_path):
+def test_wrong_options_are_reported_in_one_line(ihdm_fails, tmp_path):
     path = ROOT / "workflow/config/smoke.yaml"
     assert "must be above 0" in ihdm_fails("models", "plan", path, "--tflops", 0, 20)
     assert "No such file" in ihdm_fails("models", "plan", tmp_path / "none.yaml")

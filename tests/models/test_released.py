@@ -357,7 +357,7 @@ def test_tensors_of_other_kinds_are_named(released, preset, tmp_path, change):
 
 
 @pytest.mark.parametrize("is_zip", [True, False])
-def test_changed_bytes_are_read_or_told(released, preset, tmp_path, is_zip):
+def test_changed_bytes_are_read_or_reported(released, preset, tmp_path, is_zip):
     """In the weights of today's format the checksums of the archive find them."""
     path, random = tmp_path / "checkpoint.pth", np.random.default_rng(0)
     torch.save({"model": released}, path, _use_new_zipfile_serialization=is_zip)
@@ -377,7 +377,7 @@ def test_changed_bytes_are_read_or_told(released, preset, tmp_path, is_zip):
             Checkpoint.read(path)
 
 
-def test_averaged_weights_that_are_not_there_are_told(released, preset, save, tmp_path):
+def test_missing_averaged_weights_are_reported(released, preset, save, tmp_path):
     path = save(averages=list(released.values())[:-1])
     with pytest.raises(UserError, match="averaged tensors for"):
         convert(Checkpoint.read(path), preset)
@@ -428,7 +428,7 @@ def test_code_in_a_checkpoint_is_refused_and_not_run(tmp_path, config, ihdm_fail
 
 
 @pytest.mark.parametrize("size", [0, 10, 3000, -1, -50000])
-def test_a_file_that_is_cut_short_is_told(save, size):
+def test_a_truncated_file_is_reported(save, size):
     path = save()
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(
@@ -441,12 +441,12 @@ def test_a_file_that_is_cut_short_is_told(save, size):
 @pytest.mark.parametrize(
     "content", [{"weights": 1}, [1, 2], {"model": {}}, {"model": {"a": 1}}, {"model": torch.zeros(2)}]
 )
-def test_something_else_is_told(tmp_path, content):
+def test_other_files_are_reported(tmp_path, content):
     torch.save(content, tmp_path / "other.pth")
     with pytest.raises(UserError, match="not a checkpoint of the released code"):
         Checkpoint.read(tmp_path / "other.pth")
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(UserError, match=r"none.pth: cannot read a checkpoint \(No such file"):
         Checkpoint.read(tmp_path / "none.pth")

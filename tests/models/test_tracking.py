@@ -74,7 +74,7 @@ def test_tensorboard_shows_the_history_the_learning_rate_and_samples(train_on, t
 
 
 @pytest.mark.parametrize("stop_at", [3, 5])
-def test_a_training_that_goes_on_shows_each_step_once(train_on, tmp_path, stop_at):
+def test_a_resumed_training_logs_each_step_once(train_on, tmp_path, stop_at):
     with pytest.raises(InterruptedTrainingError):
         train_on(stop_at)
     train_on()
@@ -87,7 +87,7 @@ def test_a_training_that_goes_on_shows_each_step_once(train_on, tmp_path, stop_a
     assert len(list((tmp_path / "state/tracking").glob("events*"))) == 1
 
 
-def test_a_training_that_begins_anew_shows_nothing_of_the_one_before(train_on, tmp_path):
+def test_a_new_training_logs_nothing_of_the_previous_one(train_on, tmp_path):
     train_on()
     finish(tmp_path / "state")
     train_on(steps=6, learning_rate=0.5)
@@ -133,7 +133,7 @@ def wandb(monkeypatch) -> list[FakeRun]:
     return runs
 
 
-def test_weights_and_biases_goes_on_with_the_same_run(train_on, tmp_path, wandb):
+def test_weights_and_biases_resumes_the_same_run(train_on, tmp_path, wandb):
     """By the calls that its package would get; the package itself and its server are not tested."""
     run = RunSettings(tracker="wandb", validate_every=4, num_previews=4, num_validation_images=4)
     with pytest.raises(InterruptedTrainingError):
@@ -172,7 +172,7 @@ def test_a_tracker_that_is_switched_on_midway_shows_what_was_before_in_order(tra
         ("wandb", "wandb", "pip install wandb"),
     ],
 )
-def test_a_tracker_that_is_not_installed_is_told_before_anything_is_written(
+def test_a_missing_tracker_is_reported_before_anything_is_written(
     train_on, tmp_path, monkeypatch, tracker, module, advice
 ):
     monkeypatch.setitem(sys.modules, module, None)

@@ -120,11 +120,11 @@ def test_truncated_state_is_named(stopped, make_experiment, images, run, share):
     with pytest.raises(UserError) as caught:
         train(make_experiment(), images, stopped, run=run)
     assert str(caught.value).startswith(f"{path}: damaged training state")
-    assert "delete it to start again" in str(caught.value)
+    assert "delete it to start over" in str(caught.value)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "missing"])
-def test_a_damaged_state_gives_way_to_the_one_before(stopped, make_experiment, images, tmp_path, capfd, damage):
+def test_the_previous_state_replaces_a_damaged_one(stopped, make_experiment, images, tmp_path, capfd, damage):
     """The last one was of step 3, the one before of step 2: the end is the same, and nothing is left of them."""
     path = stopped / STATE_NAME
     content = path.read_bytes()
@@ -233,8 +233,8 @@ def test_a_state_of_another_training_is_refused_by_what_differs(
     with pytest.raises(UserError) as caught:
         train(make_experiment(**changes), images[:num_images], stopped, run=run)
     assert str(caught.value) == (
-        f"{stopped / STATE_NAME}: this training state is another training's {told}; restore what differs to go on with "
-        "it, or delete the file to start again"
+        f"{stopped / STATE_NAME}: this state belongs to a training with other settings {told}; restore these settings "
+        "to continue it, or delete the file to start over"
     )
     assert (stopped / STATE_NAME).read_bytes() == before
 
@@ -298,7 +298,7 @@ def test_history_survives_a_kill(tmp_path):
     assert path.read_text() == '{"step": 2, "loss": 1.0}\n{"step": 4, "loss": 0.4}\n'
 
 
-def test_looks_on_the_way(finished, make_experiment, images, tmp_path):
+def test_validation_during_training(finished, make_experiment, images, tmp_path):
     """Held-out losses are those of the averaged weights; looking changes nothing, and is repeated after a kill."""
     experiment, state = make_experiment(dropout=0.1), tmp_path / "state"
     test = np.random.default_rng(1).integers(0, 256, (5, 8, 8, 1), dtype=np.uint8)
@@ -365,14 +365,14 @@ def ended(make_experiment, images, run, tmp_path):
 def test_fewer_steps_than_were_taken_are_refused(ended, make_experiment, images, run, name):
     path = (ended / FINISHED_NAME).rename(ended / name)
     before = path.read_bytes()
-    message = f"{path}: this training has taken 6 steps already, but training.steps is 5; ask for as many or more"
+    message = f"{path}: this training has taken 6 steps already, but training.steps is 5; raise training.steps"
     with pytest.raises(UserError, match=message):
         train(make_experiment(steps=5), images, ended, run=run)
     assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("changes", [{}, {"learning_rate": 0.002}, {"learning_rate": 0.002, "steps": 9}])
-def test_a_finished_training_is_begun_anew_if_it_is_asked_for_again_or_with_other_settings(
+def test_a_finished_training_restarts_if_requested_again_or_with_other_settings(
     ended, make_experiment, images, run, tmp_path, changes
 ):
     steps = []
@@ -483,7 +483,7 @@ def test_a_state_with_flipped_bits_is_refused(make_experiment, images, tmp_path,
     content = bytearray(path.read_bytes())
     content[int(place * len(content)) // 4 * 4] ^= 1  # the last bit of a mantissa
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"damaged training state \(its bytes are not those that were saved\); delete"):
+    with pytest.raises(UserError, match=r"damaged training state \(its checksum is wrong\); delete"):
         train(make_experiment(), images, tmp_path)
 
 
@@ -508,7 +508,7 @@ def test_held_out_images_of_another_shape_are_refused_before_training(make_exper
         "models", "train", "--settings", make_experiment().model_dump_json(), "--train", tmp_path / "train.npy",
         "--test", tmp_path / "test.npy", "--state", tmp_path / "state", "--output", tmp_path / "model",
     )  # fmt: skip
-    assert f"{tmp_path / 'train.npy'} holds images of 8×8×1 but {tmp_path / 'test.npy'} of 16×16×3" in message
+    assert f"{tmp_path / 'train.npy'} has images of 8×8×1, but {tmp_path / 'test.npy'} of 16×16×3" in message
     assert {path.name for path in tmp_path.iterdir()} == {"train.npy", "test.npy"}
 
 

@@ -36,7 +36,7 @@ def cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def test_the_documentation_tells_what_the_command_does(largest):
+def test_the_documentation_has_the_output_of_the_command(largest):
     """All but the totals, of the largest networks."""
     told = (ROOT / "docs/cluster.md").read_text()
     lines = [cells(line) for line in told.splitlines() if line.startswith("|")]

@@ -125,7 +125,7 @@ def train_command(make_experiment, images, tmp_path):
     return arguments
 
 
-def test_processes_of_one_machine_or_of_several_share_a_training_and_its_looks(train_command, tmp_path):
+def test_processes_of_one_or_several_machines_share_training_and_validation(train_command, tmp_path):
     """Two that the command starts are two that find each other by a rendezvous, and one, but for rounding."""
     run_together(["-m", "ihdm", "--gpus", 2, "--gpus-optional", *train_command("machine")])
     torchrun = ["-m", "torch.distributed.run", "--nnodes", 2, "--nproc-per-node", 1, "--rdzv-backend", "c10d"]

@@ -63,7 +63,7 @@ def wait_for_training(results: Path, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.02)
 
 
-def test_a_killed_run_goes_on_and_ends_the_same(smoke_results, folder, snakemake, start):
+def test_a_killed_run_resumes_to_the_same_results(smoke_results, folder, snakemake, start):
     """SIGKILL the whole process group while a network trains; the same command then gives the same bytes."""
     target = folder / "samples/digits/delta0/samples.npy"
     process = start(folder, target)

@@ -9,6 +9,8 @@ from safetensors.torch import load_file, save_file
 
 from ihdm.errors import UserError
 from ihdm.portable.folder import read
+from ihdm.portable.prior import MixturePrior, StoredStatistics
+from ihdm.predictions import Statistics
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -72,7 +74,7 @@ def test_cut_weights_are_named(folder, part, content):
         ("scheduler/scheduler_config.json", {"delta_ratio": "1.25"}, "scheduler_config.json: 1.25: .*valid number"),
         ("scheduler/scheduler_config.json", {"delta_ratio": float("nan")}, "scheduler_config.json: nan: .*finite"),
         ("scheduler/scheduler_config.json", {"process": {"kind": "heat", "sigma": 0.02, "num_levels": 7,
-         "blur_sigma_min": 0.4, "blur_sigma_max": 6.0}}, "not measured at level 7"),
+         "blur_sigma_min": 0.4, "blur_sigma_max": 6.0}}, "not calibrated at level 7"),
         ("model_index.json", [], "model_index.json: cannot be read"),
         ("unet/config.json", [], "unet/config.json: cannot be read"),
     ],
@@ -82,6 +84,52 @@ def test_only_parts_that_fit_are_put_together(folder, name, changes, message):
     (folder / name).write_text(json.dumps(content | changes if isinstance(changes, dict) else changes))
     with pytest.raises(UserError, match=f"^{folder}.*{message}|{message}"):
         read(folder)
+
+
+@pytest.fixture
+def whitened(make_pipeline, train, tmp_path) -> Path:
+    pipeline = make_pipeline(prediction="whitened")
+    pipeline.register_modules(statistics=StoredStatistics.of(Statistics.of(train)))
+    pipeline.save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda one: {"mean": one["mean"]}, "tensors are missing: power"),
+        (lambda one: {"mean": one["mean"], "variance": one["power"]}, "does not have: variance"),
+        (lambda one: one | {"mean": one["mean"] * torch.nan}, "mean holds values that are not finite"),
+    ],
+)
+def test_only_statistics_that_fit_are_loaded(whitened, change, message):
+    path = whitened / "statistics" / WEIGHTS
+    save_file(change(load_file(path)), path)
+    with pytest.raises(UserError, match=f"^{path}: .*{message}"):
+        read(whitened)
+
+
+def test_a_whitened_network_needs_statistics_of_its_size(whitened):
+    assert read(whitened).statistics is not None
+    path = whitened / "statistics/config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"channels": 1}))
+    with pytest.raises(UserError, match="mean has shape"):
+        read(whitened)
+    index = whitened / "model_index.json"
+    index.write_text(json.dumps(json.loads(index.read_text()) | {"statistics": [None, None]}))
+    with pytest.raises(UserError, match="'whitened' needs the statistics of the training images, which are missing"):
+        read(whitened)
+
+
+@pytest.mark.parametrize("factor", [0, -1])
+def test_a_mixture_has_positive_weights(make_pipeline, tmp_path, factor):
+    pipeline = make_pipeline()
+    prior = MixturePrior(2, 3, 1, 1, 8, 8)
+    prior.weights.fill_(factor)
+    pipeline.register_modules(prior=prior)
+    pipeline.save_pretrained(tmp_path / "model")
+    with pytest.raises(UserError, match="prior: its weights are negative or all zero"):
+        read(tmp_path / "model")
 
 
 def test_a_name_on_the_hub_is_recognized():

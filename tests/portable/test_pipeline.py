@@ -113,7 +113,7 @@ def test_starts_can_be_given(make_pipeline):
     assert torch.equal(given, images_of(pipeline, 2))
     alone = pipeline(3, starts=starts[:1], output_type="pt").images
     assert torch.equal(alone, alone[:1].expand_as(alone))
-    with pytest.raises(UserError, match=r"starts of shape \(2, 3, 8, 8\) for 3 images of 3×8×8"):
+    with pytest.raises(UserError, match=r"starts has shape \(2, 3, 8, 8\), but 3 images of 3×8×8"):
         pipeline(3, starts=starts)
 
 
@@ -125,11 +125,11 @@ def test_a_path_goes_from_one_image_to_another(make_pipeline):
     torch.testing.assert_close(path[0], ends[0], atol=1e-5, rtol=0)
     torch.testing.assert_close(path[-1], ends[1], atol=1e-5, rtol=0)
     assert (path[2] - ends[0]).abs().max() > 0.01
-    with pytest.raises(UserError, match="1 images on a path"):
+    with pytest.raises(UserError, match="num_positions is 1"):
         pipeline.interpolate(*generators(2), num_positions=1)
 
 
-def test_fewer_evaluations_visit_fewer_levels(make_pipeline):
+def test_fewer_evaluations_use_fewer_levels(make_pipeline):
     pipeline, visited = make_pipeline(is_measured=True), []
     images_of(
         pipeline, 2, evaluations=3, callback_on_step_end=lambda _pipe, _number, level, _state: visited.append(level)
@@ -137,7 +137,7 @@ def test_fewer_evaluations_visit_fewer_levels(make_pipeline):
     assert visited == [6, 4, 2]
     images_of(pipeline, 2)
     assert len(pipeline.scheduler.timesteps) == 6
-    with pytest.raises(UserError, match="take 6 evaluations"):
+    with pytest.raises(UserError, match="use 6 evaluations"):
         images_of(make_pipeline(), 2, evaluations=3)
 
 
@@ -153,7 +153,7 @@ def test_a_callback_sees_and_changes_the_state(make_pipeline):
     assert (images == 0).all()
 
 
-def test_the_way_can_be_watched(make_pipeline):
+def test_trajectories_show_every_step(make_pipeline):
     pipeline = make_pipeline()
     steps = list(pipeline.trajectory(2, generator=generators(2)))
     assert [level for level, _ in steps] == [6, 5, 4, 3, 2, 1, 0]
@@ -228,14 +228,14 @@ def test_halved_networks_are_refused(make_pipeline):
     exact, rough = images_of(pipeline, 2), images_of(pipeline, 2, precision="bf16")
     assert 0 < (exact - rough).abs().max() < 0.1
     pipeline.to(torch.bfloat16)
-    with pytest.raises(UserError, match="keep it in float32"):
+    with pytest.raises(UserError, match="keep them in float32"):
         pipeline(2)
 
 
-def test_values_that_are_not_finite_are_told(make_pipeline):
+def test_values_that_are_not_finite_are_reported(make_pipeline):
     pipeline = make_pipeline()
     for starts in (torch.full((2, 3, 8, 8), torch.nan), torch.full((2, 3, 8, 8), torch.inf)):
-        with pytest.raises(UserError, match="starts hold values that are not finite"):
+        with pytest.raises(UserError, match="starts has values that are not finite"):
             pipeline(2, starts=starts)
     for value in (torch.nan, torch.inf):
         torch.nn.init.constant_(pipeline.unet.conv_out.bias, value)
@@ -250,7 +250,7 @@ def test_values_that_are_not_finite_are_told(make_pipeline):
 def test_without_a_prior_starts_must_be_given(make_pipeline):
     pipeline = make_pipeline()
     pipeline.prior = None
-    with pytest.raises(UserError, match="give starts"):
+    with pytest.raises(UserError, match="pass starts"):
         pipeline(2)
 
 

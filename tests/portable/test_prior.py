@@ -96,7 +96,7 @@ def test_a_mixture_keeps_no_image(process, train):
 
 
 def test_too_few_images_make_no_mixture(process, train):
-    with pytest.raises(UserError, match="40 training images are too few for a mixture over 12 coefficients"):
+    with pytest.raises(UserError, match="40 training images are too few for a mixture of 12 coefficients"):
         fit_mixture(process, train, seed=0)
 
 

@@ -166,18 +166,18 @@ def measured(levels):
     return Calibration(np.asarray(levels), ones, 0 * ones, 0 * ones, ones[0])
 
 
-def test_samplers_that_need_a_measured_network_say_so():
+def test_samplers_that_need_a_calibration_report_it():
     scheduler = IHDMScheduler(process=HEAT)
-    with pytest.raises(UserError, match=r"3 evaluations needs a calibration .* take 6 evaluations"):
+    with pytest.raises(UserError, match=r"3 evaluations needs a calibration .* use 6 evaluations"):
         scheduler.set_timesteps(3)
     scheduler.calibration = measured([2, 4, 6])
     scheduler.set_timesteps(3)
     assert scheduler.timesteps.tolist() == [6, 4, 2]
     assert scheduler.num_inference_steps == 3
-    with pytest.raises(UserError, match="take 1, 3, 6 evaluations"):
+    with pytest.raises(UserError, match="use 1, 3, 6 evaluations"):
         scheduler.set_timesteps(2)
     other = IHDMScheduler(process=HEAT, **NAMED_SAMPLERS["markov"].model_dump())
-    with pytest.raises(UserError, match=r"noise 'measured' .* take another sampler"):
+    with pytest.raises(UserError, match=r"noise 'measured' .* use another sampler"):
         other.set_timesteps()
 
 
@@ -195,11 +195,11 @@ def test_measured_noise_is_used_where_it_was_measured(linear_network):
 
 @pytest.mark.parametrize("count", [0, 7])
 def test_more_evaluations_than_levels_are_refused(count):
-    with pytest.raises(UserError, match="from 1 to 6"):
+    with pytest.raises(UserError, match="use 1 to 6"):
         IHDMScheduler(process=HEAT).set_timesteps(count)
 
 
-def test_levels_that_are_not_visited_are_refused():
+def test_levels_that_are_not_evaluated_are_refused():
     scheduler = IHDMScheduler(process=DIFFUSION)
     scheduler.set_timesteps(5)
     images = torch.zeros(1, 1, 8, 8)

@@ -69,7 +69,7 @@ def _solve(prediction, noisy, levels, target):
     return prediction.process.inverse(target / prediction._levels(levels).weight)
 
 
-def test_what_an_untrained_network_costs_is_known(prediction):
+def test_the_loss_of_an_untrained_network_is_its_expected_value(prediction):
     """The squared error of an output of zero, over draws of noise."""
     image, level, count = images(1), 20, 20_000
     repeated, levels = image.expand(count, -1, -1, -1), torch.full((count,), level)
@@ -90,7 +90,7 @@ def test_the_loss_of_noise_is_its_mean_squared_error(kind):
 
 
 @pytest.mark.parametrize("process", PROCESSES)
-def test_a_function_that_says_nothing_predicts_the_default_of_its_process(process):
+def test_functions_without_a_predictor_use_the_default_of_the_process(process):
     built = build_process(PROCESSES[process], SIZE)
     expected = built.settings.own_prediction
     if expected == "whitened":
@@ -140,7 +140,7 @@ def test_whitened_inputs_have_unit_variance_in_every_mode_at_every_level(process
         assert estimate.isfinite().all()
 
 
-def test_the_image_beside_the_whitened_input_comes_in_further_channels():
+def test_the_noisy_image_is_added_as_extra_channels():
     prediction = PREDICTORS["whitened-bound"].on(build_process(PROCESSES["heat"], SIZE))
     seen = prediction.network_input(images(), torch.full((4,), 7))
     assert PREDICTORS["whitened-bound"].num_inputs == 2

@@ -71,7 +71,7 @@ def opened(request, browser, file) -> Iterator[Opened]:
     found.page.close()
 
 
-def test_nothing_fails_and_nothing_is_asked_for(opened):
+def test_the_page_has_no_errors_and_makes_no_requests(opened):
     assert opened.complaints == []
     assert [url for url in opened.requests if not url.startswith("data:")] == [opened.requests[0]]
     assert opened.requests[0].startswith("file:")

@@ -54,7 +54,7 @@ def test_runs_with_nothing_to_compare_are_refused(first, second):
         compare(("a", first), ("b", second))
 
 
-def test_rows_that_nothing_tells_apart_are_left_out():
+def test_rows_with_equal_keys_are_left_out():
     """As those of real images in a table that names no data set."""
     real = numbers(1.0, 2.0, experiment=None, set="train").drop(columns="dataset")
     found = compare(("a", pd.concat([real, numbers(3.0)])), ("b", pd.concat([real, numbers(3.0)])))
@@ -104,7 +104,7 @@ def test_the_kept_numbers_can_be_compared():
 
 
 @pytest.mark.parametrize("target", ["quick", "compare"])
-def test_make_tells_what_to_open(target):
+def test_make_prints_what_to_open(target):
     recipe = (ROOT / "Makefile").read_text().partition(f"\n{target}: ")[2].partition("\n\n")[0]
     assert 'echo "Open: file://$(CURDIR)/' in recipe
 

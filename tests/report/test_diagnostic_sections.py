@@ -62,7 +62,7 @@ def test_tables_of_probes_are_shown_by_experiment(section, rows, shape, columns)
     assert "nan" not in shown.to_string()
 
 
-def test_gaussian_data_are_told_once_and_networks_by_band():
+def test_gaussian_data_are_listed_once_and_networks_by_band():
     measured = {"num_levels": 8, "level": 4, "n": 3, "value": 1.0, "standard_error": 0.1, "low": 0.8, "high": 1.2}
     rows = [
         *toy_rows(),
@@ -79,7 +79,7 @@ def test_gaussian_data_are_told_once_and_networks_by_band():
     assert "nan" not in shown.to_string()
 
 
-def test_rows_are_told_in_the_order_of_the_table():
+def test_rows_keep_the_order_of_the_table():
     """Also where a K came earlier, in the toy."""
     named = {"part": "network_losses", "n": 3, "value": 2.0, "standard_error": 0.1, "low": 1.8, "high": 2.2}
     rows = [{"experiment": "digits", **named, "num_levels": levels} for levels in (5, 10, 20, 40)]
@@ -88,7 +88,7 @@ def test_rows_are_told_in_the_order_of_the_table():
     assert shown["K"].tolist()[-4:] == [5, 10, 20, 40]
 
 
-def test_networks_alone_are_told_by_band_too():
+def test_networks_without_gaussian_data_are_listed_by_band():
     """A file whose only bands are numbers has them as such."""
     row = {"num_levels": 8, "level": 4, "n": 3, "value": 1.0, "standard_error": 0.1, "low": 0.8, "high": 1.2}
     rows = [{"part": "network_loss", **row}, {"part": "network_langevin", "delta_ratio": 1.0, "band": "0", **row}]
@@ -96,7 +96,7 @@ def test_networks_alone_are_told_by_band_too():
 
 
 def test_paths_have_a_row_for_each_level(monkeypatch):
-    monkeypatch.setattr(paths_metric, "TOLD_EVERY", 50)
+    monkeypatch.setattr(paths_metric, "ROW_EVERY", 50)
     shown = reported()["paths"].summarize(pd.DataFrame(paths_metric.path_rows()))
     assert shown["level"].tolist() == [50, 100]
     assert shown.columns.tolist()[1:3] == ["merged, σ = 0.005", "branched, σ = 0.005"]

@@ -86,7 +86,7 @@ def test_page_is_small_and_the_same_for_the_same_results(made_up, ledger):
     assert len(one.encode()) < 25_000_000
 
 
-def test_nothing_is_said_of_what_is_not_there(tmp_path, scale):
+def test_missing_results_are_left_out_of_the_page(tmp_path, scale):
     (tmp_path / "empty").mkdir()
     page = report_page(Results(scale, tmp_path / "empty"), None, CAPTIONS, [])
     ids = Elements(page).values("id")
@@ -147,13 +147,13 @@ def test_verdicts_are_grouped_by_claim(page, ledger):
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"claims": [{}], "tested": 1}', "[1]"])
-def test_a_damaged_ledger_is_told(tmp_path, text):
+def test_a_damaged_ledger_is_reported(tmp_path, text):
     (tmp_path / "claims.json").write_text(text)
     with pytest.raises(UserError, match="damaged ledger of claims"):
         read_ledger(tmp_path / "claims.json")
 
 
-def test_settings_are_told_where_they_differ_from_their_defaults():
+def test_settings_that_differ_from_their_defaults_are_listed():
     config = read_config(ROOT / "workflow/config/quick.yaml")
     told = {place: (chosen, default) for place, chosen, default in differences(config)}
     assert (
@@ -172,7 +172,7 @@ def test_captions_are_escaped():
     assert as_html("a <b>\n  ``x_y`` **z**") == "a &lt;b&gt; <code>x_y</code> <strong>z</strong>"
 
 
-def test_every_caption_is_plain_enough_to_be_told():
+def test_every_caption_can_be_rendered():
     """What captions of figures use of reStructuredText is what becomes HTML."""
     for name in read_config(ROOT / "workflow/config/quick.yaml").figures:
         text = str(as_html((CAPTIONS / f"{name}.rst").read_text()))
@@ -183,7 +183,7 @@ def test_durations_are_counted_as_readers_count():
     assert [duration(value) for value in (3, 600, 10_000)] == ["3 seconds", "10 minutes", "2.8 hours"]
 
 
-def test_no_template_is_left_out_of_the_package_and_a_change_of_look_is_seen(monkeypatch, tmp_path):
+def test_every_template_is_packaged_and_a_change_of_style_changes_the_hash(monkeypatch, tmp_path):
     project = (ROOT / "pyproject.toml").read_text()
     assert '"ihdm.report.page" = ["templates/*"]' in project
     before = assets_sha256()

@@ -67,7 +67,7 @@ def test_no_data_set_is_named_in_a_fixed_sentence():
         assert not {"digits", "photos", "crops"} & set(section.explanation.lower().replace(".", "").split())
 
 
-def test_one_draw_tells_no_cost():
+def test_one_draw_gives_no_cost():
     config = read_config(ROOT / "workflow/config/quick.yaml")
     assert "likelihood_cost" in merged_tables(config)
     evaluation = config.evaluation.model_copy(update={"likelihood_draws": 1})

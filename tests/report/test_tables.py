@@ -27,7 +27,7 @@ def merged(**changes: object) -> pd.DataFrame:
     return pd.DataFrame([row | changes, row | {"n": 5000, "value": 99.0} | changes, row | {"set": "starts"}])
 
 
-def test_ours_stands_beside_what_was_published_of_the_same_and_never_in_its_column(paper):
+def test_published_fids_of_the_same_data_have_a_separate_column(paper):
     table = distances(paper, {"distance": merged()})
     ours = table[table["experiment"] == "cifar10"]
     assert ours["ours"].tolist() == ["20.50 ± 0.20"]  # of most images, of samples alone
@@ -40,7 +40,7 @@ def test_ours_stands_beside_what_was_published_of_the_same_and_never_in_its_colu
     assert not table.isna().any(axis=None)
 
 
-def test_another_data_set_stands_beside_nothing(paper):
+def test_other_data_sets_have_no_published_fid(paper):
     table = distances(paper, {"distance": merged(experiment="mnist", metric="frechet_distance", extractor="dct64")})
     ours = table[table["experiment"] == "mnist"].iloc[0]
     assert (ours["published FID"], ours["measure"], ours["features"]) == ("–", "Fréchet distance", "dct64")
@@ -60,7 +60,7 @@ def test_hyperparameters_are_those_of_the_configuration(paper):
     assert not any(name.partition("-")[2].startswith("sampler") for name in table.index)  # which train nothing
 
 
-def test_swept_values_stand_beside_each_other(paper):
+def test_swept_values_are_in_adjacent_rows(paper):
     rows = [
         {"experiment": name, "base": "mnist", "swept": swept, "set": images, "metric": metric, "delta_ratio": 1.25,
          "blur_sigma_max": blur, "n": 10, "value": value, "standard_error": 0.1, "extractor": "dct64"}

@@ -29,7 +29,7 @@ def test_wiener_errs_least_on_gaussian_images(restorer, images):
     assert errors[1.0] == min(errors.values())
 
 
-def test_richardson_and_lucy_keep_the_light_and_come_nearer():
+def test_richardson_lucy_keeps_the_mean_and_reduces_the_error():
     how = blur()
     measured = how.apply(PICTURES.double())
     steps = {count: baselines.richardson_lucy(how, measured, count) for count in (1, 10, 100)}
@@ -70,7 +70,7 @@ def test_twice_the_steps_of_total_variation_change_next_to_nothing(weight, monke
     assert objective(found) == pytest.approx(objective(baselines.total_variation(how, measured, weight)), rel=0.01)
 
 
-def test_biharmonic_inpainting_keeps_what_was_seen():
+def test_biharmonic_inpainting_keeps_measured_pixels():
     how = measurement(MaskProblem(kind="mask", hidden=0.3), SIZE)
     found = baselines.biharmonic(how, how.apply(PICTURES))
     torch.testing.assert_close(how.apply(found), how.apply(PICTURES).double(), atol=1e-6, rtol=0)
@@ -120,7 +120,7 @@ def test_scores_are_scikit_images():
     assert ssim(small, small) == pytest.approx(np.ones(2))
 
 
-def test_samples_of_the_truths_own_distribution_are_as_unsure_as_they_should_be():
+def test_spread_of_exact_posterior_samples_is_one():
     """On average; of 400 images of 64 pixels, with 4 samples each, the standard error is below 1 %."""
     rng = np.random.default_rng(0)
     center = rng.random((400, 1, 8, 8, 1))
@@ -131,7 +131,7 @@ def test_samples_of_the_truths_own_distribution_are_as_unsure_as_they_should_be(
     assert spread(*errors_and_expected(sure, truth)) == pytest.approx(4, abs=0.2)
 
 
-def test_two_samples_are_enough_to_tell_how_unsure_they_are():
+def test_spread_can_be_estimated_from_two_samples():
     """Of a few pixels: their variance is a χ² with few degrees of freedom, and the mean of 1/χ² is above 1."""
     drawn = np.random.default_rng(0).standard_normal((20_000, 3, 2, 2, 1))
     errors, expected = errors_and_expected(drawn[:, 1:], drawn[:, 0])

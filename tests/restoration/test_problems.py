@@ -44,14 +44,14 @@ def test_masks_hide_so_many_pixels(name, hidden):
         assert (shown[:, :, 2:6, 2:6] == 0.5).all()
 
 
-def test_nothing_but_noise_leaves_the_image():
+def test_a_noise_problem_measures_the_image_itself():
     how = measurement(PROBLEMS["noise"], 8)
     torch.testing.assert_close(how.apply(IMAGES).unflatten(2, (8, 8)), IMAGES)
     assert bool((how.transfer == 1).all())
 
 
 @given(name=st.sampled_from(sorted(PROBLEMS)), seed=st.integers(0, 10**6))
-def test_the_adjoint_is_one(name, seed):
+def test_the_adjoint_is_the_transpose(name, seed):
     """⟨A x, y⟩ = ⟨x, Aᵀ y⟩."""
     how, rng = measurement(PROBLEMS[name], 8), torch.Generator().manual_seed(seed)
     images = torch.randn((1, 1, 8, 8), generator=rng, dtype=torch.float64)
@@ -61,7 +61,7 @@ def test_the_adjoint_is_one(name, seed):
 
 
 @pytest.mark.parametrize("name", ["blur", "noise"])
-def test_what_is_diagonal_is_so(name):
+def test_diagonal_measurements_are_diagonal_in_the_cosine_basis(name):
     how = measurement(PROBLEMS[name], 8)
     process = HeatProcess([0.0, 1.0], 8, 8, dtype=torch.float64)
     basis = process._rows.basis
@@ -88,7 +88,7 @@ def test_noise_is_of_the_images_number_and_of_its_strength():
         (MaskProblem(kind="mask", hidden=0.999), "hides none or all"),
     ],
 )
-def test_what_cannot_be_done_to_such_images_is_refused(problem, said):
+def test_problems_that_do_not_fit_the_image_size_are_refused(problem, said):
     with pytest.raises(UserError, match=said):
         measurement(problem, 8)
 

@@ -58,7 +58,7 @@ def test_samples_of_gaussian_images_are_the_posterior(kind, problem, restorer, i
     assert_are_draws(found, mean, covariance)
 
 
-def test_so_they_are_by_independent_steps(restorer, images):
+def test_samples_of_gaussian_images_by_independent_steps_are_the_posterior(restorer, images):
     restoring, how = restorer("heat", "independent"), measurement(PROBLEMS["pooling"], SIZE)
     measured = how.measure(images[:1], 0)
     known = restoring.conditioners(how, 1.0)
@@ -82,7 +82,7 @@ def test_a_measurement_that_is_a_latent_is_sampled_from_exactly(restorer, images
     assert_are_draws(found, mean, covariance - left)
 
 
-def test_between_levels_and_with_less_noise_it_is_filled_up(restorer, images):
+def test_measurements_between_levels_are_blurred_and_noised_to_the_next(restorer, images):
     """On to the next level, to σ in every mode: the posterior of the blurred measurement, so its mean on average."""
     restoring = restorer("heat", "markov")
     width = (restoring.process.blur_sigma(11) + restoring.process.blur_sigma(12)) / 2
@@ -104,11 +104,11 @@ def test_more_noise_begins_later(restorer):
 
 
 @pytest.mark.parametrize("name", ["start", "one_shot"])
-def test_what_is_more_blurred_than_every_level_is_refused(name, restorer, images):
+def test_blur_beyond_every_level_is_refused(name, restorer, images):
     """It would have to be sharpened: only the posterior is for that."""
     restoring, how = restorer("heat"), measurement(BlurProblem(kind="blur", width=4.5, noise=0.05), SIZE)
     measured = how.measure(images[:1], 0)
-    with pytest.raises(UserError, match="pixels is wider than the process's own, 4, so"):
+    with pytest.raises(UserError, match="pixels exceeds the largest blur of the process, 4;"):
         getattr(restoring, name)(how, 4.5, 0, measured, [(0, 0)])
     assert restoring.posterior(restoring.conditioners(how, 1.0), 1.0, measured, [(0, 0)]).isfinite().all()
 
@@ -155,7 +155,7 @@ def test_a_network_that_is_not_finite_is_refused(value):
         network(torch.zeros(2, 1, SIZE, SIZE), torch.ones(2))
 
 
-def test_what_a_network_returns_is_brought_back(monkeypatch):
+def test_network_outputs_are_moved_to_the_cpu(monkeypatch):
     monkeypatch.setattr("ihdm.restoration.solvers.require_finite", lambda _found: None)  # no values in the fake mode
 
     def remote(states, levels):
@@ -248,7 +248,7 @@ def test_the_moments_of_training_images(images):
     np.testing.assert_allclose(power.numpy(), np.square(basis @ centered @ basis.T).mean(axis=0))
 
 
-def test_what_does_not_fit_into_memory_is_made_anew(restorer, images, monkeypatch):
+def test_conditioners_that_exceed_the_memory_are_computed_again(restorer, images, monkeypatch):
     """With the same samples."""
     restoring, how = restorer("heat", "markov", 5), measurement(PROBLEMS["mask"], SIZE)
     measured, numbers = how.measure(images[:2], 0), list(pairs(2, 1))

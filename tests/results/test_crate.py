@@ -159,7 +159,7 @@ def test_every_record_is_an_action_by_a_version_of_the_software(entities, folder
         assert needed == {(name, version) for name, version in content["versions"].items() if name != "ihdm"}
 
 
-def test_whom_to_cite_is_taken_from_the_project(entities):
+def test_authors_come_from_the_citation_file(entities):
     cited = [entities[one["@id"]] for one in entities["./"]["citation"]]
     paper, software = cited
     assert paper["@type"] == "ScholarlyArticle"
@@ -185,9 +185,7 @@ def test_training_images_are_left_out_unless_asked_for(crated, entities, with_al
     assert with_all["./"]["license"] == {"@id": f"https://spdx.org/licenses/{CITATION['license']}"}
 
 
-def test_exported_pipelines_are_left_out_with_the_images_that_they_keep_something_of(
-    crated, entities, with_all, folder, tmp_path, ihdm
-):
+def test_exported_pipelines_are_left_out_with_the_training_images(crated, entities, with_all, folder, tmp_path, ihdm):
     assert not (crated / "portable").exists()
     told = "and the exported pipelines, which may keep coefficients of each, are"
     assert f"{told} left out" in entities["./"]["description"]
@@ -225,7 +223,7 @@ def test_the_folder_of_results_itself_becomes_a_crate_again_and_again(folder, ih
     assert not list(folder.glob(".*"))
 
 
-def test_an_input_that_was_made_anew_since_is_not_taken_for_it(folder, tmp_path, ihdm):
+def test_a_regenerated_input_is_identified_by_its_former_hash(folder, tmp_path, ihdm):
     """The table was drawn from what was there then."""
     path, meta = folder / "metrics/spectrum.csv", folder / "metrics/spectrum.meta.json"
     old = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -257,7 +255,7 @@ def test_a_result_that_was_changed_since_is_refused(folder, tmp_path, ihdm_fails
         (["--project", "{folder}"], "not a checkout of the project"),
     ],
 )
-def test_mistakes_are_told_and_nothing_is_written(folder, tmp_path, ihdm_fails, options, message):
+def test_mistakes_are_reported_and_nothing_is_written(folder, tmp_path, ihdm_fails, options, message):
     (tmp_path / "full").mkdir()
     (tmp_path / "full/mine.txt").write_text("mine")
     (tmp_path / "file").write_text("mine")
@@ -268,7 +266,7 @@ def test_mistakes_are_told_and_nothing_is_written(folder, tmp_path, ihdm_fails, 
     assert {path.name for path in tmp_path.iterdir()} == {"after", "full", "file"}
 
 
-def test_what_is_no_folder_of_results_is_refused(tmp_path, ihdm_fails):
+def test_folders_without_results_are_refused(tmp_path, ihdm_fails):
     assert "not a results folder" in ihdm_fails("results", "crate", tmp_path)
 
 

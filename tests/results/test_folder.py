@@ -92,7 +92,7 @@ def test_each_knows_its_origin_though_the_folder_has_moved(results, folder, path
         assert results.origin(asked).command == command
 
 
-def test_an_origin_tells_all_that_the_record_does(results, folder):
+def test_an_origin_has_all_facts_of_the_record(results, folder):
     origin = results.models.origin("digits")
     content = json.loads((folder / "models/digits/model.meta.json").read_text())
     assert origin.content == content
@@ -117,7 +117,7 @@ def test_an_origin_tells_all_that_the_record_does(results, folder):
     }
 
 
-def test_what_no_record_tells_of_is_said(results, built):
+def test_files_without_a_record_are_reported(results, built):
     with pytest.raises(UserError, match=r"index\.html: no record of this file"):
         results.origin("report/index.html")
     for path in ("metrics/none.csv", built / "metrics/spectrum.csv", "/etc/hosts"):
@@ -140,7 +140,7 @@ def test_what_no_record_tells_of_is_said(results, built):
         (lambda results: results.models.path("photos"), "no network photos; choose from digits"),
     ],
 )
-def test_an_unknown_name_is_told_with_those_near_it(results, ask, message):
+def test_an_unknown_name_is_reported_with_similar_names(results, ask, message):
     with pytest.raises(UserError, match=message) as caught:
         ask(results)
     assert "\n" not in str(caught.value)
@@ -167,7 +167,7 @@ def test_names_behave_as_those_of_a_mapping(results):
         ("data/digits/train.json", lambda results: results.data["digits"].description()),
     ],
 )
-def test_a_damaged_file_is_told_when_it_is_asked_for(folder, path, ask):
+def test_a_damaged_file_is_reported_on_access(folder, path, ask):
     (folder / path).write_bytes((folder / path).read_bytes()[:10])
     if path.endswith(".csv"):
         (folder / path).write_bytes(b"")
@@ -177,13 +177,13 @@ def test_a_damaged_file_is_told_when_it_is_asked_for(folder, path, ask):
         ask(results)
 
 
-def test_a_record_of_something_else_is_told(results, folder):
+def test_a_file_that_is_no_record_is_reported(results, folder):
     (folder / "models/digits/model.meta.json").write_text('{"settings": {}, "inputs": []}')
     with pytest.raises(UserError, match="not a record"):
         results.origin("models/digits/config.json")
 
 
-def test_what_is_no_folder_of_results_is_told(tmp_path, built):
+def test_other_folders_are_reported(tmp_path, built):
     with pytest.raises(UserError, match="folder not found"):
         load_results(tmp_path / "none")
     with pytest.raises(UserError, match="not a results folder"):

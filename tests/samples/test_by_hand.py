@@ -76,7 +76,7 @@ def test_other_commands_complete_their_settings_too(folder, ihdm):
     assert np.load(folder / "grid.npy").shape == (2, 3, 8, 8, 1)
 
 
-def test_training_images_that_are_gone_or_others_are_named(folder, ihdm, ihdm_fails):
+def test_missing_or_changed_training_images_are_named(folder, ihdm, ihdm_fails):
     draw = ["samples", "draw", "--model", folder / "model", "--count", 2, "--output", folder / "samples"]
     (folder / "train.npy").rename(folder / "moved.npy")
     message = ihdm_fails(*draw)
@@ -97,7 +97,7 @@ def test_training_images_that_are_gone_or_others_are_named(folder, ihdm, ihdm_fa
         (CONFIG_NAME, "{}", "model: no complete record of the training"),
     ],
 )
-def test_a_folder_that_does_not_tell_is_refused(folder, ihdm_fails, name, content, message):
+def test_a_folder_without_a_training_record_is_refused(folder, ihdm_fails, name, content, message):
     (folder / "model" / name).unlink()
     if content is not None:
         (folder / "model" / name).write_text(content)
@@ -108,9 +108,9 @@ def test_a_folder_that_does_not_tell_is_refused(folder, ihdm_fails, name, conten
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "configuration: Invalid JSON"),
-        ('{"delta": 1}', "configuration: delta: no setting has this name"),
-        ('{"delta_ratio": -1}', "configuration: delta_ratio: Input should be greater than or equal to 0, not -1"),
+        ("{", "--settings: Invalid JSON"),
+        ('{"delta": 1}', "--settings: delta: no setting has this name"),
+        ('{"delta_ratio": -1}', "--settings: delta_ratio: Input should be greater than or equal to 0, not -1"),
     ],
 )
 def test_wrong_settings_are_named(folder, ihdm_fails, text, message):
@@ -118,7 +118,14 @@ def test_wrong_settings_are_named(folder, ihdm_fails, text, message):
     assert message in ihdm_fails(*draw, "--settings", text)
 
 
-def test_a_network_is_looked_into(folder, ihdm):
+def test_a_wrong_process_is_one_mistake(folder, ihdm_fails):
+    """The sampler, which depends on the process by default, is not reported too."""
+    draw = ["samples", "draw", "--model", folder / "model", "--count", 2, "--output", folder / "samples"]
+    message = ihdm_fails(*draw, "--settings", '{"process": [], "seed": 0}')
+    assert message.strip() == "ihdm: --settings: process: a block of settings belongs here, not []"
+
+
+def test_diagnostics_need_only_the_network_folder(folder, ihdm):
     """Every file of the probes is there, of the numbers that were asked for, and the same when asked again."""
     diagnostics = {
         "num_pairs": 2, "num_positions": 3, "num_trees": 2, "num_splits": 2, "num_trajectories": 3, "num_stages": 5,

@@ -46,7 +46,7 @@ def heat(num_levels):
     return HeatSettings(kind="heat", sigma=0.01, num_levels=num_levels, blur_sigma_max=4.0)
 
 
-def test_stages_are_levels_that_are_visited_from_the_start_to_the_image():
+def test_stages_are_evaluated_levels_from_start_to_image():
     assert stage_levels(PAPER, heat(6), 100) == [6, 5, 4, 3, 2, 1, 0]
     assert stage_levels(PAPER, heat(40), 5) == [40, 30, 20, 10, 0]
     few = ANCESTRAL.model_copy(update={"evaluations": 3})
@@ -79,7 +79,7 @@ def test_the_ends_of_a_path_are_the_two_samples(kind):
 
 
 @pytest.mark.parametrize("kind", PROCESSES)
-def test_what_a_network_sees_between_two_samples_is_as_strong_as_at_them(kind):
+def test_interpolated_inputs_have_the_variance_of_the_ends(kind):
     """Noise keeps its variance all along, and so do starts of white noise; those of heat lie on a straight line."""
     chain = chain_of(sampling(kind))
     first, _ = chain.starts(range(2000))
@@ -131,7 +131,7 @@ def test_trajectories_end_in_the_samples_of_their_numbers(kind):
     assert (found.edges[0], found.edges[-1]) == (settings.process.num_levels, 0)
 
 
-def test_without_noise_the_changes_add_up_to_the_way_from_start_to_image():
+def test_without_noise_the_updates_sum_to_the_difference_of_start_and_image():
     settings = sampling("heat", delta_ratio=0)
     found = trajectories(chain_of(settings), settings.sampler, 6, 100, 3, settings.micro_batch)
     np.testing.assert_allclose(found.states[0] + found.sums.sum(axis=0), found.states[-1], atol=1e-5)

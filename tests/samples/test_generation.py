@@ -52,7 +52,7 @@ def images_of(network, numbers, settings=None) -> torch.Tensor:
     return torch.cat([batch.images for batch in generate(network, TRAIN, settings, starts=numbers, noises=numbers)])
 
 
-def test_a_sample_is_the_same_bits_in_any_company(network):
+def test_a_sample_has_the_same_bits_in_any_batch(network):
     everything = images_of(network, range(10))
     assert torch.equal(images_of(network, [7, 2, 9]), everything[[7, 2, 9]])
     halves = torch.cat([images_of(network, range(5)), images_of(network, range(5, 10))])

@@ -99,7 +99,7 @@ class StoppedError(Exception):
     """Stands for whatever stops a run."""
 
 
-def test_a_stopped_run_goes_on(tmp_path):
+def test_a_stopped_run_resumes(tmp_path):
     numbers = range(2, 13)
     whole = draw_samples(network, TRAIN, SETTINGS, numbers, tmp_path / "whole", origin="a")
     calls = []
@@ -120,7 +120,7 @@ def test_a_stopped_run_goes_on(tmp_path):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
-def test_what_another_network_left_is_begun_anew(tmp_path):
+def test_samples_of_another_network_are_restarted(tmp_path):
     calls: list[int] = []
     draw_samples(network, TRAIN, SETTINGS, range(5), tmp_path / "state", origin="a")
     draw_samples(network, TRAIN, SETTINGS, range(7), tmp_path / "state", origin="b", report=calls.append)
@@ -128,7 +128,7 @@ def test_what_another_network_left_is_begun_anew(tmp_path):
     assert len(np.load(tmp_path / "state/samples.npy")) == 7
 
 
-def test_a_run_stopped_while_laying_out_is_begun_anew(tmp_path, monkeypatch):
+def test_a_run_stopped_during_allocation_is_restarted(tmp_path, monkeypatch):
     draw_samples(network, TRAIN, SETTINGS, range(5), tmp_path / "state", origin="a")
     (tmp_path / "state" / sample_state.PROGRESS_NAME).write_text(json.dumps({"done": 5, "origin": "being laid out"}))
     calls: list[int] = []
@@ -155,7 +155,7 @@ def test_mistakes_are_named(folder, tmp_path, ihdm_fails):
     for arguments, settings, message in (
         ((2, 2), SETTINGS, "--shard 2: shards are numbered 0…1"),
         ((0, 20), few, "--num-shards 20: 11 images leave shard 0 empty; use fewer shards"),
-        ((0, 1), many, "train.npy: 21 images are asked for but it holds 20"),
+        ((0, 1), many, "train.npy: 21 images are requested but it has 20"),
         (
             (0, 1),
             SETTINGS.model_copy(update={"process": SETTINGS.process.model_copy(update={"num_levels": 40})}),
@@ -174,7 +174,7 @@ def test_more_training_images_than_there_are(folder, tmp_path, ihdm_fails, comma
         "--train", folder / "train.npy", "--output", tmp_path / "x",
         *(["--starts", 2, "--noises", 2] if command == "grid" else []),
     )  # fmt: skip
-    assert "train.npy: 21 images are asked for but it holds 20" in message
+    assert "train.npy: 21 images are requested but it has 20" in message
 
 
 def test_parts_of_other_sets_are_refused(folder, tmp_path, ihdm, ihdm_fails):
@@ -185,7 +185,7 @@ def test_parts_of_other_sets_are_refused(folder, tmp_path, ihdm, ihdm_fails):
     draw(ihdm, folder, tmp_path / "size", 1, 2, num_samples=9)
     draw(ihdm, folder, tmp_path / "five", 0, 5)
     for parts, message in (
-        (["0"], "0: shard 0 of 0…1 is given at position 0 of 1; give every shard once, in order"),
+        (["0"], "0: shard 0 of 0…1 is given at position 0 of 1; list every shard once, in order"),
         (["1", "0"], "1: shard 1 of 0…1 is given at position 0 of 2"),
         (["0", "0"], "0: shard 0 of 0…1 is given at position 1 of 2"),
         (["0", "seed"], f"from another set than {tmp_path / '0'}; they differ in seed"),
@@ -207,7 +207,7 @@ def test_parts_of_other_sets_are_refused(folder, tmp_path, ihdm, ihdm_fails):
     record.write_text(whole)
     np.save(tmp_path / "1/samples.npy", np.load(tmp_path / "1/samples.npy")[:3])
     message = ihdm_fails("samples", "gather", tmp_path / "0", tmp_path / "1", "--output", tmp_path / "all")
-    assert "1/samples.npy: is not the file that samples.meta.json describes" in message
+    assert "1/samples.npy: differs from its record samples.meta.json" in message
     assert not (tmp_path / "all").exists()
 
 
@@ -224,7 +224,7 @@ def test_files_of_others_stay(folder, tmp_path, ihdm, ihdm_fails):
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"origin": "a"}', '{"origin": "a", "done": "many"}'])
-def test_a_damaged_record_of_progress_begins_anew(tmp_path, content):
+def test_a_damaged_progress_record_restarts_sampling(tmp_path, content):
     draw_samples(network, TRAIN, SETTINGS, range(5), tmp_path / "state", origin="a")
     (tmp_path / "state" / sample_state.PROGRESS_NAME).write_text(content)
     calls: list[int] = []
@@ -233,7 +233,7 @@ def test_a_damaged_record_of_progress_begins_anew(tmp_path, content):
 
 
 @pytest.mark.parametrize("name", sample_state.ARRAY_NAMES)
-def test_damaged_unfinished_samples_begin_anew(tmp_path, name):
+def test_damaged_unfinished_samples_are_restarted(tmp_path, name):
     whole = draw_samples(network, TRAIN, SETTINGS, range(5), tmp_path / "state", origin="a")
     for damage in (Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:100])):
         damage(tmp_path / "state" / name)
@@ -261,7 +261,7 @@ def test_values_that_are_not_finite_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("change", ["torch", "threads"])
-def test_what_other_threads_or_another_torch_left_is_not_gone_on_from(folder, tmp_path, ihdm, monkeypatch, change):
+def test_samples_with_other_threads_or_pytorch_are_not_resumed(folder, tmp_path, ihdm, monkeypatch, change):
     """Their sums differ in the last bits, so that a set of both would be neither's."""
     origins = []
 

@@ -43,3 +43,12 @@ def test_a_stored_value_that_is_not_finite_is_refused(tmp_path):
         read_archive(path, ["x"])
     with pytest.raises(UserError, match="array x has values that are not finite"):
         save_arrays(path, missing=["x"], x=np.array([np.inf]))
+
+
+def test_arrays_are_written_where_they_are_asked_for(tmp_path):
+    """NumPy would append an ending, and the file would not be found in its place."""
+    save_arrays(tmp_path / "sequence", x=np.arange(3))
+    save_array(tmp_path / "array", np.arange(3))
+    np.savez(tmp_path / "numpy.npz", x=np.arange(3))
+    assert {path.name for path in tmp_path.iterdir()} == {"sequence", "array", "numpy.npz"}
+    assert (tmp_path / "sequence").read_bytes() == (tmp_path / "numpy.npz").read_bytes()

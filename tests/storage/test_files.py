@@ -93,7 +93,7 @@ def test_record_holds_the_origin(tmp_path, monkeypatch):
 def test_a_place_that_cannot_be_written_is_found_at_once(tmp_path):
     (tmp_path / "folder").mkdir()
     for path, reason in (
-        ("/proc/x.npy", r"/proc/x.npy: cannot be written, for /proc takes no file"),
+        ("/proc/x.npy", r"/proc/x.npy: no file can be created in /proc"),
         (tmp_path / "folder", "folder: is a folder"),
     ):
         with pytest.raises(UserError, match=reason), record([Path(path)], command="data prepare", settings={}):
@@ -102,9 +102,9 @@ def test_a_place_that_cannot_be_written_is_found_at_once(tmp_path):
     assert list((tmp_path / "folder").iterdir()) == []
 
 
-def test_a_full_disk_is_told(tmp_path):
+def test_a_full_disk_is_reported(tmp_path):
     with (
-        pytest.raises(UserError, match=r"out: no space is left on its disk; make room"),
+        pytest.raises(UserError, match=r"out: no space is left on the disk; free some"),
         atomic_path(tmp_path / "out"),
         Path("/dev/full").open("w") as stream,
     ):
@@ -126,6 +126,16 @@ def test_no_record_of_a_failure(tmp_path):
     with pytest.raises(RuntimeError), record([tmp_path / "out"], command="data prepare", settings={}):
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_that_is_an_input_is_refused(tmp_path):
+    (tmp_path / "table.csv").write_text("old")
+    with (
+        pytest.raises(UserError, match=r"table\.csv: is one of the inputs, which it would replace"),
+        record([tmp_path / "x/../table.csv"], command="report compare", settings={}, inputs=[tmp_path / "table.csv"]),
+    ):
+        pass
+    assert (tmp_path / "table.csv").read_text() == "old"
 
 
 def test_no_record_without_inputs(tmp_path):

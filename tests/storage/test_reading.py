@@ -9,7 +9,14 @@ import pytest
 
 from ihdm.errors import UserError
 from ihdm.storage.provenance import record
-from ihdm.storage.reading import open_images, read_archive, read_array, read_table, require_one_shape
+from ihdm.storage.reading import (
+    missing_column_errors,
+    open_images,
+    read_archive,
+    read_array,
+    read_table,
+    require_one_shape,
+)
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8)
 
@@ -51,12 +58,12 @@ def test_other_files_are_refused(tmp_path, reader, kind):
     with pytest.raises(UserError) as caught:
         READERS[reader](path)
     assert str(caught.value).startswith(f"{path}: no .np" if reader != "table" else f"{path}: no .csv table")
-    assert "give the right file, or delete it and run the stage that makes it again" in str(caught.value)
+    assert "use the right file, or delete it and run the stage that writes it again" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", ["array", "archive", "compressed"])
-def test_damage_anywhere_is_told(tmp_path, kind):
+def test_damage_anywhere_is_reported(tmp_path, kind):
     """Cut short at any place, or with bytes of header or content changed, a file is read or refused, nothing else."""
     path, whole, rng = tmp_path / "file", content(kind), random.Random(0)
     read = READERS["array" if kind == "array" else "archive"]
@@ -95,7 +102,7 @@ def test_arrays_that_are_no_images_are_refused(tmp_path: Path, array: np.ndarray
 
 def test_images_of_one_size():
     require_one_shape({"a": IMAGES, "b": IMAGES[:2]})
-    with pytest.raises(UserError, match="a holds images of 8×8×1 but c of 8×4×1; they must be of one size"):
+    with pytest.raises(UserError, match="a has images of 8×8×1, but c of 8×4×1; their sizes must be equal"):
         require_one_shape({"a": IMAGES, "b": IMAGES, "c": IMAGES[:, :, :4]})
 
 
@@ -107,11 +114,27 @@ def test_names_stay_text_and_numbers_must_be_numbers(tmp_path):
     assert table["set"].tolist() == ["NA", "1e3"]
     assert table["value"].isna().tolist() == [False, True]
     path.write_text("experiment,value\na,much\n")
-    with pytest.raises(UserError, match="column value holds 'much' where a number belongs"):
+    with pytest.raises(UserError, match="column value has 'much' instead of a number"):
         read_table(path)
     path.write_text("experiment,value\n")
     with pytest.raises(UserError, match="it has no rows"):
         read_table(path)
+
+
+def test_content_that_does_not_fit_is_told_of_files_without_a_record(tmp_path):
+    path, other = tmp_path / "one/table.csv", tmp_path / "two/table.csv"
+    for one in (path, other):
+        one.parent.mkdir()
+    with record([path, other], command="report compare", settings={}):
+        for one in (path, other):
+            one.write_text("experiment,value\na,1\n")
+    with pytest.raises(IndexError), missing_column_errors([path]):
+        [].pop()
+    with (
+        pytest.raises(UserError, match=f"^{other}: it has no record and .* .IndexError: pop from empty list"),
+        missing_column_errors([path, other]),
+    ):
+        [].pop()
 
 
 def test_a_table_that_was_cut_is_not_read(tmp_path):
@@ -121,7 +144,7 @@ def test_a_table_that_was_cut_is_not_read(tmp_path):
     assert len(read_table(path)) == 2
     path.write_text("experiment,value\na,1\n")
     with pytest.raises(
-        UserError, match=r"is not the file that table\.meta\.json describes, so it is damaged or was edited; restore"
+        UserError, match=r"differs from its record table\.meta\.json, so it is damaged or was edited; restore"
     ):
         read_table(path)
 
@@ -137,7 +160,7 @@ def test_an_input_that_is_not_as_recorded_is_refused(tmp_path, name):
         (tmp_path / "out").write_text("")
     np.save(tmp_path / name, IMAGES ^ 1)
     with (
-        pytest.raises(UserError, match=rf"{name}: is not the file that data\.meta\.json describes"),
+        pytest.raises(UserError, match=rf"{name}: differs from its record data\.meta\.json"),
         record([tmp_path / "out"], command="data prepare", inputs=paths, settings={}),
     ):
         pass

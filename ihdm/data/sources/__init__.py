@@ -84,7 +84,7 @@ def check_sources(config: Config, prepared: Collection[str] = ()) -> None:
             raise UserError(f"datasets.{name}: {error}") from None
         for split, number in config.needed_images(name).items():
             if number > (count := source.counts.get(split, number)):
-                raise UserError(f"datasets.{name}: {number} {split} images are asked for but there are {count}")
+                raise UserError(f"datasets.{name}: {number} {split} images are requested but only {count} exist")
 
 
 def reference_of(config: Config, dataset: str) -> str:
