@@ -174,7 +174,7 @@ def export(
     samples.
     """
     from ihdm.models.origin import training_settings
-    from ihdm.portable.card import distance_lines, likelihood_lines
+    from ihdm.portable.card_measures import distance_lines, likelihood_lines
     from ihdm.portable.folder import export, require_prior, require_room
     from ihdm.storage.reading import first_images, read_table
 
