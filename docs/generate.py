@@ -1,8 +1,8 @@
 """Regenerate documentation from the code: ``python docs/generate.py``.
 
 It writes whole files, and the parts of README.md and docs/*.md between ``<!-- generated: NAME -->`` and
-``<!-- end -->``. ``python docs/generate.py results/quick results/seeds`` stores the verdicts of these runs first, and
-the sample quality of all processes with three seeds.
+``<!-- end -->``. ``python docs/generate.py results/quick results/seeds`` stores the verdicts and figures of these runs
+first, and the sample quality of all processes with three seeds.
 """
 
 import importlib
@@ -14,6 +14,7 @@ from itertools import product
 from pathlib import Path
 
 import pandas as pd
+from PIL import Image
 
 from ihdm.claims import CLAIMS
 from ihdm.claims.decisions import Measured, Outcome
@@ -31,6 +32,10 @@ VALUES = ROOT / "docs/claim_values.csv"
 """Values and verdicts of findings at both scales."""
 PROCESSES = ROOT / "docs/process_values.csv"
 """Sample quality of all processes with three seeds."""
+IMAGES = ROOT / "docs/assets/figures"
+"""All figures of the quick run."""
+IMAGE_WIDTH = 1000
+"""Width of these images in pixels."""
 SHOWN = [Outcome.REPRODUCED, Outcome.INCONCLUSIVE, Outcome.NOT_REPRODUCED]
 COMPARED = ["id", "experiment", "verdict", "value", "low", "high", "trainings"]
 SAMPLERS = {
@@ -54,8 +59,15 @@ def figure_table() -> str:
 def figure_sections() -> str:
     """Return a section per figure: how to read it, from its module, and its caption."""
     return "\n\n".join(
-        f'## {name}\n\n**Look at:** {_described(name)[1]}\n\n--8<-- "workflow/report/{name}.rst"' for name in FIGURES
+        f'## {name}\n\n{_shown(name)}**Look at:** {_described(name)[1]}\n\n--8<-- "workflow/report/{name}.rst"'
+        for name in FIGURES
     )
+
+
+def _shown(figure: str) -> str:
+    """Return the image of a figure as the quick run draws it, if it is stored."""
+    path = IMAGES / f"{figure}.webp"
+    return f"![{figure} of the quick run]({path.relative_to(ROOT / 'docs')})\n\n" if path.exists() else ""
 
 
 def claim_table() -> str:
@@ -165,6 +177,7 @@ def keep(results: Path) -> None:
     claims = pd.read_csv(results / "report/claims.csv")
     if results.name == "quick":
         keep_verdicts(claims)
+        keep_figures(results / "figures")
     elif results.name == "seeds":
         table = pd.read_csv(results / "metrics/evaluations.csv")
         keep_processes(table, read_config(ROOT / "workflow/config/seeds.yaml"))
@@ -177,6 +190,15 @@ def keep_verdicts(claims: pd.DataFrame) -> None:
     """Store the number of each verdict of the quick run, per claim."""
     counts = pd.crosstab(claims["id"], claims["verdict"]).reindex(CLAIMS).reindex(columns=SHOWN)
     counts.fillna(0).astype(int).to_csv(VERDICTS)
+
+
+def keep_figures(figures: Path) -> None:
+    """Store the figures of the quick run as small WebP images."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    for name in FIGURES:
+        with Image.open(figures / f"{name}.png") as image:
+            image.thumbnail((IMAGE_WIDTH, image.height))
+            image.convert("RGB").save(IMAGES / f"{name}.webp", quality=80, method=6)
 
 
 def keep_values(claims: pd.DataFrame, scale: str, stored: Path = VALUES) -> None:
