@@ -90,6 +90,8 @@ def check(command: str) -> None:
     match parts(command):
         case ["make", *words]:
             check_make(words)
+        case ["source", ".venv/bin/activate"]:
+            pass
         case ["snakemake", *words]:
             check_snakemake(words)
         case ["python", "-m", "ihdm", *words] | ["ihdm", *words]:

@@ -27,7 +27,7 @@ WITHOUT_PANDAS = {
     *("models calibrate", "samples sequence", "samples grid", "samples diagnose"),
     *("metrics extractor", "metrics features", "metrics moments", "metrics mean-power", "metrics errors"),
 }
-WITH_SEABORN = {"evaluations", "sweep_curves", "training", "asymptotics", "cumulative_sums"}
+WITH_SEABORN = {"evaluations", "sweep_curves", "training", "training_efficiency", "asymptotics", "cumulative_sums"}
 """Figures with a palette of seaborn's, which imports scipy.stats."""
 
 

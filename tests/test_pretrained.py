@@ -19,11 +19,11 @@ from ihdm.portable.evaluation import distance_table
 from ihdm.portable.pictures import draw
 
 NAMES = pretrained.names()
-NUM_DRAWN, NUM_REFERENCE = 200, 14_000
+NUM_DRAWN, NUM_REFERENCE = 100, 14_000
 
 
 def test_models_come_with_the_package():
-    assert {"digits", "photos"} <= set(NAMES)
+    assert {"digits", "fashion", "photos"} <= set(NAMES)
 
 
 def test_they_are_small_and_hold_nothing_that_runs():
