@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 VERDICTS = ROOT / "docs/quick_claims.csv"
 """Number of each verdict in the quick run, per claim."""
 VALUES = ROOT / "docs/claim_values.csv"
-"""Values and verdicts of findings at both scales."""
+"""Values and verdicts of claims at both scales."""
 PROCESSES = ROOT / "docs/process_values.csv"
 """Sample quality of all processes with three seeds."""
 IMAGES = ROOT / "docs/assets/figures"
@@ -47,6 +47,7 @@ SAMPLERS = {
     "ddim": "DDIM",
 }
 """Descriptions of the samplers of the seeds scale."""
+CLAIM_EVIDENCE = "evidence (95 % interval)"
 NOT_STORED = "The results of this run are not stored yet."
 
 
@@ -70,14 +71,40 @@ def _shown(figure: str) -> str:
     return f"![{figure} of the quick run]({path.relative_to(ROOT / 'docs')})\n\n" if path.exists() else ""
 
 
-def claim_table() -> str:
-    """Return a table of claims with the verdicts of the quick run."""
+def claim_table(stored: Path = VALUES) -> str:
+    """Return tables of claims, by kind, with the values and verdicts of the quick run.
+
+    Args:
+        stored: table written by :func:`keep_values`.
+    """
     counts = pd.read_csv(VERDICTS, index_col="id")[SHOWN].reindex(CLAIMS).fillna(0).astype(int)
-    rows = []
+    values = pd.read_csv(stored).query("scale == 'quick'") if stored.exists() else pd.DataFrame({"id": []})
+    parts = []
+    for heading, names in _groups(counts).items():
+        rows = []
+        for name in names:
+            found = values[values["id"] == name].to_dict("records")
+            evidence = "; ".join(
+                f"{row['experiment']} {interval_text(*(row[key] for key in ('value', 'low', 'high')))}" for row in found
+            )
+            cells = [CLAIMS[name].text.removesuffix("."), evidence, *(str(count or "") for count in counts.loc[name])]
+            rows.append(f"| {' | '.join(cells)} |")
+        head = f"| claim | {CLAIM_EVIDENCE} | {' | '.join(SHOWN)} |"
+        parts.append("\n".join([f"### {heading}", "", head, "|---|---|:-:|:-:|:-:|", *rows]))
+    return "\n\n".join(parts)
+
+
+def _groups(counts: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the names of claims by kind."""
+    groups: dict[str, list[str]] = {"Findings": [], "Our findings": [], "Mathematical checks": [], "Not run": []}
     for name, claim in CLAIMS.items():
-        text = f"{claim.text.removesuffix('.')}{' (ours)' if claim.is_ours else ''}"
-        rows.append(f"| {' | '.join([text, *(str(count or '') for count in counts.loc[name])])} |")
-    return "\n".join([f"| claim | {' | '.join(SHOWN)} |", "|---|:-:|:-:|:-:|", *rows])
+        if not counts.loc[name].any():
+            groups["Not run"].append(name)
+        elif claim.kind == "mathematical check":
+            groups["Mathematical checks"].append(name)
+        else:
+            groups["Our findings" if claim.is_ours else "Findings"].append(name)
+    return {heading: names for heading, names in groups.items() if names}
 
 
 def seeds_claims(stored: Path = VALUES) -> str:
@@ -202,8 +229,8 @@ def keep_figures(figures: Path) -> None:
 
 
 def keep_values(claims: pd.DataFrame, scale: str, stored: Path = VALUES) -> None:
-    """Store values and verdicts of the findings of a scale; those of other scales stay."""
-    found = claims.loc[(claims["kind"] == "finding") & claims["p"].notna(), COMPARED].assign(scale=scale)
+    """Store values and verdicts of the claims that a scale decides; those of other scales stay."""
+    found = claims.loc[claims["p"].notna(), COMPARED].assign(scale=scale)
     others = pd.read_csv(stored).query("scale != @scale") if stored.exists() else found.iloc[:0]
     pd.concat([others, found]).to_csv(stored, index=False, float_format="%.6g")
 

@@ -267,6 +267,17 @@ def test_claims_over_seeds_stand_next_to_those_of_one_training(tmp_path):
     )
 
 
+def test_claims_are_grouped_and_show_their_evidence(tmp_path):
+    stored = tmp_path / "values.csv"
+    row = {"id": "markov_bound_is_tighter", "experiment": "digits", "value": -1.0, "low": -1.5, "high": -0.5, "p": 0.01}
+    generate["keep_values"](pd.DataFrame([row | {"verdict": "reproduced", "trainings": 1}]), "quick", stored)
+    headings = re.split(r"^### ", generate["claim_table"](stored), flags=re.MULTILINE)[1:]
+    groups = {text.partition("\n")[0]: text for text in headings}
+    assert {"Findings", "Our findings", "Mathematical checks"} <= groups.keys()
+    assert "lower likelihood bound than the paper's joint | digits -1.00 ± 0.50 |" in groups["Our findings"]
+    assert sum(text.count("\n| ") - 1 for text in groups.values()) == len(generate["CLAIMS"])
+
+
 def test_only_results_that_the_documentation_shows_are_stored(tmp_path):
     (tmp_path / "report").mkdir()
     (tmp_path / "report/claims.csv").write_text("id\n")
