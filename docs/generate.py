@@ -44,6 +44,7 @@ SAMPLERS = {
     "markov": "Markov, measured noise",
     "deterministic": "deterministic",
     "second": "deterministic, second order",
+    "ancestral": "DDPM",
     "ddim": "DDIM",
 }
 """Descriptions of the samplers of the seeds scale."""
