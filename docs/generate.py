@@ -48,6 +48,7 @@ SAMPLERS = {
     "ddim": "DDIM",
 }
 """Descriptions of the samplers of the seeds scale."""
+NOT_RUN = "Not run"
 CLAIM_EVIDENCE = "evidence (95 % interval)"
 NOT_STORED = "The results of this run are not stored yet."
 
@@ -88,7 +89,12 @@ def claim_table(stored: Path = VALUES) -> str:
             evidence = "; ".join(
                 f"{row['experiment']} {interval_text(*(row[key] for key in ('value', 'low', 'high')))}" for row in found
             )
-            cells = [CLAIMS[name].text.removesuffix("."), evidence, *(str(count or "") for count in counts.loc[name])]
+            ours = " (ours)" if CLAIMS[name].is_ours and heading == NOT_RUN else ""
+            cells = [
+                CLAIMS[name].text.removesuffix(".") + ours,
+                evidence,
+                *(str(count or "") for count in counts.loc[name]),
+            ]
             rows.append(f"| {' | '.join(cells)} |")
         head = f"| claim | {CLAIM_EVIDENCE} | {' | '.join(SHOWN)} |"
         parts.append("\n".join([f"### {heading}", "", head, "|---|---|:-:|:-:|:-:|", *rows]))
@@ -97,10 +103,10 @@ def claim_table(stored: Path = VALUES) -> str:
 
 def _groups(counts: pd.DataFrame) -> dict[str, list[str]]:
     """Return the names of claims by kind."""
-    groups: dict[str, list[str]] = {"Findings": [], "Our findings": [], "Mathematical checks": [], "Not run": []}
+    groups: dict[str, list[str]] = {"Findings": [], "Our findings": [], "Mathematical checks": [], NOT_RUN: []}
     for name, claim in CLAIMS.items():
         if not counts.loc[name].any():
-            groups["Not run"].append(name)
+            groups[NOT_RUN].append(name)
         elif claim.kind == "mathematical check":
             groups["Mathematical checks"].append(name)
         else:
