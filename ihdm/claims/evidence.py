@@ -12,7 +12,7 @@ from ihdm.claims.decisions import Measured
 from ihdm.config.experiments import Variant
 from ihdm.config.scale import Config
 from ihdm.data.sources import find_source
-from ihdm.metrics.estimates import read_parts
+from ihdm.metrics.estimates import degrees_of_freedom, read_parts
 from ihdm.metrics.quality import NAMES, ranking_distance
 from ihdm.metrics.tables import with_most_images
 
@@ -96,9 +96,10 @@ class Evidence:
 
 
 def measured(row: "pd.Series[Any]") -> Measured:
-    """Return the value of a row with Student's interval of its n images, not clipped as stored intervals are."""
-    found = Measured.of(float(row["value"]), float(row["standard_error"]), float(row["n"]) - 1)
-    return replace(found, parts=read_parts(row.get("error_parts")))
+    """Return the value of a row with Student's interval, not clipped as stored intervals are."""
+    parts = read_parts(row.get("error_parts"))
+    degrees = degrees_of_freedom(float(row["n"]), parts)
+    return replace(Measured.of(float(row["value"]), float(row["standard_error"]), degrees), parts=parts)
 
 
 def deciding(rows: pd.DataFrame, suffix: str = "") -> "pd.Series[Any]":

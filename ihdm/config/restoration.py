@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ihdm.config.processes import SAMPLERS, AnyProcess, ProcessSettings, SamplerSettings, default_sampler
-from ihdm.config.settings import BatchSize, ComputeSettings, Count, Name, NumResamples, Seed, Settings
+from ihdm.config.settings import BatchSize, ComputeSettings, Count, HasSquares, Name, NumResamples, Seed, Settings
 
 LARGEST_RESTORED = 96
 """Largest image side in pixels for restoration; its matrices then take 0.7 GB each."""
@@ -82,7 +82,7 @@ class RestorationSettings(Settings):
     num_draws: Annotated[int, Field(ge=2, le=1000)] = Field(default=4, description="posterior samples per measurement")
 
 
-class RestorationStudy(Settings):
+class RestorationStudy(HasSquares):
     """Settings that the results of a restoration study depend on."""
 
     process: ProcessSettings

@@ -22,6 +22,7 @@ from ihdm.config.settings import (
     Count,
     DeltaRatio,
     DiagnosticsSettings,
+    HasSquares,
     NumExtraDraws,
     NumResamples,
     Positive,
@@ -72,7 +73,7 @@ class SamplingSettings(HasPrior, NetworkStage, HasPrediction):
             yield f"the sampler {mistake}"
 
 
-class ErrorSettings(NetworkStage, HasPrediction):
+class ErrorSettings(HasSquares, NetworkStage, HasPrediction):
     """Settings of the held-out squared errors."""
 
     num_images: Count
@@ -112,7 +113,7 @@ class CalibrationSettings(NetworkStage):
     num_images: Annotated[int, Field(ge=10)] = Field(description="number of training images, the first of the split")
 
 
-class JointSettings(HasPrior, NetworkStage, HasPrediction):
+class JointSettings(HasSquares, HasPrior, NetworkStage, HasPrediction):
     """Settings of the likelihood bounds of several joints."""
 
     levels: tuple[Count, ...] = Field(description="levels of the joint, ascending, K the last")

@@ -13,11 +13,17 @@ def fair_order(count: int, split: str) -> Int[np.ndarray, "count"]:
     return generator(SPLIT_SEED, f"order of the {split} images").permutation(count)
 
 
-def picture_numbers(count: int, squares: int) -> Int[np.ndarray, "count"]:
-    """Return the number of the original image of each training image in the order of the split.
+def photograph_numbers(first: int, count: int, squares: int, split: str) -> Int[np.ndarray, "first"] | None:
+    """Return the number of the photograph of the first images of a split.
+
+    It is None if images are whole, or if all these images are of one photograph: errors are then those for images of
+    this photograph.
 
     Args:
-        count: number of training images.
-        squares: number of crops per original image.
+        first: number of these images; with fewer in the split, it is all of them.
+        count: number of images in the split.
+        squares: number of images cut from each photograph.
+        split: ``train`` or ``test``.
     """
-    return fair_order(count, "train") // squares
+    numbers = fair_order(count, split)[:first] // squares
+    return numbers if squares > 1 and len(np.unique(numbers)) > 1 else None

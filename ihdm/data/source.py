@@ -27,7 +27,7 @@ class Source:
         takes_path: whether the user gives the ``path`` of the images.
         takes_crops: whether several crops per image can be requested.
         files: raw files to find or download.
-        squares: number of training crops per image, if the source makes any.
+        squares: number of images cut from each photograph per split; empty if they are whole.
         counts: number of images per split; empty if unknown.
         natural: whether they are photographs, for claims about natural images.
         notes: caveats for readers of results, one sentence each.
@@ -43,7 +43,7 @@ class Source:
     takes_path: bool = False
     takes_crops: bool = False
     files: tuple[RawFile, ...] = ()
-    squares: int = 1
+    squares: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     natural: bool = False
     notes: tuple[str, ...] = ()

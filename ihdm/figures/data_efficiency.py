@@ -12,6 +12,7 @@ import pandas as pd
 from ihdm.errors import UserError
 from ihdm.figures import Axes, Figure, Input, Inputs
 from ihdm.figures.style import SMALL, label_log, panels, process_colors, shared_legend, title
+from ihdm.metrics.estimates import half_widths
 from ihdm.metrics.memorization import NEAR
 from ihdm.metrics.sweep import swept_parameters
 from ihdm.storage.reading import read_table
@@ -95,7 +96,7 @@ def _draw_dataset(
 def _draw_points(axes: Axes, rows: pd.DataFrame, color: str, marker: str, label: str | None) -> None:
     """Draw values with 95 % intervals, cut at 0 and, for shares, at 1."""
     rows = rows.sort_values("num_train")
-    half = 1.96 * rows["standard_error"]
+    half = half_widths(rows)
     highest = 1 - rows["value"] if (rows["metric"] == "share_near").all() else np.inf
     errors = np.stack([np.minimum(half, rows["value"]), np.minimum(half, highest)])
     axes.errorbar(

@@ -11,6 +11,7 @@ import pandas as pd
 from ihdm.figures import Axes, Figure, Input, Inputs
 from ihdm.figures.style import draw_estimates, label_log, panels, share_limits, shared_legend, title
 from ihdm.measures import measured
+from ihdm.metrics.estimates import half_widths
 from ihdm.metrics.quality import NAMES, ranking_distance
 from ihdm.metrics.tables import with_most_images
 from ihdm.storage.reading import read_table
@@ -90,7 +91,7 @@ def _draw_bound(axes: Axes, bound: pd.DataFrame, curve: pd.DataFrame | None) -> 
     """Draw the bound at the sampled δ/σ, and its curve between them."""
     axes.axhline(STORED_BITS, color="0.4", lw=1, ls=":", label=f"{STORED_BITS} bits, as stored")
     axes.errorbar(
-        bound["delta_ratio"], bound["bits_per_dim"], 1.96 * bound["standard_error"], fmt="s", ms=4, capsize=2,
+        bound["delta_ratio"], bound["bits_per_dim"], half_widths(bound), fmt="s", ms=4, capsize=2,
         color="C1", label="bound",
     )  # fmt: skip
     if curve is not None:

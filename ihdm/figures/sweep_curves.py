@@ -11,6 +11,7 @@ import pandas as pd
 from ihdm.errors import UserError
 from ihdm.figures import Axes, Figure, Input, Inputs
 from ihdm.figures.style import WIDTH, label_log, palette, panels, shared_legend, title
+from ihdm.metrics.estimates import half_widths
 from ihdm.metrics.sweep import swept_parameters
 from ihdm.metrics.tables import with_most_images
 from ihdm.storage.reading import read_table
@@ -76,5 +77,5 @@ def _draw_lines(axes: Axes, rows: pd.DataFrame, parameter: str, colors: Mapping[
     """Draw a line for each δ/σ, in the same color in all panels; there is no bound at δ = 0."""
     for ratio in rows["delta_ratio"].sort_values().unique():
         line = rows[rows["delta_ratio"] == ratio].sort_values(parameter)
-        axes.errorbar(line[parameter], line["value"], 1.96 * line["standard_error"], fmt="o-", ms=4, capsize=2,
+        axes.errorbar(line[parameter], line["value"], half_widths(line), fmt="o-", ms=4, capsize=2,
                       color=colors[ratio], label=rf"$\delta/\sigma={ratio:g}$")  # fmt: skip

@@ -19,6 +19,7 @@ def compute(files: Files, settings: ErrorSettings) -> Results:
     """
     from ihdm.calibration import CALIBRATION_NAME, Calibration
     from ihdm.config.processes import observed_levels
+    from ihdm.data.order import photograph_numbers
     from ihdm.devices import compute_device
     from ihdm.metrics.asymptotics import (
         DELTA_RATIOS,
@@ -33,7 +34,7 @@ def compute(files: Files, settings: ErrorSettings) -> Results:
     from ihdm.models.network import load_network
     from ihdm.processes import build_process
     from ihdm.progress import Progress
-    from ihdm.storage.reading import first_images
+    from ihdm.storage.reading import first_images, open_images
 
     process, device = settings.process, compute_device()
     if not settings.has_paper_bound:
@@ -60,6 +61,7 @@ def compute(files: Files, settings: ErrorSettings) -> Results:
             num_draws=settings.num_draws,
             batch_size=settings.micro_batch,
             report=progress.update,
+            photographs=photograph_numbers(len(images), len(open_images(files["test"])), settings.squares, "test"),
         )
     return {"asymptotics": [*toy_rows(), *measured]}
 

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
-from ihdm.config.settings import Count
-from ihdm.data.order import picture_numbers
+from ihdm.config.settings import HasSquares
+from ihdm.data.order import photograph_numbers
 from ihdm.measures import Files, Measure, Resampling, Results, Table
-from ihdm.measures.inputs import TRAIN, of_dataset
+from ihdm.measures.inputs import TRAIN, of_dataset, squares_of
 from ihdm.measures.texts import interval_texts
-from ihdm.metrics.estimates import NOT_NEGATIVE, jackknife, jackknife_by_photograph, mean_estimate
+from ihdm.metrics.estimates import NOT_NEGATIVE, jackknife, mean_estimate
 from ihdm.metrics.spectrum import annulus_power, fit_alpha
 from ihdm.runs import Run, each_dataset
 from ihdm.storage.images import StoredImages
@@ -22,22 +22,13 @@ FIT_HIGH = np.pi
 CHUNK = 32
 
 
-class SquaresSettings(Resampling):
+class SquaresSettings(HasSquares, Resampling):
     """Settings of a measure of training images, which are independent or squares of few photographs."""
-
-    squares: Count = 1
-    """Images cut from each photograph."""
 
 
 def squares_settings(run: Run) -> SquaresSettings:
     """Return the settings of a measure of a data set's training images."""
-    from ihdm.data.sources import find_source  # needed to plan, not to compute
-
-    dataset = run.config.datasets[run.dataset.partition("-")[0]]
-    return SquaresSettings(
-        num_resamples=run.config.evaluation.num_resamples,
-        squares=dataset.crops or find_source(dataset).squares,
-    )
+    return SquaresSettings(num_resamples=run.config.evaluation.num_resamples, squares=squares_of(run, "train"))
 
 
 def compute(files: Files, settings: SquaresSettings) -> Results:
@@ -50,8 +41,8 @@ def power_law_rows(images: StoredImages, num_resamples: int, seed: int, squares:
     """Return rows of quantity ``power``, one for each annulus of frequency, and a row ``alpha``, with 95 % intervals.
 
     Powers are averaged over the first 500 images, or all if there are fewer. α is fitted by least squares on log-log
-    axes over all annuli up to π; its interval is a jackknife over images, or over photographs if images are squares of
-    them.
+    axes over all annuli up to π; its interval is a jackknife over images. Errors are over photographs if images are
+    squares of them.
 
     Args:
         images: stored images.
@@ -60,7 +51,7 @@ def power_law_rows(images: StoredImages, num_resamples: int, seed: int, squares:
         squares: images cut from each photograph; ``images`` are then all of a split, or its first ones.
 
     Raises:
-        UserError: if there are fewer than two images, or photographs.
+        UserError: if there are fewer than two images.
     """
     num_bins = min(50, 2 * images.shape[1])
     starts = range(0, min(MAX_IMAGES, len(images)), CHUNK)
@@ -71,10 +62,8 @@ def power_law_rows(images: StoredImages, num_resamples: int, seed: int, squares:
     def fitted_alpha(part: Int[np.ndarray, "part"]) -> float:
         return fit_alpha(frequencies, power[part].mean(axis=0), 0.0, FIT_HIGH)
 
-    if squares > 1:
-        alpha = jackknife_by_photograph(fitted_alpha, picture_numbers(len(images), squares)[:count])
-    else:
-        alpha = jackknife(fitted_alpha, count, num_resamples, seed)
+    photographs = photograph_numbers(count, len(images), squares, "train")
+    alpha = jackknife(fitted_alpha, count, num_resamples, seed, photographs=photographs)
     fitted = frequencies[frequencies <= FIT_HIGH]
     return [
         {
@@ -82,7 +71,7 @@ def power_law_rows(images: StoredImages, num_resamples: int, seed: int, squares:
             "low_frequency": frequency,
             "high_frequency": frequency,
             "n": count,
-            **mean_estimate(values, NOT_NEGATIVE).columns(),
+            **mean_estimate(values, NOT_NEGATIVE, photographs).columns(),
         }
         for frequency, values in zip(frequencies, power.T, strict=True)
     ] + [
@@ -130,8 +119,7 @@ MEASURE = Measure(
             },
             summarize=summarize,
             notes=(
-                "Null: an α of 0, a flat spectrum. The error of the power is that of a mean over images, the error of "
-                "α a jackknife over images (over photographs if images are cut from them)."
+                "Null: an α of 0, a flat spectrum. The error of the power is that of a mean, that of α a jackknife."
             ),
         ),
     },

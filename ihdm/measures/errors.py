@@ -2,24 +2,28 @@
 
 from ihdm.config.stages import ErrorSettings
 from ihdm.measures import Files, Measure, Results
-from ihdm.measures.inputs import NETWORK, TEST
+from ihdm.measures.inputs import NETWORK, TEST, squares_of
 from ihdm.runs import Run, each_experiment
 
 
 def compute(files: Files, settings: ErrorSettings) -> Results:
     """Return squared errors by draw, image and level."""
+    from dataclasses import replace
+
+    from ihdm.data.order import photograph_numbers
     from ihdm.devices import compute_device
     from ihdm.metrics.heldout import held_out_errors
     from ihdm.models.network import load_network
     from ihdm.progress import Progress
-    from ihdm.storage.reading import first_images
+    from ihdm.storage.reading import first_images, open_images
 
     device = compute_device()
     images = first_images(files["test"], settings.num_images)
     network = load_network(files["model"], settings.process, images, device, settings.compute)
     with Progress(f"evaluating {files['model'].name}", settings.process.num_levels, unit="levels") as progress:
         measured = held_out_errors(network, images, settings, device=device, report=progress.update)
-    return {"errors": lambda path: measured.save(path, settings.process)}
+    photographs = photograph_numbers(len(images), len(open_images(files["test"])), settings.squares, "test")
+    return {"errors": lambda path: replace(measured, photographs=photographs).save(path, settings.process)}
 
 
 def error_settings(run: Run) -> ErrorSettings:
@@ -36,6 +40,7 @@ def error_settings(run: Run) -> ErrorSettings:
         # The paper's bound is a sum over all levels.
         max_levels=None if experiment.process.has_constant_noise else evaluation.max_levels,
         extra_draws=evaluation.extra_draws,
+        squares=squares_of(run, "test"),
     )
 
 

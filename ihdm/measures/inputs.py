@@ -80,6 +80,14 @@ def of_experiment(run: Run) -> dict[str, str]:
     return {"experiment": run.experiment}
 
 
+def squares_of(run: Run, split: str) -> int:
+    """Return how many images of a split, ``train`` or ``test``, are cut from each photograph; 1 if they are whole."""
+    from ihdm.data.sources import find_source  # needed to plan, not to compute
+
+    dataset = run.config.datasets[run.dataset.partition("-")[0]]
+    return dataset.crops or find_source(dataset).squares.get(split, 1)
+
+
 def reference_name(run: Run) -> str:
     """Return the name of a data set's reference in tables."""
     return "training" if _reference(run) == run.dataset else run.config.evaluation.reference

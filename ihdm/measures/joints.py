@@ -6,18 +6,19 @@ Variances were measured on training images (``models calibrate``).
 from ihdm.config.processes import observed_levels
 from ihdm.config.stages import JointSettings
 from ihdm.measures import Files, Measure, Results
-from ihdm.measures.inputs import CALIBRATED, TEST, TRAIN, of_experiment
+from ihdm.measures.inputs import CALIBRATED, TEST, TRAIN, of_experiment, squares_of
 from ihdm.runs import Run, each_experiment
 
 
 def compute(files: Files, settings: JointSettings) -> Results:
     """Return one row for each joint, variance and δ."""
     from ihdm.calibration import CALIBRATION_NAME, Calibration
+    from ihdm.data.order import photograph_numbers
     from ihdm.devices import compute_device
     from ihdm.metrics.joints import joint_rows
     from ihdm.models.network import load_network
     from ihdm.progress import Progress
-    from ihdm.storage.reading import first_images
+    from ihdm.storage.reading import first_images, open_images
 
     device, model = compute_device(), files["model"]
     images = first_images(files["test"], settings.num_images)
@@ -25,7 +26,10 @@ def compute(files: Files, settings: JointSettings) -> Results:
     calibration = Calibration.read(model / CALIBRATION_NAME, settings.process, images.shape[1])
     with Progress(f"bounds of {model.name}", len(settings.levels), unit="levels") as progress:
         centers = first_images(files["train"], settings.num_train)
-        rows = joint_rows(network, calibration, centers, images, settings, device, progress.update)
+        photographs = photograph_numbers(len(images), len(open_images(files["test"])), settings.squares, "test")
+        rows = joint_rows(
+            network, calibration, centers, images, settings, device, progress.update, photographs=photographs
+        )
     return {"likelihood": rows}
 
 
@@ -46,6 +50,7 @@ def joint_settings(run: Run) -> JointSettings:
         delta_ratios=ratios or (1.0,),
         bandwidth_ratio=evaluation.delta_ratio or 1.0,
         num_train=variant.experiment.num_train,
+        squares=squares_of(run, "test"),
     )
 
 

@@ -9,6 +9,7 @@ from ihdm.errors import UserError
 from ihdm.measures import Files, Measure, Results, Table
 from ihdm.measures.inputs import ERRORS, TEST, TRAIN, of_experiment
 from ihdm.measures.texts import estimate_text, number_texts
+from ihdm.metrics.estimates import half_widths
 from ihdm.runs import Run, each_experiment
 
 if TYPE_CHECKING:
@@ -59,16 +60,16 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
             "variance": table["variance"].map(VARIANCES),
             "δ/σ": number_texts(table["delta_ratio"], "{:g}"),
             "n": table["n"],
-            "bits/dim": _with_errors(table["bits_per_dim"], table["standard_error"]),
+            "bits/dim": _with_errors(table, "bits_per_dim", "standard_error"),
             "± by noise alone": number_texts(1.96 * table["monte_carlo_error"], "{:.4f}"),
-            **{heading: _with_errors(table[column], table[f"{column}_error"]) for heading, column in terms.items()},
+            **{heading: _with_errors(table, column, f"{column}_error") for heading, column in terms.items()},
             "nats, best δ each level": number_texts(table["nats_best_levels"], "{:.1f}"),
         }
     )
 
 
-def _with_errors(values: pd.Series, errors: pd.Series) -> list[str]:
-    return [estimate_text(value, 1.96 * error) for value, error in zip(values, errors, strict=True)]
+def _with_errors(table: pd.DataFrame, values: str, errors: str) -> list[str]:
+    return [estimate_text(*pair) for pair in zip(table[values], half_widths(table, errors), strict=True)]
 
 
 def likelihood_settings(run: Run) -> LikelihoodSettings:

@@ -7,17 +7,17 @@ all held-out images is measured as well.
 import pandas as pd
 
 from ihdm.config.experiments import format_number
-from ihdm.config.settings import AtLeastTwo, Count, NumResamples, Seed, Settings
+from ihdm.config.settings import AtLeastTwo, Count, HasSquares, NumResamples, Seed
 from ihdm.errors import UserError
 from ihdm.measures import Files, Measure, Results, Table
-from ihdm.measures.inputs import TEST, TEST_FEATURES, TRAIN, TRAIN_FEATURES
+from ihdm.measures.inputs import TEST, TEST_FEATURES, TRAIN, TRAIN_FEATURES, squares_of
 from ihdm.measures.texts import estimates
 from ihdm.runs import Input, Run
 
 SETS = ("samples", "test", "train")
 
 
-class MemorisationSettings(Settings):
+class MemorisationSettings(HasSquares):
     """Settings of the distance to the nearest training image."""
 
     num_images: AtLeastTwo
@@ -30,15 +30,18 @@ class MemorisationSettings(Settings):
 
 def compute(files: Files, settings: MemorisationSettings) -> Results:
     """Return distances to the nearest training image, shares near one, and the held-out distance."""
+    from ihdm.data.order import photograph_numbers
     from ihdm.metrics.distance import held_out_rows
     from ihdm.metrics.features import StoredFeatures, require_one_extractor, weights_sha256
     from ihdm.metrics.memorization import memorization_rows
     from ihdm.progress import Progress
     from ihdm.storage.reading import first_images, open_images, require_one_shape
 
+    held_out = open_images(files["test"])
+    photographs = photograph_numbers(settings.num_images, len(held_out), settings.squares, "test")
     pixels = {
         "samples": first_images(files["samples"], settings.num_images),
-        "test": open_images(files["test"])[: settings.num_images],
+        "test": held_out[: settings.num_images],
         "train": first_images(files["train"], settings.num_train),
     }
     require_one_shape({str(files[name]): pixels[name] for name in SETS})
@@ -55,7 +58,7 @@ def compute(files: Files, settings: MemorisationSettings) -> Results:
     }
     with Progress(f"nearest training images of {files['samples'].parent}", len(spaces), unit="spaces") as progress:
         progress.update(0)
-        rows = memorization_rows(spaces, progress.update)
+        rows = memorization_rows(spaces, progress.update, photographs)
         rows += held_out_rows({"samples": stored["samples"]}, stored["test"], settings.num_resamples, settings.seed)
     return {"memorisation": rows}
 
@@ -82,6 +85,7 @@ def memorization_settings(run: Run) -> MemorisationSettings:
         num_train=run.variant.experiment.num_train,
         num_resamples=evaluation.num_resamples,
         seed=0,
+        squares=squares_of(run, "test"),
     )
 
 

@@ -29,9 +29,10 @@ def compute(files: Files, settings: LikelihoodMinimumSettings) -> Results:
     bound = bound_images(stored, centers, images, settings, ratios.tolist())
     bits = bits_per_dim(bound.nats(), stored.num_dims)
     return {
-        "minimum": [likelihood_minimum(ratios, bits, settings.num_resamples, settings.seed)],
+        "minimum": [likelihood_minimum(ratios, bits, settings.num_resamples, settings.seed, stored.photographs)],
         "curve": [
-            {"delta_ratio": ratio} | mean_estimate(row).columns() for ratio, row in zip(ratios, bits, strict=True)
+            {"delta_ratio": ratio} | mean_estimate(row, photographs=stored.photographs).columns()
+            for ratio, row in zip(ratios, bits, strict=True)
         ],
     }
 

@@ -8,7 +8,7 @@ import pandas as pd
 from ihdm.config.restoration import RestorationStudy
 from ihdm.errors import UserError
 from ihdm.measures import Files, Measure, Results, Table
-from ihdm.measures.inputs import CALIBRATED, EXTRACTOR, TEST, TRAIN, of_experiment
+from ihdm.measures.inputs import CALIBRATED, EXTRACTOR, TEST, TRAIN, of_experiment, squares_of
 from ihdm.measures.texts import interval_texts
 from ihdm.runs import Run
 
@@ -77,6 +77,7 @@ def restoration_settings(run: Run) -> RestorationStudy:
         micro_batch=config.evaluation.micro_batch_of(run.dataset),
         num_train=experiment.num_train,
         compute=config.evaluation.compute,
+        squares=squares_of(run, "test"),
     )
 
 

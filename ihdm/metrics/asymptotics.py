@@ -15,7 +15,7 @@ from torch import Tensor
 from ihdm.calibration import Calibration, estimate_coefficients
 from ihdm.errors import UserError
 from ihdm.heat import blur_schedule, eigenvalues
-from ihdm.metrics.estimates import Estimate, ratio_estimate
+from ihdm.metrics.estimates import Estimate, Photographs, ratio_estimate
 from ihdm.metrics.spectrum import NUM_WIDE_ANNULI, annulus_members, radial_frequencies
 from ihdm.objective import Network
 from ihdm.predictions import Prediction, prediction_of
@@ -119,6 +119,7 @@ def network_rows(
     num_draws: int,
     batch_size: int,
     report: Callable[[int], None] = lambda _done: None,
+    photographs: Photographs | None = None,
 ) -> list[dict[str, object]]:
     """Return the rows of a trained network.
 
@@ -138,18 +139,16 @@ def network_rows(
         num_draws: draws of noise for each image and level.
         batch_size: images at a time.
         report: called with the number of finished levels; those of the chains count once for each δ/σ.
+        photographs: the photograph of each image; None if images are independent.
 
     Raises:
         UserError: if the process estimates something else, a level is not calibrated, or there are fewer than two
             images.
     """
     rows = []
-    for level, (deblurring, denoising) in zip(
-        levels,
-        deblurring_and_denoising(network, process, images, levels, seed, num_draws, batch_size),
-        strict=True,
-    ):
-        ratio = ratio_estimate(deblurring, denoising)
+    losses = deblurring_and_denoising(network, process, images, levels, seed, num_draws, batch_size)
+    for level, (deblurring, denoising) in zip(levels, losses, strict=True):
+        ratio = ratio_estimate(deblurring, denoising, photographs=photographs)
         rows.append(_row("network_loss", process.num_levels, len(images), ratio, level))
         report(len(rows))
     done = len(rows)
@@ -157,14 +156,15 @@ def network_rows(
         network, process, calibration, images, evaluated, seed, batch_size, lambda more: report(done + more)
     )
     for num_visited, (leaping, denoising) in sorted(by_number.items()):
-        rows.append(_row("network_losses", num_visited, len(images), ratio_estimate(leaping, denoising)))
+        ratio = ratio_estimate(leaping, denoising, photographs=photographs)
+        rows.append(_row("network_losses", num_visited, len(images), ratio))
     done += len(evaluated)
     for level in langevin_levels:
         for delta_ratio in delta_ratios:
             chain, exact = langevin(network, process, images, level, delta_ratio, num_steps, seed, batch_size)
             expected = gaussian_ratios(process, images, level, delta_ratio, num_steps)
             for band, (above, below) in enumerate(zip(chain.T, exact.T, strict=True)):
-                ratio = ratio_estimate(above, below)
+                ratio = ratio_estimate(above, below, photographs=photographs)
                 row = _row("network_langevin", process.num_levels, len(images), ratio, level, delta_ratio, str(band))
                 rows.append(row | {"expected": float(expected[band])})
             done += 1

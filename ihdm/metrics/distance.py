@@ -6,7 +6,7 @@ import numpy as np
 
 from ihdm.config.stages import DistanceSettings
 from ihdm.errors import UserError
-from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, jackknife
+from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, Photographs, error_over_photographs, jackknife
 from ihdm.metrics.extrapolation import can_extrapolate, extrapolate
 from ihdm.metrics.features import Features, StoredFeatures, require_one_extractor
 from ihdm.metrics.frechet import FrechetDistance, Gaussian
@@ -44,6 +44,22 @@ def measure_distances(
     if settings.extrapolate and can_extrapolate(*features.shape):
         measures["frechet_distance_extrapolated"] = extrapolate(frechet.value, len(features), whole, settings.seed)
     return measures
+
+
+def measure_by_photograph(
+    features: Features, reference: Features, moments: Moments, settings: DistanceSettings, photographs: Photographs
+) -> dict[str, Estimate]:
+    """As :func:`measure_distances`, for squares of photographs: errors are a jackknife over these."""
+    brief = settings.model_copy(update={"num_resamples": 2})  # as errors over images are not used
+    whole = measure_distances(features, reference, moments, brief)
+    left_out = [
+        measure_distances(features[photographs != number], reference, moments, brief)
+        for number in np.unique(photographs)
+    ]
+    return {
+        name: error_over_photographs(found.value, [one[name].value for one in left_out if name in one], found.bounds)
+        for name, found in whole.items()
+    }
 
 
 def distance_rows(
@@ -85,6 +101,7 @@ def real_rows(
     moments: Moments,
     settings: DistanceSettings,
     report: Callable[[int], None] = lambda _done: None,
+    photographs: Photographs | None = None,
 ) -> list[dict[str, object]]:
     """Return the rows of real images: `test`, held-out images, and `train`, the lower limit.
 
@@ -98,6 +115,7 @@ def real_rows(
         moments: moments of the whole reference.
         settings: the numbers n, resamples and neighbors.
         report: called with the number of finished n.
+        photographs: the photograph of each held-out image; None if images are independent.
 
     Raises:
         UserError: if the extractors differ.
@@ -111,7 +129,8 @@ def real_rows(
         else:
             rows += _missing("train", count, f"{2 * count} images are needed, not {len(train)}", reference)
         if len(test) >= count:
-            rows += _rows("test", test[:count], reference[:], moments, reference, settings)
+            known = None if photographs is None else photographs[:count]
+            rows += _rows("test", test[:count], reference[:], moments, reference, settings, known)
         else:
             rows += _missing("test", count, f"{count} images are needed, not {len(test)}", reference)
         report(done)
@@ -154,8 +173,12 @@ def _rows(
     moments: Moments,
     origin: StoredFeatures,
     settings: DistanceSettings,
+    photographs: Photographs | None = None,
 ) -> list[dict[str, object]]:
-    measures = measure_distances(features, reference, moments, settings)
+    if photographs is None:
+        measures = measure_distances(features, reference, moments, settings)
+    else:
+        measures = measure_by_photograph(features, reference, moments, settings, photographs)
     return [
         _row(name, metric, estimate, len(features), len(reference), origin) for metric, estimate in measures.items()
     ]

@@ -8,12 +8,16 @@ squared standard error, and the difference of two values has the differences of 
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from ihdm.errors import UserError
 from ihdm.seeds import generator
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NORMAL_95 = 1.959964
 """Half the width of a 95 % interval in standard errors, where the standard error is known or comes from many images."""
@@ -23,6 +27,8 @@ NUM_GROUPS = 20
 """Groups of images that an error is split among; fewer images are a group each."""
 
 
+Photographs = Int[np.ndarray, "image"]
+"""Number of the photograph that each image was cut from. Where it is None, images are independent."""
 Bounds = tuple[float, float]
 UNBOUNDED: Bounds = (-math.inf, math.inf)
 SHARE: Bounds = (0.0, 1.0)
@@ -88,6 +94,21 @@ def error_parts(left_out: Float[np.ndarray, "group"], standard_error: float) -> 
     return tuple((moved * (standard_error / length if length > 0 else 0.0)).tolist())
 
 
+def degrees_of_freedom(num_images: float, parts: Sequence[float]) -> float:
+    """Return the degrees of freedom of an error: over images, or over the photographs that they are cut from.
+
+    The error of few photographs has a part for each; any other has as many parts as there are groups of images.
+    """
+    return num_images - 1 if len(parts) in {0, NUM_GROUPS} else len(parts) - 1.0
+
+
+def half_widths(table: "pd.DataFrame", error: str = "standard_error") -> Float[np.ndarray, "rows"]:
+    """Return half of each row's 95 % interval, from a column of standard errors, ``n`` and, if stored, their parts."""
+    parts = table.get("error_parts", [""] * len(table))
+    degrees = map(degrees_of_freedom, table["n"].astype(float), map(read_parts, parts))
+    return table[error].to_numpy(dtype=np.float64) * np.array([student_95(number) for number in degrees])
+
+
 def parts_text(parts: Iterable[float], factor: float = 1.0) -> str:
     """Return the parts of an error times a factor, as stored in tables."""
     return " ".join(f"{factor * part:.5g}" for part in parts)
@@ -103,16 +124,21 @@ def difference_of_parts(first: Sequence[float], second: Sequence[float]) -> tupl
     return tuple(a - b for a, b in zip(first, second, strict=True)) if len(first) == len(second) else ()
 
 
-def mean_estimate(values: Float[np.ndarray, "image"], bounds: Bounds = UNBOUNDED) -> Estimate:
-    """Return the mean over independent images with its standard error.
+def mean_estimate(
+    values: Float[np.ndarray, "image"], bounds: Bounds = UNBOUNDED, photographs: Photographs | None = None
+) -> Estimate:
+    """Return the mean over images with its standard error.
 
     Args:
         values: one value per image.
         bounds: limits of every value.
+        photographs: of images that are cut from photographs; see :func:`jackknife_by_photograph`.
 
     Raises:
         UserError: if there are fewer than two values.
     """
+    if photographs is not None:
+        return jackknife_by_photograph(lambda part: float(values[part].mean()), photographs, bounds)
     if len(values) < 2:
         raise UserError(f"{len(values)} images have no standard error; at least 2 are needed")
     standard_error = float(np.std(values, ddof=1) / np.sqrt(len(values)))
@@ -147,7 +173,10 @@ def mean_of_defined(values: Float[np.ndarray, "image"], bounds: Bounds = UNBOUND
 
 
 def ratio_estimate(
-    above: Float[np.ndarray, "image"], below: Float[np.ndarray, "image"], bounds: Bounds = NOT_NEGATIVE
+    above: Float[np.ndarray, "image"],
+    below: Float[np.ndarray, "image"],
+    bounds: Bounds = NOT_NEGATIVE,
+    photographs: Photographs | None = None,
 ) -> Estimate:
     """Return the ratio of two means over the same images, with its standard error to first order.
 
@@ -157,10 +186,13 @@ def ratio_estimate(
         above: numerator of each image.
         below: denominator of each image; their mean must not be zero.
         bounds: limits of the ratio.
+        photographs: of images that are cut from photographs; see :func:`jackknife_by_photograph`.
 
     Raises:
         UserError: if there are fewer than two images.
     """
+    if photographs is not None:
+        return jackknife_by_photograph(lambda part: float(above[part].mean() / below[part].mean()), photographs, bounds)
     ratio = float(np.mean(above) / np.mean(below))
     remainder = mean_estimate(above - ratio * below)
     return Estimate(ratio, abs(remainder.standard_error / float(np.mean(below))), bounds, remainder.degrees)
@@ -168,13 +200,13 @@ def ratio_estimate(
 
 def jackknife_by_photograph(
     statistic: Callable[[Int[np.ndarray, "part"]], float],
-    photographs: Int[np.ndarray, "image"],
+    photographs: Photographs,
     bounds: Bounds = UNBOUNDED,
 ) -> Estimate:
     """Estimate a statistic of images cut from few photographs, by a jackknife over photographs.
 
     Squares of one photograph are correlated, so whole photographs are omitted: SE² = (G − 1)/G Σ (θ_g − θ̄)² over
-    G photographs, with Student's interval of G − 1 degrees of freedom.
+    G photographs, with Student's interval of G − 1 degrees of freedom. The error has a part for each photograph.
 
     Args:
         statistic: maps numbers of images, all different, to the value.
@@ -189,9 +221,15 @@ def jackknife_by_photograph(
         raise UserError(
             f"{len(photographs)} images of one photograph have no standard error; use at least 2 photographs"
         )
-    values = [statistic(np.flatnonzero(photographs != number)) for number in numbers]
-    error = np.sqrt((len(numbers) - 1) * np.var(values))
-    return Estimate(statistic(np.arange(len(photographs))), float(error), bounds, len(numbers) - 1.0)
+    left_out = [statistic(np.flatnonzero(photographs != number)) for number in numbers]
+    return error_over_photographs(statistic(np.arange(len(photographs))), left_out, bounds)
+
+
+def error_over_photographs(value: float, left_out: Sequence[float], bounds: Bounds = UNBOUNDED) -> Estimate:
+    """Return a value with its error, from its values without each photograph; see :func:`jackknife_by_photograph`."""
+    degrees = len(left_out) - 1.0
+    error = float(np.sqrt(degrees * np.var(left_out)))
+    return Estimate(value, error, bounds, degrees, error_parts(np.array(left_out), error))
 
 
 def jackknife(
@@ -200,6 +238,7 @@ def jackknife(
     num_resamples: int,
     seed: int,
     bounds: Bounds = UNBOUNDED,
+    photographs: Photographs | None = None,
 ) -> Estimate:
     """Estimate a statistic of a set of images and its standard error, by the delete-d jackknife (Shao and Wu, 1989).
 
@@ -218,10 +257,14 @@ def jackknife(
         num_resamples: number of resamples, 2 or more.
         seed: seed of the resampling.
         bounds: limits of the statistic.
+        photographs: of images that are cut from photographs; these are left out instead, as in
+            :func:`jackknife_by_photograph`.
 
     Raises:
         UserError: if there are fewer than two images.
     """
+    if photographs is not None:
+        return jackknife_by_photograph(statistic, photographs, bounds)
     if num_images < 2:
         raise UserError(f"{num_images} images have no standard error; at least 2 are needed")
     rng = generator(seed, "jackknife")

@@ -4,15 +4,16 @@ Away from borders, heat is a Gaussian blur. Noise adds a flat spectrum. Both rem
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.ndimage import gaussian_filter
 
-from ihdm.data.order import picture_numbers
+from ihdm.data.order import photograph_numbers
 from ihdm.errors import UserError
 from ihdm.heat import HeatProcess, decay
-from ihdm.metrics.estimates import NOT_NEGATIVE, Bounds, Estimate, jackknife, jackknife_by_photograph, ratio_estimate
+from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, Photographs, jackknife, ratio_estimate
 from ihdm.metrics.generation import CORRELATION, rank_correlation
 from ihdm.metrics.spectrum import NO_POWER, NUM_WIDE_ANNULI, Pixels, annulus_members, annulus_power, coefficient_power
 from ihdm.seeds import generator
@@ -51,24 +52,21 @@ def forward_rows(images: StoredImages, num_resamples: int, seed: int, squares: i
         images: stored images.
         num_resamples: number of resamples for the intervals of the last two.
         seed: seed of noise and resampling.
-        squares: number of images cut from each photograph; the jackknife then omits whole photographs.
+        squares: number of images cut from each photograph; errors are then over photographs.
 
     Raises:
         UserError: if there are fewer than two images, or they have no power in some band.
     """
     pixels = images[:MAX_IMAGES] / 255
-    pictures = picture_numbers(len(images), squares)[:MAX_IMAGES]
-
-    def estimate(statistic: Callable[[Part], float], bounds: Bounds) -> Estimate:
-        if squares > 1:
-            return jackknife_by_photograph(statistic, pictures, bounds)
-        return jackknife(statistic, len(pixels), num_resamples, seed, bounds)
-
-    order = list(_order_rows(pixels, estimate))
-    return [*_gaussian_rows(images[:MAX_IMAGES]), *_noise_rows(pixels, seed), *order]
+    photographs = photograph_numbers(MAX_IMAGES, len(images), squares, "train")
+    estimate = partial(
+        jackknife, num_images=len(pixels), num_resamples=num_resamples, seed=seed, photographs=photographs
+    )
+    gaussian = _gaussian_rows(images[:MAX_IMAGES], photographs)
+    return [*gaussian, *_noise_rows(pixels, seed, photographs), *_order_rows(pixels, estimate)]
 
 
-def _gaussian_rows(images: StoredImages) -> list[dict[str, object]]:
+def _gaussian_rows(images: StoredImages, photographs: Photographs | None) -> list[dict[str, object]]:
     clean = to_tensor(images)
     rows = []
     height, width = images.shape[1:3]
@@ -82,14 +80,16 @@ def _gaussian_rows(images: StoredImages) -> list[dict[str, object]]:
         above, below = (
             np.square(heat - other)[inside].mean(axis=(1, 2, 3)) for other in (gaussian, clean.double().numpy())
         )
-        squared = ratio_estimate(above, below)
+        squared = ratio_estimate(above, below, photographs=photographs)
         root = np.sqrt(squared.value)
-        error = squared.standard_error / (2 * root) if root > 0 else 0.0
-        rows.append(_row("gaussian_difference", "heat", len(images), Estimate(root, error, NOT_NEGATIVE), blur))
+        scale = 1 / (2 * root) if root > 0 else 0.0
+        parts = tuple(scale * part for part in squared.parts)
+        found = Estimate(root, scale * squared.standard_error, NOT_NEGATIVE, squared.degrees, parts)
+        rows.append(_row("gaussian_difference", "heat", len(images), found, blur))
     return rows
 
 
-def _noise_rows(pixels: Pixels, seed: int) -> list[dict[str, object]]:
+def _noise_rows(pixels: Pixels, seed: int, photographs: Photographs | None) -> list[dict[str, object]]:
     """Return the power of noisy images over the expected power; each image has separate noise."""
     frequencies, clean = annulus_power(pixels, NUM_WIDE_ANNULI)
     num_draws = max(1, min(MOST_DRAWS, MOST_VALUES // pixels.size))
@@ -102,13 +102,13 @@ def _noise_rows(pixels: Pixels, seed: int) -> list[dict[str, object]]:
                 noise = generator(seed, "added noise", number, draw, first).standard_normal(part.shape, np.float32)
                 noisy[first : first + CHUNK] += annulus_power(part + sigma * noise, NUM_WIDE_ANNULI)[1] / num_draws
         for frequency, above, below in zip(frequencies, noisy.T, clean.T, strict=True):
-            ratio = ratio_estimate(above, below + sigma**2)
+            ratio = ratio_estimate(above, below + sigma**2, photographs=photographs)
             rows.append(_row("added_power", "noise", len(pixels), ratio, sigma, float(frequency)))
     return rows
 
 
-Estimator = Callable[[Callable[[Part], float], Bounds], Estimate]
-"""Estimates a statistic of some of the images, within bounds."""
+Estimator = Callable[..., Estimate]
+"""A jackknife of a statistic of these images, within ``bounds``."""
 
 
 def _order_rows(pixels: Pixels, estimate: Estimator) -> Iterator[dict[str, object]]:
@@ -137,9 +137,9 @@ def _halving_rows(
         def of_band(part: Part, band: int = band) -> float:
             return float(halving(part)[band])
 
-        value = estimate(of_band, NOT_NEGATIVE)
+        value = estimate(of_band, bounds=NOT_NEGATIVE)
         yield _row("halving", process, count, value, frequency=frequency)
-    order = estimate(lambda part: -rank_correlation(frequencies, halving(part)), CORRELATION)
+    order = estimate(lambda part: -rank_correlation(frequencies, halving(part)), bounds=CORRELATION)
     yield _row("order", process, count, order)
 
 

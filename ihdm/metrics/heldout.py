@@ -1,7 +1,7 @@
 """Squared errors of a trained network on held-out images, level by level."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from ihdm.config.processes import ProcessSettings
 from ihdm.config.stages import ErrorSettings
 from ihdm.errors import UserError
 from ihdm.heat import Images, cosine_basis
-from ihdm.metrics.estimates import mean_estimate
+from ihdm.metrics.estimates import Photographs, mean_estimate
 from ihdm.metrics.monte_carlo import allocate, draw_variance, remove_noise
 from ihdm.metrics.spectrum import BANDS, radial_frequencies
 from ihdm.objective import Network, squared_error
@@ -60,6 +60,7 @@ class HeldOutErrors:
             ‖F(t_k) u₀ − F(t_{k−1}) u₀‖² + N σ², and the noise's power in each band of frequency less its own.
         levels: their levels, ascending; all, unless there are very many.
         num_dims: N, the number of channels times pixels.
+        photographs: the photograph of each image; None if images are independent.
     """
 
     network: Float[np.ndarray, "draw image levels"]
@@ -67,6 +68,7 @@ class HeldOutErrors:
     controls: Float[np.ndarray, "draw image levels control"]
     levels: Int[np.ndarray, "levels"]
     num_dims: int
+    photographs: Photographs | None = None
 
     def means(self) -> Float[np.ndarray, "image levels"]:
         """Return the network's errors averaged over the draws, after the control variates."""
@@ -78,7 +80,9 @@ class HeldOutErrors:
 
     def save(self, path: Path, process: ProcessSettings) -> None:
         """Write the errors as .npz, with their process."""
-        save_arrays(path, missing=MISSING, **asdict(self), process=process.model_dump_json())
+        photographs = np.empty(0, np.int64) if self.photographs is None else self.photographs
+        stored = asdict(self) | {"photographs": photographs}
+        save_arrays(path, missing=MISSING, **stored, process=process.model_dump_json())
 
     @classmethod
     def read(cls, path: Path, process: ProcessSettings) -> "HeldOutErrors":
@@ -95,7 +99,14 @@ class HeldOutErrors:
                 f"{path}: its arrays are of shapes {network.shape}, {baseline.shape} and {controls.shape}; "
                 "they do not belong together: evaluate the network again"
             )
-        return cls(network, baseline, controls, stored["levels"], int(stored["num_dims"]))
+        photographs = stored["photographs"]
+        if len(photographs) not in {0, network.shape[1]}:
+            raise UserError(
+                f"{path}: photographs of {len(photographs)} images, but errors of {network.shape[1]}; they do not "
+                "belong together: evaluate the network again"
+            )
+        known = photographs if len(photographs) else None
+        return cls(network, baseline, controls, stored["levels"], int(stored["num_dims"]), known)
 
 
 def held_out_errors(
@@ -154,12 +165,11 @@ def errors_of(
         return first
     variances = draw_variance(first.without_noise()).mean(axis=0)
     more = draw(allocate(variances, settings.extra_draws * num_levels).tolist(), settings.num_draws)
-    return HeldOutErrors(
-        np.concatenate([first.network, more.network]),
-        np.concatenate([first.baseline, more.baseline]),
-        np.concatenate([first.controls, more.controls]),
-        first.levels,
-        first.num_dims,
+    return replace(
+        first,
+        network=np.concatenate([first.network, more.network]),
+        baseline=np.concatenate([first.baseline, more.baseline]),
+        controls=np.concatenate([first.controls, more.controls]),
     )
 
 
@@ -226,7 +236,9 @@ def level_rows(errors: HeldOutErrors, settings: ProcessSettings) -> list[dict[st
     process = build_process(settings, 2)  # of any size, as only its blur widths are used
     rows: list[dict[str, object]] = []
     for position, level in enumerate(errors.levels.tolist()):
-        loss, baseline = mean_estimate(network[:, position]), mean_estimate(baselines[:, position])
+        loss, baseline = (
+            mean_estimate(values[:, position], photographs=errors.photographs) for values in (network, baselines)
+        )
         rows.append(
             {
                 "level": level,

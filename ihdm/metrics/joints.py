@@ -14,7 +14,7 @@ from ihdm.config.stages import JointSettings
 from ihdm.errors import UserError
 from ihdm.joints import JOINTS, VARIANCES, Joint, Variance, plan_transition, transition_nats
 from ihdm.likelihood import bits_per_dim
-from ihdm.metrics.estimates import mean_estimate, parts_text
+from ihdm.metrics.estimates import Photographs, mean_estimate, parts_text
 from ihdm.metrics.heldout import dequantize
 from ihdm.metrics.likelihood import CHUNK_VALUES
 from ihdm.objective import Network
@@ -31,10 +31,12 @@ def joint_rows(
     settings: JointSettings,
     device: torch.device | str = "cpu",
     report: Callable[[int], None] = lambda _done: None,
+    *,
+    photographs: Photographs | None = None,
 ) -> list[dict[str, object]]:
     """Return one row for each joint and variance and, with one variance for all levels, for each δ/σ.
 
-    The standard error is that of the mean over test images.
+    The standard error is that of the mean over test images, or over photographs if they are squares of them.
 
     Args:
         network: the network of the process, on ``device``.
@@ -44,6 +46,7 @@ def joint_rows(
         settings: all other settings.
         device: device of the computation.
         report: called with the number of finished levels.
+        photographs: the photograph of each of these test images; None if images are independent.
 
     Raises:
         UserError: if there are too few test images.
@@ -76,7 +79,7 @@ def joint_rows(
             "transition": inner[kind],
             "reconstruction": reconstruction,
         }
-        estimates = {name: mean_estimate(values) for name, values in parts.items()}
+        estimates = {name: mean_estimate(values, photographs=photographs) for name, values in parts.items()}
         row: dict[str, object] = {
             "joint": joint,
             "variance": variance,

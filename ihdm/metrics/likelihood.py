@@ -70,9 +70,10 @@ def likelihood_rows(
 ) -> list[dict[str, object]]:
     """Return one row for each δ: the bound in bits per dimension and in nats, and its parts, with standard errors.
 
-    The standard error is that of the mean over test images. The Monte Carlo error is the part of it due to the draw
-    of noise, for the whole bound in bits per dimension, and for Σ L_{k−1} and L_0 in nats. It
-    is NaN if there is one draw. `nats_best_levels` is the bound with the best δ at each level instead.
+    The standard error is that of the mean over test images, or over photographs if they are squares of them. The Monte
+    Carlo error is the part of it due to the draw of noise, for the whole bound in bits per dimension, and for Σ L_{k−1}
+    and L_0 in nats. It is NaN if there is one draw. `nats_best_levels` is the bound with the best δ at each level
+    instead.
 
     Args:
         errors: held-out errors of the first images of ``test``.
@@ -95,7 +96,7 @@ def likelihood_rows(
     for ratio, delta, prior, nats in zip(settings.delta_ratios, bound.deltas, bound.prior, bound.nats(), strict=True):
         terms = transition_terms(bound.squared_errors, bound.num_dims, bound.sigma, delta)
         parts = {"nats": nats, "prior": prior, "transition": terms[:, 1:].sum(axis=1), "reconstruction": terms[:, 0]}
-        estimates = {name: mean_estimate(values) for name, values in parts.items()}
+        estimates = {name: mean_estimate(values, photographs=errors.photographs) for name, values in parts.items()}
         row: dict[str, object] = {
             "joint": "independent",
             "variance": "one",

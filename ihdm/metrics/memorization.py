@@ -3,9 +3,17 @@
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from ihdm.metrics.estimates import NOT_NEGATIVE, SHARE, Estimate, mean_estimate, share_estimate
+from ihdm.metrics.estimates import (
+    NOT_NEGATIVE,
+    SHARE,
+    Estimate,
+    Photographs,
+    jackknife_by_photograph,
+    mean_estimate,
+    share_estimate,
+)
 from ihdm.metrics.neighbours import Points, distance_blocks
 
 NEAR = 0.05
@@ -28,7 +36,7 @@ def nearest_distances(points: Points, train: Points, chunk: int) -> Float[np.nda
 
 
 def memorization_measures(
-    samples: Float[np.ndarray, "_"], held_out: Float[np.ndarray, "_"]
+    samples: Float[np.ndarray, "_"], held_out: Float[np.ndarray, "_"], photographs: Photographs | None = None
 ) -> dict[str, dict[str, Estimate]]:
     """Return, for samples and held-out images, the mean distance to the nearest training image and the share near one.
 
@@ -40,24 +48,35 @@ def memorization_measures(
     Args:
         samples: distance of each sample to its nearest training image.
         held_out: the same for held-out images.
+        photographs: the photograph of each held-out image, if they are squares of photographs: the error by the
+            threshold is then a jackknife over these.
     """
-    step = np.sqrt(NEAR * (1 - NEAR) / len(held_out))
-    lower, threshold, upper = np.quantile(held_out, [max(NEAR - step, 0), NEAR, NEAR + step])
-    is_near = samples <= threshold
-    counted = share_estimate(is_near)
-    by_threshold = (np.mean(samples <= upper) - np.mean(samples <= lower)) / 2
-    share = Estimate(counted.value, float(np.hypot(counted.standard_error, by_threshold)), SHARE)
+    counted = share_estimate(samples <= np.quantile(held_out, NEAR))
+    if photographs is None:
+        step = np.sqrt(NEAR * (1 - NEAR) / len(held_out))
+        lower, upper = np.quantile(held_out, [max(NEAR - step, 0), NEAR + step])
+        by_threshold, degrees = (np.mean(samples <= upper) - np.mean(samples <= lower)) / 2, np.inf
+    else:
+
+        def share_near(part: Int[np.ndarray, "part"]) -> float:
+            return float(np.mean(samples <= np.quantile(held_out[part], NEAR)))
+
+        found = jackknife_by_photograph(share_near, photographs)
+        by_threshold, degrees = found.standard_error, found.degrees
+    share = Estimate(counted.value, float(np.hypot(counted.standard_error, by_threshold)), SHARE, degrees)
     return {
         "samples": {"nearest_distance": mean_estimate(samples, NOT_NEGATIVE), "share_near": share},
         "test": {
-            "nearest_distance": mean_estimate(held_out, NOT_NEGATIVE),
+            "nearest_distance": mean_estimate(held_out, NOT_NEGATIVE, photographs),
             "share_near": Estimate(NEAR, np.nan, SHARE),
         },
     }
 
 
 def memorization_rows(
-    spaces: Mapping[tuple[str, str], Mapping[str, Points]], report: Callable[[int], None] = lambda _done: None
+    spaces: Mapping[tuple[str, str], Mapping[str, Points]],
+    report: Callable[[int], None] = lambda _done: None,
+    photographs: Photographs | None = None,
 ) -> list[dict[str, object]]:
     """Return one row for each space, set and measure.
 
@@ -65,6 +84,7 @@ def memorization_rows(
         spaces: points of `samples`, `test` and `train`, by the name of their space and the hash of the
             weights behind it.
         report: called with the number of finished spaces.
+        photographs: the photograph of each image of `test`; None if images are independent.
     """
     rows: list[dict[str, object]] = []
     for done, ((space, sha256), points) in enumerate(spaces.items(), start=1):
@@ -73,7 +93,8 @@ def memorization_rows(
         # Stored pixels are compared exactly, as integers, and scaled to [0, 1] afterwards.
         unit = 255 if np.issubdtype(train.dtype, np.integer) else 1
         distances = {name: nearest_distances(points[name], train, chunk) / unit for name in ("samples", "test")}
-        for name, measures in memorization_measures(distances["samples"], distances["test"]).items():
+        found = memorization_measures(distances["samples"], distances["test"], photographs)
+        for name, measures in found.items():
             for metric, estimate in measures.items():
                 rows.append(
                     {

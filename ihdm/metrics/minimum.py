@@ -8,7 +8,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from ihdm.errors import UserError
-from ihdm.metrics.estimates import read_parts
+from ihdm.metrics.estimates import Photographs, mean_estimate, read_parts
 from ihdm.metrics.tables import with_most_images
 from ihdm.seeds import generator
 
@@ -105,20 +105,38 @@ def distance_minimum(table: pd.DataFrame, seed: int) -> list[dict[str, object]]:
 
 
 def likelihood_minimum(
-    ratios: Float[np.ndarray, "ratios"], bits: Float[np.ndarray, "ratios image"], num_resamples: int, seed: int
+    ratios: Float[np.ndarray, "ratios"],
+    bits: Float[np.ndarray, "ratios image"],
+    num_resamples: int,
+    seed: int,
+    photographs: Photographs | None = None,
 ) -> dict[str, object]:
     """Return the row of the bound; its curves come from resampling images, each with its values at every δ.
+
+    A few photographs are too few to resample: with squares of photographs, curves are drawn from Student's distribution
+    with the errors of a jackknife over these, and their correlations.
 
     Args:
         ratios: δ/σ, ascending.
         bits: the bound of each image at each ratio, in bits per dimension.
         num_resamples: number of bootstrap resamples of the images, at least 10 000.
         seed: seed of the resampling.
+        photographs: the photograph of each image; None if images are independent.
     """
-    count = bits.shape[1]
+    count, means = bits.shape[1], bits.mean(axis=1)
+    if photographs is not None:
+        errors = np.array([mean_estimate(row, photographs=photographs).parts for row in bits])
+        return {"metric": "bits_per_dim", "n": count, **minimum_row(ratios, means, means + _drawn(errors, seed))}
     rng, left, curves = generator(seed, "bootstrap"), max(num_resamples, NUM_CURVES), []
     while left:
         size = min(left, max(1, CHUNK_VALUES // count))
         curves.append(rng.multinomial(count, np.full(count, 1 / count), size=size) @ bits.T / count)
         left -= size
-    return {"metric": "bits_per_dim", "n": count, **minimum_row(ratios, bits.mean(axis=1), np.concatenate(curves))}
+    return {"metric": "bits_per_dim", "n": count, **minimum_row(ratios, means, np.concatenate(curves))}
+
+
+def _drawn(errors: Float[np.ndarray, "ratios photographs"], seed: int) -> Float[np.ndarray, "curves ratios"]:
+    """Return deviations of curves in Student's distribution, from the parts of their errors."""
+    rng, degrees = generator(seed, "curves over photographs"), errors.shape[1] - 1
+    normal = rng.standard_normal((NUM_CURVES, errors.shape[1]))
+    return normal @ errors.T / np.sqrt(rng.chisquare(degrees, (NUM_CURVES, 1)) / degrees)

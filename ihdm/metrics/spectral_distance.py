@@ -10,13 +10,16 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float, Int
 
-from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, jackknife
+from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, Photographs, jackknife
 
 SEED = 0
 
 
 def spectral_distance(
-    power: Float[np.ndarray, "image bins"], reference: Float[np.ndarray, "bins"], num_resamples: int
+    power: Float[np.ndarray, "image bins"],
+    reference: Float[np.ndarray, "bins"],
+    num_resamples: int,
+    photographs: Photographs | None = None,
 ) -> Estimate:
     """Return the distance with its standard error; the reference is taken as fixed.
 
@@ -24,8 +27,10 @@ def spectral_distance(
         power: power of each image in each annulus; see :func:`ihdm.metrics.spectrum.annulus_power`.
         reference: mean power of real images in the same annuli.
         num_resamples: number of resamples for the standard error.
+        photographs: the photograph of each image; None if images are independent.
     """
-    return jackknife(partial(_distance, power, np.log(reference)), len(power), num_resamples, SEED, NOT_NEGATIVE)
+    statistic = partial(_distance, power, np.log(reference))
+    return jackknife(statistic, len(power), num_resamples, SEED, NOT_NEGATIVE, photographs)
 
 
 def _distance(

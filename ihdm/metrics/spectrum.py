@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ihdm.errors import UserError
-from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, mean_estimate
+from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, Photographs, mean_estimate
 from ihdm.metrics.spectral_distance import spectral_distance
 from ihdm.storage.arrays import save_arrays
 from ihdm.storage.images import StoredImages
@@ -147,13 +147,16 @@ class MeanPower:
         return cls(bands, annuli, tuple(size.tolist()))
 
 
-def band_rows(sets: Mapping[str, StoredImages], real: MeanPower, num_resamples: int) -> list[dict[str, object]]:
+def band_rows(
+    sets: Mapping[str, StoredImages], real: MeanPower, num_resamples: int, photographs: Photographs | None = None
+) -> list[dict[str, object]]:
     """Return rows of power relative to real images, one per set and band, and of the spectral distance.
 
     Args:
         sets: stored images by name.
         real: mean power of real images, taken as fixed.
         num_resamples: number of resamples for the error of the spectral distance.
+        photographs: the photograph of each image of every set; None if images are independent.
 
     Raises:
         UserError: if a set has fewer than two images.
@@ -163,10 +166,10 @@ def band_rows(sets: Mapping[str, StoredImages], real: MeanPower, num_resamples: 
         bands, annuli = _powers(images)
         relative = bands / real.bands
         estimates = [
-            ("relative_power", band, low, high, mean_estimate(values, NOT_NEGATIVE))
+            ("relative_power", band, low, high, mean_estimate(values, NOT_NEGATIVE, photographs))
             for (band, (low, high)), values in zip(BANDS.items(), relative.T, strict=True)
         ]
-        distance = spectral_distance(annuli, real.annuli, num_resamples)
+        distance = spectral_distance(annuli, real.annuli, num_resamples, photographs)
         for metric, band, low, high, estimate in [
             *estimates,
             ("spectral_distance", "all", 0.0, MAX_FREQUENCY, distance),
@@ -187,7 +190,12 @@ def band_rows(sets: Mapping[str, StoredImages], real: MeanPower, num_resamples: 
 
 
 def real_band_rows(
-    train: StoredImages, test: StoredImages, real: MeanPower, num_images: int, num_resamples: int
+    train: StoredImages,
+    test: StoredImages,
+    real: MeanPower,
+    num_images: int,
+    num_resamples: int,
+    photographs: Photographs | None = None,
 ) -> list[dict[str, object]]:
     """Return the rows of real images: the first training images against the others, and held-out images.
 
@@ -199,12 +207,13 @@ def real_band_rows(
         real: mean power of all training images.
         num_images: number of compared images of each.
         num_resamples: number of resamples for the error of the spectral distance.
+        photographs: the photograph of each compared held-out image; None if images are independent.
     """
     rows = []
     for name, images, needed in (("train", train, 2 * num_images), ("test", test, num_images)):
         if len(images) >= needed:
-            reference = MeanPower.of(train[num_images:]) if name == "train" else real
-            rows += band_rows({name: images[:num_images]}, reference, num_resamples)
+            reference, cut_from = (MeanPower.of(train[num_images:]), None) if name == "train" else (real, photographs)
+            rows += band_rows({name: images[:num_images]}, reference, num_resamples, cut_from)
         else:
             nothing = {"set": name, "metric": "spectral_distance", "band": "all", "n": num_images}
             note = f"{needed} images are needed, not {len(images)}"

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from ihdm.metrics.estimates import half_widths
 from ihdm.metrics.quality import IMAGES_PER_FEATURE, NAMES, is_biased, num_features
 
 MEASURES = {
@@ -51,9 +52,9 @@ def distance_lines(table: pd.DataFrame) -> list[str]:
 
 def likelihood_lines(table: pd.DataFrame) -> list[str]:
     """Return the best bound of a table of ``metrics likelihood``, as a line."""
-    best = table.sort_values("bits_per_dim").iloc[0]
+    best = table.assign(half=half_widths(table)).sort_values("bits_per_dim").iloc[0]
     return [
         "",
-        f"Bound on test images: {best['bits_per_dim']:.3f} ± {1.96 * best['standard_error']:.3f} bits per dimension "
+        f"Bound on test images: {best['bits_per_dim']:.3f} ± {best['half']:.3f} bits per dimension "
         f"(n = {int(best['n'])}, δ/σ = {best['delta_ratio']:g}).",
     ]

@@ -9,6 +9,7 @@ from ihdm.config.experiments import Variant
 from ihdm.config.scale import Config
 from ihdm.measures import reported
 from ihdm.measures.texts import estimate_text
+from ihdm.metrics.estimates import half_widths
 from ihdm.metrics.sweep import swept_parameters
 from ihdm.metrics.tables import with_most_images
 from ihdm.report.published import PUBLISHED, Published
@@ -39,7 +40,7 @@ def distances(config: Config, merged: Merged) -> pd.DataFrame:
     table = merged["distance"]
     samples = with_most_images(table[(table["set"] == "samples") & table["metric"].isin(FRECHET)])
     rows = []
-    for row in samples.to_dict("records"):
+    for row in samples.assign(half=half_widths(samples)).to_dict("records"):
         variant = config.variants[row["experiment"]]
         known = [published for published in PUBLISHED if published.concerns(variant)]
         rows.append(
@@ -49,7 +50,7 @@ def distances(config: Config, merged: Merged) -> pd.DataFrame:
                 "n": str(row["n"]),
                 "features": row["extractor"],
                 "measure": FRECHET[row["metric"]],
-                "ours": estimate_text(row["value"], 1.96 * row["standard_error"]),
+                "ours": estimate_text(row["value"], row["half"]),
             }
         )
     seen = {row["published by"] + row["images"] for row in rows}
@@ -122,6 +123,7 @@ def sweeps(config: Config, merged: Merged) -> pd.DataFrame:
     rows = []
     for base in config.experiments:
         for parameter, family in swept_parameters(table, base).items():
+            family = family.assign(half=half_widths(family))
             measured = with_most_images(family[(family["set"] == "samples") & family["metric"].isin(FRECHET)])
             bounds = family[family["metric"] == "bits_per_dim"].set_index(["experiment", "delta_ratio"])
             for row in measured.sort_values([parameter, "delta_ratio"]).to_dict("records"):
@@ -134,10 +136,8 @@ def sweeps(config: Config, merged: Merged) -> pd.DataFrame:
                         "value": f"{row[parameter]:g}",
                         "δ/σ": f"{row['delta_ratio']:g}" if variant.sampling.uses_delta else NOTHING,
                         "measure": FRECHET[row["metric"]],
-                        "distance": estimate_text(row["value"], 1.96 * row["standard_error"]),
-                        "bits/dim": NOTHING
-                        if bound is None
-                        else estimate_text(float(bound["value"]), 1.96 * float(bound["standard_error"])),
+                        "distance": estimate_text(row["value"], row["half"]),
+                        "bits/dim": NOTHING if bound is None else estimate_text(bound["value"], bound["half"]),
                     }
                 )
     columns = ["experiment", "swept", "value", "δ/σ", "measure", "distance", "bits/dim"]

@@ -11,7 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ihdm.config.restoration import AnyProblem, BlurProblem, RestorationStudy
-from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, jackknife, mean_estimate
+from ihdm.data.order import photograph_numbers
+from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, Photographs, jackknife, mean_estimate
 from ihdm.metrics.features import FeatureExtractor, extract
 from ihdm.metrics.frechet import FrechetDistance
 from ihdm.metrics.moments import Moments
@@ -25,6 +26,7 @@ from ihdm.storage.tensors import to_tensor, to_uint8
 
 Draws = Float[Tensor, "image draw channel height width"]
 Parameter = float | int | None
+Statistic = Callable[[Int[np.ndarray, "part"]], float]
 
 SHOWN = 3
 """Number of test images stored for figures: those of highest contrast."""
@@ -160,19 +162,20 @@ def study(
     held_out = test[count : count + settings.num_validation]
     shown = np.argsort(-(scored / 255).std(axis=(1, 2)).mean(axis=1), kind="stable")[:SHOWN]
     real = extract(extractor, np.asarray(test))
-    distances = _Distances(extractor, Moments.of(real[:]), settings)
+    photographs = photograph_numbers(count, len(test), settings.squares, "test")
+    scores = _Scores(extractor, Moments.of(real[:]), photographs, settings)
     done = 0
     for name, problem in settings.problems.items():
         how = measurement(problem, test.shape[1])
         measured, tried = (
             how.measure(to_tensor(part), settings.seed, first) for part, first in ((scored, 0), (held_out, count))
         )
-        yield _truth(name, how, measured, scored, shown, distances)
+        yield _truth(name, how, measured, scored, shown, scores)
         for method in methods(restorer, problem, how, settings.micro_batch):
             num_draws = settings.num_draws if method.draws else 1
             value = _tuned(method, tried, held_out, count, num_draws)
             draws = method.restore(value, measured, 0, num_draws)
-            rows = list(_rows(method, draws, how, measured, scored, distances))
+            rows = list(_rows(method, draws, how, measured, scored, scores))
             done += 1
             report(done)
             parameter = float("nan") if value is None else float(value)
@@ -196,32 +199,37 @@ def _tuned(method: Method, measured: Measured, truth: StoredImages, first: int, 
     return max(method.values, key=quality)
 
 
-def _resampled(
-    statistic: Callable[[Int[np.ndarray, "part"]], float], num_images: int, settings: RestorationStudy
-) -> Estimate:
-    return jackknife(statistic, num_images, settings.num_resamples, settings.seed, NOT_NEGATIVE)
+@dataclass(frozen=True)
+class _Scores:
+    """Rows of scores, with errors over images, or over photographs if these are squares of them."""
 
+    extractor: FeatureExtractor
+    real: Moments
+    """Of the test images."""
+    photographs: Photographs | None
+    settings: RestorationStudy
 
-class _Distances:
-    """Fréchet distances from the test images."""
+    def mean(self, metric: str, values: Float[np.ndarray, "image"]) -> dict[str, object]:
+        return self._row(metric, mean_estimate(values, photographs=self.photographs))
 
-    def __init__(self, extractor: FeatureExtractor, real: Moments, settings: RestorationStudy) -> None:
-        self.extractor, self.real, self.settings = extractor, real, settings
+    def of_images(self, metric: str, statistic: Statistic) -> dict[str, object]:
+        return self._row(metric, self._resampled(statistic))
 
-    def row(self, pictures: Float[Tensor, "image channel height width"]) -> dict[str, object]:
+    def distance(self, pictures: Float[Tensor, "image channel height width"]) -> dict[str, object]:
         features = extract(self.extractor, to_uint8(pictures))
-        distance = FrechetDistance(features[:], self.real.gaussian)
-        found = _resampled(distance.value, len(features), self.settings)
-        name = FRECHET_NAMES.get(self.extractor.name, "frechet_distance")
-        return _row(name, len(features), found, self.extractor.name)
+        found = self._resampled(FrechetDistance(features[:], self.real.gaussian).value)
+        return self._row(FRECHET_NAMES.get(self.extractor.name, "frechet_distance"), found, self.extractor.name)
 
+    def _resampled(self, statistic: Statistic) -> Estimate:
+        count, resamples, seed = self.settings.num_images, self.settings.num_resamples, self.settings.seed
+        return jackknife(statistic, count, resamples, seed, NOT_NEGATIVE, self.photographs)
 
-def _row(metric: str, count: int, estimate: Estimate, extractor: str = "") -> dict[str, object]:
-    return {"metric": metric, "extractor": extractor, "n": count, **estimate.columns()}
+    def _row(self, metric: str, estimate: Estimate, extractor: str = "") -> dict[str, object]:
+        return {"metric": metric, "extractor": extractor, "n": self.settings.num_images, **estimate.columns()}
 
 
 def _rows(
-    method: Method, draws: Draws, how: Measurement, measured: Measured, truth: StoredImages, distances: _Distances
+    method: Method, draws: Draws, how: Measurement, measured: Measured, truth: StoredImages, scores: _Scores
 ) -> Iterator[dict[str, object]]:
     """Yield the scores of one sample, and for stochastic methods of the mean of all."""
     true = truth / 255
@@ -229,18 +237,17 @@ def _rows(
     for result, pictures in results.items():
         arrays = _arrays(pictures)
         ratios = how.apply(pictures) - measured
-        scores: Mapping[str, np.ndarray] = {
+        found: Mapping[str, np.ndarray] = {
             "psnr": psnr(arrays, true),
             "ssim": ssim(arrays, true),
             "consistency": ratios.flatten(1).square().mean(dim=1).sqrt().numpy() / how.noise,
         }
-        for metric, values in scores.items():
-            yield {"result": result, **_row(metric, len(values), mean_estimate(values))}
-        yield {"result": result, **distances.row(pictures)}
+        for metric, values in found.items():
+            yield {"result": result, **scores.mean(metric, values)}
+        yield {"result": result, **scores.distance(pictures)}
     if method.draws:
         parts = errors_and_expected(_arrays(draws.flatten(0, 1)).reshape(*draws.shape[:2], *true.shape[1:]), true)
-        found = _resampled(lambda part: spread(*(values[part] for values in parts)), len(true), distances.settings)
-        yield {"result": "mean", **_row("spread", len(true), found)}
+        yield {"result": "mean", **scores.of_images("spread", lambda part: spread(*(one[part] for one in parts)))}
 
 
 def _truth(
@@ -249,14 +256,14 @@ def _truth(
     measured: Measured,
     truth: StoredImages,
     shown: Int[np.ndarray, "_"],
-    distances: _Distances,
+    scores: _Scores,
 ) -> Restored:
     """Return the scores of the true images, and images of truth and measurement."""
     images = to_tensor(truth)
     misfit = (how.apply(images) - measured).flatten(1).square().mean(dim=1).sqrt().numpy() / how.noise
     rows = [
-        {"result": "truth", **_row("consistency", len(misfit), mean_estimate(misfit))},
-        {"result": "truth", **distances.row(images)},
+        {"result": "truth", **scores.mean("consistency", misfit)},
+        {"result": "truth", **scores.distance(images)},
     ]
     seen = measured[shown.tolist()]
     picture = baselines.plain(how, seen) if how.pixels is None else how.shown(seen).float()

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from ihdm.config.settings import DatasetSettings
+from ihdm.data.order import photograph_numbers
 from ihdm.data.sources import load_splits, obtain_raw
 from ihdm.errors import UserError
 
@@ -35,6 +36,21 @@ def test_each_picture_gives_so_many_squares(pictures):
     shades = {split: [int(np.median(image)) for image in images] for split, images in splits.items()}
     assert max(shades["test"]) - min(shades["test"]) <= 55
     assert max(shades["train"]) - min(shades["train"]) > 150
+
+
+def test_every_square_is_of_the_picture_with_its_number(pictures):
+    images = load(settings(pictures, crops=7))["train"]
+    numbers = photograph_numbers(50, len(images), 7, "train")
+    # The dark color of a picture is in a square, or is 50 below its only one.
+    shades = [{(int(image.min()) - bright) for bright in (0, 50)} for image in images[:50]]
+    for number in range(9):
+        assert set.intersection(*(shade for shade, own in zip(shades, numbers, strict=True) if own == number))
+    assert len(set(numbers.tolist())) == 9
+
+
+def test_whole_images_and_squares_of_one_picture_are_independent():
+    assert photograph_numbers(10, 10, 1, "test") is None
+    assert photograph_numbers(10, 10, 10, "test") is None
 
 
 def test_squares_are_of_many_sizes_and_places(pictures):

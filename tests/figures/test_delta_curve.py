@@ -32,7 +32,9 @@ def inputs(tmp_path):
             path = tmp_path / f"{name}{ratio}.csv"
             distance_rows(value=scale, low=0.8 * scale, high=1.4 * scale, delta_ratio=ratio).to_csv(path, index=False)
             files["distance"][name][str(ratio)] = path
-        bound = pd.DataFrame({"delta_ratio": [1, 1.5], "bits_per_dim": [9 * scale, 10 * scale], "standard_error": 0.1})
+        bound = pd.DataFrame(
+            {"delta_ratio": [1, 1.5], "bits_per_dim": [9 * scale, 10 * scale], "standard_error": 0.1, "n": 200}
+        )
         bound.to_csv(tmp_path / f"{name}.csv", index=False)
         files["real"][name] = {"": tmp_path / "real.csv"}
         files["likelihood"][name] = {"": tmp_path / f"{name}.csv"}

@@ -57,3 +57,19 @@ def test_unknown_measures_are_named(ihdm_fails, tmp_path):
     assert message == "ihdm: --input images=x: write ROLE=PATH; roles are train"
     labels = ["--settings", '{"labels": {"experiment": 1}}', "--train", "x", "--output", tmp_path / "x.csv"]
     assert "--settings: labels must be text by name" in ihdm_fails("metrics", "psd", *labels)
+
+
+def test_real_images_that_are_squares_of_photographs_are_known_as_such(quick):
+    """Of the embedded photographs: 2000 training squares of each, and 500 test squares."""
+    found = {}
+    for name in NAMES:
+        measure = find(name)
+        if "squares" in measure.model.model_fields:
+            settings = [(run, measure.settings(run).squares) for run in measure.runs(quick)]
+            assert {number for run, number in settings if run.dataset == "digits"} <= {1}
+            (found[name],) = {number for run, number in settings if run.dataset == "photos"}
+    assert found == {
+        **dict.fromkeys(("data_spectrum", "forward"), 2000),
+        **dict.fromkeys(("errors", "joints", "memorisation", "asymptotics", "restoration"), 500),
+        **dict.fromkeys(("distance_real", "spectrum_real"), 500),
+    }

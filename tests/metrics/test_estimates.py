@@ -1,14 +1,19 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from ihdm.errors import UserError
 from ihdm.metrics.estimates import (
     SHARE,
+    degrees_of_freedom,
     difference_of_parts,
     error_parts,
     group_numbers,
+    half_widths,
     jackknife,
+    jackknife_by_photograph,
     mean_estimate,
     mean_of_defined,
     ratio_estimate,
@@ -65,3 +70,50 @@ def test_the_error_of_a_ratio_is_its_spread_over_new_images():
         np.std([one.value for one in found]), rel=0.1
     )
     assert ratio_estimate(0.7 * below[0], below[0]).standard_error == pytest.approx(0, abs=1e-12)
+
+
+def test_the_error_of_squares_is_that_of_the_means_of_photographs():
+    """With equally many squares of each: s/√G over G photographs, with G − 1 degrees of freedom."""
+    rng, photographs = np.random.default_rng(0), np.random.default_rng(1).permutation(140) % 7
+    values = rng.standard_normal(7)[photographs] + rng.standard_normal(140)
+    means = [values[photographs == number].mean() for number in range(7)]
+    found = mean_estimate(values, photographs=photographs)
+    assert found.value == pytest.approx(values.mean())
+    assert found.standard_error == pytest.approx(np.std(means, ddof=1) / np.sqrt(7))
+    assert found.standard_error > 2 * mean_estimate(values).standard_error
+    assert found.high - found.value == pytest.approx(2.4469 * found.standard_error, rel=1e-4)
+    text = found.columns()["error_parts"]
+    assert np.linalg.norm(read_parts(text)) == pytest.approx(found.standard_error, rel=1e-4)
+    # A statistic and a ratio that are this mean have the same error.
+    for same in (
+        jackknife(lambda part: float(values[part].mean()), 140, 50, 0, photographs=photographs),
+        ratio_estimate(values, np.ones(140), photographs=photographs),
+    ):
+        assert (same.value, same.standard_error) == pytest.approx((found.value, found.standard_error))
+    with pytest.raises(UserError, match="140 images of one photograph have no standard error"):
+        jackknife_by_photograph(lambda part: float(values[part].mean()), np.zeros(140, np.int64))
+
+
+def test_two_values_of_the_same_squares_are_compared_by_photograph():
+    photographs = np.arange(140) % 7
+    first, second = np.random.default_rng(0).standard_normal((2, 7))
+    errors = [mean_estimate(one[photographs], photographs=photographs) for one in (first, second)]
+    whole = mean_estimate((first - second)[photographs], photographs=photographs)
+    assert np.linalg.norm(difference_of_parts(*(one.parts for one in errors))) == pytest.approx(whole.standard_error)
+
+
+def test_half_widths_of_tables_are_those_of_intervals():
+    rng = np.random.default_rng(0)
+    found = [mean_estimate(rng.standard_normal(count)) for count in (5, 20, 300)]
+    found.append(mean_estimate(rng.standard_normal(300), photographs=np.arange(300) % 7))
+    table = pd.DataFrame([{"n": n, **one.columns()} for n, one in zip((5, 20, 300, 300), found, strict=True)])
+    np.testing.assert_allclose(half_widths(table), [one.high - one.value for one in found])
+    assert [degrees_of_freedom(float(n), one.parts) for n, one in zip(table["n"], found, strict=True)] == [
+        4,
+        19,
+        299,
+        6,
+    ]
+    np.testing.assert_allclose(
+        half_widths(pd.DataFrame({"n": [300], "standard_error": [2.0]})), 2 * 1.9679, rtol=1e-4
+    )  # without parts

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -25,6 +27,13 @@ def test_saved_and_read(tmp_path):
     found = HeldOutErrors.read(path, PROCESS)
     for name in ("network", "baseline", "controls", "num_dims"):
         np.testing.assert_array_equal(getattr(found, name), getattr(errors, name))
+    assert found.photographs is None
+    replace(errors, photographs=np.array([4, 2, 4])).save(path, PROCESS)
+    assert HeldOutErrors.read(path, PROCESS).photographs.tolist() == [4, 2, 4]
+    np.savez(path, **{**np.load(path), "photographs": np.array([4, 2])})
+    with pytest.raises(UserError, match="photographs of 2 images, but errors of 3"):
+        HeldOutErrors.read(path, PROCESS)
+    errors.save(path, PROCESS)
     with pytest.raises(UserError, match=r"errors.npz: was made for sigma 0.05, not sigma 0.06"):
         HeldOutErrors.read(path, PROCESS.model_copy(update={"sigma": 0.06}))
     np.savez(path, **{**np.load(path), "baseline": errors.baseline[:, :2]})
@@ -133,3 +142,14 @@ def test_spectra_under_noise_and_heat():
         blurred = [row for row in rows if row["process"] == "heat" and row["strength"] == strength]
         assert len(blurred) == len(clean)
         assert all(row["power"] < clean[row["frequency"]] for row in blurred)
+
+
+def test_losses_of_squares_have_errors_over_photographs():
+    """SE² = (G − 1)/G Σ (θ_g − θ̄)², where θ_g is the loss without one of G photographs."""
+    errors, photographs = held_out_errors(nothing, IMAGES, SETTINGS), np.arange(200) % 7
+    found = level_rows(replace(errors, photographs=photographs), PROCESS)
+    for row, independent in zip(found, level_rows(errors, PROCESS), strict=True):
+        losses = errors.network[0, :, row["level"] - 1]
+        left_out = [losses[photographs != number].mean() for number in range(7)]
+        assert row["loss"] == independent["loss"]
+        assert row["loss_standard_error"] == pytest.approx(np.sqrt(6 * np.var(left_out)))

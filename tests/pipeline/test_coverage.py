@@ -89,6 +89,12 @@ def alpha_by_picture(rng: np.random.Generator) -> Estimate:
     return jackknife_by_photograph(lambda part: fit_alpha(frequencies, power[part].mean(axis=0), 0.0, np.pi), pictures)
 
 
+def mean_by_picture(rng: np.random.Generator) -> Estimate:
+    """Mean over 28 or 29 squares of each of seven pictures, whose means differ."""
+    pictures = np.arange(200) % 7
+    return mean_estimate(rng.standard_normal(7)[pictures] + rng.standard_normal(200), photographs=pictures)
+
+
 def ratio(count: int) -> Draw:
     def draw(rng: np.random.Generator) -> Estimate:
         below = rng.gamma(4, size=count)
@@ -141,6 +147,7 @@ KINDS: dict[str, tuple[Draw, int, float | None]] = {
     "share, n = 100, of 10 %": (lambda rng: share_estimate(rng.random(100) < 0.1), 2000, 0.1),
     "α, 500 images": (alpha, 400, None),
     "α, squares of 7 pictures": (alpha_by_picture, 400, None),
+    "mean over squares of 7 pictures (likelihood)": (mean_by_picture, 2000, 0.0),
     "mean over 10 trees (hierarchy)": (lambda rng: mean_estimate(rng.gamma(16, size=10)), 2000, 16.0),
     "mean over 16 images (input gradients)": (lambda rng: mean_estimate(rng.gamma(16, size=16)), 2000, 16.0),
     "mean over 32 pairs (interpolation)": (lambda rng: mean_estimate(rng.gamma(4, size=32)), 2000, 4.0),
@@ -173,16 +180,20 @@ def test_intervals_of_shares_hold_the_truth(dims, weights):
     assert 0.925 <= np.mean(found) <= 0.995
 
 
-def test_the_place_of_the_minimum_of_the_bound_holds_the_truth():
-    """Bounds of 200 images, parabolas in δ/σ with a common minimum at 1.1, and noise that images share over δ."""
-    ratios, hits = np.round(np.linspace(1, 1.5, 51), 4), 0
+@pytest.mark.parametrize("num_pictures", [200, 7])
+def test_the_place_of_the_minimum_of_the_bound_holds_the_truth(num_pictures):
+    """Bounds of 200 images, parabolas in δ/σ with a common minimum at 1.1, and noise that images share over δ.
+
+    The images are independent, or squares of seven pictures that agree on the place of their minimum.
+    """
+    ratios, hits, pictures = np.round(np.linspace(1, 1.5, 51), 4), 0, np.arange(200) % num_pictures
     for seed in range(200):
         rng = np.random.default_rng(seed)
-        places = 1.1 + 0.3 * rng.standard_normal(200)
+        places = 1.1 + 0.3 * rng.standard_normal(200)[pictures] / np.sqrt(200 / num_pictures)
         bits = (ratios[:, None] - places) ** 2 + rng.standard_normal(200)
-        row = likelihood_minimum(ratios, bits, 200, seed)
+        row = likelihood_minimum(ratios, bits, 200, seed, None if num_pictures == 200 else pictures)
         hits += bool(row["low"] <= 1.1 <= row["high"])
-    print(f"minimum of the bound: {hits / 200:.3f}")
+    print(f"minimum of the bound, {num_pictures}: {hits / 200:.3f}")
     assert 0.925 <= hits / 200 <= 0.995
 
 

@@ -104,11 +104,11 @@ SOURCE = Source(
     load=load_photos,
     channels=COLOR,
     natural=True,
-    squares=NUM_SQUARES["train"],
+    squares=NUM_SQUARES,
     counts={split: 7 * count for split, count in NUM_SQUARES.items()},
     notes=(
-        "The photos are squares that overlap, so they are not independent, and confidence intervals are somewhat too "
-        "narrow.",
+        "The photos are overlapping squares of seven photographs, so errors of measures of real photos are over "
+        "photographs.",
         "Test photos come from regions that training never sees, so samples can be closer to training images than test "
         "photos are without copying any.",
         "At 16×16 pixels, 5 % of the training photos and 12 % of the test photos are nearly flat (standard deviation "

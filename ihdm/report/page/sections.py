@@ -9,6 +9,7 @@ import pandas as pd
 from ihdm.config.experiments import Variant
 from ihdm.figures.style import evenly_spaced, to_stored
 from ihdm.measures.texts import interval_text
+from ihdm.metrics.estimates import half_widths
 from ihdm.metrics.quality import NAMES
 from ihdm.report.page import charts
 from ihdm.report.page.images import Sheet, sheet
@@ -153,7 +154,7 @@ def _curves(results: Results, variant: Variant) -> list[charts.Curve]:
         paper = (table["joint"] == "independent") & (table["variance"] == "one")
         rows = table[(table["experiment"] == variant.name) & paper].dropna(subset="delta_ratio")
         if len(rows):
-            value, half = rows["bits_per_dim"], 1.96 * rows["standard_error"]
+            value, half = rows["bits_per_dim"], half_widths(rows)
             bounds = _ratios(rows.assign(value=value, low=value - half, high=value + half))
             found.append(charts.Curve("bound", "bound", "bits/dim", bounds, (STORED_BITS, "8 bits, as stored"), False))
     return found
