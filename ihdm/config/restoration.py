@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ihdm.config.processes import SAMPLERS, AnyProcess, ProcessSettings, SamplerSettings, default_sampler
-from ihdm.config.settings import BatchSize, ComputeSettings, Count, HasSquares, Name, NumResamples, Seed, Settings
+from ihdm.config.settings import BatchSize, ComputeSettings, Count, Name, NumResamples, Seed, Settings
+from ihdm.config.stages import HasSquares
 
 LARGEST_RESTORED = 96
 """Largest image side in pixels for restoration; its matrices then take 0.7 GB each."""

@@ -106,12 +106,6 @@ class Settings(BaseModel):
         return self
 
 
-class HasSquares(Settings):
-    """Shared by stages whose errors are over photographs, if images are squares of them."""
-
-    squares: Count = Field(default=1, description="images cut from each photograph; 1: images are independent")
-
-
 class DatasetSettings(Settings):
     """Images of one size from one source."""
 

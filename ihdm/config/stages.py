@@ -22,7 +22,6 @@ from ihdm.config.settings import (
     Count,
     DeltaRatio,
     DiagnosticsSettings,
-    HasSquares,
     NumExtraDraws,
     NumResamples,
     Positive,
@@ -43,6 +42,12 @@ class NetworkStage(Settings):
     seed: Seed
     micro_batch: BatchSize
     compute: ComputeSettings = ComputeSettings()
+
+
+class HasSquares(Settings):
+    """Shared by stages whose errors are over photographs, if images are squares of them."""
+
+    squares: Count = Field(default=1, description="images cut from each photograph; 1: images are independent")
 
 
 class HasPrior(Settings):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
-from ihdm.config.settings import HasSquares
+from ihdm.config.stages import HasSquares
 from ihdm.data.order import photograph_numbers
 from ihdm.measures import Files, Measure, Resampling, Results, Table
 from ihdm.measures.inputs import TRAIN, of_dataset, squares_of

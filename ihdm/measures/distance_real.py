@@ -1,7 +1,6 @@
 """Compare held-out images and training images with the reference; training images give the lower limit for samples."""
 
-from ihdm.config.settings import HasSquares
-from ihdm.config.stages import DistanceSettings
+from ihdm.config.stages import DistanceSettings, HasSquares
 from ihdm.measures import Files, Measure, Results
 from ihdm.measures.inputs import MOMENTS, REFERENCE, TEST_FEATURES, TRAIN_FEATURES, reference_name, squares_of
 from ihdm.measures.samples import distance_settings

@@ -7,7 +7,8 @@ all held-out images is measured as well.
 import pandas as pd
 
 from ihdm.config.experiments import format_number
-from ihdm.config.settings import AtLeastTwo, Count, HasSquares, NumResamples, Seed
+from ihdm.config.settings import AtLeastTwo, Count, NumResamples, Seed
+from ihdm.config.stages import HasSquares
 from ihdm.errors import UserError
 from ihdm.measures import Files, Measure, Results, Table
 from ihdm.measures.inputs import TEST, TEST_FEATURES, TRAIN, TRAIN_FEATURES, squares_of

@@ -1,6 +1,7 @@
 """Compare the power of held-out images, and of some training images, with that of the training images."""
 
-from ihdm.config.settings import AtLeastTwo, HasSquares
+from ihdm.config.settings import AtLeastTwo
+from ihdm.config.stages import HasSquares
 from ihdm.measures import Files, Measure, Resampling, Results
 from ihdm.measures.inputs import MEAN_POWER, TEST, TRAIN, squares_of
 from ihdm.runs import Run, each_dataset
