@@ -3,8 +3,8 @@
 Every rule asks whether the true value is in a range. The verdict is *reproduced* if the whole 95 % interval is inside,
 *not reproduced* if all of it is outside, and *inconclusive* if it crosses a border.
 
-The p-value is two-sided, for the border that is closest in standard errors. The distribution is normal on each side of
-the value; that side's half of the interval is 1.96 standard errors. A single value is decided exactly if p ≤ 0.05.
+The p-value is two-sided, for the border that is closest in standard errors, from the distribution of the interval: the
+normal one, or Student's with its degrees of freedom. A single value is decided exactly if p ≤ 0.05.
 The p-value of the place of a minimum is twice the share of the resampled curves that contradict the verdict, at least
 2/(B + 1) with B curves.
 """
@@ -17,7 +17,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import ClassVar
 
-from ihdm.metrics.estimates import NORMAL_95, difference_of_parts, student_95
+from ihdm.metrics.estimates import difference_of_parts, student_95
 
 LEVEL = 0.05
 """Significance level of single tests and of Holm's correction over all."""
@@ -44,6 +44,7 @@ class Measured:
         value: the estimate.
         low: lower end of the interval.
         high: upper end of the interval.
+        degrees: degrees of freedom of the interval; infinite for a normal one.
         trainings: number of trainings with different seeds behind the interval; 1: the interval is over images only.
         parts: parts of the standard error by group of images; values with parts are compared as pairs. See
             :mod:`ihdm.metrics.estimates`.
@@ -52,6 +53,7 @@ class Measured:
     value: float
     low: float
     high: float
+    degrees: float = field(default=math.inf, kw_only=True)
     trainings: int = field(default=1, kw_only=True)
     parts: tuple[float, ...] = field(default=(), kw_only=True, compare=False)
 
@@ -59,7 +61,7 @@ class Measured:
     def of(cls, value: float, standard_error: float, degrees: float = math.inf) -> "Measured":
         """Return a value with Student's interval, which is the normal one for infinite degrees of freedom."""
         half = student_95(degrees) * standard_error
-        return cls(value, value - half, value + half)
+        return cls(value, value - half, value + half, degrees=degrees)
 
     @classmethod
     def of_parts(cls, value: float, parts: tuple[float, ...], trainings: int = 1) -> "Measured":
@@ -74,7 +76,15 @@ class Measured:
             return Measured.of_parts(value, parts, min(self.trainings, other.trainings))
         below = math.hypot(self.value - self.low, other.high - other.value)
         above = math.hypot(self.high - self.value, other.value - other.low)
-        return Measured(value, value - below, value + above, trainings=min(self.trainings, other.trainings))
+        fewer, degrees = min(self.trainings, other.trainings), min(self.degrees, other.degrees)
+        return Measured(value, value - below, value + above, degrees=degrees, trainings=fewer)
+
+    def widened(self, other: "Measured") -> "Measured":
+        """Return this value with the independent error of another added."""
+        below = math.hypot(self.value - self.low, other.value - other.low)
+        above = math.hypot(self.high - self.value, other.high - other.value)
+        degrees = min(self.degrees, other.degrees)
+        return replace(self, low=self.value - below, high=self.value + above, degrees=degrees, parts=())
 
     def times(self, factor: float) -> "Measured":
         """Return a multiple of a value by a positive factor."""
@@ -124,7 +134,8 @@ def mean(values: Sequence[Measured]) -> Measured:
     if values[0].parts and len({len(one.parts) for one in values}) == 1:
         parts = tuple(math.fsum(group) / count for group in zip(*(one.parts for one in values), strict=True))
         return Measured.of_parts(math.fsum(one.value for one in values) / count, parts)
-    return Measured(*(sum(getattr(one, name) for one in values) / count for name in ("value", "low", "high")))
+    value, low, high = (sum(getattr(one, name) for one in values) / count for name in ("value", "low", "high"))
+    return Measured(value, low, high, degrees=min(one.degrees for one in values))
 
 
 @dataclass(frozen=True)
@@ -322,4 +333,9 @@ def _tail(measured: Measured, border: float) -> float:
     half = measured.value - measured.low if gap > 0 else measured.high - measured.value
     if half <= 0:
         return 0.0
-    return math.erfc(abs(gap) / half * NORMAL_95 / math.sqrt(2))
+    distance = abs(gap) / half * student_95(measured.degrees)
+    if math.isinf(measured.degrees):
+        return math.erfc(distance / math.sqrt(2))
+    from scipy.special import stdtr  # planning imports this module without SciPy
+
+    return 2 * float(stdtr(measured.degrees, -distance))

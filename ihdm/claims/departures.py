@@ -9,7 +9,7 @@ from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import Equivalent, Measured
 from ihdm.claims.evidence import Evidence, NotRunError, Subject, deciding, quality
 from ihdm.config.scale import Config
-from ihdm.metrics.estimates import NORMAL_95, student_95
+from ihdm.metrics.estimates import NORMAL_95, degrees_of_freedom, student_95
 
 MARGIN = 0.1
 TRAINED = ("levels",)
@@ -37,7 +37,7 @@ def _difference(setting: str) -> Callable[[Evidence, Subject], Sequence[Measured
         if not described > 0:
             raise NotRunError
         if setting not in TRAINED:
-            return [Measured.of(float(row["difference"]) / described, error / described)]
+            return [Measured.of(float(row["difference"]) / described, error / described, degrees_of_freedom(row))]
         spread = _spread(evidence, subject[0])
         between = student_95(spread.trainings - 1.0) / NORMAL_95 * math.sqrt(2) * spread.value
         found = Measured.of(float(row["difference"]) / described, math.hypot(error, between) / described)

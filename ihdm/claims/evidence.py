@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ihdm.claims.decisions import Measured
+from ihdm.claims.decisions import Measured, mean
 from ihdm.config.experiments import Variant
 from ihdm.config.scale import Config
 from ihdm.data.sources import find_source
@@ -67,15 +67,19 @@ class Evidence:
         ratio = self.config.variants[experiment].delta_ratio
         return quality(self.rows("distance", experiment=experiment, delta_ratio=ratio, set="samples"))
 
-    def over_trainings(self, experiment: str, measure: Callable[[str], Measured]) -> Measured:
+    def over_trainings(
+        self, experiment: str, measure: Callable[[str], Measured], *, is_of_test_images: bool = False
+    ) -> Measured:
         """Return the mean of a value over trainings with different seeds, with Student's interval over trainings.
 
-        The interval includes the variance over images, as each training has separate noise and samples. With a single
-        training it is the interval over images, without the variance between trainings.
+        The interval includes the variance over samples, as each training has its own. It does not include the variance
+        over test images, which all trainings share: that is added. With a single training it is the interval over
+        images, without the variance between trainings.
 
         Args:
             experiment: one whose seeds were swept, or not.
             measure: returns the value of one training, by the name of its experiment.
+            is_of_test_images: whether it is a measure of test images, not of samples.
         """
         seeds = [
             name
@@ -92,14 +96,14 @@ class Evidence:
             return found[0]
         values = [one.value for one in found]
         error = statistics.stdev(values) / math.sqrt(len(values))
-        return replace(Measured.of(statistics.fmean(values), error, len(values) - 1.0), trainings=len(values))
+        over = replace(Measured.of(statistics.fmean(values), error, len(values) - 1.0), trainings=len(values))
+        return over.widened(mean(found)) if is_of_test_images else over
 
 
 def measured(row: "pd.Series[Any]") -> Measured:
     """Return the value of a row with Student's interval, not clipped as stored intervals are."""
-    parts = read_parts(row.get("error_parts"))
-    degrees = degrees_of_freedom(float(row["n"]), parts)
-    return replace(Measured.of(float(row["value"]), float(row["standard_error"]), degrees), parts=parts)
+    found = Measured.of(float(row["value"]), float(row["standard_error"]), degrees_of_freedom(row))
+    return replace(found, parts=read_parts(row.get("error_parts")))
 
 
 def deciding(rows: pd.DataFrame, suffix: str = "") -> "pd.Series[Any]":

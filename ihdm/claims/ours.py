@@ -30,7 +30,7 @@ def _bounds(evidence: Evidence, subject: Subject) -> list[Measured]:
     def bounds(name: str) -> Measured:
         return _bits(evidence, name, "markov", "mode").minus(_bits(evidence, name, "independent", "one"))
 
-    return [evidence.over_trainings(subject[0], bounds)]
+    return [evidence.over_trainings(subject[0], bounds, is_of_test_images=True)]
 
 
 def _quarter(evidence: Evidence, subject: Subject) -> list[Measured]:

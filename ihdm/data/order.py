@@ -3,9 +3,12 @@
 import numpy as np
 from jaxtyping import Int
 
+from ihdm.errors import UserError
 from ihdm.seeds import generator
 
 SPLIT_SEED = 0
+MOST_GROUPS = 20
+"""Groups of photographs for errors; each costs an evaluation of the statistic."""
 
 
 def fair_order(count: int, split: str) -> Int[np.ndarray, "count"]:
@@ -16,14 +19,21 @@ def fair_order(count: int, split: str) -> Int[np.ndarray, "count"]:
 def photograph_numbers(first: int, count: int, squares: int, split: str) -> Int[np.ndarray, "first"] | None:
     """Return the number of the photograph of the first images of a split.
 
-    It is None if images are whole, or if all these images are of one photograph: errors are then those for images of
-    this photograph.
+    More than 20 photographs are joined to 20 groups. It is None if images are whole, or if all these images are of one
+    photograph: errors are then those for images of this photograph.
 
     Args:
         first: number of these images; with fewer in the split, it is all of them.
         count: number of images in the split.
         squares: number of images cut from each photograph.
         split: ``train`` or ``test``.
+
+    Raises:
+        UserError: if the split has not equally many images of each photograph.
     """
-    numbers = fair_order(count, split)[:first] // squares
+    if count % squares:
+        raise UserError(
+            f"{count} images of split '{split}' are not {squares} of each photograph; prepare the data again"
+        )
+    numbers = fair_order(count, split)[:first] // squares % MOST_GROUPS
     return numbers if squares > 1 and len(np.unique(numbers)) > 1 else None

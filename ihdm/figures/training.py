@@ -8,6 +8,7 @@ import math
 
 from ihdm.figures import Figure, Input, Inputs
 from ihdm.figures.style import draw_band, label_log, palette, panels, shared_legend, title
+from ihdm.metrics.estimates import half_widths
 from ihdm.storage.reading import read_table
 
 INPUTS = {
@@ -38,7 +39,7 @@ def draw(inputs: Inputs) -> Figure:
             below.plot(rows["level"], rows["loss"], color=shade, lw=0.7, label="during training, earlier is paler")
         levels = read_table(inputs["levels"][name][""])
         for quantity, color, label in (("baseline", "0.5", "prediction of zero"), ("loss", "C0", "trained")):
-            value, half = levels[quantity], 1.96 * levels[f"{quantity}_standard_error"]
+            value, half = levels[quantity], half_widths(levels, f"{quantity}_standard_error")
             rows = levels.assign(value=value, low=value - half, high=value + half)
             draw_band(below, rows, "level", color, label=label)
         below.set(xlabel="level $k$", yscale="log")

@@ -48,7 +48,7 @@ def power_law_rows(images: StoredImages, num_resamples: int, seed: int, squares:
         images: stored images.
         num_resamples: resamples behind the interval of α.
         seed: seed of the resampling.
-        squares: images cut from each photograph; ``images`` are then all of a split, or its first ones.
+        squares: images cut from each photograph; ``images`` are then all of a split.
 
     Raises:
         UserError: if there are fewer than two images.

@@ -7,7 +7,7 @@ import pandas as pd
 from ihdm.measures import Files, Measure, NoSettings, Results, Table, measured
 from ihdm.measures.sweep import COLUMNS
 from ihdm.measures.texts import estimate_text
-from ihdm.metrics.estimates import difference_of_parts, read_parts
+from ihdm.metrics.estimates import degrees_of_freedom, difference_of_parts, half_widths, read_parts
 from ihdm.runs import Run
 from ihdm.storage.reading import read_table
 
@@ -39,6 +39,7 @@ def departure_table(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for row in released.merge(described, on=keys, suffixes=("", "_described")).to_dict("records"):
         setting = row["swept"]
+        other = {"n": row["n"], "degrees": row["degrees_described"]}
         parts = difference_of_parts(read_parts(row["error_parts"]), read_parts(row["error_parts_described"]))
         rows.append(
             {
@@ -55,6 +56,7 @@ def departure_table(table: pd.DataFrame) -> pd.DataFrame:
                 "value_variant": row["value"],
                 "difference": row["value"] - row["value_described"],
                 "standard_error": math.hypot(*parts or (row["standard_error"], row["standard_error_described"])),
+                "degrees": len(parts) - 1.0 if parts else min(degrees_of_freedom(row), degrees_of_freedom(other)),
             }
         )
     return pd.DataFrame(rows)
@@ -74,10 +76,7 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
             "measured from": table["reference"].fillna("–"),
             "described gives": table["value_described"].map("{:.4g}".format),
             "variant gives": table["value_variant"].map("{:.4g}".format),
-            "difference": [
-                estimate_text(value, 1.96 * error)
-                for value, error in zip(table["difference"], table["standard_error"], strict=True)
-            ],
+            "difference": [estimate_text(*pair) for pair in zip(table["difference"], half_widths(table), strict=True)],
         }
     )
 

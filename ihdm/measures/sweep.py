@@ -35,7 +35,7 @@ COLUMNS = (
         "is_departure",
     ),
     *("delta_ratio", "set", "metric", "extractor", "extractor_sha256", "reference", "n", "value", "standard_error"),
-    "error_parts",
+    *("degrees", "error_parts"),
 )
 
 TABLES = {
@@ -74,7 +74,7 @@ class SweptExperiments(Settings):
 def compute(files: Files, settings: SweptExperiments) -> Results:
     """Return the table."""
     counts = {key.partition(":")[2]: len(open_images(path)) for key, path in files.items() if key.startswith("train:")}
-    every = ("experiment", "delta_ratio", "n", "standard_error", "error_parts")
+    every = ("experiment", "delta_ratio", "n", "standard_error", "degrees", "error_parts")
     merged = {name: read_table(files[name], (*every, *needed)) for name, needed in TABLES.items() if name in files}
     table = tidy_table(merged, settings.experiments, counts)
     return {"sweep": table, "parquet": lambda path: table.to_parquet(path, index=False)}

@@ -49,7 +49,10 @@ def measure_distances(
 def measure_by_photograph(
     features: Features, reference: Features, moments: Moments, settings: DistanceSettings, photographs: Photographs
 ) -> dict[str, Estimate]:
-    """As :func:`measure_distances`, for squares of photographs: errors are a jackknife over these."""
+    """As :func:`measure_distances`, for squares of photographs: errors are a jackknife over these.
+
+    The extrapolated distance is omitted if it is not available without one of the photographs.
+    """
     brief = settings.model_copy(update={"num_resamples": 2})  # as errors over images are not used
     whole = measure_distances(features, reference, moments, brief)
     left_out = [
@@ -57,8 +60,9 @@ def measure_by_photograph(
         for number in np.unique(photographs)
     ]
     return {
-        name: error_over_photographs(found.value, [one[name].value for one in left_out if name in one], found.bounds)
+        name: error_over_photographs(found.value, [one[name].value for one in left_out], photographs, found.bounds)
         for name, found in whole.items()
+        if all(name in one for one in left_out)
     }
 
 
@@ -128,11 +132,13 @@ def real_rows(
             rows += _rows("train", train[:count], others, Moments.of(others), reference, settings)
         else:
             rows += _missing("train", count, f"{2 * count} images are needed, not {len(train)}", reference)
-        if len(test) >= count:
-            known = None if photographs is None else photographs[:count]
-            rows += _rows("test", test[:count], reference[:], moments, reference, settings, known)
-        else:
+        known = None if photographs is None else photographs[:count]
+        if len(test) < count:
             rows += _missing("test", count, f"{count} images are needed, not {len(test)}", reference)
+        elif known is not None and count - np.bincount(known).max() <= settings.num_neighbors:
+            rows += _missing("test", count, "without one of the photographs too few images remain", reference)
+        else:
+            rows += _rows("test", test[:count], reference[:], moments, reference, settings, known)
         report(done)
     return rows
 

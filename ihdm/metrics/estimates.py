@@ -6,9 +6,9 @@ squared standard error, and the difference of two values has the differences of 
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -74,7 +74,17 @@ class Estimate:
     def columns(self) -> dict[str, object]:
         """Return the columns of a table that hold this estimate."""
         ends = {"value": self.value, "standard_error": self.standard_error, "low": self.low, "high": self.high}
-        return {**ends, "error_parts": parts_text(self.parts)}
+        return {**ends, **self.error_columns()}
+
+    def error_columns(self) -> dict[str, object]:
+        """Return the columns of a table that hold degrees of freedom, empty if infinite, and parts of the error."""
+        degrees = self.degrees if math.isfinite(self.degrees) else math.nan
+        return {"degrees": degrees, "error_parts": parts_text(self.parts)}
+
+    def times(self, factor: float) -> "Estimate":
+        """Return a multiple of a value without bounds by a positive factor."""
+        parts = tuple(factor * part for part in self.parts)
+        return replace(self, value=factor * self.value, standard_error=factor * self.standard_error, parts=parts)
 
 
 def group_numbers(num_images: int) -> Int[np.ndarray, "image"]:
@@ -94,24 +104,21 @@ def error_parts(left_out: Float[np.ndarray, "group"], standard_error: float) -> 
     return tuple((moved * (standard_error / length if length > 0 else 0.0)).tolist())
 
 
-def degrees_of_freedom(num_images: float, parts: Sequence[float]) -> float:
-    """Return the degrees of freedom of an error: over images, or over the photographs that they are cut from.
-
-    The error of few photographs has a part for each; any other has as many parts as there are groups of images.
-    """
-    return num_images - 1 if len(parts) in {0, NUM_GROUPS} else len(parts) - 1.0
+def degrees_of_freedom(row: "Mapping[Any, Any] | pd.Series[Any]") -> float:
+    """Return the degrees of freedom of a row's error: as stored, or else one less than its ``n`` images."""
+    stored = row.get("degrees")
+    return float(row["n"]) - 1 if stored is None or math.isnan(stored) else float(stored)
 
 
 def half_widths(table: "pd.DataFrame", error: str = "standard_error") -> Float[np.ndarray, "rows"]:
-    """Return half of each row's 95 % interval, from a column of standard errors, ``n`` and, if stored, their parts."""
-    parts = table.get("error_parts", [""] * len(table))
-    degrees = map(degrees_of_freedom, table["n"].astype(float), map(read_parts, parts))
-    return table[error].to_numpy(dtype=np.float64) * np.array([student_95(number) for number in degrees])
+    """Return half of each row's 95 % interval, from a column of standard errors."""
+    factors = [student_95(degrees_of_freedom(row)) for _, row in table.iterrows()]
+    return table[error].to_numpy(dtype=np.float64) * np.array(factors)
 
 
-def parts_text(parts: Iterable[float], factor: float = 1.0) -> str:
-    """Return the parts of an error times a factor, as stored in tables."""
-    return " ".join(f"{factor * part:.5g}" for part in parts)
+def parts_text(parts: Iterable[float]) -> str:
+    """Return the parts of an error as stored in tables."""
+    return " ".join(f"{part:.5g}" for part in parts)
 
 
 def read_parts(text: object) -> tuple[float, ...]:
@@ -205,8 +212,7 @@ def jackknife_by_photograph(
 ) -> Estimate:
     """Estimate a statistic of images cut from few photographs, by a jackknife over photographs.
 
-    Squares of one photograph are correlated, so whole photographs are omitted: SE² = (G − 1)/G Σ (θ_g − θ̄)² over
-    G photographs, with Student's interval of G − 1 degrees of freedom. The error has a part for each photograph.
+    Squares of one photograph are correlated, so whole photographs are omitted; see :func:`error_over_photographs`.
 
     Args:
         statistic: maps numbers of images, all different, to the value.
@@ -222,14 +228,25 @@ def jackknife_by_photograph(
             f"{len(photographs)} images of one photograph have no standard error; use at least 2 photographs"
         )
     left_out = [statistic(np.flatnonzero(photographs != number)) for number in numbers]
-    return error_over_photographs(statistic(np.arange(len(photographs))), left_out, bounds)
+    return error_over_photographs(statistic(np.arange(len(photographs))), left_out, photographs, bounds)
 
 
-def error_over_photographs(value: float, left_out: Sequence[float], bounds: Bounds = UNBOUNDED) -> Estimate:
-    """Return a value with its error, from its values without each photograph; see :func:`jackknife_by_photograph`."""
-    degrees = len(left_out) - 1.0
-    error = float(np.sqrt(degrees * np.var(left_out)))
-    return Estimate(value, error, bounds, degrees, error_parts(np.array(left_out), error))
+def error_over_photographs(
+    value: float, left_out: Sequence[float], photographs: Photographs, bounds: Bounds = UNBOUNDED
+) -> Estimate:
+    """Return a value with its error, from its values θ_g without each photograph, by the delete-m_g jackknife.
+
+    With h_g = n/m_g, where a photograph has m_g of the n images, G pseudo-values
+
+        θ̃_g = h_g θ − (h_g − 1) θ_g,    SE² = 1/G Σ (θ̃_g − θ̃)² / (h_g − 1),    θ̃ = Σ θ̃_g / h_g
+
+    have no bias of order 1/n, such as that of Fréchet distances, however many images each photograph has (Busing,
+    Meijer and van der Leeden, 1999). The error has a part for each photograph, and G − 1 degrees of freedom.
+    """
+    share = np.unique(photographs, return_counts=True)[1] / len(photographs)
+    pseudo = (value - (1 - share) * np.array(left_out)) / share
+    parts = (pseudo - share @ pseudo) / np.sqrt(len(share) * (1 / share - 1))
+    return Estimate(value, float(np.linalg.norm(parts)), bounds, len(share) - 1.0, tuple(parts.tolist()))
 
 
 def jackknife(

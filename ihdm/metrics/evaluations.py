@@ -185,7 +185,17 @@ def measure_set(
 
 def measure_columns(row: dict[str, object]) -> dict[str, object]:
     """Return the table columns of one measure of a set."""
-    kept = ("metric", "value", "standard_error", "low", "high", "error_parts", "extractor", "extractor_sha256")
+    kept = (
+        "metric",
+        "value",
+        "standard_error",
+        "low",
+        "high",
+        "degrees",
+        "error_parts",
+        "extractor",
+        "extractor_sha256",
+    )
     return {column: row.get(column) for column in kept}
 
 

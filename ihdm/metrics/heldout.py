@@ -248,6 +248,7 @@ def level_rows(errors: HeldOutErrors, settings: ProcessSettings) -> list[dict[st
                 "loss_standard_error": loss.standard_error,
                 "baseline": baseline.value,
                 "baseline_standard_error": baseline.standard_error,
+                "degrees": loss.degrees,
             }
         )
     return rows

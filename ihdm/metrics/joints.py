@@ -14,7 +14,7 @@ from ihdm.config.stages import JointSettings
 from ihdm.errors import UserError
 from ihdm.joints import JOINTS, VARIANCES, Joint, Variance, plan_transition, transition_nats
 from ihdm.likelihood import bits_per_dim
-from ihdm.metrics.estimates import Photographs, mean_estimate, parts_text
+from ihdm.metrics.estimates import Photographs, mean_estimate
 from ihdm.metrics.heldout import dequantize
 from ihdm.metrics.likelihood import CHUNK_VALUES
 from ihdm.objective import Network
@@ -87,7 +87,7 @@ def joint_rows(
             "n": len(clean),
             "bits_per_dim": bits_per_dim(estimates["nats"].value, num_dims),
             "standard_error": estimates["nats"].standard_error / bit,
-            "error_parts": parts_text(estimates["nats"].parts, 1 / bit),
+            **estimates["nats"].times(1 / bit).error_columns(),
         }
         for name, estimate in estimates.items():
             column = name if name == "nats" else f"{name}_nats"

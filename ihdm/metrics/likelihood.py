@@ -9,7 +9,7 @@ from ihdm.config.stages import LikelihoodSettings
 from ihdm.errors import UserError
 from ihdm.heat import heat_process
 from ihdm.likelihood import Bound, best_deltas, bits_per_dim, prior_kl_bounds, transition_terms
-from ihdm.metrics.estimates import mean_estimate, parts_text
+from ihdm.metrics.estimates import mean_estimate
 from ihdm.metrics.heldout import HeldOutErrors, dequantize
 from ihdm.metrics.monte_carlo import designs, total_error
 from ihdm.prior import prior_bandwidth
@@ -104,7 +104,7 @@ def likelihood_rows(
             "n": len(nats),
             "bits_per_dim": bits_per_dim(estimates["nats"].value, bound.num_dims),
             "standard_error": estimates["nats"].standard_error / bit,
-            "error_parts": parts_text(estimates["nats"].parts, 1 / bit),
+            **estimates["nats"].times(1 / bit).error_columns(),
             "monte_carlo_error": noise["nats"] / (2 * delta**2) / bit,
         }
         for name, estimate in estimates.items():

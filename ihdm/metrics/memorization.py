@@ -1,5 +1,6 @@
 """Memorization: distances of samples to training images, compared with those of held-out images."""
 
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -49,21 +50,22 @@ def memorization_measures(
         samples: distance of each sample to its nearest training image.
         held_out: the same for held-out images.
         photographs: the photograph of each held-out image, if they are squares of photographs: the error by the
-            threshold is then a jackknife over these.
+            threshold is then a jackknife over these, and its degrees of freedom are those of Welch (1947).
     """
     counted = share_estimate(samples <= np.quantile(held_out, NEAR))
     if photographs is None:
         step = np.sqrt(NEAR * (1 - NEAR) / len(held_out))
         lower, upper = np.quantile(held_out, [max(NEAR - step, 0), NEAR + step])
-        by_threshold, degrees = (np.mean(samples <= upper) - np.mean(samples <= lower)) / 2, np.inf
+        by_threshold, degrees = (np.mean(samples <= upper) - np.mean(samples <= lower)) / 2, math.inf
     else:
 
         def share_near(part: Int[np.ndarray, "part"]) -> float:
             return float(np.mean(samples <= np.quantile(held_out[part], NEAR)))
 
         found = jackknife_by_photograph(share_near, photographs)
-        by_threshold, degrees = found.standard_error, found.degrees
-    share = Estimate(counted.value, float(np.hypot(counted.standard_error, by_threshold)), SHARE, degrees)
+        by_threshold = found.standard_error
+        degrees = found.degrees * (math.hypot(counted.standard_error, by_threshold) / by_threshold) ** 4
+    share = Estimate(counted.value, math.hypot(counted.standard_error, by_threshold), SHARE, degrees)
     return {
         "samples": {"nearest_distance": mean_estimate(samples, NOT_NEGATIVE), "share_near": share},
         "test": {

@@ -270,6 +270,19 @@ def test_the_interval_over_three_trainings_is_student_s(cases):
     assert [found["low"], found["high"]] == pytest.approx([1 - 0.24841, 1 + 0.24841], abs=1e-4)
 
 
+def test_trainings_share_the_test_images(cases):
+    """Bounds of three trainings that agree still have the error over the images of which all are measured."""
+    one, several = (
+        check(with_seeds([cases["markov_bound_is_tighter"].build(-1.0, 0.1)] * count), SEEDS)
+        .query("id == 'markov_bound_is_tighter' and verdict != 'not run'")
+        .iloc[0]
+        for count in (1, 3)
+    )
+    assert (several["trainings"], several["value"]) == (3, one["value"])
+    assert [several["low"], several["high"]] == pytest.approx([one["low"], one["high"]])
+    assert one["high"] > one["value"]
+
+
 def test_trainings_with_equal_seeds_are_no_pairs(cases):
     """Heat is worse by one with each seed; the seeds' spread counts on both sides all the same."""
     tables = with_seeds([cases["diffusion_has_better_samples"].build(value, 1e-6) for value in (2.0, 2.1, 1.9)])

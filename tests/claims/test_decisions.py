@@ -4,6 +4,7 @@ import math
 
 import pytest
 from scipy.stats import norm
+from scipy.stats import t as student_t
 
 from ihdm.claims.decisions import (
     Above,
@@ -77,6 +78,27 @@ def test_the_p_value_of_a_place_is_the_share_of_curves_beyond_the_border(beyond,
 def test_the_p_value_uses_the_half_of_the_interval_towards_the_border():
     verdict = Above(1.0).decide([Measured(2.0, 1.5, 9.0)])
     assert verdict.p == pytest.approx(2 * norm.sf(1.0 / (0.5 / 1.959964)), rel=1e-5)
+
+
+@pytest.mark.parametrize("gap", [0.5, 0.99, 1.7, 3.0])
+def test_the_p_value_of_few_photographs_or_trainings_is_student_s(gap):
+    """With 6 degrees of freedom a gap of 1.7 halves of the interval has p = 0.006; a normal distribution, 0.0009."""
+    measured = Measured.of(1.0, 0.1, 6.0)
+    half = measured.high - measured.value
+    verdict = Above(1.0 - gap * half).decide([measured])
+    assert verdict.p == pytest.approx(2 * student_t.sf(gap * half / 0.1, 6), rel=1e-6)
+    assert (verdict.p < 0.05) == (gap > 1.0)
+    # Whatever is computed from it has no more degrees of freedom.
+    other = Measured.of(0.5, 0.1)
+    for found in (
+        measured.minus(other),
+        other.minus(measured),
+        measured.log(),
+        measured.over(other),
+        other.widened(measured),
+    ):
+        assert found.degrees == 6
+    assert other.widened(Measured.of(0.0, 0.1)).high == pytest.approx(0.5 + 1.959964 * 0.1 * 2**0.5)
 
 
 def test_every_needs_all_values_and_corrects_failures_for_their_number():

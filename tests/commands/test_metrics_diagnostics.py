@@ -19,7 +19,7 @@ FILES = {
     **{"interpolations": "interpolations.npy", "tree": "tree.npz", "trajectories": "trajectories.npz"},
     **{"sums": "sums.npz", "gradients": "gradients.npz"},
 }
-ESTIMATE = ["n", "value", "standard_error", "low", "high", "error_parts"]
+ESTIMATE = ["n", "value", "standard_error", "low", "high", "degrees", "error_parts"]
 COLUMNS = {
     "interpolation": ["space", "quantity", *ESTIMATE, "null"],
     "hierarchy": ["split", "level", "fraction", *ESTIMATE, "null"],

@@ -145,11 +145,15 @@ def test_spectra_under_noise_and_heat():
 
 
 def test_losses_of_squares_have_errors_over_photographs():
-    """SE² = (G − 1)/G Σ (θ_g − θ̄)², where θ_g is the loss without one of G photographs."""
+    """SE² = 1/G Σ (l_g − l)²/(n/m_g − 1), with the mean loss l_g of the m_g squares of each of G photographs."""
     errors, photographs = held_out_errors(nothing, IMAGES, SETTINGS), np.arange(200) % 7
     found = level_rows(replace(errors, photographs=photographs), PROCESS)
     for row, independent in zip(found, level_rows(errors, PROCESS), strict=True):
         losses = errors.network[0, :, row["level"] - 1]
-        left_out = [losses[photographs != number].mean() for number in range(7)]
+        squares = [
+            (losses[photographs == number].mean() - losses.mean()) ** 2 / (200 / (photographs == number).sum() - 1)
+            for number in range(7)
+        ]
         assert row["loss"] == independent["loss"]
-        assert row["loss_standard_error"] == pytest.approx(np.sqrt(6 * np.var(left_out)))
+        assert row["loss_standard_error"] == pytest.approx(np.sqrt(np.mean(squares)))
+        assert (row["degrees"], independent["degrees"]) == (6, 199)

@@ -39,7 +39,7 @@ def tables(experiments: list[str]) -> dict[str, pd.DataFrame]:
     rows = [
         {"dataset": "photos" if experiment.startswith("photos") else "digits", "experiment": experiment,
          "delta_ratio": ratio, "set": "samples", "metric": metric, "extractor": "dct64", "extractor_sha256": "0",
-         "reference": "training", "n": 50, "value": float(number), "standard_error": 0.1,
+         "reference": "training", "n": 50, "value": float(number), "standard_error": 0.1, "degrees": 49.0,
          "error_parts": "0.06 0.08" if experiment == "digits" else "0.08 0.06"}
         for number, experiment in enumerate(experiments, start=1)
         for ratio in (1.0, 1.25)
@@ -48,7 +48,7 @@ def tables(experiments: list[str]) -> dict[str, pd.DataFrame]:
     real = {**rows[0], "experiment": None, "delta_ratio": None, "set": "train"}
     likelihood = [
         {"experiment": row["experiment"], "joint": joint, "variance": "one", "delta_ratio": row["delta_ratio"], "n": 20,
-         "bits_per_dim": 3.0, "standard_error": 0.2, "error_parts": ""}
+         "bits_per_dim": 3.0, "standard_error": 0.2, "degrees": 19.0, "error_parts": ""}
         for row in rows[::2]
         for joint in ("independent", "markov")  # the second of which belongs to no sweep
     ]  # fmt: skip
