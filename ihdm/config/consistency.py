@@ -19,6 +19,10 @@ PER_DATASET = ("extractors", "micro_batch", "num_likelihood_images", "num_memori
 """Evaluation settings that can differ between data sets."""
 
 
+STUDIED = {"studies": "figures.evaluations", "restoration": "figures.restoration"}
+"""Blocks of the configuration with the figures that show their experiments."""
+
+
 def config_mistakes(config: "Config", figures: Collection[str]) -> Iterator[str]:
     """Yield one line, with its place in the file, for each inconsistency that can be found despite the others.
 
@@ -161,6 +165,9 @@ def _variant_mistakes(config: "Config", variants: dict[str, Variant]) -> Iterato
                 yield f"{place}: no numeric parameter of '{name}' is swept; add values under sweeps, or remove it here"
             if place == "figures.training_efficiency" and not _has_snapshots(config, variants[name]):
                 yield f"{place}: '{name}' keeps no snapshots of its training; set run.snapshot_every, or remove it here"
+            for block in ("studies", "restoration"):
+                if place == STUDIED.get(block) and name not in getattr(config, block):
+                    yield f"{place}: '{name}' is not studied; add it under {block}, or remove it here"
             if place in ("portable", "studies") and not variants[name].is_trained:
                 yield f"{place}: '{name}' has no separate network; use '{variants[name].model}'"
 

@@ -47,6 +47,7 @@ def plain(quick) -> dict:
     """The same of the paper's process and sampler alone, with other sweeps."""
     quick["experiments"] = {name: quick["experiments"][name] for name in ("digits", "photos")}
     del quick["samplers"], quick["studies"], quick["diagnostics"], quick["restoration"], quick["figures"]["evaluations"]
+    del quick["figures"]["restoration"]
     ratios = quick["sweeps"]["delta_ratio"]
     quick["sweeps"] = {"delta_ratio": ratios, "sigma": {"digits": [0.02]}, "levels": {"digits": ["as_released"]}}
     quick["figures"] |= {"sweep_curves": ["digits"], "delta_curve": ["digits", "digits-sigma0.02", "photos"]}
@@ -141,6 +142,12 @@ def test_scales_do_not_share_results():
             ["digits", "photos"],
             "figures.training_efficiency: 'photos' keeps no snapshots of its training; set run.snapshot_every",
         ),
+        (
+            "figures.evaluations",
+            ["digits_brief"],
+            "figures.evaluations: 'digits_brief' is not studied; add it under studies, or remove it here",
+        ),
+        ("figures.restoration", ["digits_whitened"], "figures.restoration: 'digits_whitened' is not studied; add it"),
         ("datasets.digits.image_channels", 2, "datasets.digits.image_channels"),
         ("experiments.Digits", {}, "experiments.Digits"),
         ("experiments.digits.sampler", "marko", "experiments.digits.sampler: 'marko' is not defined"),
@@ -652,11 +659,13 @@ def test_a_network_is_measured_wherever_it_is_needed(quick):
     visited = {40, 36, 32, 28, 24, 20, 16, 12, 8, 4}
     del quick["sweeps"]["sampler"]["digits"]
     quick["studies"] = {"digits": {"samplers": ["paper"], "counts": [10]}}
+    quick["figures"]["evaluations"] = ["digits"]
     assert set(parse_config(quick).calibration("digits").levels) == visited | {10, 20, 30, 40}
 
 
 def test_a_variant_with_its_own_network_has_a_study_of_its_own(quick):
     quick["studies"] = {"digits_brief-seed1": {"samplers": ["paper"], "counts": [10]}}
+    quick["figures"]["evaluations"] = ["digits_brief-seed1"]
     config = parse_config(quick)
     (run,) = find("evaluations").runs(config)
     assert run.fill("metrics/evaluations/{experiment}.csv") == "metrics/evaluations/digits_brief-seed1.csv"
