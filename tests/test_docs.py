@@ -230,7 +230,11 @@ def test_the_table_of_processes_has_means_over_seeds(tmp_path):
         for metric, value in (("kernel_distance", (1 + seed) / 1000), ("relative_power_highest", 0.9 + 0.1 * seed))
     ]
     stored = tmp_path / "processes.csv"
-    generate["keep_processes"](pd.DataFrame(rows).assign(standard_error=1e-6), config, stored)
+    for scale in ("desk", "seeds", "seeds"):
+        generate["keep_processes"](pd.DataFrame(rows).assign(standard_error=1e-6), config, scale, stored)
+    kept = pd.read_csv(stored)
+    assert kept["scale"].value_counts().nunique() == 1
+    kept.query("scale == 'seeds'").to_csv(stored, index=False)
     text = generate["process_tables"](stored)
     digits, photos = text.split("\n\n")
     cell = "2.0 ± 2.5, 1.00"
@@ -264,6 +268,20 @@ def test_claims_over_seeds_stand_next_to_those_of_one_training(tmp_path):
     assert line.startswith("| With the same network, the Markov joint")
     assert line.endswith(
         "| digits | −1.00 ± 0.50: reproduced | −1.0 (−1.5 … 0.5): inconclusive | 3 |".replace("−", "-")
+    )
+
+
+def test_findings_at_the_desk_scale_stand_next_to_those_of_the_quick_run(tmp_path):
+    stored = tmp_path / "values.csv"
+    row = {"id": "markov_bound_is_tighter", "p": 0.01, "low": -1.5, "high": -0.5, "value": -1.0, "trainings": 1}
+    check = row | {"id": "heat_is_gaussian_blur", "experiment": "fashion", "verdict": "reproduced"}
+    generate["keep_values"](pd.DataFrame([row | {"experiment": "digits", "verdict": "inconclusive"}]), "quick", stored)
+    assert generate["desk_claims"](stored) == generate["NOT_STORED"]
+    desk = [row | {"experiment": name, "verdict": "reproduced"} for name in ("fashion", "photos")]
+    generate["keep_values"](pd.DataFrame([*desk, check]), "desk", stored)
+    _, _, line = generate["desk_claims"](stored).splitlines()
+    assert line.endswith(
+        "| digits -1.00 ± 0.50: inconclusive | fashion -1.00 ± 0.50: reproduced; photos -1.00 ± 0.50: reproduced |"
     )
 
 

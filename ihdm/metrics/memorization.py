@@ -64,7 +64,8 @@ def memorization_measures(
 
         found = jackknife_by_photograph(share_near, photographs)
         by_threshold = found.standard_error
-        degrees = found.degrees * (math.hypot(counted.standard_error, by_threshold) / by_threshold) ** 4
+        part = by_threshold / math.hypot(counted.standard_error, by_threshold)
+        degrees = found.degrees / part**4 if part > 0 else math.inf
     share = Estimate(counted.value, math.hypot(counted.standard_error, by_threshold), SHARE, degrees)
     return {
         "samples": {"nearest_distance": mean_estimate(samples, NOT_NEGATIVE), "share_near": share},

@@ -185,3 +185,19 @@ def test_extrapolation_finds_the_intercept():
     )
     assert 0 < noisy.standard_error < 0.02
     assert abs(noisy.value - 3) < 4 * max(noisy.standard_error, 0.005)
+
+
+def test_the_threshold_of_near_images_varies_over_photographs():
+    """Its error is a jackknife over the photographs that held-out images are cut from; far samples are near in none."""
+    rng, photographs = np.random.default_rng(0), np.arange(210) % 7
+    samples, held_out = 4 + rng.gamma(4, size=200), 2 * rng.random(7)[photographs] + rng.gamma(4, size=210)
+    near, independent, far = (
+        memorization_measures(*given)["samples"]["share_near"]
+        for given in ((samples - 3, held_out, photographs), (samples - 3, held_out), (samples, held_out, photographs))
+    )
+    assert near.value == independent.value > 0
+    assert near.standard_error > independent.standard_error
+    assert 6 < near.degrees < 199
+    assert (far.value, far.degrees) == (0, math.inf)
+    held = memorization_measures(samples, held_out, photographs)["test"]["nearest_distance"]
+    assert held.degrees == 6
