@@ -2,7 +2,7 @@
 
 It writes whole files, and the parts of README.md and docs/*.md between ``<!-- generated: NAME -->`` and
 ``<!-- end -->``. ``python docs/generate.py results/quick results/seeds`` stores the verdicts and figures of these runs
-first, and the sample quality of all processes with three seeds.
+first, and the sample quality of all processes with three seeds; ``results/desk`` those of the desk scale.
 """
 
 import importlib
@@ -29,25 +29,27 @@ ROOT = Path(__file__).parents[1]
 VERDICTS = ROOT / "docs/quick_claims.csv"
 """Number of each verdict in the quick run, per claim."""
 VALUES = ROOT / "docs/claim_values.csv"
-"""Values and verdicts of claims at both scales."""
+"""Values and verdicts of claims at every scale that was run."""
 PROCESSES = ROOT / "docs/process_values.csv"
-"""Sample quality of all processes with three seeds."""
+"""Sample quality of all processes, with three seeds at the seeds scale."""
 IMAGES = ROOT / "docs/assets/figures"
 """All figures of the quick run."""
 IMAGE_WIDTH = 1000
 """Width of these images in pixels."""
 SHOWN = [Outcome.REPRODUCED, Outcome.INCONCLUSIVE, Outcome.NOT_REPRODUCED]
+NUMBERS = ["experiment", "set", "metric", "extractor", "delta_ratio", "n", "value", "standard_error"]
 COMPARED = ["id", "experiment", "verdict", "value", "low", "high", "trainings"]
 SAMPLERS = {
     "paper": "paper, 1.25 σ",
     "paper_best": "paper, best δ",
+    "independent": "independent, measured noise",
     "markov": "Markov, measured noise",
     "deterministic": "deterministic",
     "second": "deterministic, second order",
     "ancestral": "DDPM",
     "ddim": "DDIM",
 }
-"""Descriptions of the samplers of the seeds scale."""
+"""Descriptions of the samplers of studies."""
 NOT_RUN = "Not run"
 CLAIM_EVIDENCE = "evidence (95 % interval)"
 NOT_STORED = "The results of this run are not stored yet."
@@ -140,6 +142,30 @@ def seeds_claims(stored: Path = VALUES) -> str:
     return "\n".join([heads, "|---|---|---|---|:-:|", *rows])
 
 
+def desk_claims(stored: Path = VALUES) -> str:
+    """Return a table of the findings at the desk scale, next to those of the quick run.
+
+    Args:
+        stored: table written by :func:`keep_values`.
+    """
+    scales = dict(list(pd.read_csv(stored).groupby("scale"))) if stored.exists() else {}
+    if "desk" not in scales:
+        return NOT_STORED
+    lines = ["| claim | quick run | desk run |", "|---|---|---|"]
+    for name, claim in CLAIMS.items():
+        cells = [
+            "; ".join(
+                f"{row['experiment']} {interval_text(row['value'], row['low'], row['high'])}: {row['verdict']}"
+                for row in scales[scale][scales[scale]["id"] == name].to_dict("records")
+            )
+            for scale in ("quick", "desk")
+        ]
+        if claim.kind == "finding" and cells[1]:
+            ours = " (ours)" if claim.is_ours else ""
+            lines.append(f"| {claim.text.removesuffix('.')}{ours} | {cells[0] or '–'} | {cells[1]} |")
+    return "\n".join(lines)
+
+
 def process_tables(stored: Path = PROCESSES) -> str:
     """Return a table for each data set: sample quality of every process and sampler against NFE, over trainings.
 
@@ -179,6 +205,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "figure sections": figure_sections,
     "claims": claim_table,
     "claims over seeds": seeds_claims,
+    "claims at the desk scale": desk_claims,
     "processes over seeds": process_tables,
     "modules of metrics": metric_modules,
     "columns of tables": reference,
@@ -203,20 +230,22 @@ def generated(root: Path = ROOT) -> Iterator[tuple[Path, str]]:
 
 
 def keep(results: Path) -> None:
-    """Store what the documentation shows of a run of the quick or the seeds scale.
+    """Store what the documentation shows of a run of the quick, the seeds or the desk scale.
 
     Args:
-        results: folder of the results, named ``quick`` or ``seeds``.
+        results: folder of the results, named ``quick``, ``seeds`` or ``desk``.
     """
     claims = pd.read_csv(results / "report/claims.csv")
     if results.name == "quick":
         keep_verdicts(claims)
         keep_figures(results / "figures")
-    elif results.name == "seeds":
-        table = pd.read_csv(results / "metrics/evaluations.csv")
-        keep_processes(table, read_config(ROOT / "workflow/config/seeds.yaml"))
+    elif results.name in ("seeds", "desk"):
+        config = read_config(ROOT / f"workflow/config/{results.name}.yaml")
+        keep_processes(pd.read_csv(results / "metrics/evaluations.csv"), config, results.name)
     else:
-        raise SystemExit(f"{results}: only results of the quick and the seeds scale are stored; give results/quick")
+        raise SystemExit(f"{results}: only results of the quick, seeds and desk scales are stored; give results/quick")
+    if results.name != "seeds":
+        keep_numbers(results)
     keep_values(claims, results.name)
 
 
@@ -224,6 +253,13 @@ def keep_verdicts(claims: pd.DataFrame) -> None:
     """Store the number of each verdict of the quick run, per claim."""
     counts = pd.crosstab(claims["id"], claims["verdict"]).reindex(CLAIMS).reindex(columns=SHOWN)
     counts.fillna(0).astype(int).to_csv(VERDICTS)
+
+
+def keep_numbers(results: Path) -> None:
+    """Store the numbers of a run that ``make compare`` compares."""
+    table = pd.read_csv(results / "metrics/sweep.csv").dropna(subset=["value", "standard_error"])
+    numbers = table[NUMBERS].dropna(subset="experiment").drop_duplicates(NUMBERS[:-2], keep=False)
+    numbers.to_csv(ROOT / f"docs/{results.name}_numbers.csv", index=False, float_format="%.6g")
 
 
 def keep_figures(figures: Path) -> None:
@@ -242,12 +278,15 @@ def keep_values(claims: pd.DataFrame, scale: str, stored: Path = VALUES) -> None
     pd.concat([others, found]).to_csv(stored, index=False, float_format="%.6g")
 
 
-def keep_processes(table: pd.DataFrame, config: Config, stored: Path = PROCESSES) -> None:
-    """Store the sample quality of every process and sampler, with Student's intervals over trainings.
+def keep_processes(table: pd.DataFrame, config: Config, scale: str, stored: Path = PROCESSES) -> None:
+    """Store the sample quality of every studied process and sampler; that of other scales stays.
+
+    Intervals are Student's over trainings, or over images where there is one training.
 
     Args:
-        table: the merged table `evaluations` of the seeds scale.
-        config: the seeds scale.
+        table: the merged table `evaluations` of a scale, of which experiments may be missing.
+        config: the scale.
+        scale: its name.
         stored: where it is written.
     """
     evidence, rows = Evidence({"evaluations": table}, config), []
@@ -266,8 +305,10 @@ def keep_processes(table: pd.DataFrame, config: Config, stored: Path = PROCESSES
             named = {"dataset": variant.dataset, "process": variant.experiment.process.kind}
             named |= {"prediction": variant.experiment.predicted.kind, **columns, "metric": metric}
             ends = {"value": found.value, "low": found.low, "high": found.high, "trainings": found.trainings}
-            rows.append(named | ends)
-    pd.DataFrame(rows).to_csv(stored, index=False, float_format="%.6g")
+            rows.append(named | ends | {"scale": scale})
+    found = pd.DataFrame(rows)
+    others = pd.read_csv(stored).query("scale != @scale") if stored.exists() else found.iloc[:0]
+    pd.concat([others, found]).to_csv(stored, index=False, float_format="%.6g")
 
 
 if __name__ == "__main__":
