@@ -48,28 +48,29 @@ def draw(inputs: Inputs) -> Figure:
             for label, table in found.items():
                 rows, look = table[table["metric"].isin(metrics)], {"color": colors[label], "label": label}
                 draw_estimates(axes, rows, "evaluations", f"{markers[label]}-", ms=4, lw=1.1, **look)
-            draw_floor(axes, floors[dataset], metrics)
             axes.set_xscale("log", base=2)
             axes.set_xticks(counts, [str(count) for count in counts])
             axes.minorticks_off()
-            axes.set_title(f"{dataset}: {heading}")
-            if metrics != ("kernel_distance", "kid"):
-                axes.set_yscale("log")
-                label_log(axes.yaxis)
+            complete_panel(axes, floors[dataset], metrics, f"{dataset}: {heading}")
     for axes in grid[-1]:
         axes.set_xlabel("function evaluations (NFE)")
     shared_legend(figure, grid.flat)
     return figure
 
 
-def draw_floor(axes: Axes, real: pd.DataFrame, metrics: tuple[str, ...]) -> None:
-    """Draw the value of real images, with its 95 % interval as a gray band; for the power a line at one.
+def complete_panel(axes: Axes, real: pd.DataFrame, metrics: tuple[str, ...], heading: str) -> None:
+    """Set the title and the scale of a panel, and draw the value of real images; for the power a line at one.
 
     Args:
         axes: the panel.
-        real: distances of real images.
+        real: distances of real images, whose 95 % interval is a gray band.
         metrics: names of the measure of the panel.
+        heading: its title.
     """
+    axes.set_title(heading)
+    if metrics != ("kernel_distance", "kid"):  # without bias, and so sometimes below zero
+        axes.set_yscale("log")
+        label_log(axes.yaxis)
     if metrics == ("relative_power_highest",):
         axes.axhline(1, color="0.4", lw=1)
         return

@@ -7,8 +7,8 @@ the paper's prediction. Table: [milestones](metrics.md#milestones).
 import pandas as pd
 
 from ihdm.figures import Figure, Input, Inputs
-from ihdm.figures.evaluations import MARKERS, PANELS, draw_floor
-from ihdm.figures.style import draw_estimates, label_log, palette, panels, shared_legend, title
+from ihdm.figures.evaluations import MARKERS, PANELS, complete_panel
+from ihdm.figures.style import draw_estimates, palette, panels, shared_legend, title
 from ihdm.storage.reading import read_table
 
 INPUTS = {
@@ -50,12 +50,8 @@ def draw(inputs: Inputs) -> Figure:
                     for _, found in final[final["metric"].isin(metrics)].iterrows():
                         axes.axhspan(found["low"], found["high"], color=color, alpha=0.2, lw=0)
                         axes.axhline(found["value"], color=color, lw=1, ls="--", label=f"{labels[name]}, fully trained")
-            draw_floor(axes, real, metrics)
+            complete_panel(axes, real, metrics, f"{dataset}: {heading}")
             axes.set_xlim(left=0)
-            axes.set_title(f"{dataset}: {heading}")
-            if metrics != ("kernel_distance", "kid"):  # without bias, and so sometimes below zero
-                axes.set_yscale("log")
-                label_log(axes.yaxis)
     for axes in grid[-1]:
         axes.set_xlabel("training steps")
     shared_legend(figure, grid.flat)
