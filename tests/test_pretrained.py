@@ -23,7 +23,7 @@ NUM_DRAWN, NUM_REFERENCE = 100, 14_000
 
 
 def test_models_come_with_the_package():
-    assert {"digits", "fashion", "photos"} <= set(NAMES)
+    assert {"digits", "fashion", "fashion_diffusion", "photos"} <= set(NAMES)
 
 
 def test_they_are_small_and_hold_nothing_that_runs():
