@@ -167,7 +167,7 @@ def desk_claims(stored: Path = VALUES) -> str:
 
 
 def process_tables(stored: Path = PROCESSES) -> str:
-    """Return a table for each data set: sample quality of every process and sampler against NFE, over trainings.
+    """Return a table for each data set of a scale: sample quality of every process and sampler against NFE.
 
     Args:
         stored: table written by :func:`keep_processes`.
@@ -175,21 +175,23 @@ def process_tables(stored: Path = PROCESSES) -> str:
     if not stored.exists():
         return NOT_STORED
     parts = []
-    for dataset, table in pd.read_csv(stored).groupby("dataset", sort=False):
-        counts = [str(count) for count in sorted(table["evaluations"].unique(), reverse=True)]
+    for (scale, dataset), table in pd.read_csv(stored).groupby(["scale", "dataset"], sort=False):
+        counts = sorted(table["evaluations"].unique(), reverse=True)
         lines = [
-            f"| {dataset}: process, prediction | sampler | NFE {' | '.join(counts)} |",
+            f"| {dataset} ({scale}): process, prediction | sampler | NFE {' | '.join(map(str, counts))} |",
             "|---|---|" + "---|" * len(counts),
         ]
         for (process, prediction, sampler), rows in table.groupby(["process", "prediction", "sampler"], sort=False):
-            cells = [_quality(found) for _, found in rows.groupby("evaluations", sort=False)]
+            cells = [_quality(rows[rows["evaluations"] == count]) for count in counts]
             lines.append(f"| {process}, {prediction} | {SAMPLERS[str(sampler)]} | {' | '.join(cells)} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
 
 def _quality(rows: pd.DataFrame) -> str:
-    """Return the distance × 1000 with its interval, and the power in the finest band."""
+    """Return the distance × 1000 with its interval, and the power in the finest band; a dash if not measured."""
+    if rows.empty:
+        return "–"
     ends = rows.set_index("metric")[["value", "low", "high"]]
     return f"{interval_text(*(1000 * ends.loc['distance']))}, {ends.loc['power', 'value']:.2f}"
 

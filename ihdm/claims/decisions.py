@@ -60,7 +60,7 @@ class Measured:
     @classmethod
     def of(cls, value: float, standard_error: float, degrees: float = math.inf) -> "Measured":
         """Return a value with Student's interval, which is the normal one for infinite degrees of freedom."""
-        half = student_95(degrees) * standard_error
+        half = student_95(degrees) * standard_error if standard_error else 0.0
         return cls(value, value - half, value + half, degrees=degrees)
 
     @classmethod
@@ -76,14 +76,14 @@ class Measured:
             return Measured.of_parts(value, parts, min(self.trainings, other.trainings))
         below = math.hypot(self.value - self.low, other.high - other.value)
         above = math.hypot(self.high - self.value, other.value - other.low)
-        fewer, degrees = min(self.trainings, other.trainings), min(self.degrees, other.degrees)
-        return Measured(value, value - below, value + above, degrees=degrees, trainings=fewer)
+        fewer = min(self.trainings, other.trainings)
+        return Measured(value, value - below, value + above, degrees=_joined_degrees(self, other), trainings=fewer)
 
     def widened(self, other: "Measured") -> "Measured":
         """Return this value with the independent error of another added."""
         below = math.hypot(self.value - self.low, other.value - other.low)
         above = math.hypot(self.high - self.value, other.high - other.value)
-        degrees = min(self.degrees, other.degrees)
+        degrees = _joined_degrees(self, other)
         return replace(self, low=self.value - below, high=self.value + above, degrees=degrees, parts=())
 
     def times(self, factor: float) -> "Measured":
@@ -106,6 +106,15 @@ class Measured:
     def over(self, other: "Measured") -> "Measured":
         """Return the ratio of two positive values, with the interval computed on a log scale; see :meth:`minus`."""
         return self.log().minus(other.log()).exp()
+
+
+def _joined_degrees(first: Measured, second: Measured) -> float:
+    """Return the degrees of freedom of the sum of two independent errors (Welch, 1947)."""
+    variances = [((one.high - one.low) / 2 / student_95(one.degrees)) ** 2 for one in (first, second)]
+    uncertain = sum(
+        variance**2 / one.degrees for variance, one in zip(variances, (first, second), strict=True) if variance > 0
+    )
+    return sum(variances) ** 2 / uncertain if uncertain > 0 else math.inf
 
 
 @dataclass(frozen=True)

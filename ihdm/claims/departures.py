@@ -9,7 +9,7 @@ from ihdm.claims.claim import Claim
 from ihdm.claims.decisions import Equivalent, Measured
 from ihdm.claims.evidence import Evidence, NotRunError, Subject, deciding, quality
 from ihdm.config.scale import Config
-from ihdm.metrics.estimates import NORMAL_95, degrees_of_freedom, student_95
+from ihdm.metrics.estimates import degrees_of_freedom
 
 MARGIN = 0.1
 TRAINED = ("levels",)
@@ -36,12 +36,12 @@ def _difference(setting: str) -> Callable[[Evidence, Subject], Sequence[Measured
         described, error = abs(float(row["value_described"])), float(row["standard_error"])
         if not described > 0:
             raise NotRunError
+        found = Measured.of(float(row["difference"]) / described, error / described, degrees_of_freedom(row))
         if setting not in TRAINED:
-            return [Measured.of(float(row["difference"]) / described, error / described, degrees_of_freedom(row))]
+            return [found]
         spread = _spread(evidence, subject[0])
-        between = student_95(spread.trainings - 1.0) / NORMAL_95 * math.sqrt(2) * spread.value
-        found = Measured.of(float(row["difference"]) / described, math.hypot(error, between) / described)
-        return [replace(found, trainings=spread.trainings)]
+        between = Measured.of(0.0, math.sqrt(2) * spread.value / described, spread.trainings - 1.0)
+        return [replace(found.widened(between), trainings=spread.trainings)]
 
     return measure
 

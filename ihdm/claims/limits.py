@@ -1,6 +1,7 @@
 """Claims about limits: many levels, a step noise of √2 σ, and the effect of σ on paths; for toys and networks."""
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 
@@ -47,7 +48,7 @@ def _nearness(ratios: list[Measured]) -> list[Measured]:
     for ratio in ratios:
         half = (ratio.high - ratio.low) / 2
         value = -abs(ratio.value - 1)
-        near.append(Measured(value, value - half, value + half))
+        near.append(replace(ratio, value=value, low=value - half, high=value + half, parts=()))
     return near
 
 

@@ -28,7 +28,7 @@ def _relative(evidence: Evidence, subject: Subject) -> list[Measured]:
     if rows["n"].iloc[0] < ENOUGH:
         raise NotRunError
     ours, fid = measured(rows.iloc[0]), _found(evidence.config, subject[0])[0].fid
-    return [Measured(ours.value / fid, ours.low / fid, ours.high / fid)]
+    return [ours.times(1 / fid)]
 
 
 CLAIMS = (

@@ -19,8 +19,8 @@ def fair_order(count: int, split: str) -> Int[np.ndarray, "count"]:
 def photograph_numbers(first: int, count: int, squares: int, split: str) -> Int[np.ndarray, "first"] | None:
     """Return the number of the photograph of the first images of a split.
 
-    More than 20 photographs are joined to 20 groups. It is None if images are whole, or if all these images are of one
-    photograph: errors are then those for images of this photograph.
+    More than 20 photographs are joined into 20 groups. It is None if images are whole. It is also None if only one
+    image would be left without one of the photographs: errors are then those for images of these photographs.
 
     Args:
         first: number of these images; with fewer in the split, it is all of them.
@@ -32,8 +32,6 @@ def photograph_numbers(first: int, count: int, squares: int, split: str) -> Int[
         UserError: if the split has not equally many images of each photograph.
     """
     if count % squares:
-        raise UserError(
-            f"{count} images of split '{split}' are not {squares} of each photograph; prepare the data again"
-        )
+        raise UserError(f"the {count} images of split '{split}' are not {squares} squares of each photograph")
     numbers = fair_order(count, split)[:first] // squares % MOST_GROUPS
-    return numbers if squares > 1 and len(np.unique(numbers)) > 1 else None
+    return numbers if squares > 1 and len(numbers) - np.bincount(numbers).max() > 1 else None

@@ -110,7 +110,8 @@ def real_rows(
     """Return the rows of real images: `test`, held-out images, and `train`, the lower limit.
 
     The lower limit is the distance of the first n training images from the reference without its first n, the
-    same images. If fewer than n images remain, or are held out, the row has a note instead of a value.
+    same images. If fewer than n images remain, or are held out, the row has a note instead of a value. So has `test` if
+    too few images for the measures remain without one of the photographs.
 
     Args:
         train: features of the training images.

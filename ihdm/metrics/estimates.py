@@ -236,12 +236,13 @@ def error_over_photographs(
 ) -> Estimate:
     """Return a value with its error, from its values θ_g without each photograph, by the delete-m_g jackknife.
 
-    With h_g = n/m_g, where a photograph has m_g of the n images, G pseudo-values
+    There are n images of G photographs, m_g of each, and h_g = n/m_g:
 
         θ̃_g = h_g θ − (h_g − 1) θ_g,    SE² = 1/G Σ (θ̃_g − θ̃)² / (h_g − 1),    θ̃ = Σ θ̃_g / h_g
 
-    have no bias of order 1/n, such as that of Fréchet distances, however many images each photograph has (Busing,
-    Meijer and van der Leeden, 1999). The error has a part for each photograph, and G − 1 degrees of freedom.
+    The pseudo-values θ̃_g have no bias of order 1/n, such as that of Fréchet distances, however many images each
+    photograph has (Busing, Meijer and van der Leeden, 1999). The error has a part for each photograph, and G − 1
+    degrees of freedom.
     """
     share = np.unique(photographs, return_counts=True)[1] / len(photographs)
     pseudo = (value - (1 - share) * np.array(left_out)) / share

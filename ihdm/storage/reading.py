@@ -38,7 +38,7 @@ TEXT_COLUMNS = frozenset(
 """Columns of text, which can look like numbers."""
 NUMBER_COLUMNS = frozenset(
     (
-        *("value", "standard_error", "low", "high", "null", "n", "n_reference", "num_curves", "num_ratios"),
+        *("value", "standard_error", "degrees", "low", "high", "null", "n", "n_reference", "num_curves", "num_ratios"),
         *("delta_ratio", "first_ratio", "last_ratio", "best_delta_ratio", "bits_per_dim", "nats", "nats_best_levels"),
         *("evaluations", "times_fewer", "fraction", "frequency", "low_frequency", "high_frequency", "strength"),
         *("level", "num_levels", "stage", "split", "step", "sigma", "blur_sigma", "num_train", "seed", "expected"),

@@ -88,17 +88,18 @@ def test_the_p_value_of_few_photographs_or_trainings_is_student_s(gap):
     verdict = Above(1.0 - gap * half).decide([measured])
     assert verdict.p == pytest.approx(2 * student_t.sf(gap * half / 0.1, 6), rel=1e-6)
     assert (verdict.p < 0.05) == (gap > 1.0)
-    # Whatever is computed from it has no more degrees of freedom.
-    other = Measured.of(0.5, 0.1)
-    for found in (
-        measured.minus(other),
-        other.minus(measured),
-        measured.log(),
-        measured.over(other),
-        other.widened(measured),
-    ):
-        assert found.degrees == 6
-    assert other.widened(Measured.of(0.0, 0.1)).high == pytest.approx(0.5 + 1.959964 * 0.1 * 2**0.5)
+    assert measured.log().degrees == measured.times(2.0).degrees == 6
+
+
+def test_degrees_of_freedom_of_sums_are_welch_s():
+    """Two equal errors with 6 and infinitely many have 24; an exact value changes nothing, nor does a tiny error."""
+    few, many = Measured.of(1.0, 0.1, 6.0), Measured.of(0.5, 0.1)
+    for found in (few.minus(many), many.minus(few), many.widened(few)):
+        assert found.degrees == pytest.approx(24)
+    assert many.widened(Measured.of(0.0, 0.1)).high == pytest.approx(0.5 + 1.959964 * 0.1 * 2**0.5)
+    assert many.minus(Measured(0.2, 0.2, 0.2, degrees=2.0)).degrees == math.inf
+    assert few.minus(Measured.of(0.2, 1e-4, 2.0)).degrees == pytest.approx(6, rel=1e-4)
+    assert Measured.of(1.0, 0.0, 0.0) == Measured(1.0, 1.0, 1.0, degrees=0.0)
 
 
 def test_every_needs_all_values_and_corrects_failures_for_their_number():

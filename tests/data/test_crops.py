@@ -49,7 +49,8 @@ def test_every_square_is_of_the_picture_with_its_number(tmp_path):
 def test_whole_images_and_squares_of_one_picture_are_independent():
     assert photograph_numbers(10, 10, 1, "test") is None
     assert photograph_numbers(10, 10, 10, "test") is None
-    with pytest.raises(UserError, match="11 images of split 'test' are not 5 of each photograph"):
+    assert photograph_numbers(2, 10, 5, "test") is None  # leaving one out leaves one image
+    with pytest.raises(UserError, match="the 11 images of split 'test' are not 5 squares of each photograph"):
         photograph_numbers(10, 11, 5, "test")
 
 
