@@ -41,8 +41,8 @@ SamplingOption = Annotated[
     str,
     typer.Option(
         "--settings",
-        help="Settings as JSON, '{\"delta_ratio\": 1}', or path of a JSON file. Without a process, process, seed and "
-        "num_train are those of the training.",
+        help="Settings as JSON, '{\"delta_ratio\": 1}', or path of a JSON file. Without a process, process, "
+        "prediction, seed and num_train are those of the training.",
         metavar="JSON",
     ),
 ]

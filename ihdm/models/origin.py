@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ihdm.errors import UserError
-from ihdm.models.network import CONFIG_NAME, PROCESS_KEY
+from ihdm.models.network import CONFIG_NAME, PREDICTION_KEY, PROCESS_KEY
 from ihdm.storage.files import sha256
 from ihdm.storage.provenance import read_record
 
@@ -20,7 +20,7 @@ class Origin:
 
     Attributes:
         folder: of the network.
-        settings: defaults for sampling: ``process``, ``seed`` and ``num_train``.
+        settings: defaults for sampling: ``process``, ``seed`` and ``num_train``; ``prediction`` if it is no default.
         images: path of the training images; None if unknown.
         images_sha256: their SHA-256.
     """
@@ -59,15 +59,18 @@ def read_origin(folder: Path) -> Origin:
     """
     training = read_record(folder / RECORD_NAME)
     try:
-        process = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))[PROCESS_KEY]
-        arrays = ((path, known) for path, known in training["inputs"].items() if path.endswith(".npy"))
+        config = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
+        known = {"process": config[PROCESS_KEY]}
+        if PREDICTION_KEY in config:
+            known["prediction"] = config[PREDICTION_KEY]
+        arrays = (pair for pair in training["inputs"].items() if pair[0].endswith(".npy"))
         images, images_sha256 = next(arrays, (None, ""))
-        kept = {name: training["settings"][name] for name in ("seed", "num_train")}
+        known |= {name: training["settings"][name] for name in ("seed", "num_train")}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(
             f"{folder}: no complete record of the training; give the folder that `models train` wrote"
         ) from None
-    return Origin(folder, {"process": process, **kept}, Path(images) if images else None, images_sha256)
+    return Origin(folder, known, Path(images) if images else None, images_sha256)
 
 
 def training_settings(folder: Path) -> dict[str, Any]:
