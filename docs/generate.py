@@ -18,7 +18,7 @@ from PIL import Image
 
 from ihdm.claims import CLAIMS
 from ihdm.claims.decisions import Measured, Outcome
-from ihdm.claims.evidence import Evidence, quality
+from ihdm.claims.evidence import Evidence, deciding, quality
 from ihdm.config.documentation import settings_page
 from ihdm.config.reading import config_schema, read_config
 from ihdm.config.scale import FIGURES, Config
@@ -50,6 +50,8 @@ SAMPLERS = {
     "ddim": "DDIM",
 }
 """Descriptions of the samplers of studies."""
+DISTANCES = {"kernel_distance": "kernel distance × 1000", "frechet_distance": "Fréchet distance"}
+"""Distances that may rank samples: the Fréchet distance with at least 20 images per feature."""
 NOT_RUN = "Not run"
 CLAIM_EVIDENCE = "evidence (95 % interval)"
 NOT_STORED = "The results of this run are not stored yet."
@@ -178,7 +180,8 @@ def process_tables(stored: Path = PROCESSES) -> str:
     for (scale, dataset), table in pd.read_csv(stored).groupby(["scale", "dataset"], sort=False):
         counts = sorted(table["evaluations"].unique(), reverse=True)
         lines = [
-            f"| {dataset} ({scale}): process, prediction | sampler | NFE {' | '.join(map(str, counts))} |",
+            f"| {dataset} ({scale}, {DISTANCES[table['metric'].iloc[0]]}): process, prediction | sampler | "
+            f"NFE {' | '.join(map(str, counts))} |",
             "|---|---|" + "---|" * len(counts),
         ]
         for (process, prediction, sampler), rows in table.groupby(["process", "prediction", "sampler"], sort=False):
@@ -189,11 +192,12 @@ def process_tables(stored: Path = PROCESSES) -> str:
 
 
 def _quality(rows: pd.DataFrame) -> str:
-    """Return the distance × 1000 with its interval, and the power in the finest band; a dash if not measured."""
+    """Return the distance with its interval, and the power in the finest band; a dash if not measured."""
     if rows.empty:
         return "–"
-    ends = rows.set_index("metric")[["value", "low", "high"]]
-    return f"{interval_text(*(1000 * ends.loc['distance']))}, {ends.loc['power', 'value']:.2f}"
+    distance, power = rows[["metric", "value", "low", "high"]].itertuples(index=False)
+    factor = 1000 if distance.metric == "kernel_distance" else 1
+    return f"{interval_text(*(factor * end for end in distance[1:]))}, {power.value:.2f}"
 
 
 def metric_modules() -> str:
@@ -305,7 +309,12 @@ def keep_processes(table: pd.DataFrame, config: Config, scale: str, stored: Path
             columns = {"sampler": sampler, "evaluations": count}
             found = evidence.over_trainings(name, partial(measured, metric=metric, columns=columns))
             named = {"dataset": variant.dataset, "process": variant.experiment.process.kind}
-            named |= {"prediction": variant.experiment.predicted.kind, **columns, "metric": metric}
+            kind = (
+                metric
+                if metric == "power"
+                else deciding(evidence.rows("evaluations", experiment=name, **columns))["metric"]
+            )
+            named |= {"prediction": variant.experiment.predicted.kind, **columns, "metric": kind}
             ends = {"value": found.value, "low": found.low, "high": found.high, "trainings": found.trainings}
             rows.append(named | ends | {"scale": scale})
     found = pd.DataFrame(rows)

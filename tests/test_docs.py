@@ -238,7 +238,7 @@ def test_the_table_of_processes_has_means_over_seeds(tmp_path):
     text = generate["process_tables"](stored)
     digits, photos = text.split("\n\n")
     cell = "2.0 ± 2.5, 1.00"
-    assert "| digits (seeds): process, prediction | sampler | NFE 40 | 20 | 10 | 5 |" in digits
+    assert "| digits (seeds, kernel distance × 1000): process, prediction | sampler | NFE 40 | 20 | 10 | 5 |" in digits
     assert f"| heat, residual | paper, best δ | {' | '.join(4 * [cell])} |" in digits
     assert f"| flow, whitened | deterministic, second order | {' | '.join(4 * [cell])} |" in digits
     assert {line.split(",")[0] for line in digits.splitlines()[2:]} == {
