@@ -20,7 +20,14 @@ PANELS = {
     ("kernel_distance", "kid"): "kernel distance",
     ("relative_power_highest",): "power, finest band",
 }
-SAMPLERS = {"paper": "paper, default δ", "paper_best": "paper, best δ", "ddim": "DDIM", "markov": "Markov"}
+SAMPLERS = {
+    "paper": "paper, default δ",
+    "paper_best": "paper, best δ",
+    "ancestral": "DDPM",
+    "ddim": "DDIM",
+    "markov": "Markov",
+    "second": "second order",
+}
 MARKERS = "osD^vP*X"
 
 
@@ -33,7 +40,9 @@ def draw(inputs: Inputs) -> Figure:
         dataset = str(table["dataset"].iloc[0])
         floors[dataset] = read_table(inputs["real"][name][""])
         found = curves.setdefault(dataset, {})
-        process = title(name).removeprefix(f"{dataset}, ").partition(" (")[0]
+        process, _, details = title(name).removeprefix(f"{dataset}, ").partition(" (")
+        if details.startswith("whitened"):
+            process = f"{process}, whitened"
         if any(label.startswith(f"{process}: ") for label in found):
             process = title(name)
         for sampler, rows in table.groupby("sampler", sort=False):
