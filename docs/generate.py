@@ -124,7 +124,7 @@ def seeds_claims(stored: Path = VALUES) -> str:
     Args:
         stored: table written by :func:`keep_values`.
     """
-    scales = dict(list(pd.read_csv(stored).groupby("scale"))) if stored.exists() else {}
+    scales = _by_scale(stored)
     if "seeds" not in scales:
         return NOT_STORED
     quick = {(row["id"], row["experiment"]): row for row in scales.get("quick", pd.DataFrame()).to_dict("records")}
@@ -144,13 +144,18 @@ def seeds_claims(stored: Path = VALUES) -> str:
     return "\n".join([heads, "|---|---|---|---|:-:|", *rows])
 
 
+def _by_scale(stored: Path) -> dict[str, pd.DataFrame]:
+    """Return the stored values of each scale."""
+    return dict(list(pd.read_csv(stored).groupby("scale"))) if stored.exists() else {}
+
+
 def desk_claims(stored: Path = VALUES) -> str:
     """Return a table of the findings at the desk scale, next to those of the quick run.
 
     Args:
         stored: table written by :func:`keep_values`.
     """
-    scales = dict(list(pd.read_csv(stored).groupby("scale"))) if stored.exists() else {}
+    scales = _by_scale(stored)
     if "desk" not in scales:
         return NOT_STORED
     lines = ["| claim | quick run | desk run |", "|---|---|---|"]
