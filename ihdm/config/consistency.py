@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 PER_DATASET = ("extractors", "micro_batch", "num_likelihood_images", "num_memorization_images")
 """Evaluation settings that can differ between data sets."""
-
-
 STUDIED = {"studies": "figures.evaluations", "restoration": "figures.restoration"}
 """Blocks of the configuration with the figures that show their experiments."""
 
@@ -165,8 +163,8 @@ def _variant_mistakes(config: "Config", variants: dict[str, Variant]) -> Iterato
                 yield f"{place}: no numeric parameter of '{name}' is swept; add values under sweeps, or remove it here"
             if place == "figures.training_efficiency" and not _has_snapshots(config, variants[name]):
                 yield f"{place}: '{name}' keeps no snapshots of its training; set run.snapshot_every, or remove it here"
-            for block in ("studies", "restoration"):
-                if place == STUDIED.get(block) and name not in getattr(config, block):
+            for block, figure in STUDIED.items():
+                if place == figure and name not in getattr(config, block):
                     yield f"{place}: '{name}' is not studied; add it under {block}, or remove it here"
             if place in ("portable", "studies") and not variants[name].is_trained:
                 yield f"{place}: '{name}' has no separate network; use '{variants[name].model}'"
