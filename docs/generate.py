@@ -22,8 +22,7 @@ from ihdm.claims.evidence import Evidence, deciding, quality
 from ihdm.config.documentation import settings_page
 from ihdm.config.reading import config_schema, read_config
 from ihdm.config.scale import FIGURES, Config
-from ihdm.measures.reference import reference
-from ihdm.measures.texts import interval_text
+from ihdm.measures.texts import interval_text, reference
 
 ROOT = Path(__file__).parents[1]
 VERDICTS = ROOT / "docs/quick_claims.csv"

@@ -14,7 +14,7 @@ from ihdm.figures import Axes, Figure, Input, Inputs
 from ihdm.figures.style import SMALL, label_log, panels, process_colors, shared_legend, title
 from ihdm.metrics.estimates import half_widths
 from ihdm.metrics.memorization import NEAR
-from ihdm.metrics.sweep import swept_parameters
+from ihdm.metrics.tables import swept_parameters
 from ihdm.storage.reading import read_table
 
 INPUTS = {"sweep": Input("metrics/sweep.csv")}

@@ -12,8 +12,7 @@ from ihdm.errors import UserError
 from ihdm.figures import Axes, Figure, Input, Inputs
 from ihdm.figures.style import WIDTH, label_log, palette, panels, shared_legend, title
 from ihdm.metrics.estimates import half_widths
-from ihdm.metrics.sweep import swept_parameters
-from ihdm.metrics.tables import with_most_images
+from ihdm.metrics.tables import swept_parameters, with_most_images
 from ihdm.storage.reading import read_table
 
 INPUTS = {"sweep": Input("metrics/sweep.csv")}

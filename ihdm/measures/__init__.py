@@ -1,7 +1,8 @@
-"""Measures, one module each: its ``MEASURE`` declares everything for commands, rules, tables, report and docs.
+"""Measures: declarations of everything that commands, rules, tables, report and docs need of them.
 
-Planning a workflow imports every measure, so ``compute`` imports its libraries itself. A result is rerun if the code
-that ``compute`` reaches changes; texts, columns and the choice of experiments rerun nothing.
+A module declares one ``MEASURE`` of its name, or several as constants with their names; see ``TOGETHER``. Planning a
+workflow imports every measure, so functions that compute import their libraries themselves. A result is rerun if the
+code that computes it changes; texts, columns and the choice of experiments rerun nothing.
 """
 
 import importlib
@@ -28,8 +29,21 @@ Rows = Sequence[Mapping[str, Any]]
 Results = Mapping[str, "Rows | pd.DataFrame | Callable[[Path], object]"]
 """Outputs by role: a table, as rows or whole, or a function that writes to a path."""
 
-HELPERS = {"inputs", "reference", "texts"}
-NAMES = tuple(module.name for module in pkgutil.iter_modules(__path__) if module.name not in HELPERS)
+HELPERS = {"inputs", "texts"}
+TOGETHER = {
+    "evaluations": ("evaluations", "milestones"),
+    "likelihood": ("joints", "likelihood", "likelihood_cost"),
+    "minimum": ("minimum_distance", "minimum_likelihood"),
+    "real_images": ("distance_real", "extractor", "features", "mean_power", "moments", "spectrum_real"),
+}
+"""Measures of the modules with several; one named ``moments`` is the constant ``MOMENTS``."""
+MODULES = {
+    name: module.name
+    for module in pkgutil.iter_modules(__path__)
+    if module.name not in HELPERS
+    for name in TOGETHER.get(module.name, (module.name,))
+}
+NAMES = tuple(sorted(MODULES))
 """All measures."""
 
 ORDER = (
@@ -179,7 +193,8 @@ def find(name: str) -> Measure:
     """
     if name not in NAMES:
         raise UserError(f"there is no measure '{name}'; known are {', '.join(NAMES)}")
-    found: Measure = importlib.import_module(f"{__name__}.{name}").MEASURE
+    module = importlib.import_module(f"{__name__}.{MODULES[name]}")
+    found: Measure = getattr(module, name.upper() if MODULES[name] in TOGETHER else "MEASURE")
     return found
 
 
@@ -206,20 +221,26 @@ def jobs() -> dict[str, Job]:
 
 
 def _about(members: Iterable[str]) -> str:
-    texts = [(importlib.import_module(f"{__name__}.{name}").__doc__ or "").partition("\n")[0] for name in members]
-    return " ".join(texts)
-
-
-def documented() -> dict[str, Table]:
-    """Return every described table by its name."""
-    return {name: table for measure in NAMES for name, table in find(measure).tables.items()}
+    """Return the first line of the docstring of the modules, or of ``compute`` of a module with several measures."""
+    found = [
+        find(name).compute if MODULES[name] in TOGETHER else importlib.import_module(f"{__name__}.{name}")
+        for name in members
+    ]
+    return " ".join((described.__doc__ or "").partition("\n")[0] for described in found)
 
 
 @cache
+def documented() -> dict[str, Table]:
+    """Return every described table by its name, in the order of report and docs."""
+    found = {name: table for measure in NAMES for name, table in find(measure).tables.items()}
+    return {
+        name: found[name] for name in (*(name for name in ORDER if name in found), *sorted(found.keys() - {*ORDER}))
+    }
+
+
 def reported() -> dict[str, Table]:
     """Return every reported table by its name, in the order of the report."""
-    found = {name: table for name, table in documented().items() if table.is_reported}
-    return {name: found[name] for name in (*(name for name in ORDER if name in found), *(found.keys() - {*ORDER}))}
+    return {name: table for name, table in documented().items() if table.is_reported}
 
 
 def merged_tables(config: "Config") -> dict[str, list[str]]:

@@ -1,20 +1,21 @@
-"""Measure samples of several samplers at several numbers of function evaluations (NFE), with their run time."""
+"""Sample quality against the number of function evaluations (NFE), and against training steps."""
 
 from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from ihdm.config.stages import NfeSettings
+from ihdm.config.processes import SAMPLERS, default_sampler
+from ihdm.config.settings import AtLeastTwo, Settings
+from ihdm.config.stages import DistanceSettings, NfeSettings, SamplingSettings
 from ihdm.measures import Files, Measure, Results, Table
-from ihdm.measures.inputs import CALIBRATED, COMPARED, TRAIN
-from ihdm.measures.samples import distance_settings
-from ihdm.measures.texts import interval_text, widen
-from ihdm.runs import Run
+from ihdm.measures.inputs import CALIBRATED, COMPARED, NETWORK, TRAIN, distance_settings
+from ihdm.measures.texts import interval_text, interval_texts, widen
+from ihdm.runs import Run, each_experiment
 
 
-def compute(files: Files, settings: NfeSettings) -> Results:
-    """Return the measures of every set of samples, and some samples of each."""
+def compute_studies(files: Files, settings: NfeSettings) -> Results:
+    """Measure samples of several samplers at several numbers of function evaluations (NFE), with their run time."""
     from ihdm.calibration import CALIBRATION_NAME, Calibration
     from ihdm.devices import compute_device
     from ihdm.metrics.evaluations import Reference, count_sets, study_row, study_sets
@@ -64,7 +65,7 @@ NAMES = {
 }
 
 
-def summarize(table: pd.DataFrame) -> pd.DataFrame:
+def summarize_studies(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each experiment, sampler and NFE, with its measures."""
     texts = [
         f"{row['value']:.1f}" if row["metric"] == "seconds" else interval_text(row["value"], row["low"], row["high"])
@@ -75,14 +76,10 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
     return widen(table, keys, "metric").rename(columns={"ratio": "δ/σ", **NAMES})
 
 
-MEASURE = Measure(
-    compute=compute,
+EVALUATIONS = Measure(
+    compute=compute_studies,
     runs=lambda config: [Run(config, name) for name in config.studies],
-    inputs={
-        "model": CALIBRATED,
-        "train": TRAIN,
-        **COMPARED,
-    },
+    inputs={"model": CALIBRATED, "train": TRAIN, **COMPARED},
     outputs={
         "evaluations": "metrics/evaluations/{experiment}.csv",
         "sheets": "metrics/evaluations/{experiment}.npz",
@@ -113,11 +110,104 @@ MEASURE = Measure(
                     "to draw the whole set"
                 ),
             },
-            summarize=summarize,
+            summarize=summarize_studies,
             notes=(
                 "Null: the sampler at all levels, and the distance of real images ([distance](#distance)). "
                 "`paper_best` is selected by the same distance, which makes it slightly optimistic. Seconds depend on "
                 "the machine and have no error."
+            ),
+        ),
+    },
+)
+
+
+class SnapshotSettings(Settings):
+    """Settings of the measures of snapshots."""
+
+    sampling: SamplingSettings
+    distance: DistanceSettings
+    num_samples: AtLeastTwo
+
+
+def compute_snapshots(files: Files, settings: SnapshotSettings) -> Results:
+    """Measure samples of the snapshots of a training: quality against training steps."""
+    from ihdm.devices import compute_device
+    from ihdm.metrics.evaluations import DISTANCES, Reference, measure_columns, measure_set
+    from ihdm.metrics.extractors import load_extractor
+    from ihdm.models.network import find_snapshots, load_network
+    from ihdm.progress import Progress
+    from ihdm.storage.reading import first_images
+
+    sampling, device = settings.sampling, compute_device()
+    images, found = first_images(files["train"], sampling.num_train), find_snapshots(files["model"])
+    transform, _ = load_extractor(files["extractor"], images[:1], inception=files["inception"])
+    reference = Reference.read(files["reference"], files["moments"], files["power"])
+    rows: list[dict[str, object]] = []
+    with Progress(f"snapshots of {files['model'].name}", len(found), unit="networks") as progress:
+        for done, (step, folder) in enumerate(found.items(), start=1):
+            network = load_network(folder, sampling.process, images, device, sampling.compute)
+            measured, _ = measure_set(
+                network, None, images, transform, reference, settings.distance, settings.num_samples, sampling, device
+            )
+            rows += [
+                {"step": step, "n": settings.num_samples, **measure_columns(row)}
+                for row in measured
+                if row["metric"] in (*DISTANCES, "relative_power_highest")
+            ]
+            progress.update(done)
+    return {"milestones": rows}
+
+
+def snapshot_settings(run: Run) -> SnapshotSettings:
+    """Return the settings of the measures of an experiment's snapshots.
+
+    The sampler is that of the experiment, or the paper's if the former needs the calibration of the finished network.
+    """
+    sampling = run.config.sampling(run.experiment)
+    if sampling.is_calibrated:
+        sampling = sampling.model_copy(update={"sampler": SAMPLERS[default_sampler(sampling.process)]})
+    compared = run.config.evaluation.compared
+    return SnapshotSettings(sampling=sampling, distance=distance_settings(run), num_samples=compared[0])
+
+
+def has_snapshots(run: Run) -> bool:
+    """Return whether the training of the experiment keeps snapshots."""
+    return run.variant.is_trained and bool(run.config.run(run.experiment).snapshot_every)
+
+
+def summarize_snapshots(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each experiment and step, with its measures."""
+    table = table.assign(text=interval_texts(table))
+    return widen(table, ["experiment", "step", "n"], "metric").rename(columns=NAMES)
+
+
+MILESTONES = Measure(
+    compute=compute_snapshots,
+    runs=each_experiment(has_snapshots),
+    inputs={"model": NETWORK, "train": TRAIN, **COMPARED},
+    outputs={"milestones": "metrics/milestones/{experiment}.csv"},
+    settings=snapshot_settings,
+    model=SnapshotSettings,
+    labels=lambda run: {"experiment": run.experiment, "dataset": run.dataset},
+    gpu="network",
+    memory_mb=16000,
+    minutes=1440,
+    tables={
+        "milestones": Table(
+            heading="Quality against training steps",
+            explanation=(
+                "Samples of the averaged network at snapshots of the training, from the same starts and noise and "
+                "against the same reference, with 95 % intervals. If the last ones agree, more steps would hardly "
+                "help. Power in the finest band is relative to training images; one is right."
+            ),
+            columns={
+                "step": "training steps",
+                "metric": "a distance as above, or `relative_power_highest`",
+            },
+            summarize=summarize_snapshots,
+            notes=(
+                "The table has the experiments with `run.snapshot_every`. Null: the distance of real images "
+                "([distance](#distance)), and one for the power."
             ),
         ),
     },

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from ihdm.config.stages import DistanceSettings
 from ihdm.measures import Files, Measure, Resampling, Results, Table
 from ihdm.runs import Input, Run, each_diagnosed
 
@@ -67,6 +68,18 @@ def diagnostic_measure(
         memory_mb=16000,
         minutes=720,
         tables={name: table},
+    )
+
+
+def distance_settings(run: Run) -> DistanceSettings:
+    """Return the settings of distances."""
+    evaluation = run.config.evaluation
+    return DistanceSettings(
+        num_images=evaluation.compared,
+        num_resamples=evaluation.num_resamples,
+        num_neighbors=evaluation.num_neighbors,
+        extrapolate=evaluation.extrapolate,
+        seed=0,
     )
 
 

@@ -4,9 +4,9 @@ import pandas as pd
 
 from ihdm.config.stages import DistanceSettings
 from ihdm.measures import Files, Measure, Results, Table
-from ihdm.measures.inputs import COMPARED, reference_name
+from ihdm.measures.inputs import COMPARED, distance_settings, reference_name
 from ihdm.measures.texts import estimates
-from ihdm.runs import Input, Run, each_sample_set
+from ihdm.runs import Input, each_sample_set
 
 
 def compute(files: Files, settings: DistanceSettings) -> Results:
@@ -17,7 +17,7 @@ def compute(files: Files, settings: DistanceSettings) -> Results:
     from ihdm.metrics.distance import distance_rows
     from ihdm.metrics.extractors import load_extractor
     from ihdm.metrics.features import StoredFeatures, extract
-    from ihdm.metrics.moments import Moments
+    from ihdm.metrics.frechet_kernel import Moments
     from ihdm.metrics.spectrum import MeanPower, band_rows
     from ihdm.progress import Progress
     from ihdm.storage.files import sha256
@@ -43,18 +43,6 @@ def compute(files: Files, settings: DistanceSettings) -> Results:
         "distance": distances,
         "spectrum": band_rows(taken, real, settings.num_resamples),
     }
-
-
-def distance_settings(run: Run) -> DistanceSettings:
-    """Return the settings of distances."""
-    evaluation = run.config.evaluation
-    return DistanceSettings(
-        num_images=evaluation.compared,
-        num_resamples=evaluation.num_resamples,
-        num_neighbors=evaluation.num_neighbors,
-        extrapolate=evaluation.extrapolate,
-        seed=0,
-    )
 
 
 DISTANCES = {

@@ -1,8 +1,11 @@
-"""Formatting of numbers: rounded to their error, with a dash for a missing value."""
+"""Texts of tables: numbers rounded to their error, with a dash for a missing value, and their documentation."""
 
 import math
+import re
 
 import pandas as pd
+
+from ihdm.measures import Table, documented
 
 SETS = {"samples": "samples", "starts": "starts", "train": "real, training", "test": "real, held out"}
 
@@ -58,3 +61,23 @@ def widen(table: pd.DataFrame, keys: str | list[str], columns: str) -> pd.DataFr
     """Return a row for each of the keys, in their order, with its ``text`` for each value of ``columns``."""
     wide = table.pivot_table(index=keys, columns=columns, values="text", aggfunc="first", sort=False)
     return wide.reset_index().rename_axis(columns=None)
+
+
+def reference() -> str:
+    """Return the generated part of docs/metrics.md: a section for each table, in Markdown."""
+    parts = [
+        part
+        for name, table in documented().items()
+        for part in (f"## {name}", table.explanation, _columns(table), table.notes)
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _columns(table: Table) -> str:
+    rows = []
+    for columns, text in table.columns.items():
+        found = re.fullmatch(r"(.*?)(?: \[([^\]()]*)\])?", text)
+        meaning, unit = found.groups() if found else (text, None)
+        names = ", ".join(f"`{column}`" for column in columns.split(", "))
+        rows.append(f"| {names} | {meaning} | {unit or ''} |")
+    return "\n".join(["| column | meaning | unit |", "|---|---|---|", *rows]) if rows else ""

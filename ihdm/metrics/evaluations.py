@@ -14,7 +14,7 @@ from ihdm.config.processes import with_evaluations
 from ihdm.config.stages import DistanceSettings, NfeSettings, SamplingSettings
 from ihdm.metrics.distance import distance_rows
 from ihdm.metrics.features import FeatureExtractor, StoredFeatures, extract
-from ihdm.metrics.moments import Moments
+from ihdm.metrics.frechet_kernel import Moments
 from ihdm.metrics.quality import ranking_distance
 from ihdm.metrics.spectrum import MeanPower, band_rows
 from ihdm.objective import Network

@@ -13,14 +13,12 @@ from ihdm.calibration import Calibration, estimate_coefficients
 from ihdm.config.stages import JointSettings
 from ihdm.errors import UserError
 from ihdm.joints import JOINTS, VARIANCES, Joint, Variance, plan_transition, transition_nats
-from ihdm.likelihood import bits_per_dim
-from ihdm.metrics.estimates import Photographs, mean_estimate
+from ihdm.metrics.estimates import Photographs
 from ihdm.metrics.heldout import dequantize
-from ihdm.metrics.likelihood import CHUNK_VALUES
+from ihdm.metrics.likelihood import bound_row, in_chunks
 from ihdm.objective import Network
 from ihdm.processes import Process, build_process
 from ihdm.storage.images import StoredImages
-from ihdm.storage.tensors import to_tensor
 
 
 def joint_rows(
@@ -67,32 +65,19 @@ def joint_rows(
         report(done)
     prior = _prior_nats(process, train[: settings.num_train], clean, [ratio for *_, ratio in kinds])
     num_dims = clean[0].numel()
-    bit = num_dims * math.log(2)
     rows = []
     for kind, prior_nats in zip(kinds, prior, strict=True):
         joint, variance, ratio = kind
         # A density of images in [0, 1], for any range of the process.
-        reconstruction = last[kind] - bit * process.bits_of_range
+        reconstruction = last[kind] - num_dims * math.log(2) * process.bits_of_range
         parts = {
             "nats": prior_nats + inner[kind] + reconstruction,
             "prior": prior_nats,
             "transition": inner[kind],
             "reconstruction": reconstruction,
         }
-        estimates = {name: mean_estimate(values, photographs=photographs) for name, values in parts.items()}
-        row: dict[str, object] = {
-            "joint": joint,
-            "variance": variance,
-            "delta_ratio": ratio if variance == "one" and settings.process.has_constant_noise else math.nan,
-            "n": len(clean),
-            "bits_per_dim": bits_per_dim(estimates["nats"].value, num_dims),
-            "standard_error": estimates["nats"].standard_error / bit,
-            **estimates["nats"].times(1 / bit).error_columns(),
-        }
-        for name, estimate in estimates.items():
-            column = name if name == "nats" else f"{name}_nats"
-            row |= {column: estimate.value, f"{column}_error": estimate.standard_error}
-        rows.append(row)
+        shown = ratio if variance == "one" and settings.process.has_constant_noise else math.nan
+        rows.append(bound_row(joint, variance, shown, parts, num_dims, photographs))
     return rows
 
 
@@ -136,7 +121,7 @@ def _prior_nats(
 ) -> Float[np.ndarray, "kinds image"]:
     """Return L_K for each bandwidth; equal bandwidths are computed once."""
     unit, distinct = process.deviation(process.num_levels), sorted(set(ratios))
-    size = max(1, CHUNK_VALUES // train[0].size)
-    chunks = (to_tensor(train[first : first + size], process.device) for first in range(0, len(train), size))
-    found = process.prior_kl(chunks, clean, [ratio * unit for ratio in distinct]).cpu().numpy()
+    found = (
+        process.prior_kl(in_chunks(train, process.device), clean, [ratio * unit for ratio in distinct]).cpu().numpy()
+    )
     return np.stack([found[distinct.index(ratio)] for ratio in ratios])

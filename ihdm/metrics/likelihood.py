@@ -1,25 +1,47 @@
 """Tables of the likelihood bound of test images, from held-out errors and a prior; see :mod:`ihdm.likelihood`."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ihdm.config.stages import LikelihoodSettings
 from ihdm.errors import UserError
 from ihdm.heat import heat_process
 from ihdm.likelihood import Bound, best_deltas, bits_per_dim, prior_kl_bounds, transition_terms
-from ihdm.metrics.estimates import mean_estimate
+from ihdm.metrics.estimates import Photographs, mean_estimate
 from ihdm.metrics.heldout import HeldOutErrors, dequantize
 from ihdm.metrics.monte_carlo import designs, total_error
 from ihdm.prior import prior_bandwidth
 from ihdm.storage.images import StoredImages
+from ihdm.storage.reading import first_images, require_one_shape
 from ihdm.storage.tensors import to_tensor
 
 CHUNK_VALUES = 2**24
 """Most numbers of training images at a time, where they are read from disk."""
 TARGET_BITS = 0.01
 """Target error due to noise, in bits per dimension, for the cost of the likelihood."""
+
+
+def fitting_images(
+    errors: HeldOutErrors, train: Path, test: Path, num_train: int | None
+) -> tuple[StoredImages, StoredImages]:
+    """Return the training images of the prior, the first ``num_train`` or all, and the test images of the errors.
+
+    Raises:
+        UserError: if there are too few, or their sizes differ.
+    """
+    centers, images = first_images(train, num_train), first_images(test, errors.network.shape[1])
+    require_one_shape({str(train): centers, str(test): images})
+    if images[0].size != errors.num_dims:
+        raise UserError(
+            f"{test}: the errors are of images of {errors.num_dims} values, but these have {images[0].size}"
+        )
+    return centers, images
 
 
 def bound_images(
@@ -59,10 +81,14 @@ def bound_images(
     clean = dequantize(test[: len(squared_errors)])
     deltas = tuple(ratio * sigma for ratio in ratios)
     bandwidths = [prior_bandwidth(settings.prior_noise, sigma, delta) for delta in deltas]
-    size = max(1, CHUNK_VALUES // train[0].size)
-    chunks = (to_tensor(train[first : first + size]) for first in range(0, len(train), size))
-    prior = prior_kl_bounds(chunks, clean, heat, sigma, bandwidths).numpy()
+    prior = prior_kl_bounds(in_chunks(train), clean, heat, sigma, bandwidths).numpy()
     return Bound(prior, squared_errors, test[0].size, sigma, deltas)
+
+
+def in_chunks(train: StoredImages, device: torch.device | str = "cpu") -> Iterator[Tensor]:
+    """Yield training images as tensors in [0, 1], in chunks of a limited size."""
+    size = max(1, CHUNK_VALUES // train[0].size)
+    return (to_tensor(train[first : first + size], device) for first in range(0, len(train), size))
 
 
 def likelihood_rows(
@@ -90,30 +116,56 @@ def likelihood_rows(
         transition_terms(bound.squared_errors, bound.num_dims, bound.sigma, delta)[:, level].mean()
         for level, delta in enumerate(best)
     )
-    bit = bound.num_dims * math.log(2)
     noise = _noise_errors(errors)
     rows: list[dict[str, object]] = []
     for ratio, delta, prior, nats in zip(settings.delta_ratios, bound.deltas, bound.prior, bound.nats(), strict=True):
         terms = transition_terms(bound.squared_errors, bound.num_dims, bound.sigma, delta)
         parts = {"nats": nats, "prior": prior, "transition": terms[:, 1:].sum(axis=1), "reconstruction": terms[:, 0]}
-        estimates = {name: mean_estimate(values, photographs=errors.photographs) for name, values in parts.items()}
-        row: dict[str, object] = {
-            "joint": "independent",
-            "variance": "one",
-            "delta_ratio": ratio,
-            "n": len(nats),
-            "bits_per_dim": bits_per_dim(estimates["nats"].value, bound.num_dims),
-            "standard_error": estimates["nats"].standard_error / bit,
-            **estimates["nats"].times(1 / bit).error_columns(),
-            "monte_carlo_error": noise["nats"] / (2 * delta**2) / bit,
-        }
-        for name, estimate in estimates.items():
-            column = name if name == "nats" else f"{name}_nats"
-            row |= {column: estimate.value, f"{column}_error": estimate.standard_error}
-        for name in ("transition", "reconstruction"):
-            row[f"{name}_nats_monte_carlo_error"] = noise[name] / (2 * delta**2)
+        here = {name: error / (2 * delta**2) for name, error in noise.items()}
+        row = bound_row("independent", "one", ratio, parts, bound.num_dims, errors.photographs, here)
         rows.append(row | {"nats_best_levels": prior.mean() + best_terms})
     return rows
+
+
+def bound_row(
+    joint: str,
+    variance: str,
+    ratio: float,
+    parts: Mapping[str, Float[np.ndarray, "image"]],
+    num_dims: int,
+    photographs: Photographs | None,
+    noise: Mapping[str, float] | None = None,
+) -> dict[str, object]:
+    """Return a row of the table.
+
+    Args:
+        joint: its name.
+        variance: name of its variances.
+        ratio: δ/σ; NaN for none.
+        parts: of each image in nats, the whole first: ``nats``, ``prior``, ``transition``, ``reconstruction``.
+        num_dims: N, the number of channels times pixels.
+        photographs: the photograph of each image; None if images are independent.
+        noise: standard errors due to noise of the whole, the transitions and the reconstruction, if measured.
+    """
+    bit = num_dims * math.log(2)
+    estimates = {name: mean_estimate(values, photographs=photographs) for name, values in parts.items()}
+    row: dict[str, object] = {
+        "joint": joint,
+        "variance": variance,
+        "delta_ratio": ratio,
+        "n": len(parts["nats"]),
+        "bits_per_dim": bits_per_dim(estimates["nats"].value, num_dims),
+        "standard_error": estimates["nats"].standard_error / bit,
+        **estimates["nats"].times(1 / bit).error_columns(),
+    }
+    if noise:
+        row["monte_carlo_error"] = noise["nats"] / bit
+    for name, estimate in estimates.items():
+        column = name if name == "nats" else f"{name}_nats"
+        row |= {column: estimate.value, f"{column}_error": estimate.standard_error}
+    if noise:
+        row |= {f"{name}_nats_monte_carlo_error": noise[name] for name in ("transition", "reconstruction")}
+    return row
 
 
 def _noise_errors(errors: HeldOutErrors) -> dict[str, float]:

@@ -1,9 +1,10 @@
-"""Merging of tables, with checks that their values can be compared."""
+"""Merging of tables, with checks that their values can be compared, and selection of rows."""
 
 from collections.abc import Mapping
 
 import pandas as pd
 
+from ihdm.config.experiments import NUMBERS
 from ihdm.errors import UserError
 from ihdm.metrics.features import require_one_extractor
 
@@ -89,3 +90,19 @@ def _text(counts: tuple[int, ...]) -> str:
 def with_most_images(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the largest n for each quantity that was measured with several n."""
     return table[table["n"] == table["n"].max()]
+
+
+def swept_parameters(table: pd.DataFrame, base: str) -> dict[str, pd.DataFrame]:
+    """Return for each swept number the rows of ``base`` and of the experiments that differ only in this number.
+
+    Args:
+        table: the tidy table.
+        base: name of the base experiment.
+    """
+    family = table[table["base"] == base]
+    found = {}
+    for parameter in NUMBERS:
+        varied = family[family["swept"] == parameter]
+        if len(varied):
+            found[parameter] = pd.concat([family[family["experiment"] == base], varied])
+    return found

@@ -9,9 +9,8 @@ from ihdm.config.restoration import BlurProblem, NoiseProblem
 from ihdm.config.scale import Config
 from ihdm.config.stages import NUM_SHOWN
 from ihdm.measures.errors import error_settings
-from ihdm.measures.evaluations import study_settings
-from ihdm.measures.joints import joint_settings
-from ihdm.measures.milestones import snapshot_settings
+from ihdm.measures.evaluations import snapshot_settings, study_settings
+from ihdm.measures.likelihood import joint_settings
 from ihdm.measures.restoration import restoration_settings
 from ihdm.metrics.asymptotics import DELTA_RATIOS, MAX_IMAGES, NUM_LANGEVIN_LEVELS, NUM_LOSS_LEVELS, NUM_STEPS
 from ihdm.metrics.evaluations import count_sets

@@ -13,7 +13,7 @@ from ihdm.data.writing import prepare_splits
 from ihdm.errors import UserError
 from ihdm.metrics.distance import distance_rows
 from ihdm.metrics.features import FeatureExtractor, PrincipalFeatures, extract
-from ihdm.metrics.moments import Moments
+from ihdm.metrics.frechet_kernel import Moments
 from ihdm.storage.images import StoredImages
 from ihdm.storage.reading import open_images
 

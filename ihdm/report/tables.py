@@ -10,8 +10,7 @@ from ihdm.config.scale import Config
 from ihdm.measures import reported
 from ihdm.measures.texts import estimate_text
 from ihdm.metrics.estimates import half_widths
-from ihdm.metrics.sweep import swept_parameters
-from ihdm.metrics.tables import with_most_images
+from ihdm.metrics.tables import swept_parameters, with_most_images
 from ihdm.report.published import PUBLISHED, Published
 
 Merged = Mapping[str, pd.DataFrame]

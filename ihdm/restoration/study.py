@@ -14,8 +14,7 @@ from ihdm.config.restoration import AnyProblem, BlurProblem, RestorationStudy
 from ihdm.data.order import photograph_numbers
 from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, Photographs, jackknife, mean_estimate
 from ihdm.metrics.features import FeatureExtractor, extract
-from ihdm.metrics.frechet import FrechetDistance
-from ihdm.metrics.moments import Moments
+from ihdm.metrics.frechet_kernel import FrechetDistance, Moments
 from ihdm.restoration import baselines
 from ihdm.restoration.problems import Measured, Measurement, measurement
 from ihdm.restoration.scores import errors_and_expected, psnr, spread, ssim

@@ -1,6 +1,6 @@
 """The code behind a result: the syntax of every module of this package that its command imports.
 
-Of the module of a measure, only code that ``compute`` reaches counts, not its texts. Modules are parsed, not imported,
+Of the module of a measure, only code that computes it counts, not its texts. Modules are parsed, not imported,
 so that planning is fast.
 """
 
@@ -89,36 +89,43 @@ def _module_imports(module: str) -> frozenset[str]:
 
 def _trees(stage: str, action: str) -> list[ast.Module]:
     """Return the syntax of a command, or of its measures."""
-    return [_reached(_tree(path)) for path in _measures(stage, action)] or [_command_tree(stage, action)]
+    measures = _measures(stage, action)
+    return [_reached(_tree(path), compute) for path, compute in measures] or [_command_tree(stage, action)]
 
 
-def _measures(stage: str, action: str) -> list[Path]:
-    """Return the modules of the measures that a command computes, by its name or the name of their shared job."""
-    name = action.replace("-", "_")
+def _measures(stage: str, action: str) -> list[tuple[Path, str]]:
+    """Return the measures that a command computes, by its name or the name of their shared job.
+
+    Each is given by its module, and the name of the function that computes it.
+    """
     paths = sorted((PACKAGE / "measures").glob("*.py")) if stage == "metrics" else []
-    return [path for path in paths if (declared := _declared(path)) and (declared.get("job") or path.stem) == name]
+    return [
+        (path, declared.get("compute", "compute"))
+        for path in paths
+        for name, declared in _declared(path).items()
+        if (declared.get("job") or name) == action.replace("-", "_")
+    ]
 
 
 @cache
-def _declared(path: Path) -> dict[str, str]:
-    """Return the names and texts in a module's declaration of a measure; empty without one."""
+def _declared(path: Path) -> dict[str, dict[str, str]]:
+    """Return the names and texts in a module's declarations of measures, by measure; see :mod:`ihdm.measures`."""
+    found = {}
     for node in _tree(path).body:
-        if (
-            isinstance(node, ast.Assign)
-            and ast.unparse(node.targets[0]) == "MEASURE"
-            and isinstance(node.value, ast.Call)
-        ):
-            return {
-                str(keyword.arg): value.id if isinstance(value, ast.Name) else str(value.value)
-                for keyword in node.value.keywords
-                if isinstance(value := keyword.value, ast.Name | ast.Constant)
-            }
-    return {}
+        if isinstance(node, ast.Assign) and isinstance(call := node.value, ast.Call):
+            constant = ast.unparse(node.targets[0])
+            if constant == "MEASURE" or ast.unparse(call.func) == "Measure":
+                found[path.stem if constant == "MEASURE" else constant.lower()] = {
+                    str(keyword.arg): value.id if isinstance(value, ast.Name) else str(value.value)
+                    for keyword in call.keywords
+                    if isinstance(value := keyword.value, ast.Name | ast.Constant)
+                }
+    return found
 
 
-def _reached(tree: ast.Module) -> ast.Module:
-    """Return the definitions and imports that ``compute`` of a measure's module reaches, in their order."""
-    ahead, known = {"compute"}, {}
+def _reached(tree: ast.Module, compute: str) -> ast.Module:
+    """Return the definitions and imports that a function of a module reaches, in their order."""
+    ahead, known = {compute}, {}
     for node in tree.body:
         for name in _bound(node):
             known[name] = node

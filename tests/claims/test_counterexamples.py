@@ -25,19 +25,19 @@ from ihdm.measures.departures import departure_table
 from ihdm.measures.disentanglement import share_rows
 from ihdm.measures.input_gradients import input_gradient_rows
 from ihdm.measures.interpolation import interpolation_rows
+from ihdm.measures.minimum import distance_minimum, fine_ratios, likelihood_minimum
 from ihdm.measures.sweep import swept_experiments, tidy_table
 from ihdm.metrics import asymptotics, forward, paths
 from ihdm.metrics.distance import distance_rows, held_out_rows
 from ihdm.metrics.evaluations import SampledSet, measure_columns, study_row
 from ihdm.metrics.features import CosineFeatures, StoredFeatures, extract
+from ihdm.metrics.frechet_kernel import Moments
 from ihdm.metrics.generation import generation_rows
 from ihdm.metrics.heldout import dequantize, held_out_errors
 from ihdm.metrics.hierarchy import hierarchy_rows
 from ihdm.metrics.joints import joint_rows
 from ihdm.metrics.likelihood import bound_images, likelihood_rows
 from ihdm.metrics.memorization import memorization_rows
-from ihdm.metrics.minimum import distance_minimum, fine_ratios, likelihood_minimum
-from ihdm.metrics.moments import Moments
 from ihdm.metrics.spectrum import MeanPower, band_rows
 from ihdm.processes import build_process
 from ihdm.runs import Run

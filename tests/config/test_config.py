@@ -18,13 +18,12 @@ from ihdm.errors import UserError
 from ihdm.measures import find
 from ihdm.measures.errors import error_settings
 from ihdm.measures.evaluations import study_settings
-from ihdm.measures.joints import joint_settings
-from ihdm.measures.likelihood import likelihood_settings
+from ihdm.measures.inputs import distance_settings
+from ihdm.measures.likelihood import joint_settings, likelihood_settings
 from ihdm.measures.memorisation import memorization_settings
-from ihdm.measures.samples import distance_settings
 from ihdm.metrics.distance import measure_distances
 from ihdm.metrics.estimates import Estimate
-from ihdm.metrics.moments import Moments
+from ihdm.metrics.frechet_kernel import Moments
 from ihdm.runs import Run
 
 ROOT = Path(__file__).parents[2]

@@ -11,13 +11,11 @@ import yaml
 from ihdm.config.reading import parse_config, read_config
 from ihdm.config.scale import Config
 from ihdm.measures.errors import error_settings
-from ihdm.measures.evaluations import study_settings
-from ihdm.measures.joints import joint_settings
-from ihdm.measures.likelihood import likelihood_settings
+from ihdm.measures.evaluations import snapshot_settings, study_settings
+from ihdm.measures.inputs import distance_settings
+from ihdm.measures.likelihood import joint_settings, likelihood_settings
 from ihdm.measures.memorisation import memorization_settings
-from ihdm.measures.milestones import snapshot_settings
 from ihdm.measures.restoration import restoration_settings
-from ihdm.measures.samples import distance_settings
 from ihdm.measures.sweep import swept_experiments
 from ihdm.runs import Run
 

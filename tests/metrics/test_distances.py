@@ -9,14 +9,18 @@ from scipy import linalg
 from ihdm.config.stages import DistanceSettings
 from ihdm.errors import UserError
 from ihdm.metrics import features as features_module
-from ihdm.metrics.distance import distance_rows, held_out_rows, measure_distances, real_rows
+from ihdm.metrics.distance import (
+    can_extrapolate,
+    distance_rows,
+    extrapolate,
+    held_out_rows,
+    measure_distances,
+    real_rows,
+)
 from ihdm.metrics.estimates import Estimate, jackknife, mean_estimate
-from ihdm.metrics.extrapolation import can_extrapolate, extrapolate
 from ihdm.metrics.features import CosineFeatures, PrincipalFeatures, StoredFeatures, extract
-from ihdm.metrics.frechet import FrechetDistance, Gaussian
-from ihdm.metrics.kernel import kernel_distance, mean_over_pairs
+from ihdm.metrics.frechet_kernel import FrechetDistance, Gaussian, Moments, kernel_distance, mean_over_pairs
 from ihdm.metrics.manifold import manifold_measures
-from ihdm.metrics.moments import Moments
 
 
 def settings_of(*num_images: int, seed: int = 0) -> DistanceSettings:

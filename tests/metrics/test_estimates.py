@@ -19,8 +19,7 @@ from ihdm.metrics.estimates import (
     ratio_estimate,
     read_parts,
 )
-from ihdm.metrics.frechet import FrechetDistance, Gaussian
-from ihdm.metrics.kernel import kernel_distance, mean_over_pairs
+from ihdm.metrics.frechet_kernel import FrechetDistance, Gaussian, kernel_distance, mean_over_pairs
 
 
 def test_values_that_mean_nothing_are_left_out():

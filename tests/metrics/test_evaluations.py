@@ -13,9 +13,9 @@ from ihdm.config.stages import DistanceSettings, JointSettings, NfeSettings, Sam
 from ihdm.errors import UserError
 from ihdm.metrics.evaluations import Reference, count_sets, study_row, study_sets
 from ihdm.metrics.features import CosineFeatures, extract
+from ihdm.metrics.frechet_kernel import Moments
 from ihdm.metrics.heldout import dequantize
 from ihdm.metrics.joints import joint_rows
-from ihdm.metrics.moments import Moments
 from ihdm.metrics.spectrum import MeanPower
 from ihdm.processes import build_process
 

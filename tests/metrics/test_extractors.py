@@ -17,8 +17,7 @@ from ihdm.metrics import extractors, features, frechet, kernel
 from ihdm.metrics.distance import distance_rows
 from ihdm.metrics.extractors import Inception, fit_extractor, in_color, load_extractor, save_extractor
 from ihdm.metrics.features import PrincipalFeatures, StoredFeatures, extract
-from ihdm.metrics.kernel import kernel_distance, mean_over_pairs
-from ihdm.metrics.moments import Moments
+from ihdm.metrics.frechet_kernel import Moments, kernel_distance, mean_over_pairs
 from ihdm.metrics.spectrum import MeanPower, band_rows
 from ihdm.metrics.tables import merge_tables
 from ihdm.storage.files import sha256

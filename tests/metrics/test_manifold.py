@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
 from ihdm.metrics import neighbours
+from ihdm.metrics.distance import extrapolate
 from ihdm.metrics.estimates import NORMAL_95, NOT_NEGATIVE, SHARE, Estimate, student_95
-from ihdm.metrics.extrapolation import extrapolate
 from ihdm.metrics.manifold import manifold_measures
 from ihdm.metrics.memorization import memorization_measures, memorization_rows, nearest_distances
 from ihdm.metrics.spectral_distance import spectral_distance

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from ihdm.errors import UserError
+from ihdm.measures.minimum import distance_minimum, fine_ratios, likelihood_minimum, minimum_row
 from ihdm.metrics.estimates import parts_text
-from ihdm.metrics.minimum import distance_minimum, fine_ratios, likelihood_minimum, minimum_row
 
 RATIOS = np.array([0.5, 1.0, 1.25, 1.5, 2.0])
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from ihdm.metrics.extractors import fit_extractor
-from ihdm.metrics.kernel import kernel_distance, mean_over_pairs
+from ihdm.metrics.frechet_kernel import kernel_distance, mean_over_pairs
 from ihdm.metrics.quality import ranking_distance
 from ihdm.metrics.spectrum import band_power
 

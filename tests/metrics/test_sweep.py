@@ -13,7 +13,7 @@ from ihdm.figures.sweep_curves import draw
 from ihdm.measures.departures import departure_table
 from ihdm.measures.likelihood import likelihood_settings
 from ihdm.measures.sweep import COLUMNS, swept_experiments, tidy_table
-from ihdm.metrics.sweep import swept_parameters
+from ihdm.metrics.tables import swept_parameters
 from ihdm.runs import Run
 
 ROOT = Path(__file__).parents[2]

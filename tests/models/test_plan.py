@@ -15,7 +15,7 @@ from ihdm.config.reading import parse_config
 from ihdm.config.scale import Config
 from ihdm.config.settings import RunSettings
 from ihdm.measures.errors import error_settings
-from ihdm.measures.joints import joint_settings
+from ihdm.measures.likelihood import joint_settings
 from ihdm.measures.restoration import restoration_settings
 from ihdm.metrics.asymptotics import DELTA_RATIOS, NUM_LANGEVIN_LEVELS, NUM_LOSS_LEVELS, NUM_STEPS, network_rows
 from ihdm.metrics.features import CosineFeatures

@@ -13,6 +13,7 @@ import pytest
 from ihdm.claims.decisions import Measured
 from ihdm.claims.evidence import measured
 from ihdm.measures.disentanglement import share_errors, share_interval, variance_shares
+from ihdm.measures.minimum import distance_minimum, likelihood_minimum
 from ihdm.metrics.estimates import (
     NOT_NEGATIVE,
     Estimate,
@@ -22,11 +23,9 @@ from ihdm.metrics.estimates import (
     ratio_estimate,
     share_estimate,
 )
-from ihdm.metrics.frechet import FrechetDistance, Gaussian
-from ihdm.metrics.kernel import kernel_distance, mean_over_pairs
+from ihdm.metrics.frechet_kernel import FrechetDistance, Gaussian, kernel_distance, mean_over_pairs
 from ihdm.metrics.manifold import manifold_measures
 from ihdm.metrics.memorization import NEAR, memorization_measures
-from ihdm.metrics.minimum import distance_minimum, likelihood_minimum
 from ihdm.metrics.spectrum import fit_alpha
 
 Draw = Callable[[np.random.Generator], Estimate | Measured]

@@ -19,7 +19,7 @@ import yaml
 from PIL import Image
 
 from ihdm.metrics.features import CosineFeatures
-from ihdm.metrics.frechet import FrechetDistance, Gaussian
+from ihdm.metrics.frechet_kernel import FrechetDistance, Gaussian
 from ihdm.storage.reading import open_images
 
 ROOT = Path(__file__).parents[2]

@@ -138,6 +138,13 @@ def test_texts_and_columns_of_a_measure_change_no_hash(package):
     assert code_sha256("metrics errors") == before["metrics errors"]
 
 
+def test_measures_of_one_module_have_separate_hashes(package):
+    before = {command: code_sha256(command) for command in ("metrics moments", "metrics extractor")}
+    changed = hash_after(package, "measures/real_images.py", "Moments.of(", "2 * Moments.of(", "metrics moments")
+    assert changed != before["metrics moments"]
+    assert code_sha256("metrics extractor") == before["metrics extractor"]
+
+
 def test_a_measure_is_made_by_its_own_module():
     assert {"ihdm.metrics.distance", "ihdm.commands.metrics"} <= code_modules("metrics samples")
     above = ("ihdm.figures", "ihdm.report", "ihdm.data.sources", "ihdm.measures.")

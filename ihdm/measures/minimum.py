@@ -1,4 +1,4 @@
-"""The place of the minimum of a curve over δ/σ, with a confidence interval from resampled curves."""
+"""The δ at which distances or the likelihood bound are lowest, with a confidence interval from resampled curves."""
 
 import math
 from collections.abc import Sequence
@@ -7,9 +7,15 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from ihdm.config.settings import NumResamples, Seed, Settings
+from ihdm.config.stages import LikelihoodSettings
 from ihdm.errors import UserError
+from ihdm.measures import Files, Measure, Results, Table
+from ihdm.measures.inputs import ERRORS, TEST, TRAIN, of_experiment
+from ihdm.measures.likelihood import likelihood_settings
 from ihdm.metrics.estimates import Photographs, mean_estimate, read_parts
-from ihdm.metrics.tables import with_most_images
+from ihdm.metrics.tables import merge_tables, with_most_images
+from ihdm.runs import Input, Run, each_experiment
 from ihdm.seeds import generator
 
 LOW, HIGH = 0.025, 0.975
@@ -140,3 +146,133 @@ def _drawn(errors: Float[np.ndarray, "ratios photographs"], seed: int) -> Float[
     rng, degrees = generator(seed, "curves over photographs"), errors.shape[1] - 1
     normal = rng.standard_normal((NUM_CURVES, errors.shape[1]))
     return normal @ errors.T / np.sqrt(rng.chisquare(degrees, (NUM_CURVES, 1)) / degrees)
+
+
+class DistanceMinimumSettings(Settings):
+    """Settings of the minimum of distances."""
+
+    seed: Seed = 0
+
+
+def compute_distance(files: Files, settings: DistanceMinimumSettings) -> Results:
+    """Estimate the δ at which the distances of samples are lowest, with a confidence interval."""
+    from ihdm.storage.reading import read_table
+
+    columns = ("set", "metric", "delta_ratio", "extractor", "n", "value", "error_parts")
+    table = merge_tables({str(path): read_table(path, columns) for path in files.values()})
+    return {"minimum": distance_minimum(table, settings.seed)}
+
+
+METRICS = {
+    "frechet_distance": "Fréchet distance",
+    "kernel_distance": "kernel distance",
+    "bits_per_dim": "bits/dim",
+    "fid": "FID",
+    "kid": "KID",
+}
+PLACES = {
+    "inside": "{delta_ratio:g}, in {low:g} … {high:g}",
+    "edge": "{delta_ratio:g}, in {low:g} … {high:g} or beyond what was tried",
+    "flat": "flat within error",
+}
+
+
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each experiment and curve, with the interval of its minimum, or `flat`."""
+    return pd.DataFrame(
+        {
+            "experiment": table["experiment"],
+            "curve": table["metric"].replace(METRICS),
+            "n": table["n"],
+            "lowest at δ/σ": [PLACES[row["verdict"]].format_map(row) for row in table.to_dict("records")],
+            "tried": [f"{row.first_ratio:g} … {row.last_ratio:g} ({row.num_ratios})" for row in table.itertuples()],
+            "value there": table["value"].map("{:.4g}".format),
+        }
+    )
+
+
+MINIMUM_DISTANCE = Measure(
+    compute=compute_distance,
+    runs=each_experiment(lambda run: run.variant.has_curve),
+    inputs={
+        "distance": Input("metrics/distance/{experiment}/delta{ratio}.csv", about="distances at each δ/σ, .csv"),
+    },
+    outputs={"minimum": "metrics/minimum/{experiment}/distance.csv"},
+    settings=lambda _: DistanceMinimumSettings(),
+    model=DistanceMinimumSettings,
+    labels=of_experiment,
+    tables={
+        "minimum": Table(
+            heading="Best sampling noise",
+            explanation=(
+                "δ/σ with the lowest distance or bound, with 95 % intervals. For distances they come from the joint "
+                "error of the sampled values, which share starts and noise. For the bound they come from resampling "
+                "test images on a grid of step 0.01 or finer. The interval extends to neighboring values, as a "
+                "minimum may be between two. At the edge: the true minimum may be beyond the sampled values."
+            ),
+            columns={
+                "metric": "a distance, or `bits_per_dim`",
+                "delta_ratio, value": "place and value of the minimum",
+                "low, high": "95 % interval of the place; it extends to the neighboring values",
+                "verdict": "`inside`; `edge`, if it may be beyond the sampled values; `flat`, if it may be anywhere",
+                "first_ratio, last_ratio, num_ratios": "sampled values",
+                "minima, num_curves": (
+                    "places of the minima of resampled curves with their shares, and the number of curves"
+                ),
+            },
+            summarize=summarize,
+            made_by=("minimum_distance", "minimum_likelihood"),
+            notes="Null: a flat curve.",
+        ),
+    },
+    is_local=True,
+)
+
+
+class LikelihoodMinimumSettings(LikelihoodSettings):
+    """Settings of the minimum of the bound."""
+
+    num_resamples: NumResamples
+    seed: Seed = 0
+
+
+def compute_likelihood(files: Files, settings: LikelihoodMinimumSettings) -> Results:
+    """Estimate the δ at which the bound is lowest, on a fine grid without further network evaluations."""
+    from ihdm.likelihood import bits_per_dim
+    from ihdm.metrics.heldout import HeldOutErrors
+    from ihdm.metrics.likelihood import bound_images, fitting_images
+
+    stored = HeldOutErrors.read(files["errors"], settings.process)
+    ratios = fine_ratios(settings.delta_ratios)
+    centers, images = fitting_images(stored, files["train"], files["test"], settings.num_train)
+    bound = bound_images(stored, centers, images, settings, ratios.tolist())
+    bits = bits_per_dim(bound.nats(), stored.num_dims)
+    return {
+        "minimum": [likelihood_minimum(ratios, bits, settings.num_resamples, settings.seed, stored.photographs)],
+        "curve": [
+            {"delta_ratio": ratio} | mean_estimate(row, photographs=stored.photographs).columns()
+            for ratio, row in zip(ratios, bits, strict=True)
+        ],
+    }
+
+
+def minimum_settings(run: Run) -> LikelihoodMinimumSettings:
+    """Return the settings of the minimum of an experiment's bound."""
+    return LikelihoodMinimumSettings(
+        **dict(likelihood_settings(run)), num_resamples=run.config.evaluation.num_resamples
+    )
+
+
+MINIMUM_LIKELIHOOD = Measure(
+    compute=compute_likelihood,
+    runs=each_experiment(lambda run: run.variant.has_likelihood_curve),
+    inputs={"errors": ERRORS, "train": TRAIN, "test": TEST},
+    outputs={
+        "minimum": "metrics/minimum/{experiment}/likelihood.csv",
+        "curve": "metrics/minimum/{experiment}/likelihood_curve.csv",
+    },
+    settings=minimum_settings,
+    model=LikelihoodMinimumSettings,
+    labels=of_experiment,
+    memory_mb=8000,
+)
