@@ -18,26 +18,23 @@ def compute_studies(files: Files, settings: NfeSettings) -> Results:
     """Measure samples of several samplers at several numbers of function evaluations (NFE), with their run time."""
     from ihdm.calibration import CALIBRATION_NAME, Calibration
     from ihdm.devices import compute_device
-    from ihdm.metrics.evaluations import Reference, count_sets, study_row, study_sets
-    from ihdm.metrics.extractors import load_extractor
+    from ihdm.metrics.evaluations import Evaluator, count_sets, study
     from ihdm.models.network import load_network
     from ihdm.progress import Progress
     from ihdm.storage.arrays import save_arrays
-    from ihdm.storage.reading import first_images
 
     sampling, device = settings.sampling, compute_device()
-    images = first_images(files["train"], sampling.num_train)
-    network = load_network(files["model"], sampling.process, images, device, sampling.compute)
-    calibration = Calibration.read(files["model"] / CALIBRATION_NAME, sampling.process, images.shape[1])
-    transform, _ = load_extractor(files["extractor"], images[:1], inception=files["inception"])
-    reference = Reference.read(files["reference"], files["moments"], files["power"])
+    evaluator = Evaluator.read(files, sampling.num_train, settings.distance, settings.num_samples, device)
+    network = load_network(files["model"], sampling.process, evaluator.train, device, sampling.compute)
+    path = files["model"] / CALIBRATION_NAME
+    calibration = Calibration.read(path, sampling.process, evaluator.train.shape[1])
     rows: list[dict[str, object]] = []
     shown: dict[str, Any] = {}
     with Progress(f"samples by NFE of {files['model'].name}", count_sets(settings), unit="sets") as progress:
         progress.update(0)
-        for found in study_sets(network, calibration, images, transform, reference, settings, device, progress.update):
-            rows += [study_row(row, found) for row in found.rows]
-            shown[f"{found.sampler}:{found.evaluations}"] = found.shown
+        for found, samples in study(network, calibration, evaluator, settings, progress.update):
+            rows += found
+            shown[f"{found[0]['sampler']}:{found[0]['evaluations']}"] = samples
     return {"evaluations": rows, "sheets": partial(save_arrays, **shown)}
 
 
@@ -132,28 +129,18 @@ class SnapshotSettings(Settings):
 def compute_snapshots(files: Files, settings: SnapshotSettings) -> Results:
     """Measure samples of the snapshots of a training: quality against training steps."""
     from ihdm.devices import compute_device
-    from ihdm.metrics.evaluations import DISTANCES, Reference, measure_columns, measure_set
-    from ihdm.metrics.extractors import load_extractor
+    from ihdm.metrics.evaluations import Evaluator
     from ihdm.models.network import find_snapshots, load_network
     from ihdm.progress import Progress
-    from ihdm.storage.reading import first_images
 
-    sampling, device = settings.sampling, compute_device()
-    images, found = first_images(files["train"], sampling.num_train), find_snapshots(files["model"])
-    transform, _ = load_extractor(files["extractor"], images[:1], inception=files["inception"])
-    reference = Reference.read(files["reference"], files["moments"], files["power"])
+    sampling, device, found = settings.sampling, compute_device(), find_snapshots(files["model"])
+    evaluator = Evaluator.read(files, sampling.num_train, settings.distance, settings.num_samples, device)
     rows: list[dict[str, object]] = []
     with Progress(f"snapshots of {files['model'].name}", len(found), unit="networks") as progress:
         for done, (step, folder) in enumerate(found.items(), start=1):
-            network = load_network(folder, sampling.process, images, device, sampling.compute)
-            measured, _ = measure_set(
-                network, None, images, transform, reference, settings.distance, settings.num_samples, sampling, device
-            )
-            rows += [
-                {"step": step, "n": settings.num_samples, **measure_columns(row)}
-                for row in measured
-                if row["metric"] in (*DISTANCES, "relative_power_highest")
-            ]
+            network = load_network(folder, sampling.process, evaluator.train, device, sampling.compute)
+            measured, _ = evaluator.measure(network, None, sampling)
+            rows += [{"step": step, "n": settings.num_samples, **row} for row in measured if row["metric"] != "seconds"]
             progress.update(done)
     return {"milestones": rows}
 

@@ -1,18 +1,18 @@
 """Sample quality against the number of function evaluations (NFE), for several samplers of one network."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
 
 from ihdm.calibration import Calibration
 from ihdm.config.processes import with_evaluations
 from ihdm.config.stages import DistanceSettings, NfeSettings, SamplingSettings
 from ihdm.metrics.distance import distance_rows
+from ihdm.metrics.extractors import load_extractor
 from ihdm.metrics.features import FeatureExtractor, StoredFeatures, extract
 from ihdm.metrics.frechet_kernel import Moments
 from ihdm.metrics.quality import ranking_distance
@@ -21,6 +21,7 @@ from ihdm.objective import Network
 from ihdm.samples.generation import generate
 from ihdm.storage.files import sha256
 from ihdm.storage.images import StoredImages
+from ihdm.storage.reading import first_images
 from ihdm.storage.tensors import to_uint8
 
 SHOWN = 8
@@ -28,70 +29,105 @@ SHOWN = 8
 DISTANCES = ("frechet_distance", "kernel_distance", "fid", "kid")
 FINEST_BAND = "highest"
 
+Rows = list[dict[str, object]]
+
 
 @dataclass(frozen=True)
-class Reference:
-    """Features and moments of the reference, and mean power of the training images."""
+class Evaluator:
+    """Draws sets of samples and compares them with real images.
 
-    features: StoredFeatures
+    Attributes:
+        train: the training images.
+        extractor: extractor of the data set.
+        reference: features of the reference.
+        moments: moments of the reference.
+        power: mean power of the training images.
+        distance: settings of the distances, except the number of images.
+        num_samples: samples in each set.
+        device: device of the computation.
+    """
+
+    train: StoredImages
+    extractor: FeatureExtractor
+    reference: StoredFeatures
     moments: Moments
     power: MeanPower
+    distance: DistanceSettings
+    num_samples: int
+    device: torch.device | str = "cpu"
 
     @classmethod
-    def read(cls, features: Path, moments: Path, power: Path) -> "Reference":
-        """Read all of them.
+    def read(
+        cls,
+        files: Mapping[str, Path],
+        num_train: int | None,
+        distance: DistanceSettings,
+        num_samples: int,
+        device: torch.device | str,
+    ) -> "Evaluator":
+        """Read training images, extractor and reference.
 
         Raises:
             UserError: if a file cannot be read, or the moments belong to other features.
         """
-        return cls(StoredFeatures.read(features), Moments.read(moments, sha256(features)), MeanPower.read(power))
+        train, reference = first_images(files["train"], num_train), files["reference"]
+        extractor, _ = load_extractor(files["extractor"], train[:1], inception=files["inception"])
+        return cls(
+            train,
+            extractor,
+            StoredFeatures.read(reference),
+            Moments.read(files["moments"], sha256(reference)),
+            MeanPower.read(files["power"]),
+            distance,
+            num_samples,
+            device,
+        )
+
+    def measure(
+        self, network: Network, calibration: Calibration | None, sampling: SamplingSettings
+    ) -> tuple[Rows, StoredImages]:
+        """Draw a set, and return its measures, the Fréchet distance first, and its samples."""
+        numbers, device = range(self.num_samples), self.device
+        needed = calibration if sampling.is_calibrated else None
+        begun = time.perf_counter()
+        parts = []
+        for batch in generate(
+            network, self.train, sampling, starts=numbers, noises=numbers, calibration=needed, device=device
+        ):
+            batch.require_finite(numbers)
+            parts.append(to_uint8(batch.images, sampling.rounding))
+        seconds = time.perf_counter() - begun
+        samples = np.concatenate(parts)
+        sets = {"samples": extract(self.extractor, samples)}
+        distance = self.distance.model_copy(update={"num_images": (self.num_samples,)})
+        distances = distance_rows(sets, self.reference, self.moments, distance)
+        bands = band_rows({"samples": samples}, self.power, distance.num_resamples)
+        nothing = dict.fromkeys(("standard_error", "low", "high"), float("nan"))
+        rows: Rows = [
+            *(row for row in distances if row["metric"] in DISTANCES),
+            *(row | {"metric": "relative_power_highest"} for row in bands if row.get("band") == FINEST_BAND),
+            {"metric": "seconds", "value": seconds, **nothing},
+        ]
+        return [measure_columns(row) for row in rows], samples
 
 
-@dataclass(frozen=True)
-class SampledSet:
-    """A set of samples by one sampler.
-
-    Attributes:
-        sampler: name of the sampler; ``NAME_best`` for the best δ/σ.
-        evaluations: NFE per image.
-        delta_ratio: δ/σ; NaN for a sampler without δ.
-        num_samples: n.
-        rows: its measures.
-        shown: some of its samples.
-    """
-
-    sampler: str
-    evaluations: int
-    delta_ratio: float
-    num_samples: int
-    rows: list[dict[str, object]]
-    shown: UInt8[np.ndarray, "image height width channel"]
-
-
-def study_sets(
+def study(
     network: Network,
     calibration: Calibration,
-    train: StoredImages,
-    extractor: FeatureExtractor,
-    reference: Reference,
+    evaluator: Evaluator,
     settings: NfeSettings,
-    device: torch.device | str = "cpu",
     report: Callable[[int], None] = lambda _done: None,
-) -> Iterator[SampledSet]:
-    """Yield every set at the default δ/σ with its measures and, for a sampler with δ, also the best of all δ/σ.
+) -> Iterator[tuple[Rows, StoredImages]]:
+    """Yield rows and some samples of every set at the default δ/σ and, for a sampler with δ, of the best of all δ/σ.
 
-    The best δ/σ has the smallest ranking distance; see :mod:`ihdm.metrics.quality`.
-
-    All sets have the same starts and, level by level, the same noise.
+    The best δ/σ has the smallest ranking distance; see :mod:`ihdm.metrics.quality`. All sets have the same starts and,
+    level by level, the same noise.
 
     Args:
-        network: the network of the process, on ``device``.
+        network: the network of the process, on the evaluator's device.
         calibration: calibration of the network.
-        train: the training images.
-        extractor: extractor of the data set.
-        reference: the reference of the distances.
+        evaluator: draws and measures the sets.
         settings: samplers, NFE and all other settings.
-        device: device of the computation.
         report: called with the number of finished sets.
     """
     done = 0
@@ -99,28 +135,20 @@ def study_sets(
     for name, sampler in settings.samplers.items():
         ratios = sorted({default, *settings.delta_ratios}) if sampler.uses_delta else [default]
         for count in settings.counts:
-            here = settings.sampling.model_copy(update={"sampler": with_evaluations(sampler, count)})
-            tried = []
+            tried = {}
             for ratio in ratios:
-                chosen = here.model_copy(update={"delta_ratio": ratio})
-                tried.append(
-                    measure_set(
-                        network,
-                        calibration,
-                        train,
-                        extractor,
-                        reference,
-                        settings.distance,
-                        settings.num_samples,
-                        chosen,
-                        device,
-                    )
-                )
+                changes = {"sampler": with_evaluations(sampler, count), "delta_ratio": ratio}
+                tried[ratio] = evaluator.measure(network, calibration, settings.sampling.model_copy(update=changes))
                 done += 1
                 report(done)
-            for label, (rows, samples), ratio in _reported(name, tried, ratios, default):
+            reported = {name: default}
+            if len(ratios) > 1:
+                ranks = {ratio: ranked_by(rows, evaluator.num_samples) for ratio, (rows, _) in tried.items()}
+                reported[f"{name}_best"] = min(ranks, key=ranks.__getitem__)
+            for label, ratio in reported.items():
+                rows, samples = tried[ratio]
                 shown_ratio = ratio if sampler.uses_delta else float("nan")
-                yield SampledSet(label, count, shown_ratio, len(samples), rows, samples[:SHOWN])
+                yield study_rows(rows, label, count, shown_ratio, len(samples)), samples[:SHOWN]
 
 
 def count_sets(settings: NfeSettings) -> int:
@@ -129,83 +157,20 @@ def count_sets(settings: NfeSettings) -> int:
     return len(settings.counts) * sum(ratios if sampler.uses_delta else 1 for sampler in settings.samplers.values())
 
 
-Measured = tuple[list[dict[str, object]], StoredImages]
-
-
-def _reported(
-    name: str, tried: list[Measured], ratios: list[float], default: float
-) -> Iterator[tuple[str, Measured, float]]:
-    yield name, tried[ratios.index(default)], default
-    if len(ratios) > 1:
-        best = min(range(len(ratios)), key=lambda place: ranked_by(tried[place][0], len(tried[place][1])))
-        yield f"{name}_best", tried[best], ratios[best]
-
-
-def ranked_by(rows: list[dict[str, object]], num_samples: int) -> float:
+def ranked_by(rows: Rows, num_samples: int) -> float:
     """Return the ranking distance among the measures of a set; see :mod:`ihdm.metrics.quality`."""
     by_name = {row["metric"]: row for row in rows}
     extractor = next(str(row["extractor"]) for row in rows if row.get("extractor"))
     return float(str(by_name[ranking_distance(extractor, num_samples)]["value"]))
 
 
-def measure_set(
-    network: Network,
-    calibration: Calibration | None,
-    train: StoredImages,
-    extractor: FeatureExtractor,
-    reference: Reference,
-    distance: DistanceSettings,
-    num_samples: int,
-    sampling: SamplingSettings,
-    device: torch.device | str,
-) -> Measured:
-    """Return the measures of one set, the Fréchet distance first, and its samples."""
-    numbers = range(num_samples)
-    needed = calibration if sampling.is_calibrated else None
-    begun = time.perf_counter()
-    parts = []
-    for batch in generate(network, train, sampling, starts=numbers, noises=numbers, calibration=needed, device=device):
-        batch.require_finite(numbers)
-        parts.append(to_uint8(batch.images, sampling.rounding))
-    seconds = time.perf_counter() - begun
-    samples = np.concatenate(parts)
-    features = extract(extractor, samples)
-    distance = distance.model_copy(update={"num_images": (num_samples,)})
-    rows = [
-        row
-        for row in distance_rows({"samples": features}, reference.features, reference.moments, distance)
-        if row["metric"] in DISTANCES
-    ]
-    bands = band_rows({"samples": samples}, reference.power, distance.num_resamples)
-    rows += [row | {"metric": "relative_power_highest"} for row in bands if row.get("band") == FINEST_BAND]
-    nothing = float("nan")
-    rows.append({"metric": "seconds", "value": seconds, "standard_error": nothing, "low": nothing, "high": nothing})
-    return rows, samples
-
-
-def measure_columns(row: dict[str, object]) -> dict[str, object]:
+def measure_columns(row: Mapping[str, object]) -> dict[str, object]:
     """Return the table columns of one measure of a set."""
-    kept = (
-        "metric",
-        "value",
-        "standard_error",
-        "low",
-        "high",
-        "degrees",
-        "error_parts",
-        "extractor",
-        "extractor_sha256",
-    )
-    return {column: row.get(column) for column in kept}
+    kept = ("metric", "value", "standard_error", "low", "high", "degrees", "error_parts")
+    return {column: row.get(column) for column in (*kept, "extractor", "extractor_sha256")}
 
 
-def study_row(row: dict[str, object], found: SampledSet) -> dict[str, object]:
-    """Return a row of the study's table."""
-    return {
-        "sampler": found.sampler,
-        "evaluations": found.evaluations,
-        "delta_ratio": found.delta_ratio,
-        "set": "samples",
-        "n": found.num_samples,
-        **measure_columns(row),
-    }
+def study_rows(rows: Rows, sampler: str, evaluations: int, delta_ratio: float, num_samples: int) -> Rows:
+    """Return the measures of a set as rows of the study's table; δ/σ is NaN for a sampler without δ."""
+    labels = {"sampler": sampler, "evaluations": evaluations, "delta_ratio": delta_ratio}
+    return [{**labels, "set": "samples", "n": num_samples, **measure_columns(row)} for row in rows]

@@ -29,7 +29,7 @@ from ihdm.measures.minimum import distance_minimum, fine_ratios, likelihood_mini
 from ihdm.measures.sweep import swept_experiments, tidy_table
 from ihdm.metrics import asymptotics, forward, paths
 from ihdm.metrics.distance import distance_rows, held_out_rows
-from ihdm.metrics.evaluations import SampledSet, measure_columns, study_row
+from ihdm.metrics.evaluations import measure_columns, study_rows
 from ihdm.metrics.features import CosineFeatures, StoredFeatures, extract
 from ihdm.metrics.frechet_kernel import Moments
 from ihdm.metrics.generation import generation_rows
@@ -337,8 +337,8 @@ def studied(*sets: tuple[str, str, int, np.ndarray]) -> Callable[[Patch], Tables
     def make(_: Patch) -> Tables:
         rows = []
         for experiment, sampler, count, images in sets:
-            found = SampledSet(sampler, count, 1.25, len(images), distances(images), images[:8])
-            rows += [{"experiment": experiment, **study_row(row, found)} for row in found.rows]
+            found = study_rows(distances(images), sampler, count, 1.25, len(images))
+            rows += [{"experiment": experiment, **row} for row in found]
         return {"evaluations": pd.DataFrame(rows)}
 
     return make

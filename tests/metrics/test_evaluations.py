@@ -11,7 +11,8 @@ from ihdm.calibration import measure
 from ihdm.config.processes import DDIM, PAPER, DiffusionSettings, HeatSettings, SamplerSettings, with_evaluations
 from ihdm.config.stages import DistanceSettings, JointSettings, NfeSettings, SamplingSettings
 from ihdm.errors import UserError
-from ihdm.metrics.evaluations import Reference, count_sets, study_row, study_sets
+from ihdm.metrics import evaluations
+from ihdm.metrics.evaluations import Evaluator, count_sets
 from ihdm.metrics.features import CosineFeatures, extract
 from ihdm.metrics.frechet_kernel import Moments
 from ihdm.metrics.heldout import dequantize
@@ -43,26 +44,31 @@ def study(process, samplers, counts, ratios=(1.0, 2.0)):
     calibration = measure(nothing, built, dequantize(IMAGES), levels, 1, 16)
     extractor = CosineFeatures(8)
     features = extract(extractor, IMAGES)
-    reference = Reference(features, Moments.of(features[:]), MeanPower.of(IMAGES))
+    power, distance = MeanPower.of(IMAGES), settings.distance
+    evaluator = Evaluator(IMAGES, extractor, features, Moments.of(features[:]), power, distance, settings.num_samples)
     done: list[int] = []
-    found = list(study_sets(nothing, calibration, IMAGES, extractor, reference, settings, report=done.append))
+    found = list(evaluations.study(nothing, calibration, evaluator, settings, done.append))
     assert done == list(range(1, count_sets(settings) + 1))
     return found
+
+
+def sets(found):
+    return [(rows[0]["sampler"], rows[0]["evaluations"]) for rows, _ in found]
 
 
 def test_each_sampler_has_a_row_for_each_number_of_evaluations():
     markov = SamplerSettings(coupling="markov", noise="measured")
     found = study(HEAT, {"paper": PAPER, "markov": markov}, (8, 2))
-    names = [(one.sampler, one.evaluations) for one in found]
-    assert names == [("paper", 8), ("paper_best", 8), ("paper", 2), ("paper_best", 2), ("markov", 8), ("markov", 2)]
-    table = pd.DataFrame([study_row(row, one) for one in found for row in one.rows])
+    expected = [("paper", 8), ("paper_best", 8), ("paper", 2), ("paper_best", 2), ("markov", 8), ("markov", 2)]
+    assert sets(found) == expected
+    table = pd.DataFrame([row for rows, _ in found for row in rows])
     assert set(table["metric"]) == {"frechet_distance", "kernel_distance", "relative_power_highest", "seconds"}
     assert table.loc[table["sampler"] == "markov", "delta_ratio"].isna().all()
     assert (table.loc[table["sampler"] == "paper", "delta_ratio"] == 1.0).all()
     measured = table[table["metric"] != "seconds"]
     assert (measured["low"] <= measured["value"]).all()
     assert (measured["value"] <= measured["high"]).all()
-    assert all(one.shown.shape == (8, 8, 8, 1) for one in found)
+    assert all(shown.shape == (8, 8, 8, 1) for _, shown in found)
 
 
 def test_second_order_is_refused_for_networks_that_estimate_the_next_level():
@@ -72,14 +78,14 @@ def test_second_order_is_refused_for_networks_that_estimate_the_next_level():
 
 def test_the_best_is_the_one_with_the_smallest_frechet_distance():
     found = study(HEAT, {"paper": PAPER}, (4,), ratios=(1.0, 3.0, 9.0))
-    values = {one.sampler: one.rows[0]["value"] for one in found}
-    assert found[0].rows[0]["metric"] == "frechet_distance"
+    values = {rows[0]["sampler"]: rows[0]["value"] for rows, _ in found}
+    assert found[0][0][0]["metric"] == "frechet_distance"
     assert values["paper_best"] <= values["paper"]
 
 
 def test_the_diffusion_baseline_is_studied_in_the_same_way():
     found = study(DIFFUSION, {"ddim": DDIM}, (10, 5))
-    assert [(one.sampler, one.evaluations) for one in found] == [("ddim", 10), ("ddim", 5)]
+    assert sets(found) == [("ddim", 10), ("ddim", 5)]
 
 
 def joint_table(process, **changes):
