@@ -27,8 +27,8 @@ def compute(files: Files, settings: RestorationStudy) -> Results:
     from ihdm.models.network import load_network
     from ihdm.processes import build_process
     from ihdm.progress import Progress
-    from ihdm.restoration.conditioning import prior_moments
-    from ihdm.restoration.solvers import Restorer, from_cpu
+    from ihdm.restoration.problems import prior_moments
+    from ihdm.restoration.solvers import OnDevice, Restorer
     from ihdm.restoration.study import num_methods, study
     from ihdm.storage.arrays import save_arrays
     from ihdm.storage.reading import first_images, open_images, require_one_shape
@@ -41,7 +41,7 @@ def compute(files: Files, settings: RestorationStudy) -> Results:
         raise UserError(f"{files['test']}: {needed} images are needed for scores and tuning, but it has {len(unseen)}")
     transform, _ = load_extractor(files["extractor"], unseen[:1], inception=files["inception"])
     restorer = Restorer(
-        from_cpu(load_network(model, process, seen, device, settings.compute), device),
+        OnDevice(load_network(model, process, seen, device, settings.compute), device),
         build_process(process, seen.shape[1]),
         Calibration.read(model / CALIBRATION_NAME, process, seen.shape[1]),
         *prior_moments(to_tensor(seen[: settings.num_moments])),
@@ -54,11 +54,9 @@ def compute(files: Files, settings: RestorationStudy) -> Results:
         f"restoring {model.name}", num_methods(restorer, settings, seen.shape[1]), unit="methods"
     ) as progress:
         progress.update(0)
-        for found in study(restorer, unseen, settings, transform, progress.update):
-            named = {"problem": found.problem, "method": found.method, "parameter": found.parameter}
-            rows += [{**named, **row} for row in found.rows]
-            for name, part in found.pictures.items():
-                arrays[f"{found.problem}/{found.method}/{name}"] = part.astype(np.float32)
+        for found, pictures in study(restorer, unseen, settings, transform, progress.update):
+            rows += found
+            arrays |= {name: part.astype(np.float32) for name, part in pictures.items()}
     return {"restoration": rows, "pictures": partial(save_arrays, **arrays)}
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from ihdm.portable.pictures import SHEETS, enlargement
 from ihdm.portable.pipeline import IHDMPipeline, as_pictures
 from ihdm.portable.prior import CoefficientPrior, MixturePrior, unblurred
 from ihdm.restoration.problems import Measurement, measurement
-from ihdm.restoration.solvers import Restorer, from_cpu, pairs
+from ihdm.restoration.solvers import OnDevice, Restorer
 from ihdm.storage.files import atomic_folder
 from ihdm.storage.images import StoredImages, save_grid
 from ihdm.storage.tensors import to_tensor, to_uint8
@@ -125,7 +126,7 @@ def restorer_of(pipeline: IHDMPipeline, evaluations: int | None, seed: int, prec
     if process.settings.starts_from_images and isinstance(pipeline.prior, CoefficientPrior | MixturePrior):
         mean = unblurred(process, pipeline.prior.mean().cpu()).double()
     power = torch.as_tensor(calibration.power) / 4**process.bits_of_range
-    network = from_cpu(as_deblurrer(pipeline.unet, precision, pipeline.predictor), pipeline.device)
+    network = OnDevice(as_deblurrer(pipeline.unet, precision, pipeline.predictor), pipeline.device)
     return Restorer(network, process, calibration, mean, power, sampler, seed)
 
 
@@ -162,13 +163,13 @@ def restore_pictures(
     restorer = restorer_of(pipeline, evaluations, seed, precision)
     whole = to_tensor(images)
     measured = whole.flatten(2).double() if is_measured else how.measure(whole, seed)
-    known = restorer.conditioners(how, trust)
-    numbers = list(pairs(len(images), num_draws))
+    conditioner = restorer.conditioner(how, trust)
+    numbers = list(product(range(len(images)), range(num_draws)))
     parts = []
     for first in range(0, len(numbers), BATCH):
         here = numbers[first : first + BATCH]
         batch = measured[[image for image, _ in here]]
-        parts.append(restorer.posterior(known, trust, batch, here))
+        parts.append(restorer.posterior(conditioner, batch, here))
         report(first + len(here))
     draws = torch.cat(parts).unflatten(0, (len(images), num_draws))
     return Restored(None if is_measured else whole, how.shown(measured).float(), draws)

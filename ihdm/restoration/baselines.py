@@ -8,8 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ihdm.heat import Images
-from ihdm.restoration.conditioning import Conditioner
-from ihdm.restoration.problems import Measured, Measurement
+from ihdm.restoration.problems import Conditioner, Measured, Measurement
 
 TV_STEPS = 200
 """Most proximal steps of total variation."""
@@ -39,7 +38,7 @@ def wiener(
 ) -> Images:
     """Return the Wiener estimate for images with this mean, and ``scale · power`` as variance of each cosine mode."""
     start = mean.float().expand(len(measured), *mean.shape)
-    return Conditioner(measurement, scale * power).correct(start, measured)
+    return Conditioner(measurement, {0: scale * power}).correct(0, start, measured)
 
 
 def richardson_lucy(measurement: Measurement, measured: Measured, steps: int) -> Images:

@@ -1,6 +1,15 @@
-"""Measurements y = A u₀ + n with n ~ N(0, σ_y² I), as a matrix that acts on every channel alike."""
+"""Measurements y = A u₀ + n with n ~ N(0, σ_y² I), and conditioning of Gaussian images on them.
+
+A is a matrix that acts on every channel alike. If u₀ ~ N(m, C), the posterior mean is
+
+    m + C Aᵀ (A C Aᵀ + σ_y² I)⁻¹ (y − A m)
+
+C is diagonal in the cosine basis, the same for all channels. A posterior sample is a prior sample corrected by y plus
+fresh noise (Matheron's rule), so that the posterior covariance is never formed.
+"""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +31,8 @@ from ihdm.seeds import generator
 
 GRAY = 0.5
 """Value of hidden pixels in images."""
+MEMORY = 2e9
+"""Most bytes for the cached matrices of all levels."""
 
 Measured = Float[Tensor, "batch channel value"]
 """Measurements y of images."""
@@ -120,3 +131,55 @@ def _measured_pixels(problem: MaskProblem, size: int) -> Int[np.ndarray, "value"
         order = generator(0, "hidden pixels").permutation(size * size)
         hidden.flat[order[: round(problem.hidden * size * size)]] = True
     return np.flatnonzero(~hidden)
+
+
+class Conditioner:
+    """Conditions images with prior N(m, V diag(S) Vᵀ) on a measurement, with cached matrices if ``MEMORY`` permits.
+
+    Args:
+        measurement: A and σ_y.
+        variances: S of each cosine mode, ≥ 0, by level.
+    """
+
+    def __init__(self, measurement: Measurement, variances: Mapping[int, Float[Tensor, "size size"]]) -> None:
+        self.measurement = measurement
+        self.variances = variances
+        self._basis = torch.as_tensor(cosine_basis(measurement.image_size), dtype=torch.float64)
+        self._in_modes = (self._basis @ self._squares(measurement.matrix) @ self._basis.T).flatten(1)
+        values, pixels = measurement.matrix.shape
+        self._is_kept = 8 * values * (values + pixels) * len(variances) < MEMORY
+        self._kept: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def correct(self, level: int, images: Images, measured: Measured) -> Images:
+        """Return the posterior mean for prior means ``images`` and the variances of a level."""
+        factor, gain = self._matrices(level)
+        misfit = measured - self.measurement.apply(images)
+        weights = torch.cholesky_solve(misfit.flatten(0, 1).T, factor).T
+        moved = (weights @ gain).unflatten(0, misfit.shape[:2])
+        return images + moved.view_as(images).to(images.dtype)
+
+    def _matrices(self, level: int) -> tuple[Float[Tensor, "value value"], Float[Tensor, "value pixel"]]:
+        """Return the Cholesky factor of A C Aᵀ + σ_y² I, and A C."""
+        if level in self._kept:
+            return self._kept[level]
+        scaled = self._in_modes * self.variances[level].double().flatten()
+        covariance = scaled @ self._in_modes.T
+        covariance.diagonal().add_(self.measurement.noise**2)
+        gain = (self._basis.T @ self._squares(scaled) @ self._basis).flatten(1)
+        found = torch.linalg.cholesky(covariance), gain
+        if self._is_kept:
+            self._kept[level] = found
+        return found
+
+    def _squares(self, rows: Float[Tensor, "value pixel"]) -> Float[Tensor, "value size size"]:
+        return rows.unflatten(1, (self.measurement.image_size,) * 2)
+
+
+def prior_moments(
+    train: Float[Tensor, "image channel height width"],
+) -> tuple[Float[Tensor, "channel height width"], Float[Tensor, "height width"]]:
+    """Return mean image and variance of each cosine mode, over images and channels, of training images in [0, 1]."""
+    basis = torch.as_tensor(cosine_basis(train.shape[-1]), dtype=torch.float64)
+    mean = train.double().mean(dim=0)
+    coefficients = basis @ (train.double() - mean) @ basis.T
+    return mean, coefficients.square().mean(dim=(0, 1))

@@ -6,10 +6,10 @@
 | `start` | blur, noise; heat, soft | starts the sampler from the measurement, at the level with the same blur |
 | `map` | blur, noise; heat, soft | at each level, the mode given the step and the blurred measurement |
 
-Everything except the network runs on the CPU: see :func:`from_cpu`.
+Everything except the network runs on the CPU: see :class:`OnDevice`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -26,8 +26,7 @@ from ihdm.heat import Images, eigenvalues
 from ihdm.objective import Network
 from ihdm.predictions import Prediction, Predictor, prediction_of
 from ihdm.processes.process import Process
-from ihdm.restoration.conditioning import Conditioners
-from ihdm.restoration.problems import Measured, Measurement
+from ihdm.restoration.problems import Conditioner, Measured, Measurement
 from ihdm.samplers import clean_weight, coupling, open_variance, plan_steps, take_steps
 from ihdm.seeds import generator
 from ihdm.storage.tensors import require_finite
@@ -68,8 +67,8 @@ class Restorer:
         """Width of the process's range for images in [0, 1]."""
         return float(2**self.process.bits_of_range)
 
-    def conditioners(self, measurement: Measurement, trust: float) -> Conditioners:
-        """Return the conditioner of each level of the sampler, and that of the prior of training images at key 0.
+    def conditioner(self, measurement: Measurement, trust: float) -> Conditioner:
+        """Return the conditioner at each level of the sampler, and that of the prior of training images at level 0.
 
         Args:
             measurement: A and σ_y.
@@ -78,12 +77,11 @@ class Restorer:
         variances = {0: self.power}
         for level in self.sampler.levels(self.process.settings)[:-1]:
             variances[level] = trust * torch.as_tensor(self.calibration.at(level).residual) / self.unit**2
-        return Conditioners(measurement, variances)
+        return Conditioner(measurement, variances)
 
     def posterior(
         self,
-        conditioners: Conditioners,
-        trust: float,
+        conditioner: Conditioner,
         measured: Measured,
         numbers: Sequence[tuple[int, int]],
         *,
@@ -97,47 +95,36 @@ class Restorer:
         noisy; otherwise samples lack the residual variance of the last level.
 
         Args:
-            conditioners: from :meth:`conditioners`.
-            trust: as for ``conditioners``.
+            conditioner: from :meth:`conditioner`.
             measured: y of each image.
             numbers: image number and sample number of each; the noise depends on these alone.
             is_end_noisy: whether the residual variance of the last level is sampled, too.
         """
-        process, prediction, (height, width) = self.process, self.prediction, self.mean.shape[1:]
-        shape, size = (len(self.mean), height, width), measured.shape[1] * measured.shape[2]
-        levels = self.sampler.levels(process.settings)
-        noise = conditioners.measurement.noise
+        process, size = self.process, self.mean.numel()
 
-        def draws(level: int) -> tuple[Images, Measured, Images]:
+        def drawn(level: int, mean: Images) -> tuple[Images, Images]:
+            """Return a sample of the image given y, and noise for the step."""
             rngs = [generator(self.seed, "posterior noise", *number, level) for number in numbers]
-            flat = np.stack([rng.standard_normal(2 * self.mean.numel() + size) for rng in rngs])
-            image, other, rest = np.split(flat, [self.mean.numel(), 2 * self.mean.numel()], axis=1)
-            first, second = (torch.as_tensor(part, dtype=torch.float32).view(-1, *shape) for part in (image, other))
-            return first, torch.as_tensor(rest).view(measured.shape), second
+            flat = np.stack([rng.standard_normal(2 * size + measured[0].numel()) for rng in rngs])
+            first, second, misread = np.split(flat, [size, 2 * size], axis=1)
+            image, other = (_floats(part).view(-1, *self.mean.shape) for part in (first, second))
+            believed = mean + process.inverse(conditioner.variances[level].sqrt().float() * image)
+            seen = measured + conditioner.measurement.noise * torch.as_tensor(misread).view(measured.shape)
+            return conditioner.correct(level, believed, seen), other
 
-        def drawn(level: int, mean: Images, spread: Tensor) -> tuple[Images, Images]:
-            first, misread, second = draws(level)
-            believed = mean + process.inverse(spread.float() * first)
-            return conditioners[level].correct(believed, measured + noise * misread), second
-
-        image, other = drawn(0, self.mean.float().expand(len(numbers), *shape), self.power.sqrt())
+        image, other = drawn(0, self.mean.float().expand(len(numbers), *self.mean.shape))
         top = process.num_levels
-        state = process.inverse(_modes(np.exp(process.log_scale(top))) * process.transform(process.to_range(image)))
+        state = process.inverse(_floats(np.exp(process.log_scale(top))) * process.transform(process.to_range(image)))
         state = state + process.deviation(top) * other
-        for level, after in pairwise(levels):
-            known = self.calibration.at(level)
-            with torch.no_grad():
-                estimate = prediction.estimate(self.network, state, level)
-            coefficients = _modes(known.gain) * process.transform(estimate) + _modes(known.offset)
-            mean = process.from_range(process.inverse(coefficients))
+        for level, after in pairwise(self.sampler.levels(process.settings)):
+            mean = process.from_range(self._estimate(state, level))
             if after == 0 and not is_end_noisy:
-                return conditioners[level].correct(mean, measured)
-            spread = (trust * torch.as_tensor(known.residual)).sqrt() / self.unit
-            image, other = drawn(level, mean, spread)
+                return conditioner.correct(level, mean, measured)
+            image, other = drawn(level, mean)
             kept = coupling(process, self.sampler.coupling, level, after)
             weight, variance = (part(process, kept, level, after) for part in (clean_weight, open_variance))
-            modes = _modes(kept) * process.transform(state) + _modes(np.sqrt(variance)) * process.transform(other)
-            state = process.inverse(modes + _modes(weight) * process.transform(process.to_range(image)))
+            modes = _floats(kept) * process.transform(state) + _floats(np.sqrt(variance)) * process.transform(other)
+            state = process.inverse(modes + _floats(weight) * process.transform(process.to_range(image)))
         return process.from_range(state)
 
     def start(
@@ -159,25 +146,20 @@ class Restorer:
         Raises:
             UserError: if the measurement is more blurred than every level.
         """
-        process = self._blurs()
         level, state = self._latent(measurement, width, shift, measured, numbers)
         # Fixed for any posterior sampler: Markov steps keep the measurement, noise makes samples differ.
         sampler = self.sampler.model_copy(update={"coupling": "markov", "noise": "measured"})
         steps = plan_steps(self.prediction, sampler, calibration=self.calibration)
-        noise = PairedNoise(self.seed, numbers, process.num_levels, tuple(state.shape[1:]))
-        *_, last = take_steps(self.network, process, [step for step in steps if step.level <= level], state, noise)
+        noise = PairedNoise(self.seed, numbers, self.process.num_levels, tuple(state.shape[1:]))
+        *_, last = take_steps(self.network, self.process, [step for step in steps if step.level <= level], state, noise)
         return last.mean
 
     def one_shot(
         self, measurement: Measurement, width: float, shift: int, measured: Measured, numbers: Sequence[tuple[int, int]]
     ) -> Images:
         """Return the network's estimate at the level where :meth:`start` begins: a mean, not a sample."""
-        process = self._blurs()
         level, state = self._latent(measurement, width, shift, measured, numbers)
-        known = self.calibration.at(level)
-        with torch.no_grad():
-            estimate = self.prediction.estimate(self.network, state, level)
-        return process.inverse(_modes(known.gain) * process.transform(estimate) + _modes(known.offset))
+        return self._estimate(state, level)
 
     def map(self, measurement: Measurement, weight: float, measured: Measured) -> Images:
         """Return the mode, level by level: (m/δ² + w h b/σ_y²) / (1/δ² + w h²/σ_y²) per cosine mode.
@@ -194,17 +176,24 @@ class Restorer:
         if transfer is None:
             raise ValueError("this measurement is not diagonal in the cosine basis")
         seen = process.transform(measurement.shown(measured).float())
-        state = process.inverse(_modes(np.exp(process.log_scale(process.num_levels))) * seen)
+        state = process.inverse(_floats(np.exp(process.log_scale(process.num_levels))) * seen)
         precision = 1 / (DELTA_RATIO * process.deviation(process.num_levels)) ** 2
         data = weight * transfer.float() / measurement.noise**2
         for level in range(process.num_levels, 0, -1):
             with torch.no_grad():
                 estimate = process.transform(self.prediction.estimate(self.network, state, level))
             after, reference = (process.log_scale(one) for one in (level - 1, self.prediction.reference(level)))
-            mean = _modes(np.exp(np.asarray(after) - np.asarray(reference))) * estimate
-            coefficients = precision * mean + data * (_modes(np.exp(after)) * seen)
+            mean = _floats(np.exp(np.asarray(after) - np.asarray(reference))) * estimate
+            coefficients = precision * mean + data * (_floats(np.exp(after)) * seen)
             state = process.inverse(coefficients / (precision + data * transfer.float()))
         return state
+
+    def _estimate(self, state: Images, level: int) -> Images:
+        """Return the calibrated estimate of the image from a state, in the range of the process."""
+        known = self.calibration.at(level)
+        with torch.no_grad():
+            estimate = self.process.transform(self.prediction.estimate(self.network, state, level))
+        return self.process.inverse(_floats(known.gain) * estimate + _floats(known.offset))
 
     def _blurs(self) -> Process:
         if not self.process.settings.starts_from_images:
@@ -222,7 +211,7 @@ class Restorer:
         seen = process.transform(measurement.shown(measured).float())
         rngs = [generator(self.seed, "filled up", *number) for number in numbers]
         filling = torch.as_tensor(np.stack([rng.standard_normal(tuple(seen.shape[1:])) for rng in rngs])).float()
-        return level, process.inverse(_modes(np.exp(left)) * seen + _modes(missing) * filling)
+        return level, process.inverse(_floats(np.exp(left)) * seen + _floats(missing) * filling)
 
 
 @dataclass(frozen=True)
@@ -279,33 +268,27 @@ def _is_as_blurred(process: Process, level: int, width: float) -> bool:
 
 
 @dataclass(frozen=True)
-class _OnDevice:
-    """See :func:`from_cpu`."""
+class OnDevice:
+    """A network on a device as a function of CPU tensors."""
 
     network: Network
     device: torch.device | str
 
     @property
     def predictor(self) -> Predictor | None:
+        """The predictor of the network, if it has one."""
         return getattr(self.network, "predictor", None)
 
     def __call__(self, images: Images, levels: Int[Tensor, "batch"]) -> Images:
+        """Call the network.
+
+        Raises:
+            UserError: if its output is not finite.
+        """
         found = self.network(images.to(self.device), levels.to(self.device)).cpu()
         require_finite(found)
         return found
 
 
-def from_cpu(network: Network, device: torch.device | str) -> Network:
-    """Wrap a network on a device as a function of CPU tensors that checks that its output is finite."""
-    return _OnDevice(network, device)
-
-
-def _modes(values: object) -> Tensor:
+def _floats(values: object) -> Tensor:
     return torch.as_tensor(values, dtype=torch.float32)
-
-
-def pairs(num_images: int, num_draws: int, first: int = 0) -> Iterator[tuple[int, int]]:
-    """Yield image number and sample number of every sample, image by image."""
-    for image in range(first, first + num_images):
-        for draw in range(num_draws):
-            yield image, draw

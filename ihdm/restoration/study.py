@@ -1,8 +1,9 @@
 """Comparison of restoration methods on test images, each tuned on held-out images."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,24 +13,28 @@ from torch import Tensor
 
 from ihdm.config.restoration import AnyProblem, BlurProblem, RestorationStudy
 from ihdm.data.order import photograph_numbers
+from ihdm.heat import Images
 from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, Photographs, jackknife, mean_estimate
 from ihdm.metrics.features import FeatureExtractor, extract
-from ihdm.metrics.frechet_kernel import FrechetDistance, Moments
+from ihdm.metrics.frechet_kernel import FrechetDistance, Gaussian
 from ihdm.restoration import baselines
 from ihdm.restoration.problems import Measured, Measurement, measurement
-from ihdm.restoration.scores import errors_and_expected, psnr, spread, ssim
-from ihdm.restoration.solvers import Restorer, is_reached, pairs
+from ihdm.restoration.solvers import Restorer, is_reached
 from ihdm.samples.generation import even_batches
 from ihdm.storage.images import StoredImages
 from ihdm.storage.tensors import to_tensor, to_uint8
 
 Draws = Float[Tensor, "image draw channel height width"]
+Pictures = Float[np.ndarray, "image height width channel"]
 Parameter = float | int | None
-Statistic = Callable[[Int[np.ndarray, "part"]], float]
+Numbers = Sequence[tuple[int, int]]
+"""Image number and sample number of each sample."""
+Rows = list[dict[str, object]]
 
 SHOWN = 3
 """Number of test images stored for figures: those of highest contrast."""
-FRECHET_NAMES = {"inception": "fid"}
+LARGEST_WINDOW = 7
+"""Side of the SSIM window in pixels; on smaller images the largest odd number that fits."""
 TRUST = (0.25, 1.0, 4.0)
 SHIFTS = (0.0, 0.1, 0.25, 0.5)
 """Additional steps of the solvers for blur, as fractions of all steps."""
@@ -45,15 +50,34 @@ class Method:
 
     Attributes:
         name: its name.
-        values: candidates for its parameter; (None,) if it has none.
+        solve: maps parameter, measurements, and the number of each sample to images.
+        values: candidates for its parameter.
+        micro_batch: batch size of its network; None without one.
         draws: whether it is stochastic.
-        restore: maps parameter, measurements, number of the first image and number of samples to images.
     """
 
     name: str
-    values: tuple[Parameter, ...]
-    draws: bool
-    restore: Callable[[Any, Measured, int, int], Draws]
+    solve: Callable[[Any, Measured, Numbers], Images]
+    values: tuple[Parameter, ...] = (None,)
+    micro_batch: int | None = None
+    draws: bool = False
+
+    def restore(self, value: Parameter, measured: Measured, first: int, num_draws: int) -> Draws:
+        """Restore every measurement, in batches of equal size.
+
+        Args:
+            value: the parameter.
+            measured: the measurements.
+            first: number of the first image.
+            num_draws: number of samples per measurement of a stochastic method; others have one.
+        """
+        count = num_draws if self.draws else 1
+        numbers = list(product(range(first, first + len(measured)), range(count)))
+        parts = []
+        for here, filled in even_batches(len(numbers), self.micro_batch or len(numbers)):
+            batch = torch.stack([measured[place // count] for place in filled])
+            parts.append(self.solve(value, batch, [numbers[place] for place in filled])[:here])
+        return torch.cat(parts).unflatten(0, (len(measured), count))
 
 
 def methods(restorer: Restorer, problem: AnyProblem, how: Measurement, micro_batch: int) -> list[Method]:
@@ -66,75 +90,50 @@ def methods(restorer: Restorer, problem: AnyProblem, how: Measurement, micro_bat
         micro_batch: batch size of the network.
     """
 
-    def once(restore: Callable[..., Tensor], *fixed: object) -> Callable[[Any, Measured, int, int], Draws]:
-        def run(value: Parameter, measured: Measured, _first: int, _count: int) -> Draws:
-            chosen = () if value is None else (value,)
-            return restore(how, measured, *fixed, *chosen)[:, None]
+    def plain(name: str, restore: Callable[..., Images]) -> Method:
+        return Method(name, lambda _value, measured, _: restore(how, measured))
 
-        return run
+    def tuned(name: str, restore: Callable[..., Images], values: tuple[Parameter, ...]) -> Method:
+        return Method(name, lambda value, measured, _: restore(how, measured, value), values)
 
-    found = [Method("measurement", (None,), False, once(baselines.plain))]
+    found = [plain("measurement", baselines.plain)]
     if problem.kind == "pooling":
-        found.append(Method("bicubic", (None,), False, once(baselines.bicubic)))
+        found.append(plain("bicubic", baselines.bicubic))
     if problem.kind == "mask":
-        found.append(Method("biharmonic", (None,), False, once(baselines.biharmonic)))
+        found.append(plain("biharmonic", baselines.biharmonic))
     if problem.kind == "blur":
-        found.append(Method("richardson_lucy", LUCY_STEPS, False, once(baselines.richardson_lucy)))
+        found.append(tuned("richardson_lucy", baselines.richardson_lucy, LUCY_STEPS))
     if problem.kind in ("blur", "noise"):
-        found.append(Method("total_variation", TV_WEIGHTS, False, once(baselines.total_variation)))
-    found.append(Method("wiener", POWERS, False, once(baselines.wiener, restorer.mean, restorer.power)))
-    sampled = partial(_sampled, micro_batch)
+        found.append(tuned("total_variation", baselines.total_variation, TV_WEIGHTS))
+
+    def wiener(how: Measurement, measured: Measured, scale: float) -> Images:
+        return baselines.wiener(how, measured, restorer.mean, restorer.power, scale)
+
+    found.append(tuned("wiener", wiener, POWERS))
     if problem.kind in ("blur", "noise") and restorer.process.settings.starts_from_images:
         num_levels = restorer.sampler.num_evaluations(restorer.process.num_levels)
         width = problem.width if isinstance(problem, BlurProblem) else 0.0
 
-        def start(shift: float, measured: Measured, first: int, count: int) -> Draws:
-            return sampled(partial(restorer.start, how, width, round(shift * num_levels)), measured, first, count)
+        def one_shot(shift: float, measured: Measured, numbers: Numbers) -> Images:
+            return restorer.one_shot(how, width, round(shift * num_levels), measured, numbers)
 
-        def one_shot(shift: float, measured: Measured, first: int, _count: int) -> Draws:
-            return sampled(partial(restorer.one_shot, how, width, round(shift * num_levels)), measured, first, 1)
+        def start(shift: float, measured: Measured, numbers: Numbers) -> Images:
+            return restorer.start(how, width, round(shift * num_levels), measured, numbers)
 
-        def mode(weight: float, measured: Measured, first: int, _count: int) -> Draws:
-            return sampled(lambda part, _: restorer.map(how, weight, part), measured, first, 1)
+        def mode(weight: float, measured: Measured, _: Numbers) -> Images:
+            return restorer.map(how, weight, measured)
 
-        found.append(Method("map", WEIGHTS, False, mode))
+        found.append(Method("map", mode, WEIGHTS, micro_batch))
         if is_reached(restorer.process, width):
-            found += [Method("one_shot", SHIFTS, False, one_shot), Method("start", SHIFTS, True, start)]
+            found.append(Method("one_shot", one_shot, SHIFTS, micro_batch))
+            found.append(Method("start", start, SHIFTS, micro_batch, draws=True))
 
-    def posterior(trust: float, measured: Measured, first: int, count: int) -> Draws:
-        known = restorer.conditioners(how, trust)
-        return sampled(partial(restorer.posterior, known, trust), measured, first, count)
+    conditioner = lru_cache(1)(partial(restorer.conditioner, how))  # of large matrices, the same for all batches
 
-    return [*found, Method("posterior", TRUST, True, posterior)]
+    def posterior(trust: float, measured: Measured, numbers: Numbers) -> Images:
+        return restorer.posterior(conditioner(trust), measured, numbers)
 
-
-def _sampled(micro_batch: int, restore: Callable[..., Tensor], measured: Measured, first: int, count: int) -> Draws:
-    """Restore every measurement ``count`` times, in batches of equal size."""
-    numbers = list(pairs(len(measured), count, first))
-    parts = []
-    for here, filled in even_batches(len(numbers), micro_batch):
-        batch = torch.stack([measured[place // count] for place in filled])
-        parts.append(restore(batch, [numbers[place] for place in filled])[:here])
-    return torch.cat(parts).unflatten(0, (len(measured), count))
-
-
-@dataclass(frozen=True)
-class Restored:
-    """Results of one method on one problem.
-
-    Attributes:
-        problem: name of the problem.
-        method: name of the method.
-        parameter: the chosen parameter; NaN without one.
-        rows: scores.
-        pictures: images for figures: a sample and, for stochastic methods, mean and deviation of samples.
-    """
-
-    problem: str
-    method: str
-    parameter: float
-    rows: list[dict[str, object]]
-    pictures: dict[str, np.ndarray]
+    return [*found, Method("posterior", posterior, TRUST, micro_batch, draws=True)]
 
 
 def study(
@@ -143,12 +142,13 @@ def study(
     settings: RestorationStudy,
     extractor: FeatureExtractor,
     report: Callable[[int], None] = lambda _done: None,
-) -> Iterator[Restored]:
-    """Restore test images by every method, and score them.
+) -> Iterator[tuple[Rows, dict[str, Pictures]]]:
+    """Restore test images by every method; yield the scores of each, and pictures for figures by problem/method/kind.
 
     The first ``num_images`` test images are scored. Each method's parameter has the best PSNR on the next
     ``num_validation`` images, for stochastic methods of the mean of samples: the PSNR of single samples would favor
-    overconfident ones.
+    overconfident ones. The parameter is NaN without one. Pictures are a sample and, for stochastic methods, mean and
+    deviation of samples.
 
     Args:
         restorer: the network.
@@ -159,26 +159,37 @@ def study(
     """
     scored, count = test[: settings.num_images], settings.num_images
     held_out = test[count : count + settings.num_validation]
-    shown = np.argsort(-(scored / 255).std(axis=(1, 2)).mean(axis=1), kind="stable")[:SHOWN]
-    real = extract(extractor, np.asarray(test))
+    shown = np.argsort(-(scored / 255).std(axis=(1, 2)).mean(axis=1), kind="stable")[:SHOWN].tolist()
+    real = Gaussian.of(extract(extractor, np.asarray(test))[:])
     photographs = photograph_numbers(count, len(test), settings.squares, "test")
-    scores = _Scores(extractor, Moments.of(real[:]), photographs, settings)
     done = 0
     for name, problem in settings.problems.items():
         how = measurement(problem, test.shape[1])
         measured, tried = (
             how.measure(to_tensor(part), settings.seed, first) for part, first in ((scored, 0), (held_out, count))
         )
-        yield _truth(name, how, measured, scored, shown, scores)
+        scores = _Scores(extractor, real, photographs, settings, how, measured, scored / 255)
+        seen = measured[shown]
+        picture = baselines.plain(how, seen) if how.pixels is None else how.shown(seen).float()
+        found = {"truth": scored[shown] / 255, "measurement": _arrays(picture)}
+        yield _labeled(name, "truth", None, scores.of_truth(to_tensor(scored)), found)
         for method in methods(restorer, problem, how, settings.micro_batch):
-            num_draws = settings.num_draws if method.draws else 1
-            value = _tuned(method, tried, held_out, count, num_draws)
-            draws = method.restore(value, measured, 0, num_draws)
-            rows = list(_rows(method, draws, how, measured, scored, scores))
+            value = _tuned(method, tried, held_out, count, settings.num_draws)
+            draws = method.restore(value, measured, 0, settings.num_draws)
+            rows = scores.of_draws(draws) if method.draws else scores.of_images("estimate", draws[:, 0])
             done += 1
             report(done)
-            parameter = float("nan") if value is None else float(value)
-            yield Restored(name, method.name, parameter, rows, _pictures(draws[shown.tolist()]))
+            found = {"sample": _arrays(draws[shown, 0])}
+            if draws.shape[1] > 1:
+                found |= {"mean": _arrays(draws[shown].mean(dim=1)), "deviation": _arrays(draws[shown].std(dim=1))}
+            yield _labeled(name, method.name, value, rows, found)
+
+
+def _labeled(
+    problem: str, method: str, value: Parameter, rows: Rows, pictures: dict[str, Pictures]
+) -> tuple[Rows, dict[str, Pictures]]:
+    labels = {"problem": problem, "method": method, "parameter": float("nan") if value is None else float(value)}
+    return [labels | row for row in rows], {f"{problem}/{method}/{name}": part for name, part in pictures.items()}
 
 
 def num_methods(restorer: Restorer, settings: RestorationStudy, image_size: int) -> int:
@@ -200,82 +211,103 @@ def _tuned(method: Method, measured: Measured, truth: StoredImages, first: int, 
 
 @dataclass(frozen=True)
 class _Scores:
-    """Rows of scores, with errors over images, or over photographs if these are squares of them."""
+    """Rows of scores on a problem, with errors over images, or over photographs if these are squares of them."""
 
     extractor: FeatureExtractor
-    real: Moments
-    """Of the test images."""
+    real: Gaussian
+    """Of the features of test images."""
     photographs: Photographs | None
     settings: RestorationStudy
+    how: Measurement
+    measured: Measured
+    truth: Pictures
 
-    def mean(self, metric: str, values: Float[np.ndarray, "image"]) -> dict[str, object]:
-        return self._row(metric, mean_estimate(values, photographs=self.photographs))
+    def of_truth(self, images: Images) -> Rows:
+        """Return the scores of the true images."""
+        return self._rows("truth", {"consistency": self._consistency(images)}, images)
 
-    def of_images(self, metric: str, statistic: Statistic) -> dict[str, object]:
-        return self._row(metric, self._resampled(statistic))
+    def of_images(self, result: str, images: Images) -> Rows:
+        """Return the scores of restored images."""
+        found = _arrays(images)
+        means = {
+            "psnr": psnr(found, self.truth),
+            "ssim": ssim(found, self.truth),
+            "consistency": self._consistency(images),
+        }
+        return self._rows(result, means, images)
 
-    def distance(self, pictures: Float[Tensor, "image channel height width"]) -> dict[str, object]:
-        features = extract(self.extractor, to_uint8(pictures))
-        found = self._resampled(FrechetDistance(features[:], self.real.gaussian).value)
-        return self._row(FRECHET_NAMES.get(self.extractor.name, "frechet_distance"), found, self.extractor.name)
+    def of_draws(self, draws: Draws) -> Rows:
+        """Return the scores of one sample, of the mean of all, and of their spread."""
+        flat = _arrays(draws.flatten(0, 1))
+        parts = errors_and_expected(flat.reshape(*draws.shape[:2], *self.truth.shape[1:]), self.truth)
+        found = self._resampled(lambda part: spread(*(one[part] for one in parts)))
+        mean = self.of_images("mean", draws.mean(dim=1))
+        return [*self.of_images("sample", draws[:, 0]), *mean, self._row("mean", "spread", found)]
 
-    def _resampled(self, statistic: Statistic) -> Estimate:
+    def _consistency(self, images: Images) -> Float[np.ndarray, "image"]:
+        misfit = self.how.apply(images) - self.measured
+        return misfit.flatten(1).square().mean(dim=1).sqrt().numpy() / self.how.noise
+
+    def _rows(self, result: str, means: Mapping[str, Float[np.ndarray, "image"]], images: Images) -> Rows:
+        """Return the means of scores of each image, and the Fréchet distance of all."""
+        name = self.extractor.name
+        distance = FrechetDistance(extract(self.extractor, to_uint8(images))[:], self.real)
+        metric = "fid" if name == "inception" else "frechet_distance"
+        return [
+            *(
+                self._row(result, score, mean_estimate(values, photographs=self.photographs))
+                for score, values in means.items()
+            ),
+            self._row(result, metric, self._resampled(distance.value), name),
+        ]
+
+    def _resampled(self, statistic: Callable[[Int[np.ndarray, "part"]], float]) -> Estimate:
         count, resamples, seed = self.settings.num_images, self.settings.num_resamples, self.settings.seed
         return jackknife(statistic, count, resamples, seed, NOT_NEGATIVE, self.photographs)
 
-    def _row(self, metric: str, estimate: Estimate, extractor: str = "") -> dict[str, object]:
-        return {"metric": metric, "extractor": extractor, "n": self.settings.num_images, **estimate.columns()}
+    def _row(self, result: str, metric: str, estimate: Estimate, extractor: str = "") -> dict[str, object]:
+        labels = {"result": result, "metric": metric, "extractor": extractor, "n": self.settings.num_images}
+        return {**labels, **estimate.columns()}
 
 
-def _rows(
-    method: Method, draws: Draws, how: Measurement, measured: Measured, truth: StoredImages, scores: _Scores
-) -> Iterator[dict[str, object]]:
-    """Yield the scores of one sample, and for stochastic methods of the mean of all."""
-    true = truth / 255
-    results = {"sample": draws[:, 0], "mean": draws.mean(dim=1)} if method.draws else {"estimate": draws[:, 0]}
-    for result, pictures in results.items():
-        arrays = _arrays(pictures)
-        ratios = how.apply(pictures) - measured
-        found: Mapping[str, np.ndarray] = {
-            "psnr": psnr(arrays, true),
-            "ssim": ssim(arrays, true),
-            "consistency": ratios.flatten(1).square().mean(dim=1).sqrt().numpy() / how.noise,
-        }
-        for metric, values in found.items():
-            yield {"result": result, **scores.mean(metric, values)}
-        yield {"result": result, **scores.distance(pictures)}
-    if method.draws:
-        parts = errors_and_expected(_arrays(draws.flatten(0, 1)).reshape(*draws.shape[:2], *true.shape[1:]), true)
-        yield {"result": "mean", **scores.of_images("spread", lambda part: spread(*(one[part] for one in parts)))}
-
-
-def _truth(
-    name: str,
-    how: Measurement,
-    measured: Measured,
-    truth: StoredImages,
-    shown: Int[np.ndarray, "_"],
-    scores: _Scores,
-) -> Restored:
-    """Return the scores of the true images, and images of truth and measurement."""
-    images = to_tensor(truth)
-    misfit = (how.apply(images) - measured).flatten(1).square().mean(dim=1).sqrt().numpy() / how.noise
-    rows = [
-        {"result": "truth", **scores.mean("consistency", misfit)},
-        {"result": "truth", **scores.distance(images)},
-    ]
-    seen = measured[shown.tolist()]
-    picture = baselines.plain(how, seen) if how.pixels is None else how.shown(seen).float()
-    pictures = {"truth": truth[shown] / 255, "measurement": _arrays(picture)}
-    return Restored(name, "truth", float("nan"), rows, pictures)
-
-
-def _pictures(draws: Draws) -> dict[str, np.ndarray]:
-    found = {"sample": _arrays(draws[:, 0])}
-    if draws.shape[1] > 1:
-        found |= {"mean": _arrays(draws.mean(dim=1)), "deviation": _arrays(draws.std(dim=1))}
-    return found
-
-
-def _arrays(images: Float[Tensor, "image channel height width"]) -> np.ndarray:
+def _arrays(images: Images) -> Pictures:
     return images.permute(0, 2, 3, 1).double().clamp(0, 1).numpy()
+
+
+def psnr(found: Pictures, truth: Pictures) -> Float[np.ndarray, "image"]:
+    """Return the peak signal-to-noise ratio of each image in dB, −10 log₁₀ of the mean squared error in [0, 1]."""
+    error = np.square(found.astype(np.float64) - truth).mean(axis=(1, 2, 3))
+    return -10 * np.log10(np.maximum(error, 1e-12))
+
+
+def ssim(found: Pictures, truth: Pictures) -> Float[np.ndarray, "image"]:
+    """Return the structural similarity of each image (Wang et al., 2004), by scikit-image."""
+    from skimage.metrics import structural_similarity
+
+    window = min(LARGEST_WINDOW, min(found.shape[1:3]) - (1 - min(found.shape[1:3]) % 2))
+    return np.array(
+        [
+            structural_similarity(one, other, win_size=window, data_range=1.0, channel_axis=-1)
+            for one, other in zip(found.astype(np.float64), truth.astype(np.float64), strict=True)
+        ]
+    )
+
+
+def errors_and_expected(
+    draws: Float[np.ndarray, "image draw height width channel"], truth: Pictures
+) -> tuple[Float[np.ndarray, "image"], Float[np.ndarray, "image"]]:
+    """Return the mean squared error of the mean of n samples, and (1 + 1/n) times their mean variance.
+
+    Both have the same expectation for samples of the true posterior, as the truth is then one more sample.
+    """
+    count = draws.shape[1]
+    error = np.square(draws.mean(axis=1) - truth).mean(axis=(1, 2, 3))
+    return error, (1 + 1 / count) * draws.var(axis=1, ddof=1).mean(axis=(1, 2, 3))
+
+
+def spread(errors: Float[np.ndarray, "image"], expected: Float[np.ndarray, "image"]) -> float:
+    """Return the ratio of the sums over images: 1 for calibrated samples, larger for overconfident ones.
+
+    A mean of ratios would be biased upward, as few samples estimate the variance of an image poorly.
+    """
+    return float(errors.sum() / max(expected.sum(), 1e-12))

@@ -30,7 +30,7 @@ from ihdm.models.state import STATE_NAME, StateWriter
 from ihdm.models.trainer import Trainer, make_accelerator
 from ihdm.models.work import Work
 from ihdm.processes import build_process
-from ihdm.restoration.conditioning import prior_moments
+from ihdm.restoration.problems import prior_moments
 from ihdm.restoration.solvers import Restorer
 from ihdm.restoration.study import study
 from ihdm.runs import Run

@@ -7,7 +7,7 @@ from skimage.restoration import denoise_tv_chambolle, inpaint_biharmonic
 from ihdm.config.restoration import BlurProblem, MaskProblem, NoiseProblem, PoolingProblem
 from ihdm.restoration import baselines
 from ihdm.restoration.problems import measurement
-from ihdm.restoration.scores import errors_and_expected, psnr, spread, ssim
+from ihdm.restoration.study import errors_and_expected, psnr, spread, ssim
 
 SIZE = 8
 PICTURES = torch.rand((4, 3, SIZE, SIZE), generator=torch.Generator().manual_seed(0))

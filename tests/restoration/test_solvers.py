@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -10,10 +11,9 @@ from ihdm.config.processes import DDIM, PAPER, SamplerSettings
 from ihdm.config.restoration import BlurProblem, MaskProblem, NoiseProblem, PoolingProblem
 from ihdm.errors import UserError
 from ihdm.heat import cosine_basis
-from ihdm.restoration import conditioning
-from ihdm.restoration.conditioning import Conditioner, prior_moments
-from ihdm.restoration.problems import measurement
-from ihdm.restoration.solvers import first_level, from_cpu, pairs
+from ihdm.restoration import problems
+from ihdm.restoration.problems import Conditioner, measurement, prior_moments
+from ihdm.restoration.solvers import OnDevice, first_level
 
 SIZE, COUNT = 8, 1500
 PROBLEMS = {
@@ -52,18 +52,18 @@ def test_samples_of_gaussian_images_are_the_posterior(kind, problem, restorer, i
     restoring, how = restorer(kind, "markov", 8), measurement(PROBLEMS[problem], SIZE)
     measured = how.measure(images[:1], 0)
     mean, covariance = closed_form(how, restoring, measured)
-    numbers = list(pairs(1, COUNT))
-    known = restoring.conditioners(how, 1.0)
-    found = restoring.posterior(known, 1.0, measured.expand(COUNT, -1, -1), numbers, is_end_noisy=True)
+    numbers = list(product(range(1), range(COUNT)))
+    known = restoring.conditioner(how, 1.0)
+    found = restoring.posterior(known, measured.expand(COUNT, -1, -1), numbers, is_end_noisy=True)
     assert_are_draws(found, mean, covariance)
 
 
 def test_samples_of_gaussian_images_by_independent_steps_are_the_posterior(restorer, images):
     restoring, how = restorer("heat", "independent"), measurement(PROBLEMS["pooling"], SIZE)
     measured = how.measure(images[:1], 0)
-    known = restoring.conditioners(how, 1.0)
-    numbers = list(pairs(1, COUNT))
-    found = restoring.posterior(known, 1.0, measured.expand(COUNT, -1, -1), numbers, is_end_noisy=True)
+    known = restoring.conditioner(how, 1.0)
+    numbers = list(product(range(1), range(COUNT)))
+    found = restoring.posterior(known, measured.expand(COUNT, -1, -1), numbers, is_end_noisy=True)
     assert_are_draws(found, *closed_form(how, restoring, measured))
 
 
@@ -76,7 +76,7 @@ def test_a_measurement_that_is_a_latent_is_sampled_from_exactly(restorer, images
     measured = how.measure(images[:1], 0)
     assert first_level(restoring.process, restoring.sampler, width) == level
     mean, covariance = closed_form(how, restoring, measured)
-    found = restoring.start(how, width, 0, measured.expand(COUNT, -1, -1), list(pairs(1, COUNT)))
+    found = restoring.start(how, width, 0, measured.expand(COUNT, -1, -1), list(product(range(1), range(COUNT))))
     basis = np.kron(cosine_basis(SIZE), cosine_basis(SIZE))
     left = basis.T @ (restoring.calibration.at(1).residual.ravel()[:, None] * basis)
     assert_are_draws(found, mean, covariance - left)
@@ -87,7 +87,7 @@ def test_measurements_between_levels_are_blurred_and_noised_to_the_next(restorer
     restoring = restorer("heat", "markov")
     width = (restoring.process.blur_sigma(11) + restoring.process.blur_sigma(12)) / 2
     how = measurement(BlurProblem(kind="blur", width=width, noise=0.01), SIZE)
-    level, state = restoring._latent(how, width, 0, how.measure(images, 0), list(pairs(len(images), 1)))
+    level, state = restoring._latent(how, width, 0, how.measure(images, 0), list(product(range(len(images)), range(1))))
     assert level == 12
     blurred = restoring.process.heat.blur(images, 12)
     noise = restoring.process.transform(state - blurred)
@@ -110,13 +110,13 @@ def test_blur_beyond_every_level_is_refused(name, restorer, images):
     measured = how.measure(images[:1], 0)
     with pytest.raises(UserError, match="pixels exceeds the largest blur of the process, 4;"):
         getattr(restoring, name)(how, 4.5, 0, measured, [(0, 0)])
-    assert restoring.posterior(restoring.conditioners(how, 1.0), 1.0, measured, [(0, 0)]).isfinite().all()
+    assert restoring.posterior(restoring.conditioner(how, 1.0), measured, [(0, 0)]).isfinite().all()
 
 
 @pytest.mark.parametrize("sampler", [PAPER, DDIM])
 def test_samples_from_a_start_differ_whatever_the_posterior_is_sampled_by(sampler, restorer, images):
     how = measurement(BlurProblem(kind="blur", width=1.0, noise=0.05), SIZE)
-    numbers, measured = list(pairs(1, 2)), how.measure(images[:1], 0).expand(2, -1, -1)
+    numbers, measured = list(product(range(1), range(2))), how.measure(images[:1], 0).expand(2, -1, -1)
     expected = restorer("heat", "markov").start(how, 1.0, 0, measured, numbers)
     assert (expected[0] - expected[1]).abs().max() > 0.01
     assert torch.equal(replace(restorer("heat"), sampler=sampler).start(how, 1.0, 0, measured, numbers), expected)
@@ -124,7 +124,7 @@ def test_samples_from_a_start_differ_whatever_the_posterior_is_sampled_by(sample
 
 def solve(restoring, name, how, measured, numbers):
     return {
-        "posterior": lambda: restoring.posterior(restoring.conditioners(how, 1.0), 1.0, measured, numbers),
+        "posterior": lambda: restoring.posterior(restoring.conditioner(how, 1.0), measured, numbers),
         "start": lambda: restoring.start(how, 1.0, 0, measured, numbers),
         "one_shot": lambda: restoring.one_shot(how, 1.0, 0, measured, numbers),
         "map": lambda: restoring.map(how, 1.0, measured),
@@ -135,13 +135,13 @@ def solve(restoring, name, how, measured, numbers):
 def test_the_network_alone_is_on_its_device(name, restorer, images):
     """Tensors on ``meta`` hold nothing: what came from there, or met what is there, would fail."""
     restoring, how = restorer("heat", "markov", 5), measurement(BlurProblem(kind="blur", width=1.0, noise=0.05), SIZE)
-    seen, measured, numbers = [], how.measure(images[:2], 0), list(pairs(2, 1))
+    seen, measured, numbers = [], how.measure(images[:2], 0), list(product(range(2), range(1)))
 
     def remote(states, levels):
         seen.append((states.device.type, levels.device.type))
         return torch.zeros(states.shape)
 
-    found = solve(replace(restoring, network=from_cpu(remote, "meta")), name, how, measured, numbers)
+    found = solve(replace(restoring, network=OnDevice(remote, "meta")), name, how, measured, numbers)
     assert found.device.type == "cpu"
     assert set(seen) == {("meta", "meta")}
     still = replace(restoring, network=lambda states, _: torch.zeros_like(states))
@@ -150,7 +150,7 @@ def test_the_network_alone_is_on_its_device(name, restorer, images):
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
 def test_a_network_that_is_not_finite_is_refused(value):
-    network = from_cpu(lambda states, _levels: states + value, "cpu")
+    network = OnDevice(lambda states, _levels: states + value, "cpu")
     with pytest.raises(UserError, match="not finite"):
         network(torch.zeros(2, 1, SIZE, SIZE), torch.ones(2))
 
@@ -163,7 +163,7 @@ def test_network_outputs_are_moved_to_the_cpu(monkeypatch):
         return states + levels[:, None, None, None]
 
     with FakeTensorMode():
-        found = from_cpu(remote, "cuda")(torch.zeros(2, 1, SIZE, SIZE), torch.ones(2))
+        found = OnDevice(remote, "cuda")(torch.zeros(2, 1, SIZE, SIZE), torch.ones(2))
     assert found.device.type == "cpu"
 
 
@@ -198,11 +198,11 @@ def test_solvers_for_blur_are_for_heat(restorer, images):
 def test_each_sample_has_numbers_of_its_own(restorer, images):
     """The same alone as among others; each draw of an image, and each image, with other noise."""
     restoring, how = restorer("heat", "markov", 5), measurement(PROBLEMS["mask"], SIZE)
-    measured, known = how.measure(images[:2], 0), restoring.conditioners(how, 1.0)
-    numbers = list(pairs(2, 3))
-    together = restoring.posterior(known, 1.0, measured.repeat_interleave(3, 0), numbers)
+    measured, known = how.measure(images[:2], 0), restoring.conditioner(how, 1.0)
+    numbers = list(product(range(2), range(3)))
+    together = restoring.posterior(known, measured.repeat_interleave(3, 0), numbers)
     for place, number in enumerate(numbers):
-        alone = restoring.posterior(known, 1.0, measured[number[0]][None], [number])
+        alone = restoring.posterior(known, measured[number[0]][None], [number])
         torch.testing.assert_close(alone[0], together[place], atol=1e-4, rtol=0)
     assert (together[0] - together[1]).abs().max() > 0.01
 
@@ -212,7 +212,7 @@ def test_correcting_the_mean_gives_the_posterior_mean(problem, restorer, images)
     """Wiener's estimate is the linear one of least squared error: that of Gaussian images."""
     restoring, how = restorer(), measurement(PROBLEMS[problem], SIZE)
     measured = how.measure(images[:1], 0)
-    found = Conditioner(how, restoring.power).correct(restoring.mean[None], measured)
+    found = Conditioner(how, {0: restoring.power}).correct(0, restoring.mean[None], measured)
     np.testing.assert_allclose(found.flatten().numpy(), closed_form(how, restoring, measured)[0], atol=1e-9)
 
 
@@ -223,7 +223,7 @@ def test_without_noise_and_with_white_beliefs_it_is_a_projection(problem, images
     how = measurement(settings, SIZE)
     measured = how.apply(images[:1])
     guess = torch.rand((1, 1, SIZE, SIZE), dtype=torch.float64)
-    found = Conditioner(how, torch.ones(SIZE, SIZE)).correct(guess, measured)
+    found = Conditioner(how, {0: torch.ones(SIZE, SIZE)}).correct(0, guess, measured)
     inverse = torch.linalg.pinv(how.matrix)
     flat = guess.flatten()
     expected = inverse @ measured.flatten() + flat - inverse @ (how.matrix @ flat)
@@ -233,10 +233,12 @@ def test_without_noise_and_with_white_beliefs_it_is_a_projection(problem, images
 def test_channels_are_corrected_alike(images):
     how = measurement(PROBLEMS["mask"], SIZE)
     color = torch.cat([images[:4], images[4:8], images[8:12]], dim=1).double()
-    conditioner = Conditioner(how, torch.ones(SIZE, SIZE))
-    together = conditioner.correct(torch.zeros_like(color), how.apply(color))
+    conditioner = Conditioner(how, {0: torch.ones(SIZE, SIZE)})
+    together = conditioner.correct(0, torch.zeros_like(color), how.apply(color))
     for channel in range(3):
-        alone = conditioner.correct(torch.zeros(4, 1, SIZE, SIZE).double(), how.apply(color[:, channel : channel + 1]))
+        alone = conditioner.correct(
+            0, torch.zeros(4, 1, SIZE, SIZE).double(), how.apply(color[:, channel : channel + 1])
+        )
         torch.testing.assert_close(together[:, channel : channel + 1], alone)
 
 
@@ -251,9 +253,9 @@ def test_the_moments_of_training_images(images):
 def test_conditioners_that_exceed_the_memory_are_computed_again(restorer, images, monkeypatch):
     """With the same samples."""
     restoring, how = restorer("heat", "markov", 5), measurement(PROBLEMS["mask"], SIZE)
-    measured, numbers = how.measure(images[:2], 0), list(pairs(2, 1))
-    kept = restoring.posterior(restoring.conditioners(how, 1.0), 1.0, measured, numbers)
-    monkeypatch.setattr(conditioning, "MEMORY", 0)
-    known = restoring.conditioners(how, 1.0)
-    assert torch.equal(restoring.posterior(known, 1.0, measured, numbers), kept)
-    assert known[25] is not known[25]
+    measured, numbers = how.measure(images[:2], 0), list(product(range(2), range(1)))
+    kept = restoring.posterior(restoring.conditioner(how, 1.0), measured, numbers)
+    monkeypatch.setattr(problems, "MEMORY", 0)
+    known = restoring.conditioner(how, 1.0)
+    assert torch.equal(restoring.posterior(known, measured, numbers), kept)
+    assert known._matrices(25)[0] is not known._matrices(25)[0]
