@@ -136,7 +136,7 @@ def evaluate(
     """
     import pandas as pd
 
-    from ihdm.metrics.extractors import extractor_device, fit_extractor
+    from ihdm.metrics.extractors import fit_extractor
     from ihdm.portable.card import with_evaluation
     from ihdm.portable.card_measures import distance_lines
     from ihdm.portable.evaluation import as_reference, distance_table, require_enough, require_extractor
@@ -156,7 +156,7 @@ def evaluate(
     with broken_image_errors():
         reference = as_reference(data, pipeline.image_shape, skip_broken=skip_broken)
     require_enough(reference, kind, data)
-    features = fit_extractor(kind, reference, inception=inception, device=extractor_device(kind))
+    features = fit_extractor(kind, reference, inception=inception)
     with Progress("sampling", num_samples, unit="images") as progress:
         progress.update(0)
         images = draw(

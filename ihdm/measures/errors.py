@@ -12,7 +12,7 @@ def compute(files: Files, settings: ErrorSettings) -> Results:
 
     from ihdm.data.order import photograph_numbers
     from ihdm.devices import compute_device
-    from ihdm.metrics.heldout import held_out_errors
+    from ihdm.metrics.heldout import dequantize, held_out_errors
     from ihdm.models.network import load_network
     from ihdm.progress import Progress
     from ihdm.storage.reading import first_images, open_images
@@ -21,7 +21,7 @@ def compute(files: Files, settings: ErrorSettings) -> Results:
     images = first_images(files["test"], settings.num_images)
     network = load_network(files["model"], settings.process, images, device, settings.compute)
     with Progress(f"evaluating {files['model'].name}", settings.process.num_levels, unit="levels") as progress:
-        measured = held_out_errors(network, images, settings, device=device, report=progress.update)
+        measured = held_out_errors(network, dequantize(images).to(device), settings, progress.update)
     photographs = photograph_numbers(len(images), len(open_images(files["test"])), settings.squares, "test")
     return {"errors": lambda path: replace(measured, photographs=photographs).save(path, settings.process)}
 

@@ -32,7 +32,7 @@ def compute(files: Files, settings: Resampling) -> Results:
 
     paths = read_arrays(files["interpolations"], {"": 5})[""]
     stored = np.rint(np.clip(paths.reshape(-1, *paths.shape[2:]), 0, 1) * 255).astype(np.uint8)
-    transform, _ = load_extractor(files["extractor"], stored[:1], inception=files["inception"])
+    transform = load_extractor(files["extractor"], stored[:1], inception=files["inception"])
     spaces = {"pixels": paths, "features": extract(transform, stored).values}
     points = {name: values.reshape(*paths.shape[:2], -1) for name, values in spaces.items()}
     return {"interpolation": interpolation_rows(points, settings.seed)}

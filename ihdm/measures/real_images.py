@@ -25,11 +25,10 @@ class RealSpectrumSettings(HasSquares, Resampling):
 
 def fit_features(files: Files, settings: ExtractorSettings) -> Results:
     """Fit or check the feature extractor of a data set, and store its name and the hash of its weights."""
-    from ihdm.metrics.extractors import extractor_device, fit_extractor, save_extractor
+    from ihdm.metrics.extractors import fit_extractor, save_extractor
     from ihdm.storage.reading import open_images
 
-    device = extractor_device(settings.kind)
-    fitted = fit_extractor(settings.kind, open_images(files["train"]), inception=files["inception"], device=device)
+    fitted = fit_extractor(settings.kind, open_images(files["train"]), inception=files["inception"])
     return {"extractor": lambda path: save_extractor(settings.kind, fitted, path)}
 
 
@@ -41,7 +40,7 @@ def extract_features(files: Files, settings: NoSettings) -> Results:
     from ihdm.storage.reading import open_images
 
     stored = open_images(files["images"])
-    chosen, _ = load_extractor(files["extractor"], stored[:1], inception=files["inception"])
+    chosen = load_extractor(files["extractor"], stored[:1], inception=files["inception"])
     with Progress(f"features of {files['images']}", len(stored), unit="images") as progress:
         return {"features": extract(chosen, stored, progress.update).save}
 

@@ -39,7 +39,7 @@ def compute(files: Files, settings: RestorationStudy) -> Results:
     require_one_shape({str(files["train"]): seen, str(files["test"]): unseen})
     if len(unseen) < (needed := settings.num_images + settings.num_validation):
         raise UserError(f"{files['test']}: {needed} images are needed for scores and tuning, but it has {len(unseen)}")
-    transform, _ = load_extractor(files["extractor"], unseen[:1], inception=files["inception"])
+    transform = load_extractor(files["extractor"], unseen[:1], inception=files["inception"])
     restorer = Restorer(
         OnDevice(load_network(model, process, seen, device, settings.compute), device),
         build_process(process, seen.shape[1]),

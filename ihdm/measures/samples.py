@@ -25,7 +25,7 @@ def compute(files: Files, settings: DistanceSettings) -> Results:
 
     sets = {name: files[name] for name in ("samples", "starts") if name in files}
     stored = {name: open_images(path) for name, path in sets.items()}
-    transform, _ = load_extractor(files["extractor"], stored["samples"][:1], inception=files["inception"])
+    transform = load_extractor(files["extractor"], stored["samples"][:1], inception=files["inception"])
     real = MeanPower.read(files["power"])
     real.require_same_size({str(sets[name]): part for name, part in stored.items()})
     compared: dict[str, StoredFeatures] = {}

@@ -71,7 +71,7 @@ class Evaluator:
             UserError: if a file cannot be read, or the moments belong to other features.
         """
         train, reference = first_images(files["train"], num_train), files["reference"]
-        extractor, _ = load_extractor(files["extractor"], train[:1], inception=files["inception"])
+        extractor = load_extractor(files["extractor"], train[:1], inception=files["inception"])
         return cls(
             train,
             extractor,

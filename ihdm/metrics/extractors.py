@@ -131,25 +131,13 @@ def in_color(images: StoredImages) -> UInt8[np.ndarray, "_ height width 3"]:
     return np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else np.asarray(images)
 
 
-def extractor_device(kind: Extractor) -> str:
-    """Return the device of an extractor; small extractors use the CPU, without loading torch."""
-    if kind in ("dct", "pca"):
-        return "cpu"
-    from ihdm.devices import compute_device
-
-    return str(compute_device())
-
-
-def fit_extractor(
-    kind: Extractor, train: StoredImages, *, inception: Path = Path(), device: str = "cpu"
-) -> FeatureExtractor:
+def fit_extractor(kind: Extractor, train: StoredImages, *, inception: Path = Path()) -> FeatureExtractor:
     """Return the extractor of a data set; only `pca` is fitted on its training images.
 
     Args:
-        kind: name of the extractor.
+        kind: name of the extractor; small extractors use the CPU, without loading torch.
         train: the training images.
         inception: folder of the weights of `inception`.
-        device: device of the computation.
 
     Raises:
         UserError: if its weights are unavailable or wrong, or there are too few images.
@@ -158,6 +146,9 @@ def fit_extractor(
         return CosineFeatures(train[0].size)
     if kind == "pca":
         return PrincipalFeatures.fit(train)
+    from ihdm.devices import compute_device
+
+    device = str(compute_device())
     return Inception(inception, device) if kind == "inception" else EfficientNet(device)
 
 
@@ -169,8 +160,8 @@ def save_extractor(kind: Extractor, extractor: FeatureExtractor, path: Path) -> 
     save_arrays(path, **arrays)
 
 
-def load_extractor(path: Path, image: StoredImages, *, inception: Path = Path()) -> tuple[FeatureExtractor, str]:
-    """Return the extractor in a file, and its device.
+def load_extractor(path: Path, image: StoredImages, *, inception: Path = Path()) -> FeatureExtractor:
+    """Return the extractor in a file.
 
     Args:
         path: file written by :func:`save_extractor`.
@@ -181,20 +172,19 @@ def load_extractor(path: Path, image: StoredImages, *, inception: Path = Path())
         UserError: if the file is damaged, or belongs to other images or weights.
     """
     stored = read_archive(path, ("kind", "extractor", "sha256"))
-    found, name, digest = (str(value) for value in stored.values())
-    if found not in get_args(Extractor):
-        raise UserError(f"{path}: unknown extractor '{found}'; known are {', '.join(get_args(Extractor))}")
-    kind = cast("Extractor", found)
-    device = extractor_device(kind)
+    kind, name, digest = (str(value) for value in stored.values())
+    if kind not in get_args(Extractor):
+        raise UserError(f"{path}: unknown extractor '{kind}'; known are {', '.join(get_args(Extractor))}")
+    extractor: FeatureExtractor
     if kind == "pca":
-        extractor: FeatureExtractor = _read_components(path, image)
+        extractor = _read_components(path, image)
     else:
-        extractor = fit_extractor(kind, image, inception=inception, device=device)
+        extractor = fit_extractor(cast("Extractor", kind), image, inception=inception)
     if (name, digest) != (extractor.name, extractor.sha256):
         raise UserError(
             f"{path}: describes '{name}' with weights {digest}, not '{extractor.name}' with {extractor.sha256}"
         )
-    return extractor, device
+    return extractor
 
 
 def _read_components(path: Path, image: StoredImages) -> PrincipalFeatures:

@@ -111,40 +111,25 @@ class HeldOutErrors:
 
 def held_out_errors(
     network: Network,
-    images: StoredImages,
-    settings: ErrorSettings,
-    *,
-    levels: Sequence[int] | None = None,
-    device: torch.device | str = "cpu",
-    report: Callable[[int], None] = lambda _done: None,
-) -> HeldOutErrors:
-    """Evaluate every level on every image. Each pair has separate noise, the same for network and baseline.
-
-    Args:
-        network: f(u, levels), on ``device``.
-        images: held-out images; they are dequantized first.
-        settings: process, seed, batch size and number of noise draws.
-        levels: some of the settings' levels; by default all.
-        device: device of the computation.
-        report: called with the number of finished levels.
-
-    Raises:
-        UserError: if the network's errors are not finite; it names level and images.
-    """
-    return errors_of(network, dequantize(images).to(device), settings, report, levels)
-
-
-def errors_of(
-    network: Network,
     clean: Float[Tensor, "image channel height width"],
     settings: ErrorSettings,
     report: Callable[[int], None] = lambda _done: None,
     levels: Sequence[int] | None = None,
 ) -> HeldOutErrors:
-    """As :func:`held_out_errors`, for images with continuous values.
+    """Evaluate every level on every image. Each pair has separate noise, the same for network and baseline.
 
     Every level has ``num_draws`` draws. Extra draws, ``extra_draws`` per level on average, go where the noise of the
     first leaves the largest variance.
+
+    Args:
+        network: f(u, levels), on the device of the images.
+        clean: held-out images with continuous values; see :func:`dequantize`.
+        settings: process, seed, batch size and number of noise draws.
+        report: called with the number of finished levels.
+        levels: some of the settings' levels; by default all.
+
+    Raises:
+        UserError: if the network's errors are not finite; it names level and images.
     """
     process = build_process(settings.process, clean.shape[-1], clean.device)
     levels = settings.observed if levels is None else levels

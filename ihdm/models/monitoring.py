@@ -11,7 +11,7 @@ from ihdm.config.experiments import Experiment
 from ihdm.config.processes import DDIM, PAPER, SamplerSettings
 from ihdm.config.settings import RunSettings
 from ihdm.config.stages import ErrorSettings, SamplingSettings
-from ihdm.metrics.heldout import held_out_errors, level_rows
+from ihdm.metrics.heldout import dequantize, held_out_errors, level_rows
 from ihdm.models.batches import even_slices
 from ihdm.models.network import Deblurrer
 from ihdm.samples.generation import generate
@@ -43,7 +43,8 @@ def held_out_rows(
     own = settings.observed[accelerator.process_index :: accelerator.num_processes]
     rows = []
     if own:
-        errors = held_out_errors(network, images, settings, levels=own, device=accelerator.device)
+        clean = dequantize(images).to(accelerator.device)
+        errors = held_out_errors(network, clean, settings, levels=own)
         rows = level_rows(errors, experiment.process)
     return sorted(gather_object(rows), key=itemgetter("level"))
 

@@ -144,7 +144,9 @@ def best_without_noise(_: Patch) -> Tables:
 def bound_without_network(_: Patch) -> Tables:
     """With f = 0 what is left of the blur asks for a far larger δ."""
     ratios = QUICK.variants["digits"].delta_ratios[1:]
-    errors = held_out_errors(nothing, TEST, ErrorSettings(process=HEAT, seed=0, num_images=len(TEST), micro_batch=60))
+    errors = held_out_errors(
+        nothing, dequantize(TEST), ErrorSettings(process=HEAT, seed=0, num_images=len(TEST), micro_batch=60)
+    )
     settings = LikelihoodSettings(process=HEAT, prior_noise="delta", delta_ratios=ratios)
     fine = fine_ratios(ratios)
     bits = bits_per_dim(bound_images(errors, REAL, TEST, settings, fine.tolist()).nats(), errors.num_dims)
@@ -325,7 +327,9 @@ def calibrated_elsewhere(_: Patch) -> Tables:
     measured = calibration.measure(nothing, build_process(HEAT, SIZE), dequantize(flat), range(1, 41), 0, 50)
     joints = JointSettings(process=HEAT, seed=0, levels=tuple(range(1, 41)), num_images=len(TEST), micro_batch=60,
                            delta_ratios=(1.25,), bandwidth_ratio=1.25)  # fmt: skip
-    errors = held_out_errors(nothing, TEST, ErrorSettings(process=HEAT, seed=0, num_images=len(TEST), micro_batch=60))
+    errors = held_out_errors(
+        nothing, dequantize(TEST), ErrorSettings(process=HEAT, seed=0, num_images=len(TEST), micro_batch=60)
+    )
     paper = LikelihoodSettings(process=HEAT, prior_noise="delta", delta_ratios=(1.25, 2.0))
     rows = [*joint_rows(nothing, measured, REAL, TEST, joints), *likelihood_rows(errors, REAL, TEST, paper)]
     return {"likelihood": labeled(rows, experiment="digits")}

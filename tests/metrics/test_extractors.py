@@ -13,7 +13,7 @@ import torch
 
 from ihdm.config.stages import DistanceSettings
 from ihdm.errors import UserError
-from ihdm.metrics import extractors, features, frechet, kernel
+from ihdm.metrics import extractors, features, frechet_kernel
 from ihdm.metrics.distance import distance_rows
 from ihdm.metrics.extractors import Inception, fit_extractor, in_color, load_extractor, save_extractor
 from ihdm.metrics.features import PrincipalFeatures, StoredFeatures, extract
@@ -68,8 +68,8 @@ def test_moments_of_a_reference_are_computed_once(folder, ihdm, monkeypatch):
 
     monkeypatch.setattr(Moments, "of", refuse)
     monkeypatch.setattr(MeanPower, "of", refuse)
-    monkeypatch.setattr(kernel, "mean_over_pairs", refuse)
-    monkeypatch.setattr(frechet, "symmetric_root", refuse)
+    monkeypatch.setattr(frechet_kernel, "mean_over_pairs", refuse)
+    monkeypatch.setattr(frechet_kernel.Gaussian, "of", refuse)
     ihdm(*distance(folder / "train_dct.npz", folder / "train.npy", folder / "x.csv"))
     found = pd.read_csv(folder / "x.csv")
     np.testing.assert_array_equal(found["value"], [row["value"] for row in expected])

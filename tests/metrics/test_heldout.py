@@ -21,7 +21,7 @@ def nothing(images: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
 
 
 def test_saved_and_read(tmp_path):
-    errors = held_out_errors(nothing, IMAGES[:3], SETTINGS)
+    errors = held_out_errors(nothing, dequantize(IMAGES[:3]), SETTINGS)
     path = tmp_path / "errors.npz"
     errors.save(path, PROCESS)
     found = HeldOutErrors.read(path, PROCESS)
@@ -42,13 +42,13 @@ def test_saved_and_read(tmp_path):
 
 
 def test_predicting_nothing_is_the_baseline():
-    errors = held_out_errors(nothing, IMAGES, SETTINGS)
+    errors = held_out_errors(nothing, dequantize(IMAGES), SETTINGS)
     np.testing.assert_array_equal(errors.network, errors.baseline)
 
 
 def test_baseline_in_closed_form():
     """E‖F(t_k) u + σε − F(t_{k−1}) u‖² = ‖F(t_k) u − F(t_{k−1}) u‖² + N σ², at the right levels, within 4 errors."""
-    errors = held_out_errors(nothing, IMAGES, SETTINGS)
+    errors = held_out_errors(nothing, dequantize(IMAGES), SETTINGS)
     heat, clean = heat_process(PROCESS, 8), dequantize(IMAGES)
     num_dims = 8 * 8 * 3
     for level in range(1, 7):
@@ -61,7 +61,7 @@ def test_baseline_in_closed_form():
 
 def test_controls_have_mean_zero():
     """Within 4.5 standard errors of the mean over 200 images × 6 levels; and each varies."""
-    errors = held_out_errors(nothing, IMAGES, SETTINGS)
+    errors = held_out_errors(nothing, dequantize(IMAGES), SETTINGS)
     controls = errors.controls[0].reshape(-1, errors.controls.shape[-1])
     deviation = controls.std(axis=0)
     assert (deviation > 0).all()
@@ -70,7 +70,7 @@ def test_controls_have_mean_zero():
 
 def test_bands_add_up_to_the_noise():
     """The powers in all bands are the noise's energy: Σ_bands = σ² (‖ε‖² − N), at every level and image."""
-    errors = held_out_errors(nothing, IMAGES[:20], SETTINGS)
+    errors = held_out_errors(nothing, dequantize(IMAGES[:20]), SETTINGS)
     for level in range(1, 7):
         noise = _noise(SETTINGS.seed, level, 0, range(20), torch.Size((3, 8, 8))).double()
         expected = PROCESS.sigma**2 * (noise.square().sum(dim=(1, 2, 3)).numpy() - 8 * 8 * 3)
@@ -87,9 +87,9 @@ def test_a_network_that_returns_nan_is_named():
         return found
 
     with pytest.raises(UserError, match=r"error at level 3 is not finite for image 1, 5, 65, 69, 129 and 1 more"):
-        held_out_errors(broken, IMAGES, SETTINGS)
+        held_out_errors(broken, dequantize(IMAGES), SETTINGS)
     with pytest.raises(UserError, match="level 1 is not finite"):
-        held_out_errors(lambda images, levels: images / 0, IMAGES, SETTINGS)
+        held_out_errors(lambda images, levels: images / 0, dequantize(IMAGES), SETTINGS)
 
 
 def test_a_network_that_knows_the_answer_has_no_error():
@@ -102,15 +102,15 @@ def test_a_network_that_knows_the_answer_has_no_error():
         seen["first"] = (seen["first"] + len(images)) % len(clean)
         return heat.blur(here, levels - 1) - images
 
-    errors = held_out_errors(oracle, IMAGES, SETTINGS)
+    errors = held_out_errors(oracle, dequantize(IMAGES), SETTINGS)
     assert errors.network.max() < 1e-9
     assert errors.baseline.min() > 0.1
 
 
 def test_batches_do_not_matter():
     shrink = {"network": lambda images, levels: -0.1 * images}
-    whole = held_out_errors(shrink["network"], IMAGES, SETTINGS)
-    small = held_out_errors(shrink["network"], IMAGES, SETTINGS.model_copy(update={"micro_batch": 7}))
+    whole = held_out_errors(shrink["network"], dequantize(IMAGES), SETTINGS)
+    small = held_out_errors(shrink["network"], dequantize(IMAGES), SETTINGS.model_copy(update={"micro_batch": 7}))
     np.testing.assert_allclose(whole.network, small.network, rtol=1e-5)
 
 
@@ -146,7 +146,7 @@ def test_spectra_under_noise_and_heat():
 
 def test_losses_of_squares_have_errors_over_photographs():
     """SE² = 1/G Σ (l_g − l)²/(n/m_g − 1), with the mean loss l_g of the m_g squares of each of G photographs."""
-    errors, photographs = held_out_errors(nothing, IMAGES, SETTINGS), np.arange(200) % 7
+    errors, photographs = held_out_errors(nothing, dequantize(IMAGES), SETTINGS), np.arange(200) % 7
     found = level_rows(replace(errors, photographs=photographs), PROCESS)
     for row, independent in zip(found, level_rows(errors, PROCESS), strict=True):
         losses = errors.network[0, :, row["level"] - 1]

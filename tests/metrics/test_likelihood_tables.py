@@ -23,7 +23,7 @@ from ihdm.heat import HeatProcess, cosine_basis, decay, heat_process
 from ihdm.likelihood import best_deltas, prior_kl_bounds, squared_distances, transition_terms
 from ihdm.measures import reported
 from ihdm.measures.sweep import SweptExperiment, SweptExperiments
-from ihdm.metrics.heldout import errors_of, held_out_errors
+from ihdm.metrics.heldout import dequantize, held_out_errors
 from ihdm.metrics.likelihood import bound_images, cost_rows
 from ihdm.metrics.monte_carlo import allocate, designs, draw_variance, remove_noise, total_error
 
@@ -75,7 +75,7 @@ def toy() -> GaussianToy:
 
 def test_exact_on_a_gaussian_toy(toy):
     """Errors and bound of the best network are those in closed form, within four standard errors."""
-    measured = errors_of(toy.network, toy.images(3000), error_settings(3000)).means()
+    measured = held_out_errors(toy.network, toy.images(3000), error_settings(3000)).means()
     expected = toy.errors()
     error = measured.std(axis=0) / np.sqrt(len(measured))
     assert (np.abs(measured.mean(axis=0) - expected) < 4 * error).all()
@@ -87,16 +87,16 @@ def test_exact_on_a_gaussian_toy(toy):
 
 def test_no_network_beats_the_best_one(toy):
     images = toy.images(1000)
-    best = errors_of(toy.network, images, error_settings(1000)).means().mean(axis=0)
+    best = held_out_errors(toy.network, images, error_settings(1000)).means().mean(axis=0)
     for factor in (0.5, 1.5):
-        worse = errors_of(lambda u, k, f=factor: f * toy.network(u, k), images, error_settings(1000))
+        worse = held_out_errors(lambda u, k, f=factor: f * toy.network(u, k), images, error_settings(1000))
         assert (worse.means().mean(axis=0) > best).all()
 
 
 def test_extra_draws_make_the_total_more_certain(toy):
     """The same images with further draws: the total agrees, and its error shrinks as the variance promises."""
     images = toy.images(200)
-    few, many = (errors_of(toy.network, images, error_settings(200, 2, extra)) for extra in (0, 6))
+    few, many = (held_out_errors(toy.network, images, error_settings(200, 2, extra)) for extra in (0, 6))
     totals = [errors.means().sum(axis=1).mean() for errors in (few, many)]
     errors = [total_error(errors.without_noise()) for errors in (few, many)]
     assert errors[1] < 0.6 * errors[0]  # by √(2/8) = 0.5, if levels were alike
@@ -109,7 +109,9 @@ def test_extra_draws_make_the_total_more_certain(toy):
 
 def test_the_error_from_noise_is_the_spread_over_seeds(toy):
     images = toy.images(40)
-    runs = [errors_of(toy.network, images, error_settings(40).model_copy(update={"seed": seed})) for seed in range(60)]
+    runs = [
+        held_out_errors(toy.network, images, error_settings(40).model_copy(update={"seed": seed})) for seed in range(60)
+    ]
     for control in (False, True):
         found = [run.without_noise() if control else run.network for run in runs]
         spread = np.std([np.nanmean(errors, axis=0).sum(axis=1).mean() for errors in found], ddof=1)
@@ -245,11 +247,10 @@ def test_stored_errors_give_any_delta():
         seen.append(images)
         return network(images, levels)
 
-    errors = held_out_errors(watched, test, error_settings(4, draws=1))
+    errors = held_out_errors(watched, dequantize(test), error_settings(4, draws=1))
     raw = replace(errors, controls=np.zeros_like(errors.controls))  # nothing of the noise is removed
     bound = bound_images(raw, train, test, settings, [1.0, 1.3])
     heat, delta, sigma = heat_process(PROCESS, 6), 1.3 * PROCESS.sigma, PROCESS.sigma
-    from ihdm.metrics.heldout import dequantize
     from ihdm.storage.tensors import to_tensor
 
     clean = dequantize(test)
@@ -289,7 +290,7 @@ def test_copies_of_training_images_do_not_break_the_prior():
 
 
 def test_cost_rows_report_evaluations(toy):
-    rows = cost_rows(errors_of(toy.network, toy.images(100), error_settings(100)), PROCESS.sigma, 1.25)
+    rows = cost_rows(held_out_errors(toy.network, toy.images(100), error_settings(100)), PROCESS.sigma, 1.25)
     assert rows[0]["design"] == "uniform random levels"
     assert rows[0]["times_fewer"] == 1
     for row in rows:
@@ -302,7 +303,7 @@ def test_one_draw_of_noise_leaves_empty_cells(tmp_path, ihdm):
     np.save(tmp_path / "train.npy", images)
     np.save(tmp_path / "test.npy", images[:5])
     (tmp_path / "e").mkdir()
-    errors = held_out_errors(lambda u, k: -0.1 * u, images[:5], error_settings(5, draws=1))
+    errors = held_out_errors(lambda u, k: -0.1 * u, dequantize(images[:5]), error_settings(5, draws=1))
     errors.save(tmp_path / "errors.npz", PROCESS)
     settings = LikelihoodSettings(process=PROCESS, prior_noise="delta", delta_ratios=(1.0, 1.25))
     experiment = SweptExperiment(

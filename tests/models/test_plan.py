@@ -19,7 +19,7 @@ from ihdm.measures.likelihood import joint_settings
 from ihdm.measures.restoration import restoration_settings
 from ihdm.metrics.asymptotics import DELTA_RATIOS, NUM_LANGEVIN_LEVELS, NUM_LOSS_LEVELS, NUM_STEPS, network_rows
 from ihdm.metrics.features import CosineFeatures
-from ihdm.metrics.heldout import held_out_errors
+from ihdm.metrics.heldout import dequantize, held_out_errors
 from ihdm.metrics.joints import joint_rows
 from ihdm.models import work
 from ihdm.models.footprint import inference
@@ -122,7 +122,7 @@ def test_measures_pass_the_network_as_often_as_planned(config, network):
         count, network.images = network.images, 0
         return Work(count)
 
-    held_out_errors(network, IMAGES[: errors.num_images], errors)
+    held_out_errors(network, dequantize(IMAGES[: errors.num_images]), errors)
     assert passed() == work.metrics_errors(config, "digits")
     images = to_tensor(np.resize(IMAGES, (calibration.num_images, 8, 8, 1)))
     measured = measure(network, process, images, calibration.levels, 0, calibration.micro_batch)

@@ -19,7 +19,7 @@ from ihdm.config.processes import DiffusionSettings, HeatSettings
 from ihdm.config.settings import RunSettings
 from ihdm.config.stages import ErrorSettings
 from ihdm.errors import InterruptedTrainingError, UserError
-from ihdm.metrics.heldout import held_out_errors
+from ihdm.metrics.heldout import dequantize, held_out_errors
 from ihdm.models.network import WEIGHTS_NAME, Deblurrer, save_network, save_tensors
 from ihdm.models.state import FINISHED_NAME, HISTORY_NAME, PREVIOUS_NAME, STATE_NAME, History, finish
 from ihdm.models.training import train
@@ -309,7 +309,7 @@ def test_validation_during_training(finished, make_experiment, images, tmp_path)
     rows = [row for row in history if "level" in row]
     assert [(row["step"], row["level"]) for row in rows] == [(s, k) for s in (4, 6) for k in range(1, 11)]
     settings = ErrorSettings(process=experiment.process, seed=3, num_images=3, micro_batch=3)
-    errors = held_out_errors(Deblurrer(network), test[:3], settings)
+    errors = held_out_errors(Deblurrer(network), dequantize(test[:3]), settings)
     np.testing.assert_allclose([row["loss"] for row in rows[10:]], errors.network.mean((0, 1)), rtol=1e-5)
     np.testing.assert_allclose([row["baseline"] for row in rows[:10]], errors.baseline.mean((0, 1)), rtol=1e-5)
     assert sorted(path.name for path in (tmp_path / "previews").iterdir()) == ["step4.png", "step6.png"]
