@@ -47,7 +47,7 @@ def compute(files: Files, settings: MemorisationSettings) -> Results:
     }
     require_one_shape({str(files[name]): pixels[name] for name in SETS})
     stored = {name: StoredFeatures.read(files[f"{name}_features"]) for name in SETS}
-    require_one_extractor({name: (part.extractor, part.sha256) for name, part in stored.items()})
+    require_one_extractor((name, (part.extractor, part.sha256)) for name, part in stored.items())
     for name, part in stored.items():
         if len(part) < (needed := len(pixels[name])):
             raise UserError(f"{files[f'{name}_features']}: features of {len(part)} images; {needed} are needed")

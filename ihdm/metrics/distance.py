@@ -212,7 +212,7 @@ def held_out_rows(
 
 def _require_one_extractor(sets: Mapping[str, StoredFeatures], reference: StoredFeatures) -> None:
     every = {"the reference": reference, **sets}
-    require_one_extractor({name: (part.extractor, part.sha256) for name, part in every.items()})
+    require_one_extractor((name, (part.extractor, part.sha256)) for name, part in every.items())
 
 
 def _rows(

@@ -5,7 +5,7 @@ is an FID.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -192,23 +192,21 @@ class StoredFeatures:
         return cls(values, str(stored["extractor"]), str(stored["sha256"]))
 
 
-def require_one_extractor(origins: Mapping[str, tuple[str, str]]) -> None:
+def require_one_extractor(origins: Iterable[tuple[str, tuple[str, str]]]) -> None:
     """Raise an error if extractors differ.
 
     Args:
-        origins: extractor and hash of its weights, by name of the file or row.
+        origins: pairs of the name of a file or row, and its extractor with the hash of its weights.
 
     Raises:
         UserError: if they differ; it names the first two.
     """
-    first, *others = origins.items()
-    for name, origin in others:
-        if origin != first[1]:
+    origins = list(origins)
+    for name, (extractor, sha256) in origins:
+        first, (expected, digest) = origins[0]
+        if (extractor, sha256) != (expected, digest):
             raise UserError(
-                f"{first[0]} is of {_origin_text(*first[1])} but {name} of {_origin_text(*origin)}: "
-                "only features of one extractor can be compared; extract all of them with the same extractor"
+                f"{first} is of '{expected}' (weights {digest[:12]}…) but {name} of '{extractor}' (weights "
+                f"{sha256[:12]}…): only features of one extractor can be compared; extract all of them with the same "
+                "extractor"
             )
-
-
-def _origin_text(extractor: str, sha256: str) -> str:
-    return f"'{extractor}' (weights {sha256[:12]}…)"

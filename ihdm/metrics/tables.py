@@ -1,6 +1,6 @@
 """Merging of tables, with checks that their values can be compared, and selection of rows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
@@ -27,34 +27,42 @@ def merge_tables(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             or from different references, or compare different numbers of images in measures that depend on it.
     """
     _require_one_kind(parts)
-    _require_one_reference(parts)
-    by_dataset: dict[str, dict[str, tuple[str, str]]] = {}
-    counts: dict[str, dict[str, tuple[int, ...]]] = {}
-    for name, part in parts.items():
-        if not {"dataset", "metric", "extractor", "n"} <= set(part.columns):
-            continue
-        features = part[part["extractor"] != "pixels"]
-        for keys, _ in features.groupby(["dataset", "extractor", "extractor_sha256"]):
-            dataset, extractor, sha256 = map(str, keys)
-            if name in (origins := by_dataset.setdefault(dataset, {})):
-                require_one_extractor({f"one row of {name}": origins[name], "another": (extractor, sha256)})
-            origins[name] = (extractor, sha256)
-        if "set" not in part.columns:  # tables of samples have separate settings
-            continue
-        for keys, rows in part[~part["metric"].isin(ANY_NUMBER)].groupby(["dataset", "set"]):
-            dataset, images = map(str, keys)
-            counts.setdefault(dataset, {})[f"'{images}' in {name}"] = tuple(sorted(rows["n"].unique().tolist()))
-    for origins in by_dataset.values():
-        require_one_extractor(origins)
-    for dataset, found in counts.items():
-        (first, expected), *others = found.items()
-        for name, number in others:
+    for dataset, rows in _by_dataset(parts, "reference"):
+        names = rows.drop_duplicates("reference").set_index("reference")["part"]
+        if len(names) > 1:
+            raise UserError(
+                f"{dataset}: {names.iloc[0]} is measured from the reference '{names.index[0]}' but {names.iloc[1]} "
+                f"from '{names.index[1]}': only distances from one reference can be compared; measure all of them from "
+                "the same reference"
+            )
+    for _, rows in _by_dataset(parts, "extractor", "extractor_sha256"):
+        rows = rows[rows["extractor"] != "pixels"].dropna()
+        origins = zip(rows["extractor"], rows["extractor_sha256"], strict=True)
+        require_one_extractor(zip(rows["part"], origins, strict=True))
+    for dataset, rows in _by_dataset(parts, "set", "metric", "n", "extractor"):  # others have separate settings
+        rows = rows[~rows["metric"].isin(ANY_NUMBER)]
+        counts = {
+            f"'{images}' in {name}": " and ".join(map(str, sorted(here["n"].unique())))
+            for (name, images), here in rows.groupby(["part", "set"], sort=False)
+        }
+        for name, number in counts.items():
+            one, expected = next(iter(counts.items()))
             if number != expected:
                 raise UserError(
-                    f"{dataset}: {first} has {_text(expected)} images but {name} has {_text(number)}; "
-                    "compare equal numbers of images"
+                    f"{dataset}: {one} has {expected} images but {name} has {number}; compare equal numbers of images"
                 )
     return pd.concat(parts.values(), ignore_index=True)
+
+
+def _by_dataset(parts: Mapping[str, pd.DataFrame], *columns: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield data sets with the distinct values of columns, and ``part``, the name of their table, if it has these."""
+    found = [
+        part[["dataset", *columns]].drop_duplicates().dropna(subset=["dataset", columns[0]]).assign(part=name)
+        for name, part in parts.items()
+        if {"dataset", *columns} <= set(part.columns)
+    ]
+    for dataset, rows in pd.concat(found).groupby("dataset", sort=False) if found else ():
+        yield str(dataset), rows
 
 
 def _require_one_kind(parts: Mapping[str, pd.DataFrame]) -> None:
@@ -65,26 +73,6 @@ def _require_one_kind(parts: Mapping[str, pd.DataFrame]) -> None:
             raise UserError(
                 f"{name}: has columns that {widest} lacks ({', '.join(foreign)}); merge tables of one kind only"
             )
-
-
-def _require_one_reference(parts: Mapping[str, pd.DataFrame]) -> None:
-    found: dict[str, dict[str, str]] = {}
-    for name, part in parts.items():
-        if {"dataset", "reference"} <= set(part.columns):
-            for keys, _ in part.groupby(["dataset", "reference"]):
-                dataset, reference = map(str, keys)
-                found.setdefault(dataset, {}).setdefault(reference, name)
-    for dataset, names in found.items():
-        (first, expected), *others = names.items()
-        for reference, name in others:
-            raise UserError(
-                f"{dataset}: {expected} is measured from the reference '{first}' but {name} from '{reference}': "
-                "only distances from one reference can be compared; measure all of them from the same reference"
-            )
-
-
-def _text(counts: tuple[int, ...]) -> str:
-    return " and ".join(map(str, counts))
 
 
 def with_most_images(table: pd.DataFrame) -> pd.DataFrame:
