@@ -13,26 +13,26 @@ def case(golden):
     schedule = blur_schedule(
         float(values["blur_sigma_min"]), float(values["blur_sigma_max"]), int(values["num_levels"])
     )
-    return values, HeatProcess(schedule, 16, 16)
+    arguments = (values["image"], values["level"], values["noise"], float(values["sigma"]))
+    return values, (HeatProcess(schedule, 16, 16), *arguments)
 
 
 def test_golden_pair(case):
-    values, heat = case
-    noisy, target = deblurring_pair(heat, values["image"], values["level"], values["noise"], float(values["sigma"]))
+    values, arguments = case
+    noisy, target = deblurring_pair(*arguments)
     torch.testing.assert_close(noisy, values["noisy_blurred"], atol=2e-6, rtol=0)
     torch.testing.assert_close(target, values["target"], atol=2e-6, rtol=0)
 
 
 def test_golden_loss(case, linear_network):
-    values, heat = case
-    network = linear_network(int(values["num_levels"]))
-    loss = deblurring_loss(network, heat, values["image"], values["level"], values["noise"], float(values["sigma"]))
+    values, arguments = case
+    loss = deblurring_loss(linear_network(int(values["num_levels"])), *arguments)
     torch.testing.assert_close(loss, values["loss_per_image"], rtol=1e-4, atol=0)
 
 
 def test_only_the_network_runs_in_lower_precision(case):
     """In bfloat16 a step of the blur would drown; under autocast only the network's own rounding may show."""
-    values, heat = case
+    _, arguments = case
     torch.manual_seed(0)
     convolution = nn.Conv2d(3, 3, 3, padding=1)
     seen = {}
@@ -42,7 +42,6 @@ def test_only_the_network_runs_in_lower_precision(case):
         seen.update(input=images, output=output)
         return output
 
-    arguments = (heat, values["image"], values["level"], values["noise"], float(values["sigma"]))
     full = deblurring_loss(network, *arguments)
     full_input = seen["input"]
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -58,16 +57,9 @@ def test_only_the_network_runs_in_lower_precision(case):
 
 
 def test_perfect_network_has_no_loss(case):
-    values, heat = case
-    noisy, target = deblurring_pair(heat, values["image"], values["level"], values["noise"], float(values["sigma"]))
-    loss = deblurring_loss(
-        lambda images, levels: target - images,
-        heat,
-        values["image"],
-        values["level"],
-        values["noise"],
-        float(values["sigma"]),
-    )
+    _, arguments = case
+    noisy, target = deblurring_pair(*arguments)
+    loss = deblurring_loss(lambda images, levels: target - images, *arguments)
     assert noisy.shape == target.shape
     assert float(loss.max()) < 1e-9
 
@@ -85,7 +77,6 @@ def test_predicting_nothing_at_strong_noise_costs_the_noise():
 
 
 def test_level_zero_has_no_step(case):
-    values, heat = case
-    levels = torch.zeros_like(values["level"])
+    _, (heat, images, levels, noise, sigma) = case
     with pytest.raises(IndexError, match="levels must be in"):
-        deblurring_pair(heat, values["image"], levels, values["noise"], 0.01)
+        deblurring_pair(heat, images, torch.zeros_like(levels), noise, sigma)

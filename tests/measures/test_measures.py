@@ -6,7 +6,7 @@ import pytest
 
 from ihdm.config.reading import read_config
 from ihdm.errors import UserError
-from ihdm.measures import NAMES, documented, find, find_job, jobs, reported
+from ihdm.measures import NAMES, find, find_job, jobs
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,10 +41,6 @@ def test_settings_are_what_commands_take(quick):
         for run in job.first.runs(quick):
             assert job.first.model.model_validate_json(job.first.settings(run).model_dump_json())
             assert all(isinstance(value, str) for value in job.first.labels(run).values())
-
-
-def test_every_table_of_the_report_is_documented():
-    assert reported().keys() <= documented().keys()
 
 
 def test_unknown_measures_are_named(ihdm_fails, tmp_path):

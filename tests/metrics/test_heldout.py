@@ -20,8 +20,19 @@ def nothing(images: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
     return torch.zeros_like(images)
 
 
-def test_saved_and_read(tmp_path):
-    errors = held_out_errors(nothing, dequantize(IMAGES[:3]), SETTINGS)
+@pytest.fixture(scope="module")
+def clean() -> torch.Tensor:
+    return dequantize(IMAGES)
+
+
+@pytest.fixture(scope="module")
+def errors(clean) -> HeldOutErrors:
+    """Those of a network that predicts nothing."""
+    return held_out_errors(nothing, clean, SETTINGS)
+
+
+def test_saved_and_read(clean, tmp_path):
+    errors = held_out_errors(nothing, clean[:3], SETTINGS)
     path = tmp_path / "errors.npz"
     errors.save(path, PROCESS)
     found = HeldOutErrors.read(path, PROCESS)
@@ -41,16 +52,13 @@ def test_saved_and_read(tmp_path):
         HeldOutErrors.read(path, PROCESS)
 
 
-def test_predicting_nothing_is_the_baseline():
-    errors = held_out_errors(nothing, dequantize(IMAGES), SETTINGS)
+def test_predicting_nothing_is_the_baseline(errors):
     np.testing.assert_array_equal(errors.network, errors.baseline)
 
 
-def test_baseline_in_closed_form():
+def test_baseline_in_closed_form(clean, errors):
     """E‖F(t_k) u + σε − F(t_{k−1}) u‖² = ‖F(t_k) u − F(t_{k−1}) u‖² + N σ², at the right levels, within 4 errors."""
-    errors = held_out_errors(nothing, dequantize(IMAGES), SETTINGS)
-    heat, clean = heat_process(PROCESS, 8), dequantize(IMAGES)
-    num_dims = 8 * 8 * 3
+    heat, num_dims = heat_process(PROCESS, 8), 8 * 8 * 3
     for level in range(1, 7):
         step = (heat.blur(clean, level) - heat.blur(clean, level - 1)).square().sum((1, 2, 3)).numpy()
         exact = errors.baseline[0, :, level - 1] - errors.controls[0, :, level - 1, 0]
@@ -59,25 +67,23 @@ def test_baseline_in_closed_form():
         assert abs(excess.mean()) < 4 * excess.std() / np.sqrt(len(excess))
 
 
-def test_controls_have_mean_zero():
+def test_controls_have_mean_zero(errors):
     """Within 4.5 standard errors of the mean over 200 images × 6 levels; and each varies."""
-    errors = held_out_errors(nothing, dequantize(IMAGES), SETTINGS)
     controls = errors.controls[0].reshape(-1, errors.controls.shape[-1])
     deviation = controls.std(axis=0)
     assert (deviation > 0).all()
     assert (np.abs(controls.mean(axis=0)) < 4.5 * deviation / np.sqrt(len(controls))).all()
 
 
-def test_bands_add_up_to_the_noise():
+def test_bands_add_up_to_the_noise(errors):
     """The powers in all bands are the noise's energy: Σ_bands = σ² (‖ε‖² − N), at every level and image."""
-    errors = held_out_errors(nothing, dequantize(IMAGES[:20]), SETTINGS)
     for level in range(1, 7):
         noise = _noise(SETTINGS.seed, level, 0, range(20), torch.Size((3, 8, 8))).double()
         expected = PROCESS.sigma**2 * (noise.square().sum(dim=(1, 2, 3)).numpy() - 8 * 8 * 3)
-        np.testing.assert_allclose(errors.controls[0, :, level - 1, 1:].sum(axis=-1), expected, atol=1e-5)
+        np.testing.assert_allclose(errors.controls[0, :20, level - 1, 1:].sum(axis=-1), expected, atol=1e-5)
 
 
-def test_a_network_that_returns_nan_is_named():
+def test_a_network_that_returns_nan_is_named(clean):
     """Not taken for draws that were not made: level and images are told."""
 
     def broken(images: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
@@ -87,30 +93,28 @@ def test_a_network_that_returns_nan_is_named():
         return found
 
     with pytest.raises(UserError, match=r"error at level 3 is not finite for image 1, 5, 65, 69, 129 and 1 more"):
-        held_out_errors(broken, dequantize(IMAGES), SETTINGS)
+        held_out_errors(broken, clean, SETTINGS)
     with pytest.raises(UserError, match="level 1 is not finite"):
-        held_out_errors(lambda images, levels: images / 0, dequantize(IMAGES), SETTINGS)
+        held_out_errors(lambda images, levels: images / 0, clean, SETTINGS)
 
 
-def test_a_network_that_knows_the_answer_has_no_error():
+def test_a_network_that_knows_the_answer_has_no_error(clean):
     """The answer at level k is F(t_{k−1}) u; a network that gives it there and only there has error zero."""
-    heat, clean = heat_process(PROCESS, 8), dequantize(IMAGES)
-    seen = {"first": 0}
+    heat, seen = heat_process(PROCESS, 8), {"first": 0}
 
     def oracle(images: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
         here = clean[seen["first"] : seen["first"] + len(images)]
         seen["first"] = (seen["first"] + len(images)) % len(clean)
         return heat.blur(here, levels - 1) - images
 
-    errors = held_out_errors(oracle, dequantize(IMAGES), SETTINGS)
+    errors = held_out_errors(oracle, clean, SETTINGS)
     assert errors.network.max() < 1e-9
     assert errors.baseline.min() > 0.1
 
 
-def test_batches_do_not_matter():
-    shrink = {"network": lambda images, levels: -0.1 * images}
-    whole = held_out_errors(shrink["network"], dequantize(IMAGES), SETTINGS)
-    small = held_out_errors(shrink["network"], dequantize(IMAGES), SETTINGS.model_copy(update={"micro_batch": 7}))
+def test_batches_do_not_matter(clean):
+    settings = (SETTINGS, SETTINGS.model_copy(update={"micro_batch": 7}))
+    whole, small = (held_out_errors(lambda images, _: -0.1 * images, clean, one) for one in settings)
     np.testing.assert_allclose(whole.network, small.network, rtol=1e-5)
 
 
@@ -144,9 +148,9 @@ def test_spectra_under_noise_and_heat():
         assert all(row["power"] < clean[row["frequency"]] for row in blurred)
 
 
-def test_losses_of_squares_have_errors_over_photographs():
+def test_losses_of_squares_have_errors_over_photographs(errors):
     """SE² = 1/G Σ (l_g − l)²/(n/m_g − 1), with the mean loss l_g of the m_g squares of each of G photographs."""
-    errors, photographs = held_out_errors(nothing, dequantize(IMAGES), SETTINGS), np.arange(200) % 7
+    photographs = np.arange(200) % 7
     found = level_rows(replace(errors, photographs=photographs), PROCESS)
     for row, independent in zip(found, level_rows(errors, PROCESS), strict=True):
         losses = errors.network[0, :, row["level"] - 1]

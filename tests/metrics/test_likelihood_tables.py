@@ -3,7 +3,6 @@
 import json
 import math
 import re
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +15,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 from scipy.optimize import minimize_scalar
 
-from ihdm.__main__ import main
 from ihdm.config.processes import HeatSettings
 from ihdm.config.stages import ErrorSettings, LikelihoodSettings
 from ihdm.heat import HeatProcess, cosine_basis, decay, heat_process
@@ -340,16 +338,10 @@ def test_one_draw_of_noise_leaves_empty_cells(tmp_path, ihdm):
     assert len(pd.read_csv(tables[3])) == 2
 
 
-def test_a_prior_without_noise_is_refused(monkeypatch, tmp_path):
+def test_a_prior_without_noise_is_refused(ihdm_fails, tmp_path):
     settings = {"process": PROCESS.model_dump(), "prior_noise": "none", "delta_ratios": [1.0]}
-    files = [word for name in ("errors", "train", "test") for word in (f"--{name}", str(tmp_path / name))]
-    monkeypatch.setattr(
-        sys, "argv",
-        ["ihdm", "metrics", "likelihood", "--settings", json.dumps(settings), *files, "--output", str(tmp_path / "x")],
-    )  # fmt: skip
-    with pytest.raises(SystemExit) as caught:
-        main()
-    assert str(caught.value) == (
+    files = [word for name in ("errors", "train", "test", "output") for word in (f"--{name}", tmp_path / name)]
+    assert ihdm_fails("metrics", "likelihood", "--settings", json.dumps(settings), *files) == (
         "ihdm: --settings: prior_noise 'none' gives a prior without a density, and so no likelihood; "
         "use 'delta' or 'sigma'"
     )

@@ -62,13 +62,22 @@ def tables(experiments: list[str]) -> dict[str, pd.DataFrame]:
     }
 
 
-def test_one_row_for_each_measure_with_what_was_swept(config):
-    experiments = swept_experiments(Run(config)).experiments
+@pytest.fixture
+def experiments(config):
+    return swept_experiments(Run(config)).experiments
+
+
+@pytest.fixture
+def tidy(experiments):
+    return tidy_table(tables(list(experiments)), experiments, NUM_TRAIN)
+
+
+def test_one_row_for_each_measure_with_what_was_swept(experiments, tidy):
     assert list(experiments) == [
         "digits", "digits-sigma0.02", "digits-num_levels20", "digits-num_train100", "digits-rounding_truncate",
         "photos", "photos-seed1",
     ]  # fmt: skip
-    table = tidy_table(tables(list(experiments)), experiments, NUM_TRAIN)
+    table = tidy
     assert tuple(table.columns) == COLUMNS
     keys = ["experiment", "delta_ratio", "set", "metric", "extractor"]
     assert not table.duplicated(keys).any()
@@ -87,8 +96,7 @@ def test_one_row_for_each_measure_with_what_was_swept(config):
     assert table[table["metric"] == "bits_per_dim"]["reference"].isna().all()  # measured from none
 
 
-def test_every_measure_keeps_its_own_number_of_images(config):
-    experiments = swept_experiments(Run(config)).experiments
+def test_every_measure_keeps_its_own_number_of_images(experiments):
     parts = tables(list(experiments))
     parts["memorisation"] = parts["distance"].head(4).assign(metric="share_near", n=20)
     numbers = tidy_table(parts, experiments, NUM_TRAIN).groupby("metric")["n"].unique().map(list)
@@ -96,22 +104,20 @@ def test_every_measure_keeps_its_own_number_of_images(config):
     assert numbers["frechet_distance"] == numbers["kernel_distance"] == [50]
 
 
-def test_a_parameter_is_varied_alone(config):
-    experiments = swept_experiments(Run(config)).experiments
-    table = tidy_table(tables(list(experiments)), experiments, NUM_TRAIN)
-    found = swept_parameters(table, "digits")
+def test_a_parameter_is_varied_alone(tidy):
+    found = swept_parameters(tidy, "digits")
     assert set(found) == {"sigma", "num_levels", "num_train"}
     assert set(found["num_levels"]["experiment"]) == {"digits", "digits-num_levels20"}
     assert set(found["num_levels"]["num_levels"]) == {20, 40}
-    assert set(swept_parameters(table, "photos")) == {"seed"}
+    assert set(swept_parameters(tidy, "photos")) == {"seed"}
 
 
-def test_csv_and_parquet_hold_the_same(config, tmp_path, ihdm):
+def test_csv_and_parquet_hold_the_same(config, experiments, tmp_path, ihdm):
     paths = []
     for dataset, count in NUM_TRAIN.items():
         np.save(tmp_path / f"{dataset}.npy", np.zeros((count, 1, 1, 1), dtype=np.uint8))
         paths += ["--input", f"train:{dataset}={tmp_path / dataset}.npy"]
-    for kind, table in tables(list(swept_experiments(Run(config)).experiments)).items():
+    for kind, table in tables(list(experiments)).items():
         table.to_csv(tmp_path / f"{kind}.csv", index=False)
         paths += [f"--{kind}", tmp_path / f"{kind}.csv"]
     settings = swept_experiments(Run(config)).model_dump_json()
@@ -126,10 +132,9 @@ def test_csv_and_parquet_hold_the_same(config, tmp_path, ihdm):
     assert {Path(name).name for name in outputs} == {"sweep.csv", "sweep.parquet"}
 
 
-def test_figure_has_a_column_for_each_parameter(config, tmp_path):
-    experiments = swept_experiments(Run(config)).experiments
+def test_figure_has_a_column_for_each_parameter(tidy, tmp_path):
     path = tmp_path / "sweep.csv"
-    tidy_table(tables(list(experiments)), experiments, NUM_TRAIN).to_csv(path, index=False)
+    tidy.to_csv(path, index=False)
     set_style()
     figure = draw({"sweep": {"digits": {"": path}}})
     assert len(figure.axes) == 6
@@ -142,10 +147,9 @@ def test_figure_has_a_column_for_each_parameter(config, tmp_path):
     assert (tmp_path / "sweep_curves.pdf").exists()
 
 
-def test_nothing_swept_is_named(config, tmp_path):
-    experiments = {"digits": swept_experiments(Run(config)).experiments["digits"]}
+def test_nothing_swept_is_named(experiments, tmp_path):
     path = tmp_path / "sweep.csv"
-    tidy_table(tables(["digits"]), experiments, NUM_TRAIN).to_csv(path, index=False)
+    tidy_table(tables(["digits"]), {"digits": experiments["digits"]}, NUM_TRAIN).to_csv(path, index=False)
     with pytest.raises(UserError, match="no parameter of 'digits' is swept"):
         draw({"sweep": {"digits": {"": path}}})
 
@@ -172,9 +176,8 @@ def test_departures_share_the_network_and_nothing_else_changes():
     assert all(variant.delta_ratios == (1.25,) for variant in departures.values())
 
 
-def test_departures_are_differences(config):
-    experiments = swept_experiments(Run(config)).experiments
-    found = departure_table(tidy_table(tables(list(experiments)), experiments, NUM_TRAIN))
+def test_departures_are_differences(tidy):
+    found = departure_table(tidy)
     assert set(found["setting"]) == {"rounding"}
     assert set(found["metric"]) == {"frechet_distance", "kernel_distance", "bits_per_dim"}
     row = found[(found["metric"] == "frechet_distance") & (found["delta_ratio"] == 1.25)].iloc[0]
@@ -186,11 +189,9 @@ def test_departures_are_differences(config):
     assert bits["standard_error"] == pytest.approx(0.2 * np.sqrt(2))  # as if independent, without parts
 
 
-def test_departures_compare_with_one_reference_alone(config):
-    experiments = swept_experiments(Run(config)).experiments
-    table = tidy_table(tables(list(experiments)), experiments, NUM_TRAIN)
-    table.loc[(table["experiment"] == "digits") & (table["metric"] == "frechet_distance"), "reference"] = "as_released"
-    assert set(departure_table(table)["metric"]) == {"kernel_distance", "bits_per_dim"}
+def test_departures_compare_with_one_reference_alone(tidy):
+    tidy.loc[(tidy["experiment"] == "digits") & (tidy["metric"] == "frechet_distance"), "reference"] = "as_released"
+    assert set(departure_table(tidy)["metric"]) == {"kernel_distance", "bits_per_dim"}
 
 
 def test_what_the_released_code_does_not_do_is_no_departure():
