@@ -2,6 +2,7 @@ import dataclasses
 import functools
 import http.server
 import json
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -27,24 +28,28 @@ MEMORISATION = '{"labels": {"dataset": "d"}, "num_images": %s, "num_resamples": 
 SETTINGS = DistanceSettings(num_images=(100,), num_resamples=20, num_neighbors=3, extrapolate=False, seed=0)
 
 
-@pytest.fixture
-def folder(tmp_path, ihdm) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, ihdm) -> Path:
     """Images and their mean power, their features in two extractors, and the moments of these."""
-    np.save(tmp_path / "train.npy", IMAGES)
-    np.save(tmp_path / "test.npy", IMAGES[:40])
+    made = tmp_path_factory.mktemp("made")
+    np.save(made / "train.npy", IMAGES)
+    np.save(made / "test.npy", IMAGES[:40])
+    images = ["--train", made / "train.npy", "--output"]
     for kind in ("dct", "pca"):
-        made = tmp_path / f"{kind}.npz"
-        ihdm("metrics", "extractor", "--settings", f'{{"kind": "{kind}"}}', "--train", tmp_path / "train.npy",
-            "--output", made)  # fmt: skip
+        ihdm("metrics", "extractor", "--settings", f'{{"kind": "{kind}"}}', *images, made / f"{kind}.npz")
         for split in ("train", "test"):
-            ihdm("metrics", "features", "--extractor", made, "--images", tmp_path / f"{split}.npy",
-                "--output", tmp_path / f"{split}_{kind}.npz",
-            )  # fmt: skip
-        ihdm("metrics", "moments", "--features", tmp_path / f"train_{kind}.npz",
-            "--output", tmp_path / f"moments_{kind}.npz",
-        )  # fmt: skip
-    ihdm("metrics", "mean-power", "--train", tmp_path / "train.npy", "--output", tmp_path / "power.npz")
-    return tmp_path
+            given = ["--extractor", made / f"{kind}.npz", "--images", made / f"{split}.npy"]
+            ihdm("metrics", "features", *given, "--output", made / f"{split}_{kind}.npz")
+        features = made / f"train_{kind}.npz"
+        ihdm("metrics", "moments", "--features", features, "--output", made / f"moments_{kind}.npz")
+    ihdm("metrics", "mean-power", *images, made / "power.npz")
+    return made
+
+
+@pytest.fixture
+def folder(made, tmp_path) -> Path:
+    """A copy of them."""
+    return shutil.copytree(made, tmp_path / "copy")
 
 
 def distance(reference: Path, images: Path, output: Path, extractor: str = "dct") -> list[str]:
@@ -206,10 +211,10 @@ def test_arrays_of_other_shapes_are_refused(tmp_path):
         MeanPower.read(path)
 
 
-def test_damaged_files_are_named(folder, ihdm_fails):
-    command = distance(folder / "train_dct.npz", folder / "train.npy", folder / "x.csv")
+def test_damaged_files_are_named(made, tmp_path, ihdm_fails):
+    command = distance(made / "train_dct.npz", made / "train.npy", tmp_path / "x.csv")
     for name in ("moments_dct", "power", "dct"):
-        path, record = folder / f"{name}.npz", folder / f"{name}.meta.json"
+        path, record = made / f"{name}.npz", made / f"{name}.meta.json"
         whole, described = path.read_bytes(), record.read_bytes()
         path.write_bytes(b"PK")
         assert f"{name}.npz: differs from its record {name}.meta.json" in ihdm_fails(*command)
@@ -233,10 +238,8 @@ def test_an_extractor_file_of_another_kind_is_refused(tmp_path):
 
 def test_components_of_images_of_another_size_are_refused(folder, ihdm_fails):
     np.save(folder / "large.npy", np.zeros((3, 16, 16, 1), dtype=np.uint8))
-    message = ihdm_fails(
-        "metrics", "features", "--extractor", folder / "pca.npz", "--images", folder / "large.npy",
-        "--output", folder / "x.npz",
-    )  # fmt: skip
+    given = ["--extractor", folder / "pca.npz", "--images", folder / "large.npy", "--output", folder / "x.npz"]
+    message = ihdm_fails("metrics", "features", *given)
     assert "pca.npz: its components are of shape (64, 64), for images of 64 values; these are 16×16×1" in message
 
 
@@ -245,17 +248,8 @@ def test_fid_needs_inception(tmp_path, monkeypatch, ihdm_fails):
     address = "http://127.0.0.1:9/inception-2015-12-05.pt"  # nobody listens there
     monkeypatch.setattr(extractors, "INCEPTION", dataclasses.replace(extractors.INCEPTION, address=address))
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
-    arguments = [
-        "metrics",
-        "extractor",
-        "--settings",
-        '{"kind": "inception"}',
-        "--train",
-        tmp_path / "train.npy",
-        "--output",
-        tmp_path / "x.npz",
-    ]
-    arguments += ["--inception", tmp_path / "weights"]
+    arguments = ["metrics", "extractor", "--settings", '{"kind": "inception"}', "--train", tmp_path / "train.npy"]
+    arguments += ["--output", tmp_path / "x.npz", "--inception", tmp_path / "weights"]
     missing = ihdm_fails(*arguments)
     assert missing.startswith(
         "ihdm: FID needs the weights of Inception: http://127.0.0.1:9/inception-2015-12-05.pt: the"
