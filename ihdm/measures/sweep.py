@@ -22,22 +22,10 @@ from ihdm.runs import Input, Run, used_datasets, whole_scale
 from ihdm.storage.reading import open_images, read_table
 
 COLUMNS = (
-    *(
-        "dataset",
-        "experiment",
-        "base",
-        "swept",
-        *NUMBERS,
-        "levels",
-        "prior_noise",
-        "rounding",
-        "sampler",
-        "is_departure",
-    ),
-    *("delta_ratio", "set", "metric", "extractor", "extractor_sha256", "reference", "n", "value", "standard_error"),
-    *("degrees", "error_parts"),
+    *("dataset", "experiment", "base", "swept", *NUMBERS, "levels", "prior_noise", "rounding", "sampler"),
+    *("is_departure", "delta_ratio", "set", "metric", "extractor", "extractor_sha256", "reference", "n", "value"),
+    *("standard_error", "degrees", "error_parts"),
 )
-
 TABLES = {
     "distance": ("dataset", "set", "metric", "reference", "value"),
     "memorisation": ("dataset", "set", "metric", "reference", "value"),

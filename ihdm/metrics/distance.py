@@ -21,6 +21,8 @@ INCEPTION_NAMES = {
     "kernel_distance_held_out": "kid_held_out",
 }
 """What the distances are called in Inception's features, and in no others."""
+MISSING = dict.fromkeys(("frechet_distance", "kernel_distance"), Estimate(np.nan, np.nan))
+"""Of too few images."""
 MAX_PARTS = 4
 """For extrapolation the set counts whole and in two, three and four parts."""
 NUM_REPEATS = 4
@@ -28,15 +30,32 @@ NUM_REPEATS = 4
 
 
 def measure_distances(
-    features: Features, reference: Features, moments: Moments, settings: DistanceSettings
+    features: Features,
+    reference: Features,
+    moments: Moments,
+    settings: DistanceSettings,
+    photographs: Photographs | None = None,
 ) -> dict[str, Estimate]:
     """Return every distance of a set from a reference with known moments, by name.
 
-    Intervals are over the images of the set; the reference is taken as fixed, as in published protocols. Precision,
-    recall, density and coverage use as many reference images as the set has, or all. Intervals are clipped to possible
-    values, except for the kernel distance and the extrapolated one, which are estimates that may be negative. The
-    extrapolated distance is omitted if a quarter of the set has no more images than features.
+    Intervals are over the images of the set; the reference is taken as fixed, as in published protocols. For squares of
+    photographs, errors are a jackknife over these. Precision, recall, density and coverage use as many reference images
+    as the set has, or all. Intervals are clipped to possible values, except for the kernel distance and the
+    extrapolated one, which are estimates that may be negative. The extrapolated distance is omitted if a quarter of the
+    set, or of the set without one of the photographs, has no more images than features.
     """
+    if photographs is not None:
+        brief = settings.model_copy(update={"num_resamples": 2})  # as errors over images are not used
+        every = measure_distances(features, reference, moments, brief)
+        left_out = [
+            measure_distances(features[photographs != number], reference, moments, brief)
+            for number in np.unique(photographs)
+        ]
+        return {
+            name: error_over_photographs(found.value, [one[name].value for one in left_out], photographs, found.bounds)
+            for name, found in every.items()
+            if all(name in one for one in left_out)
+        }
     frechet = FrechetDistance(features, moments.gaussian)
     whole = jackknife(frechet.value, len(features), settings.num_resamples, settings.seed, NOT_NEGATIVE)
     measures = {
@@ -88,26 +107,6 @@ def extrapolate(
     return Estimate(float(np.mean(intercepts)), float(np.hypot(whole.standard_error, choice)))
 
 
-def measure_by_photograph(
-    features: Features, reference: Features, moments: Moments, settings: DistanceSettings, photographs: Photographs
-) -> dict[str, Estimate]:
-    """As :func:`measure_distances`, for squares of photographs: errors are a jackknife over these.
-
-    The extrapolated distance is omitted if it is not available without one of the photographs.
-    """
-    brief = settings.model_copy(update={"num_resamples": 2})  # as errors over images are not used
-    whole = measure_distances(features, reference, moments, brief)
-    left_out = [
-        measure_distances(features[photographs != number], reference, moments, brief)
-        for number in np.unique(photographs)
-    ]
-    return {
-        name: error_over_photographs(found.value, [one[name].value for one in left_out], photographs, found.bounds)
-        for name, found in whole.items()
-        if all(name in one for one in left_out)
-    }
-
-
 def distance_rows(
     sets: Mapping[str, StoredFeatures],
     reference: StoredFeatures,
@@ -135,7 +134,8 @@ def distance_rows(
     pairs = [(name, part, count) for name, part in sets.items() for count in settings.num_images]
     compared = reference[:]
     for done, (name, part, count) in enumerate(pairs, start=1):
-        rows += _rows(name, part[:count], compared, moments, reference, settings)
+        measures = measure_distances(part[:count], compared, moments, settings)
+        rows += _rows(name, measures, count, len(compared), reference)
         report(done)
     return rows
 
@@ -172,16 +172,19 @@ def real_rows(
     for done, count in enumerate(settings.num_images, start=1):
         if len(train) >= 2 * count:
             others = reference[count:]
-            rows += _rows("train", train[:count], others, Moments.of(others), reference, settings)
+            measures = measure_distances(train[:count], others, Moments.of(others), settings)
+            rows += _rows("train", measures, count, len(others), reference)
         else:
-            rows += _missing("train", count, f"{2 * count} images are needed, not {len(train)}", reference)
+            rows += _rows("train", MISSING, count, 0, reference, f"{2 * count} images are needed, not {len(train)}")
         known = None if photographs is None else photographs[:count]
         if len(test) < count:
-            rows += _missing("test", count, f"{count} images are needed, not {len(test)}", reference)
+            rows += _rows("test", MISSING, count, 0, reference, f"{count} images are needed, not {len(test)}")
         elif known is not None and count - np.bincount(known).max() <= settings.num_neighbors:
-            rows += _missing("test", count, "without one of the photographs too few images remain", reference)
+            note = "without one of the photographs too few images remain"
+            rows += _rows("test", MISSING, count, 0, reference, note)
         else:
-            rows += _rows("test", test[:count], reference[:], moments, reference, settings, known)
+            measures = measure_distances(test[:count], reference[:], moments, settings, known)
+            rows += _rows("test", measures, count, len(reference), reference)
         report(done)
     return rows
 
@@ -200,13 +203,14 @@ def held_out_rows(
     _require_one_extractor(sets, held_out)
     real = held_out[:]
     moments = Moments.of(real)
-    rows = []
+    rows: list[dict[str, object]] = []
     for name, part in sets.items():
         frechet = FrechetDistance(part[:], moments.gaussian)
-        found = jackknife(frechet.value, len(part), num_resamples, seed, NOT_NEGATIVE)
-        kernel = kernel_distance(part[:], real, moments.mean_kernel)
-        for metric, estimate in (("frechet_distance_held_out", found), ("kernel_distance_held_out", kernel)):
-            rows.append(_row(name, metric, estimate, len(part), len(held_out), held_out))
+        measures = {
+            "frechet_distance_held_out": jackknife(frechet.value, len(part), num_resamples, seed, NOT_NEGATIVE),
+            "kernel_distance_held_out": kernel_distance(part[:], real, moments.mean_kernel),
+        }
+        rows += _rows(name, measures, len(part), len(held_out), held_out)
     return rows
 
 
@@ -217,40 +221,22 @@ def _require_one_extractor(sets: Mapping[str, StoredFeatures], reference: Stored
 
 def _rows(
     name: str,
-    features: Features,
-    reference: Features,
-    moments: Moments,
+    measures: Mapping[str, Estimate],
+    count: int,
+    num_reference: int,
     origin: StoredFeatures,
-    settings: DistanceSettings,
-    photographs: Photographs | None = None,
+    note: str = "",
 ) -> list[dict[str, object]]:
-    if photographs is None:
-        measures = measure_distances(features, reference, moments, settings)
-    else:
-        measures = measure_by_photograph(features, reference, moments, settings, photographs)
     return [
-        _row(name, metric, estimate, len(features), len(reference), origin) for metric, estimate in measures.items()
+        {
+            "set": name,
+            "metric": INCEPTION_NAMES.get(metric, metric) if origin.extractor == "inception" else metric,
+            "extractor": origin.extractor,
+            "extractor_sha256": origin.sha256,
+            "n": count,
+            "n_reference": num_reference,
+            **estimate.columns(),
+            "note": note,
+        }
+        for metric, estimate in measures.items()
     ]
-
-
-def _missing(name: str, count: int, why: str, origin: StoredFeatures) -> list[dict[str, object]]:
-    nothing = Estimate(np.nan, np.nan)
-    return [
-        {**_row(name, metric, nothing, count, 0, origin), "note": why}
-        for metric in ("frechet_distance", "kernel_distance")
-    ]
-
-
-def _row(
-    name: str, metric: str, estimate: Estimate, count: int, num_reference: int, origin: StoredFeatures
-) -> dict[str, object]:
-    return {
-        "set": name,
-        "metric": INCEPTION_NAMES.get(metric, metric) if origin.extractor == "inception" else metric,
-        "extractor": origin.extractor,
-        "extractor_sha256": origin.sha256,
-        "n": count,
-        "n_reference": num_reference,
-        **estimate.columns(),
-        "note": "",
-    }
