@@ -5,6 +5,7 @@ on the process, or on interruptions.
 """
 
 import hashlib
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -30,3 +31,11 @@ def generator(seed: int, purpose: str, *index: int) -> np.random.Generator:
 def torch_seed(seed: int, purpose: str, *index: int) -> int:
     """Return a 63-bit integer for ``torch.manual_seed``; see :func:`seed_sequence`."""
     return int(seed_sequence(seed, purpose, *index).generate_state(1, np.uint64)[0] >> 1)
+
+
+def normal_draws(
+    seed: int, purpose: str, indices: Iterable[Sequence[int]], shape: Sequence[int], dtype: type = np.float32
+) -> np.ndarray:
+    """Return a standard normal array of a shape for each index, stacked; see :func:`seed_sequence`."""
+    draws = [generator(seed, purpose, *index).standard_normal(tuple(shape), dtype=dtype) for index in indices]
+    return np.stack(draws)

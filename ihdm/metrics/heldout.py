@@ -20,7 +20,7 @@ from ihdm.objective import Network, squared_error
 from ihdm.predictions import prediction_of
 from ihdm.processes import Process, build_process
 from ihdm.processes.settings import require_process
-from ihdm.seeds import generator
+from ihdm.seeds import generator, normal_draws
 from ihdm.storage.arrays import save_arrays
 from ihdm.storage.images import StoredImages
 from ihdm.storage.reading import read_archive
@@ -172,7 +172,9 @@ def _level_errors(
     prediction, parts = prediction_of(network, process), []
     for first in range(0, len(clean), settings.micro_batch):
         here = clean[first : first + settings.micro_batch]
-        noise = _noise(settings.seed, level, draw, range(first, first + len(here)), here.shape[1:]).to(clean.device)
+        indices = [(first + place, level, draw) for place in range(len(here))]
+        drawn = normal_draws(settings.seed, "held-out noise", indices, here.shape[1:])
+        noise = torch.as_tensor(drawn, device=clean.device)
         levels = torch.full((len(here),), level, device=clean.device)
         noisy, target = process.draw(here, levels, noise), prediction.target(here, levels, noise)
         with torch.no_grad():
@@ -206,13 +208,6 @@ def _band_masks(size: int) -> Float[np.ndarray, "bands coefficients"]:
     """Return the band of frequency of each DCT coefficient; the constant is in the lowest."""
     frequencies = radial_frequencies(size, size).ravel()
     return np.stack([(low <= frequencies) & (frequencies < high) for low, high in BANDS.values()]).astype(np.float64)
-
-
-def _noise(seed: int, level: int, draw: int, indices: Sequence[int], shape: torch.Size) -> Tensor:
-    draws = [
-        generator(seed, "held-out noise", i, level, draw).standard_normal(shape, dtype=np.float32) for i in indices
-    ]
-    return torch.as_tensor(np.stack(draws))
 
 
 def level_rows(errors: HeldOutErrors, settings: ProcessSettings) -> list[dict[str, object]]:

@@ -27,7 +27,7 @@ from ihdm.config.restoration import (
 )
 from ihdm.errors import UserError
 from ihdm.heat import Images, cosine_basis, decay
-from ihdm.seeds import generator
+from ihdm.seeds import generator, normal_draws
 
 GRAY = 0.5
 """Value of hidden pixels in images."""
@@ -77,11 +77,9 @@ class Measurement:
             first: number of the first image.
         """
         clean = self.apply(images)
-        draws = [
-            generator(seed, "measurement noise", first + place).standard_normal(tuple(clean.shape[1:]))
-            for place in range(len(clean))
-        ]
-        return clean + self.noise * torch.as_tensor(np.stack(draws), dtype=clean.dtype)
+        indices = [(first + place,) for place in range(len(clean))]
+        draws = normal_draws(seed, "measurement noise", indices, clean.shape[1:], np.float64)
+        return clean + self.noise * torch.as_tensor(draws, dtype=clean.dtype)
 
     def shown(self, measured: Measured, hidden: float = GRAY) -> Images:
         """Return measurements as images, with the value ``hidden`` at hidden pixels."""

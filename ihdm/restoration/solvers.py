@@ -28,7 +28,7 @@ from ihdm.predictions import Prediction, Predictor, prediction_of
 from ihdm.processes.process import Process
 from ihdm.restoration.problems import Conditioner, Measured, Measurement
 from ihdm.samplers import clean_weight, coupling, open_variance, plan_steps, take_steps
-from ihdm.seeds import generator
+from ihdm.seeds import normal_draws
 from ihdm.storage.tensors import require_finite
 
 DELTA_RATIO = 1.25
@@ -104,8 +104,8 @@ class Restorer:
 
         def drawn(level: int, mean: Images) -> tuple[Images, Images]:
             """Return a sample of the image given y, and noise for the step."""
-            rngs = [generator(self.seed, "posterior noise", *number, level) for number in numbers]
-            flat = np.stack([rng.standard_normal(2 * size + measured[0].numel()) for rng in rngs])
+            indices, length = [(*number, level) for number in numbers], 2 * size + measured[0].numel()
+            flat = normal_draws(self.seed, "posterior noise", indices, (length,), np.float64)
             first, second, misread = np.split(flat, [size, 2 * size], axis=1)
             image, other = (_floats(part).view(-1, *self.mean.shape) for part in (first, second))
             believed = mean + process.inverse(conditioner.variances[level].sqrt().float() * image)
@@ -209,8 +209,7 @@ class Restorer:
         left = process.log_scale(level) + eigenvalues(process.height, process.width) * width**2 / 2
         missing = np.sqrt(np.maximum(process.deviation(level) ** 2 - measurement.noise**2 * np.exp(2 * left), 0))
         seen = process.transform(measurement.shown(measured).float())
-        rngs = [generator(self.seed, "filled up", *number) for number in numbers]
-        filling = torch.as_tensor(np.stack([rng.standard_normal(tuple(seen.shape[1:])) for rng in rngs])).float()
+        filling = _floats(normal_draws(self.seed, "filled up", numbers, seen.shape[1:], np.float64))
         return level, process.inverse(_floats(np.exp(left)) * seen + _floats(missing) * filling)
 
 
@@ -227,11 +226,8 @@ class PairedNoise:
         return self.num_levels
 
     def __getitem__(self, index: int) -> Images:
-        draws = [
-            generator(self.seed, "restoration noise", *pair, index + 1).standard_normal(self.shape, dtype=np.float32)
-            for pair in self.numbers
-        ]
-        return torch.as_tensor(np.stack(draws))
+        indices = [(*pair, index + 1) for pair in self.numbers]
+        return torch.as_tensor(normal_draws(self.seed, "restoration noise", indices, self.shape))
 
 
 def first_level(process: Process, sampler: SamplerSettings, width: float, shift: int = 0) -> int:

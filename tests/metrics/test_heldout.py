@@ -9,7 +9,8 @@ from ihdm.config.stages import ErrorSettings
 from ihdm.errors import UserError
 from ihdm.heat import heat_process
 from ihdm.metrics.forward_spectra import NOISE_LEVELS, forward_spectra
-from ihdm.metrics.heldout import HeldOutErrors, _noise, dequantize, held_out_errors, level_rows
+from ihdm.metrics.heldout import HeldOutErrors, dequantize, held_out_errors, level_rows
+from ihdm.seeds import normal_draws
 
 PROCESS = HeatSettings(kind="heat", sigma=0.05, num_levels=6, blur_sigma_max=4.0)
 SETTINGS = ErrorSettings(process=PROCESS, seed=1, num_images=200, micro_batch=64)
@@ -78,8 +79,8 @@ def test_controls_have_mean_zero(errors):
 def test_bands_add_up_to_the_noise(errors):
     """The powers in all bands are the noise's energy: Σ_bands = σ² (‖ε‖² − N), at every level and image."""
     for level in range(1, 7):
-        noise = _noise(SETTINGS.seed, level, 0, range(20), torch.Size((3, 8, 8))).double()
-        expected = PROCESS.sigma**2 * (noise.square().sum(dim=(1, 2, 3)).numpy() - 8 * 8 * 3)
+        noise = normal_draws(SETTINGS.seed, "held-out noise", [(i, level, 0) for i in range(20)], (3, 8, 8))
+        expected = PROCESS.sigma**2 * (np.square(noise.astype(np.float64)).sum(axis=(1, 2, 3)) - 8 * 8 * 3)
         np.testing.assert_allclose(errors.controls[0, :20, level - 1, 1:].sum(axis=-1), expected, atol=1e-5)
 
 
