@@ -77,10 +77,7 @@ EVALUATIONS = Measure(
     compute=compute_studies,
     runs=lambda config: [Run(config, name) for name in config.studies],
     inputs={"model": CALIBRATED, "train": TRAIN, **COMPARED},
-    outputs={
-        "evaluations": "metrics/evaluations/{experiment}.csv",
-        "sheets": "metrics/evaluations/{experiment}.npz",
-    },
+    outputs={"evaluations": "metrics/evaluations/{experiment}.csv", "sheets": "metrics/evaluations/{experiment}.npz"},
     settings=study_settings,
     model=NfeSettings,
     labels=lambda run: {"experiment": run.experiment, "dataset": run.dataset},
@@ -113,7 +110,7 @@ EVALUATIONS = Measure(
                 "`paper_best` is selected by the same distance, which makes it slightly optimistic. Seconds depend on "
                 "the machine and have no error."
             ),
-        ),
+        )
     },
 )
 
@@ -187,15 +184,12 @@ MILESTONES = Measure(
                 "against the same reference, with 95 % intervals. If the last ones agree, more steps would hardly "
                 "help. Power in the finest band is relative to training images; one is right."
             ),
-            columns={
-                "step": "training steps",
-                "metric": "a distance as above, or `relative_power_highest`",
-            },
+            columns={"step": "training steps", "metric": "a distance as above, or `relative_power_highest`"},
             summarize=summarize_snapshots,
             notes=(
                 "The table has the experiments with `run.snapshot_every`. Null: the distance of real images "
                 "([distance](#distance)), and one for the power."
             ),
-        ),
+        )
     },
 )

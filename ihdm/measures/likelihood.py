@@ -103,7 +103,7 @@ LIKELIHOOD = Measure(
                 "row is missing. The network is evaluated once at every level of every test image; the bound for "
                 "every δ uses the same errors."
             ),
-        ),
+        )
     },
     memory_mb=8000,
 )
@@ -229,7 +229,7 @@ LIKELIHOOD_COST = Measure(
             },
             summarize=summarize_costs,
             notes="Null: `times_fewer` of 1. It has no standard error. It needs `likelihood_draws` of at least 2.",
-        ),
+        )
     },
     is_local=True,
 )

@@ -194,9 +194,7 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
 MINIMUM_DISTANCE = Measure(
     compute=compute_distance,
     runs=each_experiment(lambda run: run.variant.has_curve),
-    inputs={
-        "distance": Input("metrics/distance/{experiment}/delta{ratio}.csv", about="distances at each δ/σ, .csv"),
-    },
+    inputs={"distance": Input("metrics/distance/{experiment}/delta{ratio}.csv", about="distances at each δ/σ, .csv")},
     outputs={"minimum": "metrics/minimum/{experiment}/distance.csv"},
     settings=lambda _: DistanceMinimumSettings(),
     model=DistanceMinimumSettings,
@@ -223,7 +221,7 @@ MINIMUM_DISTANCE = Measure(
             summarize=summarize,
             made_by=("minimum_distance", "minimum_likelihood"),
             notes="Null: a flat curve.",
-        ),
+        )
     },
     is_local=True,
 )

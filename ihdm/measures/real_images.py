@@ -105,9 +105,7 @@ def real_spectrum_settings(run: Run) -> RealSpectrumSettings:
     """Return the settings of the power of real images."""
     evaluation = run.config.evaluation
     return RealSpectrumSettings(
-        num_images=evaluation.compared[0],
-        num_resamples=evaluation.num_resamples,
-        squares=squares_of(run, "test"),
+        num_images=evaluation.compared[0], num_resamples=evaluation.num_resamples, squares=squares_of(run, "test")
     )
 
 

@@ -103,10 +103,7 @@ MEASURE = Measure(
     compute=compute,
     runs=lambda config: [Run(config, name) for name in config.restoration],
     inputs={"model": CALIBRATED, "train": TRAIN, "test": TEST, "extractor": EXTRACTOR},
-    outputs={
-        "restoration": "metrics/restoration/{experiment}.csv",
-        "pictures": "metrics/restoration/{experiment}.npz",
-    },
+    outputs={"restoration": "metrics/restoration/{experiment}.csv", "pictures": "metrics/restoration/{experiment}.npz"},
     settings=restoration_settings,
     model=RestorationStudy,
     labels=of_experiment,
@@ -149,6 +146,6 @@ MEASURE = Measure(
                 "+ 1)) dB below that of the mean of n. Errors are over images. Each method uses the parameter with "
                 "the highest PSNR on separate test images."
             ),
-        ),
+        )
     },
 )

@@ -165,6 +165,6 @@ MEASURE = Measure(
                 "[distance](#distance), [memorisation](#memorisation), [spectrum](#spectrum) and "
                 "[likelihood](#likelihood)."
             ),
-        ),
+        )
     },
 )

@@ -220,12 +220,7 @@ def _require_one_extractor(sets: Mapping[str, StoredFeatures], reference: Stored
 
 
 def _rows(
-    name: str,
-    measures: Mapping[str, Estimate],
-    count: int,
-    num_reference: int,
-    origin: StoredFeatures,
-    note: str = "",
+    name: str, measures: Mapping[str, Estimate], count: int, num_reference: int, origin: StoredFeatures, note: str = ""
 ) -> list[dict[str, object]]:
     return [
         {

@@ -95,9 +95,7 @@ def group_numbers(num_images: int) -> Int[np.ndarray, "image"]:
 def error_parts(left_out: Float[np.ndarray, "group"], standard_error: float) -> tuple[float, ...]:
     """Split a standard error among groups of images, by their effects on the value.
 
-    Args:
-        left_out: the value without each group.
-        standard_error: the standard error; its square is the sum of the squared parts, unless no group has an effect.
+    The squared parts sum to the squared error, unless no group has an effect. ``left_out`` is the value without each.
     """
     moved = np.mean(left_out) - left_out
     length = np.linalg.norm(moved)
@@ -134,12 +132,7 @@ def difference_of_parts(first: Sequence[float], second: Sequence[float]) -> tupl
 def mean_estimate(
     values: Float[np.ndarray, "image"], bounds: Bounds = UNBOUNDED, photographs: Photographs | None = None
 ) -> Estimate:
-    """Return the mean over images with its standard error.
-
-    Args:
-        values: one value per image.
-        bounds: limits of every value.
-        photographs: of images that are cut from photographs; see :func:`jackknife_by_photograph`.
+    """Return the mean over images with its standard error; for squares of photographs over these.
 
     Raises:
         UserError: if there are fewer than two values.
@@ -166,12 +159,7 @@ def share_estimate(is_counted: Bool[np.ndarray, "image"]) -> Estimate:
 
 
 def mean_of_defined(values: Float[np.ndarray, "image"], bounds: Bounds = UNBOUNDED) -> tuple[int, Estimate]:
-    """Return the number of defined values, and their mean with its standard error; NaN for fewer than two values.
-
-    Args:
-        values: one value per image, NaN where the quantity is undefined.
-        bounds: limits of every value.
-    """
+    """Return the number of values that are not NaN, and their mean with its standard error; NaN for fewer than two."""
     defined = values[~np.isnan(values)]
     if len(defined) < 2:
         return len(defined), Estimate(math.nan, math.nan, bounds)
@@ -187,13 +175,8 @@ def ratio_estimate(
 ) -> Estimate:
     """Return the ratio of two means over the same images, with its standard error to first order.
 
-    With the ratio R, it is the standard error of the mean of (above − R below) over the mean of ``below``.
-
-    Args:
-        above: numerator of each image.
-        below: denominator of each image; their mean must not be zero.
-        bounds: limits of the ratio.
-        photographs: of images that are cut from photographs; see :func:`jackknife_by_photograph`.
+    With the ratio R, it is the standard error of the mean of (above − R below) over the mean of ``below``, which must
+    not be zero; for squares of photographs it is a jackknife over these.
 
     Raises:
         UserError: if there are fewer than two images.
@@ -206,18 +189,12 @@ def ratio_estimate(
 
 
 def jackknife_by_photograph(
-    statistic: Callable[[Int[np.ndarray, "part"]], float],
-    photographs: Photographs,
-    bounds: Bounds = UNBOUNDED,
+    statistic: Callable[[Int[np.ndarray, "part"]], float], photographs: Photographs, bounds: Bounds = UNBOUNDED
 ) -> Estimate:
     """Estimate a statistic of images cut from few photographs, by a jackknife over photographs.
 
-    Squares of one photograph are correlated, so whole photographs are omitted; see :func:`error_over_photographs`.
-
-    Args:
-        statistic: maps numbers of images, all different, to the value.
-        photographs: number of the photograph of each image.
-        bounds: limits of the statistic.
+    Squares of one photograph are correlated, so whole photographs are omitted; see :func:`error_over_photographs`. The
+    statistic maps numbers of images, all different, to the value.
 
     Raises:
         UserError: if there are fewer than two photographs.

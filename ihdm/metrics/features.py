@@ -49,11 +49,8 @@ def weights_sha256(*arrays: np.ndarray) -> str:
 class CosineFeatures:
     """All orthonormal DCT-II coefficients of the image in [0, 1]: a rotation of its pixels.
 
-    Args:
-        num_features: number of values of an image.
-
     Raises:
-        UserError: if there are more than 4096, whose covariance would take too long.
+        UserError: if an image has more than 4096 values, whose covariance would take too long.
     """
 
     def __init__(self, num_features: int) -> None:
@@ -142,13 +139,7 @@ def _pixels(images: StoredImages, dtype: type[np.floating] = np.float64) -> Feat
 def extract(
     extractor: FeatureExtractor, images: StoredImages, report: Callable[[int], None] = lambda _done: None
 ) -> "StoredFeatures":
-    """Return the features of images, in batches.
-
-    Args:
-        extractor: the extractor.
-        images: the images; may be memory-mapped.
-        report: called with the number of finished images.
-    """
+    """Return the features of images, which may be memory-mapped, in batches; report the number of finished images."""
     size = max(1, CHUNK_VALUES // images[0].size)
     num_features = extractor.transform(images[:1]).shape[1]
     values = np.empty((len(images), num_features), dtype=np.float32)

@@ -51,10 +51,6 @@ class FrechetDistance:
     A part's covariance is AᵀA of its centered features A, so the roots of the eigenvalues of Σ₁ Σ₂ are the singular
     values of A Σ₂^½, found from the smaller of its two products with itself. The whole set is taken from the
     reference's mean and multiplied by its root once, so that a part is centered and no more. Covariances are unbiased.
-
-    Args:
-        features: features of the set.
-        reference: the reference.
     """
 
     def __init__(self, features: Features, reference: Gaussian) -> None:
@@ -64,10 +60,7 @@ class FrechetDistance:
         self._reference_trace = float(np.square(reference.root).sum())
 
     def value(self, part: Int[np.ndarray, "part"]) -> float:
-        """Return the squared distance d² ≥ 0 of some images of the set.
-
-        Args:
-            part: numbers of these images.
+        """Return the squared distance d² ≥ 0 of the images of the set with these numbers.
 
         Raises:
             UserError: if there are fewer than two images.

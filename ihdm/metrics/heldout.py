@@ -32,8 +32,7 @@ DEQUANTISATION_SEED = 0
 def dequantize(images: StoredImages) -> Images:
     """Return (255 u + U[0, 1)) / 256: images with continuous values, whose density can be compared with bits.
 
-    Args:
-        images: stored images; the noise of an image depends only on its position.
+    The noise of an image depends only on its position.
     """
     noise = np.stack(
         [

@@ -114,10 +114,7 @@ def _squared_errors(
 
 
 def _prior_nats(
-    process: Process,
-    train: StoredImages,
-    clean: Float[Tensor, "image channel height width"],
-    ratios: list[float],
+    process: Process, train: StoredImages, clean: Float[Tensor, "image channel height width"], ratios: list[float]
 ) -> Float[np.ndarray, "kinds image"]:
     """Return L_K for each bandwidth; equal bandwidths are computed once."""
     unit, distinct = process.deviation(process.num_levels), sorted(set(ratios))

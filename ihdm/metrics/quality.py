@@ -10,10 +10,7 @@ from ihdm.errors import UserError, shown
 IMAGES_PER_FEATURE = 20
 """The Fréchet distance ranks sets with at least this many images for each feature."""
 NUM_FEATURES = {"inception": 2048, "efficientnet_lite0": 1280}
-NAMES = {
-    "frechet_distance": ("frechet_distance", "fid"),
-    "kernel_distance": ("kernel_distance", "kid"),
-}
+NAMES = {"frechet_distance": ("frechet_distance", "fid"), "kernel_distance": ("kernel_distance", "kid")}
 """Both distances, each with its names in tables: in any features, and in those of Inception."""
 
 

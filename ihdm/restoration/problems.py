@@ -9,7 +9,7 @@ fresh noise (Matheron's rule), so that the posterior covariance is never formed.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +36,8 @@ MEMORY = 2e9
 
 Measured = Float[Tensor, "batch channel value"]
 """Measurements y of images."""
+Numbers = Sequence[tuple[int, int]]
+"""Image number and sample number of each sample; its noise depends on these alone."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,7 @@ class Measurement:
     def measure(self, images: Images, seed: int, first: int = 0) -> Measured:
         """Return y = A u₀ + noise for images in [0, 1]; the noise depends on the seed and the image number.
 
-        Args:
-            images: in [0, 1].
-            seed: of the noise.
-            first: number of the first image.
+        The first image has the number ``first``.
         """
         clean = self.apply(images)
         indices = [(first + place,) for place in range(len(clean))]

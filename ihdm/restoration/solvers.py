@@ -9,7 +9,6 @@
 Everything except the network runs on the CPU: see :class:`OnDevice`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -26,7 +25,7 @@ from ihdm.heat import Images, eigenvalues
 from ihdm.objective import Network
 from ihdm.predictions import Prediction, Predictor, prediction_of
 from ihdm.processes.process import Process
-from ihdm.restoration.problems import Conditioner, Measured, Measurement
+from ihdm.restoration.problems import Conditioner, Measured, Measurement, Numbers
 from ihdm.samplers import clean_weight, coupling, open_variance, plan_steps, take_steps
 from ihdm.seeds import normal_draws
 from ihdm.storage.tensors import require_finite
@@ -62,11 +61,6 @@ class Restorer:
         """The prediction target of the network."""
         return prediction_of(self.network, self.process)
 
-    @property
-    def unit(self) -> float:
-        """Width of the process's range for images in [0, 1]."""
-        return float(2**self.process.bits_of_range)
-
     def conditioner(self, measurement: Measurement, trust: float) -> Conditioner:
         """Return the conditioner at each level of the sampler, and that of the prior of training images at level 0.
 
@@ -76,29 +70,19 @@ class Restorer:
         """
         variances = {0: self.power}
         for level in self.sampler.levels(self.process.settings)[:-1]:
-            variances[level] = trust * torch.as_tensor(self.calibration.at(level).residual) / self.unit**2
+            residual = torch.as_tensor(self.calibration.at(level).residual)
+            variances[level] = trust * residual / 4**self.process.bits_of_range  # of images in [0, 1]
         return Conditioner(measurement, variances)
 
     def posterior(
-        self,
-        conditioner: Conditioner,
-        measured: Measured,
-        numbers: Sequence[tuple[int, int]],
-        *,
-        is_end_noisy: bool = False,
+        self, conditioner: Conditioner, measured: Measured, numbers: Numbers, *, is_end_noisy: bool = False
     ) -> Images:
         """Return a posterior sample for each measurement.
 
         Given u_k and y, the image is N(û₀, C) conditioned on y, where û₀ is the calibrated estimate of the network and
         C its residual variance. A sample of it replaces u₀ in the step from k to j,
-        u_j = c u_k + (a_j − c a_k) u₀ + noise. This is exact for Gaussian images and an exact network if the end is
-        noisy; otherwise samples lack the residual variance of the last level.
-
-        Args:
-            conditioner: from :meth:`conditioner`.
-            measured: y of each image.
-            numbers: image number and sample number of each; the noise depends on these alone.
-            is_end_noisy: whether the residual variance of the last level is sampled, too.
+        u_j = c u_k + (a_j − c a_k) u₀ + noise. This is exact for Gaussian images and an exact network if
+        ``is_end_noisy``; otherwise samples lack the residual variance of the last level.
         """
         process, size = self.process, self.mean.numel()
 
@@ -127,9 +111,7 @@ class Restorer:
             state = process.inverse(modes + _floats(weight) * process.transform(process.to_range(image)))
         return process.from_range(state)
 
-    def start(
-        self, measurement: Measurement, width: float, shift: int, measured: Measured, numbers: Sequence[tuple[int, int]]
-    ) -> Images:
+    def start(self, measurement: Measurement, width: float, shift: int, measured: Measured, numbers: Numbers) -> Images:
         """Return samples that start from the measurement as the state of a level.
 
         A measurement with blur σ_B and noise σ_y is blurred to the next level k, and noise is added up to σ in each
@@ -140,8 +122,8 @@ class Restorer:
             measurement: A is a Gaussian blur.
             width: σ_B in pixels, 0 for none.
             shift: number of additional steps, for measurements with more noise than σ.
-            measured: y of each image.
-            numbers: image number and sample number of each.
+            measured: the measurements.
+            numbers: of the samples.
 
         Raises:
             UserError: if the measurement is more blurred than every level.
@@ -155,7 +137,7 @@ class Restorer:
         return last.mean
 
     def one_shot(
-        self, measurement: Measurement, width: float, shift: int, measured: Measured, numbers: Sequence[tuple[int, int]]
+        self, measurement: Measurement, width: float, shift: int, measured: Measured, numbers: Numbers
     ) -> Images:
         """Return the network's estimate at the level where :meth:`start` begins: a mean, not a sample."""
         level, state = self._latent(measurement, width, shift, measured, numbers)
@@ -165,12 +147,7 @@ class Restorer:
         """Return the mode, level by level: (m/δ² + w h b/σ_y²) / (1/δ² + w h²/σ_y²) per cosine mode.
 
         The measurement blurred to level k−1, b = F(t_{k−1}) y, gives a likelihood of the state there, as A and F are
-        both diagonal in the cosine basis.
-
-        Args:
-            measurement: h = ``measurement.transfer``.
-            weight: weight w of the measurement.
-            measured: y of each image.
+        both diagonal in the cosine basis. Here h is ``measurement.transfer``, and ``weight`` is w.
         """
         process, transfer = self._blurs(), measurement.transfer
         if transfer is None:
@@ -201,7 +178,7 @@ class Restorer:
         return self.process
 
     def _latent(
-        self, measurement: Measurement, width: float, shift: int, measured: Measured, numbers: Sequence[tuple[int, int]]
+        self, measurement: Measurement, width: float, shift: int, measured: Measured, numbers: Numbers
     ) -> tuple[int, Images]:
         """Return the level for a measurement, and its state there."""
         process = self._blurs()
@@ -218,7 +195,7 @@ class PairedNoise:
     """The noise of samples that are numbered by image and sample."""
 
     seed: int
-    numbers: Sequence[tuple[int, int]]
+    numbers: Numbers
     num_levels: int
     shape: tuple[int, ...]
 

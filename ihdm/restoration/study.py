@@ -1,6 +1,6 @@
 """Comparison of restoration methods on test images, each tuned on held-out images."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import product
@@ -18,7 +18,7 @@ from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, Photographs, jackknif
 from ihdm.metrics.features import FeatureExtractor, extract
 from ihdm.metrics.frechet_kernel import FrechetDistance, Gaussian
 from ihdm.restoration import baselines
-from ihdm.restoration.problems import Measured, Measurement, measurement
+from ihdm.restoration.problems import Measured, Measurement, Numbers, measurement
 from ihdm.restoration.solvers import Restorer, is_reached
 from ihdm.samples.generation import even_batches
 from ihdm.storage.images import StoredImages
@@ -27,8 +27,6 @@ from ihdm.storage.tensors import to_tensor, to_uint8
 Draws = Float[Tensor, "image draw channel height width"]
 Pictures = Float[np.ndarray, "image height width channel"]
 Parameter = float | int | None
-Numbers = Sequence[tuple[int, int]]
-"""Image number and sample number of each sample."""
 Rows = list[dict[str, object]]
 
 SHOWN = 3
@@ -81,14 +79,7 @@ class Method:
 
 
 def methods(restorer: Restorer, problem: AnyProblem, how: Measurement, micro_batch: int) -> list[Method]:
-    """Return the methods for a problem, baselines first.
-
-    Args:
-        restorer: the network.
-        problem: the problem.
-        how: its measurement.
-        micro_batch: batch size of the network.
-    """
+    """Return the methods for a problem with this measurement, baselines first."""
 
     def plain(name: str, restore: Callable[..., Images]) -> Method:
         return Method(name, lambda _value, measured, _: restore(how, measured))
