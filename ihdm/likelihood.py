@@ -173,5 +173,8 @@ class Bound:
 
     def nats(self) -> Float[np.ndarray, "deltas image"]:
         """Return the bound of each image for each δ."""
-        terms = [transition_terms(self.squared_errors, self.num_dims, self.sigma, delta) for delta in self.deltas]
-        return self.prior + np.stack([part.sum(axis=1) for part in terms])
+        return self.prior + np.stack([self.terms(delta).sum(axis=1) for delta in self.deltas])
+
+    def terms(self, delta: float) -> Float[np.ndarray, "image levels"]:
+        """Return the terms of the transitions at one δ; see :func:`transition_terms`."""
+        return transition_terms(self.squared_errors, self.num_dims, self.sigma, delta)

@@ -109,12 +109,9 @@ class PrincipalFeatures:
                 f"pca needs {cls.NUM_COMPONENTS} reference images and as many values in each; there are "
                 f"{len(reference)} images of {num_values} values; use 'dct', or more images"
             )
-        if num_values <= MAX_COVARIANCE:
-            pca = PCA(cls.NUM_COMPONENTS, svd_solver="covariance_eigh")
-            pca.fit(_pixels(reference))
-        else:
-            pca = PCA(cls.NUM_COMPONENTS, svd_solver="randomized", random_state=0)
-            pca.fit(_pixels(reference[: cls.MAX_LARGE], np.float32))
+        is_small = num_values <= MAX_COVARIANCE
+        pca = PCA(cls.NUM_COMPONENTS, svd_solver="covariance_eigh" if is_small else "randomized", random_state=0)
+        pca.fit(_pixels(reference) if is_small else _pixels(reference[: cls.MAX_LARGE], np.float32))
         rank = int((pca.explained_variance_ > MIN_VARIANCE * pca.explained_variance_[0]).sum())
         if rank < cls.NUM_COMPONENTS:
             raise UserError(

@@ -12,7 +12,7 @@ from torch import Tensor
 from ihdm.config.stages import LikelihoodSettings
 from ihdm.errors import UserError
 from ihdm.heat import heat_process
-from ihdm.likelihood import Bound, best_deltas, bits_per_dim, prior_kl_bounds, transition_terms
+from ihdm.likelihood import Bound, best_deltas, bits_per_dim, prior_kl_bounds
 from ihdm.metrics.estimates import Photographs, mean_estimate
 from ihdm.metrics.heldout import HeldOutErrors, dequantize
 from ihdm.metrics.monte_carlo import designs, total_error
@@ -112,14 +112,11 @@ def likelihood_rows(
     """
     bound = bound_images(errors, train, test, settings, settings.delta_ratios)
     best = best_deltas(bound.squared_errors, bound.num_dims, bound.sigma)
-    best_terms = sum(
-        transition_terms(bound.squared_errors, bound.num_dims, bound.sigma, delta)[:, level].mean()
-        for level, delta in enumerate(best)
-    )
+    best_terms = sum(bound.terms(delta)[:, level].mean() for level, delta in enumerate(best))
     noise = _noise_errors(errors)
     rows: list[dict[str, object]] = []
     for ratio, delta, prior, nats in zip(settings.delta_ratios, bound.deltas, bound.prior, bound.nats(), strict=True):
-        terms = transition_terms(bound.squared_errors, bound.num_dims, bound.sigma, delta)
+        terms = bound.terms(delta)
         parts = {"nats": nats, "prior": prior, "transition": terms[:, 1:].sum(axis=1), "reconstruction": terms[:, 0]}
         here = {name: error / (2 * delta**2) for name, error in noise.items()}
         row = bound_row("independent", "one", ratio, parts, bound.num_dims, errors.photographs, here)

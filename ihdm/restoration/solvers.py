@@ -227,17 +227,13 @@ def first_level(process: Process, sampler: SamplerSettings, width: float, shift:
             f"{process.blur_sigma(process.num_levels):g}; use the solver posterior"
         )
     visited = sorted(sampler.levels(process.settings))[1:]
-    place = next(at for at, level in enumerate(visited) if _is_as_blurred(process, level, width))
+    place = next(at for at, level in enumerate(visited) if is_reached(process, width, level))
     return visited[min(place + shift, len(visited) - 1)]
 
 
-def is_reached(process: Process, width: float) -> bool:
-    """Return whether a process blurs as much as σ_B = ``width`` at some level."""
-    return _is_as_blurred(process, process.num_levels, width)
-
-
-def _is_as_blurred(process: Process, level: int, width: float) -> bool:
-    return process.blur_sigma(level) >= width * (1 - 1e-9)
+def is_reached(process: Process, width: float, level: int | None = None) -> bool:
+    """Return whether a process blurs as much as σ_B = ``width`` at a level, by default the last."""
+    return process.blur_sigma(level or process.num_levels) >= width * (1 - 1e-9)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """The declarations of all measures, and what follows from them."""
 
+import importlib
 from pathlib import Path
 
 import pytest
 
 from ihdm.config.reading import read_config
 from ihdm.errors import UserError
-from ihdm.measures import NAMES, find, find_job, jobs
+from ihdm.measures import MODULES, NAMES, Measure, find, find_job, jobs
 
 ROOT = Path(__file__).parents[2]
 
@@ -14,6 +15,12 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def quick():
     return read_config(ROOT / "workflow/config/quick.yaml")
+
+
+def test_every_declaration_is_found():
+    modules = {importlib.import_module(f"ihdm.measures.{module}") for module in MODULES.values()}
+    declared = [value for module in modules for value in vars(module).values() if isinstance(value, Measure)]
+    assert sorted(map(id, declared)) == sorted(id(find(name)) for name in NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
