@@ -134,11 +134,11 @@ def study(
     extractor: FeatureExtractor,
     report: Callable[[int], None] = lambda _done: None,
 ) -> Iterator[tuple[Rows, dict[str, Pictures]]]:
-    """Restore test images by every method; yield the scores of each, and pictures for figures by problem/method/kind.
+    """Restore test images by every method; yield the scores of each, and images for figures by problem/method/kind.
 
     The first ``num_images`` test images are scored. Each method's parameter has the best PSNR on the next
     ``num_validation`` images, for stochastic methods of the mean of samples: the PSNR of single samples would favor
-    overconfident ones. The parameter is NaN without one. Pictures are a sample and, for stochastic methods, mean and
+    overconfident ones. The parameter is NaN without one. The images are a sample and, for stochastic methods, mean and
     deviation of samples.
 
     Args:
