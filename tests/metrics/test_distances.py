@@ -249,24 +249,15 @@ def test_constant_pixels_leave_too_few_components():
             estimate()
 
 
-def real_and_blurred() -> tuple[np.ndarray, np.ndarray]:
-    from ihdm.config.settings import DatasetSettings
-    from ihdm.data.sources import load_splits
-
-    real = load_splits(DatasetSettings(source="digits", image_size=8, image_channels=1))["train"]
-    return real, np.broadcast_to(real.mean(axis=(1, 2), keepdims=True), real.shape).astype(np.uint8)
-
-
 @pytest.mark.parametrize("space", ["dct", "pca"])
-def test_blurred_images_are_further_than_real_ones(space):
+def test_blurred_images_are_further_than_real_ones(space, digits):
+    real = digits["train"]
     if space == "pca":
         import skimage.data
 
         windows = np.lib.stride_tricks.sliding_window_view(skimage.data.coffee(), (8, 8), axis=(0, 1))[::4, ::4]
         real = np.random.default_rng(0).permutation(np.moveaxis(windows.reshape(-1, 3, 8, 8), 1, -1))[:1000]
-        blurred = np.broadcast_to(real.mean(axis=(1, 2), keepdims=True), real.shape).astype(np.uint8)
-    else:
-        real, blurred = real_and_blurred()
+    blurred = np.broadcast_to(real.mean(axis=(1, 2), keepdims=True), real.shape).astype(np.uint8)
     extractor = CosineFeatures(64) if space == "dct" else PrincipalFeatures.fit(real[200:])
     train, samples = extract(extractor, real), extract(extractor, blurred[:200])
     moments = Moments.of(train[:])

@@ -45,25 +45,23 @@ def assert_are_draws(samples, mean, covariance):
     assert stats.kstest(spreads, "norm").pvalue > 1e-3
 
 
-@pytest.mark.parametrize("kind", ["heat", "diffusion", "blurring"])
-@pytest.mark.parametrize("problem", PROBLEMS)
-def test_samples_of_gaussian_images_are_the_posterior(kind, problem, restorer, images):
-    """For any measurement and process, by Markov steps over a third of the levels."""
-    restoring, how = restorer(kind, "markov", 8), measurement(PROBLEMS[problem], SIZE)
-    measured = how.measure(images[:1], 0)
-    mean, covariance = closed_form(how, restoring, measured)
-    numbers = list(product(range(1), range(COUNT)))
-    known = restoring.conditioner(how, 1.0)
-    found = restoring.posterior(known, measured.expand(COUNT, -1, -1), numbers, is_end_noisy=True)
-    assert_are_draws(found, mean, covariance)
+def posterior(restoring, how, measured, numbers, **options):
+    return restoring.posterior(restoring.conditioner(how, 1.0), measured, numbers, **options)
 
 
-def test_samples_of_gaussian_images_by_independent_steps_are_the_posterior(restorer, images):
-    restoring, how = restorer("heat", "independent"), measurement(PROBLEMS["pooling"], SIZE)
+@pytest.mark.parametrize(
+    ("kind", "problem", "steps"),
+    [
+        *((kind, problem, ("markov", 8)) for kind in ("heat", "diffusion", "blurring") for problem in PROBLEMS),
+        ("heat", "pooling", ("independent",)),
+    ],
+)
+def test_samples_of_gaussian_images_are_the_posterior(kind, problem, steps, restorer, images):
+    """For any measurement and process, by Markov steps over a third of the levels; by independent ones over all."""
+    restoring, how = restorer(kind, *steps), measurement(PROBLEMS[problem], SIZE)
     measured = how.measure(images[:1], 0)
-    known = restoring.conditioner(how, 1.0)
     numbers = list(product(range(1), range(COUNT)))
-    found = restoring.posterior(known, measured.expand(COUNT, -1, -1), numbers, is_end_noisy=True)
+    found = posterior(restoring, how, measured.expand(COUNT, -1, -1), numbers, is_end_noisy=True)
     assert_are_draws(found, *closed_form(how, restoring, measured))
 
 
@@ -110,7 +108,7 @@ def test_blur_beyond_every_level_is_refused(name, restorer, images):
     measured = how.measure(images[:1], 0)
     with pytest.raises(UserError, match="pixels exceeds the largest blur of the process, 4;"):
         getattr(restoring, name)(how, 4.5, 0, measured, [(0, 0)])
-    assert restoring.posterior(restoring.conditioner(how, 1.0), measured, [(0, 0)]).isfinite().all()
+    assert posterior(restoring, how, measured, [(0, 0)]).isfinite().all()
 
 
 @pytest.mark.parametrize("sampler", [PAPER, DDIM])
@@ -124,7 +122,7 @@ def test_samples_from_a_start_differ_whatever_the_posterior_is_sampled_by(sample
 
 def solve(restoring, name, how, measured, numbers):
     return {
-        "posterior": lambda: restoring.posterior(restoring.conditioner(how, 1.0), measured, numbers),
+        "posterior": lambda: posterior(restoring, how, measured, numbers),
         "start": lambda: restoring.start(how, 1.0, 0, measured, numbers),
         "one_shot": lambda: restoring.one_shot(how, 1.0, 0, measured, numbers),
         "map": lambda: restoring.map(how, 1.0, measured),
@@ -198,11 +196,10 @@ def test_solvers_for_blur_are_for_heat(restorer, images):
 def test_each_sample_has_numbers_of_its_own(restorer, images):
     """The same alone as among others; each draw of an image, and each image, with other noise."""
     restoring, how = restorer("heat", "markov", 5), measurement(PROBLEMS["mask"], SIZE)
-    measured, known = how.measure(images[:2], 0), restoring.conditioner(how, 1.0)
-    numbers = list(product(range(2), range(3)))
-    together = restoring.posterior(known, measured.repeat_interleave(3, 0), numbers)
+    measured, numbers = how.measure(images[:2], 0), list(product(range(2), range(3)))
+    together = posterior(restoring, how, measured.repeat_interleave(3, 0), numbers)
     for place, number in enumerate(numbers):
-        alone = restoring.posterior(known, measured[number[0]][None], [number])
+        alone = posterior(restoring, how, measured[number[0]][None], [number])
         torch.testing.assert_close(alone[0], together[place], atol=1e-4, rtol=0)
     assert (together[0] - together[1]).abs().max() > 0.01
 
@@ -254,7 +251,7 @@ def test_conditioners_that_exceed_the_memory_are_computed_again(restorer, images
     """With the same samples."""
     restoring, how = restorer("heat", "markov", 5), measurement(PROBLEMS["mask"], SIZE)
     measured, numbers = how.measure(images[:2], 0), list(product(range(2), range(1)))
-    kept = restoring.posterior(restoring.conditioner(how, 1.0), measured, numbers)
+    kept = posterior(restoring, how, measured, numbers)
     monkeypatch.setattr(problems, "MEMORY", 0)
     known = restoring.conditioner(how, 1.0)
     assert torch.equal(restoring.posterior(known, measured, numbers), kept)
