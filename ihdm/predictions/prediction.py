@@ -37,11 +37,7 @@ class Prediction(ABC):
 
     # Training.
 
-    def network_input(
-        self,
-        noisy: Images,
-        levels: Int[Tensor, "batch"],  # noqa: ARG002 (some predictions need them)
-    ) -> Images:
+    def network_input(self, noisy: Images, levels: Int[Tensor, "batch"]) -> Images:
         """Return the network's input: by default u_k."""
         return noisy
 
@@ -49,12 +45,7 @@ class Prediction(ABC):
     def target(self, images: Images, levels: Int[Tensor, "batch"], noise: Images) -> Images:
         """Return the target; arguments are those of :meth:`ihdm.processes.process.Process.draw`."""
 
-    def compared(
-        self,
-        output: Images,
-        noisy: Images,  # noqa: ARG002 (some predictions need them)
-        levels: Int[Tensor, "batch"],  # noqa: ARG002
-    ) -> Images:
+    def compared(self, output: Images, noisy: Images, levels: Int[Tensor, "batch"]) -> Images:
         """Return the value that is compared with the target: by default the network's output at u_k."""
         return output
 
@@ -71,7 +62,7 @@ class Prediction(ABC):
     def untrained_error(self, images: Images, levels: Int[Tensor, "batch"]) -> Float[Tensor, "batch"]:
         """Return the expected squared error of an output of zero."""
 
-    def untrained_noise(self, level: int) -> float:  # noqa: ARG002
+    def untrained_noise(self, level: int) -> float:
         """Return the standard deviation of the noise in the error of an output of zero: by default 1."""
         return 1.0
 

@@ -5,7 +5,6 @@ import math
 import numpy as np
 from jaxtyping import Float
 
-from ihdm.heat import eigenvalues
 from ihdm.processes.process import Process
 
 LEAST_TIME = 1e-4
@@ -21,7 +20,7 @@ class Flow(Process):
         return max(1 - level / self.num_levels, LEAST_TIME)
 
     def log_scale(self, level: int) -> Float[np.ndarray, "height width"]:
-        return (1 + eigenvalues(self.height, self.width) / 2) * math.log(self._time(level))
+        return (1 + self.eigenvalues / 2) * math.log(self._time(level))
 
     def deviation(self, level: int) -> float:
         return 1 - self._time(level)
