@@ -185,9 +185,9 @@ def jumping_paths(_: Patch) -> Tables:
 
 
 def gradients_of(network: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], experiment: str) -> pd.DataFrame:
-    found = gradients(chain(network, experiment), QUICK.variants[experiment].sampling, 4)
-    arrays = {"residual": found.residual, "clean": found.clean}
-    return labeled(input_gradient_rows(np.array(found.levels), found.pixels, arrays), experiment=experiment)
+    found = gradients(chain(network, experiment), 4)
+    arrays = {"residual": found["residual"], "clean": found["clean"]}
+    return labeled(input_gradient_rows(found["levels"], found["pixels"], arrays), experiment=experiment)
 
 
 def looking_everywhere(_: Patch) -> Tables:

@@ -101,11 +101,9 @@ def test_probes_pass_the_network_as_often_as_planned(config, network):
     sampling, diagnostics = config.sampling("digits"), config.evaluation.diagnostics
     chain, size = Chain.of(network, IMAGES, sampling), sampling.micro_batch
     interpolations(chain, diagnostics.num_pairs, diagnostics.num_positions, size)
-    trees(chain, sampling.sampler, diagnostics.num_trees, diagnostics.num_splits, size)
-    trajectories(
-        chain, sampling.sampler, diagnostics.num_trajectories, diagnostics.num_stages, diagnostics.num_ranges, size
-    )
-    gradients(chain, sampling.sampler, diagnostics.num_gradients)
+    trees(chain, diagnostics.num_trees, diagnostics.num_splits, size)
+    trajectories(chain, diagnostics.num_trajectories, diagnostics.num_stages, diagnostics.num_ranges, size)
+    gradients(chain, diagnostics.num_gradients)
     stages, back = work.NUM_STAGES_OF_GRADIENTS, 2 * work.GRID**2
     assert Work(network.images + diagnostics.num_gradients * stages * back) == work.samples_diagnose(config, "digits")
 

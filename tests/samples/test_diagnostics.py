@@ -47,19 +47,19 @@ def heat(num_levels):
 
 
 def test_stages_are_evaluated_levels_from_start_to_image():
-    assert stage_levels(PAPER, heat(6), 100) == [6, 5, 4, 3, 2, 1, 0]
-    assert stage_levels(PAPER, heat(40), 5) == [40, 30, 20, 10, 0]
+    assert stage_levels(PAPER.levels(heat(6)), 100) == [6, 5, 4, 3, 2, 1, 0]
+    assert stage_levels(PAPER.levels(heat(40)), 5) == [40, 30, 20, 10, 0]
     few = ANCESTRAL.model_copy(update={"evaluations": 3})
-    assert stage_levels(few, heat(1000), 9) == [1000, 667, 333, 0]
+    assert stage_levels(few.levels(heat(1000)), 9) == [1000, 667, 333, 0]
 
 
 @pytest.mark.parametrize(
     "look",
     [
         lambda chain: interpolations(chain, 2, 2, 4),
-        lambda chain: trees(chain, PAPER, 1, 2, 4),
-        lambda chain: trajectories(chain, PAPER, 2, 3, 2, 4),
-        lambda chain: gradients(chain, PAPER, 1),
+        lambda chain: trees(chain, 1, 2, 4),
+        lambda chain: trajectories(chain, 2, 3, 2, 4),
+        lambda chain: gradients(chain, 1),
     ],
 )
 def test_values_that_are_not_finite_are_refused(look):
@@ -104,37 +104,37 @@ def test_leaves_share_noise_until_their_paths_split():
 @pytest.mark.parametrize("kind", PROCESSES)
 def test_paths_that_split_late_end_close(kind):
     settings = sampling(kind)
-    found = trees(chain_of(settings), settings.sampler, 3, 2, settings.micro_batch)
-    assert found.leaves.shape == (3, 4, 8, 8, 1)
-    assert found.shown.shape == (3, 4, 8, 8, 1)
-    assert found.levels[0] == settings.process.num_levels
-    np.testing.assert_array_equal(found.shown[-1], np.rint(np.clip(found.leaves[0], 0, 1) * 255))
-    late = np.abs(found.leaves[:, 0] - found.leaves[:, 1]).mean()
-    early = np.abs(found.leaves[:, 0] - found.leaves[:, 2]).mean()
+    found = trees(chain_of(settings), 3, 2, settings.micro_batch)
+    assert found["leaves"].shape == (3, 4, 8, 8, 1)
+    assert found["shown"].shape == (3, 4, 8, 8, 1)
+    assert found["levels"][0] == settings.process.num_levels
+    np.testing.assert_array_equal(found["shown"][-1], np.rint(np.clip(found["leaves"][0], 0, 1) * 255))
+    late = np.abs(found["leaves"][:, 0] - found["leaves"][:, 1]).mean()
+    early = np.abs(found["leaves"][:, 0] - found["leaves"][:, 2]).mean()
     assert 0 < late < early
 
 
 def test_without_noise_there_is_one_leaf():
     settings = sampling("diffusion", sampler=DDIM)
-    found = trees(chain_of(settings), settings.sampler, 2, 2, settings.micro_batch)
-    np.testing.assert_array_equal(found.leaves, np.repeat(found.leaves[:, :1], 4, axis=1))
+    found = trees(chain_of(settings), 2, 2, settings.micro_batch)
+    np.testing.assert_array_equal(found["leaves"], np.repeat(found["leaves"][:, :1], 4, axis=1))
 
 
 @pytest.mark.parametrize("kind", PROCESSES)
 def test_trajectories_end_in_the_samples_of_their_numbers(kind):
     settings = sampling(kind)
-    found = trajectories(chain_of(settings), settings.sampler, 6, 100, 3, settings.micro_batch)
+    found = trajectories(chain_of(settings), 6, 100, 3, settings.micro_batch)
     samples = drawn(settings, list(range(6)), list(range(6)))
-    np.testing.assert_array_equal(found.states[-1], samples)
-    assert found.levels == list(range(settings.process.num_levels, -1, -1))
-    assert len(found.estimates) == len(found.states) - 1
-    assert (found.edges[0], found.edges[-1]) == (settings.process.num_levels, 0)
+    np.testing.assert_array_equal(found["states"][-1], samples)
+    assert found["levels"].tolist() == list(range(settings.process.num_levels, -1, -1))
+    assert len(found["estimates"]) == len(found["states"]) - 1
+    assert (found["edges"][0], found["edges"][-1]) == (settings.process.num_levels, 0)
 
 
 def test_without_noise_the_updates_sum_to_the_difference_of_start_and_image():
     settings = sampling("heat", delta_ratio=0)
-    found = trajectories(chain_of(settings), settings.sampler, 6, 100, 3, settings.micro_batch)
-    np.testing.assert_allclose(found.states[0] + found.sums.sum(axis=0), found.states[-1], atol=1e-5)
+    found = trajectories(chain_of(settings), 6, 100, 3, settings.micro_batch)
+    np.testing.assert_allclose(found["states"][0] + found["sums"].sum(axis=0), found["states"][-1], atol=1e-5)
 
 
 def test_the_gradients_of_a_linear_network_are_its_matrix():
@@ -146,24 +146,24 @@ def test_the_gradients_of_a_linear_network_are_its_matrix():
         return (images.flatten(2) @ weights.T).view_as(images)
 
     settings = sampling("heat")
-    found = gradients(Chain.of(linear, train, settings), settings.sampler, 3)
-    assert found.residual.shape == (5, 9, 3, 8, 8)
-    for place, (row, column) in enumerate(found.pixels):
+    found = gradients(Chain.of(linear, train, settings), 3)
+    assert found["residual"].shape == (5, 9, 3, 8, 8)
+    for place, (row, column) in enumerate(found["pixels"]):
         expected = 2 * weights[row * 8 + column].view(8, 8).numpy()
-        np.testing.assert_allclose(found.residual[:, place], np.broadcast_to(expected, (5, 3, 8, 8)), atol=1e-6)
+        np.testing.assert_allclose(found["residual"][:, place], np.broadcast_to(expected, (5, 3, 8, 8)), atol=1e-6)
         clean = expected + 2 * np.eye(64)[row * 8 + column].reshape(8, 8)
-        np.testing.assert_allclose(found.clean[:, place], np.broadcast_to(clean, (5, 3, 8, 8)), atol=1e-6)
+        np.testing.assert_allclose(found["clean"][:, place], np.broadcast_to(clean, (5, 3, 8, 8)), atol=1e-6)
 
 
 def test_the_residual_of_diffusion_is_the_noise_taken_away():
     """With ε̂ = u the residual is −s u, and the estimate (1 − s) u / a."""
     settings = sampling("diffusion")
     chain = Chain.of(lambda images, _levels: images, TRAIN, settings)
-    found = gradients(chain, settings.sampler, 2)
-    for stage, level in enumerate(found.levels):
+    found = gradients(chain, 2)
+    for stage, level in enumerate(found["levels"].tolist()):
         scale, noise = np.exp(chain.process.log_scale(level)), chain.process.deviation(level)
-        row, column = found.pixels[4]
-        np.testing.assert_allclose(found.residual[stage, 4, :, row, column], -noise, atol=1e-5)
+        row, column = found["pixels"][4]
+        np.testing.assert_allclose(found["residual"][stage, 4, :, row, column], -noise, atol=1e-5)
         np.testing.assert_allclose(
-            found.clean[stage, 4, :, row, column], (1 - noise) / scale, rtol=0.02
+            found["clean"][stage, 4, :, row, column], (1 - noise) / scale, rtol=0.02
         )  # 1 − s cancels
