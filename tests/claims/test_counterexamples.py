@@ -288,10 +288,8 @@ def chains_without_network(_: Patch) -> Tables:
     """With f = 0 repeated steps blur on, and keep the noise."""
     process, clean = build_process(HEAT, SIZE), dequantize(TEST)
     measured = calibration.measure(nothing, process, clean, range(1, 41), 0, 60)
-    rows = asymptotics.network_rows(
-        nothing, process, measured, clean, levels=[10], evaluated=[10, 20, 30, 40], langevin_levels=[10, 20],
-        delta_ratios=asymptotics.DELTA_RATIOS, num_steps=60, seed=0, num_draws=1, batch_size=60,
-    )  # fmt: skip
+    settings = ErrorSettings(process=HEAT, seed=0, num_images=len(TEST), micro_batch=60, max_levels=4)
+    rows = asymptotics.network_rows(asymptotics.Subject(nothing, process, clean, 0, 60), measured, settings)
     return {"asymptotics": labeled(rows, experiment="digits")}
 
 
