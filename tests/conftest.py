@@ -12,6 +12,7 @@ CHECKED = (
     "models.batches",
     "models.monitoring",
     "models.network",
+    "measures",
     "metrics",
     "objective",
     "prior",

@@ -1,7 +1,12 @@
 """Power spectral density in the cosine basis (paper, section 3.4 and figure 4).
 
 The power at frequency (n, m) is the squared orthonormal DCT-II coefficient, averaged over channels; its radial
-frequency is √((π n / W)² + (π m / H)²), from 0 to √2 π. The constant coefficient is left out.
+frequency is √((π n / W)² + (π m / H)²), from 0 to √2 π. The constant coefficient is left out. The spectral distance
+of a set of images from real ones covers all frequencies and needs no feature extractor:
+
+    d = √( mean over annuli of (ln P_set(f) − ln P_real(f))² )
+
+Zero means equal spectra; a factor e^a of power at all frequencies gives |a|.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from ihdm.errors import UserError
-from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, Photographs, mean_estimate
-from ihdm.metrics.spectral_distance import spectral_distance
+from ihdm.metrics.estimates import NOT_NEGATIVE, Bounds, Estimate, Photographs, jackknife, mean_estimate
 from ihdm.storage.arrays import save_arrays
 from ihdm.storage.images import StoredImages
 from ihdm.storage.reading import read_archive
@@ -36,6 +40,9 @@ NO_POWER = 1e-20
 """Below this, power is rounding error: one gray level in one of 50 000 images of 256×256 gives more."""
 CHUNK_VALUES = 2**23
 """Most numbers in the images that are transformed at a time."""
+SEED = 0
+"""Seed of the resamples for the error of the spectral distance."""
+CORRELATION: Bounds = (-1.0, 1.0)
 
 Pixels = Float[np.ndarray, "image height width channel"]
 
@@ -229,6 +236,29 @@ def _powers(images: StoredImages) -> tuple[Float[np.ndarray, "image bands"], Flo
     return np.concatenate([bands for bands, _ in pairs]), np.concatenate([annuli for _, annuli in pairs])
 
 
+def spectral_distance(
+    power: Float[np.ndarray, "image bins"],
+    reference: Float[np.ndarray, "bins"],
+    num_resamples: int,
+    photographs: Photographs | None = None,
+) -> Estimate:
+    """Return the distance with its standard error; the reference is taken as fixed.
+
+    Args:
+        power: power of each image in each annulus; see :func:`annulus_power`.
+        reference: mean power of real images in the same annuli.
+        num_resamples: number of resamples for the standard error.
+        photographs: the photograph of each image; None if images are independent.
+    """
+
+    def distance(part: Int[np.ndarray, "part"]) -> float:
+        # Images without detail have no power at high frequencies; the smallest number replaces zero.
+        mean = np.maximum(power[part].mean(axis=0), np.finfo(float).tiny)
+        return float(np.sqrt(np.mean(np.square(np.log(mean) - np.log(reference)))))
+
+    return jackknife(distance, len(power), num_resamples, SEED, NOT_NEGATIVE, photographs)
+
+
 def power_spectrum(images: Pixels, num_bins: int) -> tuple[Float[np.ndarray, "bins"], Float[np.ndarray, "bins"]]:
     """Return the mean radial frequency and mean power of annuli of equal width; see :func:`annulus_power`."""
     frequencies, power = annulus_power(images, num_bins)
@@ -282,3 +312,13 @@ def fit_alpha(
         raise UserError("spectrum: the images have no power at some frequency; use other images")
     slope, _ = np.polyfit(np.log(frequencies[inside]), np.log(power[inside]), 1)
     return float(-slope)
+
+
+def rank_correlation(first: Float[np.ndarray, "band"], second: Float[np.ndarray, "band"]) -> float:
+    """Return Spearman's rank correlation; 0 if one of the two is constant."""
+    import pandas as pd
+
+    ranks = pd.DataFrame([first, second]).rank(axis=1).to_numpy(copy=True)
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    scale = np.sqrt(np.square(ranks).sum(axis=1).prod())
+    return float(ranks.prod(axis=0).sum() / scale) if scale > 0 else 0.0

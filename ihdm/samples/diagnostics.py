@@ -27,10 +27,10 @@ GRID = 3
 """Gradients are computed for GRID × GRID output pixels, evenly spaced over the image."""
 
 
-def stage_levels(visited: Sequence[int], count: int) -> list[int]:
-    """Return up to ``count`` of the levels that a sampler visits, from K down to 0, about evenly spaced."""
-    evenly = np.rint(np.linspace(0, visited[0], count))
-    nearest = np.asarray(visited)[np.abs(np.asarray(visited)[:, None] - evenly).argmin(axis=0)]
+def stage_levels(evaluated: Sequence[int], count: int) -> list[int]:
+    """Return up to ``count`` of the levels of a sampler, from K down to 0, about evenly spaced."""
+    evenly = np.rint(np.linspace(0, evaluated[0], count))
+    nearest = np.asarray(evaluated)[np.abs(np.asarray(evaluated)[:, None] - evenly).argmin(axis=0)]
     return sorted({int(level) for level in nearest}, reverse=True)
 
 

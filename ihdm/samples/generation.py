@@ -132,7 +132,7 @@ class Chain:
 
     @property
     def levels(self) -> list[int]:
-        """The levels that the sampler visits, from K down to 0."""
+        """The levels that the sampler evaluates, from K down to the image, 0."""
         return [self.steps[0].level, *(step.next_level for step in self.steps)]
 
     def starts(self, numbers: Sequence[int]) -> tuple[Images, Int[np.ndarray, "batch"]]:

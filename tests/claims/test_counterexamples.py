@@ -20,19 +20,20 @@ from ihdm.config.reading import read_config
 from ihdm.config.stages import DistanceSettings, ErrorSettings, JointSettings, LikelihoodSettings
 from ihdm.heat import HeatProcess, decay
 from ihdm.likelihood import bits_per_dim
+from ihdm.measures import forward, paths
 from ihdm.measures.data_spectrum import power_law_rows
 from ihdm.measures.departures import departure_table
 from ihdm.measures.disentanglement import share_rows
+from ihdm.measures.generation import generation_rows
+from ihdm.measures.hierarchy import hierarchy_rows
 from ihdm.measures.input_gradients import input_gradient_rows
 from ihdm.measures.interpolation import interpolation_rows
 from ihdm.measures.sweep import swept_experiments, tidy_table
-from ihdm.metrics import asymptotics, forward, paths
+from ihdm.metrics import asymptotics
 from ihdm.metrics.distance import distance_rows, held_out_rows
 from ihdm.metrics.evaluations import SampledSet, measure_columns, study_row
 from ihdm.metrics.features import CosineFeatures, StoredFeatures, extract
-from ihdm.metrics.generation import generation_rows
 from ihdm.metrics.heldout import dequantize, held_out_errors
-from ihdm.metrics.hierarchy import hierarchy_rows
 from ihdm.metrics.joints import joint_rows
 from ihdm.metrics.likelihood import bound_images, likelihood_rows
 from ihdm.metrics.memorization import memorization_rows
@@ -102,12 +103,12 @@ def forward_of(dataset: str, images: np.ndarray) -> Tables:
 
 
 def wrong_blur(patch: Patch) -> Tables:
-    patch.setattr(forward, "HeatProcess", lambda widths, *size: HeatProcess([1.2 * width for width in widths], *size))
+    patch.setattr("ihdm.heat.HeatProcess", lambda widths, *size: HeatProcess([1.2 * width for width in widths], *size))
     return forward_of("digits", REAL)
 
 
 def blur_of_low_frequencies(patch: Patch) -> Tables:
-    patch.setattr(forward, "decay", lambda size, blurs: decay(size, blurs)[:, ::-1])
+    patch.setattr("ihdm.heat.decay", lambda size, blurs: decay(size, blurs)[:, ::-1].copy())
     return forward_of("digits", REAL)
 
 

@@ -5,8 +5,8 @@ from scipy.fft import dctn, idctn
 from scipy.stats import spearmanr
 
 from ihdm.errors import UserError
-from ihdm.metrics.generation import generation_rows, rank_correlation, reached
-from ihdm.metrics.spectrum import annulus_power, radial_frequencies
+from ihdm.measures.generation import generation_rows, reached
+from ihdm.metrics.spectrum import annulus_power, radial_frequencies, rank_correlation
 
 LEVELS = np.arange(20, -1, -1)
 

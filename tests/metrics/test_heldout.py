@@ -8,7 +8,7 @@ from ihdm.config.processes import HeatSettings
 from ihdm.config.stages import ErrorSettings
 from ihdm.errors import UserError
 from ihdm.heat import heat_process
-from ihdm.metrics.forward_spectra import NOISE_LEVELS, forward_spectra
+from ihdm.measures.psd import NOISE_LEVELS, forward_spectra
 from ihdm.metrics.heldout import HeldOutErrors, _noise, dequantize, held_out_errors, level_rows
 
 PROCESS = HeatSettings(kind="heat", sigma=0.05, num_levels=6, blur_sigma_max=4.0)
