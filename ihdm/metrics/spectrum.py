@@ -171,28 +171,14 @@ def band_rows(
     rows: list[dict[str, object]] = []
     for name, images in sets.items():
         bands, annuli = _powers(images)
-        relative = bands / real.bands
-        estimates = [
-            ("relative_power", band, low, high, mean_estimate(values, NOT_NEGATIVE, photographs))
-            for (band, (low, high)), values in zip(BANDS.items(), relative.T, strict=True)
+        found = [
+            ("relative_power", band, *bounds, mean_estimate(values, NOT_NEGATIVE, photographs))
+            for (band, bounds), values in zip(BANDS.items(), (bands / real.bands).T, strict=True)
         ]
         distance = spectral_distance(annuli, real.annuli, num_resamples, photographs)
-        for metric, band, low, high, estimate in [
-            *estimates,
-            ("spectral_distance", "all", 0.0, MAX_FREQUENCY, distance),
-        ]:
-            rows.append(
-                {
-                    "set": name,
-                    "metric": metric,
-                    "band": band,
-                    "low_frequency": low,
-                    "high_frequency": high,
-                    "n": len(images),
-                    **estimate.columns(),
-                    "note": "",
-                }
-            )
+        for metric, band, low, high, estimate in [*found, ("spectral_distance", "all", 0.0, MAX_FREQUENCY, distance)]:
+            named = {"set": name, "metric": metric, "band": band, "low_frequency": low, "high_frequency": high}
+            rows.append({**named, "n": len(images), **estimate.columns(), "note": ""})
     return rows
 
 
