@@ -131,16 +131,12 @@ def _noise_rows(pixels: Pixels, seed: int, photographs: Photographs | None) -> l
     return rows
 
 
-Estimator = Callable[..., Estimate]
-"""A jackknife of a statistic of these images, within ``bounds``."""
-
-
-def _order_rows(pixels: Pixels, estimate: Estimator) -> Iterator[dict[str, object]]:
-    height, width = pixels.shape[1:3]
+def _order_rows(pixels: Pixels, estimate: Callable[..., Estimate]) -> Iterator[dict[str, object]]:
+    """Yield halving and order; ``estimate`` is a jackknife of a statistic of these images, within ``bounds``."""
     frequencies, power = annulus_power(pixels, NUM_WIDE_ANNULI)
     if power.mean(axis=0).min() < NO_POWER:
         raise UserError("forward: the images have no power in some frequency band; use other images")
-    blurs = np.geomspace(0.1, max(height, width), HALVING_WIDTHS)
+    blurs = np.geomspace(0.1, max(pixels.shape[1:3]), HALVING_WIDTHS)
     blurred = _blurred_power(pixels, blurs)
 
     def by_heat(part: Part) -> Powers:
@@ -149,22 +145,18 @@ def _order_rows(pixels: Pixels, estimate: Estimator) -> Iterator[dict[str, objec
     def by_noise(part: Part) -> Powers:
         return np.sqrt(power[part].mean(axis=0))
 
-    yield from _halving_rows("heat", by_heat, frequencies, len(pixels), estimate)
-    yield from _halving_rows("noise", by_noise, frequencies, len(pixels), estimate)
+    def of_band(part: Part, halving: Callable[[Part], Powers], band: int) -> float:
+        return float(halving(part)[band])
 
+    def order(part: Part, halving: Callable[[Part], Powers]) -> float:
+        return -rank_correlation(frequencies, halving(part))
 
-def _halving_rows(
-    process: str, halving: Callable[[Part], Powers], frequencies: Powers, count: int, estimate: Estimator
-) -> Iterator[dict[str, object]]:
-    for band, frequency in enumerate(frequencies.tolist()):
-
-        def of_band(part: Part, band: int = band) -> float:
-            return float(halving(part)[band])
-
-        value = estimate(of_band, bounds=NOT_NEGATIVE)
-        yield _row("halving", process, count, value, frequency=frequency)
-    order = estimate(lambda part: -rank_correlation(frequencies, halving(part)), bounds=CORRELATION)
-    yield _row("order", process, count, order)
+    for process, halving in (("heat", by_heat), ("noise", by_noise)):
+        for band, frequency in enumerate(frequencies.tolist()):
+            value = estimate(partial(of_band, halving=halving, band=band), bounds=NOT_NEGATIVE)
+            yield _row("halving", process, len(pixels), value, frequency=frequency)
+        value = estimate(partial(order, halving=halving), bounds=CORRELATION)
+        yield _row("order", process, len(pixels), value)
 
 
 def half_widths(
@@ -189,12 +181,7 @@ def _blurred_power(pixels: Pixels, blurs: Float[np.ndarray, "widths"]) -> Float[
 
 
 def _row(
-    quantity: str,
-    process: str,
-    n: int,
-    estimate: Estimate,
-    strength: float = np.nan,
-    frequency: float = np.nan,
+    quantity: str, process: str, n: int, estimate: Estimate, strength: float = np.nan, frequency: float = np.nan
 ) -> dict[str, object]:
     named = {"quantity": quantity, "process": process, "strength": strength, "frequency": frequency, "n": n}
     return {**named, **estimate.columns()}

@@ -66,7 +66,7 @@ def generation_rows(
     rng = generator(seed, "bootstrap")
     drawn = rng.multinomial(num_images, np.full(num_images, 1 / num_images), size=num_resamples)
     weights = np.vstack([np.ones(num_images), drawn]) / num_images  # the images themselves first
-    values = np.stack([reached(done, _held(weight, shared, aim), REACHED) for weight in weights])
+    values = np.stack([reached(done, _held(weight, shared, aim)) for weight in weights])
     orders = np.array([rank_correlation(frequencies, value) for value in values])
     rows: list[dict[str, object]] = []
     for band, frequency in enumerate(frequencies.tolist()):
@@ -91,18 +91,16 @@ def _held(
     return np.square(np.maximum(along, 0.0))
 
 
-def reached(
-    done: Float[np.ndarray, "stage"], share: Float[np.ndarray, "stage band"], wanted: float
-) -> Float[np.ndarray, "band"]:
-    """Return the time from which each band stays above the threshold, linear between stages; 1 if it never does."""
+def reached(done: Float[np.ndarray, "stage"], share: Float[np.ndarray, "stage band"]) -> Float[np.ndarray, "band"]:
+    """Return the time from which each band keeps half of its final power, linear between stages; 1 if it never does."""
     values = np.zeros(share.shape[1])
     for band, curve in enumerate(share.T):
-        (below,) = np.nonzero(curve < wanted)
+        (below,) = np.nonzero(curve < REACHED)
         if len(below) and below[-1] == len(done) - 1:
             values[band] = 1.0
         elif len(below):
             around = [below[-1], below[-1] + 1]
-            values[band] = np.interp(wanted, curve[around], done[around])
+            values[band] = np.interp(REACHED, curve[around], done[around])
     return values
 
 

@@ -56,11 +56,11 @@ def compute(files: Files, settings: PathSettings) -> Results:
     return {"paths": path_rows(settings.seed), "arrays": partial(save_arrays, **shown_paths(settings.seed))}
 
 
-def scales(num_levels: int = NUM_LEVELS) -> Float[np.ndarray, "levels"]:
+def scales() -> Float[np.ndarray, "levels"]:
     """Return a_k of levels 0…K."""
     from ihdm.heat import blur_schedule, decay
 
-    return decay(LINE, blur_schedule(*BLUR, num_levels))[:, 1]
+    return decay(LINE, blur_schedule(*BLUR, NUM_LEVELS))[:, 1]
 
 
 def posterior(states: States, points: Points, scale: float, sigma: float) -> Float[np.ndarray, "*paths points"]:
@@ -75,11 +75,6 @@ def posterior(states: States, points: Points, scale: float, sigma: float) -> Flo
     logits = -np.square(states[..., None] - scale * points) / (2 * sigma**2)
     weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return weights / weights.sum(axis=-1, keepdims=True)
-
-
-def forward_means(points: Points, scale: Float[np.ndarray, "levels"]) -> Float[np.ndarray, "points levels"]:
-    """Return the mean path of each data point; σ is its standard deviation at every level but 0."""
-    return np.outer(points, scale)
 
 
 def reverse_paths(
@@ -174,7 +169,7 @@ def shown_paths(seed: int = 0) -> dict[str, Any]:
         "scales": scale,
         "points": points,
         "sigmas": np.array(SIGMAS),
-        "forward": forward_means(points, scale),
+        "forward": np.outer(points, scale),
         "reverse": np.stack(reverse),
     }
 

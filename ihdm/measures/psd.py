@@ -42,21 +42,18 @@ def forward_spectra(images: StoredImages, settings: HeatSettings, seed: int = 0)
 
     clean = to_tensor(images[:NUM_IMAGES])
     heat = heat_process(settings, images.shape[1])
-    noise = torch.as_tensor(
-        generator(seed, "spectrum under noise").standard_normal(tuple(clean.shape), dtype=np.float32)
-    )
+    rng = generator(seed, "spectrum under noise")
+    noise = torch.as_tensor(rng.standard_normal(tuple(clean.shape), dtype=np.float32))
     levels = np.unique(np.rint(np.linspace(1, heat.num_levels, NUM_BLUR_LEVELS)).astype(int))
     versions = [("none", 0.0, clean)]
     versions += [("noise", float(scale), clean + scale * noise) for scale in NOISE_LEVELS]
     versions += [("heat", float(heat.blur_sigmas[level]), heat.blur(clean, int(level))) for level in levels]
-    rows: list[dict[str, object]] = []
-    for process, strength, version in versions:
-        pixels = version.permute(0, 2, 3, 1).numpy()
-        for frequency, power in zip(*power_spectrum(pixels, num_bins=min(50, 2 * images.shape[1])), strict=True):
-            rows.append(
-                {"process": process, "strength": strength, "n": len(clean), "frequency": frequency, "power": power}
-            )
-    return rows
+    num_bins = min(50, 2 * images.shape[1])
+    return [
+        {"process": process, "strength": strength, "n": len(clean), "frequency": frequency, "power": power}
+        for process, strength, version in versions
+        for frequency, power in zip(*power_spectrum(version.permute(0, 2, 3, 1).numpy(), num_bins), strict=True)
+    ]
 
 
 def spectra_settings(run: Run) -> SpectraSettings:
