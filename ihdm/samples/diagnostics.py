@@ -129,8 +129,8 @@ def trees(
     found = np.concatenate(parts)
     rows = [np.concatenate(shown[level])[:size] for level in levels] + [found[:size]]
     stored = np.rint(np.clip(np.stack(rows), 0, 1) * 255).astype(np.uint8)
-    leaves = found.reshape(num_trees, size, *found.shape[1:])
-    return {"levels": np.array(levels), "leaves": leaves, "shown": stored}
+    found = found.reshape(num_trees, size, *found.shape[1:])
+    return {"levels": np.array(levels), "leaves": found, "shown": stored}
 
 
 def trajectories(
