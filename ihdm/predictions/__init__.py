@@ -7,8 +7,7 @@ from ihdm.config.predictions import AnyPrediction, NoiseSettings, ResidualSettin
 from ihdm.config.processes import default_prediction
 from ihdm.objective import Network
 from ihdm.predictions.direct import Noise, Residual
-from ihdm.predictions.prediction import Prediction
-from ihdm.predictions.statistics import Statistics
+from ihdm.predictions.prediction import Prediction, Statistics
 from ihdm.predictions.whitened import Whitened
 from ihdm.processes.process import Process
 from ihdm.storage.images import StoredImages

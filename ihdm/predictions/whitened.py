@@ -18,8 +18,7 @@ from torch import Tensor
 
 from ihdm.config.predictions import WhitenedSettings
 from ihdm.heat import Images
-from ihdm.predictions.prediction import Prediction
-from ihdm.predictions.statistics import Statistics
+from ihdm.predictions.prediction import Prediction, Statistics
 from ihdm.processes.process import Process
 
 Modes = Float[Tensor, "_ 1 height width"]

@@ -10,8 +10,7 @@ from ihdm.config.processes import (
     ProcessSettings,
     SoftSettings,
 )
-from ihdm.processes.diffusion import Blurring, Diffusion
-from ihdm.processes.flow import Flow
+from ihdm.processes.diffusion import Blurring, Diffusion, Flow
 from ihdm.processes.heat import HeatDissipation, Soft
 from ihdm.processes.process import Process
 

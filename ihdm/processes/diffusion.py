@@ -1,4 +1,4 @@
-"""Processes whose images fade into noise: diffusion (DDPM, arXiv 2006.11239) and blurring diffusion."""
+"""Processes whose images fade into noise: diffusion (DDPM, arXiv 2006.11239), blurring diffusion and flow matching."""
 
 import math
 
@@ -15,6 +15,8 @@ LOG_SNR_MAX = 10.0
 """Largest and, with the other sign, smallest log signal-to-noise ratio of the clipped cosine schedule."""
 MAX_BETA = 0.999
 """Largest β of the cosine schedule, as in improved DDPM (arXiv 2102.09672)."""
+LEAST_TIME = 1e-4
+"""t of the flow at level K, where at t = 0 nothing of the image would be left."""
 
 
 def log_signal(schedule: Schedule, num_levels: int) -> Float[np.ndarray, "levels"]:
@@ -101,3 +103,21 @@ class Blurring(VariancePreserving):
 
     def blur_sigma(self, level: int) -> float:
         return float(self.heat.blur_sigmas[level])
+
+
+class Flow(Process):
+    """Heat dissipation flow matching: a straight path from the image to noise that also blurs (arXiv 2605.19371).
+
+    a_k = t · t^(Λ/2) and s_k = 1 − t, with t = 1 − k/K.
+    """
+
+    bits_of_range = 1.0
+
+    def _time(self, level: int) -> float:
+        return max(1 - level / self.num_levels, LEAST_TIME)
+
+    def log_scale(self, level: int) -> Float[np.ndarray, "height width"]:
+        return (1 + self.eigenvalues / 2) * math.log(self._time(level))
+
+    def deviation(self, level: int) -> float:
+        return 1 - self._time(level)

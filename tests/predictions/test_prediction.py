@@ -9,7 +9,7 @@ from ihdm.config.predictions import NoiseSettings, ResidualSettings, WhitenedSet
 from ihdm.config.processes import BlurringSettings, DiffusionSettings, FlowSettings, HeatSettings, SoftSettings
 from ihdm.metrics.spectrum import radial_frequencies
 from ihdm.predictions import Predictor, Statistics, prediction_of
-from ihdm.predictions.statistics import smoothed
+from ihdm.predictions.prediction import smoothed
 from ihdm.predictions.whitened import Whitened
 from ihdm.processes import build_process
 from ihdm.storage.tensors import to_tensor
@@ -73,8 +73,7 @@ def test_the_loss_of_an_untrained_network_is_its_expected_value(prediction):
     """The squared error of an output of zero, over draws of noise."""
     image, level, count = images(1), 20, 20_000
     repeated, levels = image.expand(count, -1, -1, -1), torch.full((count,), level)
-    noisy, target = prediction.process.draw(repeated, levels, noise(count)), None
-    target = prediction.target(repeated, levels, noise(count))
+    noisy, target = (make(repeated, levels, noise(count)) for make in (prediction.process.draw, prediction.target))
     found = prediction.compared(torch.zeros_like(noisy), noisy, levels)
     errors = (found - target).square().sum(dim=(1, 2, 3)).double()
     expected = prediction.untrained_error(image, levels[:1])
