@@ -218,13 +218,13 @@ def test_posterior_noise_alone_loses_the_residual_variance(kind, coupling):
 def test_the_papers_noise_is_root_two_sigma_in_modes_that_live_and_sigma_in_those_that_do_not():
     process, sampler = PROCESSES["heat"](400, 1.5), SamplerSettings(noise="measured")
     power = np.full((SIZE, SIZE), 100.0)
-    ratio = marginal_variance(process, power, 400) / process.sigma**2 - 1
+    ratio = marginal_variance(process, power, 400) / process.settings.sigma**2 - 1
     noise = planned(process, sampler, calibration=calibrated(process, power))[0].noise
     live, dead = ratio > 1000, ratio < 0.001
     assert live.sum() > 5
     assert dead.sum() > 5
-    np.testing.assert_allclose(noise[live], np.sqrt(2) * process.sigma, rtol=0.03)
-    np.testing.assert_allclose(noise[dead], process.sigma, rtol=0.001)
+    np.testing.assert_allclose(noise[live], np.sqrt(2) * process.settings.sigma, rtol=0.03)
+    np.testing.assert_allclose(noise[dead], process.settings.sigma, rtol=0.001)
 
 
 @pytest.mark.parametrize("kind", PROCESSES)

@@ -9,7 +9,7 @@ of a set of images from real ones covers all frequencies and needs no feature ex
 Zero means equal spectra; a factor e^a of power at all frequencies gives |a|.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,9 +63,7 @@ def coefficient_power(images: Pixels) -> Float[np.ndarray, "image height width"]
     return power
 
 
-def band_power(
-    images: Pixels, bounds: Sequence[tuple[float, float]] = tuple(BANDS.values())
-) -> Float[np.ndarray, "image bands"]:
+def band_power(images: Pixels) -> Float[np.ndarray, "image bands"]:
     """Return the mean power of each image in each frequency band.
 
     Raises:
@@ -74,7 +72,7 @@ def band_power(
     power = coefficient_power(images)
     frequencies = radial_frequencies(*power.shape[1:])
     columns = []
-    for low, high in bounds:
+    for low, high in BANDS.values():
         inside = (frequencies >= low) & (frequencies < high) & (frequencies > 0)
         if not inside.any():
             size = f"{power.shape[1]} × {power.shape[2]}"

@@ -24,16 +24,11 @@ class HeatDissipation(Process):
         super().__init__(settings, height, width, device)
         self.heat = heat_process(settings, width, device)
 
-    @property
-    def sigma(self) -> float:
-        """σ, the noise of every level."""
-        return self.settings.sigma
-
     def log_scale(self, level: int) -> Float[np.ndarray, "height width"]:
         return -self.eigenvalues * float(self.heat.blur_sigmas[level]) ** 2 / 2
 
     def deviation(self, level: int) -> float:
-        return self.sigma if level else 0.0
+        return self.settings.sigma if level else 0.0
 
     def mean(self, images: Images, levels: int | Int[Tensor, "batch"]) -> Images:
         return self.heat.blur(images, levels)
@@ -65,5 +60,5 @@ class Soft(HeatDissipation):
     settings: SoftSettings
 
     def deviation(self, level: int) -> float:
-        growth = self.settings.sigma_max / self.sigma
-        return self.sigma * growth ** ((level - 1) / max(self.num_levels - 1, 1)) if level else 0.0
+        first, growth = self.settings.sigma, self.settings.sigma_max / self.settings.sigma
+        return first * growth ** ((level - 1) / max(self.num_levels - 1, 1)) if level else 0.0

@@ -152,6 +152,6 @@ def test_weights_of_the_loss_are_the_gain_of_the_bound():
     prediction = PREDICTORS["whitened-bound"].on(process)
     power, level = np.maximum(PREDICTORS["whitened-bound"].statistics.power, 1e-3), 12
     sharper, scale = (np.exp(2 * process.log_scale(one)) for one in (level - 1, level))
-    gain = (sharper - scale) * power / (scale * power + process.sigma**2) / 2
+    gain = (sharper - scale) * power / (scale * power + process.settings.sigma**2) / 2
     np.testing.assert_allclose(prediction._weight(level), np.clip(gain, 0.01, 1), rtol=1e-6)
     assert (prediction._weight(1) == 1).all()
