@@ -17,8 +17,7 @@ from ihdm.config.processes import ProcessSettings
 from ihdm.errors import UserError
 from ihdm.objective import Network
 from ihdm.predictions import prediction_of
-from ihdm.processes.process import Process
-from ihdm.processes.settings import require_process
+from ihdm.processes.process import Process, require_process
 from ihdm.seeds import generator
 from ihdm.storage.arrays import save_arrays
 from ihdm.storage.reading import read_archive

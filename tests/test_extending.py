@@ -223,7 +223,7 @@ def copy(tmp_path_factory) -> Path:
     (copy / "ihdm/processes/cosine.py").write_text(PROCESS)
     listed = copy / "ihdm/processes/__init__.py"
     change(listed, "    BlurringSettings,\n", "    BlurringSettings,\n    CosineBlurSettings,\n")
-    change(listed, "from ihdm.processes.flow", "from ihdm.processes.cosine import CosineBlur\nfrom ihdm.processes.flow")
+    change(listed, "from ihdm.processes.diff", "from ihdm.processes.cosine import CosineBlur\nfrom ihdm.processes.diff")
     change(listed, "    FlowSettings: Flow,\n", "    FlowSettings: Flow,\n    CosineBlurSettings: CosineBlur,\n")
     settings = copy / "ihdm/config/processes.py"
     change(settings, "AnyProcess = ", f"{PROCESS_SETTINGS}AnyProcess = CosineBlurSettings | ")

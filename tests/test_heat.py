@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.fft import dctn, idctn
 
-from ihdm.heat import HeatProcess, blur_schedule, cosine_basis
+from ihdm.heat import HeatProcess, blur_schedule
 
 
 def scipy_blur(images: np.ndarray, sigma: float) -> np.ndarray:
@@ -83,19 +83,12 @@ def test_endless_time_leaves_the_mean():
     torch.testing.assert_close(blurred, images.mean((2, 3), keepdim=True).expand_as(images), atol=2e-6, rtol=0)
 
 
-def test_one_cosine_decays_by_its_eigenvalue():
-    size, frequency, sigma = 16, 3, 2.5
-    wave = torch.as_tensor(cosine_basis(size)[frequency]).float().expand(1, 1, size, size)
-    blurred = HeatProcess([0.0, sigma], size, size).blur(wave, 1)
-    factor = np.exp(-((np.pi * frequency / size) ** 2) * sigma**2 / 2)
-    torch.testing.assert_close(blurred, wave * factor, atol=1e-6, rtol=0)
-
-
-def test_float32_under_autocast():
-    images, heat = random_images(4, 3, 16, 16), HeatProcess(blur_schedule(0.5, 8.0, 50), 16, 16)
-    expected = heat.blur(images, 20)
+@pytest.mark.parametrize("size", [16, 80])
+def test_float32_under_autocast(size):
+    images, heat = random_images(4, 3, size, size), HeatProcess(blur_schedule(0.5, 32.0, 50), size, size)
+    expected = heat.blur(images, 50)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        blurred = heat.blur(images, 20)
+        blurred = heat.blur(images, 50)
     assert blurred.dtype == torch.float32
     assert torch.equal(blurred, expected)
 
@@ -130,3 +123,43 @@ def test_wrong_input_is_refused():
         HeatProcess([1.0], 8, 8)
     with pytest.raises(ValueError, match="not negative"):
         HeatProcess([0.0, -1.0], 8, 8)
+
+
+# Large images on a CPU are blurred through the cosine coefficients that survive.
+
+
+@pytest.fixture(scope="module")
+def large() -> HeatProcess:
+    return HeatProcess(blur_schedule(0.5, 64.0, 12), 144, 96)
+
+
+@pytest.fixture(scope="module")
+def noisy() -> torch.Tensor:
+    """White noise: of all images in [0, 1], those with the most to lose in high frequencies."""
+    return torch.as_tensor(np.random.default_rng(0).integers(0, 2, (13, 2, 144, 96)).astype(np.float32))
+
+
+def test_large_images_agree_with_scipy_at_every_level(large, noisy):
+    blurred = large.blur(noisy, torch.arange(13))
+    for image, found, sigma in zip(noisy.numpy(), blurred.numpy(), large.blur_sigmas, strict=True):
+        np.testing.assert_allclose(found, scipy_blur(image, sigma), atol=2e-6)
+
+
+def test_large_images_take_each_way_at_some_levels(large):
+    few = [2 * columns < 144 for columns in large._columns.num_surviving]
+    assert few[0] is few[1] is False
+    assert few[-1] is few[-3] is True
+
+
+def test_one_level_for_all_large_images_is_each_by_itself(large, noisy):
+    for level in (1, 12):
+        together = large.blur(noisy, level)
+        torch.testing.assert_close(together, large.blur(noisy, torch.full((13,), level)), atol=1e-6, rtol=0)
+    assert torch.equal(large.blur(noisy, 0), noisy)
+
+
+def test_gradient_passes_large_images(large, noisy):
+    """The blur is linear and symmetric, so ⟨F u, v⟩ has the gradient F v."""
+    start, levels = noisy[:2].clone().requires_grad_(), torch.tensor([1, 12])
+    (large.blur(start, levels) * noisy[2:4]).sum().backward()
+    torch.testing.assert_close(start.grad, large.blur(noisy[2:4], levels), atol=3e-6, rtol=0)

@@ -33,14 +33,9 @@ def heat(size, num_levels, sigma=0.01, blur_sigma_max=4.0, blur_sigma_min=0.3):
     return build_process(settings, size)
 
 
-def test_the_papers_sampler_has_the_reference_values(golden, linear_network):
-    case = {name: torch.as_tensor(value) for name, value in golden("sampler").items()}
-    num_levels = int(case["num_levels"])
-    process = heat(case["init"].shape[-1], num_levels)
-    steps = plan_steps(prediction_of(None, process), PAPER, float(case["delta"]))
-    *_, last = take_steps(linear_network(num_levels), process, steps, case["init"], case["noise"])
-    assert last.next_level == 0
-    torch.testing.assert_close(last.mean, case["final_mean"], atol=2e-6, rtol=0)
+def planned(process, sampler, delta=0.0, calibration=None):
+    """Return the steps for a network with the default prediction of the process."""
+    return plan_steps(prediction_of(None, process), sampler, delta, calibration)
 
 
 @pytest.mark.parametrize("delta", [0.0, 0.01, 0.0125])
@@ -57,7 +52,7 @@ def test_the_papers_sampler_is_algorithm_2_bit_for_bit(delta):
     start = torch.rand((5, 3, 16, 16), generator=torch.Generator().manual_seed(1))
     noise = SeededNoise(0, range(5), num_levels, (3, 16, 16))
     expected = reverse_process(network, start, noise, delta)
-    *_, last = take_steps(network, process, plan_steps(prediction_of(None, process), PAPER, delta), start, noise)
+    *_, last = take_steps(network, process, planned(process, PAPER, delta), start, noise)
     assert torch.equal(last.mean, expected)
     assert [level for level, _ in seen] == 2 * list(range(num_levels, 0, -1))
     for (_, images), (_, reference) in zip(seen[num_levels:], seen[:num_levels], strict=True):
@@ -79,11 +74,7 @@ def test_noise_is_drawn_where_it_is_used():
     def sample(delta):
         asked.clear()
         start = torch.zeros(1, 1, 4, 4)
-        list(
-            take_steps(
-                lambda u, _: 0.1 * u, process, plan_steps(prediction_of(None, process), PAPER, delta), start, Recorded()
-            )
-        )
+        list(take_steps(lambda u, _: 0.1 * u, process, planned(process, PAPER, delta), start, Recorded()))
         return list(asked)
 
     assert sample(0.01) == [5, 4, 3, 2, 1]
@@ -143,7 +134,7 @@ def factors(process, power, step):
 def variances(process, power, sampler, calibration=None, delta=0.0):
     """Yield the level reached by each step, and the variance there if that of u_K is the process's own."""
     variance = marginal_variance(process, power, process.num_levels)
-    for step in plan_steps(prediction_of(None, process), sampler, delta, calibration):
+    for step in planned(process, sampler, delta, calibration):
         factor, added = factors(process, power, step)
         variance = factor**2 * variance + added
         yield step.next_level, variance
@@ -185,7 +176,7 @@ def test_deterministic_steps_lose_variance_as_is_known(kind, evaluations):
     ρ = a/s: never with more."""
     process, power = PROCESSES[kind](40), powers(0, decades=3)
     sampler = SamplerSettings(coupling="deterministic", noise="none", evaluations=evaluations)
-    for step in plan_steps(prediction_of(None, process), sampler, 0.0, calibrated(process, power)):
+    for step in planned(process, sampler, calibration=calibrated(process, power)):
         factor, _ = factors(process, power, step)
         before = marginal_variance(process, power, step.level)
         share = factor**2 * before / marginal_variance(process, power, step.next_level)
@@ -227,15 +218,13 @@ def test_posterior_noise_alone_loses_the_residual_variance(kind, coupling):
 def test_the_papers_noise_is_root_two_sigma_in_modes_that_live_and_sigma_in_those_that_do_not():
     process, sampler = PROCESSES["heat"](400, 1.5), SamplerSettings(noise="measured")
     power = np.full((SIZE, SIZE), 100.0)
-    ratio = marginal_variance(process, power, 400) / process.sigma**2 - 1
-    (noise, *_) = (
-        step.noise for step in plan_steps(prediction_of(None, process), sampler, 0.0, calibrated(process, power))
-    )
+    ratio = marginal_variance(process, power, 400) / process.settings.sigma**2 - 1
+    noise = planned(process, sampler, calibration=calibrated(process, power))[0].noise
     live, dead = ratio > 1000, ratio < 0.001
     assert live.sum() > 5
     assert dead.sum() > 5
-    np.testing.assert_allclose(noise[live], np.sqrt(2) * process.sigma, rtol=0.03)
-    np.testing.assert_allclose(noise[dead], process.sigma, rtol=0.001)
+    np.testing.assert_allclose(noise[live], np.sqrt(2) * process.settings.sigma, rtol=0.03)
+    np.testing.assert_allclose(noise[dead], process.settings.sigma, rtol=0.001)
 
 
 @pytest.mark.parametrize("kind", PROCESSES)
@@ -243,8 +232,8 @@ def test_the_papers_noise_is_root_two_sigma_in_modes_that_live_and_sigma_in_thos
 def test_exact_gains_change_nothing(kind, coupling):
     process, power = PROCESSES[kind](40), powers(0)
     sampler = SamplerSettings(coupling=coupling, noise="none")
-    measured = plan_steps(prediction_of(None, process), sampler, 0.0, calibrated(process, power))
-    for step, other in zip(plan_steps(prediction_of(None, process), sampler), measured, strict=True):
+    measured = planned(process, sampler, calibration=calibrated(process, power))
+    for step, other in zip(planned(process, sampler), measured, strict=True):
         np.testing.assert_allclose(step.keep, other.keep)
         np.testing.assert_allclose(
             np.broadcast_to(step.mean, (SIZE, SIZE)), np.broadcast_to(other.mean, (SIZE, SIZE)), rtol=1e-9, atol=1e-15
@@ -258,7 +247,7 @@ def test_samples_of_gaussian_images_have_their_variance(kind, coupling, exact_ne
     """Drawn by the sampler itself: a quarter of the levels, measured noise; the image, and a level half-way."""
     process, power, count = PROCESSES[kind](40, 1.0), powers(0, decades=2), 3000
     sampler = SamplerSettings(coupling=coupling, noise="measured", evaluations="K/4")
-    steps = plan_steps(prediction_of(None, process), sampler, 0.0, calibrated(process, power))
+    steps = planned(process, sampler, calibration=calibrated(process, power))
     network = exact_network(
         process, lambda coefficients, level: coefficients * torch.as_tensor(wiener(process, power, level)).float()
     )
@@ -318,7 +307,7 @@ def test_noise_of_dead_modes_is_capped(kind, coupling):
     """However wrong the network was, in modes that hold less signal than noise; where they live, it is made up for."""
     process, sampler = PROCESSES[kind](40, 1.5), SamplerSettings(coupling=coupling, noise="measured")
     seen = set()
-    for step in plan_steps(prediction_of(None, process), sampler, 0.0, blind(process, 1.0, 1e4)):
+    for step in planned(process, sampler, calibration=blind(process, 1.0, 1e4)):
         after = process.deviation(step.next_level)
         kept = samplers.coupling(process, coupling, step.level, step.next_level)
         weight = samplers.clean_weight(process, kept, step.level, step.next_level)
@@ -337,12 +326,12 @@ def test_a_level_that_was_not_measured_is_refused():
     sampler = SamplerSettings(coupling="markov", noise="measured", evaluations="K/4")
     found = measure(lambda u, _: 0 * u, process, torch.rand(10, 1, SIZE, SIZE), [40, 36, 32], 0, 10)
     with pytest.raises(UserError, match="not calibrated at level 28"):
-        plan_steps(prediction_of(None, process), sampler, 0.0, found)
+        planned(process, sampler, calibration=found)
 
 
 def test_measured_noise_without_measurements_is_refused():
     with pytest.raises(ValueError, match="needs a calibration"):
-        plan_steps(prediction_of(None, PROCESSES["heat"](40)), SamplerSettings(noise="measured"))
+        planned(PROCESSES["heat"](40), SamplerSettings(noise="measured"))
 
 
 @pytest.mark.parametrize("kind", PROCESSES)
@@ -356,7 +345,7 @@ def test_a_network_without_information_draws_the_mean_image(kind, coupling, exac
     found = measure(network, process, images, sampler.levels(process.settings)[:-1], 0, 50)
     rng = torch.Generator().manual_seed(1)
     start, noise = torch.randn((20, 1, SIZE, SIZE), generator=rng), torch.randn((40, 20, 1, SIZE, SIZE), generator=rng)
-    steps = plan_steps(prediction_of(None, process), sampler, 0.0, found)
+    steps = planned(process, sampler, calibration=found)
     means = {taken.next_level: taken.mean for taken in take_steps(network, process, steps, start, noise)}
     assert max(float(mean.abs().max()) for mean in means.values()) < 10
     expected = images.mean(dim=0, keepdim=True).expand(20, -1, -1, -1)
@@ -404,7 +393,7 @@ def drawn_counts(process, sampler, delta_ratio, images, network):
     if sampler.noise == "measured":
         levels = sampler.levels(process.settings)[:-1]
         calibration = measure(network, process, images.repeat(20, 1, 1, 1), levels, 0, 100)
-    steps = plan_steps(prediction_of(None, process), sampler, process.deviation(num_levels) * delta_ratio, calibration)
+    steps = planned(process, sampler, process.deviation(num_levels) * delta_ratio, calibration)
     *_, last = take_steps(network, process, steps, start, noise[:-1])
     differences = (process.from_range(last.mean)[:, None] - images).abs().amax(dim=(2, 3, 4))
     assert float(differences.min(dim=1).values.max()) < 1e-3
@@ -483,6 +472,6 @@ def test_second_order_converges_faster(kind):
 def test_second_order_needs_an_estimate_of_the_clean_image():
     sampler = SamplerSettings(coupling="deterministic", noise="none", order=2)
     with pytest.raises(UserError, match="order 2 needs an estimate of the clean image"):
-        plan_steps(prediction_of(None, PROCESSES["heat"](40)), sampler)
+        planned(PROCESSES["heat"](40), sampler)
     with pytest.raises(ValueError, match="use coupling 'deterministic' and noise 'none', or order 1"):
         SamplerSettings(order=2)

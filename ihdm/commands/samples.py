@@ -164,7 +164,7 @@ def sequence(
 
     sampling, train = read_sampling(settings, model, train)
     num_levels = sampling.process.num_levels
-    kept = stage_levels(sampling.sampler, sampling.process, columns)
+    kept = stage_levels(sampling.sampler.levels(sampling.process), columns)
     numbers = range(rows)
     recorded = {**sampling.model_dump(), "rows": rows, "columns": columns}
     with _recorded("sequence", [output], sampling, model, train, recorded) as source:
@@ -247,7 +247,7 @@ def diagnose(
 
     chosen = read_settings(SamplingDiagnosticsSettings, settings)
     sampling, counts = chosen.sampling, chosen.diagnostics
-    sampler, size = sampling.sampler, sampling.micro_batch
+    size = sampling.micro_batch
     names = ("interpolations.npy", "tree.npz", "trajectories.npz", "sums.npz", "gradients.npz")
     outputs, meta = [output / name for name in names], output / "probes.meta.json"
     with _recorded("diagnose", outputs, sampling, model, train, chosen.model_dump(mode="json"), meta) as source:
@@ -264,28 +264,16 @@ def diagnose(
 
             report(0)
             between = interpolations(chain, counts.num_pairs, counts.num_positions, size, report)
-            grown = trees(chain, sampler, counts.num_trees, counts.num_splits, size, report)
-            followed = trajectories(
-                chain, sampler, counts.num_trajectories, counts.num_stages, counts.num_ranges, size, report
-            )
-            derived = gradients(chain, sampler, counts.num_gradients, report)
-        forward = forward_stages(
-            sampling.process, to_tensor(source["train"][:NUM_FORWARD]), followed.levels, sampling.seed
-        )
-        arrays: dict[str, dict[str, Any]] = {
-            "tree.npz": {"levels": grown.levels, "leaves": grown.leaves, "shown": grown.shown},
-            "trajectories.npz": {
-                "levels": followed.levels, "states": followed.states, "estimates": followed.estimates,
-                "forward": np.stack(forward),
-            },
-            "sums.npz": {"edges": followed.edges, "sums": followed.sums},
-            "gradients.npz": {
-                "levels": derived.levels, "pixels": derived.pixels, "residual": derived.residual, "clean": derived.clean
-            },
-        }  # fmt: skip
+            tree = trees(chain, counts.num_trees, counts.num_splits, size, report)
+            stages = trajectories(chain, counts.num_trajectories, counts.num_stages, counts.num_ranges, size, report)
+            derived = gradients(chain, counts.num_gradients, report)
+        sums = {name: stages.pop(name) for name in ("edges", "sums")}
+        images = to_tensor(source["train"][:NUM_FORWARD])
+        forward = forward_stages(sampling.process, images, stages["levels"].tolist(), sampling.seed)
+        arrays = (tree, {**stages, "forward": np.stack(forward)}, sums, derived)
         with atomic_path(output / names[0]) as temporary:
             save_array(temporary, between)
-        for name, content in arrays.items():
+        for name, content in zip(names[1:], arrays, strict=True):
             with atomic_path(output / name) as temporary:
                 save_arrays(temporary, **content)
 

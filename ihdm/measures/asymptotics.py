@@ -18,18 +18,9 @@ def compute(files: Files, settings: ErrorSettings) -> Results:
         UserError: if the process has no such limit.
     """
     from ihdm.calibration import CALIBRATION_NAME, Calibration
-    from ihdm.config.processes import observed_levels
     from ihdm.data.order import photograph_numbers
     from ihdm.devices import compute_device
-    from ihdm.metrics.asymptotics import (
-        DELTA_RATIOS,
-        MAX_IMAGES,
-        NUM_LANGEVIN_LEVELS,
-        NUM_LOSS_LEVELS,
-        NUM_STEPS,
-        network_rows,
-        toy_rows,
-    )
+    from ihdm.metrics.asymptotics import DELTA_RATIOS, MAX_IMAGES, Subject, compared_levels, network_rows, toy_rows
     from ihdm.metrics.heldout import dequantize
     from ihdm.models.network import load_network
     from ihdm.processes import build_process
@@ -43,26 +34,19 @@ def compute(files: Files, settings: ErrorSettings) -> Results:
             "heat process"
         )
     images = first_images(files["test"], min(settings.num_images, MAX_IMAGES))
-    levels, evaluated = (observed_levels(process, most) for most in (NUM_LOSS_LEVELS, settings.max_levels))
-    inner = observed_levels(process, NUM_LANGEVIN_LEVELS + 1)[:NUM_LANGEVIN_LEVELS]
-    total = len(levels) + len(evaluated) + len(inner) * len(DELTA_RATIOS)
+    subject = Subject(
+        load_network(files["model"], process, images, device, settings.compute),
+        build_process(process, images.shape[1], device),
+        dequantize(images).to(device),
+        settings.seed,
+        settings.micro_batch,
+    )
+    calibration = Calibration.read(files["model"] / CALIBRATION_NAME, process, images.shape[1])
+    photographs = photograph_numbers(len(images), len(open_images(files["test"])), settings.squares, "test")
+    losses, chains, repeated = compared_levels(settings)
+    total = len(losses) + len(chains) + len(repeated) * len(DELTA_RATIOS)
     with Progress(f"asymptotics of {files['model'].name}", total, unit="levels") as progress:
-        measured = network_rows(
-            load_network(files["model"], process, images, device, settings.compute),
-            build_process(process, images.shape[1], device),
-            Calibration.read(files["model"] / CALIBRATION_NAME, process, images.shape[1]),
-            dequantize(images).to(device),
-            levels=levels,
-            evaluated=evaluated,
-            langevin_levels=inner,
-            delta_ratios=DELTA_RATIOS,
-            num_steps=NUM_STEPS,
-            seed=settings.seed,
-            num_draws=settings.num_draws,
-            batch_size=settings.micro_batch,
-            report=progress.update,
-            photographs=photograph_numbers(len(images), len(open_images(files["test"])), settings.squares, "test"),
-        )
+        measured = network_rows(subject, calibration, settings, progress.update, photographs)
     return {"asymptotics": [*toy_rows(), *measured]}
 
 

@@ -65,23 +65,13 @@ def power_law_rows(images: StoredImages, num_resamples: int, seed: int, squares:
     photographs = photograph_numbers(count, len(images), squares, "train")
     alpha = jackknife(fitted_alpha, count, num_resamples, seed, photographs=photographs)
     fitted = frequencies[frequencies <= FIT_HIGH]
-    return [
-        {
-            "quantity": "power",
-            "low_frequency": frequency,
-            "high_frequency": frequency,
-            "n": count,
-            **mean_estimate(values, NOT_NEGATIVE, photographs).columns(),
-        }
+    found = [
+        ("power", frequency, frequency, mean_estimate(values, NOT_NEGATIVE, photographs))
         for frequency, values in zip(frequencies, power.T, strict=True)
-    ] + [
-        {
-            "quantity": "alpha",
-            "low_frequency": fitted[0],
-            "high_frequency": fitted[-1],
-            "n": count,
-            **alpha.columns(),
-        }
+    ]
+    return [
+        {"quantity": quantity, "low_frequency": low, "high_frequency": high, "n": count, **estimate.columns()}
+        for quantity, low, high, estimate in [*found, ("alpha", fitted[0], fitted[-1], alpha)]
     ]
 
 

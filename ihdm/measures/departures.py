@@ -33,11 +33,12 @@ def departure_table(table: pd.DataFrame) -> pd.DataFrame:
         table: the tidy table of a sweep.
     """
     wanted = table[table["metric"].isin(METRICS) & table["set"].isin(("samples", "test"))]
-    keys = ["base", "delta_ratio", "set", "metric", "extractor", "reference", "n"]
+    shared = ["metric", "extractor", "reference", "delta_ratio", "n"]
     released = wanted[wanted["is_departure"] == True]  # noqa: E712 (missing for real images)
     described = wanted[wanted["experiment"] == wanted["base"]]
+    pairs = released.merge(described, on=["base", "set", *shared], suffixes=("", "_described"))
     rows = []
-    for row in released.merge(described, on=keys, suffixes=("", "_described")).to_dict("records"):
+    for row in pairs.to_dict("records"):
         setting = row["swept"]
         other = {"n": row["n"], "degrees": row["degrees_described"]}
         parts = difference_of_parts(read_parts(row["error_parts"]), read_parts(row["error_parts_described"]))
@@ -47,11 +48,7 @@ def departure_table(table: pd.DataFrame) -> pd.DataFrame:
                 "setting": setting,
                 "described": row[f"{setting}_described"],
                 "variant": row[setting],
-                "metric": row["metric"],
-                "extractor": row["extractor"],
-                "reference": row["reference"],
-                "delta_ratio": row["delta_ratio"],
-                "n": row["n"],
+                **{name: row[name] for name in shared},
                 "value_described": row["value_described"],
                 "value_variant": row["value"],
                 "difference": row["value"] - row["value_described"],

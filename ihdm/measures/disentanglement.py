@@ -5,7 +5,6 @@ their interaction explain. Sampling is deterministic given both, so there is no 
 """
 
 import math
-from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
@@ -23,6 +22,7 @@ SMALLEST = 0.02
 """Shares count as this at least, and as one less this at most, where an interval is made."""
 LARGEST_ODDS = 30.0
 """Log odds beyond which a share is 0 or 1."""
+SOURCES = ("start", "noise", "interaction")
 
 
 def compute(files: Files, settings: NoSettings) -> Results:
@@ -36,19 +36,11 @@ def compute(files: Files, settings: NoSettings) -> Results:
     return {"disentanglement": share_rows(images)}
 
 
-@dataclass(frozen=True)
-class VarianceShares:
-    """Shares of the variance, which sum to one. An unbiased share of about zero may come out slightly negative."""
-
-    start: float
-    noise: float
-    interaction: float
-
-
-def variance_shares(values: Float[np.ndarray, "start noise *dims"]) -> VarianceShares:
+def variance_shares(values: Float[np.ndarray, "start noise *dims"]) -> dict[str, float]:
     """Return the shares of start, noise and interaction in the variance, summed over all dimensions.
 
-    The variance components are unbiased: with mean squares M of the a starts, b noises and the interaction,
+    They sum to one. An unbiased share of about zero may come out slightly negative. The variance components are
+    unbiased: with mean squares M of the a starts, b noises and the interaction,
 
         σ²_start = (M_start − M_inter) / b,    σ²_noise = (M_noise − M_inter) / a,    σ²_inter = M_inter
 
@@ -75,7 +67,7 @@ def variance_shares(values: Float[np.ndarray, "start noise *dims"]) -> VarianceS
             "all images of the grid are equal or not finite, so there is no variance to split; "
             "train the network for longer, or sample the grid again"
         )
-    return VarianceShares(start / total, noise / total, interaction / total)
+    return {source: part / total for source, part in zip(SOURCES, (start, noise, interaction), strict=True)}
 
 
 def share_errors(values: Float[np.ndarray, "start noise *dims"]) -> dict[str, float]:
@@ -85,18 +77,15 @@ def share_errors(values: Float[np.ndarray, "start noise *dims"]) -> dict[str, fl
     (n − 1)/n Σ (s_(i) − mean)² over starts and over noises. It is NaN with fewer than three starts or noises.
     """
     values = np.asarray(values, dtype=np.float64)
-    squares: dict[str, float] = {}
-    for axis in (0, 1):
-        count = values.shape[axis]
-        if count < 3:
-            return dict.fromkeys(("start", "noise", "interaction"), math.nan)
+    squares = dict.fromkeys(SOURCES, 0.0)
+    for axis, count in enumerate(values.shape[:2]):
         try:
-            left_out = [asdict(variance_shares(np.delete(values, one, axis))) for one in range(count)]
+            left_out = [variance_shares(np.delete(values, one, axis)) for one in range(count)] if count > 2 else []
         except UserError:  # a single start or noise makes all of the difference
-            return dict.fromkeys(("start", "noise", "interaction"), math.nan)
-        for source in left_out[0]:
-            spread = np.var([shares[source] for shares in left_out])
-            squares[source] = squares.get(source, 0.0) + float((count - 1) * spread)
+            left_out = []
+        for source in SOURCES:
+            spread = np.var([shares[source] for shares in left_out]) if left_out else math.nan
+            squares[source] += float((count - 1) * spread)
     return {source: math.sqrt(square) for source, square in squares.items()}
 
 
@@ -114,7 +103,7 @@ def share_rows(images: Float[np.ndarray, "start noise height width channel"]) ->
     size = images.shape[:2]
     rows: list[dict[str, object]] = []
     for quantity, values in color_and_structure(images).items():
-        shares = asdict(variance_shares(values))
+        shares = variance_shares(values)
         errors = {f"{source}_error": error for source, error in share_errors(values).items()}
         rows.append({"quantity": quantity, "num_starts": size[0], "num_noises": size[1], **shares, **errors})
     return rows
@@ -134,7 +123,7 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
         source: [
             f"{share:.1%} ± {error:.1%}" for share, error in zip(table[source], table[f"{source}_error"], strict=True)
         ]
-        for source in ("start", "noise", "interaction")
+        for source in SOURCES
     }
     grid = [f"{row.num_starts} × {row.num_noises}" for row in table.itertuples()]
     return table[["experiment", "quantity"]].assign(grid=grid, **shares)

@@ -6,6 +6,7 @@ exactly for Gaussian data, and measured on a trained network.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,12 +14,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ihdm.calibration import Calibration, estimate_coefficients
+from ihdm.config.processes import observed_levels
+from ihdm.config.stages import ErrorSettings
 from ihdm.errors import UserError
 from ihdm.heat import blur_schedule, eigenvalues
 from ihdm.metrics.estimates import Estimate, Photographs, ratio_estimate
 from ihdm.metrics.spectrum import NUM_WIDE_ANNULI, annulus_members, radial_frequencies
 from ihdm.objective import Network
-from ihdm.predictions import Prediction, prediction_of
+from ihdm.predictions import prediction_of
 from ihdm.processes import Process
 from ihdm.seeds import generator
 
@@ -104,242 +107,211 @@ def toy_rows() -> list[dict[str, object]]:
     return rows
 
 
+@dataclass(frozen=True)
+class Subject:
+    """A trained network and held-out images, which are compared at single levels.
+
+    Attributes:
+        network: the network of the process.
+        process: a process whose network estimates the next sharper image, level by level.
+        images: held-out images in [0, 1], on the device of the process.
+        seed: seed of all noise, which depends only on image number, level and draw.
+        batch_size: images at a time.
+    """
+
+    network: Network
+    process: Process
+    images: Images
+    seed: int
+    batch_size: int
+
+    def losses(self, level: int, num_draws: int) -> tuple[Float[np.ndarray, "image"], Float[np.ndarray, "image"]]:
+        """Return squared errors of each image, averaged over draws of noise.
+
+        The first are errors of the estimate of F(t_{k−1}) u₀ from u_k, the training target; the second are errors
+        of the same estimate, blurred once more, of F(t_k) u₀: denoising.
+
+        Raises:
+            UserError: if the process estimates something else.
+        """
+        prediction, step = prediction_of(self.network, self.process), self._step_scale(level)
+        errors = np.zeros((2, len(self.images)))
+        for draw in range(num_draws):
+            for batch in self._batches():
+                images = self.images[batch]
+                levels = torch.full((len(images),), level, device=images.device)
+                with torch.no_grad():
+                    noisy = self.process.draw(images, levels, self._noise(batch, "denoising", level, draw))
+                    estimate = prediction.raw_estimate(self.network, noisy, level)
+                    error = self.process.transform(estimate - self.process.mean(images, levels - 1))
+                for kind, part in enumerate((error, step * error)):
+                    errors[kind, batch] += part.double().square().flatten(1).sum(1).cpu().numpy() / num_draws
+        return errors[0], errors[1]
+
+    def chain_losses(
+        self, calibration: Calibration, evaluated: Sequence[int], report: Callable[[int], None] = lambda _done: None
+    ) -> dict[int, tuple[Float[np.ndarray, "image"], Float[np.ndarray, "image"]]]:
+        """Return by number of levels the squared errors of each image, summed over these levels.
+
+        A chain with fewer levels steps from k to the evaluated level j < k: with the calibrated estimate x̂ of u₀ from
+        u_k, the first errors are Σ a_j² (x̂ − u₀)², of deblurring to level j, and the second Σ a_k² (x̂ − u₀)², of
+        denoising at level k. So K varies with the same network.
+
+        Args:
+            calibration: calibration of the network.
+            evaluated: ascending levels up to K; chains use every level, every second level, and so on.
+            report: called with the number of finished levels.
+
+        Raises:
+            UserError: if a level is not calibrated.
+        """
+        chains = [tuple(evaluated)[::-stride][::-1] for stride in STRIDES if stride <= len(evaluated)]
+        next_levels = [dict(zip(chain, (0, *chain[:-1]), strict=True)) for chain in chains]
+        errors = np.zeros((len(chains), 2, len(self.images)))
+        powers = {level: np.exp(2 * np.asarray(self.process.log_scale(level))) for level in (0, *evaluated)}
+        for done, level in enumerate(evaluated, start=1):
+            measured = calibration.at(level)
+            for batch in self._batches():
+                images = self.images[batch]
+                estimate = estimate_coefficients(
+                    self.network, self.process, images, level, self.seed, batch.start, purpose="asymptotics leaps"
+                )
+                squares = (measured.gain * estimate + measured.offset - self._clean(images).cpu().numpy()) ** 2
+                for (leaping, denoising), next_level in zip(errors, next_levels, strict=True):
+                    if level in next_level:
+                        leaping[batch] += (powers[next_level[level]] * squares).sum(axis=(1, 2, 3))
+                        denoising[batch] += (powers[level] * squares).sum(axis=(1, 2, 3))
+            report(done)
+        return {len(chain): (leaping, denoising) for chain, (leaping, denoising) in zip(chains, errors, strict=True)}
+
+    def langevin(
+        self, level: int, delta_ratio: float
+    ) -> tuple[Float[np.ndarray, "image bands"], Float[np.ndarray, "image bands"]]:
+        """Repeat u ← F(t_k − t_{k−1}) (u + f(u)) + δ z at one level, from a true draw of u_k for each image.
+
+        Returns:
+            The power of each chain in each band of frequency, averaged over the second half of its steps, and the
+            expected power of u_k given its image, (d_k² |DCT u₀|²) + σ²; bands are annuli of equal width without the
+            constant.
+
+        Raises:
+            UserError: if the process does not estimate the next sharper image.
+        """
+        prediction, step = prediction_of(self.network, self.process), self._step_scale(level)
+        scale, sigma = np.exp(np.asarray(self.process.log_scale(level))), self.process.deviation(level)
+        chains, exact = [], []
+        kept = range(NUM_STEPS // 2, NUM_STEPS)
+        for batch in self._batches():
+            images = self.images[batch]
+            levels = torch.full((len(images),), level, device=images.device)
+            state = self.process.draw(images, levels, self._noise(batch, "langevin", level, 0))
+            power = torch.zeros(state.shape, dtype=torch.float64, device=images.device)
+            for number in range(NUM_STEPS):
+                noise = self._noise(batch, "langevin", level, 1 + number)
+                with torch.no_grad():
+                    coefficients = self.process.transform(prediction.raw_estimate(self.network, state, level))
+                state = self.process.inverse(step * coefficients) + delta_ratio * sigma * noise
+                if number in kept:
+                    power += self.process.transform(state).double().square() / len(kept)
+            clean = self._clean(images)
+            chains.append(self._by_band(power))
+            exact.append(self._by_band((torch.as_tensor(scale, device=clean.device) * clean).square() + sigma**2))
+        return np.concatenate(chains), np.concatenate(exact)
+
+    def gaussian_ratios(self, level: int, delta_ratio: float) -> Float[np.ndarray, "bands"]:
+        """Return the result of :meth:`langevin` for an exact network on Gaussian images of the same power, by band.
+
+        With S the power d² P of a mode and r = S / (S + σ²), its variance follows v ← r² v + δ² from v₀ = S + σ².
+        """
+        sigma = self.process.deviation(level)
+        clean = self._clean(self.images).square().mean(dim=(0, 1)).cpu().numpy()
+        signal = (np.exp(2 * np.asarray(self.process.log_scale(level))) * clean).ravel()[1:]
+        powers = [signal + sigma**2]
+        for _ in range(NUM_STEPS):
+            powers.append((signal / powers[0]) ** 2 * powers[-1] + (delta_ratio * sigma) ** 2)
+        inside = annulus_members(self.process.height, self.process.width, NUM_WIDE_ANNULI)
+        return (np.mean(powers[1 + NUM_STEPS // 2 :], axis=0) @ inside) / (powers[0] @ inside)
+
+    def _step_scale(self, level: int) -> Float[Tensor, "height width"]:
+        """Return the factor of a blur step on each mode, a_k / a_{k−1}.
+
+        Raises:
+            UserError: if the estimate is not of the image of level k−1.
+        """
+        if prediction_of(self.network, self.process).reference(level) != level - 1:
+            raise UserError(
+                "asymptotics: only networks that estimate the next sharper image, as for heat, have this limit"
+            )
+        gone = np.asarray(self.process.log_scale(level)) - np.asarray(self.process.log_scale(level - 1))
+        return torch.as_tensor(np.exp(gone), dtype=torch.float32, device=self.images.device)
+
+    def _by_band(self, power: Images) -> Float[np.ndarray, "batch bands"]:
+        inside = annulus_members(self.process.height, self.process.width, NUM_WIDE_ANNULI)
+        return power.mean(dim=1).flatten(1)[:, 1:].cpu().numpy() @ (inside / inside.sum(axis=0))
+
+    def _clean(self, images: Images) -> Images:
+        return self.process.transform(self.process.to_range(images)).double()
+
+    def _batches(self) -> Iterator[slice]:
+        for first in range(0, len(self.images), self.batch_size):
+            yield slice(first, min(first + self.batch_size, len(self.images)))
+
+    def _noise(self, batch: slice, purpose: str, level: int, draw: int) -> Images:
+        shape = tuple(self.images.shape[1:])
+        parts = [
+            generator(self.seed, f"asymptotics {purpose}", image, level, draw).standard_normal(shape, dtype=np.float32)
+            for image in range(batch.start, batch.stop)
+        ]
+        return torch.as_tensor(np.stack(parts), device=self.images.device)
+
+
+def compared_levels(settings: ErrorSettings) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Return the levels at which losses are compared, those of chains, and those at which steps are repeated."""
+    losses = observed_levels(settings.process, NUM_LOSS_LEVELS)
+    return losses, settings.observed, observed_levels(settings.process, NUM_LANGEVIN_LEVELS + 1)[:NUM_LANGEVIN_LEVELS]
+
+
 def network_rows(
-    network: Network,
-    process: Process,
+    subject: Subject,
     calibration: Calibration,
-    images: Images,
-    *,
-    levels: Sequence[int],
-    evaluated: Sequence[int],
-    langevin_levels: Sequence[int],
-    delta_ratios: Sequence[float],
-    num_steps: int,
-    seed: int,
-    num_draws: int,
-    batch_size: int,
+    settings: ErrorSettings,
     report: Callable[[int], None] = lambda _done: None,
     photographs: Photographs | None = None,
 ) -> list[dict[str, object]]:
-    """Return the rows of a trained network.
-
-    See :func:`deblurring_and_denoising`, :func:`chain_deblurring_and_denoising` and :func:`langevin`.
+    """Return the rows of a trained network: `network_loss`, `network_losses` and `network_langevin`.
 
     Args:
-        network: the network of the process.
-        process: a process whose network estimates the next sharper image, level by level.
+        subject: the network and held-out images.
         calibration: calibration of the network.
-        images: held-out images in [0, 1], on the device of the process.
-        levels: levels at which losses are compared.
-        evaluated: ascending levels up to K; chains use every level, every second level, and so on.
-        langevin_levels: levels at which steps are repeated.
-        delta_ratios: δ/σ of these steps.
-        num_steps: number of repeated steps.
-        seed: seed of all noise.
-        num_draws: draws of noise for each image and level.
-        batch_size: images at a time.
-        report: called with the number of finished levels; those of the chains count once for each δ/σ.
+        settings: levels, and draws of noise for each image and level.
+        report: called with the number of finished levels; those of repeated steps count once for each δ/σ.
         photographs: the photograph of each image; None if images are independent.
 
     Raises:
         UserError: if the process estimates something else, a level is not calibrated, or there are fewer than two
             images.
     """
+    count, num_levels = len(subject.images), subject.process.num_levels
+    losses, chains, repeated = compared_levels(settings)
     rows = []
-    losses = deblurring_and_denoising(network, process, images, levels, seed, num_draws, batch_size)
-    for level, (deblurring, denoising) in zip(levels, losses, strict=True):
-        ratio = ratio_estimate(deblurring, denoising, photographs=photographs)
-        rows.append(_row("network_loss", process.num_levels, len(images), ratio, level))
-        report(len(rows))
-    done = len(rows)
-    by_number = chain_deblurring_and_denoising(
-        network, process, calibration, images, evaluated, seed, batch_size, lambda more: report(done + more)
-    )
-    for num_visited, (leaping, denoising) in sorted(by_number.items()):
-        ratio = ratio_estimate(leaping, denoising, photographs=photographs)
-        rows.append(_row("network_losses", num_visited, len(images), ratio))
-    done += len(evaluated)
-    for level in langevin_levels:
-        for delta_ratio in delta_ratios:
-            chain, exact = langevin(network, process, images, level, delta_ratio, num_steps, seed, batch_size)
-            expected = gaussian_ratios(process, images, level, delta_ratio, num_steps)
-            for band, (above, below) in enumerate(zip(chain.T, exact.T, strict=True)):
-                ratio = ratio_estimate(above, below, photographs=photographs)
-                row = _row("network_langevin", process.num_levels, len(images), ratio, level, delta_ratio, str(band))
-                rows.append(row | {"expected": float(expected[band])})
-            done += 1
-            report(done)
-    return rows
-
-
-def deblurring_and_denoising(
-    network: Network,
-    process: Process,
-    images: Images,
-    levels: Sequence[int],
-    seed: int,
-    num_draws: int,
-    batch_size: int,
-) -> Iterator[tuple[Float[np.ndarray, "image"], Float[np.ndarray, "image"]]]:
-    """Return for each level the squared errors of each image, averaged over draws of noise.
-
-    The first are errors of the estimate of F(t_{k−1}) u₀ from u_k, the training target; the second are errors
-    of the same estimate, blurred once more, of F(t_k) u₀: denoising. Arguments are those of :func:`network_rows`.
-
-    Raises:
-        UserError: if the process estimates something else.
-    """
-    prediction = prediction_of(network, process)
-    for level in levels:
-        step = torch.as_tensor(step_scale(prediction, level), dtype=torch.float32, device=images.device)
-        errors = np.zeros((2, len(images)))
-        for draw in range(num_draws):
-            for batch, noise in _batches(images, batch_size, seed, "denoising", level, draw):
-                numbers = torch.full((len(noise),), level, device=images.device)
-                with torch.no_grad():
-                    noisy = process.draw(images[batch], numbers, noise)
-                    estimate = prediction.raw_estimate(network, noisy, level)
-                    error = process.transform(estimate - process.mean(images[batch], numbers - 1))
-                for kind, part in enumerate((error, step * error)):
-                    errors[kind, batch] += part.double().square().flatten(1).sum(1).cpu().numpy() / num_draws
-        yield errors[0], errors[1]
-
-
-def chain_deblurring_and_denoising(
-    network: Network,
-    process: Process,
-    calibration: Calibration,
-    images: Images,
-    evaluated: Sequence[int],
-    seed: int,
-    batch_size: int,
-    report: Callable[[int], None] = lambda _done: None,
-) -> dict[int, tuple[Float[np.ndarray, "image"], Float[np.ndarray, "image"]]]:
-    """Return by number of levels the squared errors of each image, summed over these levels.
-
-    A chain with fewer levels steps from k to the evaluated level j < k: with the calibrated estimate x̂ of u₀ from u_k,
-    the first errors are Σ a_j² (x̂ − u₀)², of deblurring to level j, and the second Σ a_k² (x̂ − u₀)², of denoising at
-    level k. So K varies with the same network. Arguments are those of :func:`network_rows`; ``report`` is called with
-    the number of finished levels.
-
-    Raises:
-        UserError: if a level is not calibrated.
-    """
-    chains = [tuple(evaluated)[::-stride][::-1] for stride in STRIDES if stride <= len(evaluated)]
-    next_levels = [dict(zip(chain, (0, *chain[:-1]), strict=True)) for chain in chains]
-    errors = np.zeros((len(chains), 2, len(images)))
-    scales = {level: np.exp(2 * np.asarray(process.log_scale(level), dtype=np.float64)) for level in (0, *evaluated)}
-    for done, level in enumerate(evaluated, start=1):
-        measured = calibration.at(level)
-        for first in range(0, len(images), batch_size):
-            batch = slice(first, first + batch_size)
-            estimate = estimate_coefficients(
-                network, process, images[batch], level, seed, first, purpose="asymptotics leaps"
-            )
-            clean = process.transform(process.to_range(images[batch])).double().cpu().numpy()
-            squares = (measured.gain * estimate + measured.offset - clean) ** 2
-            for (leaping, denoising), next_level in zip(errors, next_levels, strict=True):
-                if level in next_level:
-                    leaping[batch] += (scales[next_level[level]] * squares).sum(axis=(1, 2, 3))
-                    denoising[batch] += (scales[level] * squares).sum(axis=(1, 2, 3))
+    for done, level in enumerate(losses, start=1):
+        ratio = ratio_estimate(*subject.losses(level, settings.num_draws), photographs=photographs)
+        rows.append(_row("network_loss", num_levels, count, ratio, level))
         report(done)
-    return {len(chain): (leaping, denoising) for chain, (leaping, denoising) in zip(chains, errors, strict=True)}
-
-
-def langevin(
-    network: Network,
-    process: Process,
-    images: Images,
-    level: int,
-    delta_ratio: float,
-    num_steps: int,
-    seed: int,
-    batch_size: int,
-) -> tuple[Float[np.ndarray, "image bands"], Float[np.ndarray, "image bands"]]:
-    """Repeat u ← F(t_k − t_{k−1}) (u + f(u)) + δ z at one level, from a true draw of u_k for each image.
-
-    Returns:
-        The power of each chain in each band of frequency, averaged over the second half of its steps, and the expected
-        power of u_k given its image, (d_k² |DCT u₀|²) + σ²; bands are annuli of equal width without the constant.
-
-    Raises:
-        UserError: if the process does not estimate the next sharper image.
-    """
-    prediction = prediction_of(network, process)
-    step = torch.as_tensor(step_scale(prediction, level), dtype=torch.float32, device=images.device)
-    scale, sigma = np.exp(np.broadcast_to(process.log_scale(level), images.shape[2:])), process.deviation(level)
-    inside = annulus_members(process.height, process.width, NUM_WIDE_ANNULI)
-    average = inside / inside.sum(axis=0)
-
-    def by_band(power: Float[Tensor, "batch channel height width"]) -> Float[np.ndarray, "batch bands"]:
-        return power.mean(dim=1).flatten(1)[:, 1:].cpu().numpy() @ average
-
-    chains, exact = [], []
-    kept = range(num_steps // 2, num_steps)
-    for batch, first_noise in _batches(images, batch_size, seed, "langevin", level, 0):
-        numbers = torch.full((len(first_noise),), level, device=images.device)
-        state = process.draw(images[batch], numbers, first_noise)
-        power = torch.zeros(state.shape, dtype=torch.float64, device=images.device)
-        for number in range(num_steps):
-            noise = _noise(batch, state, seed, "langevin", level, 1 + number)
-            with torch.no_grad():
-                coefficients = process.transform(prediction.raw_estimate(network, state, level))
-            state = process.inverse(step * coefficients) + delta_ratio * sigma * noise
-            if number in kept:
-                power += process.transform(state).double().square() / len(kept)
-        chains.append(by_band(power))
-        clean = process.transform(process.to_range(images[batch])).double()
-        exact.append(by_band((torch.as_tensor(scale, device=clean.device) * clean).square() + sigma**2))
-    return np.concatenate(chains), np.concatenate(exact)
-
-
-def gaussian_ratios(
-    process: Process, images: Images, level: int, delta_ratio: float, num_steps: int
-) -> Float[np.ndarray, "bands"]:
-    """Return the result of :func:`langevin` for an exact network on Gaussian images of the same power, by band.
-
-    With S the power d² P of a mode and r = S / (S + σ²), its variance follows v ← r² v + δ² from v₀ = S + σ².
-    """
-    sigma = process.deviation(level)
-    clean = process.transform(process.to_range(images)).double().square().mean(dim=(0, 1)).cpu().numpy()
-    signal = (np.exp(2 * np.broadcast_to(process.log_scale(level), clean.shape)) * clean).ravel()[1:]
-    powers = [signal + sigma**2]
-    for _ in range(num_steps):
-        powers.append((signal / powers[0]) ** 2 * powers[-1] + (delta_ratio * sigma) ** 2)
-    inside = annulus_members(process.height, process.width, NUM_WIDE_ANNULI)
-    return (np.mean(powers[1 + num_steps // 2 :], axis=0) @ inside) / (powers[0] @ inside)
-
-
-def step_scale(prediction: Prediction, level: int) -> Float[np.ndarray, "height width"]:
-    """Return the factor of a blur step on each mode, a_k / a_{k−1}.
-
-    Raises:
-        UserError: if the estimate is not of the image of level k−1.
-    """
-    process = prediction.process
-    if prediction.reference(level) != level - 1:
-        raise UserError("asymptotics: only networks that estimate the next sharper image, as for heat, have this limit")
-    gone = np.asarray(process.log_scale(level)) - np.asarray(process.log_scale(level - 1))
-    return np.exp(np.broadcast_to(gone, (process.height, process.width)))
-
-
-def _batches(
-    images: Images, size: int, seed: int, purpose: str, level: int, draw: int
-) -> Iterator[tuple[slice, Tensor]]:
-    """Yield batches of image numbers, each image with separate noise."""
-    for first in range(0, len(images), size):
-        batch = slice(first, min(first + size, len(images)))
-        yield batch, _noise(batch, images[batch], seed, purpose, level, draw)
-
-
-def _noise(batch: slice, like: Images, seed: int, purpose: str, level: int, draw: int) -> Images:
-    """Return standard normal noise, which depends only on image number, level and draw."""
-    shape = tuple(like.shape[1:])
-    parts = [
-        generator(seed, f"asymptotics {purpose}", image, level, draw).standard_normal(shape, dtype=np.float32)
-        for image in range(batch.start, batch.stop)
-    ]
-    return torch.as_tensor(np.stack(parts), device=like.device)
+    by_number = subject.chain_losses(calibration, chains, lambda done: report(len(losses) + done))
+    for num_visited, parts in sorted(by_number.items()):
+        ratio = ratio_estimate(*parts, photographs=photographs)
+        rows.append(_row("network_losses", num_visited, count, ratio))
+    settled = [(level, delta_ratio) for level in repeated for delta_ratio in DELTA_RATIOS]
+    for done, (level, delta_ratio) in enumerate(settled, start=len(losses) + len(chains) + 1):
+        chain, exact = subject.langevin(level, delta_ratio)
+        expected = subject.gaussian_ratios(level, delta_ratio)
+        for band, (above, below) in enumerate(zip(chain.T, exact.T, strict=True)):
+            ratio = ratio_estimate(above, below, photographs=photographs)
+            row = _row("network_langevin", num_levels, count, ratio, level, delta_ratio, str(band))
+            rows.append(row | {"expected": float(expected[band])})
+        report(done)
+    return rows
 
 
 def _row(

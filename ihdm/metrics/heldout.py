@@ -19,7 +19,7 @@ from ihdm.metrics.spectrum import BANDS, radial_frequencies
 from ihdm.objective import Network, squared_error
 from ihdm.predictions import prediction_of
 from ihdm.processes import Process, build_process
-from ihdm.processes.settings import require_process
+from ihdm.processes.process import require_process
 from ihdm.seeds import generator, normal_draws
 from ihdm.storage.arrays import save_arrays
 from ihdm.storage.images import StoredImages

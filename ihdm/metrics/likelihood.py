@@ -184,12 +184,13 @@ def cost_rows(errors: HeldOutErrors, sigma: float, delta_ratio: float) -> list[d
     """
     scale = 1 / (2 * (delta_ratio * sigma) ** 2 * errors.num_dims * math.log(2))
     found = designs(errors.network, errors.without_noise())
+    first = next(iter(found.values()))
     return [
         {
             "delta_ratio": delta_ratio,
-            "design": design.name,
-            "evaluations": design.variance * (scale / TARGET_BITS) ** 2,
-            "times_fewer": found[0].variance / design.variance,
+            "design": design,
+            "evaluations": variance * (scale / TARGET_BITS) ** 2,
+            "times_fewer": first / variance,
         }
-        for design in found
+        for design, variance in found.items()
     ]

@@ -98,17 +98,8 @@ def memorization_rows(
         distances = {name: nearest_distances(points[name], train, chunk) / unit for name in ("samples", "test")}
         found = memorization_measures(distances["samples"], distances["test"], photographs)
         for name, measures in found.items():
+            named = {"extractor": space, "extractor_sha256": sha256, "n": len(points[name]), "n_reference": len(train)}
             for metric, estimate in measures.items():
-                rows.append(
-                    {
-                        "set": name,
-                        "metric": metric,
-                        "extractor": space,
-                        "extractor_sha256": sha256,
-                        "n": len(points[name]),
-                        "n_reference": len(train),
-                        **estimate.columns(),
-                    }
-                )
+                rows.append({"set": name, "metric": metric, **named, **estimate.columns()})
         report(done)
     return rows

@@ -4,8 +4,6 @@ Of the errors e of images i at levels k, each with a few draws d of noise, only 
 fixed set of images. Only the noise is random.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -84,16 +82,10 @@ def allocate(variances: Float[np.ndarray, "levels"], total: int) -> Int[np.ndarr
     return counts
 
 
-@dataclass(frozen=True)
-class Design:
-    """An estimator, and its variance with one network evaluation; n evaluations have an n-th of it."""
+def designs(errors: Draws, without_noise: Draws) -> dict[str, float]:
+    """Return estimators of Σ_k E e over fixed images by name, usually from the costliest to the cheapest.
 
-    name: str
-    variance: float
-
-
-def designs(errors: Draws, without_noise: Draws) -> list[Design]:
-    """Return estimators of Σ_k E e over fixed images, usually from the costliest to the cheapest.
+    Each has its variance with one network evaluation; n evaluations have an n-th of it.
 
     Args:
         errors: with two draws or more.
@@ -109,10 +101,10 @@ def designs(errors: Draws, without_noise: Draws) -> list[Design]:
     squared_sums = (np.square(means.sum(axis=1)) - mean_variance.sum(axis=1)).mean()
     level_variance = max(0.0, squares - squared_sums)
     uniform = level_variance + num_levels**2 * plain.mean()
-    return [
-        Design("uniform random levels", float(uniform)),
-        Design("every level", float(num_levels**2 * plain.mean())),
-        Design("every level, control variates", float(num_levels**2 * controlled.mean())),
-        Design("levels by variance", float(np.sqrt(plain.mean(axis=0)).sum() ** 2)),
-        Design("levels by variance, control variates", float(np.sqrt(controlled.mean(axis=0)).sum() ** 2)),
-    ]
+    return {
+        "uniform random levels": float(uniform),
+        "every level": float(num_levels**2 * plain.mean()),
+        "every level, control variates": float(num_levels**2 * controlled.mean()),
+        "levels by variance": float(np.sqrt(plain.mean(axis=0)).sum() ** 2),
+        "levels by variance, control variates": float(np.sqrt(controlled.mean(axis=0)).sum() ** 2),
+    }

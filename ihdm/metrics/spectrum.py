@@ -1,19 +1,23 @@
 """Power spectral density in the cosine basis (paper, section 3.4 and figure 4).
 
 The power at frequency (n, m) is the squared orthonormal DCT-II coefficient, averaged over channels; its radial
-frequency is √((π n / W)² + (π m / H)²), from 0 to √2 π. The constant coefficient is left out.
+frequency is √((π n / W)² + (π m / H)²), from 0 to √2 π. The constant coefficient is left out. The spectral distance
+of a set of images from real ones covers all frequencies and needs no feature extractor:
+
+    d = √( mean over annuli of (ln P_set(f) − ln P_real(f))² )
+
+Zero means equal spectra; a factor e^a of power at all frequencies gives |a|.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from ihdm.errors import UserError
-from ihdm.metrics.estimates import NOT_NEGATIVE, Estimate, Photographs, mean_estimate
-from ihdm.metrics.spectral_distance import spectral_distance
+from ihdm.metrics.estimates import NOT_NEGATIVE, Bounds, Estimate, Photographs, jackknife, mean_estimate
 from ihdm.storage.arrays import save_arrays
 from ihdm.storage.images import StoredImages
 from ihdm.storage.reading import read_archive
@@ -36,6 +40,9 @@ NO_POWER = 1e-20
 """Below this, power is rounding error: one gray level in one of 50 000 images of 256×256 gives more."""
 CHUNK_VALUES = 2**23
 """Most numbers in the images that are transformed at a time."""
+SEED = 0
+"""Seed of the resamples for the error of the spectral distance."""
+CORRELATION: Bounds = (-1.0, 1.0)
 
 Pixels = Float[np.ndarray, "image height width channel"]
 
@@ -56,9 +63,7 @@ def coefficient_power(images: Pixels) -> Float[np.ndarray, "image height width"]
     return power
 
 
-def band_power(
-    images: Pixels, bounds: Sequence[tuple[float, float]] = tuple(BANDS.values())
-) -> Float[np.ndarray, "image bands"]:
+def band_power(images: Pixels) -> Float[np.ndarray, "image bands"]:
     """Return the mean power of each image in each frequency band.
 
     Raises:
@@ -67,7 +72,7 @@ def band_power(
     power = coefficient_power(images)
     frequencies = radial_frequencies(*power.shape[1:])
     columns = []
-    for low, high in bounds:
+    for low, high in BANDS.values():
         inside = (frequencies >= low) & (frequencies < high) & (frequencies > 0)
         if not inside.any():
             size = f"{power.shape[1]} × {power.shape[2]}"
@@ -164,28 +169,14 @@ def band_rows(
     rows: list[dict[str, object]] = []
     for name, images in sets.items():
         bands, annuli = _powers(images)
-        relative = bands / real.bands
-        estimates = [
-            ("relative_power", band, low, high, mean_estimate(values, NOT_NEGATIVE, photographs))
-            for (band, (low, high)), values in zip(BANDS.items(), relative.T, strict=True)
+        found = [
+            ("relative_power", band, *bounds, mean_estimate(values, NOT_NEGATIVE, photographs))
+            for (band, bounds), values in zip(BANDS.items(), (bands / real.bands).T, strict=True)
         ]
         distance = spectral_distance(annuli, real.annuli, num_resamples, photographs)
-        for metric, band, low, high, estimate in [
-            *estimates,
-            ("spectral_distance", "all", 0.0, MAX_FREQUENCY, distance),
-        ]:
-            rows.append(
-                {
-                    "set": name,
-                    "metric": metric,
-                    "band": band,
-                    "low_frequency": low,
-                    "high_frequency": high,
-                    "n": len(images),
-                    **estimate.columns(),
-                    "note": "",
-                }
-            )
+        for metric, band, low, high, estimate in [*found, ("spectral_distance", "all", 0.0, MAX_FREQUENCY, distance)]:
+            named = {"set": name, "metric": metric, "band": band, "low_frequency": low, "high_frequency": high}
+            rows.append({**named, "n": len(images), **estimate.columns(), "note": ""})
     return rows
 
 
@@ -227,6 +218,29 @@ def _powers(images: StoredImages) -> tuple[Float[np.ndarray, "image bands"], Flo
     chunks = (images[first : first + size] for first in range(0, len(images), size))
     pairs = [(band_power(chunk / 255), annulus_power(chunk / 255, NUM_ANNULI)[1]) for chunk in chunks]
     return np.concatenate([bands for bands, _ in pairs]), np.concatenate([annuli for _, annuli in pairs])
+
+
+def spectral_distance(
+    power: Float[np.ndarray, "image bins"],
+    reference: Float[np.ndarray, "bins"],
+    num_resamples: int,
+    photographs: Photographs | None = None,
+) -> Estimate:
+    """Return the distance with its standard error; the reference is taken as fixed.
+
+    Args:
+        power: power of each image in each annulus; see :func:`annulus_power`.
+        reference: mean power of real images in the same annuli.
+        num_resamples: number of resamples for the standard error.
+        photographs: the photograph of each image; None if images are independent.
+    """
+
+    def distance(part: Int[np.ndarray, "part"]) -> float:
+        # Images without detail have no power at high frequencies; the smallest number replaces zero.
+        mean = np.maximum(power[part].mean(axis=0), np.finfo(float).tiny)
+        return float(np.sqrt(np.mean(np.square(np.log(mean) - np.log(reference)))))
+
+    return jackknife(distance, len(power), num_resamples, SEED, NOT_NEGATIVE, photographs)
 
 
 def power_spectrum(images: Pixels, num_bins: int) -> tuple[Float[np.ndarray, "bins"], Float[np.ndarray, "bins"]]:
@@ -282,3 +296,13 @@ def fit_alpha(
         raise UserError("spectrum: the images have no power at some frequency; use other images")
     slope, _ = np.polyfit(np.log(frequencies[inside]), np.log(power[inside]), 1)
     return float(-slope)
+
+
+def rank_correlation(first: Float[np.ndarray, "band"], second: Float[np.ndarray, "band"]) -> float:
+    """Return Spearman's rank correlation; 0 if one of the two is constant."""
+    import pandas as pd
+
+    ranks = pd.DataFrame([first, second]).rank(axis=1).to_numpy(copy=True)
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    scale = np.sqrt(np.square(ranks).sum(axis=1).prod())
+    return float(ranks.prod(axis=0).sum() / scale) if scale > 0 else 0.0

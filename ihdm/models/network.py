@@ -26,7 +26,7 @@ from ihdm.heat import Images
 from ihdm.models.unet import EPSILON, UNet
 from ihdm.models.weights import read_weights
 from ihdm.predictions import Predictor, Statistics
-from ihdm.processes.settings import require_process
+from ihdm.processes.process import require_process
 from ihdm.storage.files import atomic_path
 from ihdm.storage.images import StoredImages
 

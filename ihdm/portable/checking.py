@@ -14,7 +14,7 @@ from ihdm.errors import UserError
 from ihdm.models.network import PROCESS_KEY
 from ihdm.models.weights import read_weights
 from ihdm.portable.prior import CoefficientPrior, MixturePrior, StoredCalibration, StoredStatistics
-from ihdm.processes.settings import require_process
+from ihdm.processes.process import require_process
 
 if TYPE_CHECKING:
     from ihdm.portable.pipeline import IHDMPipeline

@@ -1,4 +1,4 @@
-"""Predictions of networks: a file and a class for each, with settings in ``ihdm.config.predictions``."""
+"""Predictions of networks: a class for each, with settings in ``ihdm.config.predictions``."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from ihdm.config.predictions import AnyPrediction, NoiseSettings, ResidualSettings, WhitenedSettings
 from ihdm.config.processes import default_prediction
 from ihdm.objective import Network
-from ihdm.predictions.noise import Noise
-from ihdm.predictions.prediction import Prediction
-from ihdm.predictions.residual import Residual
-from ihdm.predictions.statistics import Statistics
+from ihdm.predictions.direct import Noise, Residual
+from ihdm.predictions.prediction import Prediction, Statistics
 from ihdm.predictions.whitened import Whitened
 from ihdm.processes.process import Process
 from ihdm.storage.images import StoredImages

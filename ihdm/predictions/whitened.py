@@ -18,8 +18,7 @@ from torch import Tensor
 
 from ihdm.config.predictions import WhitenedSettings
 from ihdm.heat import Images
-from ihdm.predictions.prediction import Prediction
-from ihdm.predictions.statistics import Statistics
+from ihdm.predictions.prediction import Prediction, Statistics
 from ihdm.processes.process import Process
 
 Modes = Float[Tensor, "_ 1 height width"]
@@ -97,12 +96,7 @@ class Whitened(Prediction):
         clean = (process.transform(process.to_range(images)) - self.mean) / self.deviation
         return at.weight * (at.image_share * process.transform(noise) - at.noise_share * clean)
 
-    def compared(
-        self,
-        output: Images,
-        noisy: Images,  # noqa: ARG002
-        levels: Int[Tensor, "batch"],
-    ) -> Images:
+    def compared(self, output: Images, noisy: Images, levels: Int[Tensor, "batch"]) -> Images:
         return self._levels(levels).weight * self.process.transform(output)
 
     def untrained_error(self, images: Images, levels: Int[Tensor, "batch"]) -> Float[Tensor, "batch"]:
@@ -111,8 +105,8 @@ class Whitened(Prediction):
         expected = at.image_share.square() + (at.noise_share * clean).square()
         return (at.weight.square() * expected).flatten(1).sum(1)
 
-    def reference(self, level: int) -> int:  # noqa: ARG002 (the clean image at every level)
-        return 0
+    def reference(self, level: int) -> int:
+        return 0  # the clean image at every level
 
     def read(self, output: Images, noisy: Images, level: int) -> Images:
         at, process = self._level(level), self.process

@@ -1,4 +1,4 @@
-"""Forward processes: a file and a class for each, with settings in ``ihdm.config.processes``."""
+"""Forward processes: a class for each, with settings in ``ihdm.config.processes``."""
 
 import torch
 
@@ -10,12 +10,9 @@ from ihdm.config.processes import (
     ProcessSettings,
     SoftSettings,
 )
-from ihdm.processes.blurring import Blurring
-from ihdm.processes.diffusion import Diffusion
-from ihdm.processes.flow import Flow
-from ihdm.processes.heat import HeatDissipation
+from ihdm.processes.diffusion import Blurring, Diffusion, Flow
+from ihdm.processes.heat import HeatDissipation, Soft
 from ihdm.processes.process import Process
-from ihdm.processes.soft import Soft
 
 PROCESSES = {
     HeatSettings: HeatDissipation,

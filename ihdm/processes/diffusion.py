@@ -1,4 +1,4 @@
-"""Diffusion without blur: images fade into noise (DDPM, arXiv 2006.11239)."""
+"""Processes whose images fade into noise: diffusion (DDPM, arXiv 2006.11239), blurring diffusion and flow matching."""
 
 import math
 
@@ -8,13 +8,15 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ihdm.config.processes import BlurringSettings, DiffusionSettings, Schedule
-from ihdm.heat import Images
+from ihdm.heat import HeatProcess, Images
 from ihdm.processes.process import Process
 
 LOG_SNR_MAX = 10.0
 """Largest and, with the other sign, smallest log signal-to-noise ratio of the clipped cosine schedule."""
 MAX_BETA = 0.999
 """Largest β of the cosine schedule, as in improved DDPM (arXiv 2102.09672)."""
+LEAST_TIME = 1e-4
+"""t of the flow at level K, where at t = 0 nothing of the image would be left."""
 
 
 def log_signal(schedule: Schedule, num_levels: int) -> Float[np.ndarray, "levels"]:
@@ -60,11 +62,7 @@ class VariancePreserving(Process):
     def deviation(self, level: int) -> float:
         return math.sqrt(-math.expm1(self.log_signal[level]))
 
-    def blurred(
-        self,
-        images: Images,
-        levels: int | Int[Tensor, "batch"],  # noqa: ARG002
-    ) -> Images:
+    def blurred(self, images: Images, levels: int | Int[Tensor, "batch"]) -> Images:
         """Return the images with the blur of each level: here without blur."""
         return images
 
@@ -82,3 +80,44 @@ class Diffusion(VariancePreserving):
 
     def clipped(self, estimate: Images) -> Images:
         return estimate.clamp(-1, 1) if self.settings.clip else estimate
+
+
+class Blurring(VariancePreserving):
+    """Blurring diffusion (arXiv 2209.05557), which removes fine detail first.
+
+    a_k = √ᾱ_k (d_k (1 − floor) + floor) with the blur d_k = exp(−Λ σ_B(k)²/2) of width σ_B,max sin²(π k / 2K).
+    """
+
+    def __init__(self, settings: BlurringSettings, height: int, width: int, device: torch.device | str = "cpu") -> None:
+        super().__init__(settings, height, width, device)
+        self.floor = settings.blur_floor
+        times = np.arange(settings.num_levels + 1) / settings.num_levels
+        self.heat = HeatProcess(settings.blur_sigma_max * np.sin(np.pi * times / 2) ** 2, height, width, device=device)
+
+    def log_scale(self, level: int) -> Float[np.ndarray, "height width"]:
+        blur = np.exp(-self.eigenvalues * float(self.heat.blur_sigmas[level]) ** 2 / 2)
+        return np.log(blur * (1 - self.floor) + self.floor) + self.log_signal[level] / 2
+
+    def blurred(self, images: Images, levels: int | Int[Tensor, "batch"]) -> Images:
+        return (1 - self.floor) * self.heat.blur(images, levels) + self.floor * images
+
+    def blur_sigma(self, level: int) -> float:
+        return float(self.heat.blur_sigmas[level])
+
+
+class Flow(Process):
+    """Heat dissipation flow matching: a straight path from the image to noise that also blurs (arXiv 2605.19371).
+
+    a_k = t · t^(Λ/2) and s_k = 1 − t, with t = 1 − k/K.
+    """
+
+    bits_of_range = 1.0
+
+    def _time(self, level: int) -> float:
+        return max(1 - level / self.num_levels, LEAST_TIME)
+
+    def log_scale(self, level: int) -> Float[np.ndarray, "height width"]:
+        return (1 + self.eigenvalues / 2) * math.log(self._time(level))
+
+    def deviation(self, level: int) -> float:
+        return 1 - self._time(level)

@@ -1,4 +1,4 @@
-"""Inverse heat dissipation: blur removes fine detail first, with a little noise of constant variance (the paper)."""
+"""Processes that blur and add noise, but do not fade: inverse heat dissipation and Soft Diffusion."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ihdm.config.processes import HeatSettings
-from ihdm.heat import Images, eigenvalues, heat_process
+from ihdm.config.processes import HeatSettings, SoftSettings
+from ihdm.heat import Images, heat_process
 from ihdm.likelihood import prior_kl_bounds
 from ihdm.prior import draw_starts
 from ihdm.processes.process import Process
@@ -16,25 +16,19 @@ from ihdm.storage.images import StoredImages
 
 
 class HeatDissipation(Process):
-    """a_k = exp(−Λ t_k) and s_k = σ."""
+    """The paper's process: a_k = exp(−Λ t_k), which removes fine detail first, and s_k = σ."""
 
     settings: HeatSettings
 
     def __init__(self, settings: HeatSettings, height: int, width: int, device: torch.device | str = "cpu") -> None:
         super().__init__(settings, height, width, device)
         self.heat = heat_process(settings, width, device)
-        self._eigenvalues = eigenvalues(height, width)
-
-    @property
-    def sigma(self) -> float:
-        """σ, the noise of every level."""
-        return self.settings.sigma
 
     def log_scale(self, level: int) -> Float[np.ndarray, "height width"]:
-        return -self._eigenvalues * float(self.heat.blur_sigmas[level]) ** 2 / 2
+        return -self.eigenvalues * float(self.heat.blur_sigmas[level]) ** 2 / 2
 
     def deviation(self, level: int) -> float:
-        return self.sigma if level else 0.0
+        return self.settings.sigma if level else 0.0
 
     def mean(self, images: Images, levels: int | Int[Tensor, "batch"]) -> Images:
         return self.heat.blur(images, levels)
@@ -58,3 +52,13 @@ class HeatDissipation(Process):
         bandwidths: Sequence[float],
     ) -> Float[Tensor, "bandwidths test"]:
         return prior_kl_bounds(train, test, self.heat, self.deviation(self.num_levels), bandwidths)
+
+
+class Soft(HeatDissipation):
+    """a_k as for heat, and s_k geometric from σ at level 1 to σ_max at level K (Daras et al., arXiv 2209.05442)."""
+
+    settings: SoftSettings
+
+    def deviation(self, level: int) -> float:
+        first, growth = self.settings.sigma, self.settings.sigma_max / self.settings.sigma
+        return first * growth ** ((level - 1) / max(self.num_levels - 1, 1)) if level else 0.0

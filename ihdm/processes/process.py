@@ -11,11 +11,13 @@ from functools import cached_property
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from pydantic import TypeAdapter
 from torch import Tensor
 
 from ihdm.config.processes import ProcessSettings
 from ihdm.devices import full_precision
-from ihdm.heat import Images, cosine_basis
+from ihdm.errors import UserError
+from ihdm.heat import Images, cosine_basis, eigenvalues
 from ihdm.seeds import generator
 from ihdm.storage.images import StoredImages
 
@@ -33,6 +35,7 @@ class Process(ABC):
 
     Attributes:
         bits_of_range: log₂ of the width of the range of the process: 0 for [0, 1], and 1 for [−1, 1].
+        eigenvalues: λ of every DCT mode; see :func:`ihdm.heat.eigenvalues`.
     """
 
     bits_of_range: float = 0.0
@@ -43,6 +46,7 @@ class Process(ABC):
         self.height = height
         self.width = width
         self.device = torch.device(device)
+        self.eigenvalues = eigenvalues(height, width)
         self._bases = tuple(
             torch.as_tensor(cosine_basis(size), dtype=torch.float32, device=device) for size in (height, width)
         )
@@ -86,7 +90,7 @@ class Process(ABC):
         """
         return self.mean(images, levels) + self._deviations[levels].view(-1, 1, 1, 1) * noise
 
-    def blur_sigma(self, level: int) -> float:  # noqa: ARG002
+    def blur_sigma(self, level: int) -> float:
         """Return the blur width at a level in pixels: by default 0."""
         return 0.0
 
@@ -95,11 +99,7 @@ class Process(ABC):
         return estimate
 
     def draw_starts(
-        self,
-        train: StoredImages,
-        bandwidth: float,  # noqa: ARG002
-        seed: int,
-        indices: Sequence[int],
+        self, train: StoredImages, bandwidth: float, seed: int, indices: Sequence[int]
     ) -> tuple[Images, Int[np.ndarray, "batch"]]:
         """Draw starts u_K for the given sample numbers, and return the training image of each, −1 for none.
 
@@ -129,7 +129,7 @@ class Process(ABC):
 
     def prior_kl(
         self,
-        train: Iterable[Float[Tensor, "_ channel height width"]],  # noqa: ARG002
+        train: Iterable[Float[Tensor, "_ channel height width"]],
         test: Float[Tensor, "test channel height width"],
         bandwidths: Sequence[float],
     ) -> Float[Tensor, "bandwidths test"]:
@@ -159,3 +159,28 @@ class Process(ABC):
         columns, rows = self._bases
         with full_precision(coefficients.device):
             return columns.T @ coefficients @ rows
+
+
+def require_process(name: str, made_for: str | None, process: ProcessSettings) -> None:
+    """Raise an error if a stored result belongs to another process.
+
+    Args:
+        name: name of the result in error messages.
+        made_for: stored settings of its process, as JSON.
+        process: the process to use it with.
+
+    Raises:
+        UserError: if ``made_for`` has no process, or a setting differs.
+    """
+    try:
+        stored: ProcessSettings = TypeAdapter(ProcessSettings).validate_json(made_for or "")
+    except ValueError:
+        raise UserError(f"{name}: does not name its process; run the command that writes it again") from None
+    known, asked = stored.model_dump(), process.model_dump()
+    differing = [key for key in {**known, **asked} if known.get(key) != asked.get(key)]
+    if differing:
+        texts = [", ".join(f"{key} {one[key]}" for key in differing if key in one) for one in (known, asked)]
+        raise UserError(
+            f"{name}: was made for {texts[0]}, not {texts[1]}; use it with that process, or run the command that "
+            "writes it again"
+        )

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from ihdm.config.processes import ProcessSettings, SamplerSettings
 from ihdm.predictions import prediction_of
 from ihdm.samplers import SampledStep
 from ihdm.samples.generation import Chain, even_batches
@@ -19,6 +18,7 @@ from ihdm.sampling import SeededNoise
 from ihdm.storage.tensors import require_finite
 
 Images = Float[np.ndarray, "... height width channel"]
+Arrays = dict[str, np.ndarray]
 Report = Callable[[int], None]
 """Called with the number of images finished since the last call."""
 
@@ -27,11 +27,10 @@ GRID = 3
 """Gradients are computed for GRID × GRID output pixels, evenly spaced over the image."""
 
 
-def stage_levels(sampler: SamplerSettings, process: ProcessSettings, count: int) -> list[int]:
-    """Return up to ``count`` of the levels that a sampler evaluates, about evenly spaced, from K down to 0."""
-    visited = np.asarray(sampler.levels(process))
-    evenly = np.rint(np.linspace(0, process.num_levels, count))
-    nearest = visited[np.abs(visited[:, None] - evenly).argmin(axis=0)]
+def stage_levels(evaluated: Sequence[int], count: int) -> list[int]:
+    """Return up to ``count`` of the levels of a sampler, from K down to 0, about evenly spaced."""
+    evenly = np.rint(np.linspace(0, evaluated[0], count))
+    nearest = np.asarray(evaluated)[np.abs(np.asarray(evaluated)[:, None] - evenly).argmin(axis=0)]
     return sorted({int(level) for level in nearest}, reverse=True)
 
 
@@ -105,31 +104,17 @@ class BranchingNoise:
         return self.chain.noise(numbers)[index]
 
 
-@dataclass(frozen=True)
-class Trees:
-    """Samples from branching trajectories.
-
-    Attributes:
-        levels: where paths split, descending from K.
-        leaves: (tree, leaf, height, width, channel).
-        shown: the network's estimates at each split of the first tree, and its leaves.
-    """
-
-    levels: list[int]
-    leaves: Images
-    shown: UInt8[np.ndarray, "split leaf height width channel"]
-
-
 def trees(
-    chain: Chain,
-    sampler: SamplerSettings,
-    num_trees: int,
-    num_splits: int,
-    batch_size: int,
-    report: Report = lambda _done: None,
-) -> Trees:
-    """Generate 2^splits samples per start, with paths that split at evenly spaced levels (paper, figure 7)."""
-    levels = stage_levels(sampler, chain.process.settings, num_splits + 1)[:-1]
+    chain: Chain, num_trees: int, num_splits: int, batch_size: int, report: Report = lambda _done: None
+) -> Arrays:
+    """Generate 2^splits samples per start, with paths that split at evenly spaced levels (paper, figure 7).
+
+    Returns:
+        ``levels`` where paths split, descending from K; ``leaves`` (tree, leaf, height, width, channel); and ``shown``
+        (split, leaf, height, width, channel), 8-bit: the network's estimates at each split of the first tree, and its
+        leaves.
+    """
+    levels = stage_levels(chain.levels, num_splits + 1)[:-1]
     size = 1 << len(levels)
     parts: list[Images] = []
     shown: dict[int, list[Images]] = {level: [] for level in levels}
@@ -144,41 +129,27 @@ def trees(
     found = np.concatenate(parts)
     rows = [np.concatenate(shown[level])[:size] for level in levels] + [found[:size]]
     stored = np.rint(np.clip(np.stack(rows), 0, 1) * 255).astype(np.uint8)
-    return Trees(levels, found.reshape(num_trees, size, *found.shape[1:]), stored)
-
-
-@dataclass(frozen=True)
-class Trajectories:
-    """Intermediate states of samples.
-
-    Attributes:
-        levels: from K down to 0.
-        states: mean of the state at each level; the start first, the image last.
-        estimates: the network's estimate at each level but the last.
-        edges: levels between which updates are summed, from K down to 0.
-        sums: sum of the updates of the mean in each range; for heat, of f.
-    """
-
-    levels: list[int]
-    states: Images
-    estimates: Images
-    edges: list[int]
-    sums: Images
+    found = found.reshape(num_trees, size, *found.shape[1:])
+    return {"levels": np.array(levels), "leaves": found, "shown": stored}
 
 
 def trajectories(
     chain: Chain,
-    sampler: SamplerSettings,
     num_images: int,
     num_stages: int,
     num_ranges: int,
     batch_size: int,
     report: Report = lambda _done: None,
-) -> Trajectories:
-    """Generate samples and keep their intermediate states."""
-    process = chain.process.settings
-    levels = stage_levels(sampler, process, num_stages)
-    edges = stage_levels(sampler, process, num_ranges + 1)
+) -> Arrays:
+    """Generate samples and keep their intermediate states.
+
+    Returns:
+        ``levels`` of the stages, from K down to 0; ``states``, the mean of the state at each, the start first and the
+        image last; ``estimates`` of the network at each but the last; ``edges``, levels between which updates are
+        summed, from K down to 0; and ``sums`` of the updates of the mean in each range, for heat of f. Images are
+        (stage or range, image, height, width, channel).
+    """
+    levels, edges = (stage_levels(chain.levels, count) for count in (num_stages, num_ranges + 1))
     states: dict[int, list[Images]] = {level: [] for level in levels}
     estimates: dict[int, list[Images]] = {level: [] for level in levels[:-1]}
     sums: list[list[Images]] = [[] for _ in edges[1:]]
@@ -198,38 +169,25 @@ def trajectories(
             in_pixels = chain.process.from_range(change) - origin
             sums[place].append(in_pixels[:count].permute(0, 2, 3, 1).cpu().numpy())
         report(count)
-    return Trajectories(
-        levels,
-        np.stack([np.concatenate(states[level]) for level in levels]),
-        np.stack([np.concatenate(estimates[level]) for level in levels[:-1]]),
-        edges,
-        np.stack([np.concatenate(parts) for parts in sums]),
-    )
+    return {
+        "levels": np.array(levels),
+        "states": np.stack([np.concatenate(parts) for parts in states.values()]),
+        "estimates": np.stack([np.concatenate(parts) for parts in estimates.values()]),
+        "edges": np.array(edges),
+        "sums": np.stack([np.concatenate(parts) for parts in sums]),
+    }
 
 
-@dataclass(frozen=True)
-class Gradients:
-    """Gradients of output pixels with respect to the input, summed over the channels of both.
+def gradients(chain: Chain, num_images: int, report: Report = lambda _done: None) -> Arrays:
+    """Differentiate output pixels with respect to the input, at states of the reverse process (paper, figure 11).
 
-    Attributes:
-        levels: descending.
-        pixels: row and column of each output pixel.
-        residual: gradient of the estimate less a_r/a_k times the state (heat: f; diffusion: −s_k ε̂).
-        clean: gradient of the estimate of a_r ⊙ r(u₀).
+    Returns:
+        ``levels``, descending; ``pixels``, row and column of each output pixel; and the gradients, summed over the
+        channels of input and output, (stage, pixel, image, height, width): ``clean`` of the estimate of a_r ⊙ r(u₀),
+        and ``residual`` of the estimate less a_r/a_k times the state (heat: f; diffusion: −s_k ε̂).
     """
-
-    levels: list[int]
-    pixels: Int[np.ndarray, "pixel 2"]
-    residual: Float[np.ndarray, "stage pixel image height width"]
-    clean: Float[np.ndarray, "stage pixel image height width"]
-
-
-def gradients(
-    chain: Chain, sampler: SamplerSettings, num_images: int, report: Report = lambda _done: None
-) -> Gradients:
-    """Differentiate the network at states of the reverse process (paper, figure 11)."""
     process, prediction = chain.process, prediction_of(chain.network, chain.process)
-    levels = stage_levels(sampler, process.settings, NUM_STAGES_OF_GRADIENTS + 1)[:-1]
+    levels = stage_levels(chain.levels, NUM_STAGES_OF_GRADIENTS + 1)[:-1]
     rows, columns = (size * np.arange(1, GRID + 1) // (GRID + 1) for size in (process.height, process.width))
     pixels = np.array([(row, column) for row in rows for column in columns])
     numbers = list(range(num_images))
@@ -246,7 +204,7 @@ def gradients(
             added[place, :, row, column] -= chain.train.shape[3]
         residual.append(added)
     report(num_images)
-    return Gradients(levels, pixels, np.stack(residual), np.stack(clean))
+    return {"levels": np.array(levels), "pixels": pixels, "residual": np.stack(residual), "clean": np.stack(clean)}
 
 
 def _estimate_gradients(

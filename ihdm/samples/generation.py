@@ -130,6 +130,11 @@ class Chain:
         steps = plan_steps(prediction_of(network, process), settings.sampler, delta, calibration)
         return cls(network, process, steps, train, bandwidth, settings.seed)
 
+    @property
+    def levels(self) -> list[int]:
+        """The levels that the sampler evaluates, from K down to the image, 0."""
+        return [self.steps[0].level, *(step.next_level for step in self.steps)]
+
     def starts(self, numbers: Sequence[int]) -> tuple[Images, Int[np.ndarray, "batch"]]:
         """Return u_K for these numbers, and the training image behind each, −1 for none."""
         return self.process.draw_starts(self.train, self.bandwidth, self.seed, numbers)

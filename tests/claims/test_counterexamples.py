@@ -20,21 +20,22 @@ from ihdm.config.reading import read_config
 from ihdm.config.stages import DistanceSettings, ErrorSettings, JointSettings, LikelihoodSettings
 from ihdm.heat import HeatProcess, decay
 from ihdm.likelihood import bits_per_dim
+from ihdm.measures import forward, paths
 from ihdm.measures.data_spectrum import power_law_rows
 from ihdm.measures.departures import departure_table
 from ihdm.measures.disentanglement import share_rows
+from ihdm.measures.generation import generation_rows
+from ihdm.measures.hierarchy import hierarchy_rows
 from ihdm.measures.input_gradients import input_gradient_rows
 from ihdm.measures.interpolation import interpolation_rows
 from ihdm.measures.minimum import distance_minimum, fine_ratios, likelihood_minimum
 from ihdm.measures.sweep import swept_experiments, tidy_table
-from ihdm.metrics import asymptotics, forward, paths
+from ihdm.metrics import asymptotics
 from ihdm.metrics.distance import distance_rows, held_out_rows
 from ihdm.metrics.evaluations import measure_columns, study_rows
 from ihdm.metrics.features import CosineFeatures, StoredFeatures, extract
 from ihdm.metrics.frechet_kernel import Moments
-from ihdm.metrics.generation import generation_rows
 from ihdm.metrics.heldout import dequantize, held_out_errors
-from ihdm.metrics.hierarchy import hierarchy_rows
 from ihdm.metrics.joints import joint_rows
 from ihdm.metrics.likelihood import bound_images, likelihood_rows
 from ihdm.metrics.memorization import memorization_rows
@@ -102,12 +103,12 @@ def forward_of(dataset: str, images: np.ndarray) -> Tables:
 
 
 def wrong_blur(patch: Patch) -> Tables:
-    patch.setattr(forward, "HeatProcess", lambda widths, *size: HeatProcess([1.2 * width for width in widths], *size))
+    patch.setattr("ihdm.heat.HeatProcess", lambda widths, *size: HeatProcess([1.2 * width for width in widths], *size))
     return forward_of("digits", REAL)
 
 
 def blur_of_low_frequencies(patch: Patch) -> Tables:
-    patch.setattr(forward, "decay", lambda size, blurs: decay(size, blurs)[:, ::-1])
+    patch.setattr("ihdm.heat.decay", lambda size, blurs: decay(size, blurs)[:, ::-1].copy())
     return forward_of("digits", REAL)
 
 
@@ -187,9 +188,9 @@ def jumping_paths(_: Patch) -> Tables:
 
 
 def gradients_of(network: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], experiment: str) -> pd.DataFrame:
-    found = gradients(chain(network, experiment), QUICK.variants[experiment].sampling, 4)
-    arrays = {"residual": found.residual, "clean": found.clean}
-    return labeled(input_gradient_rows(np.array(found.levels), found.pixels, arrays), experiment=experiment)
+    found = gradients(chain(network, experiment), 4)
+    arrays = {"residual": found["residual"], "clean": found["clean"]}
+    return labeled(input_gradient_rows(found["levels"], found["pixels"], arrays), experiment=experiment)
 
 
 def looking_everywhere(_: Patch) -> Tables:
@@ -290,10 +291,8 @@ def chains_without_network(_: Patch) -> Tables:
     """With f = 0 repeated steps blur on, and keep the noise."""
     process, clean = build_process(HEAT, SIZE), dequantize(TEST)
     measured = calibration.measure(nothing, process, clean, range(1, 41), 0, 60)
-    rows = asymptotics.network_rows(
-        nothing, process, measured, clean, levels=[10], evaluated=[10, 20, 30, 40], langevin_levels=[10, 20],
-        delta_ratios=asymptotics.DELTA_RATIOS, num_steps=60, seed=0, num_draws=1, batch_size=60,
-    )  # fmt: skip
+    settings = ErrorSettings(process=HEAT, seed=0, num_images=len(TEST), micro_batch=60, max_levels=4)
+    rows = asymptotics.network_rows(asymptotics.Subject(nothing, process, clean, 0, 60), measured, settings)
     return {"asymptotics": labeled(rows, experiment="digits")}
 
 

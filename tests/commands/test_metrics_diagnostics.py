@@ -137,7 +137,7 @@ def test_asymptotics_have_the_toys_and_the_network_of_a_heat_process(ihdm, ihdm_
 
 
 def test_paths_are_tabulated_and_stored_for_the_figure(ihdm, monkeypatch, tmp_path):
-    monkeypatch.setattr("ihdm.metrics.paths.ROW_EVERY", 50)
+    monkeypatch.setattr("ihdm.measures.paths.ROW_EVERY", 50)
     table, arrays = tmp_path / "paths.csv", tmp_path / "arrays.npz"
     ihdm("metrics", "paths", "--output", f"paths={table}", "--output", f"arrays={arrays}")
     table = pd.read_csv(table)

@@ -17,8 +17,8 @@ from ihdm.config.reading import read_config
 from ihdm.config.scale import Config
 from ihdm.figures import Inputs, figure_inputs
 from ihdm.figures.style import set_style
+from ihdm.measures.paths import SIGMAS, shown_paths
 from ihdm.metrics.features import StoredFeatures
-from ihdm.metrics.paths import SIGMAS, shown_paths
 
 ROOT = Path(__file__).parents[2]
 GRAY, COLOR = (8, 8, 1), (16, 16, 3)

@@ -16,7 +16,7 @@ from ihdm.figures import is_animated
 from ihdm.figures.processes import heat
 from ihdm.figures.style import BASELINE, HEAT, WIDTH, set_style
 from ihdm.heat import HeatProcess
-from ihdm.metrics.paths import SIGMAS
+from ihdm.measures.paths import SIGMAS
 from ihdm.storage.images import tile
 
 THREE = ("digits", "photos", "digits_diffusion")

@@ -11,19 +11,10 @@ from hypothesis import strategies as st
 
 from ihdm.calibration import Calibration
 from ihdm.config.processes import DiffusionSettings, HeatSettings
+from ihdm.config.stages import ErrorSettings
 from ihdm.errors import UserError
 from ihdm.metrics import asymptotics
-from ihdm.metrics.asymptotics import (
-    STRIDES,
-    chain_deblurring_and_denoising,
-    deblurring_and_denoising,
-    gaussian_ratios,
-    langevin,
-    network_rows,
-    toy_chain_power,
-    toy_losses,
-    toy_rows,
-)
+from ihdm.metrics.asymptotics import STRIDES, Subject, network_rows, toy_chain_power, toy_losses, toy_rows
 from ihdm.metrics.spectrum import annulus_members, radial_frequencies
 from ihdm.predictions import prediction_of
 from ihdm.processes import build_process
@@ -34,7 +25,7 @@ HEAT = HeatSettings(kind="heat", sigma=0.1, num_levels=12, blur_sigma_max=4.0)
 
 @pytest.fixture
 def gaussian(exact_network):
-    """A process, images whose modes are Gaussian with variances P, and the network that is exact for them."""
+    """Images whose modes are Gaussian, with the network that is exact for them; and the variances P of the modes."""
     process = build_process(HEAT, SIZE)
     frequencies = radial_frequencies(SIZE, SIZE)
     frequencies[0, 0] = frequencies[0, 1]
@@ -48,7 +39,7 @@ def gaussian(exact_network):
             scale * variance / (scale**2 * variance + HEAT.sigma**2), dtype=torch.float32
         )
 
-    return process, images, variance, exact_network(process, posterior_mean)
+    return Subject(exact_network(process, posterior_mean), process, images, 0, 64), variance
 
 
 def test_losses_of_the_toy_agree_with_sampled_posterior_means():
@@ -90,12 +81,12 @@ def test_the_toys_have_the_limits_that_the_paper_claims():
 
 def test_errors_of_an_exact_network_are_the_closed_forms(gaussian):
     """Means over 300 images and four draws: within four of their standard errors, each below 3 %."""
-    process, images, variance, network = gaussian
-    levels = [1, 5, 12]
-    found = deblurring_and_denoising(network, process, images, levels, 0, 4, 64)
-    for level, measured in zip(levels, found, strict=True):
-        scales = np.stack([np.exp(process.log_scale(k)).ravel() for k in (level - 1, level)])
-        for errors, expected in zip(measured, toy_losses(variance.ravel(), scales, HEAT.sigma), strict=True):
+    subject, variance = gaussian
+    for level in (1, 5, 12):
+        scales = np.stack([np.exp(subject.process.log_scale(k)).ravel() for k in (level - 1, level)])
+        for errors, expected in zip(
+            subject.losses(level, 4), toy_losses(variance.ravel(), scales, HEAT.sigma), strict=True
+        ):
             standard_error = errors.std(ddof=1) / np.sqrt(len(errors))
             assert standard_error < 0.03 * expected[0]
             assert abs(errors.mean() - expected[0]) < 4 * standard_error
@@ -113,12 +104,10 @@ def exact_calibration(process, variance):
 
 def test_losses_of_chains_with_fewer_levels_match_the_closed_form(gaussian):
     """Means over 300 images: within four of their standard errors, each below 6 %; fewer levels are further."""
-    process, images, variance, network = gaussian
-    found = chain_deblurring_and_denoising(
-        network, process, exact_calibration(process, variance), images, range(1, 13), seed=0, batch_size=64
-    )
+    subject, variance = gaussian
+    found = subject.chain_losses(exact_calibration(subject.process, variance), range(1, 13))
     assert list(found) == [12, 6, 3, 2]
-    scales = np.stack([np.exp(process.log_scale(level)).ravel() for level in range(13)])
+    scales = np.stack([np.exp(subject.process.log_scale(level)).ravel() for level in range(13)])
     ratios = []
     for stride, measured in zip(STRIDES, found.values(), strict=True):
         visited = [0, *range(12, 0, -stride)[::-1]]
@@ -132,30 +121,32 @@ def test_losses_of_chains_with_fewer_levels_match_the_closed_form(gaussian):
 
 
 def test_chains_with_fewer_levels_need_a_calibration(gaussian):
-    process, images, variance, network = gaussian
-    measured = exact_calibration(process, variance)
+    subject, variance = gaussian
+    measured = exact_calibration(subject.process, variance)
     measured = dataclasses.replace(measured, levels=np.where(measured.levels == 3, 0, measured.levels))
     with pytest.raises(UserError, match="not calibrated at level 3"):
-        chain_deblurring_and_denoising(network, process, measured, images[:20], range(1, 13), seed=0, batch_size=64)
+        subject.chain_losses(measured, range(1, 13))
 
 
 @pytest.mark.parametrize("level", [3, 9])
-def test_steps_with_other_noise_differ_from_langevin(gaussian, level):
+def test_steps_with_other_noise_differ_from_langevin(gaussian, level, monkeypatch):
     """By the weakest band: with δ = √2 σ an exact network has what is expected, with 1.25 σ it has 0.78 of that."""
-    process, images, _, network = gaussian
-    expected = gaussian_ratios(process, images, level, np.sqrt(2), 40)
+    subject, _ = gaussian
+    monkeypatch.setattr(asymptotics, "NUM_STEPS", 40)
+    expected = subject.gaussian_ratios(level, np.sqrt(2))
     for ratio, factor in ((np.sqrt(2), 1.0), (1.25, 0.78)):
-        chain, exact = langevin(network, process, images, level, ratio, 40, 0, 64)
+        chain, exact = subject.langevin(level, ratio)
         found = (chain.mean(axis=0) / exact.mean(axis=0))[-1] / expected[-1]
         assert found == pytest.approx(factor, abs=0.04)
 
 
-def test_chains_of_an_exact_network_have_the_power_of_the_closed_form(gaussian):
+def test_chains_of_an_exact_network_have_the_power_of_the_closed_form(gaussian, monkeypatch):
     """From v₀ = d²P + σ², v ← (r d_k/d_{k−1} …)² v + δ²; within four standard errors, which are below 8 %."""
-    process, images, variance, network = gaussian
+    subject, variance = gaussian
     level, ratio, num_steps = 6, 1.25, 10
-    chain, exact = langevin(network, process, images, level, ratio, num_steps, 0, 64)
-    live = (np.exp(process.log_scale(level)) ** 2 * variance).ravel()[1:]
+    monkeypatch.setattr(asymptotics, "NUM_STEPS", num_steps)
+    chain, exact = subject.langevin(level, ratio)
+    live = (np.exp(subject.process.log_scale(level)) ** 2 * variance).ravel()[1:]
     power, kept = live + HEAT.sigma**2, []
     for _ in range(num_steps):
         power = (live / (live + HEAT.sigma**2)) ** 2 * power + (ratio * HEAT.sigma) ** 2
@@ -166,31 +157,26 @@ def test_chains_of_an_exact_network_have_the_power_of_the_closed_form(gaussian):
         (chain, np.mean(kept[num_steps // 2 :], axis=0) @ average),
         (exact, (live + HEAT.sigma**2) @ average),
     ):
-        standard_error = measured.std(axis=0, ddof=1) / np.sqrt(len(images))
+        standard_error = measured.std(axis=0, ddof=1) / np.sqrt(len(subject.images))
         assert (standard_error < 0.08 * expected).all()
         assert (np.abs(measured.mean(axis=0) - expected) < 4 * standard_error + 1e-6).all()
 
 
-def test_batches_change_nothing_and_rows_are_complete(gaussian):
-    process, images, variance, network = gaussian
-    calibration = exact_calibration(process, variance)
-    done: list[int] = []
-    settings = {
-        "levels": [1, 6, 12], "evaluated": range(1, 13), "langevin_levels": [3, 9], "delta_ratios": (1.0, np.sqrt(2)),
-        "num_steps": 6, "seed": 1, "num_draws": 1,
-    }  # fmt: skip
-    tables = [
-        pd.DataFrame(
-            network_rows(network, process, calibration, images[:20], **settings, batch_size=size, report=report)
-        )
-        for size, report in ((7, done.append), (20, lambda _: None))
-    ]
-    assert done == list(range(1, 20))
+def test_batches_change_nothing_and_rows_are_complete(gaussian, monkeypatch):
+    monkeypatch.setattr(asymptotics, "NUM_STEPS", 6)
+    subject, variance = gaussian
+    calibration, done = exact_calibration(subject.process, variance), []
+    settings = ErrorSettings(process=HEAT, seed=1, num_images=20, micro_batch=20)
+    tables = []
+    for size, report in ((7, done.append), (20, lambda _: None)):
+        part = dataclasses.replace(subject, images=subject.images[:20], seed=1, batch_size=size)
+        tables.append(pd.DataFrame(network_rows(part, calibration, settings, report)))
+    assert done == list(range(1, 8 + 12 + 3 * 2 + 1))
     np.testing.assert_allclose(tables[0]["value"], tables[1]["value"], rtol=1e-4)
     assert tables[0].groupby("part", sort=False).size().to_dict() == {
-        "network_loss": 3,
+        "network_loss": 8,
         "network_losses": 4,
-        "network_langevin": 2 * 2 * 6,
+        "network_langevin": 3 * 2 * 6,
     }
     losses = tables[0][tables[0]["part"] == "network_loss"]
     assert (losses["value"] >= 1).all()
@@ -199,5 +185,7 @@ def test_batches_change_nothing_and_rows_are_complete(gaussian):
 
 def test_other_processes_have_no_such_limit():
     process = build_process(DiffusionSettings(kind="diffusion", num_levels=40), SIZE)
-    with pytest.raises(UserError, match="only networks that estimate the next sharper image"):
-        langevin(lambda noisy, _: noisy, process, torch.zeros(2, 1, SIZE, SIZE), 5, 1.0, 4, 0, 2)
+    subject = Subject(lambda noisy, _: noisy, process, torch.zeros(2, 1, SIZE, SIZE), 0, 2)
+    for measure in (lambda: subject.langevin(5, 1.0), lambda: subject.losses(5, 1)):
+        with pytest.raises(UserError, match="only networks that estimate the next sharper image"):
+            measure()

@@ -8,7 +8,7 @@ from ihdm.config.processes import HeatSettings
 from ihdm.config.stages import ErrorSettings
 from ihdm.errors import UserError
 from ihdm.heat import heat_process
-from ihdm.metrics.forward_spectra import NOISE_LEVELS, forward_spectra
+from ihdm.measures.psd import NOISE_LEVELS, forward_spectra
 from ihdm.metrics.heldout import HeldOutErrors, dequantize, held_out_errors, level_rows
 from ihdm.seeds import normal_draws
 

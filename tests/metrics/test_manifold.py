@@ -11,7 +11,7 @@ from ihdm.metrics.distance import extrapolate
 from ihdm.metrics.estimates import NORMAL_95, NOT_NEGATIVE, SHARE, Estimate, student_95
 from ihdm.metrics.manifold import manifold_measures
 from ihdm.metrics.memorization import memorization_measures, memorization_rows, nearest_distances
-from ihdm.metrics.spectral_distance import spectral_distance
+from ihdm.metrics.spectrum import spectral_distance
 
 
 def brute_force(samples: np.ndarray, real: np.ndarray, k: int) -> dict[str, float]:

@@ -10,14 +10,13 @@ import yaml
 from safetensors.torch import load_file
 
 from ihdm.calibration import Calibration, measure
-from ihdm.config.processes import observed_levels
 from ihdm.config.reading import parse_config
 from ihdm.config.scale import Config
 from ihdm.config.settings import RunSettings
 from ihdm.measures.errors import error_settings
 from ihdm.measures.likelihood import joint_settings
 from ihdm.measures.restoration import restoration_settings
-from ihdm.metrics.asymptotics import DELTA_RATIOS, NUM_LANGEVIN_LEVELS, NUM_LOSS_LEVELS, NUM_STEPS, network_rows
+from ihdm.metrics.asymptotics import Subject, network_rows
 from ihdm.metrics.features import CosineFeatures
 from ihdm.metrics.heldout import dequantize, held_out_errors
 from ihdm.metrics.joints import joint_rows
@@ -101,11 +100,9 @@ def test_probes_pass_the_network_as_often_as_planned(config, network):
     sampling, diagnostics = config.sampling("digits"), config.evaluation.diagnostics
     chain, size = Chain.of(network, IMAGES, sampling), sampling.micro_batch
     interpolations(chain, diagnostics.num_pairs, diagnostics.num_positions, size)
-    trees(chain, sampling.sampler, diagnostics.num_trees, diagnostics.num_splits, size)
-    trajectories(
-        chain, sampling.sampler, diagnostics.num_trajectories, diagnostics.num_stages, diagnostics.num_ranges, size
-    )
-    gradients(chain, sampling.sampler, diagnostics.num_gradients)
+    trees(chain, diagnostics.num_trees, diagnostics.num_splits, size)
+    trajectories(chain, diagnostics.num_trajectories, diagnostics.num_stages, diagnostics.num_ranges, size)
+    gradients(chain, diagnostics.num_gradients)
     stages, back = work.NUM_STAGES_OF_GRADIENTS, 2 * work.GRID**2
     assert Work(network.images + diagnostics.num_gradients * stages * back) == work.samples_diagnose(config, "digits")
 
@@ -129,14 +126,8 @@ def test_measures_pass_the_network_as_often_as_planned(config, network):
     assert passed() == work.models_calibration(config, "digits")
     joint_rows(network, measured, IMAGES, IMAGES, joints)
     assert passed() == work.metrics_joints(config, "digits")
-    network_rows(
-        network, process, measured, to_tensor(IMAGES[: errors.num_images]),
-        levels=observed_levels(errors.process, NUM_LOSS_LEVELS),
-        evaluated=observed_levels(errors.process, errors.max_levels),
-        langevin_levels=observed_levels(errors.process, NUM_LANGEVIN_LEVELS + 1)[:NUM_LANGEVIN_LEVELS],
-        delta_ratios=DELTA_RATIOS, num_steps=NUM_STEPS, seed=0, num_draws=errors.num_draws,
-        batch_size=errors.micro_batch,
-    )  # fmt: skip
+    subject = Subject(network, process, to_tensor(IMAGES[: errors.num_images]), 0, errors.micro_batch)
+    network_rows(subject, measured, errors)
     assert passed() == work.metrics_asymptotics(config, "digits")
 
 

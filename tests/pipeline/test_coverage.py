@@ -173,7 +173,7 @@ def test_intervals_of_shares_hold_the_truth(dims, weights):
     for _ in range(300):
         values = start * rng.standard_normal((8, 1, dims)) + noise * rng.standard_normal((1, 8, dims))
         values = values + both * rng.standard_normal((8, 8, dims))
-        low, high = share_interval(variance_shares(values).start, share_errors(values)["start"])
+        low, high = share_interval(variance_shares(values)["start"], share_errors(values)["start"])
         found.append(low <= weights[0] <= high)
     print(f"shares {weights} of {dims}: {np.mean(found):.3f}")
     assert 0.925 <= np.mean(found) <= 0.995

@@ -9,7 +9,7 @@ from ihdm.config.predictions import NoiseSettings, ResidualSettings, WhitenedSet
 from ihdm.config.processes import BlurringSettings, DiffusionSettings, FlowSettings, HeatSettings, SoftSettings
 from ihdm.metrics.spectrum import radial_frequencies
 from ihdm.predictions import Predictor, Statistics, prediction_of
-from ihdm.predictions.statistics import smoothed
+from ihdm.predictions.prediction import smoothed
 from ihdm.predictions.whitened import Whitened
 from ihdm.processes import build_process
 from ihdm.storage.tensors import to_tensor
@@ -73,8 +73,7 @@ def test_the_loss_of_an_untrained_network_is_its_expected_value(prediction):
     """The squared error of an output of zero, over draws of noise."""
     image, level, count = images(1), 20, 20_000
     repeated, levels = image.expand(count, -1, -1, -1), torch.full((count,), level)
-    noisy, target = prediction.process.draw(repeated, levels, noise(count)), None
-    target = prediction.target(repeated, levels, noise(count))
+    noisy, target = (make(repeated, levels, noise(count)) for make in (prediction.process.draw, prediction.target))
     found = prediction.compared(torch.zeros_like(noisy), noisy, levels)
     errors = (found - target).square().sum(dim=(1, 2, 3)).double()
     expected = prediction.untrained_error(image, levels[:1])
@@ -153,6 +152,6 @@ def test_weights_of_the_loss_are_the_gain_of_the_bound():
     prediction = PREDICTORS["whitened-bound"].on(process)
     power, level = np.maximum(PREDICTORS["whitened-bound"].statistics.power, 1e-3), 12
     sharper, scale = (np.exp(2 * process.log_scale(one)) for one in (level - 1, level))
-    gain = (sharper - scale) * power / (scale * power + process.sigma**2) / 2
+    gain = (sharper - scale) * power / (scale * power + process.settings.sigma**2) / 2
     np.testing.assert_allclose(prediction._weight(level), np.clip(gain, 0.01, 1), rtol=1e-6)
     assert (prediction._weight(1) == 1).all()

@@ -80,30 +80,17 @@ def worst_step(process, scheduler, sampler, step):
 @pytest.mark.parametrize("evaluations", ["all", 50, 8])
 @pytest.mark.parametrize("clip", [True, False])
 @pytest.mark.parametrize("schedule", SCHEDULES)
-def test_ancestral_steps_are_those_of_ddpm(schedule, clip, evaluations):
+@pytest.mark.parametrize("sampler", [ANCESTRAL, DDIM], ids=["ddpm", "ddim"])
+def test_steps_are_those_of_diffusers(sampler, schedule, clip, evaluations):
+    """DDPM's or DDIM's, in which the noise follows from the clean image before it is clipped."""
     process = make_process(schedule, clip)
-    scheduler = make_scheduler(DDPMScheduler, schedule, clip_sample=clip, variance_type="fixed_small")
-    sampler = ANCESTRAL.model_copy(update={"evaluations": evaluations})
+    kind, options = (DDIMScheduler, {}) if sampler is DDIM else (DDPMScheduler, {"variance_type": "fixed_small"})
+    scheduler = make_scheduler(kind, schedule, clip_sample=clip, **options)
 
     def step(output, level, state):
         return scheduler.step(output, level - 1, state, generator=Noise.generator(level)).prev_sample
 
-    assert worst_step(process, scheduler, sampler, step) < 1e-5
-
-
-@pytest.mark.parametrize("evaluations", ["all", 50, 8])
-@pytest.mark.parametrize("clip", [True, False])
-@pytest.mark.parametrize("schedule", SCHEDULES)
-def test_deterministic_steps_are_those_of_ddim(schedule, clip, evaluations):
-    """Where the clean image is clipped, diffusers must be told to let the noise follow."""
-    process = make_process(schedule, clip)
-    scheduler = make_scheduler(DDIMScheduler, schedule, clip_sample=clip)
-    sampler = DDIM.model_copy(update={"evaluations": evaluations})
-
-    def step(output, level, state):
-        return scheduler.step(output, level - 1, state).prev_sample
-
-    assert worst_step(process, scheduler, sampler, step) < 1e-5
+    assert worst_step(process, scheduler, sampler.model_copy(update={"evaluations": evaluations}), step) < 1e-5
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -142,15 +129,6 @@ def test_pairs_are_made_as_schedulers_add_noise(schedule):
     noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(1))
     noisy = process.draw(images, levels, noise)
     torch.testing.assert_close(noisy, scheduler.add_noise(2 * images - 1, noise, levels - 1), atol=1e-5, rtol=0)
-
-
-def test_the_true_noise_gives_the_image_back():
-    process = make_process("linear")
-    images = torch.rand((4, 1, 4, 4), generator=torch.Generator().manual_seed(0))
-    noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(1))
-    noisy = process.draw(images, torch.full((4,), 300), noise)
-    estimate = prediction_of(None, process).estimate(lambda _noisy, _levels: noise, noisy, 300)
-    torch.testing.assert_close(process.from_range(estimate), images, atol=1e-5, rtol=0)
 
 
 def test_estimates_are_clipped_to_the_range_of_images():

@@ -23,12 +23,8 @@ def process(request):
     return build_process(SETTINGS[request.param], SIZE)
 
 
-def images(count=4, channels=2):
-    return torch.rand((count, channels, SIZE, SIZE), generator=torch.Generator().manual_seed(0))
-
-
-def noise(count=4, channels=2):
-    return torch.randn((count, channels, SIZE, SIZE), generator=torch.Generator().manual_seed(1))
+IMAGES = torch.rand((4, 2, SIZE, SIZE), generator=torch.Generator().manual_seed(0))
+NOISE = torch.randn((4, 2, SIZE, SIZE), generator=torch.Generator().manual_seed(1))
 
 
 def test_level_zero_is_the_image(process):
@@ -37,33 +33,33 @@ def test_level_zero_is_the_image(process):
 
 
 def test_ranges_are_left_as_they_were_entered(process):
-    ranged = process.to_range(images())
-    torch.testing.assert_close(process.from_range(ranged), images(), atol=1e-6, rtol=0)
+    ranged = process.to_range(IMAGES)
+    torch.testing.assert_close(process.from_range(ranged), IMAGES, atol=1e-6, rtol=0)
     ends = process.to_range(torch.tensor([0.0, 1.0]).view(2, 1, 1, 1))
     assert float(ends[1] - ends[0]) == 2**process.bits_of_range
 
 
 def test_the_cosine_basis_is_orthonormal(process):
-    coefficients = process.transform(images())
-    torch.testing.assert_close(process.inverse(coefficients), images(), atol=1e-6, rtol=0)
-    torch.testing.assert_close(coefficients.square().sum(), images().square().sum(), rtol=1e-5, atol=0)
-    torch.testing.assert_close(coefficients[..., 0, 0], images().mean(dim=(2, 3)) * SIZE, atol=1e-5, rtol=0)
+    coefficients = process.transform(IMAGES)
+    torch.testing.assert_close(process.inverse(coefficients), IMAGES, atol=1e-6, rtol=0)
+    torch.testing.assert_close(coefficients.square().sum(), IMAGES.square().sum(), rtol=1e-5, atol=0)
+    torch.testing.assert_close(coefficients[..., 0, 0], IMAGES.mean(dim=(2, 3)) * SIZE, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("level", [1, 15, 30])
 def test_pairs_are_the_scaled_image_and_its_noise(process, level):
     levels = torch.full((4,), level)
-    noisy = process.draw(images(), levels, noise())
+    noisy = process.draw(IMAGES, levels, NOISE)
     scale = torch.as_tensor(np.exp(np.broadcast_to(process.log_scale(level), (SIZE, SIZE)))).float()
-    expected = process.inverse(scale * process.transform(process.to_range(images())))
-    torch.testing.assert_close(noisy, expected + process.deviation(level) * noise(), atol=1e-5, rtol=0)
+    expected = process.inverse(scale * process.transform(process.to_range(IMAGES)))
+    torch.testing.assert_close(noisy, expected + process.deviation(level) * NOISE, atol=1e-5, rtol=0)
 
 
 def test_images_of_a_batch_may_be_at_any_levels(process):
     levels = torch.tensor([1, 9, 30, 9])
-    together = process.draw(images(), levels, noise())
+    together = process.draw(IMAGES, levels, NOISE)
     for place in range(4):
-        alone = process.draw(images()[place : place + 1], levels[place : place + 1], noise()[place : place + 1])
+        alone = process.draw(IMAGES[place : place + 1], levels[place : place + 1], NOISE[place : place + 1])
         torch.testing.assert_close(together[place : place + 1], alone, atol=1e-6, rtol=0)
 
 
@@ -89,9 +85,9 @@ def test_starts_are_standard_normal_and_of_no_image(kind):
 @pytest.mark.parametrize("kind", ["diffusion", "blurring", "flow"])
 def test_the_prior_term_is_that_of_two_gaussians(kind):
     process = build_process(SETTINGS[kind], SIZE)
-    found = process.prior_kl([images()], images(), [0.1, 0.2])
+    found = process.prior_kl([IMAGES], IMAGES, [0.1, 0.2])
     scale = torch.as_tensor(np.exp(np.broadcast_to(process.log_scale(30), (SIZE, SIZE))))
-    mean = scale * process.transform(process.to_range(images())).double()
+    mean = scale * process.transform(process.to_range(IMAGES)).double()
     expected = torch.distributions.kl_divergence(
         torch.distributions.Normal(mean, process.deviation(30)), torch.distributions.Normal(0.0, 1.0)
     ).sum(dim=(1, 2, 3))

@@ -9,15 +9,15 @@ import pytest
 
 from ihdm.config.reading import read_config
 from ihdm.measures import merged_tables, reported
+from ihdm.measures import paths as paths_metric
 from ihdm.measures.cumulative_sums import cumulative_sum_rows
 from ihdm.measures.data_spectrum import power_law_rows
+from ihdm.measures.forward import forward_rows
+from ihdm.measures.generation import generation_rows
+from ihdm.measures.hierarchy import hierarchy_rows
 from ihdm.measures.input_gradients import input_gradient_rows
 from ihdm.measures.interpolation import interpolation_rows
-from ihdm.metrics import paths as paths_metric
 from ihdm.metrics.asymptotics import toy_rows
-from ihdm.metrics.forward import forward_rows
-from ihdm.metrics.generation import generation_rows
-from ihdm.metrics.hierarchy import hierarchy_rows
 
 RNG = np.random.default_rng(0)
 BANDS = [f"band {number}" for number in range(1, 7)]

@@ -70,7 +70,7 @@ def test_a_measurement_that_is_a_latent_is_sampled_from_exactly(restorer, images
     restoring = restorer("heat", "markov")
     level = 12
     width = restoring.process.blur_sigma(level)
-    how = measurement(BlurProblem(kind="blur", width=width, noise=restoring.process.sigma), SIZE)
+    how = measurement(BlurProblem(kind="blur", width=width, noise=restoring.process.settings.sigma), SIZE)
     measured = how.measure(images[:1], 0)
     assert first_level(restoring.process, restoring.sampler, width) == level
     mean, covariance = closed_form(how, restoring, measured)
@@ -89,7 +89,7 @@ def test_measurements_between_levels_are_blurred_and_noised_to_the_next(restorer
     assert level == 12
     blurred = restoring.process.heat.blur(images, 12)
     noise = restoring.process.transform(state - blurred)
-    assert noise.std().item() == pytest.approx(restoring.process.sigma, rel=0.04)
+    assert noise.std().item() == pytest.approx(restoring.process.settings.sigma, rel=0.04)
 
 
 def test_more_noise_begins_later(restorer):
@@ -168,7 +168,7 @@ def test_network_outputs_are_moved_to_the_cpu(monkeypatch):
 def test_one_shot_is_the_posterior_mean_of_a_latent(restorer, images):
     restoring = restorer("heat")
     width = restoring.process.blur_sigma(9)
-    how = measurement(BlurProblem(kind="blur", width=width, noise=restoring.process.sigma), SIZE)
+    how = measurement(BlurProblem(kind="blur", width=width, noise=restoring.process.settings.sigma), SIZE)
     measured = how.measure(images[:1], 0)
     mean, _ = closed_form(how, restoring, measured)
     found = restoring.one_shot(how, width, 0, measured, [(0, 0)])

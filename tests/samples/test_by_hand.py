@@ -47,6 +47,12 @@ def settings(**changes) -> str:
     return json.dumps({**whole, "micro_batch": 16, **changes})
 
 
+@pytest.fixture
+def draw(folder) -> list[object]:
+    """The command that draws two samples, without settings."""
+    return ["samples", "draw", "--model", folder / "model", "--count", 2, "--output", folder / "samples"]
+
+
 @pytest.mark.parametrize("changes", [{}, {"delta_ratio": 0.5, "seed": 3}])
 def test_a_networks_folder_and_a_count_are_enough(folder, ihdm, changes):
     """The same bytes as with every setting given, and as one sheet."""
@@ -76,8 +82,7 @@ def test_other_commands_complete_their_settings_too(folder, ihdm):
     assert np.load(folder / "grid.npy").shape == (2, 3, 8, 8, 1)
 
 
-def test_missing_or_changed_training_images_are_named(folder, ihdm, ihdm_fails):
-    draw = ["samples", "draw", "--model", folder / "model", "--count", 2, "--output", folder / "samples"]
+def test_missing_or_changed_training_images_are_named(folder, draw, ihdm, ihdm_fails):
     (folder / "train.npy").rename(folder / "moved.npy")
     message = ihdm_fails(*draw)
     assert f"{folder}/train.npy: training images of {folder}/model not found" in message
@@ -97,11 +102,10 @@ def test_missing_or_changed_training_images_are_named(folder, ihdm, ihdm_fails):
         (CONFIG_NAME, "{}", "model: no complete record of the training"),
     ],
 )
-def test_a_folder_without_a_training_record_is_refused(folder, ihdm_fails, name, content, message):
+def test_a_folder_without_a_training_record_is_refused(folder, draw, ihdm_fails, name, content, message):
     (folder / "model" / name).unlink()
     if content is not None:
         (folder / "model" / name).write_text(content)
-    draw = ["samples", "draw", "--model", folder / "model", "--count", 2, "--output", folder / "samples"]
     assert message in ihdm_fails(*draw)
 
 
@@ -111,18 +115,12 @@ def test_a_folder_without_a_training_record_is_refused(folder, ihdm_fails, name,
         ("{", "--settings: Invalid JSON"),
         ('{"delta": 1}', "--settings: delta: no setting has this name"),
         ('{"delta_ratio": -1}', "--settings: delta_ratio: Input should be greater than or equal to 0, not -1"),
+        # The sampler, which depends on the process by default, is not reported too.
+        ('{"process": [], "seed": 0}', "--settings: process: a block of settings belongs here, not []\n"),
     ],
 )
-def test_wrong_settings_are_named(folder, ihdm_fails, text, message):
-    draw = ["samples", "draw", "--model", folder / "model", "--count", 2, "--output", folder / "samples"]
-    assert message in ihdm_fails(*draw, "--settings", text)
-
-
-def test_a_wrong_process_is_one_mistake(folder, ihdm_fails):
-    """The sampler, which depends on the process by default, is not reported too."""
-    draw = ["samples", "draw", "--model", folder / "model", "--count", 2, "--output", folder / "samples"]
-    message = ihdm_fails(*draw, "--settings", '{"process": [], "seed": 0}')
-    assert message.strip() == "ihdm: --settings: process: a block of settings belongs here, not []"
+def test_wrong_settings_are_named(draw, ihdm_fails, text, message):
+    assert message in f"{ihdm_fails(*draw, '--settings', text).strip()}\n"
 
 
 def test_diagnostics_need_only_the_network_folder(folder, ihdm):

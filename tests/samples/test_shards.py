@@ -9,11 +9,10 @@ import pandas as pd
 import pytest
 import torch
 
-from ihdm.config.experiments import NetworkSettings
 from ihdm.config.processes import HeatSettings
 from ihdm.config.stages import SamplingSettings
 from ihdm.errors import UserError
-from ihdm.models.network import build_network, save_network
+from ihdm.models.network import save_network
 from ihdm.samples import state as sample_state
 from ihdm.samples.generation import shard_numbers
 from ihdm.samples.state import draw_samples
@@ -30,20 +29,10 @@ TRAIN = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    """Training images and a network whose output depends on its input."""
+def folder(tmp_path_factory, unet) -> Path:
+    """Training images and a network."""
     path = tmp_path_factory.mktemp("shards")
     np.save(path / "train.npy", TRAIN)
-    torch.manual_seed(0)
-    unet = build_network(
-        NetworkSettings(
-            image_size=8, image_channels=3, base_channels=8, channel_multipliers=(1, 2), blocks_per_stage=1,
-            attention_stages=(1,), dropout=0.0, norm_groups=4,
-        )
-    )  # fmt: skip
-    for parameter in unet.parameters():
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.05)
     save_network(unet, path / "model", SETTINGS.process)
     return path
 
@@ -99,10 +88,15 @@ class StoppedError(Exception):
     """Stands for whatever stops a run."""
 
 
+def drawn(state: Path, numbers: range = range(5), origin: str = "a") -> tuple[list[int], np.ndarray]:
+    """Draw samples into a folder; return the reported progress, and the training images behind them."""
+    calls: list[int] = []
+    return calls, draw_samples(network, TRAIN, SETTINGS, numbers, state, origin=origin, report=calls.append)
+
+
 def test_a_stopped_run_resumes(tmp_path):
-    numbers = range(2, 13)
-    whole = draw_samples(network, TRAIN, SETTINGS, numbers, tmp_path / "whole", origin="a")
-    calls = []
+    numbers, calls = range(2, 13), []
+    _, whole = drawn(tmp_path / "whole", numbers)
 
     def stop(done: int) -> None:
         calls.append(done)
@@ -112,8 +106,7 @@ def test_a_stopped_run_resumes(tmp_path):
     with pytest.raises(StoppedError):
         draw_samples(network, TRAIN, SETTINGS, numbers, tmp_path / "cut", origin="a", report=stop)
     assert calls == [0, 3, 6]
-    calls.clear()
-    resumed = draw_samples(network, TRAIN, SETTINGS, numbers, tmp_path / "cut", origin="a", report=calls.append)
+    calls, resumed = drawn(tmp_path / "cut", numbers)
     assert calls == [6, 9, 11]
     np.testing.assert_array_equal(resumed, whole)
     for name in ("samples.npy", "starts.npy"):
@@ -121,19 +114,31 @@ def test_a_stopped_run_resumes(tmp_path):
 
 
 def test_samples_of_another_network_are_restarted(tmp_path):
-    calls: list[int] = []
-    draw_samples(network, TRAIN, SETTINGS, range(5), tmp_path / "state", origin="a")
-    draw_samples(network, TRAIN, SETTINGS, range(7), tmp_path / "state", origin="b", report=calls.append)
+    drawn(tmp_path)
+    calls, _ = drawn(tmp_path, range(7), origin="b")
     assert calls[0] == 0
-    assert len(np.load(tmp_path / "state/samples.npy")) == 7
+    assert len(np.load(tmp_path / "samples.npy")) == 7
 
 
-def test_a_run_stopped_during_allocation_is_restarted(tmp_path, monkeypatch):
-    draw_samples(network, TRAIN, SETTINGS, range(5), tmp_path / "state", origin="a")
-    (tmp_path / "state" / sample_state.PROGRESS_NAME).write_text(json.dumps({"done": 5, "origin": "being laid out"}))
-    calls: list[int] = []
-    draw_samples(network, TRAIN, SETTINGS, range(5), tmp_path / "state", origin="a", report=calls.append)
-    assert calls[0] == 0
+PROGRESS = ["", "{", "[]", "{}", '{"origin": "a"}', '{"origin": "a", "done": "many"}']
+STOPPED_DURING_ALLOCATION = '{"origin": "being laid out", "done": 5}'
+DAMAGED = [
+    *((sample_state.PROGRESS_NAME, content.encode()) for content in (*PROGRESS, STOPPED_DURING_ALLOCATION)),
+    *((name, damage) for name in sample_state.ARRAY_NAMES for damage in (None, 100)),
+]
+
+
+@pytest.mark.parametrize(("name", "damage"), DAMAGED)
+def test_damaged_unfinished_samples_are_restarted(tmp_path, name, damage):
+    """A file that is missing, cut to a number of bytes, or has other content."""
+    _, whole = drawn(tmp_path)
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).unlink()
+    if damage is not None:
+        (tmp_path / name).write_bytes(damage if isinstance(damage, bytes) else content[:damage])
+    calls, again = drawn(tmp_path)
+    assert calls == [0, 3, 5]
+    np.testing.assert_array_equal(again, whole)
 
 
 def test_fewer_training_images_give_starts_from_these_alone(tmp_path):
@@ -221,26 +226,6 @@ def test_files_of_others_stay(folder, tmp_path, ihdm, ihdm_fails):
     message = draw(ihdm_fails, folder, tmp_path / "out", 0, 1)
     assert "samples.npy: not from an unfinished run" in message
     assert (state / "samples.npy").read_bytes() == b"mine too"
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"origin": "a"}', '{"origin": "a", "done": "many"}'])
-def test_a_damaged_progress_record_restarts_sampling(tmp_path, content):
-    draw_samples(network, TRAIN, SETTINGS, range(5), tmp_path / "state", origin="a")
-    (tmp_path / "state" / sample_state.PROGRESS_NAME).write_text(content)
-    calls: list[int] = []
-    draw_samples(network, TRAIN, SETTINGS, range(5), tmp_path / "state", origin="a", report=calls.append)
-    assert calls == [0, 3, 5]
-
-
-@pytest.mark.parametrize("name", sample_state.ARRAY_NAMES)
-def test_damaged_unfinished_samples_are_restarted(tmp_path, name):
-    whole = draw_samples(network, TRAIN, SETTINGS, range(5), tmp_path / "state", origin="a")
-    for damage in (Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:100])):
-        damage(tmp_path / "state" / name)
-        calls: list[int] = []
-        again = draw_samples(network, TRAIN, SETTINGS, range(5), tmp_path / "state", origin="a", report=calls.append)
-        assert calls == [0, 3, 5]
-        np.testing.assert_array_equal(again, whole)
 
 
 def test_values_that_are_not_finite_are_refused(tmp_path):

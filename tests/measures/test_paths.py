@@ -6,8 +6,8 @@ import pytest
 from scipy import stats
 from scipy.integrate import quad
 
-from ihdm.metrics import paths
-from ihdm.metrics.paths import (
+from ihdm.measures import paths
+from ihdm.measures.paths import (
     DELTA_RATIO,
     branched_bits,
     entropy,

@@ -25,14 +25,14 @@ def grid(start: float, noise: float, interaction: float, *, size: int, dims: int
 def test_known_variances_are_found():
     """σ = 2, 1, 1 for start, noise and interaction: shares 4/6, 1/6, 1/6, within a few percent over 2000 dimensions."""
     shares = variance_shares(grid(2, 1, 1, size=12, dims=2000, seed=0))
-    assert shares.start == pytest.approx(4 / 6, abs=0.02)
-    assert shares.noise == pytest.approx(1 / 6, abs=0.02)
-    assert shares.interaction == pytest.approx(1 / 6, abs=0.02)
+    assert shares["start"] == pytest.approx(4 / 6, abs=0.02)
+    assert shares["noise"] == pytest.approx(1 / 6, abs=0.02)
+    assert shares["interaction"] == pytest.approx(1 / 6, abs=0.02)
 
 
 def test_shares_of_pure_interaction_are_unbiased():
     """Without correction for degrees of freedom, start and noise would each get 1/12 here."""
-    shares = [variance_shares(grid(0, 0, 1, size=12, dims=50, seed=seed)).start for seed in range(100)]
+    shares = [variance_shares(grid(0, 0, 1, size=12, dims=50, seed=seed))["start"] for seed in range(100)]
     assert abs(np.mean(shares)) < 4 * np.std(shares) / np.sqrt(len(shares))
 
 
@@ -41,14 +41,14 @@ def test_shares_of_pure_interaction_are_unbiased():
 def test_shares_sum_to_one_and_swap(seed, starts, noises):
     values = np.random.default_rng(seed).standard_normal((starts, noises, 3))
     shares, swapped = variance_shares(values), variance_shares(values.swapaxes(0, 1))
-    assert shares.start + shares.noise + shares.interaction == pytest.approx(1)
-    assert shares.start == pytest.approx(swapped.noise)
+    assert shares["start"] + shares["noise"] + shares["interaction"] == pytest.approx(1)
+    assert shares["start"] == pytest.approx(swapped["noise"])
 
 
 def test_extremes():
     rng = np.random.default_rng(0)
     by_start = np.broadcast_to(rng.random((5, 1, 2)), (5, 4, 2))
-    assert variance_shares(by_start).start == pytest.approx(1)
+    assert variance_shares(by_start)["start"] == pytest.approx(1)
     for constant in (1.0, np.nan, np.inf):
         with pytest.raises(UserError, match="no variance to split"), np.errstate(invalid="ignore"):
             variance_shares(np.full((3, 3, 2), constant))
@@ -60,7 +60,7 @@ def test_extremes():
 def test_errors_are_the_spread_over_grids(dims):
     """Of 300 grids of 12 starts and noises: the median error is the interquartile spread of the share within 20 %."""
     grids = [grid(1, 1, 0.5, size=12, dims=dims, seed=seed) for seed in range(300)]
-    low, high = np.quantile([variance_shares(values).start for values in grids], (0.25, 0.75))
+    low, high = np.quantile([variance_shares(values)["start"] for values in grids], (0.25, 0.75))
     errors = [share_errors(values)["start"] for values in grids[:100]]
     assert np.median(errors) == pytest.approx((high - low) / 1.349, rel=0.2)
 

@@ -5,8 +5,8 @@ from scipy.fft import dctn, idctn
 from scipy.stats import spearmanr
 
 from ihdm.errors import UserError
-from ihdm.metrics.generation import generation_rows, rank_correlation, reached
-from ihdm.metrics.spectrum import annulus_power, radial_frequencies
+from ihdm.measures.generation import generation_rows, reached
+from ihdm.metrics.spectrum import annulus_power, radial_frequencies, rank_correlation
 
 LEVELS = np.arange(20, -1, -1)
 
@@ -57,13 +57,13 @@ def test_components_unrelated_to_the_image_do_not_count():
 def test_what_is_there_at_once_has_zero_and_what_never_comes_one():
     done = np.array([0.0, 0.25, 0.5])
     power = np.array([[2.0, 0.0, 0.0], [2.0, 0.1, 3.0], [1.0, 0.2, 3.0]])
-    np.testing.assert_allclose(reached(done, power, 1.0), [0.0, 1.0, 0.25 / 3])
+    np.testing.assert_allclose(reached(done, power / 2), [0.0, 1.0, 0.25 / 3])
 
 
 def test_the_last_time_counts():
     """A band that is reached, lost and reached again."""
     power = np.array([0.0, 2.0, 0.0, 2.0])[:, None]
-    assert reached(np.linspace(0, 0.75, 4), power, 1.0)[0] == pytest.approx(0.625)
+    assert reached(np.linspace(0, 0.75, 4), power / 2)[0] == pytest.approx(0.625)
 
 
 def test_rank_correlation_against_scipy_and_without_order():

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from ihdm.errors import UserError
-from ihdm.metrics.hierarchy import hierarchy_rows, split_of_pairs
+from ihdm.measures.hierarchy import hierarchy_rows, split_of_pairs
 
 LEVELS = np.array([20, 10, 4])
 
