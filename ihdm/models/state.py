@@ -16,8 +16,8 @@ from torch import Tensor
 
 from ihdm.config.experiments import Experiment
 from ihdm.errors import UserError
-from ihdm.models.network import save_tensors
 from ihdm.models.trainer import Trainer
+from ihdm.models.weights import save_tensors
 from ihdm.storage.files import atomic_path, full_disk_errors, remove_leftovers
 
 STATE_NAME = "state.safetensors"

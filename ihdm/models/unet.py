@@ -8,8 +8,9 @@ them, so diffusers' ``UNet2DModel`` and this module load each other's weights.
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from importlib.metadata import version
 from itertools import zip_longest
 from typing import Any, cast
 
@@ -29,6 +30,29 @@ MAX_PERIOD = 10_000
 """Longest period of the sinusoidal embedding, in levels."""
 EPSILON = 1e-5
 """Added to the variance by every group normalization."""
+FIXED = {
+    "_class_name": "UNet2DModel",
+    "act_fn": "silu",
+    "add_attention": True,
+    "attention_head_dim": None,  # one head
+    "attn_norm_num_groups": None,
+    "center_input_sample": False,
+    "class_embed_type": None,
+    "downsample_padding": 1,
+    "downsample_type": "conv",
+    "flip_sin_to_cos": True,
+    "freq_shift": 0,
+    "mid_block_scale_factor": 1,
+    "mid_block_type": "UNetMidBlock2D",
+    "norm_eps": EPSILON,
+    "num_class_embeds": None,
+    "num_train_timesteps": None,
+    "resnet_time_scale_shift": "default",
+    "time_embedding_dim": None,
+    "time_embedding_type": "positional",
+    "upsample_type": "conv",
+}
+"""Options of ``UNet2DModel`` with the same value in all networks of the paper."""
 
 
 def silu(values: Tensor) -> Tensor:
@@ -254,3 +278,52 @@ class UNet(nn.Module):
 
 def _call(block: nn.Module, *inputs: Tensor) -> Tensor:
     return block(*inputs)
+
+
+def to_diffusers(preset: NetworkSettings, num_inputs: int = 1) -> dict[str, Any]:
+    """Return the ``config.json`` from which diffusers builds the network of a preset."""
+    kinds = ["Attn" * (number in preset.attention_stages) for number in range(len(preset.widths))]
+    return FIXED | {
+        "_diffusers_version": version("diffusers"),
+        "block_out_channels": preset.widths,
+        "down_block_types": [f"{kind}DownBlock2D" for kind in kinds],
+        "dropout": preset.dropout,
+        "in_channels": num_inputs * preset.image_channels,
+        "layers_per_block": preset.blocks_per_stage,
+        "norm_num_groups": preset.norm_groups,
+        "out_channels": preset.image_channels,
+        "sample_size": preset.image_size,
+        "up_block_types": [f"{kind}UpBlock2D" for kind in reversed(kinds)],
+    }
+
+
+def from_diffusers(config: Mapping[str, Any]) -> NetworkSettings:
+    """Return the preset of a ``config.json`` of diffusers.
+
+    Raises:
+        KeyError: if an entry is missing.
+        ValueError: if no preset describes this network.
+    """
+    widths = config["block_out_channels"]
+    base = math.gcd(*widths)
+    preset = NetworkSettings(
+        image_size=config["sample_size"],
+        image_channels=config["out_channels"],
+        base_channels=base,
+        channel_multipliers=tuple(width // base for width in widths),
+        blocks_per_stage=config["layers_per_block"],
+        attention_stages=tuple(
+            number for number, kind in enumerate(config["down_block_types"]) if kind == "AttnDownBlock2D"
+        ),
+        dropout=config["dropout"],
+        norm_groups=config["norm_num_groups"],
+    )
+    for key, value in to_diffusers(preset, num_inputs_of(config)).items():
+        if key != "_diffusers_version" and config.get(key, value) != value:
+            raise ValueError(f"{key} is {config[key]!r}, and the paper's U-Net has {value!r}")
+    return preset
+
+
+def num_inputs_of(config: Mapping[str, Any]) -> int:
+    """Return the number of input images of the network of a ``config.json`` of diffusers."""
+    return max(1, config["in_channels"] // config["out_channels"])

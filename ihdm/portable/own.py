@@ -16,8 +16,7 @@ from ihdm.data.encoded import ImageFiles
 from ihdm.data.finding import image_names
 from ihdm.data.resizing import halve_and_crop
 from ihdm.errors import UserError
-from ihdm.models.network import WEIGHTS_NAME
-from ihdm.models.origin import RECORD_NAME
+from ihdm.models.network import RECORD_NAME, WEIGHTS_NAME
 from ihdm.portable.folder import PriorKind
 from ihdm.portable.presets import SIZES, Preset, preset_experiment
 from ihdm.portable.prior import require_enough_for_mixture

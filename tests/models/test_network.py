@@ -23,12 +23,10 @@ from ihdm.models.network import (
     WEIGHTS_NAME,
     Deblurrer,
     build_network,
-    from_diffusers,
     load_network,
     save_network,
-    to_diffusers,
 )
-from ihdm.models.unet import Attention, ResidualBlock
+from ihdm.models.unet import Attention, ResidualBlock, from_diffusers, to_diffusers
 from ihdm.predictions import Predictor
 
 ROOT = Path(__file__).parents[2]
@@ -336,7 +334,7 @@ def test_a_full_disk_is_reported(preset, tmp_path, monkeypatch):
     def full(*_arguments):
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr("ihdm.models.network.save_file", full)
+    monkeypatch.setattr("ihdm.models.weights.save_file", full)
     with pytest.raises(UserError, match=f"{WEIGHTS_NAME}: no space is left on the disk"):
         save_network(build_network(preset), tmp_path, PROCESS)
     assert not (tmp_path / WEIGHTS_NAME).exists()
@@ -346,7 +344,7 @@ def test_a_limit_of_file_sizes_is_told(preset, tmp_path, monkeypatch):
     def limited(*_arguments):
         raise SafetensorError("Error while serializing: I/O error: File too large (os error 27)")
 
-    monkeypatch.setattr("ihdm.models.network.save_file", limited)
+    monkeypatch.setattr("ihdm.models.weights.save_file", limited)
     with pytest.raises(OSError, match="File too large") as caught:
         save_network(build_network(preset), tmp_path, PROCESS)
     assert caught.value.filename == str(tmp_path / WEIGHTS_NAME)  # the command line prints it with the reason

@@ -20,10 +20,11 @@ from ihdm.config.settings import RunSettings
 from ihdm.config.stages import ErrorSettings
 from ihdm.errors import InterruptedTrainingError, UserError
 from ihdm.metrics.heldout import held_out_errors
-from ihdm.models.network import WEIGHTS_NAME, Deblurrer, save_network, save_tensors
+from ihdm.models.network import WEIGHTS_NAME, Deblurrer, save_network
 from ihdm.models.state import FINISHED_NAME, HISTORY_NAME, PREVIOUS_NAME, STATE_NAME, History, finish
 from ihdm.models.training import train
 from ihdm.models.unet import UNet
+from ihdm.models.weights import save_tensors
 from ihdm.storage.files import sha256
 from ihdm.storage.provenance import read_record
 
