@@ -99,7 +99,7 @@ class StateWriter:
 def _snapshot(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return copies, which later steps do not change, with their header."""
     tensors = {"unlogged_losses": torch.tensor(trainer.unlogged_losses, dtype=torch.float64)}
-    for (name, parameter), average in zip(trainer.unet.named_parameters(), trainer.average.weights, strict=True):
+    for (name, parameter), average in zip(trainer.unet.named_parameters(), trainer.averages, strict=True):
         moments = trainer.optimizer.state.get(parameter, {})
         tensors[f"weight.{name}"] = parameter.detach()
         tensors[f"average.{name}"] = average
@@ -237,7 +237,7 @@ def load_state(trainer: Trainer, path: Path) -> None:
         )
         trainer.unlogged_losses = found["unlogged_losses"].tolist()
         updates = trainer.step - trainer.skipped
-        for (name, parameter), average in zip(parameters.items(), trainer.average.weights, strict=True):
+        for (name, parameter), average in zip(parameters.items(), trainer.averages, strict=True):
             parameter.data.copy_(found[f"weight.{name}"])
             average.copy_(found[f"average.{name}"])
             trainer.optimizer.state[parameter] = {
@@ -245,7 +245,6 @@ def load_state(trainer: Trainer, path: Path) -> None:
                 "exp_avg": torch.empty_like(parameter).copy_(found[f"moment1.{name}"]),
                 "exp_avg_sq": torch.empty_like(parameter).copy_(found[f"moment2.{name}"]),
             }
-    trainer.average.updates = updates
     if trainer.accelerator.scaler and header["loss_scaler"]:
         trainer.accelerator.scaler.load_state_dict(header["loss_scaler"])
 

@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from ihdm.data.loader import BatchLoader
-from ihdm.models.batches import batch_indices, draw_batch, draw_levels, even_slices
+from ihdm.models.batches import BatchLoader, batch_indices, draw_batch, draw_levels, even_slices
 
 
 @given(seed=st.integers(0, 99), batch_size=st.integers(1, 40), num_images=st.integers(1, 30))

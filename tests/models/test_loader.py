@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ihdm.data.loader import BatchLoader
+from ihdm.models.batches import BatchLoader
 from ihdm.storage.reading import open_images
 from ihdm.storage.tensors import to_tensor
 
