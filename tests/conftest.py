@@ -10,7 +10,7 @@ CHECKED = (
     "heat",
     "likelihood",
     "models.batches",
-    "models.monitoring",
+    "models.training",
     "models.network",
     "metrics",
     "objective",
