@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ihdm.data.archives import unpack
-from ihdm.data.download import download
+from ihdm.data.download import download, unpack
 from ihdm.errors import UserError
 from ihdm.storage.disk import disk_errors, exclusive
 from ihdm.storage.files import atomic_path, sha256

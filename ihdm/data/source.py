@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.encoded import Split
+from ihdm.data.files import Split
 from ihdm.data.raw import RawData, RawFile
 
 COLOR = (3,)

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.decoding import BrokenImageError
-from ihdm.data.encoded import DecodedImage, EncodedImages, Split
+from ihdm.data.decoding import BrokenImageError, DecodedImage
+from ihdm.data.files import EncodedImages, Split
 from ihdm.errors import UserError
 from ihdm.progress import Progress
 from ihdm.storage.disk import disk_errors, require_space

@@ -5,7 +5,7 @@ from collections import namedtuple
 
 import pytest
 
-from ihdm.data.archives import unpack
+from ihdm.data.download import unpack
 from ihdm.errors import UserError
 
 MEMBERS = {"set/a.txt": b"a", "set/b/c.txt": b"c" * 1000}

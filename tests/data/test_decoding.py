@@ -10,10 +10,8 @@ import pytest
 from PIL import Image
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.decoding import BrokenImageError, decode_picture
-from ihdm.data.encoded import decode_image
-from ihdm.data.finding import find_images
-from ihdm.data.resizing import halve_and_crop
+from ihdm.data.decoding import BrokenImageError, decode_image, decode_picture, halve_and_crop
+from ihdm.data.files import find_images
 from ihdm.data.sources import load_splits, obtain_raw
 from ihdm.errors import UserError
 from ihdm.portable.own import version_of

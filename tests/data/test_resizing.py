@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ihdm.data.resizing import halve_and_crop, resize_and_crop, squash
+from ihdm.data.decoding import halve_and_crop, resize_and_crop, squash
 
 SIZES = st.integers(8, 70)
 

@@ -15,10 +15,9 @@ from PIL import Image
 
 from ihdm.config.reading import parse_config
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.decoding import BrokenImageError
+from ihdm.data.decoding import BrokenImageError, halve_and_crop, resize_and_crop, squash
 from ihdm.data.order import fair_order
 from ihdm.data.raw import RawData
-from ihdm.data.resizing import halve_and_crop, resize_and_crop, squash
 from ihdm.data.sources import (
     SOURCES,
     check_sources,

@@ -117,9 +117,9 @@ def test_killed_in_the_middle_and_run_again(make, tmp_path):
 
 def interrupt(monkeypatch, after):
     """Let decoding fail, as an interruption would, after so many images."""
-    from ihdm.data import encoded
+    from ihdm.data import files
 
-    original, count = encoded.ImageFiles.decode, [0]
+    original, count = files.ImageFiles.decode, [0]
 
     def decode(self, position):
         count[0] += 1
@@ -127,7 +127,7 @@ def interrupt(monkeypatch, after):
             raise KeyboardInterrupt
         return original(self, position)
 
-    monkeypatch.setattr(encoded.ImageFiles, "decode", decode)
+    monkeypatch.setattr(files.ImageFiles, "decode", decode)
     return count
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ihdm.config.scale import Config
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.encoded import Split
+from ihdm.data.files import Split
 from ihdm.data.raw import RawData, obtain
 from ihdm.data.source import GRAY, Source
 from ihdm.data.sources import (

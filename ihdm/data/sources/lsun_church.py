@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.decoding import BrokenImageError
-from ihdm.data.encoded import DecodedImage, Split, decode_image
+from ihdm.data.decoding import BrokenImageError, DecodedImage, decode_image, resize_and_crop
+from ihdm.data.files import Split
 from ihdm.data.order import fair_order
 from ihdm.data.raw import RawData, RawFile
-from ihdm.data.resizing import resize_and_crop
 from ihdm.data.source import COLOR, Source
 from ihdm.errors import UserError
 
