@@ -69,34 +69,39 @@ def obtain(files: tuple[RawFile, ...], folder: Path) -> RawData:
 
 
 def _obtain(file: RawFile, folder: Path) -> tuple[Path, dict[str, str | None]]:
-    if file.contents and (found := find_folder(folder, file.contents)):
-        return found, _remembered(folder, file.name)
-    if not file.contents and (path := _find_file(file, folder)):
-        return path, _trusted(_compare(file, path, folder), path, folder)
-    # Two preparations of one source may run at the same time.
-    with exclusive(folder):
+    if existing := _existing(file, folder):
+        return existing
+    with exclusive(folder):  # two preparations of one source may run at the same time
         path = _find_file(file, folder)
         if path is None:
             path = folder / file.name
             if file.address is None:
                 raise UserError(f"{path} is missing and cannot be downloaded automatically: {file.instructions}")
             download(file.address, path)
-        if not file.contents:
-            return path, _trusted(_compare(file, path, folder), path, folder)
-        found = find_folder(folder, file.contents)  # another process may have unpacked it
+        if existing := _existing(file, folder):  # a plain file, or an archive that another process has unpacked
+            return existing
+        hashes = _compare(file, path, folder)
+        unpacked = folder / f"{path.name}.unpacked"
+        unpack(path, unpacked)
+        found = find_folder(folder, str(file.contents))
         if found is None:
-            hashes = _compare(file, path, folder)
-            unpacked = folder / f"{path.name}.unpacked"
-            unpack(path, unpacked)
-            found = find_folder(folder, file.contents)
-            if found is None:
-                shutil.rmtree(unpacked)
-                raise UserError(
-                    f"{path}: not the expected archive, as it has no folder '{file.contents}'; replace it, or delete "
-                    "it and run the same command again"
-                )
-            return found, _trusted(hashes, path, folder)
-        return found, _remembered(folder, file.name)
+            shutil.rmtree(unpacked)
+            raise UserError(
+                f"{path}: not the expected archive, as it has no folder '{file.contents}'; replace it, or delete it "
+                "and run the same command again"
+            )
+        return found, _trusted(hashes, path, folder)
+
+
+def _existing(file: RawFile, folder: Path) -> tuple[Path, dict[str, str | None]] | None:
+    """Return the local file or unpacked folder, and the facts about it; None if there is none."""
+    if file.contents:
+        found = find_folder(folder, file.contents)
+        digest = _read_hashes(folder).get(file.name) if found else None
+        facts = {"sha256": digest, "trust": "first use" if digest else "found unpacked, as it is"}
+        return (found, facts) if found else None
+    path = _find_file(file, folder)
+    return (path, _trusted(_compare(file, path, folder), path, folder)) if path else None
 
 
 def find_folder(folder: Path, name: str) -> Path | None:
@@ -154,12 +159,6 @@ def _trusted(hashes: dict[str, str] | None, path: Path, folder: Path) -> dict[st
     with disk_errors(folder), atomic_path(folder / HASHES_NAME) as temporary:
         temporary.write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf-8")
     return {"sha256": digest, "trust": "first use"}
-
-
-def _remembered(folder: Path, name: str) -> dict[str, str | None]:
-    """Return the facts about an archive that was unpacked earlier."""
-    digest = _read_hashes(folder).get(name)
-    return {"sha256": digest, "trust": "first use" if digest else "found unpacked, as it is"}
 
 
 def _read_hashes(folder: Path) -> dict[str, str]:
