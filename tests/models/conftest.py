@@ -1,3 +1,5 @@
+import os
+import signal
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -45,6 +47,16 @@ def make_experiment() -> Callable[..., Experiment]:
 @pytest.fixture
 def images() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1), dtype=np.uint8)
+
+
+@pytest.fixture
+def stop_at() -> Callable[..., Callable[[int, float], None]]:
+    """What a training calls after every step, so that it gets a signal at one of them."""
+
+    def at(last: int | None, number: int = signal.SIGTERM) -> Callable[[int, float], None]:
+        return lambda step, _loss: os.kill(os.getpid(), number) if step == last else None
+
+    return at
 
 
 @pytest.fixture
