@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from accelerate.state import AcceleratorState, GradientState
 
-from ihdm.config.experiments import Experiment
+from ihdm.config.experiments import Experiment, NetworkSettings
 from ihdm.config.settings import RunSettings
 
 EXPERIMENT = {
@@ -42,6 +42,21 @@ def make_experiment() -> Callable[..., Experiment]:
         )
 
     return make
+
+
+@pytest.fixture
+def golden_preset(golden) -> NetworkSettings:
+    """The authors' network of the reference values."""
+    values = golden("network")
+    return NetworkSettings(
+        image_size=values["image"].shape[-1],
+        image_channels=3,
+        base_channels=int(values["base_channels"]),
+        channel_multipliers=tuple(values["channel_mult"].tolist()),
+        blocks_per_stage=int(values["res_blocks"]),
+        attention_stages=tuple(values["attention_levels"].tolist()),
+        dropout=0.1,
+    )
 
 
 @pytest.fixture
