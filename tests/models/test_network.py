@@ -227,11 +227,8 @@ def test_a_damaged_or_missing_network_is_named(saved, name, length):
     (saved / name).unlink()
     if length is not None:
         (saved / name).write_bytes(content[:length])
-    message = (
-        f"{WEIGHTS_NAME}: (damaged weights|the weights are missing)"
-        if name == WEIGHTS_NAME
-        else "cannot load a network"
-    )
+    weights = f"{WEIGHTS_NAME}: (damaged weights|the weights are missing)"
+    message = weights if name == WEIGHTS_NAME else "cannot load a network"
     with pytest.raises(UserError, match=f"^{saved}.*{message}"):
         load_network(saved, PROCESS, IMAGES)
 
@@ -246,13 +243,8 @@ def test_a_damaged_or_missing_network_is_named(saved, name, length):
         ),
         (lambda one: {name: one[name].int() for name in one}, "holds torch.int32 instead of floating-point values"),
         (lambda one: one | {"conv_out.bias": torch.zeros(3)}, r"conv_out.bias has shape \(3,\) instead of \(1,\)"),
-        *(
-            (
-                lambda one, bad=bad: one | {"conv_out.bias": torch.full((1,), bad)},
-                "conv_out.bias holds values that are not",
-            )
-            for bad in (torch.nan, torch.inf)
-        ),
+        (lambda one: one | {"conv_out.bias": torch.full((1,), torch.nan)}, "conv_out.bias holds values that are not"),
+        (lambda one: one | {"conv_out.bias": torch.full((1,), torch.inf)}, "conv_out.bias holds values that are not"),
         (lambda one: {name: one[name].half() for name in one}, None),
     ],
 )
