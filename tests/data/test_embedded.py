@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.raw import RawData
+from ihdm.data.source import RawData
 from ihdm.data.sources import load_splits
 from ihdm.data.sources.photos import NUM_SQUARES, cut_photo, embedded_photos, load_photos
 from ihdm.data.writing import find_copies

@@ -17,7 +17,7 @@ from ihdm.config.reading import parse_config
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.decoding import BrokenImageError, halve_and_crop, resize_and_crop, squash
 from ihdm.data.order import fair_order
-from ihdm.data.raw import RawData
+from ihdm.data.source import RawData
 from ihdm.data.sources import (
     SOURCES,
     check_sources,

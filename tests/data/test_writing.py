@@ -18,7 +18,7 @@ import pytest
 
 from ihdm.config.settings import DatasetSettings
 from ihdm.data import files
-from ihdm.data.raw import RawData
+from ihdm.data.source import RawData
 from ihdm.data.sources.folder import load_folder
 from ihdm.data.writing import CHUNK_IMAGES, find_copies, prepare_splits
 from ihdm.errors import UserError

@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from ihdm.commands.sampling import read_sampling
 from ihdm.config.experiments import NetworkSettings
 from ihdm.config.predictions import WhitenedSettings
 from ihdm.config.processes import HeatSettings
@@ -28,6 +29,7 @@ from ihdm.models.network import (
 )
 from ihdm.models.unet import Attention, ResidualBlock, from_diffusers, to_diffusers
 from ihdm.predictions import Predictor
+from ihdm.storage.files import sha256
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden"
@@ -343,3 +345,20 @@ def test_a_damaged_configuration_is_named(saved, change, message):
     (saved / CONFIG_NAME).write_text(json.dumps(change(json.loads((saved / CONFIG_NAME).read_text()))))
     with pytest.raises(UserError, match=f"^{saved}: .*{message}"):
         load_network(saved, PROCESS, IMAGES)
+
+
+def test_process_prediction_and_images_are_those_of_the_training(tmp_path):
+    train = tmp_path / "train.npy"
+    np.save(train, np.zeros((4, 8, 8, 1), dtype=np.uint8))
+    process = {"kind": "heat", "sigma": 0.01, "num_levels": 8, "blur_sigma_max": 4.0}
+    record = {"inputs": {str(train): sha256(train)}, "settings": {"seed": 3, "num_train": 2}}
+    (tmp_path / "model.meta.json").write_text(json.dumps(record))
+    for prediction in ("residual", "whitened"):
+        stored = {"_process": process} | ({"_prediction": {"kind": prediction}} if prediction == "whitened" else {})
+        (tmp_path / "config.json").write_text(json.dumps(stored))
+        found, images = read_sampling('{"delta_ratio": 1.5}', tmp_path, None)
+        assert (found.predicted.kind, found.seed, found.num_train) == (prediction, 3, 2)
+        assert (found.process.num_levels, found.delta_ratio, images) == (8, 1.5, train)
+    # A sampler that needs estimates of the clean image fits the whitened network.
+    second = {"coupling": "deterministic", "noise": "none", "order": 2}
+    assert read_sampling(json.dumps({"sampler": second}), tmp_path, None)[0].sampler.order == 2

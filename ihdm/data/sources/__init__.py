@@ -6,8 +6,7 @@ from pathlib import Path
 from ihdm.config.scale import Config
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.files import Split
-from ihdm.data.raw import RawData, obtain
-from ihdm.data.source import GRAY, Source
+from ihdm.data.source import GRAY, RawData, Source, obtain
 from ihdm.data.sources import (
     afhq,
     cifar10,
@@ -126,7 +125,7 @@ def require_path(settings: DatasetSettings, root: Path) -> None:
 
 
 def obtain_raw(settings: DatasetSettings, root: Path) -> RawData:
-    """Find or download the raw files of a data set below ``root``; see :func:`ihdm.data.raw.obtain`."""
+    """Find or download the raw files of a data set below ``root``; see :func:`ihdm.data.source.obtain`."""
     source = find_source(settings)
     require_path(settings, root)
     raw = obtain(source.files, root / (settings.path or settings.source))

@@ -5,8 +5,7 @@ import numpy as np
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.files import Split
 from ihdm.data.order import SPLIT_SEED
-from ihdm.data.raw import RawData
-from ihdm.data.source import GRAY, Source
+from ihdm.data.source import GRAY, RawData, Source
 from ihdm.seeds import generator
 
 NUM_TEST = 500

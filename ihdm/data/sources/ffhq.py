@@ -2,8 +2,7 @@
 
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.files import Split, files_in_fair_order, find_images, printable
-from ihdm.data.raw import RawData, RawFile
-from ihdm.data.source import COLOR, Source
+from ihdm.data.source import COLOR, RawData, RawFile, Source
 from ihdm.errors import UserError
 
 ARCHIVE_NAME = "images1024x1024.zip"

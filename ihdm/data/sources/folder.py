@@ -9,8 +9,7 @@ from ihdm.config.settings import DatasetSettings
 from ihdm.data.decoding import BrokenImageError, cut_square, decode_picture
 from ihdm.data.files import ImageFiles, Split, find_images
 from ihdm.data.order import SPLIT_SEED, fair_order
-from ihdm.data.raw import RawData
-from ihdm.data.source import COLOR, GRAY, Source
+from ihdm.data.source import COLOR, GRAY, RawData, Source
 from ihdm.errors import UserError
 from ihdm.progress import Progress
 from ihdm.seeds import generator

@@ -8,8 +8,7 @@ from ihdm.config.settings import DatasetSettings
 from ihdm.data.decoding import BrokenImageError, DecodedImage, decode_image, resize_and_crop
 from ihdm.data.files import Split
 from ihdm.data.order import fair_order
-from ihdm.data.raw import RawData, RawFile
-from ihdm.data.source import COLOR, Source
+from ihdm.data.source import COLOR, RawData, RawFile, Source
 from ihdm.errors import UserError
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ import numpy as np
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.files import Split
 from ihdm.data.order import fair_order
-from ihdm.data.raw import RawData, RawFile
-from ihdm.data.source import GRAY, Source
+from ihdm.data.source import GRAY, RawData, RawFile, Source
 from ihdm.errors import UserError
 from ihdm.storage.images import StoredImages
 

@@ -9,8 +9,7 @@ from jaxtyping import UInt8
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.files import Split
 from ihdm.data.order import SPLIT_SEED
-from ihdm.data.raw import RawData
-from ihdm.data.source import GRAY, Source
+from ihdm.data.source import GRAY, RawData, Source
 from ihdm.errors import UserError
 from ihdm.seeds import generator
 
