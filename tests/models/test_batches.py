@@ -76,18 +76,14 @@ def test_a_batch_is_what_it_says(make_experiment, images):
     batch = draw_batch(experiment, BatchLoader(images), 5, slice(0, 8))
     chosen = images[batch_indices(experiment.seed, 5, 8, len(images))]
     np.testing.assert_array_equal(batch.images.numpy(), np.moveaxis(chosen, 3, 1).astype(np.float32) / 255)
-    again, other = (
-        draw_batch(experiment, BatchLoader(images), 5, slice(0, 8)),
-        draw_batch(experiment, BatchLoader(images), 6, slice(0, 8)),
-    )
+    again, other = (draw_batch(experiment, BatchLoader(images), step, slice(0, 8)) for step in (5, 6))
     assert torch.equal(batch.noise, again.noise)
     assert not torch.equal(batch.noise, other.noise)
 
 
 def test_noise_is_standard_normal(make_experiment, images):
-    noise = torch.cat(
-        [draw_batch(make_experiment(), BatchLoader(images), step, slice(0, 8)).noise for step in range(50)]
-    )
+    loader = BatchLoader(images)
+    noise = torch.cat([draw_batch(make_experiment(), loader, step, slice(0, 8)).noise for step in range(50)])
     assert stats.kstest(noise.flatten().numpy(), "norm").pvalue > 1e-4
 
 
