@@ -136,8 +136,8 @@ class Checkpoint:
         """
         content = _load(path)
         model = content.get("model") if isinstance(content, dict) else None
-        named = model.items() if isinstance(model, dict) else ()
-        if not named or not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in named):
+        is_named = isinstance(model, dict) and {*map(type, model)} == {str}
+        if not isinstance(model, dict) or not is_named or not all(isinstance(one, Tensor) for one in model.values()):
             raise UserError(f"{path}: not a checkpoint of the released code, as it has no weights under 'model'")
         ema = content.get("ema")
         averages = ema.get("shadow_params") if isinstance(ema, dict) else None
