@@ -136,8 +136,7 @@ class Checkpoint:
         """
         content = _load(path)
         model = content.get("model") if isinstance(content, dict) else None
-        is_named = isinstance(model, dict) and {*map(type, model)} == {str}
-        if not isinstance(model, dict) or not is_named or not all(isinstance(one, Tensor) for one in model.values()):
+        if not isinstance(model, dict) or not _are_named_tensors(model):
             raise UserError(f"{path}: not a checkpoint of the released code, as it has no weights under 'model'")
         ema = content.get("ema")
         averages = ema.get("shadow_params") if isinstance(ema, dict) else None
@@ -187,6 +186,10 @@ def _load(path: Path) -> Any:  # noqa: ANN401 (any content)
     except Exception as error:
         reason = getattr(error, "strerror", None) or str(error)
     raise UserError(f"{path}: cannot read a checkpoint ({' '.join(reason.split())[:120]}); download the file again")
+
+
+def _are_named_tensors(content: dict[Any, Any]) -> bool:
+    return bool(content) and all(isinstance(name, str) and isinstance(one, Tensor) for name, one in content.items())
 
 
 def convert(checkpoint: Checkpoint, preset: NetworkSettings, weights: Weights = "averaged") -> UNet:
