@@ -20,8 +20,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.loader import BatchLoader
 from ihdm.data.sources import load_splits
+from ihdm.models.batches import BatchLoader
 from ihdm.seeds import generator
 from ihdm.storage.reading import open_images
 

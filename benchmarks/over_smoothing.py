@@ -18,8 +18,7 @@ from ihdm.config.processes import SamplerSettings
 from ihdm.config.stages import SamplingSettings
 from ihdm.heat import Images
 from ihdm.metrics.spectrum import band_power
-from ihdm.models.network import load_network
-from ihdm.models.origin import read_origin
+from ihdm.models.network import load_network, read_origin
 from ihdm.predictions import prediction_of
 from ihdm.processes.process import Process
 from ihdm.samples.generation import Chain

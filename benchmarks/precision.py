@@ -16,8 +16,7 @@ from torch import nn
 
 from ihdm.config.processes import HeatSettings
 from ihdm.metrics.heldout import dequantize
-from ihdm.models.network import Deblurrer, load_network
-from ihdm.models.origin import read_origin
+from ihdm.models.network import Deblurrer, load_network, read_origin
 from ihdm.processes import build_process
 from ihdm.storage.reading import open_images
 

@@ -12,7 +12,7 @@ import measuring  # noqa: F401 (one thread)
 import numpy as np
 
 from ihdm.config.stages import SamplingSettings
-from ihdm.models.origin import read_origin
+from ihdm.models.network import read_origin
 from ihdm.portable.evaluation import distance_table
 from ihdm.portable.folder import assemble
 from ihdm.portable.pictures import draw

@@ -10,7 +10,7 @@ CHECKED = (
     "heat",
     "likelihood",
     "models.batches",
-    "models.monitoring",
+    "models.training",
     "models.network",
     *("measures.cumulative_sums", "measures.data_spectrum", "measures.disentanglement", "measures.forward"),
     *("measures.generation", "measures.hierarchy", "measures.input_gradients", "measures.interpolation"),

@@ -73,7 +73,7 @@ def download(settings: ScaleOption) -> None:
     from functools import partial
 
     from ihdm.config.scale import Config
-    from ihdm.data.raw import obtain
+    from ihdm.data.source import obtain
     from ihdm.data.sources import obtain_raw
     from ihdm.metrics.extractors import INCEPTION
 

@@ -49,8 +49,14 @@ def train(
     import pandas as pd
 
     from ihdm.devices import compute_device, device_name, processes, start_processes
-    from ihdm.models.network import CONFIG_NAME, SNAPSHOTS_NAME, STATISTICS_NAME, WEIGHTS_NAME, save_network
-    from ihdm.models.origin import RECORD_NAME
+    from ihdm.models.network import (
+        CONFIG_NAME,
+        RECORD_NAME,
+        SNAPSHOTS_NAME,
+        STATISTICS_NAME,
+        WEIGHTS_NAME,
+        save_network,
+    )
     from ihdm.models.state import finish
     from ihdm.models.training import LOG_EVERY
     from ihdm.models.training import train as train_network
@@ -173,7 +179,7 @@ def export(
     It holds the network, process, sampler, prior, calibration if the network has one, a model card and a sheet of
     samples.
     """
-    from ihdm.models.origin import training_settings
+    from ihdm.models.network import training_settings
     from ihdm.portable.card_measures import distance_lines, likelihood_lines
     from ihdm.portable.folder import export, require_prior, require_room
     from ihdm.storage.reading import first_images, read_table

@@ -53,7 +53,7 @@ OriginTrainOption = Annotated[
 
 def read_sampling(settings: str, model: Path, train: Path | None) -> tuple[SamplingSettings, Path]:
     """Return sampling settings and the path of the training images, completed from the record of the training."""
-    from ihdm.models.origin import read_origin
+    from ihdm.models.network import read_origin
 
     text = settings_text(settings)
     with suppress(ValueError, TypeError):  # parse_settings reports invalid JSON
@@ -92,7 +92,7 @@ def open_pipeline(model: Path) -> "IHDMPipeline":
         UserError: if the folder holds no model, or a network whose training images are missing.
     """
     from ihdm.devices import compute_device
-    from ihdm.models.origin import RECORD_NAME, read_origin
+    from ihdm.models.network import RECORD_NAME, read_origin
     from ihdm.portable.folder import assemble, is_pipeline, read
     from ihdm.storage.reading import first_images
 

@@ -32,8 +32,7 @@ def convert(
     must match; no code in it is executed. To sample the network, export it with its training images:
     `python -m ihdm models export --model OUTPUT --train TRAIN.npy --output FOLDER`.
     """
-    from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, save_network
-    from ihdm.models.origin import RECORD_NAME
+    from ihdm.models.network import CONFIG_NAME, RECORD_NAME, WEIGHTS_NAME, save_network
     from ihdm.models.released import Checkpoint
     from ihdm.models.released import convert as converted
     from ihdm.storage.provenance import record

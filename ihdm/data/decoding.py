@@ -1,15 +1,22 @@
-"""Decoding of image files to 8-bit gray or RGB images; all errors of Pillow become one error."""
+"""Decoding of image files to 8-bit gray or RGB images, and resizing to squares (paper, appendix B.1).
+
+The filters are those of the released code. All errors of Pillow become one error.
+"""
 
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ihdm.config.settings import DatasetSettings
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # twice as many pixels are an error
 
+Pixels = UInt8[np.ndarray, "height width channel"]
 MOST_PIXELS = 90_000_000
 """Pixels of the largest image that is decoded, which bounds the memory that one takes: about 1 GB."""
 STRIP_PIXELS = 1 << 20
@@ -28,6 +35,33 @@ UPRIGHT = {
 
 class BrokenImageError(Exception):
     """One image cannot be used; the message says why."""
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """An image with the configured size and channels.
+
+    Attributes:
+        pixels: 0…255.
+        was_transparent: whether it had transparent parts, which are now white.
+    """
+
+    pixels: Pixels
+    was_transparent: bool
+
+
+def decode_image(
+    encoded: bytes, settings: DatasetSettings, crop: Callable[[Image.Image, int], Image.Image]
+) -> DecodedImage:
+    """Decode an image file and resize it by ``crop``, or as the settings say; see :func:`decode_picture`."""
+    picture, was_transparent = decode_picture(encoded, settings)
+    resize = squash if settings.resize == "squash" else crop
+    return DecodedImage(as_pixels(resize(picture, settings.image_size)), was_transparent)
+
+
+def as_pixels(picture: Image.Image) -> Pixels:
+    """Return a gray or color image as an array."""
+    return np.asarray(picture).reshape(picture.height, picture.width, len(picture.getbands()))
 
 
 def decode_picture(encoded: bytes, settings: DatasetSettings) -> tuple[Image.Image, bool]:
@@ -103,3 +137,42 @@ def _opaque(image: Image.Image) -> tuple[Image.Image, bool]:
         was_transparent |= bool(np.asarray(strip.getchannel("A")).min() < 255)
         opaque.paste(Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip), (0, top))
     return opaque, was_transparent
+
+
+def halve_and_crop(image: Image.Image, size: int) -> Image.Image:
+    """Halve with a box filter while the short side is at least twice ``size``, then bicubic, then a center crop.
+
+    Used for AFHQ, FFHQ and folders of images.
+    """
+    while min(image.size) >= 2 * size:
+        image = image.resize((image.width // 2, image.height // 2), Image.Resampling.BOX)
+    scale = size / min(image.size)
+    image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
+    left, top = (image.width - size) // 2, (image.height - size) // 2
+    return image.crop((left, top, left + size, top + size))
+
+
+def squash(image: Image.Image, size: int) -> Image.Image:
+    """Resize to a square with a bicubic filter, ignoring the aspect ratio.
+
+    As for the FID reference of the released code, except that values are rounded to 8 bits here.
+    """
+    return image.resize((size, size), Image.Resampling.BICUBIC)
+
+
+def resize_and_crop(image: Image.Image, size: int) -> Image.Image:
+    """Resize the short side to ``size`` with a bilinear filter, then center crop, as in torchvision.
+
+    Used for LSUN: ``Resize`` and ``CenterCrop``, whose roundings differ from those above.
+    """
+    long_side = int(size * max(image.size) / min(image.size))
+    shape = (size, long_side) if image.width <= image.height else (long_side, size)
+    image = image.resize(shape, Image.Resampling.BILINEAR)
+    left, top = round((image.width - size) / 2), round((image.height - size) / 2)
+    return image.crop((left, top, left + size, top + size))
+
+
+def cut_square(picture: Image.Image, side: int, size: int, rng: np.random.Generator) -> Pixels:
+    """Cut a square of ``side`` pixels at a random place of an image and resize it to ``size`` pixels."""
+    left, top = (int(rng.integers(length - side + 1)) for length in picture.size)
+    return as_pixels(halve_and_crop(picture.crop((left, top, left + side, top + side)), size))

@@ -9,15 +9,15 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.decoding import BrokenImageError
-from ihdm.data.encoded import DecodedImage, EncodedImages, Split
+from ihdm.data.decoding import BrokenImageError, DecodedImage
+from ihdm.data.files import EncodedImages, Split
 from ihdm.errors import UserError
 from ihdm.progress import Progress
 from ihdm.storage.disk import disk_errors, require_space
@@ -32,22 +32,12 @@ CHUNK_IMAGES = 32
 NUM_NAMED = 5
 """Most images named in a message."""
 
-Chunk = dict[str, object]
+Chunk = dict[str, Any]
 """A line of the journal: ``key`` of the inputs, number of ``written`` images so far, names and reasons of ``broken``
 images, and number of ``transparent`` images."""
 
-
-@dataclass(frozen=True)
-class Found:
-    """Findings about the images of a split.
-
-    Attributes:
-        left_out: names of skipped images, with the reason.
-        num_transparent: number of images with transparent parts.
-    """
-
-    left_out: dict[str, str] = field(default_factory=dict)
-    num_transparent: int = 0
+Found = dict[str, Any]
+"""Entries of a description: names and reasons of ``left_out`` images, and ``num_transparent`` images."""
 
 
 def prepare_splits(
@@ -77,7 +67,7 @@ def prepare_splits(
         output.mkdir(parents=True, exist_ok=True)
     with disk_errors(state):
         state.mkdir(parents=True, exist_ok=True)
-        found = {}
+        found: dict[str, Found] = {}
         for split, images in splits.items():
             partial = state / f"{split}.npy"
             if isinstance(images, np.ndarray):
@@ -91,7 +81,7 @@ def prepare_splits(
         paths = []
         for split in splits:
             paths.append(output / f"{split}.npy")
-            numbers = {**asdict(found[split]), "num_shared": len(copies[split])}
+            numbers = found[split] | {"num_shared": len(copies[split])}
             _describe(state / f"{split}.npy", paths[-1], {**description, **numbers})
             os.replace(state / f"{split}.npy", paths[-1])
         clear_folder(state, [f"{split}.jsonl" for split in splits])
@@ -103,13 +93,13 @@ def find_copies(train: StoredImages, test: StoredImages) -> dict[str, list[int]]
 
     Images are read one at a time; only the hashes of test images are kept in memory.
     """
-    of_test: dict[bytes, list[int]] = {}
-    for position, image in enumerate(np.asarray(test)):
-        of_test.setdefault(_digest(image), []).append(position)
-    digests = ((position, _digest(image)) for position, image in enumerate(np.asarray(train)))
-    shared = [(position, digest) for position, digest in digests if digest in of_test]
-    in_test = sorted(position for digest in {digest for _, digest in shared} for position in of_test[digest])
-    return {"train": [position for position, _ in shared], "test": in_test}
+    of_test = [_digest(image) for image in np.asarray(test)]
+    known, shared = set(of_test), dict[int, bytes]()
+    for position, image in enumerate(np.asarray(train)):
+        if (digest := _digest(image)) in known:
+            shared[position] = digest
+    found = set(shared.values())
+    return {"train": [*shared], "test": [position for position, digest in enumerate(of_test) if digest in found]}
 
 
 def _digest(image: np.ndarray) -> bytes:
@@ -141,7 +131,7 @@ def _write_array(images: StoredImages, settings: DatasetSettings, path: Path) ->
     require_space(path.parent, images.size)
     with path.open("wb") as stream:
         np.save(stream, np.ascontiguousarray(images), allow_pickle=False)
-    return Found()
+    return {"left_out": {}, "num_transparent": 0}
 
 
 def _write_encoded(images: EncodedImages, settings: DatasetSettings, path: Path, workers: int) -> Found:
@@ -155,7 +145,7 @@ def _write_encoded(images: EncodedImages, settings: DatasetSettings, path: Path,
     journal = path.with_suffix(".jsonl")
     stored = path.stat().st_size - len(_header(0, shape)) if path.exists() else 0
     done = _usable_chunks(journal, keys, stored // size, keep_broken=settings.skip_broken)
-    written = int(str(done[-1]["written"])) if done else 0
+    written = done[-1]["written"] if done else 0
     require_space(path.parent, (len(images) - written) * size)
     with (
         path.open("r+b" if written else "w+b") as array,
@@ -186,10 +176,10 @@ def _write_encoded(images: EncodedImages, settings: DatasetSettings, path: Path,
         array.seek(0)
         array.write(_header(written, shape))
     left_out = _judge_broken(done, settings, path.stem, len(images))
-    num_transparent = sum(int(str(chunk["transparent"])) for chunk in done)
+    num_transparent = sum(chunk["transparent"] for chunk in done)
     if num_transparent:
         print(f"{num_transparent} of {len(images)} images of split '{path.stem}' have transparent parts, now white")
-    return Found(left_out, num_transparent)
+    return {"left_out": left_out, "num_transparent": num_transparent}
 
 
 def _decode(images: EncodedImages, position: int) -> DecodedImage | BrokenImageError:
@@ -232,9 +222,7 @@ def _usable_chunks(journal: Path, keys: list[str], stored: int, *, keep_broken: 
 
 
 def _judge_broken(done: list[Chunk], settings: DatasetSettings, split: str, total: int) -> dict[str, str]:
-    broken: dict[str, str] = {}
-    for chunk in done:
-        broken.update(chunk["broken"])  # type: ignore[call-overload]
+    broken = {name: reason for chunk in done for name, reason in chunk["broken"].items()}
     if not broken:
         return broken
     named = _first_of([f"{name} ({reason})" for name, reason in broken.items()])
@@ -252,9 +240,9 @@ def _judge_broken(done: list[Chunk], settings: DatasetSettings, split: str, tota
 
 def _warn_of_copies(images: Split, found: Found, copies: list[int], settings: DatasetSettings, output: Path) -> str:
     """Return a warning that names test images that are also training images."""
-    named = ""
+    named, left_out = "", found["left_out"]
     if not isinstance(images, np.ndarray):
-        names = [name for name in map(images.name, range(len(images))) if name not in found.left_out]
+        names = [name for name in map(images.name, range(len(images))) if name not in left_out]
         named = f" ({_first_of([names[position] for position in copies])})"
     advice = (
         f"remove the copies below {settings.path}, then {output}, and run the same command again"
@@ -262,7 +250,7 @@ def _warn_of_copies(images: Split, found: Found, copies: list[int], settings: Da
         else "the source contains them, so interpret such results with care"
     )
     return (
-        f"warning: {len(copies)} of {len(images) - len(found.left_out)} test images are exact copies of training "
+        f"warning: {len(copies)} of {len(images) - len(left_out)} test images are exact copies of training "
         f"images{named}; results on test images are too optimistic: {advice}"
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ihdm.config.settings import Extractor
-from ihdm.data.raw import RawFile, obtain
+from ihdm.data.source import RawFile, obtain
 from ihdm.errors import UserError
 from ihdm.metrics.features import CosineFeatures, FeatureExtractor, Features, PrincipalFeatures
 from ihdm.storage.arrays import save_arrays

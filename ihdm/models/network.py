@@ -1,19 +1,14 @@
-"""Trained networks: as a callable f(u, k), and as files in the format of diffusers' ``UNet2DModel``."""
+"""Trained networks: as a callable f(u, k), as files in the format of diffusers, and the record of their training."""
 
 import json
-import math
-import os
-import re
 from collections.abc import Mapping
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ihdm.config.experiments import NetworkSettings
@@ -23,12 +18,13 @@ from ihdm.config.settings import ComputeSettings, Precision
 from ihdm.devices import keep_freed_memory
 from ihdm.errors import UserError
 from ihdm.heat import Images
-from ihdm.models.unet import EPSILON, UNet
-from ihdm.models.weights import read_weights
+from ihdm.models.unet import UNet, from_diffusers, num_inputs_of, to_diffusers
+from ihdm.models.weights import read_weights, save_tensors
 from ihdm.predictions import Predictor, Statistics
 from ihdm.processes.process import require_process
-from ihdm.storage.files import atomic_path
+from ihdm.storage.files import atomic_path, sha256
 from ihdm.storage.images import StoredImages
+from ihdm.storage.provenance import read_record
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
@@ -37,42 +33,15 @@ STATISTICS_NAME = "statistics.safetensors"
 """Statistics of the training images, next to a network whose prediction needs them."""
 SNAPSHOTS_NAME = "milestones"
 """Folder of snapshots next to them: averaged networks, each in a folder ``stepN``."""
+RECORD_NAME = "model.meta.json"
+"""The record of the training, next to the network."""
 PROCESS_KEY, PREDICTION_KEY = "_process", "_prediction"
 """In the configuration: the settings of the process, and of the prediction if it is not the default of the process.
 diffusers ignores keys that start with an underscore."""
-FIXED = {
-    "_class_name": "UNet2DModel",
-    "act_fn": "silu",
-    "add_attention": True,
-    "attention_head_dim": None,  # one head
-    "attn_norm_num_groups": None,
-    "center_input_sample": False,
-    "class_embed_type": None,
-    "downsample_padding": 1,
-    "downsample_type": "conv",
-    "flip_sin_to_cos": True,
-    "freq_shift": 0,
-    "mid_block_scale_factor": 1,
-    "mid_block_type": "UNetMidBlock2D",
-    "norm_eps": EPSILON,
-    "num_class_embeds": None,
-    "num_train_timesteps": None,
-    "resnet_time_scale_shift": "default",
-    "time_embedding_dim": None,
-    "time_embedding_type": "positional",
-    "upsample_type": "conv",
-}
-"""Options of ``UNet2DModel`` with the same value in all networks of the paper."""
 
 
 class Deblurrer(nn.Module):
-    """A network as a callable with a prediction target.
-
-    Args:
-        unet: the network.
-        precision: autocast precision of the forward pass.
-        predictor: the prediction target; None for the default of its process.
-    """
+    """A network as a callable with its prediction target (None: the default of its process) and autocast precision."""
 
     def __init__(self, unet: nn.Module, precision: Precision = "no", predictor: Predictor | None = None) -> None:
         super().__init__()
@@ -89,59 +58,8 @@ class Deblurrer(nn.Module):
 
 
 def build_network(preset: NetworkSettings, num_inputs: int = 1) -> UNet:
-    """Build the network of a preset with random weights from torch's current random state.
-
-    The last layers of blocks and of the network start at zero, so that blocks start as the identity and f = 0.
-    """
+    """Build the network of a preset; see :class:`UNet`."""
     return UNet(preset, num_inputs)
-
-
-def to_diffusers(preset: NetworkSettings, num_inputs: int = 1) -> dict[str, Any]:
-    """Return the ``config.json`` from which diffusers builds the network of a preset."""
-    kinds = ["Attn" * (number in preset.attention_stages) for number in range(len(preset.widths))]
-    return FIXED | {
-        "_diffusers_version": version("diffusers"),
-        "block_out_channels": preset.widths,
-        "down_block_types": [f"{kind}DownBlock2D" for kind in kinds],
-        "dropout": preset.dropout,
-        "in_channels": num_inputs * preset.image_channels,
-        "layers_per_block": preset.blocks_per_stage,
-        "norm_num_groups": preset.norm_groups,
-        "out_channels": preset.image_channels,
-        "sample_size": preset.image_size,
-        "up_block_types": [f"{kind}UpBlock2D" for kind in reversed(kinds)],
-    }
-
-
-def from_diffusers(config: Mapping[str, Any]) -> NetworkSettings:
-    """Return the preset of a ``config.json`` of diffusers.
-
-    Raises:
-        KeyError: if an entry is missing.
-        ValueError: if no preset describes this network.
-    """
-    widths = config["block_out_channels"]
-    base = math.gcd(*widths)
-    preset = NetworkSettings(
-        image_size=config["sample_size"],
-        image_channels=config["out_channels"],
-        base_channels=base,
-        channel_multipliers=tuple(width // base for width in widths),
-        blocks_per_stage=config["layers_per_block"],
-        attention_stages=tuple(
-            number for number, kind in enumerate(config["down_block_types"]) if kind == "AttnDownBlock2D"
-        ),
-        dropout=config["dropout"],
-        norm_groups=config["norm_num_groups"],
-    )
-    for key, value in to_diffusers(preset, _num_inputs(config)).items():
-        if key != "_diffusers_version" and config.get(key, value) != value:
-            raise ValueError(f"{key} is {config[key]!r}, and the paper's U-Net has {value!r}")
-    return preset
-
-
-def _num_inputs(config: Mapping[str, Any]) -> int:
-    return max(1, config["in_channels"] // config["out_channels"])
 
 
 def save_network(network: UNet, folder: Path, process: ProcessSettings, predictor: Predictor | None = None) -> None:
@@ -150,41 +68,18 @@ def save_network(network: UNet, folder: Path, process: ProcessSettings, predicto
     Args:
         network: the network.
         folder: the output folder.
-        process: the process of its training, stored in the configuration.
+        process: the process of its training.
         predictor: the prediction target; None for the default of the process. Statistics go to a separate file.
     """
-    config, weights = folder / CONFIG_NAME, folder / WEIGHTS_NAME
-    with atomic_path(config) as temporary:
-        content = to_diffusers(network.preset, network.num_inputs) | {PROCESS_KEY: process.model_dump(mode="json")}
-        if predictor and (predictor.statistics or predictor.settings != default_prediction(process)):
-            content[PREDICTION_KEY] = PREDICTION.dump_python(predictor.settings, mode="json")
+    content = to_diffusers(network.preset, network.num_inputs) | {PROCESS_KEY: process.model_dump(mode="json")}
+    if predictor and (predictor.statistics or predictor.settings != default_prediction(process)):
+        content[PREDICTION_KEY] = PREDICTION.dump_python(predictor.settings, mode="json")
+    with atomic_path(folder / CONFIG_NAME) as temporary:
         temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     if predictor and predictor.statistics:
         found = {name: torch.as_tensor(part) for name, part in vars(predictor.statistics).items()}
         save_tensors(found, folder / STATISTICS_NAME, {"format": "pt"})
-    save_tensors(network.state_dict(), weights, {"format": "pt"})
-
-
-def save_tensors(tensors: Mapping[str, Tensor], path: Path, header: dict[str, str]) -> None:
-    """Write tensors as .safetensors, atomically.
-
-    Raises:
-        OSError: if the disk is full, or it cannot be written for another reason.
-        UserError: if a value is not finite.
-    """
-    if wrong := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
-        raise UserError(
-            f"{path}: tensor {wrong[0]} has values that are not finite (NaN or infinity), so it is not written; "
-            "train with a lower learning rate or in float32 (mixed_precision 'no')"
-        )
-    with atomic_path(path) as temporary:
-        try:
-            save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, temporary, header)
-        except SafetensorError as error:
-            # The library reports the error number of the system only in its message.
-            if (found := re.search(r"\(os error (\d+)\)", str(error))) is None:
-                raise
-            raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from None
+    save_tensors(network.state_dict(), folder / WEIGHTS_NAME, {"format": "pt"})
 
 
 def load_network(
@@ -209,11 +104,13 @@ def load_network(
     """
     network, config = _read_network(folder)
     require_process(str(folder), json.dumps(config.get(PROCESS_KEY)), process)
-    shape = (network.preset.image_size, network.preset.image_size, network.preset.image_channels)
+    preset = network.preset
+    shape = (preset.image_size, preset.image_size, preset.image_channels)
     if images.shape[1:] != shape:
+        theirs, ours = ("×".join(map(str, one)) for one in (shape, images.shape[1:]))
         raise UserError(
-            f"{folder}: this network was trained on images of {'×'.join(map(str, shape))}, "
-            f"not {'×'.join(map(str, images.shape[1:]))}; use images of that shape, or another network"
+            f"{folder}: this network was trained on images of {theirs}, not {ours}; use images of that shape, or "
+            "another network"
         )
     compute, kind = compute or ComputeSettings(), torch.device(device).type
     if kind == "cpu":
@@ -292,7 +189,7 @@ def _read_network(folder: Path) -> tuple[UNet, dict[str, Any]]:
     try:
         config = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
         with torch.device("meta"):
-            network = UNet(from_diffusers(config), _num_inputs(config))
+            network = UNet(from_diffusers(config), num_inputs_of(config))
         weights = read_weights([folder / WEIGHTS_NAME], network.state_dict())
         network.to_empty(device="cpu").load_state_dict(weights)
     except ValidationError as error:
@@ -304,3 +201,68 @@ def _read_network(folder: Path) -> tuple[UNet, dict[str, Any]]:
     else:
         return network, config
     raise UserError(f"{folder}: cannot load a network: {reason}")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a network was trained.
+
+    Attributes:
+        folder: of the network.
+        settings: defaults for sampling: ``process``, ``seed`` and ``num_train``; ``prediction`` if it is no default.
+        images: path of the training images; None if unknown.
+        images_sha256: their SHA-256.
+    """
+
+    folder: Path
+    settings: dict[str, Any]
+    images: Path | None
+    images_sha256: str
+
+    def training_images(self) -> Path:
+        """Return the path of the training images.
+
+        Raises:
+            UserError: if they are unknown, missing or changed.
+        """
+        if self.images is None:
+            raise UserError(f"{self.folder}: the record has no training images; give them with --train")
+        if not self.images.exists():
+            raise UserError(
+                f"{self.images}: training images of {self.folder} not found; prepare them again, or give others with "
+                "--train"
+            )
+        if sha256(self.images) != self.images_sha256:
+            raise UserError(
+                f"{self.images}: changed since {self.folder} was trained on it; prepare the original images again, or "
+                "give others with --train"
+            )
+        return self.images
+
+
+def read_origin(folder: Path) -> Origin:
+    """Read the training of the network in a folder.
+
+    Raises:
+        UserError: if the record or the configuration is missing or incomplete.
+    """
+    training = read_record(folder / RECORD_NAME)
+    try:
+        config = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
+        known = {"process": config[PROCESS_KEY]}
+        if PREDICTION_KEY in config:
+            known["prediction"] = config[PREDICTION_KEY]
+        arrays = (pair for pair in training["inputs"].items() if pair[0].endswith(".npy"))
+        images, images_sha256 = next(arrays, (None, ""))
+        known |= {name: training["settings"][name] for name in ("seed", "num_train")}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(
+            f"{folder}: no complete record of the training; give the folder that `models train` wrote"
+        ) from None
+    return Origin(folder, known, Path(images) if images else None, images_sha256)
+
+
+def training_settings(folder: Path) -> dict[str, Any]:
+    """Return the settings in the record of a network; empty without a record."""
+    path = folder / RECORD_NAME
+    return dict(read_record(path)["settings"]) if path.exists() else {}

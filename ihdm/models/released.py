@@ -65,7 +65,7 @@ def layout(preset: NetworkSettings) -> list[Part]:
 
 def _parts(preset: NetworkSettings, network: UNet) -> Iterator[Part]:
     last, blocks = len(preset.channel_multipliers) - 1, preset.blocks_per_stage
-    names = network.state_dict().keys()
+    names = {*network.state_dict()}
     yield Part("time_embed.0", ("time_embedding.linear_1",))
     yield Part("time_embed.2", ("time_embedding.linear_2",))
     yield Part("input_blocks.0.0", ("conv_in",))
@@ -98,7 +98,7 @@ def _parts(preset: NetworkSettings, network: UNet) -> Iterator[Part]:
     yield Part("out.2", ("conv_out",))
 
 
-def _residual(theirs: str, ours: str, names: Any) -> Iterator[Part]:  # noqa: ANN401 (the keys of a dictionary)
+def _residual(theirs: str, ours: str, names: set[str]) -> Iterator[Part]:
     for there, here in RESIDUAL:
         yield Part(f"{theirs}.{there}", (f"{ours}.{here}",))
     if f"{ours}.conv_shortcut.weight" in names:  # where the number of channels changes
@@ -136,13 +136,12 @@ class Checkpoint:
         """
         content = _load(path)
         model = content.get("model") if isinstance(content, dict) else None
-        if not isinstance(model, dict) or not _are_tensors(model):
+        if not isinstance(model, dict) or not _are_named_tensors(model):
             raise UserError(f"{path}: not a checkpoint of the released code, as it has no weights under 'model'")
         ema = content.get("ema")
         averages = ema.get("shadow_params") if isinstance(ema, dict) else None
-        if averages is not None and not (
-            isinstance(averages, list) and all(isinstance(one, Tensor) for one in averages)
-        ):
+        are_tensors = isinstance(averages, list) and all(isinstance(one, Tensor) for one in averages)
+        if averages is not None and not are_tensors:
             raise UserError(f"{path}: its averaged weights, 'ema', are not tensors; the file is damaged")
         if all(name.startswith(WRAPPER) for name in model):
             model = {name.removeprefix(WRAPPER): tensor for name, tensor in model.items()}
@@ -181,21 +180,16 @@ def _load(path: Path) -> Any:  # noqa: ANN401 (any content)
             raise UserError(
                 f"{path}: contains {found[1]} besides tensors and plain values, which could run code; not loaded"
             ) from None
-        raise _unreadable(path, error) from None
+        reason = str(error)
     except MemoryError:
         raise
     except Exception as error:
-        raise _unreadable(path, error) from None
+        reason = getattr(error, "strerror", None) or str(error)
+    raise UserError(f"{path}: cannot read a checkpoint ({' '.join(reason.split())[:120]}); download the file again")
 
 
-def _unreadable(path: Path, error: Exception) -> UserError:
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())[:120]
-    return UserError(f"{path}: cannot read a checkpoint ({reason}); download the file again")
-
-
-def _are_tensors(content: dict[Any, Any]) -> bool:
-    named = (isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items())
-    return len(content) > 0 and all(named)
+def _are_named_tensors(content: dict[Any, Any]) -> bool:
+    return bool(content) and all(isinstance(name, str) and isinstance(one, Tensor) for name, one in content.items())
 
 
 def convert(checkpoint: Checkpoint, preset: NetworkSettings, weights: Weights = "averaged") -> UNet:
@@ -214,7 +208,7 @@ def convert(checkpoint: Checkpoint, preset: NetworkSettings, weights: Weights = 
     with torch.device("meta"):
         network = build_network(preset)
     shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
-    expected: dict[str, tuple[Part, str]] = {
+    expected = {
         f"{part.theirs}.{kind}": (part, kind) for part in _parts(preset, network) for kind in ("weight", "bias")
     }
     found = checkpoint.weights(weights)
@@ -239,20 +233,17 @@ def convert(checkpoint: Checkpoint, preset: NetworkSettings, weights: Weights = 
 
 
 def _require_names(path: Path, found: list[str], expected: list[str]) -> None:
-    missing, unknown = (
-        [name for name in one if name not in {*other}] for one, other in ((expected, found), (found, expected))
-    )
-    if missing or unknown:
-        parts = [f"{_several(names)} {kind}" for names, kind in ((missing, "missing"), (unknown, "unknown")) if names]
+    parts = []
+    for kind, one, other in (("missing", expected, {*found}), ("unknown", found, {*expected})):
+        if names := [name for name in one if name not in other]:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            parts.append(f"{', '.join(names[:3])}{more} {kind}")
+    if parts:
         raise UserError(f"{path}: does not fit the preset: {'; '.join(parts)}; give the preset of its training")
     if found != expected:
         # Averaged weights have no names; their order identifies them.
         first = next(name for name, other in zip(found, expected, strict=True) if name != other)
         raise UserError(f"{path}: the order of tensors differs from the released code, from {first} on")
-
-
-def _several(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _size(shape: tuple[int, ...]) -> str:

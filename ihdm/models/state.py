@@ -16,28 +16,25 @@ from torch import Tensor
 
 from ihdm.config.experiments import Experiment
 from ihdm.errors import UserError
-from ihdm.models.network import save_tensors
 from ihdm.models.trainer import Trainer
+from ihdm.models.weights import save_tensors
 from ihdm.storage.files import atomic_path, full_disk_errors, remove_leftovers
 
 STATE_NAME = "state.safetensors"
 """A training under way."""
 PREVIOUS_NAME = "previous.safetensors"
-"""What it was when it was saved the time before, in case that the last state is damaged."""
+"""The state saved before it, in case that the last one is damaged."""
 NEW_NAME = "new.safetensors"
-"""What it is going to be, until that takes its place."""
+"""The next state while it is written."""
 FINISHED_NAME = "finished.safetensors"
-"""One whose network has been written: it goes on if more steps are asked for, and else begins anew."""
+"""A training whose network was written: more steps continue it, otherwise it starts over."""
 HISTORY_NAME = "history.jsonl"
 Row = dict[str, Any]
 """An entry of the history: ``step``, ``loss`` and ``skipped``, or ``step`` and the held-out loss at a ``level``."""
 
 
 def _identity(trainer: Trainer) -> dict[str, Any]:
-    """Return the settings that a state must share with the training that resumes from it.
-
-    The number of steps is not among them, as no step depends on it.
-    """
+    """Return the settings that a state shares with trainings that resume from it, of any number of steps."""
     settings = trainer.experiment.model_dump(mode="json", exclude={"training": {"steps"}})
     return {"images": list(trainer.images.shape), "initial_weights": trainer.initial_weights, **settings}
 
@@ -99,7 +96,7 @@ class StateWriter:
 def _snapshot(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return copies, which later steps do not change, with their header."""
     tensors = {"unlogged_losses": torch.tensor(trainer.unlogged_losses, dtype=torch.float64)}
-    for (name, parameter), average in zip(trainer.unet.named_parameters(), trainer.average.weights, strict=True):
+    for (name, parameter), average in zip(trainer.unet.named_parameters(), trainer.averages, strict=True):
         moments = trainer.optimizer.state.get(parameter, {})
         tensors[f"weight.{name}"] = parameter.detach()
         tensors[f"average.{name}"] = average
@@ -154,43 +151,33 @@ class DamagedStateError(UserError):
 
 
 def resume(trainer: Trainer, folder: Path) -> Path | None:
-    """Resume from the state in a folder, or from the previous one if it is damaged; return its path, None without one.
+    """Resume a training from its state in a folder; return the path of the state, None for a new training.
+
+    It resumes from an unfinished state, or from the previous one if that is damaged, or from a finished one with the
+    same settings and another number of steps. A finished training that is requested again is repeated.
 
     Raises:
-        UserError: if the state is damaged and there is no previous one, or it cannot be used; see :func:`load_state`.
+        UserError: if a state is damaged and there is no previous one, or it cannot be used; see :func:`load_state`.
     """
-    start = find_state(trainer, folder)
-    previous = folder / PREVIOUS_NAME
-    if start is None:
-        return None
-    try:
-        load_state(trainer, start)
-    except DamagedStateError as error:
-        if start.name == FINISHED_NAME or start == previous or not previous.exists():
-            raise
-        print(f"{error.args[0].partition(';')[0]}; going on from the state before, {previous}", file=sys.stderr)
-        load_state(trainer, previous)
-        return previous
-    return start
-
-
-def find_state(trainer: Trainer, folder: Path) -> Path | None:
-    """Return the state from which a training resumes; None for a new training.
-
-    It resumes from an unfinished state, or from a finished one with the same settings and another number
-    of steps. A finished training that is requested again is repeated.
-
-    Raises:
-        UserError: if a finished state is damaged.
-    """
-    for unfinished in (folder / STATE_NAME, folder / PREVIOUS_NAME):
-        if unfinished.exists():
-            return unfinished
+    unfinished = [path for name in (STATE_NAME, PREVIOUS_NAME) if (path := folder / name).exists()]
+    for path in unfinished:
+        try:
+            load_state(trainer, path)
+        except DamagedStateError as error:
+            if path == unfinished[-1]:
+                raise
+            reason = error.args[0].partition(";")[0]
+            print(f"{reason}; going on from the state before, {unfinished[-1]}", file=sys.stderr)
+        else:
+            return path
     if not (finished := folder / FINISHED_NAME).exists():
         return None
     with _opened(finished) as (_, header):
-        is_same, steps = _completed(header["identity"]) == _identity(trainer), trainer.experiment.training.steps
-        return finished if is_same and header["step"] != steps else None
+        is_same = _completed(header["identity"]) == _identity(trainer)
+        if not is_same or header["step"] == trainer.experiment.training.steps:
+            return None
+    load_state(trainer, finished)
+    return finished
 
 
 def begin(folder: Path, start: Path | None) -> None:
@@ -217,7 +204,13 @@ def load_state(trainer: Trainer, path: Path) -> None:
         UserError: if the file is damaged, belongs to another training, or has more steps than are requested.
     """
     with _opened(path) as (stored, header):
-        _require_identity(dict(_values(_completed(header["identity"]))), dict(_values(_identity(trainer))), path)
+        before, now = (dict(_values(one)) for one in (_completed(header["identity"]), _identity(trainer)))
+        if names := [name for name in now | before if before.get(name) != now.get(name)]:
+            differences = ", ".join(f"{name}: {before.get(name)} in the state, {now.get(name)} now" for name in names)
+            raise UserError(
+                f"{path}: this state belongs to a training with other settings ({differences}); restore these settings "
+                "to continue it, or delete the file to start over"
+            )
         steps = trainer.experiment.training.steps
         if header["step"] > steps:
             raise UserError(
@@ -228,7 +221,9 @@ def load_state(trainer: Trainer, path: Path) -> None:
         found = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (no mapping)
         for kind in ("weight", "average", "moment1", "moment2"):
             for name, parameter in parameters.items():
-                _require_fits(f"{kind}.{name}", found[f"{kind}.{name}"], parameter)
+                tensor = found[f"{kind}.{name}"]
+                if tensor.shape != parameter.shape or not tensor.isfinite().all():
+                    raise ValueError(f"{kind}.{name} has another shape or holds values that are not finite")
         # States of earlier versions have no digest.
         if header.get("sha256") not in (None, _digest(found, header)):
             raise ValueError("its checksum is wrong")
@@ -237,7 +232,7 @@ def load_state(trainer: Trainer, path: Path) -> None:
         )
         trainer.unlogged_losses = found["unlogged_losses"].tolist()
         updates = trainer.step - trainer.skipped
-        for (name, parameter), average in zip(parameters.items(), trainer.average.weights, strict=True):
+        for (name, parameter), average in zip(parameters.items(), trainer.averages, strict=True):
             parameter.data.copy_(found[f"weight.{name}"])
             average.copy_(found[f"average.{name}"])
             trainer.optimizer.state[parameter] = {
@@ -245,39 +240,16 @@ def load_state(trainer: Trainer, path: Path) -> None:
                 "exp_avg": torch.empty_like(parameter).copy_(found[f"moment1.{name}"]),
                 "exp_avg_sq": torch.empty_like(parameter).copy_(found[f"moment2.{name}"]),
             }
-    trainer.average.updates = updates
     if trainer.accelerator.scaler and header["loss_scaler"]:
         trainer.accelerator.scaler.load_state_dict(header["loss_scaler"])
-
-
-def _require_fits(name: str, tensor: Tensor, expected: Tensor) -> None:
-    """Check a tensor of a state.
-
-    Raises:
-        ValueError: if it has another shape, which would be broadcast, or holds values that are not finite.
-    """
-    if tensor.shape != expected.shape or not tensor.isfinite().all():
-        raise ValueError(f"{name} has another shape or holds values that are not finite")
-
-
-def _require_identity(stored: dict[str, Any], asked: dict[str, Any], path: Path) -> None:
-    names = [name for name in {**asked, **stored} if stored.get(name) != asked.get(name)]
-    if names:
-        differences = ", ".join(f"{name}: {stored.get(name)} in the state, {asked.get(name)} now" for name in names)
-        raise UserError(
-            f"{path}: this state belongs to a training with other settings ({differences}); restore these settings to "
-            "continue it, or delete the file to start over"
-        )
 
 
 class History:
     """Entries as JSON lines, written to disk at once.
 
-    Entries of an earlier run are kept up to the step to resume from: losses up to ``step``, held-out losses
-    before it, as the validation pass at that step is repeated.
-
     Args:
-        path: the file.
+        path: the file. Of its entries, losses up to ``step`` are kept and held-out losses before it, as the validation
+            pass at that step is repeated.
         step: number of steps so far.
     """
 

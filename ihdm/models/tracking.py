@@ -78,9 +78,16 @@ class Tracking:
         if run.tracker == "none":
             return
         folder.mkdir(parents=True, exist_ok=True)
-        is_known = (folder / RUN_NAME).exists()
-        self.tracker = _started(run.tracker, folder, state.name)
-        if not is_known:  # otherwise it is already logged
+        known, is_logged = folder / RUN_NAME, (folder / RUN_NAME).exists()
+        if run.tracker == "tensorboard":
+            self.tracker = LOGGER_TYPE_TO_CLASS[run.tracker](".", folder)
+        else:
+            if not is_logged:
+                known.write_text(secrets.token_hex(8), encoding="utf-8")
+            settings = {"id": known.read_text(encoding="utf-8"), "resume": "allow", "dir": str(folder)}
+            self.tracker = LOGGER_TYPE_TO_CLASS[run.tracker](PROJECT, name=state.name, **settings)
+        self.tracker.start()
+        if not is_logged:
             rows = defaultdict(list)
             for row in history:
                 rows[row["step"]].append(row)
@@ -110,20 +117,6 @@ class Tracking:
         if self.tracker is not None:
             self.tracker.finish()
             self.tracker = None
-
-
-def _started(kind: str, folder: Path, name: str) -> Any:  # noqa: ANN401 (a tracker of a package without types)
-    if kind == "tensorboard":
-        tracker = LOGGER_TYPE_TO_CLASS[kind](".", folder)
-    else:
-        known = folder / RUN_NAME
-        if not known.exists():
-            known.write_text(secrets.token_hex(8), encoding="utf-8")
-        tracker = LOGGER_TYPE_TO_CLASS[kind](
-            PROJECT, name=name, id=known.read_text(encoding="utf-8"), resume="allow", dir=str(folder)
-        )
-    tracker.start()
-    return tracker
 
 
 def _values(rows: Iterable[Mapping[str, Any]], experiment: Experiment) -> Iterator[tuple[str, float]]:

@@ -1,7 +1,6 @@
 """A training step: network, optimizer and averaged weights (paper, algorithm 1)."""
 
 import math
-from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -11,10 +10,9 @@ from torch import Tensor
 
 from ihdm.config.experiments import Experiment
 from ihdm.config.settings import RunSettings, TrainingSettings
-from ihdm.data.loader import BatchLoader
 from ihdm.devices import keep_freed_memory
 from ihdm.errors import UserError
-from ihdm.models.batches import draw_batch, even_slices
+from ihdm.models.batches import Batch, BatchLoader, draw_batch, even_slices
 from ihdm.models.network import WEIGHTS_NAME, Deblurrer, build_network, copy_weights, optimize
 from ihdm.models.unet import UNet
 from ihdm.predictions import Predictor
@@ -45,29 +43,6 @@ def learning_rate(training: TrainingSettings, step: int) -> float:
     return training.learning_rate * min(1.0, (step + 1) / max(training.warmup_steps, 1))
 
 
-class WeightAverage:
-    """Exponential moving average of weights, with decay min(decay, (1 + n) / (10 + n)) after n updates.
-
-    The first update copies the weights, so n is one less than in the released code.
-
-    Attributes:
-        weights: the averages, in the order of the parameters.
-        updates: number of updates.
-    """
-
-    def __init__(self, weights: Iterable[Tensor], decay: float) -> None:
-        self.weights = [weight.detach().clone() for weight in weights]
-        self.decay = decay
-        self.updates = 0
-
-    @torch.no_grad()
-    def update(self, weights: list[Tensor]) -> None:
-        """Update the averages."""
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates)) if self.updates else 0.0
-        torch._foreach_lerp_(self.weights, weights, 1 - decay)
-        self.updates += 1
-
-
 class Trainer:
     """The state of a training between two steps.
 
@@ -79,6 +54,7 @@ class Trainer:
         initial_weights: folder of a trained network to start from; random weights by default.
 
     Attributes:
+        averages: averaged weights, in the order of the parameters.
         initial_weights: SHA-256 of the initial weights; None for random ones.
         step: number of steps, including skipped ones.
         skipped: number of steps skipped because loss or gradient was not finite.
@@ -127,7 +103,7 @@ class Trainer:
             self.unet.enable_gradient_checkpointing()
         optimize(self.unet, compile=run.compile, channels_last=run.channels_last)
         self.parameters: list[Tensor] = list(self.unet.parameters())
-        self.average = WeightAverage(self.parameters, training.ema_decay)
+        self.averages = [weight.detach().clone() for weight in self.parameters]
         optimizer = torch.optim.Adam(
             self.parameters, lr=training.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True
         )
@@ -137,10 +113,6 @@ class Trainer:
         self.skipped = 0
         self.skipped_in_a_row = 0
         self.unlogged_losses: list[float] = []
-
-    def learning_rate(self) -> float:
-        """Return the learning rate of the next step."""
-        return learning_rate(self.experiment.training, self.step)
 
     def train_step(self) -> float:
         """Take one optimizer step; return the mean loss of the whole batch, over all processes.
@@ -153,14 +125,14 @@ class Trainer:
         loss, gradient_norm = self._accumulate_gradients()
         finite = math.isfinite(loss) and math.isfinite(gradient_norm)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate()
+            group["lr"] = learning_rate(self.experiment.training, self.step)
         # With fp16, the loss scaler skips the step itself, and lowers its scale in this call.
         if finite or self.accelerator.scaler is not None:
             self.optimizer.step()
         self.optimizer.zero_grad()
         self.step += 1
         if finite:
-            self.average.update(self.parameters)
+            self._update_averages()
             self.unlogged_losses.append(loss)
             self.skipped_in_a_row = 0
         else:
@@ -181,12 +153,13 @@ class Trainer:
         rank, num_processes = self.accelerator.process_index, self.accelerator.num_processes
         share = even_slices(training.batch_size, num_processes)[rank]
         batch = draw_batch(self.experiment, self.loader, self.step, share)
-        parts = even_slices(len(batch), math.ceil(len(batch) / self.micro_batch))
+        size = len(batch.levels)
+        parts = even_slices(size, math.ceil(size / self.micro_batch))
         total = torch.zeros((), device=self.accelerator.device)
         for number, part in enumerate(parts):
             self._seed_dropout(rank, number)
-            here, is_last = batch[part], number == len(parts) - 1
-            with nullcontext() if is_last else self.accelerator.no_sync(self.network):
+            here = Batch(*(tensor[part] for tensor in batch))
+            with nullcontext() if number == len(parts) - 1 else self.accelerator.no_sync(self.network):
                 losses = self.prediction.loss(self.network, here.images, here.levels, here.noise)
                 loss = losses.sum() / training.batch_size
                 # Gradients are averaged over the processes, but the loss is a sum over them.
@@ -204,11 +177,21 @@ class Trainer:
         else:
             torch.manual_seed(seed)
 
+    @torch.no_grad()
+    def _update_averages(self) -> None:
+        """Move the averages to the weights, with decay min(decay, (1 + n) / (10 + n)) after n updates.
+
+        The first update copies the weights, so n is one less than in the released code.
+        """
+        updates = self.step - self.skipped - 1
+        decay = min(self.experiment.training.ema_decay, (1 + updates) / (10 + updates)) if updates else 0.0
+        torch._foreach_lerp_(self.averages, self.parameters, 1 - decay)
+
     def averaged_network(self) -> UNet:
         """Return the network with its averaged weights, for evaluation."""
         with torch.device("meta"):
             network = build_network(self.experiment.network, self.predictor.num_inputs)
         network.to_empty(device=self.accelerator.device)
         with torch.no_grad():
-            torch._foreach_copy_([*network.parameters()], self.average.weights)
+            torch._foreach_copy_([*network.parameters()], self.averages)
         return network.eval()

@@ -9,39 +9,46 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
+from operator import itemgetter
 from pathlib import Path
-from types import FrameType
 
+import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 
 from ihdm.config.experiments import Experiment
+from ihdm.config.processes import DDIM, PAPER, SamplerSettings
 from ihdm.config.settings import RunSettings
+from ihdm.config.stages import ErrorSettings, SamplingSettings
 from ihdm.errors import InterruptedTrainingError
-from ihdm.models.monitoring import held_out_rows, save_preview
+from ihdm.metrics.heldout import dequantize, held_out_errors, level_rows
+from ihdm.models.batches import even_slices
 from ihdm.models.network import Deblurrer, save_network
 from ihdm.models.state import HISTORY_NAME, History, Row, StateWriter, begin, resume
 from ihdm.models.tracking import Tracking, require_tracker
 from ihdm.models.trainer import Trainer, make_accelerator
 from ihdm.models.unet import UNet
-from ihdm.storage.images import StoredImages
+from ihdm.samples.generation import generate
+from ihdm.storage.images import StoredImages, save_grid
+from ihdm.storage.tensors import to_uint8
 
 LOG_EVERY = 50
 """Steps over which a logged loss is averaged."""
+PREVIEW_DELTA_RATIO = 1.25
+"""δ/σ of previews, as in the paper."""
+MAX_EVALUATIONS = 50
+"""Most levels of held-out losses, and NFE of previews, for processes with a thousand levels."""
 
 
 @contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
     """Catch SIGINT, SIGTERM, SIGHUP and SIGUSR1; yield a function that returns whether one was received."""
     received: list[int] = []
-
-    def remember(number: int, _: FrameType | None) -> None:
-        received.append(number)
-
     signals = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup sets it
         signals.append(signal.SIGHUP)
-    previous = {number: signal.signal(number, remember) for number in signals}
+    previous = {number: signal.signal(number, lambda found, _: received.append(found)) for number in signals}
     try:
         yield lambda: bool(received)
     finally:
@@ -109,7 +116,7 @@ def train(
         while True:
             # First in the loop, so that an interrupted validation is repeated after resuming.
             if _is_validation_due(trainer.step, experiment, run):
-                rows = _validate(trainer, run, test, previews)
+                rows = validate(trainer, run, test, previews)
                 if history:
                     history.append(*rows)
                 if tracking:
@@ -150,17 +157,68 @@ def _is_snapshot_due(step: int, run: RunSettings) -> bool:
     return run.snapshot_every is not None and step > 0 and step % run.snapshot_every == 0
 
 
-def _validate(trainer: Trainer, run: RunSettings, test: StoredImages | None, previews: Path | None) -> list[Row]:
-    """Save a preview and return held-out losses as entries of the history; all processes share the work."""
+def validate(trainer: Trainer, run: RunSettings, test: StoredImages | None, previews: Path | None) -> list[Row]:
+    """Save a preview of the averaged network, and return its held-out losses as entries of the history.
+
+    All processes share the work, and all return all entries.
+
+    Args:
+        trainer: the training.
+        run: numbers of images.
+        test: held-out images; None for no held-out losses.
+        previews: folder of previews; None for none.
+    """
     precision = trainer.experiment.training.mixed_precision
     network = Deblurrer(trainer.averaged_network(), precision, trainer.predictor)
     if previews:
-        path = previews / f"step{trainer.step}.png"
-        save_preview(network, trainer.images, trainer.experiment, run, trainer.accelerator, path)
-    if test is None:
-        return []
-    rows = held_out_rows(network, test, trainer.experiment, run, trainer.accelerator)
+        _save_preview(network, trainer, run, previews / f"step{trainer.step}.png")
+    rows = [] if test is None else _held_out_rows(network, trainer, run, test[: run.num_validation_images])
     return [{"step": trainer.step, **row} for row in rows]
+
+
+def _held_out_rows(network: Deblurrer, trainer: Trainer, run: RunSettings, images: StoredImages) -> list[Row]:
+    """Return one row per level: loss on held-out images, loss of f = 0, and standard errors."""
+    experiment, accelerator = trainer.experiment, trainer.accelerator
+    settings = ErrorSettings(
+        process=experiment.process,
+        prediction=experiment.prediction,
+        seed=experiment.seed,
+        num_images=len(images),
+        micro_batch=run.micro_batch or len(images),
+        max_levels=None if experiment.predicted.estimates_next_level else MAX_EVALUATIONS,
+    )
+    rows: list[Row] = []
+    if own := settings.observed[accelerator.process_index :: accelerator.num_processes]:
+        clean = dequantize(images).to(accelerator.device)
+        errors = held_out_errors(network, clean, settings, levels=own)
+        rows = level_rows(errors, experiment.process)
+    return sorted(gather_object(rows), key=itemgetter("level"))
+
+
+def preview_sampler(experiment: Experiment) -> SamplerSettings:
+    """Return the sampler of previews, which needs no calibration."""
+    clean = DDIM.model_copy(update={"evaluations": MAX_EVALUATIONS})
+    return PAPER if experiment.predicted.estimates_next_level else clean
+
+
+def _save_preview(network: Deblurrer, trainer: Trainer, run: RunSettings, path: Path) -> None:
+    """Write a sheet of samples, with the same starts and noises at every step; the main process writes the file."""
+    experiment, accelerator = trainer.experiment, trainer.accelerator
+    settings = SamplingSettings(
+        process=experiment.process,
+        prediction=experiment.prediction,
+        seed=experiment.seed,
+        sampler=preview_sampler(experiment),
+        delta_ratio=PREVIEW_DELTA_RATIO,
+        prior_noise="delta",
+        micro_batch=run.micro_batch or run.num_previews,
+    )
+    share = even_slices(run.num_previews, accelerator.num_processes)[accelerator.process_index]
+    numbers = range(run.num_previews)[share]
+    batches = generate(network, trainer.images, settings, starts=numbers, noises=numbers, device=accelerator.device)
+    images = gather_object([to_uint8(batch.images) for batch in batches])
+    if accelerator.is_main_process:
+        save_grid(np.concatenate(images), path)
 
 
 def _log(trainer: Trainer, history: History) -> list[Row]:

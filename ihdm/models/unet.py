@@ -7,8 +7,10 @@ them, so diffusers' ``UNet2DModel`` and this module load each other's weights.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from importlib.metadata import version
 from itertools import zip_longest
 from typing import Any, cast
 
@@ -28,6 +30,29 @@ MAX_PERIOD = 10_000
 """Longest period of the sinusoidal embedding, in levels."""
 EPSILON = 1e-5
 """Added to the variance by every group normalization."""
+FIXED = {
+    "_class_name": "UNet2DModel",
+    "act_fn": "silu",
+    "add_attention": True,
+    "attention_head_dim": None,  # one head
+    "attn_norm_num_groups": None,
+    "center_input_sample": False,
+    "class_embed_type": None,
+    "downsample_padding": 1,
+    "downsample_type": "conv",
+    "flip_sin_to_cos": True,
+    "freq_shift": 0,
+    "mid_block_scale_factor": 1,
+    "mid_block_type": "UNetMidBlock2D",
+    "norm_eps": EPSILON,
+    "num_class_embeds": None,
+    "num_train_timesteps": None,
+    "resnet_time_scale_shift": "default",
+    "time_embedding_dim": None,
+    "time_embedding_type": "positional",
+    "upsample_type": "conv",
+}
+"""Options of ``UNet2DModel`` with the same value in all networks of the paper."""
 
 
 def silu(values: Tensor) -> Tensor:
@@ -35,12 +60,11 @@ def silu(values: Tensor) -> Tensor:
     return F.silu(values, inplace=not torch.is_grad_enabled())
 
 
-def embed_levels(levels: Int[Tensor, "batch"], size: int) -> Embedding:
-    """Return the sinusoidal embedding of the levels: cosines, then sines, of geometric frequencies from 1 downwards."""
-    half = size // 2
-    exponents = -math.log(MAX_PERIOD) * torch.arange(half, dtype=torch.float32, device=levels.device) / half
-    angles = levels[:, None].float() * exponents.exp()
-    return F.pad(torch.cat([angles.cos(), angles.sin()], dim=1), (0, size % 2))
+def add(values: Tensor, more: Tensor) -> Tensor:
+    """Return the sum, in place of ``values`` where no gradient needs them; under autocast, types may differ."""
+    if torch.is_grad_enabled() or values.dtype != more.dtype:
+        return values + more
+    return values.add_(more)
 
 
 class InputConvolution(nn.Conv2d):
@@ -57,7 +81,7 @@ class InputConvolution(nn.Conv2d):
 
 
 class LevelEmbedding(nn.Module):
-    """Two linear layers on the sinusoidal embedding of the level."""
+    """Two linear layers on the sinusoidal embedding of the level: cosines, then sines, frequencies falling from 1."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -67,8 +91,11 @@ class LevelEmbedding(nn.Module):
 
     def forward(self, levels: Int[Tensor, "batch"]) -> Embedding:
         """Return silu(embedding): every block uses the embedding through this activation."""
-        embedded = embed_levels(levels, self.channels).to(self.linear_1.weight.dtype)
-        return silu(self.linear_2(silu(self.linear_1(embedded))))
+        half = self.channels // 2
+        exponents = -math.log(MAX_PERIOD) * torch.arange(half, dtype=torch.float32, device=levels.device) / half
+        angles = levels[:, None].float() * exponents.exp()
+        waves = F.pad(torch.cat([angles.cos(), angles.sin()], dim=1), (0, self.channels % 2))
+        return silu(self.linear_2(silu(self.linear_1(waves.to(self.linear_1.weight.dtype)))))
 
 
 class ResidualBlock(nn.Module):
@@ -88,11 +115,9 @@ class ResidualBlock(nn.Module):
     def forward(self, features: Features, embedding: Embedding) -> Features:
         """Return features of the same height and width."""
         hidden = self.conv1(silu(self.norm1(features)))
-        hidden = hidden + self.time_emb_proj(embedding)[:, :, None, None]
+        hidden = add(hidden, self.time_emb_proj(embedding)[:, :, None, None])
         hidden = self.conv2(self.dropout(silu(self.norm2(hidden))))
-        if hasattr(self, "conv_shortcut"):
-            features = self.conv_shortcut(features)
-        return features + hidden
+        return add(hidden, self.conv_shortcut(features) if hasattr(self, "conv_shortcut") else features)
 
 
 class Attention(nn.Module):
@@ -114,28 +139,14 @@ class Attention(nn.Module):
         return features + attended.transpose(1, 2).reshape(features.shape)
 
 
-class Downsample(nn.Module):
-    """Halve height and width by a strided convolution."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
-
-    def forward(self, features: Features) -> Features:
-        """Return features of half the height and width."""
-        return self.conv(features)
-
-
-class Upsample(nn.Module):
-    """Double height and width by repeating pixels, then convolve."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+class Repeat(nn.Module):
+    """Double height and width by repeating pixels."""
 
     def forward(self, features: Features) -> Features:
         """Return features of twice the height and width."""
-        return self.conv(F.interpolate(features, scale_factor=2.0, mode="nearest"))
+        if torch.is_grad_enabled() or features.device.type != "cpu":
+            return F.interpolate(features, scale_factor=2.0, mode="nearest")
+        return features.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)  # the same, several times faster
 
 
 class Stage(nn.Module):
@@ -166,11 +177,16 @@ class Stage(nn.Module):
             resnets.append(ResidualBlock(channels, channels_out, preset))
             if number < num_attentions:
                 attentions.append(Attention(channels_out, preset))
-        # Lists even for one module or none: this gives parameters the names of diffusers.
+        # Lists even for one module or none, and the name "conv", give parameters the names of diffusers.
         self.attentions = nn.ModuleList(attentions)
         self.resnets = nn.ModuleList(resnets)
-        self.downsamplers = nn.ModuleList([Downsample(channels_out)] if downsample else [])
-        self.upsamplers = nn.ModuleList([Upsample(channels_out)] if upsample else [])
+        self.downsamplers, self.upsamplers = nn.ModuleList(), nn.ModuleList()
+        if downsample:
+            halve = nn.Conv2d(channels_out, channels_out, 3, stride=2, padding=1)
+            self.downsamplers.append(nn.Sequential(OrderedDict(conv=halve)))
+        if upsample:
+            smooth = nn.Conv2d(channels_out, channels_out, 3, padding=1)
+            self.upsamplers.append(nn.Sequential(OrderedDict(repeat=Repeat(), conv=smooth)))
 
     def blocks(self) -> Iterator[tuple[nn.Module, nn.Module | None]]:
         """Yield every residual block with the attention that follows it, if any."""
@@ -178,17 +194,14 @@ class Stage(nn.Module):
 
 
 class UNet(nn.Module):
-    """The network f(u, k).
+    """The network f(u, k), with random weights from torch's current random state.
+
+    The last convolution of every residual block, the output of every attention and the last convolution of the network
+    start at zero: each block starts as the identity and the network as f = 0.
 
     Args:
         preset: size of the images, widths, blocks, attention and dropout.
-
-    Attributes:
-        preset: the same.
-
-    The weights are drawn from torch's current random state. The last convolution of every residual block, the output
-    of every attention and the last convolution of the network start at zero: each block starts as the identity and the
-    network as f = 0.
+        num_inputs: number of images that it receives, stacked along the channels.
     """
 
     def __init__(self, preset: NetworkSettings, num_inputs: int = 1) -> None:
@@ -228,12 +241,7 @@ class UNet(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(self, images: Images, levels: Int[Tensor, "batch"]) -> Float[Tensor, "batch _ height width"]:
-        """Return f(u, k).
-
-        Args:
-            images: u.
-            levels: k, from 1 to K.
-        """
+        """Return f(u, k) of the images u at levels k from 1 to K."""
         embedding = self.time_embedding(levels)
         features = self.conv_in(images)
         skips = [features]
@@ -270,3 +278,52 @@ class UNet(nn.Module):
 
 def _call(block: nn.Module, *inputs: Tensor) -> Tensor:
     return block(*inputs)
+
+
+def to_diffusers(preset: NetworkSettings, num_inputs: int = 1) -> dict[str, Any]:
+    """Return the ``config.json`` from which diffusers builds the network of a preset."""
+    kinds = ["Attn" * (number in preset.attention_stages) for number in range(len(preset.widths))]
+    return FIXED | {
+        "_diffusers_version": version("diffusers"),
+        "block_out_channels": preset.widths,
+        "down_block_types": [f"{kind}DownBlock2D" for kind in kinds],
+        "dropout": preset.dropout,
+        "in_channels": num_inputs * preset.image_channels,
+        "layers_per_block": preset.blocks_per_stage,
+        "norm_num_groups": preset.norm_groups,
+        "out_channels": preset.image_channels,
+        "sample_size": preset.image_size,
+        "up_block_types": [f"{kind}UpBlock2D" for kind in reversed(kinds)],
+    }
+
+
+def from_diffusers(config: Mapping[str, Any]) -> NetworkSettings:
+    """Return the preset of a ``config.json`` of diffusers.
+
+    Raises:
+        KeyError: if an entry is missing.
+        ValueError: if no preset describes this network.
+    """
+    widths = config["block_out_channels"]
+    base = math.gcd(*widths)
+    preset = NetworkSettings(
+        image_size=config["sample_size"],
+        image_channels=config["out_channels"],
+        base_channels=base,
+        channel_multipliers=tuple(width // base for width in widths),
+        blocks_per_stage=config["layers_per_block"],
+        attention_stages=tuple(
+            number for number, kind in enumerate(config["down_block_types"]) if kind == "AttnDownBlock2D"
+        ),
+        dropout=config["dropout"],
+        norm_groups=config["norm_num_groups"],
+    )
+    for key, value in to_diffusers(preset, num_inputs_of(config)).items():
+        if key != "_diffusers_version" and config.get(key, value) != value:
+            raise ValueError(f"{key} is {config[key]!r}, and the paper's U-Net has {value!r}")
+    return preset
+
+
+def num_inputs_of(config: Mapping[str, Any]) -> int:
+    """Return the number of input images of the network of a ``config.json`` of diffusers."""
+    return max(1, config["in_channels"] // config["out_channels"])

@@ -1,16 +1,42 @@
-"""Weights in .safetensors files, loaded only if they fit."""
+"""Tensors in .safetensors files: written atomically, and loaded only if they fit."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from ihdm.errors import UserError
+from ihdm.storage.files import atomic_path
 from ihdm.storage.provenance import require_as_recorded
 
 NUM_NAMED = 3
 """Names of tensors listed in an error."""
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path, header: dict[str, str]) -> None:
+    """Write tensors as .safetensors, atomically.
+
+    Raises:
+        OSError: if the disk is full, or it cannot be written for another reason.
+        UserError: if a value is not finite.
+    """
+    if wrong := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+        raise UserError(
+            f"{path}: tensor {wrong[0]} has values that are not finite (NaN or infinity), so it is not written; "
+            "train with a lower learning rate or in float32 (mixed_precision 'no')"
+        )
+    with atomic_path(path) as temporary:
+        try:
+            save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, temporary, header)
+        except SafetensorError as error:
+            # The library reports the error number of the system only in its message.
+            if (found := re.search(r"\(os error (\d+)\)", str(error))) is None:
+                raise
+            raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from None
 
 
 def read_weights(paths: Sequence[Path], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -66,7 +92,7 @@ def _problem(tensor: Tensor, expected: Tensor) -> str | None:
     return None
 
 
-def _listed(names: Iterable[str]) -> str:
+def _listed(names: list[str]) -> str:
     names = sorted(names)
     more = f" and {len(names) - NUM_NAMED} more" if len(names) > NUM_NAMED else ""
     return ", ".join(names[:NUM_NAMED]) + more

@@ -14,7 +14,7 @@ from ihdm.measures.likelihood import joint_settings
 from ihdm.measures.restoration import restoration_settings
 from ihdm.metrics.asymptotics import DELTA_RATIOS, MAX_IMAGES, NUM_LANGEVIN_LEVELS, NUM_LOSS_LEVELS, NUM_STEPS
 from ihdm.metrics.evaluations import count_sets
-from ihdm.models.monitoring import MAX_EVALUATIONS, preview_sampler
+from ihdm.models.training import MAX_EVALUATIONS, preview_sampler
 from ihdm.processes import build_process
 from ihdm.restoration.solvers import is_reached
 from ihdm.restoration.study import SHIFTS, TRUST, WEIGHTS

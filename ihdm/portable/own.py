@@ -12,12 +12,9 @@ from ihdm.calibration import CALIBRATION_NAME
 from ihdm.config.experiments import Experiment
 from ihdm.config.settings import DatasetSettings
 from ihdm.config.stages import CalibrationSettings
-from ihdm.data.encoded import ImageFiles
-from ihdm.data.finding import image_names
-from ihdm.data.resizing import halve_and_crop
+from ihdm.data.files import ImageFiles, find_images
 from ihdm.errors import UserError
-from ihdm.models.network import WEIGHTS_NAME
-from ihdm.models.origin import RECORD_NAME
+from ihdm.models.network import RECORD_NAME, WEIGHTS_NAME
 from ihdm.portable.folder import PriorKind
 from ihdm.portable.presets import SIZES, Preset, preset_experiment
 from ihdm.portable.prior import require_enough_for_mixture
@@ -91,7 +88,7 @@ def require_outside(output: Path, pictures: Path) -> None:
 
 def version_of(dataset: DatasetSettings, pictures: Path) -> str:
     """Return a hash of names, sizes and modification times of the images."""
-    files = ImageFiles(pictures, tuple(image_names(pictures)), dataset, halve_and_crop)
+    files = ImageFiles(pictures, tuple(find_images(pictures).names), dataset)
     versions = "\n".join(map(files.version, range(len(files))))
     return hashlib.sha256(versions.encode(errors="surrogateescape")).hexdigest()
 

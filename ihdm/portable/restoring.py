@@ -16,9 +16,7 @@ from ihdm.config.reading import parse_settings
 from ihdm.config.restoration import ProblemSettings, posterior_sampler
 from ihdm.config.settings import DatasetSettings, Precision, Settings
 from ihdm.data.decoding import BrokenImageError
-from ihdm.data.encoded import ImageFiles
-from ihdm.data.finding import image_names
-from ihdm.data.resizing import halve_and_crop
+from ihdm.data.files import ImageFiles, find_images
 from ihdm.errors import UserError
 from ihdm.portable.network import as_deblurrer
 from ihdm.portable.pictures import SHEETS, enlargement
@@ -81,12 +79,12 @@ def read_pictures(
                 "--measured: masked pixels cannot be detected in images; use the original images without --measured"
             )
         size = measured_by.height
-    if not folder.is_dir() or not (names := image_names(folder)[:count]):
+    if not folder.is_dir() or not (names := find_images(folder).names[:count]):
         raise UserError(f"{folder}: no images found; use a folder of images")
     settings = DatasetSettings(
         source="folder", path=str(folder.absolute()), image_size=size, image_channels=1 if channels == 1 else 3
     )
-    files, found = ImageFiles(folder, tuple(names), settings, halve_and_crop), []
+    files, found = ImageFiles(folder, tuple(names), settings), []
     for position in range(len(files)):
         try:
             found.append(files.decode(position).pixels)

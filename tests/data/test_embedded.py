@@ -1,12 +1,13 @@
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.raw import RawData
+from ihdm.data.source import RawData
 from ihdm.data.sources import load_splits
-from ihdm.data.sources.photos import NUM_SQUARES, embedded_photos, load_photos
+from ihdm.data.sources.photos import NUM_SQUARES, cut_photo, embedded_photos, load_photos
 from ihdm.data.writing import find_copies
 from ihdm.errors import UserError
 
@@ -71,10 +72,8 @@ def test_squares_reach_the_ends_of_both_regions(painted):
             photo[:, column] = {"train": 50, "test": 150}[split] + 50 * number
     painted(marked=photo)
     splits = load_photos(settings("photos", 48, 3), RawData(Path()))
-    assert {split: set(np.unique(images)) for split, images in splits.items()} == {
-        "train": {0, 50, 100},
-        "test": {0, 150, 200},
-    }
+    found = {split: set(np.unique(images)) for split, images in splits.items()}
+    assert found == {"train": {0, 50, 100}, "test": {0, 150, 200}}
 
 
 @pytest.mark.parametrize(("size", "smallest", "largest"), [(8, 48, 144), (16, 48, 144), (48, 48, 144), (64, 64, 192)])
@@ -113,22 +112,20 @@ def test_photos_show_detail(photos):
         assert len({image.tobytes() for image in images}) >= len(images) - 1
         shares[split] = (images.mean(axis=-1).std(axis=(1, 2)) / 255 < 0.02).mean()
     assert {split: round(100 * share) for split, share in shares.items()} == {"train": 5, "test": 12}
-    assert {split: (images.max(axis=(1, 2, 3)) == 0).sum() for split, images in photos.items()} == {
-        "train": 0,
-        "test": 1,
-    }
+    black = {split: (images.max(axis=(1, 2, 3)) == 0).sum() for split, images in photos.items()}
+    assert black == {"train": 0, "test": 1}
     assert find_copies(photos["train"], photos["test"]) == {"train": [], "test": []}
 
 
 def test_photos_too_large_for_a_region(sides):
-    load_photos(settings("photos", 120, 3), RawData(Path()))
-    message = (
+    for name, photo in embedded_photos().items():
+        cut_photo(photo, name, 120)
+    with pytest.raises(UserError) as error:
+        load_photos(settings("photos", 121, 3), RawData(Path()))
+    assert str(error.value) == (
         "source 'photos': squares of 121 pixels do not fit both the training region and the test strip of 'chelsea'; "
         "reduce image_size (all photos fit up to 120)"
     )
-    with pytest.raises(UserError) as error:
-        load_photos(settings("photos", 121, 3), RawData(Path()))
-    assert str(error.value) == message
     with pytest.raises(UserError, match="reduce image_size"):
         load_photos(settings("photos", 4096, 3), RawData(Path()))
 
@@ -140,3 +137,13 @@ def test_any_prefix_is_a_fair_sample(digits, photos):
             means = images.mean(axis=(1, 2, 3))
             error = means.std() / np.sqrt(300)
             assert abs(means[:300].mean() - means.mean()) < 4 * error
+
+
+def test_embedded_images_stay_the_same(digits, photos):
+    np.random.seed(1)  # noqa: NPY002 (global state, which must not matter)
+    for splits, digests in (
+        (digits, ("421908d56dca3ae0", "e5ab25921f3c1719")),
+        (photos, ("a4776f9d2b980717", "584752ac1e5f9b9b")),
+        (load_splits(settings("photos", 64, 3)), ("d0d5a30a33ef26cd", "395c7e43d671d231")),
+    ):
+        assert tuple(hashlib.sha256(splits[split].tobytes()).hexdigest()[:16] for split in ("train", "test")) == digests

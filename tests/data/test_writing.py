@@ -11,12 +11,14 @@ import time
 import tracemalloc
 from collections import namedtuple
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.raw import RawData
+from ihdm.data import files
+from ihdm.data.source import RawData
 from ihdm.data.sources.folder import load_folder
 from ihdm.data.writing import CHUNK_IMAGES, find_copies, prepare_splits
 from ihdm.errors import UserError
@@ -44,6 +46,14 @@ def digest(path):
 
 def everything_in(place):
     return sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file())
+
+
+def described(place):
+    return {split: json.loads((place / f"out/{split}.json").read_text()) for split in SPLITS}
+
+
+def names_of(folder, split="train"):
+    return load_folder(settings_for(folder), RawData(folder))[split].names
 
 
 @pytest.fixture
@@ -108,72 +118,64 @@ def test_killed_in_the_middle_and_run_again(make, tmp_path):
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "173/173 images" in result.stderr
     assert {split: digest(place / "out" / f"{split}.npy") for split in SPLITS} == expected
-    assert everything_in(place) == [
-        *(f"out/{name}" for name in ("data.meta.json", "test.json", "test.npy")),
-        "out/train.json",
-        "out/train.npy",
-    ]
+    names = ("data.meta.json", "test.json", "test.npy", "train.json", "train.npy")
+    assert everything_in(place) == [f"out/{name}" for name in names]
 
 
-def interrupt(monkeypatch, after):
-    """Let decoding fail, as an interruption would, after so many images."""
-    from ihdm.data import encoded
-
-    original, count = encoded.ImageFiles.decode, [0]
+@pytest.fixture
+def count(monkeypatch):
+    """The number of decoded images; after ``limit`` of them, decoding is interrupted."""
+    original, count = files.ImageFiles.decode, SimpleNamespace(decoded=0, limit=10**6)
 
     def decode(self, position):
-        count[0] += 1
-        if count[0] > after:
+        count.decoded += 1
+        if count.decoded > count.limit:
             raise KeyboardInterrupt
         return original(self, position)
 
-    monkeypatch.setattr(encoded.ImageFiles, "decode", decode)
+    monkeypatch.setattr(files.ImageFiles, "decode", decode)
     return count
 
 
-def test_what_is_done_is_not_done_again(folder, tmp_path, monkeypatch):
+@pytest.fixture
+def interrupt(count, folder, tmp_path):
+    """Prepare the folder until so many images are decoded."""
+
+    def interrupt(after):
+        count.limit = count.decoded + after
+        with pytest.raises(KeyboardInterrupt):
+            prepare(folder, tmp_path)
+        count.limit, count.decoded = 10**6, 0
+
+    return interrupt
+
+
+def test_what_is_done_is_not_done_again(folder, tmp_path, count, interrupt):
     expected = prepare(folder, tmp_path / "whole")
-    with monkeypatch.context() as patch:
-        interrupt(patch, CHUNK_IMAGES + 3)
-        with pytest.raises(KeyboardInterrupt):
-            prepare(folder, tmp_path)
-    count = interrupt(monkeypatch, 10**6)
+    interrupt(CHUNK_IMAGES + 3)
     assert prepare(folder, tmp_path) == expected
-    assert count[0] == 2 * CHUNK_IMAGES
+    assert count.decoded == 2 * CHUNK_IMAGES
 
 
-def test_an_image_that_changed_meanwhile_is_read_again(folder, tmp_path, monkeypatch, make):
-    with monkeypatch.context() as patch:
-        interrupt(patch, 2 * CHUNK_IMAGES)
-        with pytest.raises(KeyboardInterrupt):
-            prepare(folder, tmp_path)
-    first = load_folder(settings_for(folder), RawData(folder))["train"].names[CHUNK_IMAGES]
-    make.picture(999).save(folder / first)
+@pytest.mark.parametrize("change", ["image", "array"])
+def test_an_image_that_changed_and_a_lost_end_of_the_array_are_noticed(folder, tmp_path, interrupt, make, change):
+    interrupt(2 * CHUNK_IMAGES)
+    if change == "image":
+        make.picture(999).save(folder / names_of(folder)[CHUNK_IMAGES])
+    else:
+        os.truncate(tmp_path / "state" / "train.npy", 3000)
     assert prepare(folder, tmp_path) == prepare(folder, tmp_path / "anew")
 
 
-def test_a_lost_end_of_the_array_is_noticed(folder, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        interrupt(patch, 2 * CHUNK_IMAGES)
-        with pytest.raises(KeyboardInterrupt):
-            prepare(folder, tmp_path)
-    os.truncate(tmp_path / "state" / "train.npy", 3000)
-    assert prepare(folder, tmp_path) == prepare(folder, tmp_path / "anew")
-
-
-def test_another_size_starts_again(folder, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        interrupt(patch, 2 * CHUNK_IMAGES)
-        with pytest.raises(KeyboardInterrupt):
-            prepare(folder, tmp_path)
+def test_another_size_starts_again(folder, tmp_path, interrupt):
+    interrupt(2 * CHUNK_IMAGES)
     settings = settings_for(folder).model_copy(update={"image_size": 8})
     prepare_splits(load_folder(settings, RawData(folder)), settings, tmp_path / "state", tmp_path / "out", {})
     assert open_images(tmp_path / "out" / "train.npy").shape[1:] == (8, 8, 3)
 
 
-def test_broken_images_are_named_and_counted_and_may_be_skipped(folder, tmp_path, monkeypatch, capsys):
-    names = load_folder(settings_for(folder), RawData(folder))["train"].names
-    broken = names[5]
+def test_broken_images_are_named_and_counted_and_may_be_skipped(folder, tmp_path, count, capsys):
+    broken = names_of(folder)[5]
     (folder / broken).write_bytes(b"no image")
     with pytest.raises(UserError) as error:
         prepare(folder, tmp_path)
@@ -182,33 +184,31 @@ def test_broken_images_are_named_and_counted_and_may_be_skipped(folder, tmp_path
         "remove them, or set skip_broken: true for the data set, and run the same command again to resume"
     )
     assert everything_in(tmp_path / "out") == []
-    count = interrupt(monkeypatch, 10**6)
+    count.decoded = 0
     prepare(folder, tmp_path, skip_broken=True)
-    assert count[0] == 10  # the test split alone; the training split was complete
+    assert count.decoded == 10  # the test split alone; the training split was complete
     assert "skipped, as skip_broken is set" in capsys.readouterr().out
     assert len(open_images(tmp_path / "out" / "train.npy")) == 85
-    description = json.loads((tmp_path / "out" / "train.json").read_text())
+    description = described(tmp_path)["train"]
     assert description["shape"][0] == 85
     assert description["left_out"] == {broken: "not an image, or of an unknown format"}
-    (folder / broken).unlink()
 
 
-def test_the_same_command_resumes_after_an_image_is_fixed(folder, tmp_path, make, monkeypatch):
-    broken = load_folder(settings_for(folder), RawData(folder))["train"].names[CHUNK_IMAGES]
+def test_the_same_command_resumes_after_an_image_is_fixed(folder, tmp_path, count):
+    broken = names_of(folder)[CHUNK_IMAGES]
     whole = (folder / broken).read_bytes()
     (folder / broken).write_bytes(whole[:100])
     with pytest.raises(UserError, match="1 of 86 images"):
         prepare(folder, tmp_path)
     (folder / broken).write_bytes(whole)
-    count = interrupt(monkeypatch, 10**6)
+    count.decoded = 0
     found = prepare(folder, tmp_path)
-    assert count[0] == 86 - CHUNK_IMAGES + 10  # from the mended image's chunk on
+    assert count.decoded == 86 - CHUNK_IMAGES + 10  # from the mended image's chunk on
     assert found == prepare(folder, tmp_path / "anew")
 
 
 def test_many_broken_images_are_counted_and_some_named(folder, tmp_path):
-    names = load_folder(settings_for(folder), RawData(folder))["train"].names
-    for name in names[:8]:
+    for name in names_of(folder)[:8]:
         (folder / name).write_bytes(b"")
     with pytest.raises(
         UserError, match=r"^8 of 86 images of split 'train' cannot be used: (.* \(.*\), ){4}.* and 3 more;"
@@ -216,36 +216,33 @@ def test_many_broken_images_are_counted_and_some_named(folder, tmp_path):
         prepare(folder, tmp_path)
 
 
-def test_transparent_images_are_counted_and_reported(folder, tmp_path, monkeypatch, make, capsys):
-    names = load_folder(settings_for(folder), RawData(folder))["train"].names
+def test_transparent_images_are_counted_and_reported(folder, tmp_path, interrupt, make, capsys):
+    names = names_of(folder)
     clear, half = make.picture(1001, mode="RGBA"), make.picture(1002).quantize(8)
     clear.putpixel((3, 3), (0, 0, 0, 254))
     clear.save(folder / names[0])
     half.save(folder / names[CHUNK_IMAGES], transparency=half.getpixel((0, 0)))
     make.picture(1003, mode="RGBA").save(folder / names[1])  # whole, though it could be transparent
     make.picture(1004, mode="L").save(folder / names[2])
-    with monkeypatch.context() as patch:
-        interrupt(patch, 2 * CHUNK_IMAGES)
-        with pytest.raises(KeyboardInterrupt):
-            prepare(folder, tmp_path)
+    interrupt(2 * CHUNK_IMAGES)
     prepare(folder, tmp_path)  # what was counted before the interruption is not forgotten
-    descriptions = {split: json.loads((tmp_path / f"out/{split}.json").read_text()) for split in SPLITS}
-    assert {split: content["num_transparent"] for split, content in descriptions.items()} == {"train": 2, "test": 0}
+    assert {split: content["num_transparent"] for split, content in described(tmp_path).items()} == {
+        "train": 2,
+        "test": 0,
+    }
     assert capsys.readouterr().out == "2 of 86 images of split 'train' have transparent parts, now white\n"
 
 
 @pytest.mark.parametrize("skip_broken", [False, True])
 def test_images_in_both_splits_are_counted_and_reported(folder, tmp_path, capsys, skip_broken):
-    splits = load_folder(settings_for(folder), RawData(folder))
-    train, test = splits["train"].names, splits["test"].names
+    train, test = names_of(folder), names_of(folder, "test")
     for original, copy in ((train[7], test[2]), (train[7], test[4]), (train[9], train[10]), (test[5], train[50])):
         shutil.copy(folder / original, folder / copy)
     broken = [test[0]] if skip_broken else []
     for name in broken:
         (folder / name).write_bytes(b"no image")
     prepare(folder, tmp_path, skip_broken=skip_broken)
-    descriptions = {split: json.loads((tmp_path / f"out/{split}.json").read_text()) for split in SPLITS}
-    assert {split: content["num_shared"] for split, content in descriptions.items()} == {"train": 2, "test": 3}
+    assert [described(tmp_path)[split]["num_shared"] for split in SPLITS] == [2, 3]
     assert capsys.readouterr().out.splitlines()[len(broken) :] == [
         f"warning: 3 of {10 - len(broken)} test images are exact copies of training images ({test[2]}, {test[4]}, "
         f"{test[5]}); results on test images are too optimistic: remove the copies below {folder}, "

@@ -1,10 +1,12 @@
+import os
+import signal
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 from accelerate.state import AcceleratorState, GradientState
 
-from ihdm.config.experiments import Experiment
+from ihdm.config.experiments import Experiment, NetworkSettings
 from ihdm.config.settings import RunSettings
 
 EXPERIMENT = {
@@ -43,8 +45,33 @@ def make_experiment() -> Callable[..., Experiment]:
 
 
 @pytest.fixture
+def golden_preset(golden) -> NetworkSettings:
+    """The authors' network of the reference values."""
+    values = golden("network")
+    return NetworkSettings(
+        image_size=values["image"].shape[-1],
+        image_channels=3,
+        base_channels=int(values["base_channels"]),
+        channel_multipliers=tuple(values["channel_mult"].tolist()),
+        blocks_per_stage=int(values["res_blocks"]),
+        attention_stages=tuple(values["attention_levels"].tolist()),
+        dropout=0.1,
+    )
+
+
+@pytest.fixture
 def images() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1), dtype=np.uint8)
+
+
+@pytest.fixture
+def stop_at() -> Callable[..., Callable[[int, float], None]]:
+    """What a training calls after every step, so that it gets a signal at one of them."""
+
+    def at(last: int | None, number: int = signal.SIGTERM) -> Callable[[int, float], None]:
+        return lambda step, _loss: os.kill(os.getpid(), number) if step == last else None
+
+    return at
 
 
 @pytest.fixture

@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -5,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from ihdm.data.loader import BatchLoader
-from ihdm.models.batches import batch_indices, draw_batch, draw_levels, even_slices
+from ihdm.models.batches import BatchLoader, batch_indices, draw_batch, draw_levels, even_slices
+from ihdm.storage.reading import open_images
+from ihdm.storage.tensors import to_tensor
 
 
 @given(seed=st.integers(0, 99), batch_size=st.integers(1, 40), num_images=st.integers(1, 30))
@@ -71,16 +76,62 @@ def test_a_batch_is_what_it_says(make_experiment, images):
     batch = draw_batch(experiment, BatchLoader(images), 5, slice(0, 8))
     chosen = images[batch_indices(experiment.seed, 5, 8, len(images))]
     np.testing.assert_array_equal(batch.images.numpy(), np.moveaxis(chosen, 3, 1).astype(np.float32) / 255)
-    again, other = (
-        draw_batch(experiment, BatchLoader(images), 5, slice(0, 8)),
-        draw_batch(experiment, BatchLoader(images), 6, slice(0, 8)),
-    )
+    again, other = (draw_batch(experiment, BatchLoader(images), step, slice(0, 8)) for step in (5, 6))
     assert torch.equal(batch.noise, again.noise)
     assert not torch.equal(batch.noise, other.noise)
 
 
 def test_noise_is_standard_normal(make_experiment, images):
-    noise = torch.cat(
-        [draw_batch(make_experiment(), BatchLoader(images), step, slice(0, 8)).noise for step in range(50)]
-    )
+    loader = BatchLoader(images)
+    noise = torch.cat([draw_batch(make_experiment(), loader, step, slice(0, 8)).noise for step in range(50)])
     assert stats.kstest(noise.flatten().numpy(), "norm").pvalue > 1e-4
+
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def stored(tmp_path):
+    np.save(tmp_path / "train.npy", np.random.default_rng(0).integers(0, 256, (50, 6, 5, 3), dtype=np.uint8))
+    return open_images(tmp_path / "train.npy")
+
+
+ORDERS = [np.array([3, 3, 49, 0]), np.array([7]), np.arange(50)[::-1]]
+
+
+NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=NEEDS_GPU)])
+def test_a_batch_is_what_indexing_gives(stored, device):
+    loader = BatchLoader(stored, device)
+    for indices in ORDERS:
+        batch = loader.batch(indices)
+        assert batch.dtype == torch.float32
+        assert batch.is_contiguous()
+        torch.testing.assert_close(batch.cpu(), to_tensor(stored[indices]), rtol=0, atol=0)
+
+
+def test_the_next_batch_is_read_meanwhile(stored):
+    loader, plain = BatchLoader(stored, prepares=True), BatchLoader(stored)
+    assert not plain.prepares  # on a CPU
+    for indices, following in zip(ORDERS, [*ORDERS[1:], None], strict=True):
+        assert torch.equal(loader.batch(indices, following), plain.batch(indices))
+    loader.batch(ORDERS[0], ORDERS[1])
+    assert torch.equal(loader.batch(ORDERS[2]), plain.batch(ORDERS[2]))  # another than was said
+    loader.batch(ORDERS[0], np.array([50]))
+    with pytest.raises(IndexError, match="of 50 images"):
+        loader.batch(np.array([50]))
+
+
+@pytest.mark.parametrize("position", [-1, 50])
+def test_positions_outside_are_refused(stored, position):
+    with pytest.raises(IndexError, match="of 50 images"):
+        BatchLoader(stored).batch(np.array([0, position]))
+
+
+def test_reading_an_array_leaves_it_on_disk():
+    # A process of its own, whose memory no other test has touched. The benchmark does the same with 2 GB.
+    code = "from benchmarks.loader import memory; print(memory(300_000_000))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert float(result.stdout) < 50

@@ -2,8 +2,6 @@
 
 import itertools
 import math
-import os
-import signal
 
 import numpy as np
 import pytest
@@ -62,18 +60,13 @@ def test_noise_is_refused_where_the_blur_leaves_nothing(process, make_experiment
 
 
 @pytest.mark.parametrize(("process", "prediction"), COMBINATIONS)
-def test_all_of_it_works(process, prediction, make_experiment, images, tmp_path):
+def test_all_of_it_works(process, prediction, make_experiment, images, stop_at, tmp_path):
     values = {**make_experiment(steps=4).model_dump(), "process": PROCESSES[process]}
     experiment = Experiment.model_validate({**values, "prediction": PREDICTIONS[prediction]})
 
     whole, _ = train(experiment, images, tmp_path / "whole")
-
-    def stop(step, _loss):
-        if step == 2:
-            os.kill(os.getpid(), signal.SIGINT)
-
     with pytest.raises(InterruptedTrainingError):
-        train(experiment, images, tmp_path / "state", report=stop)
+        train(experiment, images, tmp_path / "state", report=stop_at(2))
     resumed, _ = train(experiment, images, tmp_path / "state")
     for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(one, other)

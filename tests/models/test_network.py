@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from ihdm.commands.sampling import read_sampling
 from ihdm.config.experiments import NetworkSettings
 from ihdm.config.predictions import WhitenedSettings
 from ihdm.config.processes import HeatSettings
@@ -23,13 +24,12 @@ from ihdm.models.network import (
     WEIGHTS_NAME,
     Deblurrer,
     build_network,
-    from_diffusers,
     load_network,
     save_network,
-    to_diffusers,
 )
-from ihdm.models.unet import Attention, ResidualBlock
+from ihdm.models.unet import Attention, ResidualBlock, from_diffusers, to_diffusers
 from ihdm.predictions import Predictor
+from ihdm.storage.files import sha256
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden"
@@ -61,33 +61,20 @@ MNIST_SMALL = NetworkSettings(
 
 
 @pytest.fixture
-def preset() -> NetworkSettings:
-    return NetworkSettings(
-        image_size=8,
-        image_channels=1,
-        base_channels=8,
-        channel_multipliers=(1, 2),
-        blocks_per_stage=1,
-        attention_stages=(1,),
-        dropout=0.1,
-        norm_groups=4,
-    )
+def preset(make_experiment) -> NetworkSettings:
+    return make_experiment(dropout=0.1).network
 
 
-def test_golden(golden):
+@pytest.fixture
+def saved(preset, tmp_path) -> Path:
+    """The folder of a stored network."""
+    save_network(build_network(preset), tmp_path, PROCESS)
+    return tmp_path
+
+
+def test_golden(golden, golden_preset):
     """The authors' network with the same weights gives the same output."""
-    values = golden("network")
-    network = build_network(
-        NetworkSettings(
-            image_size=values["image"].shape[-1],
-            image_channels=3,
-            base_channels=int(values["base_channels"]),
-            channel_multipliers=tuple(values["channel_mult"].tolist()),
-            blocks_per_stage=int(values["res_blocks"]),
-            attention_stages=tuple(values["attention_levels"].tolist()),
-            dropout=0.1,
-        )
-    )
+    values, network = golden("network"), build_network(golden_preset)
     weights = load_file(GOLDEN / "network.safetensors")
     network.load_state_dict({name: tensor.float() for name, tensor in weights.items()}, strict=True)
     deblurrer = Deblurrer(network).eval()
@@ -228,33 +215,24 @@ def test_folders_are_read_by_diffusers_and_by_us_whoever_wrote_them(preset, tmp_
             assert torch.equal(load_network(folder, PROCESS, IMAGES)(images, levels), expected)
 
 
-def test_a_network_of_another_kind_is_refused(preset, tmp_path):
-    UNet2DModel.from_config(to_diffusers(preset) | {"act_fn": "gelu"}).save_pretrained(tmp_path)
-    with pytest.raises(UserError, match="act_fn is 'gelu', and the paper's U-Net has 'silu'"):
-        load_network(tmp_path, PROCESS, IMAGES)
-
-
-def test_evaluation_on_a_cpu_keeps_freed_memory(preset, tmp_path, monkeypatch):
+def test_evaluation_on_a_cpu_keeps_freed_memory(saved, monkeypatch):
     calls = []
     monkeypatch.setattr("ihdm.models.network.keep_freed_memory", lambda: calls.append("kept"))
-    save_network(build_network(preset), tmp_path, PROCESS)
-    load_network(tmp_path, PROCESS, IMAGES)
+    load_network(saved, PROCESS, IMAGES)
     assert calls == ["kept"]
 
 
-def test_missing_networks_are_named(tmp_path):
-    with pytest.raises(UserError, match=f"{tmp_path}: cannot load a network"):
-        load_network(tmp_path, PROCESS, IMAGES)
-
-
 @pytest.mark.parametrize("name", [WEIGHTS_NAME, CONFIG_NAME])
-@pytest.mark.parametrize("length", [0, 100])
-def test_damaged_network_is_named(preset, tmp_path, name, length):
-    save_network(build_network(preset), tmp_path, PROCESS)
-    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:length])
-    message = f"{WEIGHTS_NAME}: damaged weights" if name == WEIGHTS_NAME else "cannot load a network"
-    with pytest.raises(UserError, match=message):
-        load_network(tmp_path, PROCESS, IMAGES)
+@pytest.mark.parametrize("length", [None, 0, 100])
+def test_a_damaged_or_missing_network_is_named(saved, name, length):
+    content = (saved / name).read_bytes()
+    (saved / name).unlink()
+    if length is not None:
+        (saved / name).write_bytes(content[:length])
+    weights = f"{WEIGHTS_NAME}: (damaged weights|the weights are missing)"
+    message = weights if name == WEIGHTS_NAME else "cannot load a network"
+    with pytest.raises(UserError, match=f"^{saved}.*{message}"):
+        load_network(saved, PROCESS, IMAGES)
 
 
 @pytest.mark.parametrize(
@@ -267,22 +245,15 @@ def test_damaged_network_is_named(preset, tmp_path, name, length):
         ),
         (lambda one: {name: one[name].int() for name in one}, "holds torch.int32 instead of floating-point values"),
         (lambda one: one | {"conv_out.bias": torch.zeros(3)}, r"conv_out.bias has shape \(3,\) instead of \(1,\)"),
-        (
-            lambda one: one | {"conv_out.bias": torch.full((1,), torch.nan)},
-            "conv_out.bias holds values that are not fin",
-        ),
-        (
-            lambda one: one | {"conv_out.bias": torch.full((1,), torch.inf)},
-            "conv_out.bias holds values that are not fin",
-        ),
+        (lambda one: one | {"conv_out.bias": torch.full((1,), torch.nan)}, "conv_out.bias holds values that are not"),
+        (lambda one: one | {"conv_out.bias": torch.full((1,), torch.inf)}, "conv_out.bias holds values that are not"),
         (lambda one: {name: one[name].half() for name in one}, None),
     ],
 )
-def test_only_weights_that_fit_are_loaded(preset, tmp_path, change, message):
-    save_network(build_network(preset), tmp_path, PROCESS)
-    save_file(change(load_file(tmp_path / WEIGHTS_NAME)), tmp_path / WEIGHTS_NAME)
+def test_only_weights_that_fit_are_loaded(saved, change, message):
+    save_file(change(load_file(saved / WEIGHTS_NAME)), saved / WEIGHTS_NAME)
     with pytest.raises(UserError, match=f"{WEIGHTS_NAME}: .*{message}") if message else nullcontext():
-        load_network(tmp_path, PROCESS, IMAGES)
+        load_network(saved, PROCESS, IMAGES)
 
 
 @pytest.mark.parametrize(
@@ -294,8 +265,7 @@ def test_only_weights_that_fit_are_loaded(preset, tmp_path, change, message):
         (lambda one: one, None),
     ],
 )
-def test_only_statistics_that_fit_are_loaded(preset, tmp_path, change, message):
-    images = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1), dtype=np.uint8)
+def test_only_statistics_that_fit_are_loaded(preset, images, tmp_path, change, message):
     save_network(build_network(preset), tmp_path, PROCESS, Predictor.fitted(WhitenedSettings(), images))
     save_file(change(load_file(tmp_path / STATISTICS_NAME)), tmp_path / STATISTICS_NAME)
     with pytest.raises(UserError, match=f"{STATISTICS_NAME}: .*{message}") if message else nullcontext():
@@ -307,57 +277,42 @@ def test_only_statistics_that_fit_are_loaded(preset, tmp_path, change, message):
     [
         ({"num_levels": 60}, "was made for num_levels 6, not num_levels 60"),
         ({"sigma": 0.02}, "was made for sigma 0.01, not sigma 0.02"),
-        (
-            {"blur_sigma_max": 5.0, "blur_sigma_min": 0.4},
-            "blur_sigma_min 0.5, blur_sigma_max 4.0, not",
-        ),
+        ({"blur_sigma_max": 5.0, "blur_sigma_min": 0.4}, "blur_sigma_min 0.5, blur_sigma_max 4.0, not"),
     ],
 )
-def test_another_process_is_refused(preset, tmp_path, change, message):
-    save_network(build_network(preset), tmp_path, PROCESS)
+def test_another_process_is_refused(saved, change, message):
     with pytest.raises(UserError, match=message):
-        load_network(tmp_path, PROCESS.model_copy(update=change), IMAGES)
+        load_network(saved, PROCESS.model_copy(update=change), IMAGES)
 
 
-def test_a_network_without_a_recorded_process_is_refused(preset, tmp_path):
-    diffusers_network(build_network(preset)).save_pretrained(tmp_path)
-    with pytest.raises(UserError, match=f"{tmp_path}: does not name its process"):
-        load_network(tmp_path, PROCESS, IMAGES)
-
-
-def test_images_of_another_shape_are_refused(preset, tmp_path):
-    save_network(build_network(preset), tmp_path, PROCESS)
+def test_images_of_another_shape_are_refused(saved):
     for shape in ((1, 8, 8, 3), (1, 16, 16, 1)):
         with pytest.raises(UserError, match="this network was trained on images of 8×8×1, not"):
-            load_network(tmp_path, PROCESS, np.zeros(shape, dtype=np.uint8))
+            load_network(saved, PROCESS, np.zeros(shape, dtype=np.uint8))
 
 
-def test_a_full_disk_is_reported(preset, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        ("No space left on device (os error 28)", f"{WEIGHTS_NAME}: no space is left on the disk"),
+        ("File too large (os error 27)", f"File too large: .*{WEIGHTS_NAME}"),  # a limit of the system
+    ],
+)
+def test_a_disk_that_takes_no_more_is_reported(preset, tmp_path, monkeypatch, reason, message):
     def full(*_arguments):
-        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+        raise SafetensorError(f"Error while serializing: I/O error: {reason}")
 
-    monkeypatch.setattr("ihdm.models.network.save_file", full)
-    with pytest.raises(UserError, match=f"{WEIGHTS_NAME}: no space is left on the disk"):
+    monkeypatch.setattr("ihdm.models.weights.save_file", full)
+    with pytest.raises((UserError, OSError), match=message):
         save_network(build_network(preset), tmp_path, PROCESS)
     assert not (tmp_path / WEIGHTS_NAME).exists()
 
 
-def test_a_limit_of_file_sizes_is_told(preset, tmp_path, monkeypatch):
-    def limited(*_arguments):
-        raise SafetensorError("Error while serializing: I/O error: File too large (os error 27)")
-
-    monkeypatch.setattr("ihdm.models.network.save_file", limited)
-    with pytest.raises(OSError, match="File too large") as caught:
-        save_network(build_network(preset), tmp_path, PROCESS)
-    assert caught.value.filename == str(tmp_path / WEIGHTS_NAME)  # the command line prints it with the reason
-
-
-def test_the_first_convolution_stays_in_float32_and_the_rest_is_lower(preset, tmp_path):
+def test_the_first_convolution_stays_in_float32_and_the_rest_is_lower(saved):
     """In bfloat16 the image that it sees would be rounded by 0.0008, a twelfth of σ."""
-    save_network(build_network(preset), tmp_path, PROCESS)
     images = torch.rand(64, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     assert 0.07 < float((images.bfloat16() - images).std()) / PROCESS.sigma < 0.1
-    network = load_network(tmp_path, PROCESS, IMAGES, compute=ComputeSettings(precision="bf16"))
+    network = load_network(saved, PROCESS, IMAGES, compute=ComputeSettings(precision="bf16"))
     seen = {}
     for name in ("conv_in", "conv_out"):
         getattr(network.unet, name).register_forward_hook(
@@ -371,25 +326,39 @@ def test_the_first_convolution_stays_in_float32_and_the_rest_is_lower(preset, tm
     assert output.dtype == torch.float32
 
 
-def test_half_precision_is_refused_on_a_cpu(preset, tmp_path):
-    save_network(build_network(preset), tmp_path, PROCESS)
+def test_half_precision_is_refused_on_a_cpu(saved):
     with pytest.raises(UserError, match=r"evaluation\.compute\.precision 'fp16' needs a GPU"):
-        load_network(tmp_path, PROCESS, IMAGES, compute=ComputeSettings(precision="fp16", compile=True))
+        load_network(saved, PROCESS, IMAGES, compute=ComputeSettings(precision="fp16", compile=True))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"block_out_channels": [0]}, "cannot load a network"),
-        ({"sample_size": None}, "cannot load a network"),
-        (None, f"{CONFIG_NAME} has no entry 'sample_size'"),
+        (lambda one: one | {"block_out_channels": [0]}, "cannot load a network"),
+        (lambda one: one | {"sample_size": None}, "cannot load a network"),
+        (lambda one: {key: one[key] for key in one if key != "sample_size"}, "has no entry 'sample_size'"),
+        (lambda one: one | {"act_fn": "gelu"}, "act_fn is 'gelu', and the paper's U-Net has 'silu'"),
+        (lambda one: {key: one[key] for key in one if key != PROCESS_KEY}, "does not name its process"),
     ],
 )
-def test_a_damaged_configuration_is_named(preset, tmp_path, change, message):
-    save_network(build_network(preset), tmp_path, PROCESS)
-    config = json.loads((tmp_path / CONFIG_NAME).read_text())
-    if change is None:
-        del config["sample_size"]
-    (tmp_path / CONFIG_NAME).write_text(json.dumps(config | (change or {})))
-    with pytest.raises(UserError, match=message):
-        load_network(tmp_path, PROCESS, IMAGES)
+def test_a_damaged_configuration_is_named(saved, change, message):
+    (saved / CONFIG_NAME).write_text(json.dumps(change(json.loads((saved / CONFIG_NAME).read_text()))))
+    with pytest.raises(UserError, match=f"^{saved}: .*{message}"):
+        load_network(saved, PROCESS, IMAGES)
+
+
+def test_process_prediction_and_images_are_those_of_the_training(tmp_path):
+    train = tmp_path / "train.npy"
+    np.save(train, np.zeros((4, 8, 8, 1), dtype=np.uint8))
+    process = {"kind": "heat", "sigma": 0.01, "num_levels": 8, "blur_sigma_max": 4.0}
+    record = {"inputs": {str(train): sha256(train)}, "settings": {"seed": 3, "num_train": 2}}
+    (tmp_path / "model.meta.json").write_text(json.dumps(record))
+    for prediction in ("residual", "whitened"):
+        stored = {"_process": process} | ({"_prediction": {"kind": prediction}} if prediction == "whitened" else {})
+        (tmp_path / "config.json").write_text(json.dumps(stored))
+        found, images = read_sampling('{"delta_ratio": 1.5}', tmp_path, None)
+        assert (found.predicted.kind, found.seed, found.num_train) == (prediction, 3, 2)
+        assert (found.process.num_levels, found.delta_ratio, images) == (8, 1.5, train)
+    # A sampler that needs estimates of the clean image fits the whitened network.
+    second = {"coupling": "deterministic", "noise": "none", "order": 2}
+    assert read_sampling(json.dumps({"sampler": second}), tmp_path, None)[0].sampler.order == 2

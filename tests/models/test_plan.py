@@ -22,11 +22,10 @@ from ihdm.metrics.heldout import dequantize, held_out_errors
 from ihdm.metrics.joints import joint_rows
 from ihdm.models import work
 from ihdm.models.footprint import inference
-from ihdm.models.monitoring import held_out_rows, save_preview
-from ihdm.models.network import Deblurrer, build_network
 from ihdm.models.plan import GB, Machine, plan_rows, seconds_of
 from ihdm.models.state import STATE_NAME, StateWriter
 from ihdm.models.trainer import Trainer, make_accelerator
+from ihdm.models.training import validate
 from ihdm.models.work import Work
 from ihdm.processes import build_process
 from ihdm.restoration.problems import prior_moments
@@ -132,14 +131,15 @@ def test_measures_pass_the_network_as_often_as_planned(config, network):
 
 
 @pytest.mark.parametrize("name", ["digits", "digits_diffusion"])
-def test_validation_evaluates_the_network_as_often_as_planned(config, name, tmp_path):
+def test_validation_evaluates_the_network_as_often_as_planned(config, name, tmp_path, monkeypatch):
     experiment, run, seen = config.variants[name].experiment, config.run(name), []
-    unet = build_network(experiment.network).eval()
+    trainer = Trainer(experiment, IMAGES, make_accelerator("no"), run)
+    unet = trainer.averaged_network()
     unet.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
-    network, accelerator = Deblurrer(unet), make_accelerator("no")
+    monkeypatch.setattr(trainer, "averaged_network", lambda: unet)
+    test = np.resize(IMAGES, (run.num_validation_images, 8, 8, 1))
     for _ in {*range(run.validate_every, experiment.training.steps, run.validate_every), experiment.training.steps}:
-        held_out_rows(network, np.resize(IMAGES, (run.num_validation_images, 8, 8, 1)), experiment, run, accelerator)
-        save_preview(network, IMAGES, experiment, run, accelerator, tmp_path / "preview.png")
+        validate(trainer, run, test, tmp_path)
     assert Work(validated=sum(seen)) == work.validation(config, name)
 
 

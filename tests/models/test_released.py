@@ -161,17 +161,8 @@ class TheirNetwork:
 
 
 @pytest.fixture
-def preset(golden) -> NetworkSettings:
-    values = golden("network")
-    return NetworkSettings(
-        image_size=values["image"].shape[-1],
-        image_channels=3,
-        base_channels=int(values["base_channels"]),
-        channel_multipliers=tuple(values["channel_mult"].tolist()),
-        blocks_per_stage=int(values["res_blocks"]),
-        attention_stages=tuple(values["attention_levels"].tolist()),
-        dropout=0.1,
-    )
+def preset(golden_preset) -> NetworkSettings:
+    return golden_preset
 
 
 @pytest.fixture

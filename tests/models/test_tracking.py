@@ -1,6 +1,4 @@
 import json
-import os
-import signal
 import sys
 import types
 
@@ -21,22 +19,14 @@ def log_often(monkeypatch):
 
 
 @pytest.fixture
-def run() -> RunSettings:
-    return RunSettings(tracker="tensorboard", validate_every=4, num_previews=4, num_validation_images=4)
+def train_on(make_experiment, images, stop_at, tmp_path):
+    """Train with validation on the way; stop after a step if one is given."""
 
-
-@pytest.fixture
-def train_on(make_experiment, images, run, tmp_path):
-    """Train with looks on the way; stop after a step if one is given."""
-
-    def start(stop_at: int | None = None, run: RunSettings = run, **changes: object) -> None:
-        def report(step: int, _loss: float) -> None:
-            if step == stop_at:
-                os.kill(os.getpid(), signal.SIGTERM)
-
+    def start(last: int | None = None, tracker: str = "tensorboard", validate_every: int = 4, **changes) -> None:
         train(
-            make_experiment(**changes), images, tmp_path / "state", run=run, test=images[:4],
-            previews=tmp_path / "previews", report=report,
+            make_experiment(**changes), images, tmp_path / "state", test=images[:4], previews=tmp_path / "previews",
+            run=RunSettings(tracker=tracker, validate_every=validate_every, num_previews=4, num_validation_images=4),
+            report=stop_at(last),
         )  # fmt: skip
 
     return start
@@ -57,33 +47,30 @@ def test_tensorboard_shows_the_history_the_learning_rate_and_samples(train_on, t
     losses = [(row["step"], row["loss"]) for row in rows if "level" not in row]
     assert [step for step, _ in losses] == [2, 4, 6]
     np.testing.assert_allclose(values["train/loss"], losses, rtol=1e-5)
-    np.testing.assert_allclose(
-        values["train/learning_rate"], [(2, 0.0005), (4, 0.001), (6, 0.001)], rtol=1e-5
-    )  # 4 steps of warm-up
+    rates = [(2, 0.0005), (4, 0.001), (6, 0.001)]  # 4 steps of warm-up
+    np.testing.assert_allclose(values["train/learning_rate"], rates, rtol=1e-5)
     looks = {
         step: {row["level"]: row["loss"] for row in rows if "level" in row and row["step"] == step} for step in (4, 6)
     }
-    np.testing.assert_allclose(
-        values["held_out/mean"], [(step, np.mean(list(by.values()))) for step, by in looks.items()], rtol=1e-5
-    )
-    assert {tag for tag in values if tag.startswith("held_out/level")} == {
-        f"held_out/level{level}" for level in (1, 3, 5, 8, 10)
-    }
+    means = [(step, np.mean(list(by.values()))) for step, by in looks.items()]
+    np.testing.assert_allclose(values["held_out/mean"], means, rtol=1e-5)
+    tags = {tag.removeprefix("held_out/level") for tag in values if tag.startswith("held_out/level")}
+    assert tags == {"1", "3", "5", "8", "10"}
     np.testing.assert_allclose(values["held_out/level8"], [(step, by[8]) for step, by in looks.items()], rtol=1e-5)
     assert images == [4, 6]
 
 
-@pytest.mark.parametrize("stop_at", [3, 5])
-def test_a_resumed_training_logs_each_step_once(train_on, tmp_path, stop_at):
+@pytest.mark.parametrize("last", [3, 5])
+def test_a_resumed_training_logs_each_step_once(train_on, tmp_path, last):
     with pytest.raises(InterruptedTrainingError):
-        train_on(stop_at)
+        train_on(last)
     train_on()
-    interrupted = shown(tmp_path)
-    for tag, values in interrupted[0].items():
+    found, images = shown(tmp_path)
+    for tag, values in found.items():
         steps = [step for step, _ in values]
         assert steps == sorted(set(steps)), tag
-    assert [step for step, _ in interrupted[0]["train/loss"]] == [2, 4, 6]
-    assert interrupted[1] == [4, 6]
+    assert [step for step, _ in found["train/loss"]] == [2, 4, 6]
+    assert images == [4, 6]
     assert len(list((tmp_path / "state/tracking").glob("events*"))) == 1
 
 
@@ -98,7 +85,7 @@ def test_a_new_training_logs_nothing_of_the_previous_one(train_on, tmp_path):
 def test_no_tracker_writes_nothing_and_none_changes_the_training(train_on, tmp_path):
     histories = []
     for tracker in ("none", "tensorboard"):
-        train_on(run=RunSettings(tracker=tracker, validate_every=4, num_previews=4, num_validation_images=4))
+        train_on(tracker=tracker)
         histories.append((tmp_path / "state" / HISTORY_NAME).read_text())
         assert (tmp_path / "state/tracking").exists() == (tracker != "none")
         finish(tmp_path / "state")
@@ -135,31 +122,27 @@ def wandb(monkeypatch) -> list[FakeRun]:
 
 def test_weights_and_biases_resumes_the_same_run(train_on, tmp_path, wandb):
     """By the calls that its package would get; the package itself and its server are not tested."""
-    run = RunSettings(tracker="wandb", validate_every=4, num_previews=4, num_validation_images=4)
     with pytest.raises(InterruptedTrainingError):
-        train_on(3, run=run)
-    train_on(run=run)
+        train_on(3, "wandb")
+    train_on(tracker="wandb")
     first, second = wandb
     assert first.settings == second.settings
-    assert first.settings["project"] == "ihdm"
-    assert first.settings["name"] == "state"
-    assert first.settings["resume"] == "allow"
+    assert [first.settings[name] for name in ("project", "name", "resume")] == ["ihdm", "state", "allow"]
     assert first.is_finished
     assert second.is_finished
     losses = [[step for step, values in one.logged if "train/loss" in values] for one in wandb]
     assert losses == [[2], [4, 6]]
     assert [step for step, values in second.logged if "samples" in values] == [4, 6]
     finish(tmp_path / "state")
-    train_on(run=run)
+    train_on(tracker="wandb")
     assert wandb[2].settings["id"] != first.settings["id"]
 
 
 def test_a_tracker_that_is_switched_on_midway_shows_what_was_before_in_order(train_on, wandb):
-    settings = {"validate_every": 2, "num_previews": 4, "num_validation_images": 4}
     with pytest.raises(InterruptedTrainingError):
-        train_on(5, run=RunSettings(tracker="none", **settings))
+        train_on(5, "none", validate_every=2)
     assert not wandb
-    train_on(run=RunSettings(tracker="wandb", **settings))
+    train_on(tracker="wandb", validate_every=2)
     (shown_by,) = wandb
     for name in ("train/loss", "held_out/mean", "samples"):
         assert [step for step, values in shown_by.logged if name in values] == [2, 4, 6], name
@@ -177,5 +160,5 @@ def test_a_missing_tracker_is_reported_before_anything_is_written(
 ):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(UserError, match=advice):
-        train_on(run=RunSettings(tracker=tracker))
+        train_on(tracker=tracker)
     assert list(tmp_path.iterdir()) == []

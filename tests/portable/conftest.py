@@ -9,8 +9,8 @@ from diffusers import UNet2DModel
 from ihdm.calibration import measure
 from ihdm.config.experiments import NetworkSettings
 from ihdm.config.stages import SamplingSettings
-from ihdm.models.network import build_network, save_network, to_diffusers
-from ihdm.models.unet import UNet
+from ihdm.models.network import build_network, save_network
+from ihdm.models.unet import UNet, to_diffusers
 from ihdm.portable.network import as_deblurrer
 from ihdm.portable.pipeline import IHDMPipeline
 from ihdm.portable.prior import StoredCalibration, keep_coefficients

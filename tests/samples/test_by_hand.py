@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ihdm.models.network import CONFIG_NAME
-from ihdm.models.origin import RECORD_NAME
+from ihdm.models.network import CONFIG_NAME, RECORD_NAME
 from ihdm.storage.files import sha256
 
 EXPERIMENT = {

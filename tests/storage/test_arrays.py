@@ -7,7 +7,7 @@ import torch
 
 from ihdm.commands.options import write_table
 from ihdm.errors import UserError
-from ihdm.models.network import save_tensors
+from ihdm.models.weights import save_tensors
 from ihdm.storage.arrays import save_array, save_arrays
 from ihdm.storage.reading import read_archive
 

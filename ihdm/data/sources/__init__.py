@@ -5,9 +5,8 @@ from pathlib import Path
 
 from ihdm.config.scale import Config
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.encoded import Split
-from ihdm.data.raw import RawData, obtain
-from ihdm.data.source import GRAY, Source
+from ihdm.data.files import Split
+from ihdm.data.source import GRAY, RawData, Source, obtain
 from ihdm.data.sources import (
     afhq,
     cifar10,
@@ -50,18 +49,18 @@ def find_source(settings: DatasetSettings) -> Source:
         )
     if source.takes_path and settings.path is None:
         raise UserError(f"source '{settings.source}' needs 'path', the folder of the images")
-    if settings.path is not None and not source.takes_path:
-        paths = [name for name, other in SOURCES.items() if other.takes_path]
-        raise UserError(f"source '{settings.source}' takes no 'path'; only {', '.join(paths)} do")
-    if settings.crops and not source.takes_crops:
-        cut = [name for name, other in SOURCES.items() if other.takes_crops]
-        raise UserError(f"source '{settings.source}' takes no 'crops'; only {', '.join(cut)} does")
-    if settings.resize != "crop" and not source.resized:
-        resized = [name for name, other in SOURCES.items() if other.resized]
-        raise UserError(
-            f"source '{settings.source}' has square images, so resize: squash does not apply; "
-            f"only {', '.join(resized)} support it"
-        )
+    for is_asked, feature, text in (
+        (settings.path is not None, "takes_path", "takes no 'path'; only {} do"),
+        (settings.crops is not None, "takes_crops", "takes no 'crops'; only {} does"),
+        (
+            settings.resize == "squash",
+            "resized",
+            "has square images, so resize: squash does not apply; only {} support it",
+        ),
+    ):
+        if is_asked and not getattr(source, feature):
+            others = ", ".join(name for name, other in SOURCES.items() if getattr(other, feature))
+            raise UserError(f"source '{settings.source}' {text.format(others)}")
     return source
 
 
@@ -126,7 +125,7 @@ def require_path(settings: DatasetSettings, root: Path) -> None:
 
 
 def obtain_raw(settings: DatasetSettings, root: Path) -> RawData:
-    """Find or download the raw files of a data set below ``root``; see :func:`ihdm.data.raw.obtain`."""
+    """Find or download the raw files of a data set below ``root``; see :func:`ihdm.data.source.obtain`."""
     source = find_source(settings)
     require_path(settings, root)
     raw = obtain(source.files, root / (settings.path or settings.source))

@@ -1,10 +1,8 @@
 """AFHQ, faces of animals, as image files in one archive."""
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.encoded import Split, files_in_fair_order
-from ihdm.data.finding import image_names
-from ihdm.data.raw import RawData, RawFile
-from ihdm.data.source import COLOR, Source
+from ihdm.data.files import Split, files_in_fair_order, find_images
+from ihdm.data.source import COLOR, RawData, RawFile, Source
 
 ARCHIVE_NAME = "afhq.zip"
 
@@ -12,7 +10,7 @@ ARCHIVE_NAME = "afhq.zip"
 def load_afhq(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:
     """Return the cats, dogs and wild animals of the folders ``train`` and ``val`` (the test split)."""
     folder = raw.paths[ARCHIVE_NAME].parent
-    names = image_names(folder)
+    names = find_images(folder).names
     return {
         split: files_in_fair_order(settings, folder, [name for name in names if name.startswith(prefix)], split)
         for split, prefix in (("train", "train/"), ("test", "val/"))

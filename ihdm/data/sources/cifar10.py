@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.encoded import Split
+from ihdm.data.files import Split
 from ihdm.data.order import fair_order
-from ihdm.data.raw import RawData, RawFile
-from ihdm.data.source import COLOR, Source
+from ihdm.data.source import COLOR, RawData, RawFile, Source
 from ihdm.errors import UserError
 from ihdm.storage.images import StoredImages
 

@@ -3,13 +3,12 @@
 import numpy as np
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.encoded import Split
-from ihdm.data.raw import RawData
-from ihdm.data.source import GRAY, Source
+from ihdm.data.files import Split
+from ihdm.data.order import SPLIT_SEED
+from ihdm.data.source import GRAY, RawData, Source
 from ihdm.seeds import generator
 
 NUM_TEST = 500
-SPLIT_SEED = 0
 
 
 def load_digits(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:  # noqa: ARG001 (there is one size only)

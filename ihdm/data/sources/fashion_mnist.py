@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ihdm.data.idx import mnist_like
+from ihdm.data.sources.mnist import mnist_like
 
 SOURCE = mnist_like(
     origin="Fashion-MNIST (Xiao, Rasul, Vollgraf), images of clothes",

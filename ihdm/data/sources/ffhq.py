@@ -1,10 +1,8 @@
 """FFHQ, faces of people, as image files in one folder."""
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.encoded import Split, files_in_fair_order
-from ihdm.data.finding import image_names, printable
-from ihdm.data.raw import RawData, RawFile
-from ihdm.data.source import COLOR, Source
+from ihdm.data.files import Split, files_in_fair_order, find_images, printable
+from ihdm.data.source import COLOR, RawData, RawFile, Source
 from ihdm.errors import UserError
 
 ARCHIVE_NAME = "images1024x1024.zip"
@@ -19,7 +17,7 @@ def load_ffhq(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:
     """
     folder = raw.paths[ARCHIVE_NAME]
     splits: dict[str, list[str]] = {"train": [], "test": []}
-    for name in image_names(folder):
+    for name in find_images(folder).names:
         number = name.rpartition("/")[2].partition(".")[0]
         if not number.isdecimal():
             raise UserError(

@@ -5,12 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.decoding import BrokenImageError
-from ihdm.data.encoded import DecodedImage, Split, decode_image
+from ihdm.data.decoding import BrokenImageError, DecodedImage, decode_image, resize_and_crop
+from ihdm.data.files import Split
 from ihdm.data.order import fair_order
-from ihdm.data.raw import RawData, RawFile
-from ihdm.data.resizing import resize_and_crop
-from ihdm.data.source import COLOR, Source
+from ihdm.data.source import COLOR, RawData, RawFile, Source
 from ihdm.errors import UserError
 
 if TYPE_CHECKING:
@@ -65,33 +63,26 @@ def open_database(folder: Path, settings: DatasetSettings, split: str) -> LmdbIm
     """Open a database and read its keys.
 
     Raises:
-        UserError: if it cannot be opened.
+        UserError: if it cannot be opened, or its file is truncated.
     """
     import lmdb
 
     try:
         database = lmdb.open(str(folder), readonly=True, lock=False, readahead=False, create=False)
-        _require_whole(database, folder / "data.mdb")
+        state, expected = (folder / "data.mdb").stat(), (database.info()["last_pgno"] + 1) * database.stat()["psize"]
+        if state.st_size < expected:  # the file is mapped, so that reading beyond its end would kill the process
+            raise UserError(
+                f"{folder / 'data.mdb'}: truncated, {state.st_size} bytes of {expected}; delete its folder to unpack "
+                "the archive again"
+            )
         with database.begin() as transaction:
             keys = [bytes(key) for key in transaction.cursor().iternext(keys=True, values=False)]
     except lmdb.Error as error:
         raise UserError(
             f"{folder}: cannot be read as an lmdb database ({error}); delete it to unpack it again"
         ) from None
-    state = (folder / "data.mdb").stat()
     ordered = tuple(keys[i] for i in fair_order(len(keys), split))
     return LmdbImages(database, f"{state.st_size} {state.st_mtime_ns}", ordered, settings)
-
-
-def _require_whole(database: "lmdb.Environment", path: Path) -> None:
-    """Check the size of the memory-mapped file, as reading beyond its end would kill the process.
-
-    Raises:
-        UserError: if the file is shorter than its header says.
-    """
-    size, expected = path.stat().st_size, (database.info()["last_pgno"] + 1) * database.stat()["psize"]
-    if size < expected:
-        raise UserError(f"{path}: truncated, {size} bytes of {expected}; delete its folder to unpack the archive again")
 
 
 SOURCE = Source(

@@ -7,14 +7,13 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.encoded import Split
-from ihdm.data.raw import RawData
-from ihdm.data.source import GRAY, Source
+from ihdm.data.files import Split
+from ihdm.data.order import SPLIT_SEED
+from ihdm.data.source import GRAY, RawData, Source
 from ihdm.errors import UserError
 from ihdm.seeds import generator
 
 NUM_TEST = 1000
-SPLIT_SEED = 0
 
 
 def load_npm(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:  # noqa: ARG001 (as they are)

@@ -7,11 +7,10 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.crops import cut_square
-from ihdm.data.encoded import Split
+from ihdm.data.decoding import cut_square
+from ihdm.data.files import Split
 from ihdm.data.order import SPLIT_SEED, fair_order
-from ihdm.data.raw import RawData
-from ihdm.data.source import COLOR, Source
+from ihdm.data.source import COLOR, RawData, Source
 from ihdm.errors import UserError
 from ihdm.seeds import generator
 from ihdm.storage.images import StoredImages
