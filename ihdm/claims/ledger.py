@@ -8,9 +8,8 @@ from typing import Any
 import pandas as pd
 
 from ihdm.claims import CLAIMS
-from ihdm.claims.claim import Claim
+from ihdm.claims.claim import Claim, Evidence, NotRunError, Subject
 from ihdm.claims.decisions import LEVEL, Outcome, Verdict, holm
-from ihdm.claims.evidence import Evidence, NotRunError, Subject
 from ihdm.config.scale import Config
 from ihdm.measures import merged_tables
 from ihdm.measures.texts import interval_text
@@ -86,7 +85,7 @@ def _decide(claim: Claim, evidence: Evidence, subject: Subject) -> Verdict | Non
     if subject == NOBODY:
         return None
     try:
-        values = claim.measure(evidence, subject)
+        values = claim.measure(evidence, *subject)
     except NotRunError:
         return None
     return claim.decision.decide(values) if len(values) >= claim.decision.fewest else None
@@ -115,7 +114,8 @@ def as_json(table: pd.DataFrame) -> str:
         for row in table.to_dict("records")
     ]
     borders = {
-        name: [border for border in claim.decision.borders if math.isfinite(border)] for name, claim in CLAIMS.items()
+        name: [border for border in (claim.decision.low, claim.decision.high) if math.isfinite(border)]
+        for name, claim in CLAIMS.items()
     }
     content = {"version": VERSION, "tested": int(table["p"].notna().sum()), "claims": rows, "borders": borders}
     return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
