@@ -1,6 +1,7 @@
 """Our claims, which are not in the paper."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from ihdm.claims.claim import (
     REPOSITORY,
@@ -60,34 +61,22 @@ def _quarter(evidence: Evidence, experiment: str) -> list[Measured]:
 
 def _study(evidence: Evidence, *samplers: str, count: int) -> Callable[[str], Measured]:
     """Return a function that gives the distance of a training's samples, by a sampler with an NFE."""
-
-    def distance(name: str) -> Measured:
-        return quality(evidence.rows("evaluations", experiment=name, sampler=samplers, evaluations=count))
-
-    return distance
+    return lambda name: quality(evidence.rows("evaluations", experiment=name, sampler=samplers, evaluations=count))
 
 
-def _whitened_eighth(evidence: Evidence, ours: str, theirs: str) -> list[Measured]:
+def _whitened(evidence: Evidence, ours: str, theirs: str, part: int, sampler: str, factor: float) -> list[Measured]:
+    """Compare the second-order sampler at K/part with ``factor`` times the distance of a sampler at K."""
     levels = evidence.config.variants[ours].experiment.process.num_levels
-    few = evidence.over_trainings(ours, _study(evidence, SECOND, count=levels // 8))
-    return [few.minus(evidence.over_trainings(theirs, _study(evidence, "paper", count=levels)))]
+    few = evidence.over_trainings(ours, _study(evidence, SECOND, count=levels // part))
+    return [few.minus(evidence.over_trainings(theirs, _study(evidence, sampler, count=levels)).times(factor))]
 
 
-def _whitened_quarter(evidence: Evidence, ours: str, theirs: str) -> list[Measured]:
-    levels = evidence.config.variants[ours].experiment.process.num_levels
-    few = evidence.over_trainings(ours, _study(evidence, SECOND, count=levels // 4))
-    best = evidence.over_trainings(theirs, _study(evidence, "paper_best", count=levels))
-    return [few.minus(best.times(1 + MARGIN))]
-
-
-def _pairs_with_snapshots(config: Config) -> list[Subject]:
-    """Return the pairs whose trainings keep snapshots after half of the steps and after all."""
-    return [
-        (ours, theirs)
-        for ours, theirs in whitened_pairs(config)
-        for steps in [config.variants[ours].experiment.training.steps]
-        if _has_snapshot(config, ours, steps / 2) and _has_snapshot(config, theirs, steps)
-    ]
+def _pairs_with_snapshots(config: Config) -> Iterator[Subject]:
+    """Yield the pairs whose trainings keep snapshots after half of the steps and after all."""
+    for ours, theirs in whitened_pairs(config):
+        steps = config.variants[ours].experiment.training.steps
+        if _has_snapshot(config, ours, steps / 2) and _has_snapshot(config, theirs, steps):
+            yield ours, theirs
 
 
 def _has_snapshot(config: Config, experiment: str, step: float) -> bool:
@@ -165,8 +154,8 @@ CLAIMS = (
         paper=REPOSITORY,
         table="evaluations",
         quantity="distance of the second-order sampler's samples at K/8 minus that of the paper's at K and default δ",
-        subjects=lambda config: list(whitened_pairs(config)),
-        measure=_whitened_eighth,
+        subjects=whitened_pairs,
+        measure=partial(_whitened, part=8, sampler="paper", factor=1.0),
         decision=below(0.0),
         reason="Process, network, data and training are equal; only prediction and sampler differ.",
         is_ours=True,
@@ -182,8 +171,8 @@ CLAIMS = (
         quantity=(
             "distance of the second-order sampler's samples at K/4 minus 1.1 times that of the paper's at best δ"
         ),
-        subjects=lambda config: list(whitened_pairs(config)),
-        measure=_whitened_quarter,
+        subjects=whitened_pairs,
+        measure=partial(_whitened, part=4, sampler="paper_best", factor=1 + MARGIN),
         decision=below(0.0),
         reason="A match is at most a tenth further from the training images.",
         is_ours=True,
