@@ -173,7 +173,6 @@ CLAIM = """CLAIMS += (
         measure=lambda evidence, name: [evidence.one("data_spectrum", dataset=name, quantity="alpha")],
         decision=below(1.0),
         reason="It is flat.",
-        is_ours=True,
     ),
 )
 """

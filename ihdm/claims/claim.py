@@ -40,7 +40,6 @@ class Claim:
         decision: the decision rule.
         reason: why the rule has this form and margin.
         reference: the number in the paper, if it gives one.
-        is_ours: whether the claim is ours, not the paper's.
         kind: a finding about networks or data, or a mathematical check, which holds by construction and tests the code.
         rule_set: whether the rule was set before any result was known.
     """
@@ -55,9 +54,13 @@ class Claim:
     decision: Decision
     reason: str
     reference: str = ""
-    is_ours: bool = False
     kind: Literal["finding", "mathematical check"] = "finding"
     rule_set: Literal["before results", "after results"] = "before results"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the claim is ours, not the paper's."""
+        return self.paper == REPOSITORY
 
     @property
     def rule(self) -> str:
@@ -111,13 +114,8 @@ class Evidence:
         """Return the mean of a value over trainings with different seeds, with Student's interval over trainings.
 
         The interval includes the variance over samples, as each training has its own. It does not include the variance
-        over test images, which all trainings share: that is added. With a single training it is the interval over
-        images, without the variance between trainings.
-
-        Args:
-            experiment: one whose seeds were swept, or not.
-            measure: returns the value of one training, by the name of its experiment.
-            is_of_test_images: whether it is a measure of test images, not of samples.
+        over test images, which all trainings share: for a measure of test images that is added. With a single training
+        it is the interval over images, without the variance between trainings.
         """
         seeds = [
             name
@@ -147,9 +145,7 @@ def measured(row: "pd.Series[Any]") -> Measured:
 def deciding(rows: pd.DataFrame, suffix: str = "") -> "pd.Series[Any]":
     """Return the row of the distance that may decide, of the most images; see :mod:`ihdm.metrics.quality`.
 
-    Args:
-        rows: distances of one set of images, by one extractor, with any numbers of images.
-        suffix: of the metrics' names, as `_held_out`.
+    The rows are of one set of images, by one extractor; the suffix is that of the metrics' names, as ``_held_out``.
 
     Raises:
         NotRunError: if it was not measured.

@@ -39,10 +39,6 @@ def check(tables: Mapping[str, pd.DataFrame], config: Config) -> pd.DataFrame:
 
     `p` is missing for claims that were not run. `holm` states whether a decided claim stays decided at 5 % for all that
     were tested together, by Holm's correction; those that were tested and not decided count among these.
-
-    Args:
-        tables: the existing merged tables by name.
-        config: their scale.
     """
     evidence = Evidence(tables, config)
     merged = merged_tables(config) | {"sweep": ["metrics/distance.csv"]}

@@ -127,7 +127,6 @@ CLAIMS = (
         measure=_bounds,
         decision=below(0.0),
         reason="The two joints are different models of images, each with its own bound, on the same test images.",
-        is_ours=True,
         rule_set="after results",
     ),
     Claim(
@@ -142,7 +141,6 @@ CLAIMS = (
         measure=_quarter,
         decision=below(0.0),
         reason="A match is at most a tenth further from the training images.",
-        is_ours=True,
         rule_set="after results",
     ),
     Claim(
@@ -158,7 +156,6 @@ CLAIMS = (
         measure=partial(_whitened, part=8, sampler="paper", factor=1.0),
         decision=below(0.0),
         reason="Process, network, data and training are equal; only prediction and sampler differ.",
-        is_ours=True,
         rule_set="after results",
     ),
     Claim(
@@ -175,7 +172,6 @@ CLAIMS = (
         measure=partial(_whitened, part=4, sampler="paper_best", factor=1 + MARGIN),
         decision=below(0.0),
         reason="A match is at most a tenth further from the training images.",
-        is_ours=True,
         rule_set="after results",
     ),
     Claim(
@@ -194,8 +190,6 @@ CLAIMS = (
         measure=_half_training,
         decision=below(0.0),
         reason="Process, network, data and training are equal; each network is sampled by its own sampler.",
-        is_ours=True,
-        rule_set="before results",
     ),
     Claim(
         id="five_evaluations_suffice_from_noise",
@@ -213,7 +207,6 @@ CLAIMS = (
         measure=_few,
         decision=below(0.0),
         reason="A match is at most a tenth further from the training images.",
-        is_ours=True,
         rule_set="after results",
     ),
 )

@@ -97,7 +97,6 @@ def test_a_claim_says_what_where_and_why(claim):
     assert claim.reason.endswith(".")
     assert claim.paper
     assert claim.table in joint
-    assert claim.is_ours == (claim.paper == "this repository")
 
 
 def test_every_claim_has_made_up_tables(cases):

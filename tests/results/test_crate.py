@@ -16,7 +16,7 @@ import yaml
 from rocrate.rocrate import ROCrate
 
 from ihdm.config.reading import read_config
-from ihdm.crate.graph import describe
+from ihdm.results.crate_graph import describe
 from ihdm.storage.provenance import record
 
 ROOT = Path(__file__).parents[2]
