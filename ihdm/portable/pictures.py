@@ -173,8 +173,8 @@ def interpolations(
     """
     pipeline.set_progress_bar_config(disable=True)
     parts: list[StoredImages] = []
-    for ends in numbered_generators(seed, 2 * rows, 2):
-        found = pipeline.interpolate(*ends, num_positions, evaluations, precision, output_type="pt")
+    for first, second in numbered_generators(seed, 2 * rows, 2):
+        found = pipeline.interpolate(first, second, num_positions, evaluations, precision, output_type="pt")
         parts.append(to_uint8(found.images))
         report(len(parts))
     return np.concatenate(parts)
