@@ -17,8 +17,8 @@ import pandas as pd
 from PIL import Image
 
 from ihdm.claims import CLAIMS
+from ihdm.claims.claim import Evidence, deciding, quality
 from ihdm.claims.decisions import Measured, Outcome
-from ihdm.claims.evidence import Evidence, deciding, quality
 from ihdm.config.documentation import settings_page
 from ihdm.config.reading import config_schema, read_config
 from ihdm.config.scale import FIGURES, Config

@@ -170,10 +170,9 @@ CLAIM = """CLAIMS += (
         table="data_spectrum",
         quantity="α",
         subjects=lambda config: [("squares",)],
-        measure=lambda evidence, subject: [evidence.one("data_spectrum", dataset=subject[0], quantity="alpha")],
-        decision=Below(1.0),
+        measure=lambda evidence, name: [evidence.one("data_spectrum", dataset=name, quantity="alpha")],
+        decision=below(1.0),
         reason="It is flat.",
-        is_ours=True,
     ),
 )
 """

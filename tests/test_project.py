@@ -23,7 +23,6 @@ LAYERS = [
     {"__init__", "errors"},
     {"config", "seeds", "progress"},
     {"storage", "devices", "runs", "pretrained"},
-    {"results"},
     {"heat"},
     {"objective", "prior"},
     {"sampling", "likelihood"},
@@ -38,7 +37,7 @@ LAYERS = [
     {"models", "measures"},
     {"portable"},
     {"figures", "report"},
-    {"claims", "crate"},
+    {"claims", "results"},
     {"commands"},
     {"__main__"},
 ]

@@ -3,9 +3,8 @@
 import math
 from collections.abc import Callable
 
-from ihdm.claims.claim import Claim
-from ihdm.claims.decisions import Above, Below, Measured, mean
-from ihdm.claims.evidence import Evidence, NotRunError, Subject, baselines, quality
+from ihdm.claims.claim import Claim, Evidence, NotRunError, Subject, baselines, quality
+from ihdm.claims.decisions import Measured, above, below, mean
 from ihdm.config.experiments import Variant
 from ihdm.config.scale import Config
 
@@ -20,47 +19,43 @@ def _trained_on_few(config: Config) -> list[Subject]:
     return [pair for pair in _networks(config) if all(_on_fewer(config, name) for name in pair)]
 
 
-def _steps(evidence: Evidence, subject: Subject) -> list[Measured]:
-    def largest_step(name: str) -> Measured:
-        return evidence.one("interpolation", experiment=name, space="pixels", quantity="largest_step")
-
-    return [_ratio(evidence, subject, largest_step)]
-
-
-def _ratio(evidence: Evidence, subject: Subject, measure: Callable[[str], Measured]) -> Measured:
+def _ratio(evidence: Evidence, pair: Subject, measure: Callable[[str], Measured]) -> list[Measured]:
     """Return heat's value over diffusion's.
 
     Raises:
         NotRunError: if one of them is zero, so that the ratio has no error.
     """
-    heat, baseline = (evidence.over_trainings(name, measure) for name in subject)
+    heat, baseline = (evidence.over_trainings(name, measure) for name in pair)
     if min(heat.value, baseline.value) <= 0:
         raise NotRunError
-    return heat.over(baseline)
+    return [heat.over(baseline)]
 
 
-def _radius(evidence: Evidence, subject: Subject) -> list[Measured]:
+def _steps(evidence: Evidence, *pair: str) -> list[Measured]:
+    def largest_step(name: str) -> Measured:
+        return evidence.one("interpolation", experiment=name, space="pixels", quantity="largest_step")
+
+    return _ratio(evidence, pair, largest_step)
+
+
+def _radius(evidence: Evidence, *pair: str) -> list[Measured]:
     def radius(name: str) -> Measured:
         return mean(evidence.each("input_gradients", experiment=name, output="residual", quantity="effective_radius"))
 
-    return [_ratio(evidence, subject, radius)]
+    return _ratio(evidence, pair, radius)
 
 
-def _distances(evidence: Evidence, subject: Subject) -> list[Measured]:
-    heat, baseline = (evidence.over_trainings(name, evidence.distance) for name in subject)
+def _distances(evidence: Evidence, *pair: str) -> list[Measured]:
+    heat, baseline = (evidence.over_trainings(name, evidence.distance) for name in pair)
     return [heat.minus(baseline)]
 
 
-def _losses(evidence: Evidence, subject: Subject) -> list[Measured]:
-    counts = [{variant.experiment.num_train or 0 for variant in _on_fewer(evidence.config, name)} for name in subject]
+def _losses(evidence: Evidence, *pair: str) -> list[Measured]:
+    counts = [{variant.experiment.num_train or 0 for variant in _on_fewer(evidence.config, name)} for name in pair]
     both = set.intersection(*counts)
     if not both:
         raise NotRunError
-
-    def loss(name: str) -> Measured:
-        return _loss(evidence, name, min(both))
-
-    heat, baseline = (evidence.over_trainings(name, loss) for name in subject)
+    heat, baseline = (evidence.over_trainings(name, lambda one: _loss(evidence, one, min(both))) for name in pair)
     return [heat.minus(baseline)]
 
 
@@ -103,7 +98,7 @@ CLAIMS = (
         quantity="largest step over the mean step, in pixels: heat relative to diffusion",
         subjects=baselines,
         measure=_steps,
-        decision=Below(1.0),
+        decision=below(1.0),
         reason="A path with a jump has one large step.",
     ),
     Claim(
@@ -114,7 +109,7 @@ CLAIMS = (
         quantity="effective radius of the residual's gradient, mean over stages: heat relative to diffusion",
         subjects=_networks,
         measure=_radius,
-        decision=Below(1.0),
+        decision=below(1.0),
         reason="More local means a smaller radius. Stages share images and are averaged image by image.",
     ),
     Claim(
@@ -125,7 +120,7 @@ CLAIMS = (
         quantity="increase of the distance from held-out images with the smallest training set: heat minus diffusion",
         subjects=_trained_on_few,
         measure=_losses,
-        decision=Below(0.0),
+        decision=below(0.0),
         reason="A smaller increase is a smaller loss of quality.",
         rule_set="after results",
     ),
@@ -137,7 +132,7 @@ CLAIMS = (
         quantity="distance of samples from training images: heat minus diffusion",
         subjects=baselines,
         measure=_distances,
-        decision=Above(0.0),
+        decision=above(0.0),
         reason="The claim is about the sign; the size depends on budget and data.",
         reference="FID 18.96 and 3.17",
         rule_set="after results",

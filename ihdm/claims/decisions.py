@@ -10,7 +10,6 @@ The p-value of the place of a minimum is twice the share of the resampled curves
 """
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -156,103 +155,57 @@ class Verdict:
     p: float
 
 
-class Decision(ABC):
+@dataclass(frozen=True)
+class Decision:
     """A decision rule: whether the true value is in a range.
 
     Attributes:
+        low: lower border of the range; infinite if it has none.
+        high: upper border of the range; infinite if it has none.
+        rule: the rule in words.
         fewest: the number of values that it needs.
     """
 
-    fewest: ClassVar[int] = 1
-
-    @property
-    @abstractmethod
-    def borders(self) -> tuple[float, float]:
-        """The range; a side without a border is infinite."""
-
-    @property
-    @abstractmethod
-    def rule(self) -> str:
-        """The rule in words."""
-
-    def decide(self, values: Sequence[Measured]) -> Verdict:
-        """Decide on a value; some rules take several."""
-        (value,) = values
-        return _decide(value, *self.borders)
-
-
-@dataclass(frozen=True)
-class Within(Decision):
-    """A value in a range."""
-
     low: float
     high: float
-
-    @property
-    def borders(self) -> tuple[float, float]:
-        return self.low, self.high
-
-    @property
-    def rule(self) -> str:
-        return f"in {self.low:g} … {self.high:g}, with all of its 95 % interval"
-
-
-@dataclass(frozen=True)
-class Above(Decision):
-    """One-sided: the value is above a bound."""
-
-    bound: float
-
-    @property
-    def borders(self) -> tuple[float, float]:
-        return self.bound, math.inf
-
-    @property
-    def rule(self) -> str:
-        return f"above {self.bound:g}, with all of its 95 % interval"
-
-
-@dataclass(frozen=True)
-class Below(Decision):
-    """One-sided: the value is below a bound."""
-
-    bound: float
-
-    @property
-    def borders(self) -> tuple[float, float]:
-        return -math.inf, self.bound
-
-    @property
-    def rule(self) -> str:
-        return f"below {self.bound:g}, with all of its 95 % interval"
-
-
-@dataclass(frozen=True)
-class Equivalent(Decision):
-    """Equivalence: the value is within a margin of a target."""
-
-    target: float
-    margin: float
-
-    @property
-    def borders(self) -> tuple[float, float]:
-        return self.target - self.margin, self.target + self.margin
-
-    @property
-    def rule(self) -> str:
-        return f"{self.target:g} within a margin of {self.margin:g}, with all of its 95 % interval"
-
-
-@dataclass(frozen=True)
-class MinimumBetween(Within):
-    """The place of a minimum. Its interval may touch the borders, because its ends are already ruled out."""
-
-    @property
-    def rule(self) -> str:
-        place = f"above {self.low:g}" if math.isinf(self.high) else f"between {self.low:g} and {self.high:g}"
-        return f"lowest {place}, with all of the 95 % interval of the place"
+    rule: str
+    fewest: ClassVar[int] = 1
 
     def decide(self, values: Sequence[Measured]) -> Verdict:
+        """Decide on a value; some rules take several. An exact value on a border is outside."""
+        (value,) = values
+        inside = self.low < value.low and value.high < self.high
+        outside = value.high <= self.low or value.low >= self.high
+        tails = [_tail(value, border) for border in (self.low, self.high) if math.isfinite(border)]
+        if self.low < value.value < self.high:
+            p = max(tails)  # the closer border counts
+        else:
+            p = _tail(value, self.low if value.value <= self.low else self.high)
+        outcome = Outcome.REPRODUCED if inside else Outcome.NOT_REPRODUCED if outside else Outcome.INCONCLUSIVE
+        return Verdict(outcome, value, p)
+
+
+def above(bound: float) -> Decision:
+    """Return the one-sided rule that the value is above a bound."""
+    return Decision(bound, math.inf, f"above {bound:g}, with all of its 95 % interval")
+
+
+def below(bound: float) -> Decision:
+    """Return the one-sided rule that the value is below a bound."""
+    return Decision(-math.inf, bound, f"below {bound:g}, with all of its 95 % interval")
+
+
+def equivalent(target: float, margin: float) -> Decision:
+    """Return the rule of equivalence: the value is within a margin of a target."""
+    rule = f"{target:g} within a margin of {margin:g}, with all of its 95 % interval"
+    return Decision(target - margin, target + margin, rule)
+
+
+class MinimumDecision(Decision):
+    """The place of a minimum. Its interval may touch the borders, because its ends are already ruled out."""
+
+    def decide(self, values: Sequence[Measured]) -> Verdict:
+        """Decide on a :class:`Minimum`."""
         (place,) = values
         if not isinstance(place, Minimum):
             raise TypeError("the place of a minimum is decided by the minima of resampled curves")
@@ -262,28 +215,23 @@ class MinimumBetween(Within):
         return Verdict(Outcome.NOT_REPRODUCED if for_ <= LEVEL else Outcome.INCONCLUSIVE, place, min(against, for_))
 
 
-@dataclass(frozen=True)
-class Every(Decision):
-    """Each of several values satisfies a rule.
+def minimum_between(low: float, high: float) -> Decision:
+    """Return the rule that the place of a minimum is in a range."""
+    place = f"above {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
+    return MinimumDecision(low, high, f"lowest {place}, with all of the 95 % interval of the place")
+
+
+class EveryDecision(Decision):
+    """Each of several values is in the range.
 
     Reproduced if each value is (an intersection-union test, which needs no correction); not reproduced if one
     fails even with its p-value times the number of values; otherwise inconclusive. The reported value is the one
     that decides: the one that fails most clearly, or holds least clearly.
     """
 
-    each: Decision
-
-    @property
-    def rule(self) -> str:
-        return f"each {self.each.rule}"
-
-    @property
-    def borders(self) -> tuple[float, float]:
-        return self.each.borders
-
     def decide(self, values: Sequence[Measured]) -> Verdict:
         """Decide on one or more values."""
-        verdicts = [self.each.decide([value]) for value in values]
+        verdicts = [super(EveryDecision, self).decide([value]) for value in values]
         failed = [verdict for verdict in verdicts if verdict.outcome is Outcome.NOT_REPRODUCED]
         if failed:
             worst = min(failed, key=lambda verdict: verdict.p)
@@ -293,24 +241,25 @@ class Every(Decision):
         return max(undecided or verdicts, key=lambda verdict: verdict.p)
 
 
-@dataclass(frozen=True)
-class Rising(Decision):
-    """An ordering: each value is larger than the previous one; :class:`Every` applied to the steps."""
+def every(each: Decision) -> Decision:
+    """Return the rule that each of several values is in the range of a rule."""
+    return EveryDecision(each.low, each.high, f"each {each.rule}")
+
+
+class RisingDecision(EveryDecision):
+    """An ordering: each value is larger than the previous one; the rule of every step."""
 
     fewest: ClassVar[int] = 2
 
-    @property
-    def rule(self) -> str:
-        return "each larger than the one before, with all of the 95 % interval of the difference"
-
-    @property
-    def borders(self) -> tuple[float, float]:
-        return 0.0, math.inf
-
     def decide(self, values: Sequence[Measured]) -> Verdict:
         """Decide on two or more values. The deciding step is reported, for exact values the smallest."""
-        steps = sorted((after.minus(before) for before, after in pairwise(values)), key=lambda step: step.value)
-        return Every(Above(0.0)).decide(steps)
+        steps = (after.minus(before) for before, after in pairwise(values))
+        return super().decide(sorted(steps, key=lambda step: step.value))
+
+
+RISING = RisingDecision(
+    0.0, math.inf, "each larger than the one before, with all of the 95 % interval of the difference"
+)
 
 
 def holm(p_values: Iterable[float]) -> list[bool]:
@@ -322,18 +271,6 @@ def holm(p_values: Iterable[float]) -> list[bool]:
             break
         kept[index] = True
     return kept
-
-
-def _decide(measured: Measured, low: float, high: float) -> Verdict:
-    """Decide whether a value is between two borders; exact values on a border are outside."""
-    inside = low < measured.low and measured.high < high
-    outside = measured.high <= low or measured.low >= high
-    borders = [border for border in (low, high) if math.isfinite(border)]
-    tails = [_tail(measured, border) for border in borders]
-    is_inside = low < measured.value < high  # the closer border counts
-    p = max(tails) if is_inside else _tail(measured, low if measured.value <= low else high)
-    outcome = Outcome.REPRODUCED if inside else Outcome.NOT_REPRODUCED if outside else Outcome.INCONCLUSIVE
-    return Verdict(outcome, measured, p)
 
 
 def _tail(measured: Measured, border: float) -> float:

@@ -1,9 +1,8 @@
 """Claims about generation: coarse before fine, the effect of early and late splits, and local sharpening."""
 
-from ihdm.claims.claim import Claim
-from ihdm.claims.decisions import Above, Below, Measured, Rising
-from ihdm.claims.evidence import Evidence, Subject, heat_experiments, measured
-from ihdm.claims.forward import ORDER
+from ihdm.claims.claim import Claim, Evidence, Subject, heat_experiments, measured
+from ihdm.claims.decisions import RISING, Measured, above, below
+from ihdm.claims.images import ORDER
 from ihdm.config.scale import Config
 
 
@@ -16,21 +15,21 @@ def _estimating_clean_images(config: Config) -> list[Subject]:
     ]
 
 
-def _order(evidence: Evidence, subject: Subject) -> list[Measured]:
+def _order(evidence: Evidence, experiment: str) -> list[Measured]:
     """Return the rank correlation; any value is possible if all bands are reached at once, as they have no order."""
-    order = evidence.one("generation", experiment=subject[0], band="order")
-    rows = evidence.rows("generation", experiment=subject[0])
+    order = evidence.one("generation", experiment=experiment, band="order")
+    rows = evidence.rows("generation", experiment=experiment)
     bands = rows.loc[rows["band"] != "order", "value"]
     return [order if bands.nunique() != 1 else Measured(order.value, -1.0, 1.0)]
 
 
-def _splits(evidence: Evidence, subject: Subject) -> list[Measured]:
-    rows = evidence.rows("hierarchy", experiment=subject[0]).sort_values("level")
+def _splits(evidence: Evidence, experiment: str) -> list[Measured]:
+    rows = evidence.rows("hierarchy", experiment=experiment).sort_values("level")
     return [measured(row) for _, row in rows.iterrows()]
 
 
-def _laplacian(evidence: Evidence, subject: Subject) -> list[Measured]:
-    named = {"experiment": subject[0], "output": "residual"}
+def _laplacian(evidence: Evidence, experiment: str) -> list[Measured]:
+    named = {"experiment": experiment, "output": "residual"}
     neighbours, center = (
         measured(evidence.rows("input_gradients", **named, quantity=quantity).sort_values("stage").iloc[-1])
         for quantity in ("neighbours", "centre")
@@ -38,8 +37,8 @@ def _laplacian(evidence: Evidence, subject: Subject) -> list[Measured]:
     return [neighbours.minus(center)]
 
 
-def _copies(evidence: Evidence, subject: Subject) -> list[Measured]:
-    named = {"experiment": subject[0], "metric": "share_near", "extractor": "pixels"}
+def _copies(evidence: Evidence, experiment: str) -> list[Measured]:
+    named = {"experiment": experiment, "metric": "share_near", "extractor": "pixels"}
     return [evidence.one("memorisation", set="samples", **named)]
 
 
@@ -52,7 +51,7 @@ CLAIMS = (
         quantity="rank correlation of frequency with the time at which a band reaches half of its power",
         subjects=_estimating_clean_images,
         measure=_order,
-        decision=Above(ORDER),
+        decision=above(ORDER),
         reason=(
             "Fewer than one in twenty random orders of six bands reach a rank correlation of 0.8. Bands reached at "
             "the same time have no order and leave the claim open. Networks that estimate the next sharper image, as "
@@ -69,7 +68,7 @@ CLAIMS = (
         quantity="distance of samples that split at a level, from the last level to the first",
         subjects=heat_experiments,
         measure=_splits,
-        decision=Rising(),
+        decision=RISING,
         reason="Every split must change more than the one after it, in the same trees.",
     ),
     Claim(
@@ -82,7 +81,7 @@ CLAIMS = (
         quantity="gradient of the residual at the four neighbors minus that at the pixel, over the largest",
         subjects=heat_experiments,
         measure=_laplacian,
-        decision=Above(0.0),
+        decision=above(0.0),
         reason=(
             "The published figure has −1 at the pixel and positive neighbors, late in generation; so the last of five "
             "stages counts. The sign of this rule was corrected after gradients of photos had been seen: the former "
@@ -98,7 +97,7 @@ CLAIMS = (
         quantity="share of samples closer to a training image, in pixels, than 95 % of held-out images",
         subjects=heat_experiments,
         measure=_copies,
-        decision=Below(0.15),
+        decision=below(0.15),
         reason=(
             "A model that repeats training images has nearly all samples there; held-out images have 5 % by "
             "definition, and copies in one of ten samples would be detected."

@@ -8,9 +8,8 @@ from typing import Any
 import pandas as pd
 
 from ihdm.claims import CLAIMS
-from ihdm.claims.claim import Claim
+from ihdm.claims.claim import Claim, Evidence, NotRunError, Subject
 from ihdm.claims.decisions import LEVEL, Outcome, Verdict, holm
-from ihdm.claims.evidence import Evidence, NotRunError, Subject
 from ihdm.config.scale import Config
 from ihdm.measures import merged_tables
 from ihdm.measures.texts import interval_text
@@ -40,10 +39,6 @@ def check(tables: Mapping[str, pd.DataFrame], config: Config) -> pd.DataFrame:
 
     `p` is missing for claims that were not run. `holm` states whether a decided claim stays decided at 5 % for all that
     were tested together, by Holm's correction; those that were tested and not decided count among these.
-
-    Args:
-        tables: the existing merged tables by name.
-        config: their scale.
     """
     evidence = Evidence(tables, config)
     merged = merged_tables(config) | {"sweep": ["metrics/distance.csv"]}
@@ -86,7 +81,7 @@ def _decide(claim: Claim, evidence: Evidence, subject: Subject) -> Verdict | Non
     if subject == NOBODY:
         return None
     try:
-        values = claim.measure(evidence, subject)
+        values = claim.measure(evidence, *subject)
     except NotRunError:
         return None
     return claim.decision.decide(values) if len(values) >= claim.decision.fewest else None
@@ -115,7 +110,8 @@ def as_json(table: pd.DataFrame) -> str:
         for row in table.to_dict("records")
     ]
     borders = {
-        name: [border for border in claim.decision.borders if math.isfinite(border)] for name, claim in CLAIMS.items()
+        name: [border for border in (claim.decision.low, claim.decision.high) if math.isfinite(border)]
+        for name, claim in CLAIMS.items()
     }
     content = {"version": VERSION, "tested": int(table["p"].notna().sum()), "claims": rows, "borders": borders}
     return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"

@@ -5,16 +5,16 @@ from dataclasses import replace
 
 import pandas as pd
 
-from ihdm.claims.claim import Claim
-from ihdm.claims.decisions import Equivalent, Every, Measured, Rising, mean
-from ihdm.claims.evidence import TOY, Evidence, NotRunError, Subject, heat_experiments, measured
+from ihdm.claims.claim import Claim, Evidence, NotRunError, Subject, heat_experiments, measured
+from ihdm.claims.decisions import RISING, Measured, equivalent, every, mean
 from ihdm.config.scale import Config
 
 LANGEVIN = math.sqrt(2)
 
 
 def _toy(_: Config) -> list[Subject]:
-    return [TOY]
+    """Return the subject of what is computed without images, once for a scale."""
+    return [("toy",)]
 
 
 def _at_langevin(rows: pd.DataFrame) -> pd.DataFrame:
@@ -24,47 +24,35 @@ def _at_langevin(rows: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
-def _by_levels(rows: pd.DataFrame) -> list[Measured]:
-    """Return the ratio of losses for each K, from few levels to many."""
+def _losses(evidence: Evidence) -> list[Measured]:
+    """Return the loss ratio of the toy for each K, from few levels to many; all experiments have the same."""
+    rows = evidence.rows("asymptotics", part="toy_loss").drop_duplicates("num_levels")
     return [measured(row) for _, row in rows.sort_values("num_levels").iterrows()]
 
 
-def _toy_losses(evidence: Evidence) -> list[Measured]:
-    """Return the loss ratios of the toy, which are the same for all experiments."""
-    return _by_levels(evidence.rows("asymptotics", part="toy_loss").drop_duplicates("num_levels"))
-
-
-def _limit(evidence: Evidence, _: Subject) -> list[Measured]:
-    return _toy_losses(evidence)[-1:]
-
-
-def _approach(evidence: Evidence, _: Subject) -> list[Measured]:
-    return _nearness(_toy_losses(evidence))
-
-
-def _nearness(ratios: list[Measured]) -> list[Measured]:
-    """Return the closeness of each ratio to one, as the negative distance."""
+def _nearness(evidence: Evidence, _: str) -> list[Measured]:
+    """Return the closeness of each loss ratio to one, as the negative distance."""
     near = []
-    for ratio in ratios:
+    for ratio in _losses(evidence):
         half = (ratio.high - ratio.low) / 2
         value = -abs(ratio.value - 1)
         near.append(replace(ratio, value=value, low=value - half, high=value + half, parts=()))
     return near
 
 
-def _toy_chain(evidence: Evidence, _: Subject) -> list[Measured]:
+def _toy_chain(evidence: Evidence, _: str) -> list[Measured]:
     rows = _at_langevin(evidence.rows("asymptotics", part="toy_langevin", band="live"))
     return [measured(rows.iloc[0])]
 
 
-def _network_chain(evidence: Evidence, subject: Subject) -> list[Measured]:
+def _network_chain(evidence: Evidence, experiment: str) -> list[Measured]:
     """Return the ratio at each level and band, over that of an exact network on Gaussian data of the same power."""
-    rows = _at_langevin(evidence.rows("asymptotics", experiment=subject[0], part="network_langevin"))
+    rows = _at_langevin(evidence.rows("asymptotics", experiment=experiment, part="network_langevin"))
     rows = rows[rows["expected"] > 0]
     return [measured(row).times(1 / row["expected"]) for _, row in rows.iterrows()]
 
 
-def _merging(evidence: Evidence, _: Subject) -> list[Measured]:
+def _merging(evidence: Evidence, _: str) -> list[Measured]:
     by_sigma = evidence.rows("paths", quantity="merged").groupby("sigma", sort=True)
     return [mean([measured(row) for _, row in rows.iterrows()]) for _, rows in by_sigma]
 
@@ -77,8 +65,8 @@ CLAIMS = (
         table="asymptotics",
         quantity="loss of deblurring over that of denoising, for Gaussian data at the largest K",
         subjects=_toy,
-        measure=_limit,
-        decision=Equivalent(1.0, 0.1),
+        measure=lambda evidence, _: _losses(evidence)[-1:],
+        decision=equivalent(1.0, 0.1),
         reason="The limit is one; a tenth is close for a finite K.",
         kind="mathematical check",
     ),
@@ -89,8 +77,8 @@ CLAIMS = (
         table="asymptotics",
         quantity="closeness to one of the loss of deblurring over that of denoising, for Gaussian data, as K grows",
         subjects=_toy,
-        measure=_approach,
-        decision=Rising(),
+        measure=_nearness,
+        decision=RISING,
         reason="The ratio must approach its limit; the toy is exact.",
         kind="mathematical check",
     ),
@@ -104,7 +92,7 @@ CLAIMS = (
         ),
         subjects=_toy,
         measure=_toy_chain,
-        decision=Equivalent(1.0, 0.05),
+        decision=equivalent(1.0, 0.05),
         reason="One in the limit of small steps; δ = 1.25 σ and 1.6 σ would give 0.78 and 1.28.",
         kind="mathematical check",
     ),
@@ -119,7 +107,7 @@ CLAIMS = (
         ),
         subjects=heat_experiments,
         measure=_network_chain,
-        decision=Every(Equivalent(1.0, 0.2)),
+        decision=every(equivalent(1.0, 0.2)),
         reason=(
             "An exact network gives one. With δ = 1.25 σ, bands weaker than the noise would give 0.78, outside of the "
             "margin."
@@ -134,7 +122,7 @@ CLAIMS = (
         quantity="uncertainty about the origin of a path, mean over levels, from the smallest σ to the largest",
         subjects=_toy,
         measure=_merging,
-        decision=Rising(),
+        decision=RISING,
         reason="Paths that merge earlier are merged at more levels; the toy is exact.",
         kind="mathematical check",
     ),

@@ -1,10 +1,20 @@
 """Our claims, which are not in the paper."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
-from ihdm.claims.claim import REPOSITORY, Claim
-from ihdm.claims.decisions import Below, Measured
-from ihdm.claims.evidence import Evidence, NotRunError, Subject, heat_experiments, measured, quality, whitened_pairs
+from ihdm.claims.claim import (
+    REPOSITORY,
+    Claim,
+    Evidence,
+    NotRunError,
+    Subject,
+    heat_experiments,
+    measured,
+    quality,
+    whitened_pairs,
+)
+from ihdm.claims.decisions import Measured, below
 from ihdm.config.scale import Config
 
 SECOND = "second"
@@ -26,19 +36,19 @@ def _bits(evidence: Evidence, experiment: str, joint: str, variance: str) -> Mea
     return measured(rows.iloc[0].rename({"bits_per_dim": "value"}))
 
 
-def _bounds(evidence: Evidence, subject: Subject) -> list[Measured]:
+def _bounds(evidence: Evidence, experiment: str) -> list[Measured]:
     def bounds(name: str) -> Measured:
         return _bits(evidence, name, "markov", "mode").minus(_bits(evidence, name, "independent", "one"))
 
-    return [evidence.over_trainings(subject[0], bounds, is_of_test_images=True)]
+    return [evidence.over_trainings(experiment, bounds, is_of_test_images=True)]
 
 
-def _quarter(evidence: Evidence, subject: Subject) -> list[Measured]:
+def _quarter(evidence: Evidence, experiment: str) -> list[Measured]:
     config = evidence.config
-    levels = config.variants[subject[0]].experiment.process.num_levels
+    levels = config.variants[experiment].experiment.process.num_levels
     markov = [
         name
-        for name in config.studies[subject[0]].samplers
+        for name in config.studies[experiment].samplers
         if (config.all_samplers[name].coupling, config.all_samplers[name].noise) == ("markov", "measured")
     ]
 
@@ -46,41 +56,27 @@ def _quarter(evidence: Evidence, subject: Subject) -> list[Measured]:
         ours, paper = _study(evidence, *markov, count=levels // 4), _study(evidence, "paper_best", count=levels)
         return ours(name).minus(paper(name).times(1 + MARGIN))
 
-    return [evidence.over_trainings(subject[0], excess)]
+    return [evidence.over_trainings(experiment, excess)]
 
 
 def _study(evidence: Evidence, *samplers: str, count: int) -> Callable[[str], Measured]:
     """Return a function that gives the distance of a training's samples, by a sampler with an NFE."""
-
-    def distance(name: str) -> Measured:
-        return quality(evidence.rows("evaluations", experiment=name, sampler=samplers, evaluations=count))
-
-    return distance
+    return lambda name: quality(evidence.rows("evaluations", experiment=name, sampler=samplers, evaluations=count))
 
 
-def _whitened_eighth(evidence: Evidence, subject: Subject) -> list[Measured]:
-    ours, theirs = subject
+def _whitened(evidence: Evidence, ours: str, theirs: str, part: int, sampler: str, factor: float) -> list[Measured]:
+    """Compare the second-order sampler at K/part with ``factor`` times the distance of a sampler at K."""
     levels = evidence.config.variants[ours].experiment.process.num_levels
-    few = evidence.over_trainings(ours, _study(evidence, SECOND, count=levels // 8))
-    return [few.minus(evidence.over_trainings(theirs, _study(evidence, "paper", count=levels)))]
+    few = evidence.over_trainings(ours, _study(evidence, SECOND, count=levels // part))
+    return [few.minus(evidence.over_trainings(theirs, _study(evidence, sampler, count=levels)).times(factor))]
 
 
-def _whitened_quarter(evidence: Evidence, subject: Subject) -> list[Measured]:
-    ours, theirs = subject
-    levels = evidence.config.variants[ours].experiment.process.num_levels
-    few = evidence.over_trainings(ours, _study(evidence, SECOND, count=levels // 4))
-    best = evidence.over_trainings(theirs, _study(evidence, "paper_best", count=levels))
-    return [few.minus(best.times(1 + MARGIN))]
-
-
-def _pairs_with_snapshots(config: Config) -> list[Subject]:
-    """Return the pairs whose trainings keep snapshots after half of the steps and after all."""
-    return [
-        (ours, theirs)
-        for ours, theirs in whitened_pairs(config)
-        for steps in [config.variants[ours].experiment.training.steps]
-        if _has_snapshot(config, ours, steps / 2) and _has_snapshot(config, theirs, steps)
-    ]
+def _pairs_with_snapshots(config: Config) -> Iterator[Subject]:
+    """Yield the pairs whose trainings keep snapshots after half of the steps and after all."""
+    for ours, theirs in whitened_pairs(config):
+        steps = config.variants[ours].experiment.training.steps
+        if _has_snapshot(config, ours, steps / 2) and _has_snapshot(config, theirs, steps):
+            yield ours, theirs
 
 
 def _has_snapshot(config: Config, experiment: str, step: float) -> bool:
@@ -88,8 +84,7 @@ def _has_snapshot(config: Config, experiment: str, step: float) -> bool:
     return every is not None and step % every == 0
 
 
-def _half_training(evidence: Evidence, subject: Subject) -> list[Measured]:
-    ours, theirs = subject
+def _half_training(evidence: Evidence, ours: str, theirs: str) -> list[Measured]:
     steps = evidence.config.variants[ours].experiment.training.steps
 
     def after(step: int) -> Callable[[str], Measured]:
@@ -110,15 +105,15 @@ def _studied_flows(config: Config) -> list[Subject]:
     ]
 
 
-def _few(evidence: Evidence, subject: Subject) -> list[Measured]:
-    study = evidence.config.studies[subject[0]]
+def _few(evidence: Evidence, experiment: str) -> list[Measured]:
+    study = evidence.config.studies[experiment]
 
     def excess(name: str) -> Measured:
         most = [_study(evidence, sampler, count=max(study.counts))(name) for sampler in study.samplers]
         best = min(most, key=lambda found: found.value)
         return _study(evidence, SECOND, count=min(study.counts))(name).minus(best.times(1 + MARGIN))
 
-    return [evidence.over_trainings(subject[0], excess)]
+    return [evidence.over_trainings(experiment, excess)]
 
 
 CLAIMS = (
@@ -130,9 +125,8 @@ CLAIMS = (
         quantity="Markov bound minus the paper's bound at the best sampled δ, in bits per dimension",
         subjects=heat_experiments,
         measure=_bounds,
-        decision=Below(0.0),
+        decision=below(0.0),
         reason="The two joints are different models of images, each with its own bound, on the same test images.",
-        is_ours=True,
         rule_set="after results",
     ),
     Claim(
@@ -145,9 +139,8 @@ CLAIMS = (
         ),
         subjects=_studied,
         measure=_quarter,
-        decision=Below(0.0),
+        decision=below(0.0),
         reason="A match is at most a tenth further from the training images.",
-        is_ours=True,
         rule_set="after results",
     ),
     Claim(
@@ -159,11 +152,10 @@ CLAIMS = (
         paper=REPOSITORY,
         table="evaluations",
         quantity="distance of the second-order sampler's samples at K/8 minus that of the paper's at K and default δ",
-        subjects=lambda config: list(whitened_pairs(config)),
-        measure=_whitened_eighth,
-        decision=Below(0.0),
+        subjects=whitened_pairs,
+        measure=partial(_whitened, part=8, sampler="paper", factor=1.0),
+        decision=below(0.0),
         reason="Process, network, data and training are equal; only prediction and sampler differ.",
-        is_ours=True,
         rule_set="after results",
     ),
     Claim(
@@ -176,11 +168,10 @@ CLAIMS = (
         quantity=(
             "distance of the second-order sampler's samples at K/4 minus 1.1 times that of the paper's at best δ"
         ),
-        subjects=lambda config: list(whitened_pairs(config)),
-        measure=_whitened_quarter,
-        decision=Below(0.0),
+        subjects=whitened_pairs,
+        measure=partial(_whitened, part=4, sampler="paper_best", factor=1 + MARGIN),
+        decision=below(0.0),
         reason="A match is at most a tenth further from the training images.",
-        is_ours=True,
         rule_set="after results",
     ),
     Claim(
@@ -197,10 +188,8 @@ CLAIMS = (
         ),
         subjects=_pairs_with_snapshots,
         measure=_half_training,
-        decision=Below(0.0),
+        decision=below(0.0),
         reason="Process, network, data and training are equal; each network is sampled by its own sampler.",
-        is_ours=True,
-        rule_set="before results",
     ),
     Claim(
         id="five_evaluations_suffice_from_noise",
@@ -216,9 +205,8 @@ CLAIMS = (
         ),
         subjects=_studied_flows,
         measure=_few,
-        decision=Below(0.0),
+        decision=below(0.0),
         reason="A match is at most a tenth further from the training images.",
-        is_ours=True,
         rule_set="after results",
     ),
 )

@@ -180,8 +180,8 @@ def export(
     samples.
     """
     from ihdm.models.network import training_settings
-    from ihdm.portable.card_measures import distance_lines, likelihood_lines
-    from ihdm.portable.folder import export, require_prior, require_room
+    from ihdm.portable.export import distance_lines, export, likelihood_lines
+    from ihdm.portable.folder import require_prior, require_room
     from ihdm.storage.reading import first_images, read_table
 
     require_room(output)

@@ -68,7 +68,7 @@ def crate(
     files. In the folder of results, only the metadata and workflow are added; excluded files stay but are not
     described.
     """
-    from ihdm.crate.writing import write_crate
+    from ihdm.results.crate import write_crate
     from ihdm.results.folder import load_results
     from ihdm.storage.code import PACKAGE
 

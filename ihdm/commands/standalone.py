@@ -137,9 +137,8 @@ def evaluate(
     import pandas as pd
 
     from ihdm.metrics.extractors import fit_extractor
-    from ihdm.portable.card import with_evaluation
-    from ihdm.portable.card_measures import distance_lines
     from ihdm.portable.evaluation import as_reference, distance_table, require_enough, require_extractor
+    from ihdm.portable.export import distance_lines, with_evaluation
     from ihdm.portable.folder import CARD_NAME, is_pipeline
     from ihdm.portable.own import broken_image_errors
     from ihdm.portable.pictures import draw, with_sampler

@@ -28,10 +28,7 @@ CLASSES = {
 def require_weights(folder: Path, index: str, given: Iterable[str]) -> None:
     """Check the weights of each part; diffusers ignores tensors that are missing or have another name.
 
-    Args:
-        folder: of the pipeline.
-        index: name of the file that lists the parts.
-        given: parts that are not loaded from the folder.
+    The file ``index`` in the folder lists the parts; those that are ``given`` are not loaded from it.
 
     Raises:
         UserError: see :func:`ihdm.models.weights.read_weights`.
@@ -61,11 +58,7 @@ def _read_mapping(path: Path) -> dict[str, Any]:
 
 
 def require_agreement(pipeline: "IHDMPipeline", name: str) -> None:
-    """Check that all parts are made for images of one size and for one process.
-
-    Args:
-        pipeline: the loaded pipeline.
-        name: its name in error messages.
+    """Check that all parts of a pipeline, with its name in errors, are made for images of one size and one process.
 
     Raises:
         UserError: if they are not.

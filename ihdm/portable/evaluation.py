@@ -33,12 +33,9 @@ def require_extractor(name: str) -> Extractor:
 
 
 def as_reference(data: Path, image_shape: tuple[int, int, int], *, skip_broken: bool = False) -> StoredImages:
-    """Return images at the size of a model.
+    """Return images at the size of a model (channels, height, width).
 
-    Args:
-        data: a folder of images, which are resized, or an array of images of this size.
-        image_shape: channels, height and width.
-        skip_broken: omit files that are not images.
+    ``data`` is a folder of images, which are resized, or an array of images of this size.
 
     Raises:
         UserError: if there are none, or they have another size.
@@ -84,12 +81,7 @@ def require_enough(reference: StoredImages, kind: Extractor, data: Path) -> None
 def distance_table(
     samples: StoredImages, reference: StoredImages, extractor: FeatureExtractor
 ) -> list[dict[str, object]]:
-    """Return the distances of `metrics samples` for one set of samples.
-
-    Args:
-        samples: generated images.
-        reference: real ones.
-        extractor: computes the features; `pca` is fitted on the reference.
+    """Return the distances of `metrics samples` of samples from reference images, in the features of an extractor.
 
     Raises:
         UserError: if there are too few images.

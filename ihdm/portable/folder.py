@@ -2,23 +2,20 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Literal, cast, get_args
 
 import torch
+from diffusers import UNet2DModel
 from diffusers import logging as diffusers_logging
 from pydantic import ValidationError
 from safetensors import SafetensorError
 
 from ihdm.calibration import CALIBRATION_NAME, Calibration
 from ihdm.config.predictions import PREDICTION
-from ihdm.config.stages import NUM_SHOWN, SamplingSettings
-from ihdm.devices import compute_device
+from ihdm.config.stages import SamplingSettings
 from ihdm.errors import UserError
-from ihdm.portable.card import model_card
-from ihdm.portable.network import load_unet
-from ihdm.portable.pictures import draw
+from ihdm.models.network import load_network
 from ihdm.portable.pipeline import IHDMPipeline
 from ihdm.portable.prior import (
     Prior,
@@ -26,7 +23,6 @@ from ihdm.portable.prior import (
     StoredStatistics,
     fit_mixture,
     keep_coefficients,
-    revealed_share,
 )
 from ihdm.portable.scheduler import IHDMScheduler
 from ihdm.processes import build_process
@@ -51,21 +47,17 @@ PriorKind = Literal["coefficients", "mixture"]
 def assemble(
     network: Path, train: StoredImages, sampling: SamplingSettings, prior: PriorKind = "coefficients"
 ) -> IHDMPipeline:
-    """Return a pipeline of a trained network, its process, its sampler and a prior.
+    """Return a pipeline of a trained network, its process, its sampler, a prior, and its calibration if it exists.
 
-    The calibration of the network is included if it exists.
-
-    Args:
-        network: folder of the network.
-        train: the training images; only the first ``sampling.num_train`` if set.
-        sampling: process, sampler, δ, prior and seed.
-        prior: the kind of prior, for processes that start from blurred images.
+    Of the training images only the first ``sampling.num_train`` count if set. Processes that start from blurred images
+    have a prior.
 
     Raises:
         UserError: if the folder has no network of this process and image size, or a mixture needs more images.
     """
     train = train[: sampling.num_train]
-    unet, predictor = load_unet(network, sampling.process, train)
+    predictor = load_network(network, sampling.process, train).predictor
+    unet = UNet2DModel.from_pretrained(str(network), use_safetensors=True, local_files_only=True)
     process = build_process(sampling.process, train.shape[1])
     starts: Prior | None = None
     if sampling.process.starts_from_images:
@@ -97,55 +89,11 @@ def require_prior(kind: str) -> PriorKind:
     return cast("PriorKind", kind)
 
 
-def export(
-    network: Path,
-    train: Path,
-    images: StoredImages,
-    sampling: SamplingSettings,
-    prior: PriorKind,
-    output: Path,
-    *,
-    name: str,
-    training: Mapping[str, Any],
-    measures: Iterable[str] = (),
-    num_shown: int = NUM_SHOWN,
-) -> list[Path]:
-    """Export a trained network as a folder with a model card and a sheet of samples; return the paths of its files.
-
-    Args:
-        network: folder of the network.
-        train: path of the training images; their description is next to it.
-        images: the training images.
-        sampling: process, sampler, δ, prior and seed.
-        prior: the kind of prior.
-        output: the folder.
-        name: of the model.
-        training: settings of the training, for the card.
-        measures: lines of its evaluation.
-        num_shown: number of samples on the sheet.
-    """
-    require_room(output)
-    pipeline = assemble(network, images, sampling, prior).to(compute_device())
-    process = build_process(sampling.process, images.shape[1])
-    revealed = revealed_share(process, images) if sampling.process.starts_from_images else None
-    sheet = draw(pipeline, num_shown, sampling.seed, batch_size=sampling.micro_batch)
-    card = model_card(name, pipeline, description_of(train), training, revealed, measures, has_sheet=True)
-    return save(pipeline, output, card, sheet)
-
-
-def save(pipeline: IHDMPipeline, folder: Path, card: str, sheet: StoredImages | None = None) -> list[Path]:
+def save(pipeline: IHDMPipeline, folder: Path, card: str, sheet: StoredImages) -> list[Path]:
     """Write a pipeline, its card and a sheet of samples as a folder that appears only when complete.
 
-    An earlier pipeline in the folder is replaced. :func:`require_room` knows the names of all files written here.
-
-    Args:
-        pipeline: the pipeline.
-        folder: the output folder.
-        card: the model card, Markdown.
-        sheet: the samples on the sheet.
-
-    Returns:
-        The paths of its files.
+    An earlier pipeline in the folder is replaced. :func:`require_room` knows the names of all files written here, whose
+    paths are returned.
 
     Raises:
         UserError: if the folder has other files.
@@ -154,8 +102,7 @@ def save(pipeline: IHDMPipeline, folder: Path, card: str, sheet: StoredImages | 
     with atomic_folder(folder) as filled:
         pipeline.save_pretrained(filled)
         (filled / CARD_NAME).write_text(card, encoding="utf-8")
-        if sheet is not None:
-            save_grid(sheet, filled / SHEET_NAME)
+        save_grid(sheet, filled / SHEET_NAME)
         for path in filled.rglob("*.safetensors"):
             path.chmod(0o644)  # its writer lets only the owner read it
     return sorted(path for path in folder.rglob("*") if path.is_file())
@@ -232,12 +179,3 @@ def read(folder: Path, device: torch.device | str = "cpu") -> IHDMPipeline:
 def is_pipeline(folder: Path) -> bool:
     """Return whether a folder has a pipeline."""
     return (folder / INDEX_NAME).exists()
-
-
-def description_of(train: Path) -> Mapping[str, Any]:
-    """Return the description of prepared images; empty if there is none, or it cannot be read."""
-    try:
-        found = json.loads(train.with_suffix(".json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

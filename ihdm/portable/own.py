@@ -1,28 +1,66 @@
-"""Training on a folder of images: its experiment, and the steps that are already complete."""
+"""Training on a folder of images: presets, its experiment, and the steps that are already complete."""
 
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast, get_args
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from ihdm.calibration import CALIBRATION_NAME
-from ihdm.config.experiments import Experiment
-from ihdm.config.settings import DatasetSettings
+from ihdm.config.experiments import Experiment, NetworkSettings
+from ihdm.config.processes import HeatSettings, observed_levels
+from ihdm.config.settings import DatasetSettings, TrainingSettings
 from ihdm.config.stages import CalibrationSettings
 from ihdm.data.files import ImageFiles, find_images
 from ihdm.errors import UserError
 from ihdm.models.network import RECORD_NAME, WEIGHTS_NAME
 from ihdm.portable.folder import PriorKind
-from ihdm.portable.presets import SIZES, Preset, preset_experiment
 from ihdm.portable.prior import require_enough_for_mixture
 from ihdm.processes import build_process
 from ihdm.storage.files import atomic_path, sha256
 from ihdm.storage.provenance import read_record, was_made_with
 from ihdm.storage.reading import open_images
 
+
+class Preset(NamedTuple):
+    """Size of images in pixels, number of levels K, and settings of network and training."""
+
+    image_size: int
+    num_levels: int
+    network: dict[str, Any]
+    training: dict[str, Any]
+
+
+PRESETS = {
+    "quick": Preset(
+        32, 40,
+        {"base_channels": 16, "channel_multipliers": (1, 2, 2), "blocks_per_stage": 1, "attention_stages": (),
+         "dropout": 0.0, "norm_groups": 8},
+        {"steps": 1500, "batch_size": 32, "learning_rate": 1e-3, "warmup_steps": 100, "ema_decay": 0.995},
+    ),
+    "small": Preset(
+        32, 50,
+        {"base_channels": 32, "channel_multipliers": (1, 2, 2), "blocks_per_stage": 1, "attention_stages": (2,),
+         "dropout": 0.1, "norm_groups": 8},
+        {"steps": 10_000, "batch_size": 64, "learning_rate": 5e-4, "warmup_steps": 500, "ema_decay": 0.999},
+    ),
+    "medium": Preset(
+        64, 100,
+        {"base_channels": 64, "channel_multipliers": (1, 2, 2, 2), "blocks_per_stage": 2, "attention_stages": (3,),
+         "dropout": 0.1, "norm_groups": 32},
+        {"steps": 200_000, "batch_size": 64, "learning_rate": 1e-4, "warmup_steps": 5000, "ema_decay": 0.9999},
+    ),
+    "large": Preset(
+        128, 200,
+        {"base_channels": 128, "channel_multipliers": (1, 2, 2, 3, 4), "blocks_per_stage": 2,
+         "attention_stages": (3, 4), "dropout": 0.1, "norm_groups": 32},
+        {"steps": 200_000, "batch_size": 64, "learning_rate": 1e-4, "warmup_steps": 5000, "ema_decay": 0.9999},
+    ),
+}  # fmt: skip
+MAX_BLUR = 0.75
+"""Largest blur width as a share of the images' side, the paper's for 32 pixels; from 128 on it is half of the side."""
 FEWEST = 20
 """Smallest number of images."""
 NUM_CALIBRATION = 512
@@ -46,25 +84,39 @@ def experiment_of(
 ) -> Experiment:
     """Return the experiment of a preset on a folder of images.
 
+    Without an image size or steps, those of the preset are taken.
+
     Raises:
         UserError: if there is no such preset or folder, a number is out of bounds, or the network does not support
             this size.
     """
-    if preset not in get_args(Preset):
-        raise UserError(f"--preset {preset}: unknown preset; use one of {', '.join(get_args(Preset))}")
+    if preset not in PRESETS:
+        raise UserError(f"--preset {preset}: unknown preset; use one of {', '.join(PRESETS)}")
     if not pictures.is_dir():
         raise UserError(f"{pictures}: folder not found; use an existing folder of images")
-    name = cast("Preset", preset)
+    chosen = PRESETS[preset]
+    size = image_size or chosen.image_size
     try:
         dataset = DatasetSettings(
             source="folder",
             path=str(pictures.absolute()),
-            image_size=image_size or SIZES[name],
+            image_size=size,
             image_channels=1 if gray else 3,
             skip_broken=skip_broken,
             crops=crops,
         )
-        return preset_experiment(name, dataset, steps, seed)
+        return Experiment(
+            dataset=dataset,
+            network=NetworkSettings(image_size=size, image_channels=dataset.image_channels, **chosen.network),
+            process=HeatSettings(
+                kind="heat",
+                sigma=0.01,
+                num_levels=chosen.num_levels,
+                blur_sigma_max=(MAX_BLUR if size < 128 else 0.5) * size,
+            ),
+            training=TrainingSettings(**chosen.training | ({"steps": steps} if steps else {})),
+            seed=seed,
+        )
     except ValidationError as error:
         options = {"path": f"{pictures}", "crops": f"--crops {crops}", "steps": f"--steps {steps}"}
         said = []
@@ -165,8 +217,6 @@ def is_measured(folder: Path, calibration: CalibrationSettings) -> bool:
 
 def calibration_of(experiment: Experiment, num_images: int) -> CalibrationSettings:
     """Return the calibration settings of the network: all levels, or a limited number of evenly spaced ones."""
-    from ihdm.config.processes import observed_levels
-
     return CalibrationSettings(
         process=experiment.process,
         seed=experiment.seed,

@@ -33,19 +33,20 @@ FRAME_MILLISECONDS = 60
 LAST_MILLISECONDS = 1500
 
 
-def numbered_generator(seed: int, number: int) -> torch.Generator:
-    """Return the generator of an image by its number; the image is the same in any batch, up to rounding errors."""
-    return torch.Generator().manual_seed(torch_seed(seed, "portable sample", number))
+def numbered_generators(seed: int, count: int, batch_size: int) -> Iterator[list[torch.Generator]]:
+    """Yield the generators of images 0…count−1 in batches; an image is the same in any, up to rounding errors."""
+    generators = [torch.Generator().manual_seed(torch_seed(seed, "portable sample", number)) for number in range(count)]
+    for first in range(0, count, batch_size):
+        yield generators[first : first + batch_size]
 
 
 def with_sampler(pipeline: IHDMPipeline, sampler: str | None, delta_ratio: float | None) -> IHDMPipeline:
-    """Return the pipeline with another sampler, and another δ/σ.
+    """Change the sampler and δ/σ of a pipeline, unless they are None, and return it.
 
     Args:
-        pipeline: the pipeline, which is changed.
-        sampler: a name, which keeps evaluations and spacing, or SamplerSettings as JSON; by default its
-            own.
-        delta_ratio: by default its own.
+        pipeline: the pipeline.
+        sampler: a name, which keeps evaluations and spacing, or SamplerSettings as JSON.
+        delta_ratio: δ/σ.
 
     Raises:
         UserError: if there is no such sampler, or δ/σ is not finite.
@@ -78,25 +79,16 @@ def draw(
 ) -> StoredImages:
     """Return images 0…count−1 of a seed; each depends only on its number.
 
-    Args:
-        pipeline: the pipeline.
-        count: number of images.
-        seed: of them all.
-        evaluations: network evaluations for an image.
-        batch_size: images at a time.
-        precision: of the network.
-        report: called with the number of finished images.
+    ``evaluations`` is the NFE per image; ``report`` is called with the number of finished images.
     """
     pipeline.set_progress_bar_config(disable=True)
-    parts = []
-    for first in range(0, count, batch_size):
-        numbers = range(first, min(first + batch_size, count))
-        generators = [numbered_generator(seed, number) for number in numbers]
+    parts: list[StoredImages] = []
+    for generators in numbered_generators(seed, count, batch_size):
         images = pipeline(
-            len(numbers), evaluations, generators, precision=precision, output_type="pt", return_dict=False
+            len(generators), evaluations, generators, precision=precision, output_type="pt", return_dict=False
         )[0]
         parts.append(to_uint8(images))
-        report(numbers.stop)
+        report(sum(map(len, parts)))
     return np.concatenate(parts)
 
 
@@ -159,10 +151,8 @@ def frames(
 ) -> Iterator[StoredImages]:
     """Yield images as they form, the start first, in batches through the network."""
     pipeline.set_progress_bar_config(disable=True)
-    ways = []
-    for first in range(0, count, batch_size):
-        generators = [numbered_generator(seed, number) for number in range(first, min(first + batch_size, count))]
-        ways.append(pipeline.trajectory(len(generators), evaluations, generators, precision))
+    batches = numbered_generators(seed, count, batch_size)
+    ways = [pipeline.trajectory(len(generators), evaluations, generators, precision) for generators in batches]
     for parts in zip(*ways, strict=True):
         yield np.concatenate([to_uint8(images) for _, images in parts])
 
@@ -178,22 +168,15 @@ def interpolations(
 ) -> StoredImages:
     """Return interpolations between samples 2 i and 2 i + 1 of a seed, one path after another.
 
-    Args:
-        pipeline: the pipeline.
-        rows: number of paths.
-        num_positions: images per path, both ends included.
-        seed: of them all.
-        evaluations: network evaluations for an image.
-        precision: of the network.
-        report: called with the number of finished paths.
+    Each of the ``rows`` paths has ``num_positions`` images, both ends included; ``evaluations`` is the NFE per image;
+    ``report`` is called with the number of finished paths.
     """
     pipeline.set_progress_bar_config(disable=True)
-    parts = []
-    for row in range(rows):
-        first, second = (numbered_generator(seed, number) for number in (2 * row, 2 * row + 1))
+    parts: list[StoredImages] = []
+    for first, second in numbered_generators(seed, 2 * rows, 2):
         found = pipeline.interpolate(first, second, num_positions, evaluations, precision, output_type="pt")
         parts.append(to_uint8(found.images))
-        report(row + 1)
+        report(len(parts))
     return np.concatenate(parts)
 
 

@@ -12,14 +12,16 @@ import torch
 from diffusers import DiffusionPipeline, UNet2DModel
 from diffusers.pipelines.pipeline_utils import ImagePipelineOutput
 from diffusers.utils.torch_utils import randn_tensor
+from jaxtyping import Float, Int
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from ihdm.config.settings import Precision
 from ihdm.errors import UserError
 from ihdm.heat import Images
+from ihdm.models.network import Deblurrer
+from ihdm.models.unet import InputConvolution
 from ihdm.portable.checking import require_agreement, require_weights
-from ihdm.portable.network import as_deblurrer, keep_input_precise
 from ihdm.portable.prior import Prior, StoredCalibration, StoredStatistics
 from ihdm.portable.scheduler import Generators, IHDMScheduler
 from ihdm.predictions import Predictor
@@ -31,6 +33,17 @@ Callback = Callable[["IHDMPipeline", int, int, dict[str, Tensor]], dict[str, Ten
 what it returns as ``latents`` takes the place of the state."""
 Draw = Callable[[], Images]
 """Draws the standard normal noise of the next step."""
+
+
+class _Sample(nn.Module):
+    """A ``UNet2DModel`` that returns a tensor."""
+
+    def __init__(self, unet: UNet2DModel) -> None:
+        super().__init__()
+        self.unet = unet
+
+    def forward(self, images: Images, levels: Int[Tensor, "batch"]) -> Float[Tensor, "batch _ height width"]:
+        return self.unet(images, levels, return_dict=False)[0]
 
 
 class IHDMPipeline(DiffusionPipeline):
@@ -62,8 +75,8 @@ class IHDMPipeline(DiffusionPipeline):
         statistics: StoredStatistics | None = None,
     ) -> None:
         super().__init__()
-        if isinstance(unet, UNet2DModel):
-            keep_input_precise(unet)
+        if isinstance(unet, UNet2DModel):  # before hooks replace its `forward`
+            unet.conv_in.__class__ = InputConvolution
         self.register_modules(
             unet=unet, scheduler=scheduler, prior=prior, calibration=calibration, statistics=statistics
         )
@@ -92,6 +105,10 @@ class IHDMPipeline(DiffusionPipeline):
         if self.statistics is not None:
             self.scheduler.statistics = self.statistics.table()
         return self.scheduler.predictor
+
+    def deblurrer(self, precision: Precision) -> Deblurrer:
+        """Return the network as a callable f(u, k) in evaluation mode."""
+        return Deblurrer(_Sample(self.unet.eval()), precision, self.predictor)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -245,7 +262,7 @@ class IHDMPipeline(DiffusionPipeline):
     ) -> Iterator[tuple[int, Images]]:
         """Yield the level and the mean after every step."""
         self._require_float32()
-        network = as_deblurrer(self.unet, precision, self.predictor)
+        network = self.deblurrer(precision)
         scheduler = self.scheduler
         scheduler.calibration = self.calibration.table() if self.calibration is not None else None
         scheduler.set_timesteps(evaluations, device=state.device)

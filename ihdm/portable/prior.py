@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from ihdm.calibration import Calibration
@@ -33,7 +33,11 @@ COMPONENTS = (1, 2, 4, 8, 16, 32, 64)
 
 
 class Prior(ModelMixin, ConfigMixin, ABC):
-    """A distribution of the lowest cosine coefficients of F(t_K) u₀."""
+    """A distribution of the lowest cosine coefficients of F(t_K) u₀.
+
+    Priors have in common the channels of an image, the numbers of kept vertical and horizontal frequencies (``rows``
+    and ``columns``), and height and width of an image in pixels.
+    """
 
     def draw(self, generators: Sequence[torch.Generator | None]) -> Float[Tensor, "image channel height width"]:
         """Draw blurred images F(t_K) u₀, without the noise of a start, one per generator."""
@@ -59,16 +63,7 @@ class Prior(ModelMixin, ConfigMixin, ABC):
 
 
 class CoefficientPrior(Prior):
-    """The coefficients of the training images: each start is a blurred training image.
-
-    Args:
-        num_images: number of training images.
-        channels: channels of an image.
-        rows: number of kept vertical frequencies.
-        columns: number of kept horizontal frequencies.
-        height: image height in pixels.
-        width: image width in pixels.
-    """
+    """The coefficients of the training images: each start is a blurred training image."""
 
     @register_to_config
     def __init__(
@@ -84,23 +79,16 @@ class CoefficientPrior(Prior):
         self.coefficients = nn.Buffer(torch.zeros(num_images, channels, rows, columns))
 
     def _draw_one(self, generator: torch.Generator | None) -> Tensor:
-        return self.coefficients[_integer(len(self.coefficients), generator, self.coefficients.device)]
+        device = self.coefficients.device
+        on = generator.device if generator is not None else device
+        return self.coefficients[torch.randint(len(self.coefficients), (), generator=generator, device=on).to(device)]
 
     def _mean_coefficients(self) -> Tensor:
         return self.coefficients.mean(dim=0)
 
 
 class MixturePrior(Prior):
-    """A Gaussian mixture of the coefficients: small, and without any single image.
-
-    Args:
-        num_components: number of components.
-        channels: channels of an image.
-        rows: number of kept vertical frequencies.
-        columns: number of kept horizontal frequencies.
-        height: image height in pixels.
-        width: image width in pixels.
-    """
+    """A Gaussian mixture of the coefficients: small, and without any single image."""
 
     @register_to_config
     def __init__(
@@ -130,13 +118,7 @@ class MixturePrior(Prior):
 
 
 class StoredCalibration(ModelMixin, ConfigMixin):
-    """A :class:`~ihdm.calibration.Calibration` in the format of diffusers, in float32.
-
-    Args:
-        num_levels: number of calibrated levels.
-        height: image height in pixels.
-        width: image width in pixels.
-    """
+    """A :class:`~ihdm.calibration.Calibration` in the format of diffusers, in float32."""
 
     @register_to_config
     def __init__(self, num_levels: int, height: int, width: int) -> None:
@@ -162,13 +144,7 @@ class StoredCalibration(ModelMixin, ConfigMixin):
 
 
 class StoredStatistics(ModelMixin, ConfigMixin):
-    """Statistics of the training images, :class:`~ihdm.predictions.Statistics`, in the format of diffusers.
-
-    Args:
-        channels: channels of an image.
-        height: image height in pixels.
-        width: image width in pixels.
-    """
+    """Statistics of the training images, :class:`~ihdm.predictions.Statistics`, in the format of diffusers."""
 
     @register_to_config
     def __init__(self, channels: int, height: int, width: int) -> None:
@@ -251,11 +227,6 @@ def require_enough_for_mixture(process: Process, num_images: int, channels: int)
 def fit_mixture(process: Process, train: StoredImages, seed: int) -> MixturePrior:
     """Return a mixture of Gaussians with full covariances; the Bayesian information criterion selects their number.
 
-    Args:
-        process: the process.
-        train: the training images.
-        seed: seed of the initialization.
-
     Raises:
         UserError: if there are fewer than ten images per coefficient.
     """
@@ -264,9 +235,8 @@ def fit_mixture(process: Process, train: StoredImages, seed: int) -> MixturePrio
     require_enough_for_mixture(process, len(train), train.shape[-1])
     found = blurred_coefficients(process, train)
     points = found.flatten(1).double().numpy()
-    floor = (
-        0.01 * process.deviation(process.num_levels)
-    ) ** 2  # far below the noise of starts, so that nothing is singular
+    # Far below the noise of starts, so that nothing is singular.
+    floor = (0.01 * process.deviation(process.num_levels)) ** 2
     state = torch_seed(seed, "mixture prior") % 2**32
     fits = [
         GaussianMixture(count, reg_covar=floor, random_state=state).fit(points)
@@ -279,11 +249,6 @@ def fit_mixture(process: Process, train: StoredImages, seed: int) -> MixturePrio
     prior.means.copy_(torch.as_tensor(best.means_))
     prior.factors.copy_(torch.as_tensor(np.linalg.cholesky(best.covariances_)))
     return prior
-
-
-def _integer(below: int, generator: torch.Generator | None, device: torch.device) -> Int[Tensor, ""]:
-    on = generator.device if generator is not None else device
-    return torch.randint(below, (), generator=generator, device=on).to(device)
 
 
 def _basis(size: int) -> Float[Tensor, "size size"]:

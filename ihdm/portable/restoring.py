@@ -18,7 +18,6 @@ from ihdm.config.settings import DatasetSettings, Precision, Settings
 from ihdm.data.decoding import BrokenImageError
 from ihdm.data.files import ImageFiles, find_images
 from ihdm.errors import UserError
-from ihdm.portable.network import as_deblurrer
 from ihdm.portable.pictures import SHEETS, enlargement
 from ihdm.portable.pipeline import IHDMPipeline, as_pictures
 from ihdm.portable.prior import CoefficientPrior, MixturePrior, unblurred
@@ -97,13 +96,7 @@ def restorer_of(pipeline: IHDMPipeline, evaluations: int | None, seed: int, prec
     """Return the restorer of a pipeline.
 
     The mean of images comes from the prior, which knows the lowest frequencies. For processes
-    that start from noise it is gray.
-
-    Args:
-        pipeline: a pipeline with a calibration.
-        evaluations: NFE per sample; by default all calibrated levels.
-        seed: seed of all noise.
-        precision: precision of the network.
+    that start from noise it is gray. ``evaluations`` is the NFE per sample, by default all calibrated levels.
 
     Raises:
         UserError: if the network has no calibration, or none at the levels of these evaluations.
@@ -124,7 +117,7 @@ def restorer_of(pipeline: IHDMPipeline, evaluations: int | None, seed: int, prec
     if process.settings.starts_from_images and isinstance(pipeline.prior, CoefficientPrior | MixturePrior):
         mean = unblurred(process, pipeline.prior.mean().cpu()).double()
     power = torch.as_tensor(calibration.power) / 4**process.bits_of_range
-    network = OnDevice(as_deblurrer(pipeline.unet, precision, pipeline.predictor), pipeline.device)
+    network = OnDevice(pipeline.deblurrer(precision), pipeline.device)
     return Restorer(network, process, calibration, mean, power, sampler, seed)
 
 
@@ -145,7 +138,7 @@ def restore_pictures(
 
     Args:
         pipeline: a pipeline with a calibration.
-        images: original images at the model's size, or measurements.
+        images: original images at the model's size, or measurements if ``is_measured``.
         how: the degradation.
         is_measured: whether the images are measurements.
         num_draws: number of samples per image.
@@ -174,13 +167,7 @@ def restore_pictures(
 
 
 def write_restored(found: Restored, names: Sequence[str], output: Path) -> None:
-    """Write a sheet with one row per image, or a folder with the mean and a sample of each.
-
-    Args:
-        found: the results.
-        names: names of the images.
-        output: a file with the extension of a sheet, or a folder.
-    """
+    """Write a sheet with one row per image, or a folder with the mean and a sample of each under the images' names."""
     means, samples = (to_uint8(part) for part in (found.draws.mean(dim=1), found.draws[:, 0]))
     if output.suffix.lower() not in SHEETS:
         with atomic_folder(output) as filled:
@@ -191,7 +178,9 @@ def write_restored(found: Restored, names: Sequence[str], output: Path) -> None:
                     picture.save(path)
         return
     deviations = to_uint8(found.draws.std(dim=1) / MOST_DEVIATION)
-    columns = [_as_large(to_uint8(found.measured), means.shape[1]), samples, means, deviations]
+    factor = means.shape[1] // found.measured.shape[2]
+    measured = to_uint8(found.measured).repeat(factor, axis=1).repeat(factor, axis=2)
+    columns = [measured, samples, means, deviations]
     if found.truth is not None:
         columns.insert(0, to_uint8(found.truth))
     rows = np.stack(columns, axis=1).reshape(-1, *means.shape[1:])
@@ -203,9 +192,3 @@ def _as_png(names: Sequence[str]) -> list[str]:
     short, whole = [str(Path(name).with_suffix(".png")) for name in names], [f"{name}.png" for name in names]
     counts = Counter([*short, *whole])
     return [brief if counts[brief] == 1 else full for brief, full in zip(short, whole, strict=True)]
-
-
-def _as_large(images: StoredImages, size: int) -> StoredImages:
-    """Return images enlarged by repeated pixels to the size of others."""
-    factor = size // images.shape[1]
-    return images.repeat(factor, axis=1).repeat(factor, axis=2)

@@ -1,1 +1,1 @@
-"""The results of a pipeline as objects: tables, samples, figures, networks and data, each with its record."""
+"""The results of a pipeline as objects, each with its record, and as an RO-Crate for archives."""

@@ -26,8 +26,7 @@ class UnknownNameError(UserError, KeyError, AttributeError):
     """A name without a result."""
 
     def __str__(self) -> str:
-        """Return the message without the quotes that a KeyError adds."""
-        return str(self.args[0])
+        return str(self.args[0])  # without the quotes that a KeyError adds
 
 
 def unknown(kind: str, name: object, folder: Path, known: list[str]) -> UnknownNameError:
@@ -46,7 +45,8 @@ def unknown(kind: str, name: object, folder: Path, known: list[str]) -> UnknownN
 class Collection(Mapping[str, Value], Generic[Value]):
     """Results of one kind by name, also as attributes where the name is a Python identifier.
 
-    Each access reads the file again, so that changing a returned object does not change later ones.
+    Each access reads the file again, so that changing a returned object does not change later ones; names are listed
+    without reading files. A missing name raises UnknownNameError.
 
     Attributes:
         kind: the name of the kind in messages.
@@ -87,36 +87,29 @@ class Collection(Mapping[str, Value], Generic[Value]):
         return find_origin(self.results, self.path(name))
 
     def __getitem__(self, name: str) -> Value:
-        """Read a result."""
         return self.read(self.path(name))
 
     def __getattr__(self, name: str) -> Value:
-        """Read a result."""
         if name.startswith("_"):
             raise AttributeError(name)
         return self[name]
 
     def __iter__(self) -> Iterator[str]:
-        """Iterate over names, without reading files."""
         return iter(self.paths())
 
     def __len__(self) -> int:
-        """Return the number of results."""
         return len(self.paths())
 
     def __contains__(self, name: object) -> bool:
-        """Return whether there is a result of this name, without reading it."""
         return name in self.paths()
 
     def __dir__(self) -> list[str]:
-        """Include the names for completion."""
         return [*super().__dir__(), *(name for name in self if name.isidentifier())]
 
     def _ipython_key_completions_(self) -> list[str]:
         return list(self)
 
     def __repr__(self) -> str:
-        """List the names."""
         return f"{len(self)} × {self.kind} in {self.results}: {', '.join(self)}"
 
 
@@ -194,7 +187,10 @@ class SampleSet:
 
 @dataclass(frozen=True)
 class Samples(Mapping[Key, SampleSet]):
-    """All sets of samples by experiment and δ/σ: ``samples["digits", 1.25]``; the name is enough for a single δ/σ."""
+    """All sets of samples by experiment and δ/σ: ``samples["digits", 1.25]``; the name is enough for a single δ/σ.
+
+    Files are read on access to a set. A missing set or an invalid key raises UnknownNameError.
+    """
 
     results: Path
 
@@ -229,11 +225,6 @@ class Samples(Mapping[Key, SampleSet]):
         return self[experiment, delta_ratio].origin
 
     def __getitem__(self, key: Key | str) -> SampleSet:
-        """Return a set, without reading its files.
-
-        Raises:
-            UnknownNameError: if there is no such set, or the key is invalid.
-        """
         match key:
             case str(experiment):
                 found = self.of(experiment)
@@ -250,15 +241,12 @@ class Samples(Mapping[Key, SampleSet]):
         raise UnknownNameError(f'{self.results}: give an experiment and δ/σ, such as samples["digits", 1.25]')
 
     def __iter__(self) -> Iterator[Key]:
-        """Iterate over experiments and δ/σ, without reading files."""
         return iter(self._sets())
 
     def __len__(self) -> int:
-        """Return the number of sets."""
         return len(self._sets())
 
     def __repr__(self) -> str:
-        """List the sets."""
         names = dict.fromkeys(name for name, _ in self)
         sets = [f"{name} ({', '.join(map(format_number, self.of(name)))})" for name in names]
         return f"{len(self)} × samples in {self.results}, by δ/σ: {', '.join(sets)}"

@@ -122,7 +122,6 @@ class Results:
         raise UserError(f"{path}: not found in {self.folder}")
 
     def __repr__(self) -> str:
-        """List the results by kind."""
         kinds = {name: list(getattr(self, name)) for name in ("data", "models", "portable")}
         kinds["samples"] = list(dict.fromkeys(experiment for experiment, _ in self.samples))
         kinds |= {name: list(getattr(self, name)) for name in ("tables", "printed", "figures")}
@@ -140,7 +139,6 @@ class Arrays(Collection[np.ndarray | dict[str, np.ndarray]]):
         return {path.relative_to(self.results).with_suffix("").as_posix(): path for path in found}
 
     def __repr__(self) -> str:
-        """Return the number of arrays."""
         return f"{len(self)} arrays and archives in {self.results}"
 
 

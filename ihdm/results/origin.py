@@ -92,7 +92,6 @@ class Origin:
         return self.results / Path(path).relative_to(self.root)
 
     def __repr__(self) -> str:
-        """List the facts, one per line."""
         facts = {
             **{name: getattr(self, name) for name in ("command", "seed", "commit")},
             "code": self.code_sha256,

@@ -14,7 +14,7 @@ import torch
 import yaml
 
 from ihdm.claims import CLAIMS
-from ihdm.claims.evidence import deciding, measured
+from ihdm.claims.claim import deciding, measured
 from ihdm.metrics.memorization import nearest_distances
 
 ROOT = Path(__file__).parents[2]

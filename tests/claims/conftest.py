@@ -1,6 +1,8 @@
 """Tables made up for each claim: a value that satisfies it, one that violates it, and an error that hides which."""
 
-from collections.abc import Callable, Iterable, Mapping
+import functools
+import operator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,227 +10,193 @@ import pandas as pd
 import pytest
 
 Tables = dict[str, pd.DataFrame]
-DATASETS = ("digits", "photos")
-PAIR = ("digits", "digits_diffusion")
+Build = Callable[[float, float], Tables]
 
 
 @dataclass(frozen=True)
 class Case:
     """What makes the tables of a claim of one value and one standard error, and which they are to be."""
 
-    build: Callable[[float, float], Tables]
+    build: Build
     good: float
     bad: float
     error: float = 0.001
     noise: float = 5.0
 
+    @property
+    def satisfied(self) -> Tables:
+        return self.build(self.good, self.error)
 
-def table(name: str, error: float, rows: Iterable[Mapping[str, Any]]) -> Tables:
-    return {name: pd.DataFrame([{"standard_error": error, "n": 500, **row} for row in rows])}
+    @property
+    def violated(self) -> Tables:
+        return self.build(self.bad, self.error)
+
+    @property
+    def hidden(self) -> Tables:
+        return self.build(self.good, self.noise)
 
 
-def forward(quantity: str, process: str) -> Callable[[float, float], Tables]:
+def V(value: float, _: float) -> float:  # noqa: N802
+    """As a cell: the value itself."""
+    return value
+
+
+def made(name: str, columns: str, *rows: tuple[Any, ...], **common: Any) -> Build:
+    """A table by its columns and rows, and what all rows have in common; cells may be functions of value and error."""
+
     def build(value: float, error: float) -> Tables:
-        row = {"quantity": quantity, "process": process, "value": value}
-        return table("forward", error, [row | {"dataset": name} for name in DATASETS for _ in range(2)])
+        cells = [common | dict(zip(columns.split(), row, strict=True)) for row in rows]
+        filled = [{key: cell(value, error) if callable(cell) else cell for key, cell in row.items()} for row in cells]
+        return {name: pd.DataFrame([{"standard_error": error, "n": 500, **row} for row in filled])}
 
     return build
 
 
-def data_spectrum(value: float, error: float) -> Tables:
-    return table("data_spectrum", error, [{"dataset": "photos", "quantity": "alpha", "value": value}])
+def joined(*builds: Build) -> Build:
+    return lambda value, error: functools.reduce(operator.or_, (build(value, error) for build in builds))
 
 
-def minimum(**places: float) -> Callable[[float, float], Tables]:
+DIGITS = {"experiment": "digits"}
+KERNEL = {"metric": "kernel_distance", "extractor": "dct64"}
+RESIDUAL = {"output": "residual"}
+
+
+def forward(quantity: str, process: str) -> Build:
+    rows = [(name, V) for name in ("digits", "photos") for _ in range(2)]
+    return made("forward", "dataset value", *rows, quantity=quantity, process=process)
+
+
+def minimum(**places: float | None) -> Build:
     """The places of minima by metric, each told or, where it is missing, the value."""
 
-    def build(value: float, error: float) -> Tables:
-        rows = []
-        for metric, told in places.items():
-            place = value if told is None else told
-            edges = {"low": place - error, "high": place + error, "first_ratio": -9.0, "last_ratio": 9.0}
-            edges |= {"minima": f"{place - error}..{place + error}:1", "num_curves": 10_000, "n": 500}
-            named = {"experiment": "digits", "metric": metric, "extractor": "dct64", "verdict": "inside"}
-            rows.append({**named, "delta_ratio": place, **edges})
-        return {"minimum": pd.DataFrame(rows)}
+    def row(metric: str, told: float | None) -> tuple[Any, ...]:
+        def place(value: float) -> float:
+            return value if told is None else told
 
-    return build
-
-
-def spectrum(ratio: float) -> Callable[[float, float], Tables]:
-    named = {"experiment": "digits", "set": "samples", "metric": "relative_power", "band": "highest"}
-    return lambda value, error: table("spectrum", error, [{**named, "delta_ratio": ratio, "value": value}])
-
-
-def disentanglement(quantity: str, source: str) -> Callable[[float, float], Tables]:
-    named = {"experiment": "digits", "quantity": quantity}
-    return lambda value, error: {"disentanglement": pd.DataFrame([{**named, source: value, f"{source}_error": error}])}
-
-
-def compared(name: str, **columns: Any) -> Callable[[float, float], Tables]:
-    """Heat has the value, and diffusion one."""
-
-    def build(value: float, error: float) -> Tables:
-        return table(
-            name, error, [{"experiment": who, "value": v, **columns} for who, v in zip(PAIR, (value, 1.0), strict=True)]
+        return (
+            *(metric, lambda v, _: place(v), lambda v, e: place(v) - e, lambda v, e: place(v) + e),
+            lambda v, e: f"{place(v) - e}..{place(v) + e}:1",
         )
 
-    return build
+    rows = (row(*one) for one in places.items())
+    edges = {"first_ratio": -9.0, "last_ratio": 9.0, "num_curves": 10_000}
+    columns = "metric delta_ratio low high minima"
+    return made("minimum", columns, *rows, **DIGITS, extractor="dct64", verdict="inside", **edges)
 
 
-def distance(value: float, error: float) -> Tables:
-    rows = zip(PAIR, (1.25, 0.0), (value, 1.0), strict=True)
-    named = {"set": "samples", "metric": "kernel_distance", "extractor": "dct64", "n": 500}
-    return table("distance", error, [{"experiment": a, "delta_ratio": b, "value": c, **named} for a, b, c in rows])
+def spectrum(ratio: float) -> Build:
+    named = {"set": "samples", "metric": "relative_power", "band": "highest"}
+    return made("spectrum", "delta_ratio value", (ratio, V), **DIGITS, **named)
 
 
-def published(value: float, error: float) -> Tables:
-    named = {"experiment": "cifar10", "delta_ratio": 1.25, "set": "samples", "metric": "fid", "n": 50_000}
-    named["extractor"] = "inception"
-    return table("distance", 18.96 * error, [{**named, "value": 18.96 * value}])
+def disentanglement(quantity: str, source: str) -> Build:
+    return made("disentanglement", f"quantity {source} {source}_error", (quantity, V, lambda _, e: e), **DIGITS)
 
 
-def sweep(value: float, error: float) -> Tables:
+def compared(name: str, **columns: Any) -> Build:
+    """Heat has the value, and diffusion one."""
+    return made(name, "experiment value", ("digits", V), ("digits_diffusion", 1.0), **columns)
+
+
+def sweep() -> Build:
     """Few images raise heat's distance by the value, and leave diffusion's as it is."""
     rows = []
-    for base, ratio, factor in (("digits_brief", 1.25, 1 + value), ("digits_diffusion_brief", 0.0, 1.0)):
-        named = {"base": base, "delta_ratio": ratio, "set": "samples", "n": 500}
-        named |= {"metric": "kernel_distance_held_out", "extractor": "dct64"}
-        rows.append({**named, "experiment": base, "swept": None, "num_train": 1297, "value": 1.0})
-        for count, worse in ((50, factor), (450, 3.0)):
-            few = {"experiment": f"{base}-num_train{count}", "swept": "num_train", "num_train": count, "value": worse}
-            rows.append({**named, **few})
-    return table("sweep", error, rows)
+    for base, ratio, few in (("digits_brief", 1.25, lambda v, _: 1 + v), ("digits_diffusion_brief", 0.0, 1.0)):
+        rows.append((base, ratio, base, None, 1297, 1.0))
+        rows += [(base, ratio, f"{base}-num_train{n}", "num_train", n, v) for n, v in ((50, few), (450, 3.0))]
+    named = {"set": "samples", "metric": "kernel_distance_held_out", "extractor": "dct64"}
+    return made("sweep", "base delta_ratio experiment swept num_train value", *rows, **named)
 
 
-def generation(value: float, error: float) -> Tables:
-    return table("generation", error, [{"experiment": name, "band": "order", "value": value} for name in PAIR])
-
-
-def hierarchy(value: float, error: float) -> Tables:
-    """Each level adds the value."""
-    rows = [{"experiment": "digits", "level": level, "value": 1 + value * level} for level in (3, 1, 2)]
-    return table("hierarchy", error, rows)
-
-
-def laplacian(value: float, error: float) -> Tables:
+def laplacian() -> Build:
     """At the last stage the neighbours have the value and the center its opposite; before, the other way round."""
     rows = [
-        {"experiment": "digits", "output": "residual", "quantity": quantity, "stage": stage,
-         "value": sign * value * (1 if stage == 2 else -1)}
+        (quantity, stage, functools.partial(lambda sign, v, _: sign * v, sign * (1 if stage == 2 else -1)))
         for quantity, sign in (("neighbours", 1), ("centre", -1))
         for stage in (0, 2, 1)
-    ]  # fmt: skip
-    return table("input_gradients", error, rows)
+    ]
+    return made("input_gradients", "quantity stage value", *rows, **DIGITS, **RESIDUAL)
 
 
-def memorisation(value: float, error: float) -> Tables:
-    named = {"experiment": "digits", "set": "samples", "metric": "share_near", "extractor": "pixels"}
-    return table("memorisation", error, [{**named, "value": value}])
-
-
-def losses(part: str) -> Callable[[float, float], Tables]:
-    """Of few levels 1.5, of many the value."""
-
-    def build(value: float, error: float) -> Tables:
-        named = {"experiment": "digits", "part": part, "band": None, "delta_ratio": None}
-        rows = [{**named, "num_levels": levels, "value": ratio} for levels, ratio in ((1000, value), (10, 1.5))]
-        return table("asymptotics", error, rows)
-
-    return build
-
-
-def langevin(part: str, *bands: str) -> Callable[[float, float], Tables]:
+def langevin(part: str, *bands: str) -> Build:
     """With √2 the value; what other δ give does not count."""
-
-    def build(value: float, error: float) -> Tables:
-        named = {"experiment": "digits", "part": part}
-        ratios = ((2**0.5, value), (1.0, 99.0))
-        rows = [
-            {**named, "delta_ratio": ratio, "band": band, "value": v, "expected": 1.0}
-            for ratio, v in ratios
-            for band in bands
-        ]
-        return table("asymptotics", error, rows)
-
-    return build
+    rows = [(ratio, band, v) for ratio, v in ((2**0.5, V), (1.0, 99.0)) for band in bands]
+    return made("asymptotics", "delta_ratio band value", *rows, **DIGITS, part=part, expected=1.0)
 
 
-def paths(value: float, error: float) -> Tables:
-    rows = [
-        {"sigma": sigma, "level": level, "quantity": "merged", "value": merged}
-        for sigma, merged in ((0.2, 1 + value), (0.1, 1.0))
-        for level in (1, 2)
-    ]
-    return table("paths", error, rows)
-
-
-def departures(setting: str) -> Callable[[float, float], Tables]:
+def departures(setting: str) -> Build:
     base = "digits_brief" if setting == "levels" else "digits"
-    metric = {"metric": "kernel_distance", "extractor": "dct64"}
-    named = {"experiment": base, "setting": setting, "value_described": 2.0, **metric}
-    row = {"base": base, "set": "samples", "delta_ratio": 1.25, "num_train": 1297, **metric}
-    trained = [
-        {**row, "experiment": base, "swept": None, "value": 2.0},
-        {**row, "experiment": f"{base}-seed1", "swept": "seed", "value": 2.001},
-    ]
-    return lambda value, error: {
-        **table("departures", error, [{**named, "difference": 2 * value}, {**named, "n": 100, "difference": 9.0}]),
-        **table("sweep", error, trained),
-    }
-
-
-def likelihood(value: float, error: float) -> Tables:
-    """The Markov bound is the value above the paper's best."""
-    joints = (("markov", "mode", 5 + value), ("independent", "one", 5.0), ("independent", "one", 40.0))
-    return table(
-        "likelihood",
-        error,
-        [{"experiment": "digits", "joint": j, "variance": v, "bits_per_dim": bits} for j, v, bits in joints],
+    found = {"experiment": base, "setting": setting, "value_described": 2.0, **KERNEL}
+    row = {"base": base, "set": "samples", "delta_ratio": 1.25, "num_train": 1297, **KERNEL}
+    trained = ((base, None, 2.0), (f"{base}-seed1", "seed", 2.001))
+    return joined(
+        made("departures", "n difference", (500, lambda v, _: 2 * v), (100, 9.0), **found),
+        made("sweep", "experiment swept value", *trained, **row),
     )
 
 
-def evaluations(value: float, error: float) -> Tables:
-    named = {"experiment": "digits", "metric": "kernel_distance", "extractor": "dct64"}
-    ours, paper = (("markov", 10, value), ("markov", 40, 9.0)), (("paper_best", 10, 9.0), ("paper_best", 40, 1.0))
-    rows = (*ours, *paper, ("paper", 40, 0.1))
-    return table(
-        "evaluations", error, [{**named, "sampler": s, "evaluations": count, "value": v} for s, count, v in rows]
-    )
-
-
-def whitened(value: float, error: float) -> Tables:
-    """The second-order sampler has the value at K/8 and K/4, the paper's has 1 at K, by default and at best δ."""
-    named = {"metric": "kernel_distance", "extractor": "dct64"}
-    rows = [("digits_whitened", "second", count, value) for count in (5, 10)]
-    rows += [("digits_whitened", "second", 40, 9.0), ("digits", "paper", 40, 1.0), ("digits", "paper_best", 40, 1.0)]
-    return table("evaluations", error, [
-        {**named, "experiment": experiment, "sampler": sampler, "evaluations": count, "value": v}
-        for experiment, sampler, count, v in rows
-    ])  # fmt: skip
-
-
-def snapshots(value: float, error: float) -> Tables:
-    """The whitened network has the value after half of the steps, the residual network one after all."""
-    named = {"metric": "kernel_distance", "extractor": "dct64"}
-    rows = [("digits_whitened", 1100, value), ("digits_whitened", 2200, 9.0), ("digits", 1100, 9.0)]
-    rows += [("digits", 2200, 1.0)]
-    return table("milestones", error, [{**named, "experiment": e, "step": step, "value": v} for e, step, v in rows])
-
-
-def from_noise(value: float, error: float) -> Tables:
-    """The second-order sampler has the value at the fewest evaluations, the best sampler one at the most."""
-    named = {"metric": "kernel_distance", "extractor": "dct64", "experiment": "digits_flow"}
-    rows = [("second", 5, value), ("second", 40, 2.0), ("markov", 40, 1.0), ("deterministic", 40, 3.0)]
-    return table("evaluations", error, [{**named, "sampler": s, "evaluations": n, "value": v} for s, n, v in rows])
-
+DISTANCE = made(
+    "distance", "experiment delta_ratio value", ("digits", 1.25, V), ("digits_diffusion", 0.0, 1.0),
+    set="samples", **KERNEL,
+)  # fmt: skip
+PUBLISHED = made(
+    "distance", "standard_error value", (lambda _, e: 18.96 * e, lambda v, _: 18.96 * v),
+    experiment="cifar10", delta_ratio=1.25, set="samples", metric="fid", n=50_000, extractor="inception",
+)  # fmt: skip
+GENERATION = made("generation", "experiment value", ("digits", V), ("digits_diffusion", V), band="order")
+HIERARCHY = made(
+    "hierarchy", "level value", *((k, functools.partial(lambda k, v, _: 1 + k * v, k)) for k in (3, 1, 2)), **DIGITS
+)
+"""Each level adds the value."""
+MEMORISATION = made(
+    "memorisation", "value", (V,), **DIGITS, set="samples", metric="share_near", extractor="pixels"
+)  # fmt: skip
+LOSSES = made(
+    "asymptotics", "num_levels value", (1000, V), (10, 1.5), **DIGITS, part="toy_loss", band=None, delta_ratio=None
+)
+"""Of few levels 1.5, of many the value."""
+PATHS = made(
+    "paths", "sigma level value",
+    *((sigma, level, merged) for sigma, merged in ((0.2, lambda v, _: 1 + v), (0.1, 1.0)) for level in (1, 2)),
+    quantity="merged",
+)  # fmt: skip
+LIKELIHOOD = made(
+    "likelihood", "joint variance bits_per_dim",
+    ("markov", "mode", lambda v, _: 5 + v), ("independent", "one", 5.0), ("independent", "one", 40.0), **DIGITS,
+)  # fmt: skip
+"""The Markov bound is the value above the paper's best."""
+EVALUATIONS = made(
+    "evaluations", "sampler evaluations value",
+    ("markov", 10, V), ("markov", 40, 9.0), ("paper_best", 10, 9.0), ("paper_best", 40, 1.0), ("paper", 40, 0.1),
+    **DIGITS, **KERNEL,
+)  # fmt: skip
+WHITENED = made(
+    "evaluations", "experiment sampler evaluations value",
+    *(("digits_whitened", "second", count, v) for count, v in ((5, V), (10, V), (40, 9.0))),
+    ("digits", "paper", 40, 1.0), ("digits", "paper_best", 40, 1.0), **KERNEL,
+)  # fmt: skip
+"""The second-order sampler has the value at K/8 and K/4, the paper's has 1 at K, by default and at best δ."""
+SNAPSHOTS = made(
+    "milestones", "experiment step value",
+    ("digits_whitened", 1100, V), ("digits_whitened", 2200, 9.0), ("digits", 1100, 9.0), ("digits", 2200, 1.0),
+    **KERNEL,
+)  # fmt: skip
+"""The whitened network has the value after half of the steps, the residual network one after all."""
+FROM_NOISE = made(
+    "evaluations", "sampler evaluations value",
+    ("second", 5, V), ("second", 40, 2.0), ("markov", 40, 1.0), ("deterministic", 40, 3.0),
+    experiment="digits_flow", **KERNEL,
+)  # fmt: skip
+"""The second-order sampler has the value at the fewest evaluations, the best sampler one at the most."""
 
 CASES = {
     "heat_is_gaussian_blur": Case(forward("gaussian_difference", "heat"), 0.01, 0.03),
     "heat_removes_fine_first": Case(forward("order", "heat"), 0.95, -0.5),
     "noise_adds_to_spectrum": Case(forward("added_power", "noise"), 1.01, 1.5),
     "noise_drowns_fine_first": Case(forward("order", "noise"), 0.95, -0.5),
-    "spectrum_follows_power_law": Case(data_spectrum, 2.1, 3.2),
+    "spectrum_follows_power_law": Case(
+        made("data_spectrum", "value", (V,), dataset="photos", quantity="alpha"), 2.1, 3.2
+    ),
     "best_delta_of_samples_above_sigma": Case(minimum(kernel_distance=None), 1.2, 0.9, 0.1, 0.5),
     "best_delta_of_samples_near_1.25_sigma": Case(minimum(kernel_distance=None), 1.2, 1.8, 0.1, 0.5),
     "best_delta_of_bound_just_above_sigma": Case(minimum(bits_per_dim=None), 1.05, 1.4, 0.01, 0.5),
@@ -238,28 +206,28 @@ CASES = {
     "start_fixes_colour": Case(disentanglement("mean colour", "start"), 0.8, 0.2),
     "noise_decides_structure": Case(disentanglement("structure", "noise"), 0.8, 0.2),
     "interpolation_smoother": Case(compared("interpolation", space="pixels", quantity="largest_step"), 0.8, 1.2),
-    "gradients_more_local": Case(compared("input_gradients", output="residual", quantity="effective_radius"), 0.5, 1.5),
-    "more_data_efficient": Case(sweep, -0.2, 0.5),
-    "diffusion_has_better_samples": Case(distance, 2.0, 0.5),
-    "coarse_to_fine": Case(generation, 0.95, 0.3),
-    "early_splits_change_more": Case(hierarchy, 0.5, -0.5),
-    "gradients_are_laplacian": Case(laplacian, 0.2, -0.2),
-    "samples_are_no_copies": Case(memorisation, 0.05, 0.8),
-    "many_levels_become_score_matching": Case(losses("toy_loss"), 1.03, 1.4),
-    "more_levels_are_nearer_score_matching": Case(losses("toy_loss"), 1.03, 1.9),
+    "gradients_more_local": Case(compared("input_gradients", **RESIDUAL, quantity="effective_radius"), 0.5, 1.5),
+    "more_data_efficient": Case(sweep(), -0.2, 0.5),
+    "diffusion_has_better_samples": Case(DISTANCE, 2.0, 0.5),
+    "coarse_to_fine": Case(GENERATION, 0.95, 0.3),
+    "early_splits_change_more": Case(HIERARCHY, 0.5, -0.5),
+    "gradients_are_laplacian": Case(laplacian(), 0.2, -0.2),
+    "samples_are_no_copies": Case(MEMORISATION, 0.05, 0.8),
+    "many_levels_become_score_matching": Case(LOSSES, 1.03, 1.4),
+    "more_levels_are_nearer_score_matching": Case(LOSSES, 1.03, 1.9),
     "langevin_at_root_two": Case(langevin("toy_langevin", "live"), 1.01, 1.3),
     "langevin_at_root_two_of_networks": Case(langevin("network_langevin", "0", "1"), 1.05, 0.78),
-    "noise_merges_paths": Case(paths, 0.3, -0.3),
+    "noise_merges_paths": Case(PATHS, 0.3, -0.3),
     "departure_of_levels_changes_nothing": Case(departures("levels"), 0.02, 0.3),
     "departure_of_prior_noise_changes_nothing": Case(departures("prior_noise"), -0.02, -0.3),
     "departure_of_rounding_changes_nothing": Case(departures("rounding"), 0.02, 0.3),
-    "fid_as_published": Case(published, 1.05, 1.3),
-    "markov_bound_is_tighter": Case(likelihood, -1.0, 1.0),
-    "quarter_of_evaluations_suffices": Case(evaluations, 0.9, 1.5),
-    "whitened_eighth_beats_default": Case(whitened, 0.5, 1.5),
-    "whitened_quarter_matches_best": Case(whitened, 0.9, 1.5),
-    "whitened_needs_half_the_training": Case(snapshots, 0.5, 1.5),
-    "five_evaluations_suffice_from_noise": Case(from_noise, 0.9, 1.5),
+    "fid_as_published": Case(PUBLISHED, 1.05, 1.3),
+    "markov_bound_is_tighter": Case(LIKELIHOOD, -1.0, 1.0),
+    "quarter_of_evaluations_suffices": Case(EVALUATIONS, 0.9, 1.5),
+    "whitened_eighth_beats_default": Case(WHITENED, 0.5, 1.5),
+    "whitened_quarter_matches_best": Case(WHITENED, 0.9, 1.5),
+    "whitened_needs_half_the_training": Case(SNAPSHOTS, 0.5, 1.5),
+    "five_evaluations_suffice_from_noise": Case(FROM_NOISE, 0.9, 1.5),
 }
 """By the claim's id."""
 

@@ -55,7 +55,7 @@ def model(tmp_path_factory, pictures, ihdm) -> Path:
 @pytest.fixture
 def brief(monkeypatch) -> None:
     """Sheets of four samples, and mixtures of one or two components, which take less time."""
-    monkeypatch.setattr("ihdm.portable.folder.draw", lambda pipeline, _, seed, **more: draw(pipeline, 4, seed, **more))
+    monkeypatch.setattr("ihdm.portable.export.draw", lambda pipeline, _, seed, **more: draw(pipeline, 4, seed, **more))
     monkeypatch.setattr("ihdm.portable.prior.COMPONENTS", (1, 2))
 
 

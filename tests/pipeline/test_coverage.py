@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ihdm.claims.claim import measured
 from ihdm.claims.decisions import Measured
-from ihdm.claims.evidence import measured
 from ihdm.measures.disentanglement import share_errors, share_interval, variance_shares
 from ihdm.measures.minimum import distance_minimum, likelihood_minimum
 from ihdm.metrics.estimates import (

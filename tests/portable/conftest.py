@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,19 +7,19 @@ from diffusers import UNet2DModel
 
 from ihdm.calibration import measure
 from ihdm.config.experiments import NetworkSettings
-from ihdm.config.stages import SamplingSettings
-from ihdm.models.network import build_network, save_network
+from ihdm.models.network import build_network
 from ihdm.models.unet import UNet, to_diffusers
-from ihdm.portable.network import as_deblurrer
 from ihdm.portable.pipeline import IHDMPipeline
 from ihdm.portable.prior import StoredCalibration, keep_coefficients
 from ihdm.portable.scheduler import IHDMScheduler
 from ihdm.processes import build_process
 from ihdm.storage.tensors import to_tensor
 
-HEAT = {"kind": "heat", "sigma": 0.02, "num_levels": 6, "blur_sigma_min": 0.4, "blur_sigma_max": 6.0}
-DIFFUSION = {"kind": "diffusion", "num_levels": 25}
-BLURRING = {"kind": "blurring", "num_levels": 25, "blur_sigma_max": 3.0}
+PROCESSES = {
+    "heat": {"kind": "heat", "sigma": 0.02, "num_levels": 6, "blur_sigma_min": 0.4, "blur_sigma_max": 6.0},
+    "diffusion": {"kind": "diffusion", "num_levels": 25},
+    "blurring": {"kind": "blurring", "num_levels": 25, "blur_sigma_max": 3.0},
+}
 PRESET = NetworkSettings(
     image_size=8,
     image_channels=3,
@@ -60,19 +59,17 @@ def unet(network) -> UNet2DModel:
 
 
 @pytest.fixture
-def make_pipeline(unet, train) -> Callable[..., IHDMPipeline]:
+def make_pipeline(network, unet, train) -> Callable[..., IHDMPipeline]:
     """A pipeline of any process and sampler, measured or not."""
 
-    def make(process: dict = HEAT, *, is_measured: bool = False, **options: object) -> IHDMPipeline:
-        scheduler = IHDMScheduler(process=process, **options)
+    def make(kind: str = "heat", *, is_measured: bool = False, **options: object) -> IHDMPipeline:
+        scheduler = IHDMScheduler(process=PROCESSES[kind], **options)
         built = build_process(scheduler.process_settings, 8)
-        prior = keep_coefficients(built, train) if process["kind"] == "heat" else None
+        prior = keep_coefficients(built, train) if kind == "heat" else None
         calibration = None
         if is_measured:
-            levels = range(1, process["num_levels"] + 1)
-            calibration = StoredCalibration.of(
-                measure(as_deblurrer(unet, "no"), built, to_tensor(train), list(levels), 0, 40)
-            )
+            levels = list(range(1, len(scheduler) + 1))
+            calibration = StoredCalibration.of(measure(network, built, to_tensor(train), levels, 0, 40))
         pipeline = IHDMPipeline(unet, scheduler, prior, calibration)
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
@@ -81,14 +78,12 @@ def make_pipeline(unet, train) -> Callable[..., IHDMPipeline]:
 
 
 @pytest.fixture
-def network_folder(tmp_path, network) -> Path:
-    """A folder of such a network, as a training leaves it, without its record."""
-    folder = tmp_path / "network"
-    folder.mkdir()
-    save_network(network, folder, IHDMScheduler(process=HEAT).process_settings)
-    return folder
+def pipeline(make_pipeline) -> IHDMPipeline:
+    """A pipeline of heat with the paper's sampler."""
+    return make_pipeline()
 
 
-@pytest.fixture
-def sampling() -> SamplingSettings:
-    return SamplingSettings.model_validate({"process": HEAT, "seed": 3})
+@pytest.fixture(params=PROCESSES)
+def process(request) -> dict:
+    """The settings of each process."""
+    return PROCESSES[request.param]

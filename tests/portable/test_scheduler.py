@@ -17,8 +17,6 @@ from ihdm.samplers import plan_steps, take_steps
 from ihdm.sampling import SeededNoise
 
 HEAT = {"kind": "heat", "sigma": 0.02, "num_levels": 6, "blur_sigma_min": 0.4, "blur_sigma_max": 6.0}
-DIFFUSION = {"kind": "diffusion", "num_levels": 25}
-BLURRING = {"kind": "blurring", "num_levels": 25, "blur_sigma_max": 3.0}
 
 
 def sample(scheduler, network, state, noise=None, generator=None):
@@ -56,7 +54,6 @@ def test_the_papers_sampler_has_the_reference_values(golden, linear_network):
     torch.testing.assert_close(final, case["final_mean"], atol=2e-6, rtol=0)
 
 
-@pytest.mark.parametrize("process", [HEAT, DIFFUSION, BLURRING], ids=lambda process: process["kind"])
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_steps_are_those_of_the_workflow_bit_for_bit(process, name, linear_network):
     network, sampler = linear_network(process["num_levels"]), SAMPLERS[name]
@@ -97,11 +94,12 @@ def test_on_diffusion_it_is_diffusers_own(name, theirs, linear_network):
 @pytest.mark.parametrize(
     ("process", "sampler", "total", "magnitude"),
     [
-        (HEAT, "paper", 153.128, 0.399593),
-        (HEAT, "ddim", 183.04, 0.489864),
-        (DIFFUSION, "ancestral", -29.8697, 0.747921),
-        (BLURRING, "ancestral", 37251.2, 17734.6),
+        ("heat", "paper", 153.128, 0.399593),
+        ("heat", "ddim", 183.04, 0.489864),
+        ("diffusion", "ancestral", -29.8697, 0.747921),
+        ("blurring", "ancestral", 37251.2, 17734.6),
     ],
+    indirect=["process"],
 )
 def test_sums_of_a_whole_loop_stay_as_they_are(process, sampler, total, magnitude, linear_network):
     scheduler = IHDMScheduler(process=process, **SAMPLERS[sampler].model_dump())
@@ -112,7 +110,6 @@ def test_sums_of_a_whole_loop_stay_as_they_are(process, sampler, total, magnitud
     assert found.abs().mean().item() == pytest.approx(magnitude, rel=1e-4)
 
 
-@pytest.mark.parametrize("process", [HEAT, DIFFUSION, BLURRING], ids=lambda process: process["kind"])
 def test_added_noise_is_that_of_the_process(process):
     scheduler = IHDMScheduler(process=process)
     built = build_process(scheduler.process_settings, 8)
@@ -200,7 +197,7 @@ def test_more_evaluations_than_levels_are_refused(count):
 
 
 def test_levels_that_are_not_evaluated_are_refused():
-    scheduler = IHDMScheduler(process=DIFFUSION)
+    scheduler = IHDMScheduler(process={"kind": "diffusion", "num_levels": 25})
     scheduler.set_timesteps(5)
     images = torch.zeros(1, 1, 8, 8)
     with pytest.raises(UserError, match="level 24 is not among the 5"):

@@ -33,7 +33,7 @@ def test_no_picture_is_written_over_another(names, expected, tmp_path):
         assert found == pytest.approx(shades.flatten().tolist(), abs=0.01)
 
 
-def test_the_process_is_on_the_cpu_and_the_network_where_the_pipeline_is(restorer, images, monkeypatch):
+def test_the_process_is_on_the_cpu_and_the_network_where_the_pipeline_is(restorer, images):
     """On ``meta`` here, where tensors hold nothing."""
     made = restorer("diffusion", evaluations=5)
 
@@ -41,14 +41,12 @@ def test_the_process_is_on_the_cpu_and_the_network_where_the_pipeline_is(restore
         assert {states.device.type, levels.device.type} == {"meta"}
         return torch.zeros(states.shape)
 
-    monkeypatch.setattr("ihdm.portable.restoring.as_deblurrer", lambda *_: remote)
     pipeline = SimpleNamespace(
         calibration=SimpleNamespace(table=lambda: made.calibration),
         scheduler=IHDMScheduler({"kind": "diffusion", "num_levels": 25, "clip": False}),
         image_shape=(1, SIZE, SIZE),
-        predictor=None,
+        deblurrer=lambda precision: remote,
         device=torch.device("meta"),
-        unet=torch.nn.Identity(),
         prior=None,
     )
     restoring = restorer_of(pipeline, 5, 0)

@@ -1,9 +1,11 @@
 """A folder as a pipeline leaves it: small, but with records that the project's code wrote, relative to where it ran."""
 
+import contextlib
 import json
-import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,129 +15,82 @@ from PIL import Image
 from ihdm.storage.provenance import record
 
 RNG = np.random.default_rng(0)
+RESULTS = Path("metrics/run")
+Content = str | np.ndarray | dict[str, np.ndarray]
 
 
 def images(count: int) -> np.ndarray:
     return RNG.integers(0, 256, (count, 8, 8, 1), dtype=np.uint8)
 
 
-def save(path: Path, array: np.ndarray) -> None:
+def write(path: Path, content: Content) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.save(path, array)
+    if isinstance(content, str):
+        path.write_text(content)
+    elif isinstance(content, dict):
+        np.savez(path, **content)
+    elif path.suffix == ".png":
+        Image.fromarray(content[0, :, :, 0]).save(path)
+    else:
+        np.save(path, content)
 
 
-def write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+def make(command: str, files: dict[str, Content], inputs: Iterable[str] = (), meta: str = "", **more: Any) -> None:
+    """Write files with a record, as a command does; paths are relative to the results."""
+    outputs, read = [RESULTS / name for name in files], [RESULTS / name for name in inputs]
+    options = {"settings": {}, "meta": RESULTS / meta} if meta else {"settings": {}}
+    with record(outputs, command=command, inputs=read, **options | more):
+        for path, content in zip(outputs, files.values(), strict=True):
+            write(path, content)
 
 
-def data(root: Path) -> None:
-    folder = root / "data/digits"
-    arrays = [folder / "train.npy", folder / "test.npy"]
-    with record(arrays, command="data prepare", settings={"source": "digits"}, meta=folder / "data.meta.json"):
-        for path, count in zip(arrays, (12, 4), strict=True):
-            save(path, images(count))
-            description = {"licence": "CC BY 4.0", "source": "scans of digits"}
-            path.with_suffix(".json").write_text(json.dumps(description))
-
-
-def model(root: Path) -> None:
-    folder = root / "models/digits"
-    tables = {"history.csv": "step,loss\n50,2.5\n", "held_out.csv": "step,level,loss\n50,1,2.0\n"}
-    files = {"config.json": "{}", "diffusion_pytorch_model.safetensors": "weights", **tables}
-    milestone = folder / "milestones/step50/config.json"
-    outputs = [*(folder / name for name in files), milestone]
-    with record(
-        outputs,
-        command="models train",
-        inputs=[root / "data/digits/train.npy"],
-        settings={"process": {"kind": "heat"}},
-        seed=3,
-        meta=folder / "model.meta.json",
-    ):
-        for name, text in files.items():
-            write(folder / name, text)
-        write(milestone, "{}")
-    calibration = folder / "calibration.npz"
-    with record([calibration], command="models calibrate", inputs=[outputs[1]], settings={}):
-        np.savez(calibration, levels=np.arange(2))
-
-
-def portable(root: Path) -> None:
-    folder = root / "portable/digits"
+def make_results() -> None:
+    data, network = "data/digits/train.npy", "models/digits/diffusion_pytorch_model.safetensors"
+    arrays = {data: images(12), "data/digits/test.npy": images(4)}
+    make("data prepare", arrays, settings={"source": "digits"}, meta="data/digits/data.meta.json")
+    for name in arrays:
+        description = {"licence": "CC BY 4.0", "source": "scans of digits"}
+        write((RESULTS / name).with_suffix(".json"), json.dumps(description))
+    files = {"models/digits/config.json": "{}", network: "weights"}
+    files |= {"models/digits/history.csv": "step,loss\n50,2.5\n"}
+    files |= {"models/digits/held_out.csv": "step,level,loss\n50,1,2.0\n"}
+    files |= {"models/digits/milestones/step50/config.json": "{}"}
+    settings = {"process": {"kind": "heat"}}
+    make("models train", files, [data], "models/digits/model.meta.json", settings=settings, seed=3)
+    make("models calibrate", {"models/digits/calibration.npz": {"levels": np.arange(2)}}, [network])
     names = ("README.md", "model_index.json", "unet/diffusion_pytorch_model.safetensors", "prior/config.json")
-    outputs = [folder / name for name in names]
-    inputs = [root / "models/digits/config.json", root / "data/digits/train.npy"]
-    meta = root / "portable/digits.meta.json"
-    with record(outputs, command="models export", inputs=inputs, settings={}, meta=meta):
-        for path in outputs:
-            write(path, "{}")
-    write(folder / ".snakemake_timestamp", "")
-
-
-def samples(root: Path) -> None:
+    exported = {f"portable/digits/{name}": "{}" for name in names}
+    make("models export", exported, ["models/digits/config.json", data], "portable/digits.meta.json")
+    write(RESULTS / "portable/digits/.snakemake_timestamp", "")
     for ratio, count in (("1", 5), ("1.25", 6)):
-        folder = root / f"samples/digits/delta{ratio}"
-        outputs = [folder / name for name in ("samples.npy", "starts.npy", "samples.csv", "grid.png")]
-        inputs = [root / "models/digits/diffusion_pytorch_model.safetensors", root / "data/digits/train.npy"]
-        with record(outputs, command="samples draw", inputs=inputs, settings={"num_shards": 1}, seed=3):
-            save(outputs[0], images(count))
-            save(outputs[1], images(count))
-            pd.DataFrame({"sample": range(count), "train_image": range(count)}).to_csv(outputs[2], index=False)
-            Image.fromarray(images(1)[0, :, :, 0]).save(outputs[3])
-    path = root / "samples/digits/sequence.npz"
-    with record([path], command="samples sequence", settings={}):
-        np.savez(path, levels=np.arange(3), states=np.zeros((3, 2)))
-
-
-def tables(root: Path) -> None:
+        table = pd.DataFrame({"sample": range(count), "train_image": range(count)}).to_csv(index=False)
+        files = {"samples.npy": images(count), "starts.npy": images(count), "samples.csv": table, "grid.png": images(1)}
+        sampled = {f"samples/digits/delta{ratio}/{name}": content for name, content in files.items()}
+        make("samples draw", sampled, [network, data], settings={"num_shards": 1}, seed=3)
+    make("samples sequence", {"samples/digits/sequence.npz": {"levels": np.arange(3), "states": np.zeros((3, 2))}})
     for name, command in (("spectrum", "metrics table"), ("spectrum/data/digits", "metrics spectrum-real")):
-        path = root / f"metrics/{name}.csv"
-        with record([path], command=command, inputs=[root / "data/digits/train.npy"], settings={}):
-            write(path, "band,value\nlow,1.5\n")
+        make(command, {f"metrics/{name}.csv": "band,value\nlow,1.5\n"}, [data])
     # One command may write to several folders; its record lies in the first.
-    both = [root / "metrics/memorisation/digits/delta1.csv", root / "metrics/distance/digits/delta1.csv"]
-    with record(both, command="metrics samples", settings={}):
-        for path in both:
-            write(path, "value\n1\n")
-    files = [root / f"tables/quality.{ending}" for ending in ("csv", "md", "tex")]
-    with record(
-        files,
-        command="report tables",
-        inputs=[root / "metrics/spectrum.csv"],
-        settings={"results": str(root), "experiments": {}},
-        meta=root / "tables/tables.meta.json",
-    ):
-        for path in files:
-            write(path, "a\n1\n")
-
-
-def pictures(root: Path) -> None:
-    files = [root / "figures/psd.png", root / "figures/psd.pdf"]
-    with record(files, command="figures draw psd", inputs=[root / "metrics/spectrum.csv"], settings={}):
-        files[0].parent.mkdir(parents=True)
-        Image.fromarray(images(1)[0, :, :, 0]).save(files[0])
-        files[1].write_text("%PDF")
-    claims = [root / "report/claims.csv"]
-    with record(claims, command="claims check", inputs=[root / "metrics/spectrum.csv"], settings={}):
-        write(claims[0], "id,verdict\nbest,not run\n")
-    write(root / "report/index.html", "<html></html>")
-    write(root / "benchmarks/models/digits.tsv", "s\tmax_rss\n1.5\t20\n")
-    write(root / "state/models/digits/state.safetensors", "half a network")
-    write(root / "logs/models/digits.log", "a line")
+    both = ("metrics/memorisation/digits/delta1.csv", "metrics/distance/digits/delta1.csv")
+    make("metrics samples", dict.fromkeys(both, "value\n1\n"))
+    spectrum, printed = ["metrics/spectrum.csv"], [f"tables/quality.{ending}" for ending in ("csv", "md", "tex")]
+    scale = {"results": str(RESULTS), "experiments": {}}
+    make("report tables", dict.fromkeys(printed, "a\n1\n"), spectrum, "tables/tables.meta.json", settings=scale)
+    make("figures draw psd", {"figures/psd.png": images(1), "figures/psd.pdf": "%PDF"}, spectrum)
+    make("claims check", {"report/claims.csv": "id,verdict\nbest,not run\n"}, spectrum)
+    write(RESULTS / "report/index.html", "<html></html>")
+    write(RESULTS / "benchmarks/models/digits.tsv", "s\tmax_rss\n1.5\t20\n")
+    write(RESULTS / "state/models/digits/state.safetensors", "half a network")
+    write(RESULTS / "logs/models/digits.log", "a line")
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory) -> Path:
     """The results, made as ``metrics/run`` below the folder where the pipeline ran."""
-    before, here = tmp_path_factory.mktemp("before"), Path.cwd()
-    os.chdir(before)
-    try:
-        for make in (data, model, portable, samples, tables, pictures):
-            make(Path("metrics/run"))
-    finally:
-        os.chdir(here)
-    return before / "metrics/run"
+    before = tmp_path_factory.mktemp("before")
+    with contextlib.chdir(before):
+        make_results()
+    return before / RESULTS
 
 
 @pytest.fixture

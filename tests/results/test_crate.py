@@ -5,7 +5,7 @@ import json
 import re
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import yaml
 from rocrate.rocrate import ROCrate
 
 from ihdm.config.reading import read_config
-from ihdm.crate.graph import describe
+from ihdm.results.crate_graph import describe
 from ihdm.storage.provenance import record
 
 ROOT = Path(__file__).parents[2]
@@ -86,26 +86,42 @@ def require_crate(folder: Path) -> dict[str, dict[str, Any]]:
     return entities
 
 
-@pytest.fixture
-def crated(folder, tmp_path, ihdm) -> Path:
-    ihdm("results", "crate", folder, "--output", tmp_path / "crate", "--license", "CC-BY-4.0")
-    return tmp_path / "crate"
+@pytest.fixture(scope="module")
+def moved(built, tmp_path_factory) -> Path:
+    """The results where they were moved to, for crates that no test changes."""
+    return Path(shutil.copytree(built, tmp_path_factory.mktemp("moved") / "after"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def crated(moved, ihdm) -> Path:
+    ihdm("results", "crate", moved, "--output", moved.with_name("crate"), "--license", "CC-BY-4.0")
+    return moved.with_name("crate")
+
+
+@pytest.fixture(scope="module")
 def entities(crated) -> dict[str, dict[str, Any]]:
-    return graph(crated)
+    return require_crate(crated)
+
+
+@pytest.fixture(scope="module")
+def with_all(moved, ihdm) -> dict[str, dict[str, Any]]:
+    """The entities of a crate with training images and exported pipelines."""
+    ihdm("results", "crate", moved, "--output", moved.with_name("all"), "--include-data")
+    return require_crate(moved.with_name("all"))
 
 
 @pytest.fixture
-def with_all(folder, tmp_path, ihdm) -> dict[str, dict[str, Any]]:
-    """The entities of a crate with training images and exported pipelines."""
-    ihdm("results", "crate", folder, "--output", tmp_path / "all", "--include-data")
-    return require_crate(tmp_path / "all")
+def crate(folder, tmp_path, ihdm) -> Callable[..., dict[str, dict[str, Any]]]:
+    """Write a crate of the folder, which the test may have changed, and return its entities."""
+
+    def run(*options: str) -> dict[str, dict[str, Any]]:
+        ihdm("results", "crate", folder, "--output", tmp_path / "crate", *options)
+        return require_crate(tmp_path / "crate")
+
+    return run
 
 
-def test_a_crate_is_as_the_specification_requires(crated):
-    entities = require_crate(crated)
+def test_a_crate_is_as_the_specification_requires(crated, entities):
     described = {unquote(name) for name, entity in entities.items() if "File" in kinds(entity)}
     there = {path.relative_to(crated).as_posix() for path in crated.rglob("*") if path.is_file()}
     assert described == there - {"ro-crate-metadata.json"}
@@ -132,14 +148,14 @@ def test_it_conforms_to_the_profile_of_workflows(crated, entities):
     assert json.loads((crated / "pipeline/scale.json").read_text())["experiments"] == {}
 
 
-def test_every_record_is_an_action_by_a_version_of_the_software(entities, folder):
+def test_every_record_is_an_action_by_a_version_of_the_software(entities, moved):
     actions = {name: entity for name, entity in entities.items() if kinds(entity) == {"CreateAction"}}
-    paths = [path.relative_to(folder) for path in folder.rglob("*.meta.json")]
+    paths = [path.relative_to(moved) for path in moved.rglob("*.meta.json")]
     records = [path for path in paths if path.parts[0] not in ("data", "portable")]
     assert len(actions) == len(records)
     assert {reference["@id"] for reference in entities["./"]["mentions"]} == set(actions)
     for path in records:
-        content = json.loads((folder / path).read_text())
+        content = json.loads((moved / path).read_text())
         action = actions[entities[path.as_posix()]["about"]["@id"]]
         assert set(action) >= CREATE_ACTION
         assert action["name"] == f"python -m ihdm {content['command']}"
@@ -185,7 +201,7 @@ def test_training_images_are_left_out_unless_asked_for(crated, entities, with_al
     assert with_all["./"]["license"] == {"@id": f"https://spdx.org/licenses/{CITATION['license']}"}
 
 
-def test_exported_pipelines_are_left_out_with_the_training_images(crated, entities, with_all, folder, tmp_path, ihdm):
+def test_exported_pipelines_are_left_out_with_the_training_images(crated, entities, with_all, folder, crate):
     assert not (crated / "portable").exists()
     told = "and the exported pipelines, which may keep coefficients of each, are"
     assert f"{told} left out" in entities["./"]["description"]
@@ -195,13 +211,12 @@ def test_exported_pipelines_are_left_out_with_the_training_images(crated, entiti
     assert {"@id": "portable/digits/prior/config.json"} in made["result"]
     assert with_all["portable/digits/prior/config.json"]["description"].startswith("Prior of model digits")
     shutil.rmtree(folder / "portable")
-    ihdm("results", "crate", folder, "--output", tmp_path / "none")
-    assert "exported" not in graph(tmp_path / "none")["./"]["description"]
+    assert "exported" not in crate()["./"]["description"]
 
 
-def test_an_archive_has_the_same_content_and_the_same_bytes_each_time(crated, folder, tmp_path, ihdm):
+def test_an_archive_has_the_same_content_and_the_same_bytes_each_time(crated, moved, tmp_path, ihdm):
     for name in ("one.zip", "two.zip"):
-        ihdm("results", "crate", folder, "--output", tmp_path / name, "--license", "CC-BY-4.0")
+        ihdm("results", "crate", moved, "--output", tmp_path / name, "--license", "CC-BY-4.0")
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
     with zipfile.ZipFile(tmp_path / "one.zip") as archive:
         assert archive.testzip() is None
@@ -223,15 +238,14 @@ def test_the_folder_of_results_itself_becomes_a_crate_again_and_again(folder, ih
     assert not list(folder.glob(".*"))
 
 
-def test_a_regenerated_input_is_identified_by_its_former_hash(folder, tmp_path, ihdm):
+def test_a_regenerated_input_is_identified_by_its_former_hash(folder, crate):
     """The table was drawn from what was there then."""
     path, meta = folder / "metrics/spectrum.csv", folder / "metrics/spectrum.meta.json"
     old = hashlib.sha256(path.read_bytes()).hexdigest()
     path.write_text("band,value\nlow,2.5\n")
     new = hashlib.sha256(path.read_bytes()).hexdigest()
     meta.write_text(meta.read_text().replace(old, new))
-    ihdm("results", "crate", folder, "--output", tmp_path / "crate")
-    entities = require_crate(tmp_path / "crate")
+    entities = crate()
     drawn_from = entities[entities["#made-figures/psd.meta.json"]["object"]["@id"]]
     assert drawn_from["@type"] == "CreativeWork"
     assert drawn_from["sha256"] == old
@@ -270,11 +284,10 @@ def test_folders_without_results_are_refused(tmp_path, ihdm_fails):
     assert "not a results folder" in ihdm_fails("results", "crate", tmp_path)
 
 
-def test_unfinished_results_make_a_crate_without_a_scale(folder, tmp_path, ihdm):
+def test_unfinished_results_make_a_crate_without_a_scale(folder, tmp_path, crate):
     for name in ("tables", "report", "figures"):
         shutil.rmtree(folder / name)
-    ihdm("results", "crate", folder, "--output", tmp_path / "crate")
-    require_crate(tmp_path / "crate")
+    crate()
     assert not (tmp_path / "crate/pipeline/scale.json").exists()
 
 
@@ -286,22 +299,16 @@ def test_results_are_shown(folder, ihdm, capsys):
 @pytest.mark.parametrize(
     "scale", [ROOT / "config.yaml", *sorted((ROOT / "workflow/config").glob("*.yaml"))], ids=lambda path: path.stem
 )
-def test_the_configuration_in_a_crate_is_one_that_can_be_run_again(folder, tmp_path, ihdm, scale):
-    config = read_config(scale)
-    with record(
-        [folder / "tables/quality.csv"],
-        command="report tables",
-        settings=config,
-        meta=folder / "tables/tables.meta.json",
-    ):
+def test_the_configuration_in_a_crate_is_one_that_can_be_run_again(folder, tmp_path, crate, scale):
+    config, tables = read_config(scale), folder / "tables"
+    with record([tables / "quality.csv"], command="report tables", settings=config, meta=tables / "tables.meta.json"):
         pass
-    ihdm("results", "crate", folder, "--output", tmp_path / "crate")
+    crate()
     assert read_config(tmp_path / "crate/pipeline/scale.json") == config
 
 
-def test_a_license_may_be_an_address(folder, tmp_path, ihdm):
-    ihdm("results", "crate", folder, "--output", tmp_path / "crate", "--license", "https://example.org/license")
-    assert require_crate(tmp_path / "crate")["./"]["license"] == {"@id": "https://example.org/license"}
+def test_a_license_may_be_an_address(crate):
+    assert crate("--license", "https://example.org/license")["./"]["license"] == {"@id": "https://example.org/license"}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "workflow/report").glob("*.rst")), ids=lambda path: path.stem)

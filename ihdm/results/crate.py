@@ -1,4 +1,7 @@
-"""Selecting the files of a crate, and writing it to the results folder, another folder, or a .zip file."""
+"""Results as an RO-Crate 1.1 for archives, with the profiles Workflow RO-Crate 1.0 and Process Run Crate 0.5.
+
+A crate is written to the results folder, another folder, or a .zip file.
+"""
 
 import json
 import shutil
@@ -7,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from ihdm.crate.graph import METADATA_NAME, WORKFLOW, ResultsCrate
 from ihdm.errors import UserError
+from ihdm.results.crate_graph import METADATA_NAME, WORKFLOW, ResultsCrate
 from ihdm.results.folder import STAGES
 from ihdm.storage.disk import disk_errors
 from ihdm.storage.files import atomic_folder, atomic_path
