@@ -37,7 +37,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 for stage in (data, models, samples, metrics, figures, report, claims, config, results):
-    app.add_typer(stage.app, name=stage.__name__.rpartition(".")[2])
+    app.add_typer(stage.app, name=stage.__name__.rpartition(".")[2], no_args_is_help=True)
 for without_stage in (standalone, standalone_convert):
     app.add_typer(without_stage.app)
 

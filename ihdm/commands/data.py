@@ -9,11 +9,7 @@ from ihdm.commands.options import ScaleOption, SettingsOption, read_settings, re
 from ihdm.config.settings import DatasetSettings
 from ihdm.errors import UserError
 
-app = typer.Typer(
-    help="Prepare data sets: one uint8 array per split, with a description.",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-)
+app = typer.Typer(help="Prepare data sets: one uint8 array per split, with a description.")
 
 
 @app.command()

@@ -44,9 +44,7 @@ class Measures(TyperGroup):
         return self.commands[cmd_name]
 
 
-app = typer.Typer(
-    cls=Measures, help="Measure networks and generated images.", no_args_is_help=True, rich_markup_mode="markdown"
-)
+app = typer.Typer(cls=Measures, help="Measure networks and generated images.")
 
 
 @app.command()

@@ -14,7 +14,7 @@ from ihdm.storage.disk import owned
 from ihdm.storage.files import atomic_path
 from ihdm.storage.provenance import record
 
-app = typer.Typer(help="Train and export networks.", no_args_is_help=True, rich_markup_mode="markdown")
+app = typer.Typer(help="Train and export networks.")
 
 
 @app.command()

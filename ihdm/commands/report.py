@@ -9,7 +9,7 @@ from ihdm.commands.options import MergedOption, ScaleOption, read_settings, writ
 from ihdm.errors import UserError
 from ihdm.storage.provenance import record, stale_notices
 
-app = typer.Typer(help="Summarize results.", no_args_is_help=True, rich_markup_mode="markdown")
+app = typer.Typer(help="Summarize results.")
 
 
 @app.command()

@@ -7,7 +7,7 @@ import typer
 
 from ihdm.errors import UserError
 
-app = typer.Typer(help="Inspect and archive results.", no_args_is_help=True, rich_markup_mode="markdown")
+app = typer.Typer(help="Inspect and archive results.")
 
 FolderArgument = Annotated[Path, typer.Argument(help="Folder of results.")]
 

@@ -26,7 +26,7 @@ from ihdm.storage.disk import owned
 from ihdm.storage.files import atomic_path, clear_folder, give, sha256
 from ihdm.storage.provenance import record, settings_hash
 
-app = typer.Typer(help="Generate images.", no_args_is_help=True, rich_markup_mode="markdown")
+app = typer.Typer(help="Generate images.")
 
 SHEET = 100
 """Samples on the sheet of a set."""

@@ -12,7 +12,7 @@ from ihdm.config.settings import Precision
 from ihdm.errors import UserError
 from ihdm.storage.files import require_writable
 
-app = typer.Typer(rich_markup_mode="markdown")
+app = typer.Typer()
 
 SamplerOption = Annotated[
     str | None,

@@ -10,7 +10,7 @@ from ihdm.errors import UserError
 if TYPE_CHECKING:
     from ihdm.config.experiments import Experiment
 
-app = typer.Typer(rich_markup_mode="markdown")
+app = typer.Typer()
 
 
 @app.command()
