@@ -29,7 +29,7 @@ def prepare(
     """Find or download a data set and write its splits, resuming from an earlier state if there is one."""
     from ihdm.data.sources import find_source, load_splits, obtain_raw
     from ihdm.data.writing import prepare_splits
-    from ihdm.storage.disk import owned
+    from ihdm.storage.files import owned
     from ihdm.storage.provenance import record
 
     dataset = read_settings(DatasetSettings, settings)

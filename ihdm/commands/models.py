@@ -10,8 +10,7 @@ from ihdm.commands.sampling import ModelOption, OriginTrainOption, SamplingOptio
 from ihdm.config.experiments import Experiment
 from ihdm.config.settings import RunSettings
 from ihdm.config.stages import NUM_SHOWN, CalibrationSettings
-from ihdm.storage.disk import owned
-from ihdm.storage.files import atomic_path
+from ihdm.storage.files import atomic_path, owned
 from ihdm.storage.provenance import record
 
 app = typer.Typer(help="Train and export networks.")

@@ -22,8 +22,7 @@ from ihdm.commands.sampling import (
 from ihdm.config.stages import SamplingDiagnosticsSettings, SamplingSettings
 from ihdm.errors import UserError
 from ihdm.storage.arrays import save_array, save_arrays
-from ihdm.storage.disk import owned
-from ihdm.storage.files import atomic_path, clear_folder, give, sha256
+from ihdm.storage.files import atomic_path, clear_folder, give, owned, sha256
 from ihdm.storage.provenance import record, settings_hash
 
 app = typer.Typer(help="Generate images.")

@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from ihdm.errors import UserError
-from ihdm.storage.disk import disk_errors, require_space
+from ihdm.storage.files import disk_errors, require_space
 
 
 def unpack(archive: Path, folder: Path) -> None:

@@ -12,8 +12,7 @@ from pathlib import Path
 from ihdm.data.archives import unpack
 from ihdm.data.download import download
 from ihdm.errors import UserError
-from ihdm.storage.disk import disk_errors, exclusive
-from ihdm.storage.files import atomic_path, sha256
+from ihdm.storage.files import atomic_path, disk_errors, exclusive, sha256
 
 HASHES_NAME = "sha256.json"
 """File with the SHA-256 of files that were trusted on first use."""
