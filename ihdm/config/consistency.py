@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, get_args
 
 from pydantic import ValidationError
 
-from ihdm.config.experiments import NUMBERS, NetworkSettings, Parameter, Variant, format_number
+from ihdm.config.experiments import NUMBERS, NetworkSettings, Parameter, SweepSettings, Variant, format_number
 from ihdm.config.processes import SAMPLERS
 from ihdm.config.restoration import LARGEST_RESTORED, problem_mistakes
-from ihdm.config.settings import SweepSettings
 from ihdm.errors import shown
 
 if TYPE_CHECKING:

@@ -9,17 +9,22 @@ from pydantic import Field
 from ihdm.config.predictions import OwnPrediction
 from ihdm.config.processes import HasPrediction, ProcessSettings, SamplerSettings
 from ihdm.config.settings import (
+    BlurWidth,
     Count,
     DatasetSettings,
+    DeltaRatio,
     Fraction,
     ImageSize,
+    Levels,
     Name,
+    NoiseWidth,
+    NumLevels,
     PriorNoise,
     Rounding,
     RunSettings,
     Seed,
     Settings,
-    SweepSettings,
+    Swept,
     TrainingSettings,
 )
 
@@ -35,7 +40,7 @@ SAMPLED_ONLY = ("prior_noise", "rounding", "sampler")
 """Swept parameters that need no training."""
 
 AS_RELEASED = {"levels": "as_released", "prior_noise": "none", "rounding": "truncate"}
-"""Swept values that differ between the released code and the paper; see `ihdm.config.settings`."""
+"""Swept values that differ between the released code and the paper; see docs/reproduce.md."""
 
 
 class NetworkSettings(Settings):
@@ -133,6 +138,21 @@ class Experiment(HasPrediction):
                 f"the blur of process '{self.process.kind}' erases some frequencies, which prediction 'noise' cannot "
                 "restore; use 'residual' or 'whitened'"
             )
+
+
+class SweepSettings(Settings):
+    """Additional values of a parameter, per experiment. Values that change training train one network each."""
+
+    delta_ratio: Swept[DeltaRatio] = Field(default={}, description="sampling noise δ/σ; no training")
+    sigma: Swept[NoiseWidth] = Field(default={}, description="training noise σ")
+    num_levels: Swept[NumLevels] = Field(default={}, description="number of levels K")
+    blur_sigma_max: Swept[BlurWidth] = Field(default={}, description="largest blur width")
+    num_train: Swept[Count] = Field(default={}, description="number of training images, the first of the split")
+    seed: Swept[Seed] = Field(default={}, description="training seed")
+    levels: Swept[Levels] = Field(default={}, description="how training draws levels")
+    prior_noise: Swept[PriorNoise] = Field(default={}, description="bandwidth of the starts; no training")
+    rounding: Swept[Rounding] = Field(default={}, description="how generated images become 8-bit; no training")
+    sampler: Swept[Name] = Field(default={}, description="samplers by name; no training")
 
 
 @dataclass(frozen=True)

@@ -13,18 +13,24 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ihdm.config.consistency import config_mistakes
-from ihdm.config.experiments import Experiment, ExperimentSettings, NetworkSettings, Variant, resolve_variants
-from ihdm.config.folders import OutputFolder
+from ihdm.config.experiments import (
+    Experiment,
+    ExperimentSettings,
+    NetworkSettings,
+    SweepSettings,
+    Variant,
+    resolve_variants,
+)
 from ihdm.config.processes import SAMPLERS, SamplerSettings, StudySettings, default_sampler, observed_levels
 from ihdm.config.restoration import MAX_STEPS, RestorationSettings, posterior_sampler
 from ihdm.config.settings import (
     DatasetSettings,
     EvaluationSettings,
+    Folder,
     Name,
-    RawDataSettings,
+    OutputFolder,
     RunSettings,
     Settings,
-    SweepSettings,
     VariantName,
 )
 from ihdm.config.stages import CalibrationSettings, SamplingDiagnosticsSettings, SamplingSettings
@@ -35,6 +41,14 @@ FIGURES = tuple(
     if module.name != "style"
 )
 """Names of all figures, one module each."""
+
+
+class RawDataSettings(Settings):
+    """Location of raw files. Moving them triggers no rerun."""
+
+    root: Folder = Field(
+        default="data", description="folder of raw files by source: downloads, and archives that you add"
+    )
 
 
 class Config(Settings):
