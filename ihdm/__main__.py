@@ -38,8 +38,8 @@ app = typer.Typer(
 )
 for stage in (data, models, samples, metrics, figures, report, claims, config, results):
     app.add_typer(stage.app, name=stage.__name__.rpartition(".")[2], no_args_is_help=True)
-for without_stage in (standalone, standalone_convert):
-    app.add_typer(without_stage.app)
+app.add_typer(standalone.app)
+app.add_typer(standalone_convert.app)
 
 
 @app.callback()

@@ -1,14 +1,11 @@
 """The command that converts released checkpoints."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from ihdm.errors import UserError
-
-if TYPE_CHECKING:
-    from ihdm.config.experiments import Experiment
 
 app = typer.Typer()
 
@@ -32,13 +29,24 @@ def convert(
     must match; no code in it is executed. To sample the network, export it with its training images:
     `python -m ihdm models export --model OUTPUT --train TRAIN.npy --output FOLDER`.
     """
+    from ihdm.config.reading import read_config
     from ihdm.models.network import CONFIG_NAME, WEIGHTS_NAME, save_network
     from ihdm.models.origin import RECORD_NAME
     from ihdm.models.released import Checkpoint
     from ihdm.models.released import convert as converted
+    from ihdm.storage.code import PACKAGE
     from ihdm.storage.provenance import record
 
-    experiment = _experiment(preset, config)
+    path = config or PACKAGE.parent / "config.yaml"
+    if not path.exists():
+        raise UserError(f"{path}: file not found; choose a configuration with --config")
+    variants = read_config(path).variants
+    known = [
+        key for key, variant in variants.items() if variant.swept is None and variant.experiment.process.kind == "heat"
+    ]
+    if preset not in known:
+        raise UserError(f"--preset {preset}: {path} has no heat experiment of this name; known are {', '.join(known)}")
+    experiment = variants[preset].experiment
     found = Checkpoint.read(checkpoint)
     network = converted(found, experiment.network, weights)
     trained = experiment.model_dump(mode="json", include={"dataset", "network", "process", "seed", "num_train"})
@@ -50,24 +58,3 @@ def convert(
         settings=trained | {"preset": preset, "weights": weights, "step": found.step},
     ):
         save_network(network, output, experiment.process)
-
-
-def _experiment(name: str, config: Path | None) -> "Experiment":
-    """Return an experiment of a configuration, by default the paper's.
-
-    Raises:
-        UserError: if it does not exist, or its process is not heat.
-    """
-    from ihdm.config.reading import read_config
-    from ihdm.storage.code import PACKAGE
-
-    path = config or PACKAGE.parent / "config.yaml"
-    if not path.exists():
-        raise UserError(f"{path}: file not found; choose a configuration with --config")
-    variants = read_config(path).variants
-    known = [
-        key for key, variant in variants.items() if variant.swept is None and variant.experiment.process.kind == "heat"
-    ]
-    if name not in known:
-        raise UserError(f"--preset {name}: {path} has no heat experiment of this name; known are {', '.join(known)}")
-    return variants[name].experiment
