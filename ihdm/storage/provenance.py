@@ -102,25 +102,15 @@ def was_made_with(meta: Path, settings: BaseModel) -> bool:
         return False
 
 
-def drawn_parts(folder: Path, otherwise: int) -> int:
-    """Return the number of shards of the existing samples in a folder, so that they can be kept.
-
-    Args:
-        folder: folder of a set of samples.
-        otherwise: the number of shards of missing samples.
-    """
+def recorded_number(meta: Path, *keys: str, otherwise: int) -> int:
+    """Return the integer at these keys of the recorded settings; ``otherwise`` if it cannot be read."""
     try:
-        return int(read_record(folder / "samples.meta.json")["settings"]["num_shards"])
+        found: Any = read_record(meta)["settings"]
+        for key in keys:
+            found = found[key]
+        return int(found)
     except (KeyError, TypeError, ValueError, UserError):
         return otherwise
-
-
-def recorded_steps(meta: Path) -> int:
-    """Return the number of training steps in the record of a network; 0 if the record cannot be read."""
-    try:
-        return int(read_record(meta)["settings"]["training"]["steps"])
-    except (KeyError, TypeError, ValueError, UserError):
-        return 0
 
 
 def stale_notices(metas: Mapping[Path, BaseModel | None]) -> list[str]:
