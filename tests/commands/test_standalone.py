@@ -14,9 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from ihdm.__main__ import app
 from ihdm.config.settings import DatasetSettings
 from ihdm.errors import UserError
 from ihdm.portable.folder import read, require_room
@@ -456,8 +454,3 @@ def test_shells_complete_commands(shell, tmp_path):
     completing |= {"_TYPER_COMPLETE_ARGS": "ihdm inter", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
     completed = subprocess.run([command], capture_output=True, text=True, env=completing)
     assert "interpolate" in completed.stdout
-
-
-def test_help_names_them():
-    result = CliRunner().invoke(app, ["--help"])
-    assert all(name in result.output for name in ("train", "sample", "interpolate", "evaluate", "restore"))
