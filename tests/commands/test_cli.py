@@ -107,7 +107,8 @@ def page(tmp_path) -> list[object]:
         ),
         (
             torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
-            "ihdm: out of GPU memory; for training, lower run.micro_batch of the experiment or set run.gradient_checkpointing; otherwise",
+            "ihdm: out of GPU memory; for training, lower run.micro_batch of the experiment or set "
+            "run.gradient_checkpointing; otherwise",
         ),
     ],
     ids=["disk", "GPU"],
