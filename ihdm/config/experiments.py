@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
-from ihdm.config.predictions import OwnPrediction
-from ihdm.config.processes import HasPrediction, ProcessSettings, SamplerSettings
+from ihdm.config.processes import HasPrediction, OwnPrediction, ProcessSettings, SamplerSettings
 from ihdm.config.settings import (
     BlurWidth,
     Count,

@@ -5,7 +5,7 @@ network depends on; the sampling noise δ belongs to the evaluation.
 """
 
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,9 +21,10 @@ from ihdm.config.experiments import (
     Variant,
     resolve_variants,
 )
-from ihdm.config.processes import SAMPLERS, SamplerSettings, StudySettings, default_sampler, observed_levels
+from ihdm.config.processes import SAMPLERS, SamplerSettings, default_sampler, observed_levels, with_evaluations
 from ihdm.config.restoration import MAX_STEPS, RestorationSettings, posterior_sampler
 from ihdm.config.settings import (
+    Count,
     DatasetSettings,
     EvaluationSettings,
     Folder,
@@ -49,6 +50,21 @@ class RawDataSettings(Settings):
     root: Folder = Field(
         default="data", description="folder of raw files by source: downloads, and archives that you add"
     )
+
+
+class StudySettings(Settings):
+    """Study of sample quality against the number of function evaluations (NFE)."""
+
+    samplers: Annotated[tuple[Name, ...], Field(min_length=1, max_length=100)] = Field(
+        description="samplers by name; samplers with δ run at every δ/σ of the experiment"
+    )
+    counts: Annotated[tuple[Count, ...], Field(min_length=1, max_length=100)] = Field(
+        description="NFE per image, for every sampler"
+    )
+
+    def resolve(self, samplers: Mapping[str, SamplerSettings]) -> list[SamplerSettings]:
+        """Return every sampler with every NFE."""
+        return [with_evaluations(samplers[name], count) for name in self.samplers for count in self.counts]
 
 
 class Config(Settings):

@@ -11,8 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ihdm.config.experiments import NetworkSettings
-from ihdm.config.predictions import WhitenedSettings
-from ihdm.config.processes import HeatSettings
+from ihdm.config.processes import HeatSettings, WhitenedSettings
 from ihdm.config.reading import read_config
 from ihdm.config.settings import ComputeSettings
 from ihdm.errors import UserError
