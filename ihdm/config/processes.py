@@ -261,7 +261,8 @@ class SamplerSettings(Settings):
         ``prediction`` defaults to that of the process.
         """
         predicted = prediction or default_prediction(process)
-        if self.order == 1 or estimates_image(process, predicted):
+        estimates_image = predicted.kind == "whitened" or (predicted.kind == "noise" and process.fades_alike)
+        if self.order == 1 or estimates_image:
             return None
         return (
             f"has order 2, which needs estimates of the clean image, but prediction '{predicted.kind}' of process "
@@ -317,11 +318,6 @@ def with_evaluations(sampler: SamplerSettings, count: int) -> SamplerSettings:
 def default_prediction(process: AnyProcess) -> AnyPrediction:
     """Return the default prediction of a process."""
     return KINDS[process.own_prediction]()
-
-
-def estimates_image(process: AnyProcess, prediction: AnyPrediction) -> bool:
-    """Return whether a network estimates the clean image at every level, as samplers of second order need."""
-    return prediction.kind == "whitened" or (prediction.kind == "noise" and process.fades_alike)
 
 
 def default_sampler(process: AnyProcess) -> str:

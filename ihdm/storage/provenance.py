@@ -75,12 +75,8 @@ def read_record(meta: Path) -> dict[str, Any]:
     return content
 
 
-def is_stale(meta: Path) -> bool:
-    """Return whether a result was made by other code than the current, or its record has no code hash.
-
-    Raises:
-        UserError: if the record is missing or damaged.
-    """
+def _is_stale(meta: Path) -> bool:
+    """Return whether a result was made by other code than the current, or its record has no code hash."""
     content = read_record(meta)
     try:
         return content["code_sha256"] != code_sha256(content["command"])
@@ -122,7 +118,7 @@ def stale_notices(metas: Mapping[Path, BaseModel | None]) -> list[str]:
     Raises:
         UserError: if a record is missing or damaged.
     """
-    notices = [f"{meta}: its result was made by other code than the present" for meta in metas if is_stale(meta)]
+    notices = [f"{meta}: its result was made by other code than the present" for meta in metas if _is_stale(meta)]
     return notices + [
         f"{meta}: its result was made with other settings than the present, as in results that were moved; add "
         f"--forcerun {meta} to regenerate it"
