@@ -55,11 +55,7 @@ def check(
 
 
 def _scale(settings: str | None, results: Path | None) -> "Config":
-    """Return the given scale, or the recorded scale of the results.
-
-    Raises:
-        UserError: if it cannot be read.
-    """
+    """Return the given scale, or the recorded scale of the results."""
     from ihdm.config.reading import parse_config
     from ihdm.config.scale import Config
 

@@ -101,11 +101,7 @@ def _command(job: Job) -> Any:  # noqa: ANN401 (its parameters are those of the 
 def _named_paths(
     job: Job, option: str, roles: Mapping[str, Any], pairs: list[str], required: list[str]
 ) -> dict[str, Path]:
-    """Return the paths of ROLE=PATH and ROLE:NAME=PATH by what precedes the equals sign.
-
-    Raises:
-        UserError: if a pair is malformed, a role is unknown or a required role is missing.
-    """
+    """Return the paths of ROLE=PATH and ROLE:NAME=PATH by what precedes the equals sign; required roles have one."""
     found = {}
     for pair in pairs:
         key, separator, path = pair.partition("=")
@@ -142,11 +138,7 @@ def _compute(job: Job, files: dict[str, Path], outputs: dict[str, Path], setting
 
 
 def _read_settings(model: type[Settings], text: str) -> tuple[dict[str, str], Settings]:
-    """Return the labels in ``--settings``, and the settings.
-
-    Raises:
-        UserError: if they are not valid.
-    """
+    """Return the labels in ``--settings``, and the settings."""
     text = settings_text(text)
     try:
         values = json.loads(text)

@@ -212,11 +212,6 @@ def calibration_of(wildcards):
     return [f"{RESULTS}/models/{variant.model}/calibration.npz"] if variant.is_calibrated else []
 
 
-def per_delta(pattern, experiment):
-    """A pattern with {experiment} and {ratio}, filled in for every δ/σ of an experiment."""
-    return [run.fill(pattern) for run in Run(settings, experiment).per_delta().values()]
-
-
 def sets_of_parts(condition):
     """A wildcard pattern of the experiments and δ/σ whose number of shards meets a condition."""
     sets = [f"{name}(?=/delta{re.escape(ratio)}/)" for (name, ratio), parts in PARTS.items() if condition(parts)]

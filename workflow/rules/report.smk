@@ -51,10 +51,9 @@ rule report:
         animations=[f"{RESULTS}/figures/{figure}.webp" for figure in settings.figures if is_animated(figure)],
         trajectories=[f"{RESULTS}/samples/{name}/probes/trajectories.npz" for name in settings.diagnostics],
         samples=[
-            path
-            for name, variant in VARIANTS.items()
-            if variant.has_curve
-            for path in per_delta(f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/samples.npy", name)
+            f"{RESULTS}/samples/{name}/delta{ratio}/samples.npy"
+            for name, ratio in PARTS
+            if VARIANTS[name].has_curve
         ],
         claims=f"{RESULTS}/report/claims.json",
         kept=list(KEPT),
