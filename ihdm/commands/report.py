@@ -37,7 +37,7 @@ def page(
     inputs = [*found.files, *kept, *([claims] if claims else [])]
     with record([output], command="report page", inputs=inputs, settings=found.config):
         with missing_column_errors(found.files):
-            text = report_page(found, claims, captions, stale_notices(dict.fromkeys(kept or ())))
+            text = report_page(found, claims, captions, stale_notices(dict.fromkeys(kept)))
         write_text(text, output)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ihdm.commands.options import SettingsOption, TrainOption, read_settings, require_apart
+from ihdm.commands.options import SettingsOption, TrainOption, read_settings, require_apart, write_table
 from ihdm.commands.sampling import (
     ModelOption,
     OriginTrainOption,
@@ -106,8 +106,7 @@ def draw(
         if is_sheet:
             save_grid(open_images(state / "samples.npy"), output)
         else:
-            with atomic_path(output / "samples.csv") as temporary:
-                samples_table(finished, numbers, sampling.seed).to_csv(temporary, index=False)
+            write_table(samples_table(finished, numbers, sampling.seed), output / "samples.csv")
             for name in names[:2]:
                 give(state / name, output / name)
             for path in grid:
@@ -137,8 +136,7 @@ def gather(
         for name in names[:2]:
             with atomic_path(output / name) as temporary:
                 join_images([open_images(folder / name) for folder in shards], temporary)
-        with atomic_path(output / "samples.csv") as temporary:
-            table.to_csv(temporary, index=False)
+        write_table(table, output / "samples.csv")
         save_grid(open_images(output / "samples.npy")[:SHEET], output / "grid.png")
 
 

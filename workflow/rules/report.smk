@@ -51,9 +51,7 @@ rule report:
         animations=[f"{RESULTS}/figures/{figure}.webp" for figure in settings.figures if is_animated(figure)],
         trajectories=[f"{RESULTS}/samples/{name}/probes/trajectories.npz" for name in settings.diagnostics],
         samples=[
-            f"{RESULTS}/samples/{name}/delta{ratio}/samples.npy"
-            for name, ratio in PARTS
-            if VARIANTS[name].has_curve
+            f"{RESULTS}/samples/{name}/delta{ratio}/samples.npy" for name, ratio in PARTS if VARIANTS[name].has_curve
         ],
         claims=f"{RESULTS}/report/claims.json",
         kept=list(KEPT),
