@@ -250,12 +250,12 @@ def test_samplers_by_name_leave_evaluations_as_they_are(model):
 
 
 def test_mixtures_and_crops_are_made_from_few_large_pictures(pictures, tmp_path, ihdm, brief):
-    ihdm("train", pictures, "-o", tmp_path / "model", *OPTIONS, "--crops", 20, "--prior", "mixture", "--gray")
+    ihdm("train", pictures, "-o", tmp_path / "model", *OPTIONS, "--crops", 2, "--prior", "mixture", "--gray")
     pipeline = read(tmp_path / "model")
     assert type(pipeline.prior).__name__ == "MixturePrior"
     assert pipeline.image_shape == (1, 8, 8)
     assert "Gaussian mixture of" in (tmp_path / "model/README.md").read_text()
-    assert json.loads((tmp_path / "model.work/data/train.json").read_text())["shape"] == [540, 8, 8, 1]
+    assert json.loads((tmp_path / "model.work/data/train.json").read_text())["shape"] == [54, 8, 8, 1]
 
 
 def test_samples_come_as_sheet_folder_and_animation(model, tmp_path, ihdm):
