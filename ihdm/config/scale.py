@@ -5,7 +5,7 @@ network depends on; the sampling noise δ belongs to the evaluation.
 """
 
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -61,10 +61,6 @@ class StudySettings(Settings):
     counts: Annotated[tuple[Count, ...], Field(min_length=1, max_length=100)] = Field(
         description="NFE per image, for every sampler"
     )
-
-    def resolve(self, samplers: Mapping[str, SamplerSettings]) -> list[SamplerSettings]:
-        """Return every sampler with every NFE."""
-        return [with_evaluations(samplers[name], count) for name in self.samplers for count in self.counts]
 
 
 class Config(Settings):
@@ -195,8 +191,9 @@ class Config(Settings):
         variant, experiment = self.variants[name], self.variants[name].experiment
         levels = {*observed_levels(experiment.process, self.evaluation.max_levels)}
         samplers = [variant.sampling for variant in self.variants.values() if variant.model == name]
-        if name in self.studies:
-            samplers += self.studies[name].resolve(self.all_samplers)
+        if study := self.studies.get(name):
+            studied = (self.all_samplers[sampler] for sampler in study.samplers)
+            samplers += [with_evaluations(sampler, count) for sampler in studied for count in study.counts]
         if name in self.restoration:
             levels |= {*self.restoration_sampler(name).levels(experiment.process)}
         for sampler in samplers:
