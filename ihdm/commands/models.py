@@ -218,8 +218,7 @@ def list_pretrained() -> None:
 def plan(
     path: Annotated[Path, typer.Argument(help="Configuration file, .yaml.")],
     tflops: Annotated[
-        tuple[float, float],
-        typer.Option(help="Achieved TFLOP/s of a GPU in float32 with TF32, and in fp16 or bf16."),
+        tuple[float, float], typer.Option(help="Achieved TFLOP/s of a GPU in float32 with TF32, and in fp16 or bf16.")
     ] = (60.0, 120.0),
     gpu_memory: Annotated[float, typer.Option(help="Memory of a GPU in GB.")] = 80.0,
     output: Annotated[Path | None, typer.Option(help="Path of the table, .csv.")] = None,

@@ -125,8 +125,7 @@ def evaluate(
     data: Annotated[Path, typer.Option(help="Reference: a folder of images, or an array of prepared images, .npy.")],
     num_samples: Annotated[int, typer.Option("--num-samples", "-n", help="Number of generated images.", min=6)] = 1000,
     extractor: Annotated[
-        str,
-        typer.Option(help="Features: dct, pca, efficientnet or inception; only inception gives FID and KID."),
+        str, typer.Option(help="Features: dct, pca, efficientnet or inception; only inception gives FID and KID.")
     ] = "pca",
     inception: Annotated[Path, typer.Option(help=INCEPTION_HELP)] = Path("data/inception"),
     sampler: SamplerOption = None,
@@ -203,8 +202,7 @@ def train(
         int | None, typer.Option(help="Size in pixels; by default that of the preset.", min=8)
     ] = None,
     crops: Annotated[
-        int | None,
-        typer.Option(help="Random square crops per image, for small sets of large images.", min=1),
+        int | None, typer.Option(help="Random square crops per image, for small sets of large images.", min=1)
     ] = None,
     gray: Annotated[bool, typer.Option("--gray", help="Train on gray images.")] = False,
     steps: Annotated[int | None, typer.Option(help="Training steps; by default those of the preset.", min=1)] = None,

@@ -16,8 +16,7 @@ def convert(
     preset: Annotated[str, typer.Option("--preset", "--experiment", help="Its experiment: mnist, cifar10 …")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the network.")],
     config: Annotated[
-        Path | None,
-        typer.Option(help="Configuration with the experiment, by default the paper's.", show_default=False),
+        Path | None, typer.Option(help="Configuration with the experiment, by default the paper's.", show_default=False)
     ] = None,
     weights: Annotated[
         Literal["averaged", "last"], typer.Option(help="Averaged weights, or the weights of the last step.")

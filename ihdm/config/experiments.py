@@ -51,9 +51,7 @@ class NetworkSettings(Settings):
         description="channels at full resolution, before the multiplier"
     )
     channel_multipliers: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(
-        min_length=1,
-        max_length=13,
-        description="factor on base_channels per resolution, the largest resolution first",
+        min_length=1, max_length=13, description="factor on base_channels per resolution, the largest resolution first"
     )
     blocks_per_stage: Annotated[int, Field(ge=1, le=64)] = Field(description="residual blocks at each resolution")
     attention_stages: tuple[Annotated[int, Field(ge=0, le=12)], ...] = Field(

@@ -68,8 +68,7 @@ class Config(Settings):
 
     results: OutputFolder = Field(description="output folder of the scale")
     gpus: Literal["required", "optional"] = Field(
-        default="required",
-        description="whether GPU jobs fail on a machine without GPU, or run on its CPU",
+        default="required", description="whether GPU jobs fail on a machine without GPU, or run on its CPU"
     )
     data: RawDataSettings = RawDataSettings()
     datasets: dict[Name, DatasetSettings] = Field(description="data sets by name")
@@ -93,9 +92,7 @@ class Config(Settings):
         "baselines",
     )
     diagnostics: tuple[str, ...] = Field(
-        default=(),
-        max_length=1000,
-        description="experiments or variants with sampling diagnostics",
+        default=(), max_length=1000, description="experiments or variants with sampling diagnostics"
     )
     portable: tuple[str, ...] = Field(
         default=(),

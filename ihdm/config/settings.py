@@ -84,9 +84,7 @@ def _output_path(path: str) -> str:
 
 
 Folder = Annotated[
-    str,
-    Field(min_length=1, max_length=1000, json_schema_extra={"format": "path"}),
-    AfterValidator(_usable_path),
+    str, Field(min_length=1, max_length=1000, json_schema_extra={"format": "path"}), AfterValidator(_usable_path)
 ]
 """An absolute or relative path; a leading ``~`` is the home folder."""
 OutputFolder = Annotated[Folder, AfterValidator(_output_path)]
@@ -184,8 +182,7 @@ class RunSettings(Settings):
         default=False, description="use channels-last memory on a GPU; slower on a CPU and ignored there"
     )
     gradient_checkpointing: bool = Field(
-        default=False,
-        description="recompute activations in the backward pass: less memory, about a third more time",
+        default=False, description="recompute activations in the backward pass: less memory, about a third more time"
     )
     save_minutes: NotNegative = Field(default=5.0, description="minutes between saved training states")
     snapshot_every: Count | None = Field(
