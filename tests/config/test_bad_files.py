@@ -30,10 +30,7 @@ LISTS = "[" + ", ".join(["{}"] * 10) + "]"
 MAPPINGS = "{{" + ", ".join(f"k{i}: {{}}" for i in range(10)) + "}}"
 
 FILES = {
-    "bomb of lists": (
-        bomb("[x]", LISTS),
-        "more than 50000 values, counting those of aliases; use fewer aliases",
-    ),
+    "bomb of lists": (bomb("[x]", LISTS), "more than 50000 values, counting those of aliases; use fewer aliases"),
     "bomb of mappings": (bomb("{x: 1}", MAPPINGS), "more than 50000 values"),
     "bomb of merged mappings": (bomb("{x: 1}", "{{<<: " + LISTS + "}}"), "more than 50000 values"),
     "alias in a list": ("results: &a [*a]\n", "nested too deeply, or an alias refers to the block that contains it"),
@@ -51,10 +48,7 @@ FILES = {
     "a picture": (b"\x89PNG\r\n\x1a\n", "not a text file in UTF-8"),
     "half a character": ('results: "a\\ud800"\n', "line 1: 'a\\ud800' cannot be read as str"),
     "5000 digits": (f"results: {'9' * 5000}\n", "line 1: '9999999999"),
-    "4000 digits": (
-        re.sub(r"num_samples: \d+", f"num_samples: {'9' * 4000}", QUICK),
-        "evaluation.num_samples: ",
-    ),
+    "4000 digits": (re.sub(r"num_samples: \d+", f"num_samples: {'9' * 4000}", QUICK), "evaluation.num_samples: "),
     "13th month": ("results: 2026-13-01\n", "line 1: '2026-13-01' cannot be read as timestamp"),
     "wrong tag": ("results: !!bool perhaps\n", "line 1: 'perhaps' cannot be read as bool"),
     "Python's tag": ("results: !!python/name:os.system\n", "not valid YAML: could not determine a constructor"),

@@ -467,11 +467,7 @@ def test_numbers_of_images_are_for_all_data_sets_or_for_each(plain):
     assert found() == {"digits": (200,) * 3, "digits-sigma0.02": (200,) * 3, "photos": (200,) * 3}
     evaluation["num_likelihood_images"] = {"digits": 500, "photos": 1000}
     # Samples are no more than there are.
-    assert found() == {
-        "digits": (500, 500, 400),
-        "digits-sigma0.02": (500, 500, 400),
-        "photos": (1000, 1000, 400),
-    }
+    assert found() == {"digits": (500, 500, 400), "digits-sigma0.02": (500, 500, 400), "photos": (1000, 1000, 400)}
     assert parse_config(plain).needed_images("photos") == {"train": 0, "test": 1000}
     evaluation["num_memorization_images"] = 400
     assert found()["digits"] == (500, 500, 400)
