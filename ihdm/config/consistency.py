@@ -71,15 +71,16 @@ def _experiment_mistakes(config: "Config", name: str) -> Iterator[str]:
     for study, chosen in config.studies.items():
         if study.partition("-")[0] == name:
             places[f"studies.{study}.samplers"] = chosen.samplers
+    known = config.all_samplers
     for place, samplers in places.items():
-        yield from _undefined(samplers, config.all_samplers, place)
-        for sampler in config.all_samplers.keys() & {*samplers}:
-            if config.all_samplers[sampler].uses_delta and not experiment.process.has_constant_noise:
+        yield from _undefined(samplers, known, place)
+        for sampler in filter(samplers.__contains__, known):
+            if known[sampler].uses_delta and not experiment.process.has_constant_noise:
                 yield (
                     f"{place}: sampler '{sampler}' adds noise δ, which process '{experiment.process.kind}' does not "
                     "have; use a sampler with noise posterior, measured or none"
                 )
-            if mistake := config.all_samplers[sampler].mistake_with(experiment.process, experiment.prediction):
+            if mistake := known[sampler].mistake_with(experiment.process, experiment.prediction):
                 yield f"{place}: sampler '{sampler}' {mistake}"
 
 
