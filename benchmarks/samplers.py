@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from ihdm.calibration import measure
-from ihdm.config.predictions import WhitenedSettings
-from ihdm.config.processes import PAPER, SamplerSettings
+from ihdm.config.processes import PAPER, SamplerSettings, WhitenedSettings
 from ihdm.config.reading import read_config
 from ihdm.models.network import Deblurrer, build_network
 from ihdm.objective import Network

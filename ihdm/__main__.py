@@ -37,9 +37,9 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 for stage in (data, models, samples, metrics, figures, report, claims, config, results):
-    app.add_typer(stage.app, name=stage.__name__.rpartition(".")[2])
-for without_stage in (standalone, standalone_convert):
-    app.add_typer(without_stage.app)
+    app.add_typer(stage.app, name=stage.__name__.rpartition(".")[2], no_args_is_help=True)
+app.add_typer(standalone.app)
+app.add_typer(standalone_convert.app)
 
 
 @app.callback()

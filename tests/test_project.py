@@ -133,6 +133,18 @@ def pins(requirements: list[str]) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="module")
+def locked() -> dict[str, str]:
+    """The locked versions, by names as pip compares them."""
+    pairs = (line.split("==") for line in (ROOT / "requirements.lock").read_text().split())
+    return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pairs}
+
+
+@pytest.fixture(scope="module")
+def project() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
 RENAMED = {"pytorch": "torch", "pytorch-gpu": "torch", "matplotlib-base": "matplotlib", "python-lmdb": "lmdb"}
 """What is called otherwise on conda-forge."""
 ENVIRONMENTS = ("environment.yml", "environment-gpu.yml")
@@ -148,8 +160,7 @@ def conda_pins(name: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_conda_and_pip_ask_for_the_same(name):
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+def test_conda_and_pip_ask_for_the_same(name, project):
     found = conda_pins(name)
     assert ("cuda-version" in found) == (name == "environment-gpu.yml")
     found.pop("cuda-version", None)
@@ -158,25 +169,20 @@ def test_conda_and_pip_ask_for_the_same(name):
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_environments_allow_what_is_locked(name):
-    locked = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text().split())
-    versions = {re.sub(r"[-_.]+", "-", package).lower(): version for package, version in locked.items()}
+def test_environments_allow_what_is_locked(name, locked):
     for package, version in conda_pins(name).items():
         if package not in ("python", "cuda-version"):
             wanted = SpecifierSet(re.sub(r"^=(?!=)", "==", version))
-            assert wanted.contains(versions[package]), package
+            assert wanted.contains(locked[package]), package
 
 
-def test_lock_file_satisfies_the_project():
-    locked = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text().split())
-    normalized = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in locked.items()}
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+def test_lock_file_satisfies_the_project(locked, project):
     extras = project["optional-dependencies"]
     for requirement in project["dependencies"] + extras["test"] + extras["docs"]:
         name = re.split(r"[\[<>=]", requirement)[0].lower()
-        assert name in normalized, f"{name} is not locked"
+        assert name in locked, f"{name} is not locked"
         if "==" in requirement:
-            assert normalized[name] == requirement.split("==")[1]
+            assert locked[name] == requirement.split("==")[1]
 
 
 def test_every_rule_names_its_environment_and_log():
@@ -210,7 +216,7 @@ def load(name: str) -> dict:
     return yaml.safe_load((ROOT / name).read_text())
 
 
-def test_continuous_integration_runs_what_the_makefile_has():
+def test_continuous_integration_runs_what_the_makefile_has(project):
     job = load(".github/workflows/ci.yml")["jobs"]["check"]
     commands = job["strategy"]["matrix"]["command"]
     assert commands == ["test", "test-pipeline", "quick"]
@@ -218,7 +224,7 @@ def test_continuous_integration_runs_what_the_makefile_has():
     assert all(re.search(rf"^{command}:", makefile, re.MULTILINE) for command in commands)
     (cached,) = [step["with"] for step in job["steps"] if "with" in step]
     assert all((ROOT / name).is_file() for name in cached["cache-dependency-path"].split())
-    oldest = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"].removeprefix(">=")
+    oldest = project["requires-python"].removeprefix(">=")
     assert job["strategy"]["matrix"]["python"] == [oldest, "3.12"]
 
 
@@ -243,7 +249,7 @@ def test_the_workflow_catalog_entry_is_correct():
     assert usage["report"] == ("\nreport:" in (ROOT / "Snakefile").read_text())
 
 
-def test_the_citation_is_of_this_version():
+def test_the_citation_is_of_this_version(project):
     citation = load("CITATION.cff")
     assert citation["version"] == importlib.import_module("ihdm").__version__
-    assert citation["license"] == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license"]
+    assert citation["license"] == project["license"]

@@ -7,7 +7,6 @@ from scipy import stats
 
 from ihdm import samplers
 from ihdm.calibration import Calibration, measure
-from ihdm.config.predictions import WhitenedSettings
 from ihdm.config.processes import (
     ANCESTRAL,
     DDIM,
@@ -18,6 +17,7 @@ from ihdm.config.processes import (
     HeatSettings,
     SamplerSettings,
     SoftSettings,
+    WhitenedSettings,
 )
 from ihdm.errors import UserError
 from ihdm.predictions import Predictor, Statistics, prediction_of

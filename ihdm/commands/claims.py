@@ -12,12 +12,7 @@ from ihdm.storage.provenance import read_record, record
 if TYPE_CHECKING:
     from ihdm.config.scale import Config
 
-app = typer.Typer(help="Check the claims of the paper.", no_args_is_help=True, rich_markup_mode="markdown")
-
-
-@app.callback()
-def group() -> None:
-    """Keep this a group, despite its single command."""
+app = typer.Typer(help="Check the claims of the paper.")
 
 
 @app.command()
@@ -60,11 +55,7 @@ def check(
 
 
 def _scale(settings: str | None, results: Path | None) -> "Config":
-    """Return the given scale, or the recorded scale of the results.
-
-    Raises:
-        UserError: if it cannot be read.
-    """
+    """Return the given scale, or the recorded scale of the results."""
     from ihdm.config.reading import parse_config
     from ihdm.config.scale import Config
 

@@ -11,7 +11,7 @@ from ihdm.commands.options import write_text
 from ihdm.config.reading import config_schema, parse_settings, read_config
 from ihdm.errors import UserError
 
-app = typer.Typer(help="Check and show configurations.", no_args_is_help=True, rich_markup_mode="markdown")
+app = typer.Typer(help="Check and show configurations.")
 
 MIN_IMAGES = 20
 

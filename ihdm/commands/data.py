@@ -9,11 +9,7 @@ from ihdm.commands.options import ScaleOption, SettingsOption, read_settings, re
 from ihdm.config.settings import DatasetSettings
 from ihdm.errors import UserError
 
-app = typer.Typer(
-    help="Prepare data sets: one uint8 array per split, with a description.",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-)
+app = typer.Typer(help="Prepare data sets: one uint8 array per split, with a description.")
 
 
 @app.command()
@@ -33,7 +29,7 @@ def prepare(
     """Find or download a data set and write its splits, resuming from an earlier state if there is one."""
     from ihdm.data.sources import find_source, load_splits, obtain_raw
     from ihdm.data.writing import prepare_splits
-    from ihdm.storage.disk import owned
+    from ihdm.storage.files import owned
     from ihdm.storage.provenance import record
 
     dataset = read_settings(DatasetSettings, settings)

@@ -10,7 +10,7 @@ from ihdm.config.scale import FIGURES
 from ihdm.errors import UserError
 from ihdm.figures import Inputs, is_animated
 
-app = typer.Typer(help="Draw figures.", no_args_is_help=True, rich_markup_mode="markdown")
+app = typer.Typer(help="Draw figures.")
 
 
 @app.command()

@@ -44,9 +44,7 @@ class Measures(TyperGroup):
         return self.commands[cmd_name]
 
 
-app = typer.Typer(
-    cls=Measures, help="Measure networks and generated images.", no_args_is_help=True, rich_markup_mode="markdown"
-)
+app = typer.Typer(cls=Measures, help="Measure networks and generated images.")
 
 
 @app.command()
@@ -77,26 +75,23 @@ def _command(job: Job) -> Any:  # noqa: ANN401 (its parameters are those of the 
         places = _named_paths(job, "output", job.outputs, outputs, list(job.outputs))
         _compute(job, files, {role: places[role] for role in job.outputs}, given["settings"], given.get("inception"))
 
-    options: dict[str, tuple[Any, str, Any]] = {
-        role: (Path | None, f"Short for --input {role}=PATH: {source.about}.", None)
-        for role, source in job.inputs.items()
-    }
-    options["settings"] = (str, "Settings as JSON or path of a JSON file; its labels are the first columns.", "{}")
-    options["output"] = (list[str], f"Output path: {', '.join(job.outputs)}.", inspect.Parameter.empty)
-    options["input"] = (list[str] | None, "Input file; ROLE:NAME=PATH for several of a role.", None)
-    if job.uses_inception:
-        options["inception"] = (Path, INCEPTION_HELP, Path("data/inception"))
-    metavars = {"settings": "JSON", "output": "ROLE=PATH", "input": "ROLE=PATH"}
+    def option(name: str, kind: Any, default: Any, text: str, metavar: str | None = None) -> inspect.Parameter:  # noqa: ANN401
+        declared = typer.Option(f"--{name.replace('_', '-')}", metavar=metavar, help=text)
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        return inspect.Parameter(name, keyword, default=default, annotation=Annotated[kind, declared])
+
+    required, pair = inspect.Parameter.empty, "ROLE=PATH"
     parameters = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=default,
-            annotation=Annotated[
-                kind, typer.Option(f"--{name.replace('_', '-')}", metavar=metavars.get(name), help=text)
-            ],
-        )
-        for name, (kind, text, default) in options.items()
+        *(
+            option(role, Path | None, None, f"Short for --input {role}=PATH: {source.about}.")
+            for role, source in job.inputs.items()
+        ),
+        option(
+            "settings", str, "{}", "Settings as JSON or path of a JSON file; its labels are the first columns.", "JSON"
+        ),
+        option("output", list[str], required, f"Output path: {', '.join(job.outputs)}.", pair),
+        option("input", list[str] | None, None, "Input file; ROLE:NAME=PATH for several of a role.", pair),
+        *([option("inception", Path, Path("data/inception"), INCEPTION_HELP)] if job.uses_inception else []),
     ]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -106,11 +101,7 @@ def _command(job: Job) -> Any:  # noqa: ANN401 (its parameters are those of the 
 def _named_paths(
     job: Job, option: str, roles: Mapping[str, Any], pairs: list[str], required: list[str]
 ) -> dict[str, Path]:
-    """Return the paths of ROLE=PATH and ROLE:NAME=PATH by what precedes the equals sign.
-
-    Raises:
-        UserError: if a pair is malformed, a role is unknown or a required role is missing.
-    """
+    """Return the paths of ROLE=PATH and ROLE:NAME=PATH by what precedes the equals sign; required roles have one."""
     found = {}
     for pair in pairs:
         key, separator, path = pair.partition("=")
@@ -147,11 +138,7 @@ def _compute(job: Job, files: dict[str, Path], outputs: dict[str, Path], setting
 
 
 def _read_settings(model: type[Settings], text: str) -> tuple[dict[str, str], Settings]:
-    """Return the labels in ``--settings``, and the settings.
-
-    Raises:
-        UserError: if they are not valid.
-    """
+    """Return the labels in ``--settings``, and the settings."""
     text = settings_text(text)
     try:
         values = json.loads(text)

@@ -10,11 +10,10 @@ from ihdm.commands.sampling import ModelOption, OriginTrainOption, SamplingOptio
 from ihdm.config.experiments import Experiment
 from ihdm.config.settings import RunSettings
 from ihdm.config.stages import NUM_SHOWN, CalibrationSettings
-from ihdm.storage.disk import owned
-from ihdm.storage.files import atomic_path
+from ihdm.storage.files import atomic_path, owned
 from ihdm.storage.provenance import record
 
-app = typer.Typer(help="Train and export networks.", no_args_is_help=True, rich_markup_mode="markdown")
+app = typer.Typer(help="Train and export networks.")
 
 
 @app.command()
@@ -225,8 +224,7 @@ def list_pretrained() -> None:
 def plan(
     path: Annotated[Path, typer.Argument(help="Configuration file, .yaml.")],
     tflops: Annotated[
-        tuple[float, float],
-        typer.Option(help="Achieved TFLOP/s of a GPU in float32 with TF32, and in fp16 or bf16."),
+        tuple[float, float], typer.Option(help="Achieved TFLOP/s of a GPU in float32 with TF32, and in fp16 or bf16.")
     ] = (60.0, 120.0),
     gpu_memory: Annotated[float, typer.Option(help="Memory of a GPU in GB.")] = 80.0,
     output: Annotated[Path | None, typer.Option(help="Path of the table, .csv.")] = None,

@@ -9,7 +9,7 @@ from ihdm.commands.options import MergedOption, ScaleOption, read_settings, writ
 from ihdm.errors import UserError
 from ihdm.storage.provenance import record, stale_notices
 
-app = typer.Typer(help="Summarize results.", no_args_is_help=True, rich_markup_mode="markdown")
+app = typer.Typer(help="Summarize results.")
 
 
 @app.command()
@@ -37,7 +37,7 @@ def page(
     inputs = [*found.files, *kept, *([claims] if claims else [])]
     with record([output], command="report page", inputs=inputs, settings=found.config):
         with missing_column_errors(found.files):
-            text = report_page(found, claims, captions, stale_notices(dict.fromkeys(kept or ())))
+            text = report_page(found, claims, captions, stale_notices(dict.fromkeys(kept)))
         write_text(text, output)
 
 

@@ -7,7 +7,7 @@ import typer
 
 from ihdm.errors import UserError
 
-app = typer.Typer(help="Inspect and archive results.", no_args_is_help=True, rich_markup_mode="markdown")
+app = typer.Typer(help="Inspect and archive results.")
 
 FolderArgument = Annotated[Path, typer.Argument(help="Folder of results.")]
 
@@ -36,8 +36,7 @@ def show(folder: FolderArgument) -> None:
 def crate(
     folder: FolderArgument,
     output: Annotated[
-        Path | None,
-        typer.Option(help="A path that ends in .zip, or a new folder; by default the folder of results."),
+        Path | None, typer.Option(help="A path that ends in .zip, or a new folder; by default the folder of results.")
     ] = None,
     license_name: Annotated[
         str | None,
@@ -57,8 +56,7 @@ def crate(
         ),
     ] = False,
     project: Annotated[
-        Path | None,
-        typer.Option(help="Checkout of the project; by default that of this command.", show_default=False),
+        Path | None, typer.Option(help="Checkout of the project; by default that of this command.", show_default=False)
     ] = None,
 ) -> None:
     """Write an RO-Crate of results, ready for an archive such as Zenodo.

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ihdm.commands.options import SettingsOption, TrainOption, read_settings, require_apart
+from ihdm.commands.options import SettingsOption, TrainOption, read_settings, require_apart, write_table
 from ihdm.commands.sampling import (
     ModelOption,
     OriginTrainOption,
@@ -22,11 +22,10 @@ from ihdm.commands.sampling import (
 from ihdm.config.stages import SamplingDiagnosticsSettings, SamplingSettings
 from ihdm.errors import UserError
 from ihdm.storage.arrays import save_array, save_arrays
-from ihdm.storage.disk import owned
-from ihdm.storage.files import atomic_path, clear_folder, give, sha256
+from ihdm.storage.files import atomic_path, clear_folder, give, owned, sha256
 from ihdm.storage.provenance import record, settings_hash
 
-app = typer.Typer(help="Generate images.", no_args_is_help=True, rich_markup_mode="markdown")
+app = typer.Typer(help="Generate images.")
 
 SHEET = 100
 """Samples on the sheet of a set."""
@@ -107,8 +106,7 @@ def draw(
         if is_sheet:
             save_grid(open_images(state / "samples.npy"), output)
         else:
-            with atomic_path(output / "samples.csv") as temporary:
-                samples_table(finished, numbers, sampling.seed).to_csv(temporary, index=False)
+            write_table(samples_table(finished, numbers, sampling.seed), output / "samples.csv")
             for name in names[:2]:
                 give(state / name, output / name)
             for path in grid:
@@ -138,8 +136,7 @@ def gather(
         for name in names[:2]:
             with atomic_path(output / name) as temporary:
                 join_images([open_images(folder / name) for folder in shards], temporary)
-        with atomic_path(output / "samples.csv") as temporary:
-            table.to_csv(temporary, index=False)
+        write_table(table, output / "samples.csv")
         save_grid(open_images(output / "samples.npy")[:SHEET], output / "grid.png")
 
 

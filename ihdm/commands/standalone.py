@@ -1,7 +1,7 @@
 """Commands without a workflow: sample, interpolate, evaluate, train on your own images, restore."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import typer
 
@@ -12,7 +12,7 @@ from ihdm.config.settings import Precision
 from ihdm.errors import UserError
 from ihdm.storage.files import require_writable
 
-app = typer.Typer(rich_markup_mode="markdown")
+app = typer.Typer()
 
 SamplerOption = Annotated[
     str | None,
@@ -31,7 +31,18 @@ DeltaOption = Annotated[
 SeedOption = Annotated[int, typer.Option(help="Seed; images are numbered from 0 for each seed.", min=0, max=2**32 - 1)]
 BatchOption = Annotated[int, typer.Option(help="Images per batch.", min=1)]
 SkipBrokenOption = Annotated[bool, typer.Option("--skip-broken", help="Skip files that are not images.")]
-PrecisionOption = Annotated[str, typer.Option(help="Precision of the network: no, bf16 or, on a GPU, fp16.")]
+
+
+def _precision(text: str) -> str:
+    if text not in get_args(Precision):
+        raise UserError(f"--precision {text}: use one of {', '.join(get_args(Precision))}")
+    return text
+
+
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option(help="Precision of the network: no, bf16 or, on a GPU, fp16.", parser=_precision, metavar="TEXT"),
+]
 
 
 @app.command()
@@ -59,12 +70,11 @@ def sample(
 
     require_output(output, SHEETS + ANIMATED)
     pipeline = with_sampler(open_pipeline(model), sampler, delta_ratio)
-    chosen = _precision(precision)
     if output.suffix.lower() in ANIMATED:
         steps = evaluations or pipeline.scheduler.sampler.num_evaluations(len(pipeline.scheduler))
         sheets = []
         with Progress(f"sampling {output.name}", steps + 1, unit="steps") as progress:
-            for sheet in frames(pipeline, num_samples, seed, evaluations, chosen, batch_size):
+            for sheet in frames(pipeline, num_samples, seed, evaluations, precision, batch_size):
                 sheets.append(sheet)
                 progress.update(len(sheets))
         animate(sheets, output)
@@ -72,7 +82,7 @@ def sample(
         with Progress(f"sampling {output.name}", num_samples, unit="images") as progress:
             progress.update(0)
             images = draw(
-                pipeline, num_samples, seed, evaluations=evaluations, batch_size=batch_size, precision=chosen,
+                pipeline, num_samples, seed, evaluations=evaluations, batch_size=batch_size, precision=precision,
                 report=progress.update,
             )  # fmt: skip
         write(images, output)
@@ -101,10 +111,10 @@ def interpolate(
     if output.suffix.lower() not in SHEETS:
         raise UserError(f"{output}: use a file name that ends in {', '.join(SHEETS)}")
     require_writable(output)
-    pipeline, chosen = with_sampler(open_pipeline(model), sampler, delta_ratio), _precision(precision)
+    pipeline = with_sampler(open_pipeline(model), sampler, delta_ratio)
     with Progress(f"sampling {output.name}", rows, unit="paths") as progress:
         progress.update(0)
-        images = interpolations(pipeline, rows, num_positions, seed, evaluations, chosen, progress.update)
+        images = interpolations(pipeline, rows, num_positions, seed, evaluations, precision, progress.update)
     save_grid(images, output, enlargement(images), columns=num_positions)
     typer.echo(f"{output} is written")
 
@@ -115,8 +125,7 @@ def evaluate(
     data: Annotated[Path, typer.Option(help="Reference: a folder of images, or an array of prepared images, .npy.")],
     num_samples: Annotated[int, typer.Option("--num-samples", "-n", help="Number of generated images.", min=6)] = 1000,
     extractor: Annotated[
-        str,
-        typer.Option(help="Features: dct, pca, efficientnet or inception; only inception gives FID and KID."),
+        str, typer.Option(help="Features: dct, pca, efficientnet or inception; only inception gives FID and KID.")
     ] = "pca",
     inception: Annotated[Path, typer.Option(help=INCEPTION_HELP)] = Path("data/inception"),
     sampler: SamplerOption = None,
@@ -150,7 +159,7 @@ def evaluate(
         raise UserError(f"{model}: has no model card; use an exported pipeline of `ihdm train` or `models export`")
     for path in (*([output] if output else []), *([model / CARD_NAME] if card else [])):
         require_writable(path)
-    kind, chosen = require_extractor(extractor), _precision(precision)
+    kind = require_extractor(extractor)
     pipeline = with_sampler(open_pipeline(model), sampler, delta_ratio)
     with broken_image_errors():
         reference = as_reference(data, pipeline.image_shape, skip_broken=skip_broken)
@@ -159,7 +168,7 @@ def evaluate(
     with Progress("sampling", num_samples, unit="images") as progress:
         progress.update(0)
         images = draw(
-            pipeline, num_samples, seed, evaluations=evaluations, batch_size=batch_size, precision=chosen,
+            pipeline, num_samples, seed, evaluations=evaluations, batch_size=batch_size, precision=precision,
             report=progress.update,
         )  # fmt: skip
     rows = distance_table(images, reference, features)
@@ -192,8 +201,7 @@ def train(
         int | None, typer.Option(help="Size in pixels; by default that of the preset.", min=8)
     ] = None,
     crops: Annotated[
-        int | None,
-        typer.Option(help="Random square crops per image, for small sets of large images.", min=1),
+        int | None, typer.Option(help="Random square crops per image, for small sets of large images.", min=1)
     ] = None,
     gray: Annotated[bool, typer.Option("--gray", help="Train on gray images.")] = False,
     steps: Annotated[int | None, typer.Option(help="Training steps; by default those of the preset.", min=1)] = None,
@@ -287,14 +295,14 @@ def restore(
 
     require_outside(output, pictures)
     require_output(output, SHEETS)
-    pipeline, chosen = open_pipeline(model), _precision(precision)
+    pipeline = open_pipeline(model)
     how = read_problem(problem, pipeline.image_shape[1])
     names, images = read_pictures(pictures, pipeline.image_shape, how if measured else None, num_pictures)
     with Progress(f"restoring {output.name}", len(images) * num_draws, unit="samples") as progress:
         progress.update(0)
         found = restore_pictures(
             pipeline, images, how, is_measured=measured, num_draws=num_draws, trust=trust, evaluations=evaluations,
-            seed=seed, precision=chosen, report=progress.update,
+            seed=seed, precision=precision, report=progress.update,
         )  # fmt: skip
     write_restored(found, names, output)
     typer.echo(f"{output} is written")
@@ -321,11 +329,3 @@ def demo(
         text = demo_page(num_samples, progress.update)
     write_text(text, output)
     typer.echo(f"{output} is written; open it in a browser")
-
-
-def _precision(text: str) -> Precision:
-    from typing import get_args
-
-    if text not in get_args(Precision):
-        raise UserError(f"--precision {text}: use one of {', '.join(get_args(Precision))}")
-    return text  # type: ignore[return-value]

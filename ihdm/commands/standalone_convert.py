@@ -1,16 +1,13 @@
 """The command that converts released checkpoints."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from ihdm.errors import UserError
 
-if TYPE_CHECKING:
-    from ihdm.config.experiments import Experiment
-
-app = typer.Typer(rich_markup_mode="markdown")
+app = typer.Typer()
 
 
 @app.command()
@@ -19,8 +16,7 @@ def convert(
     preset: Annotated[str, typer.Option("--preset", "--experiment", help="Its experiment: mnist, cifar10 …")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the network.")],
     config: Annotated[
-        Path | None,
-        typer.Option(help="Configuration with the experiment, by default the paper's.", show_default=False),
+        Path | None, typer.Option(help="Configuration with the experiment, by default the paper's.", show_default=False)
     ] = None,
     weights: Annotated[
         Literal["averaged", "last"], typer.Option(help="Averaged weights, or the weights of the last step.")
@@ -32,12 +28,23 @@ def convert(
     must match; no code in it is executed. To sample the network, export it with its training images:
     `python -m ihdm models export --model OUTPUT --train TRAIN.npy --output FOLDER`.
     """
+    from ihdm.config.reading import read_config
     from ihdm.models.network import CONFIG_NAME, RECORD_NAME, WEIGHTS_NAME, save_network
     from ihdm.models.released import Checkpoint
     from ihdm.models.released import convert as converted
+    from ihdm.storage.code import PACKAGE
     from ihdm.storage.provenance import record
 
-    experiment = _experiment(preset, config)
+    path = config or PACKAGE.parent / "config.yaml"
+    if not path.exists():
+        raise UserError(f"{path}: file not found; choose a configuration with --config")
+    variants = read_config(path).variants
+    known = [
+        key for key, variant in variants.items() if variant.swept is None and variant.experiment.process.kind == "heat"
+    ]
+    if preset not in known:
+        raise UserError(f"--preset {preset}: {path} has no heat experiment of this name; known are {', '.join(known)}")
+    experiment = variants[preset].experiment
     found = Checkpoint.read(checkpoint)
     network = converted(found, experiment.network, weights)
     trained = experiment.model_dump(mode="json", include={"dataset", "network", "process", "seed", "num_train"})
@@ -49,24 +56,3 @@ def convert(
         settings=trained | {"preset": preset, "weights": weights, "step": found.step},
     ):
         save_network(network, output, experiment.process)
-
-
-def _experiment(name: str, config: Path | None) -> "Experiment":
-    """Return an experiment of a configuration, by default the paper's.
-
-    Raises:
-        UserError: if it does not exist, or its process is not heat.
-    """
-    from ihdm.config.reading import read_config
-    from ihdm.storage.code import PACKAGE
-
-    path = config or PACKAGE.parent / "config.yaml"
-    if not path.exists():
-        raise UserError(f"{path}: file not found; choose a configuration with --config")
-    variants = read_config(path).variants
-    known = [
-        key for key, variant in variants.items() if variant.swept is None and variant.experiment.process.kind == "heat"
-    ]
-    if name not in known:
-        raise UserError(f"--preset {name}: {path} has no heat experiment of this name; known are {', '.join(known)}")
-    return variants[name].experiment

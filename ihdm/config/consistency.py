@@ -1,15 +1,14 @@
 """Consistency of a configuration across its blocks: names, sizes, samplers, swept values, figures."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, get_args
 
 from pydantic import ValidationError
 
-from ihdm.config.experiments import NUMBERS, NetworkSettings, Parameter, Variant, format_number
+from ihdm.config.experiments import NUMBERS, NetworkSettings, Parameter, SweepSettings, Variant, format_number
 from ihdm.config.processes import SAMPLERS
 from ihdm.config.restoration import LARGEST_RESTORED, problem_mistakes
-from ihdm.config.settings import SweepSettings
 from ihdm.errors import shown
 
 if TYPE_CHECKING:
@@ -65,21 +64,23 @@ def _experiment_mistakes(config: "Config", name: str) -> Iterator[str]:
     if dataset:
         for setting, datasets in _per_dataset(config):
             yield from _undefined([experiment.dataset], datasets, f"evaluation.{setting}")
-    places = {
-        f"{where}.sampler": [experiment.sampler] if experiment.sampler else [],
+    places: dict[str, tuple[str | None, ...]] = {
+        f"{where}.sampler": (experiment.sampler,),
         f"sweeps.sampler.{name}": config.sweeps.sampler.get(name, ()),
     }
-    studies = {study: chosen for study, chosen in config.studies.items() if study.partition("-")[0] == name}
-    places |= {f"studies.{study}.samplers": chosen.samplers for study, chosen in studies.items()}
+    for study, chosen in config.studies.items():
+        if study.partition("-")[0] == name:
+            places[f"studies.{study}.samplers"] = chosen.samplers
+    known = config.all_samplers
     for place, samplers in places.items():
-        yield from _undefined(samplers, config.all_samplers, place)
-        for sampler in config.all_samplers.keys() & {*samplers}:
-            if config.all_samplers[sampler].uses_delta and not experiment.process.has_constant_noise:
+        yield from _undefined(samplers, known, place)
+        for sampler in filter(samplers.__contains__, known):
+            if known[sampler].uses_delta and not experiment.process.has_constant_noise:
                 yield (
                     f"{place}: sampler '{sampler}' adds noise δ, which process '{experiment.process.kind}' does not "
                     "have; use a sampler with noise posterior, measured or none"
                 )
-            if mistake := config.all_samplers[sampler].mistake_with(experiment.process, experiment.prediction):
+            if mistake := known[sampler].mistake_with(experiment.process, experiment.prediction):
                 yield f"{place}: sampler '{sampler}' {mistake}"
 
 
@@ -133,7 +134,7 @@ def _restoration_mistakes(config: "Config") -> Iterator[str]:
     yield from _undefined(config.restoration, config.experiments, "restoration")
     for name, study in config.restoration.items():
         where = f"restoration.{name}"
-        yield from _undefined([study.sampler] if study.sampler else [], config.all_samplers, f"{where}.sampler")
+        yield from _undefined([study.sampler], config.all_samplers, f"{where}.sampler")
         if study.sampler in config.all_samplers and config.all_samplers[study.sampler].order == 2:
             yield (
                 f"{where}.sampler: sampler '{study.sampler}' has order 2, but restoration adds noise, for which order "
@@ -161,7 +162,8 @@ def _variant_mistakes(config: "Config", variants: dict[str, Variant]) -> Iterato
             swept = {variant.swept for variant in variants.values() if variant.base == name}
             if place == "figures.sweep_curves" and not swept & {*NUMBERS}:
                 yield f"{place}: no numeric parameter of '{name}' is swept; add values under sweeps, or remove it here"
-            if place == "figures.training_efficiency" and not _has_snapshots(config, variants[name]):
+            has_snapshots = variants[name].is_trained and config.experiments[variants[name].base].run.snapshot_every
+            if place == "figures.training_efficiency" and not has_snapshots:
                 yield f"{place}: '{name}' keeps no snapshots of its training; set run.snapshot_every, or remove it here"
             for block, figure in STUDIED.items():
                 if place == figure and name not in getattr(config, block):
@@ -170,17 +172,13 @@ def _variant_mistakes(config: "Config", variants: dict[str, Variant]) -> Iterato
                 yield f"{place}: '{name}' has no separate network; use '{variants[name].model}'"
 
 
-def _has_snapshots(config: "Config", variant: Variant) -> bool:
-    return variant.is_trained and config.experiments[variant.base].run.snapshot_every is not None
-
-
 def _message(error: ValidationError) -> str:
     return "; ".join(detail["msg"].removeprefix("Value error, ") for detail in error.errors())
 
 
-def _undefined(names: Collection[str], known: Collection[str], where: str) -> Iterator[str]:
+def _undefined(names: Iterable[str | None], known: Collection[str], where: str) -> Iterator[str]:
     for name in names:
-        if name not in known:
+        if name is not None and name not in known:
             yield f"{where}: {shown(name)} is not defined; known are {', '.join(sorted(known)) or 'none'}"
 
 

@@ -6,20 +6,24 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
-from ihdm.config.predictions import OwnPrediction
-from ihdm.config.processes import HasPrediction, ProcessSettings, SamplerSettings
+from ihdm.config.processes import HasPrediction, OwnPrediction, ProcessSettings, SamplerSettings
 from ihdm.config.settings import (
+    BlurWidth,
     Count,
     DatasetSettings,
+    DeltaRatio,
     Fraction,
     ImageSize,
+    Levels,
     Name,
+    NoiseWidth,
+    NumLevels,
     PriorNoise,
     Rounding,
     RunSettings,
     Seed,
     Settings,
-    SweepSettings,
+    Swept,
     TrainingSettings,
 )
 
@@ -35,7 +39,7 @@ SAMPLED_ONLY = ("prior_noise", "rounding", "sampler")
 """Swept parameters that need no training."""
 
 AS_RELEASED = {"levels": "as_released", "prior_noise": "none", "rounding": "truncate"}
-"""Swept values that differ between the released code and the paper; see `ihdm.config.settings`."""
+"""Swept values that differ between the released code and the paper; see docs/reproduce.md."""
 
 
 class NetworkSettings(Settings):
@@ -47,9 +51,7 @@ class NetworkSettings(Settings):
         description="channels at full resolution, before the multiplier"
     )
     channel_multipliers: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(
-        min_length=1,
-        max_length=13,
-        description="factor on base_channels per resolution, the largest resolution first",
+        min_length=1, max_length=13, description="factor on base_channels per resolution, the largest resolution first"
     )
     blocks_per_stage: Annotated[int, Field(ge=1, le=64)] = Field(description="residual blocks at each resolution")
     attention_stages: tuple[Annotated[int, Field(ge=0, le=12)], ...] = Field(
@@ -133,6 +135,21 @@ class Experiment(HasPrediction):
                 f"the blur of process '{self.process.kind}' erases some frequencies, which prediction 'noise' cannot "
                 "restore; use 'residual' or 'whitened'"
             )
+
+
+class SweepSettings(Settings):
+    """Additional values of a parameter, per experiment. Values that change training train one network each."""
+
+    delta_ratio: Swept[DeltaRatio] = Field(default={}, description="sampling noise δ/σ; no training")
+    sigma: Swept[NoiseWidth] = Field(default={}, description="training noise σ")
+    num_levels: Swept[NumLevels] = Field(default={}, description="number of levels K")
+    blur_sigma_max: Swept[BlurWidth] = Field(default={}, description="largest blur width")
+    num_train: Swept[Count] = Field(default={}, description="number of training images, the first of the split")
+    seed: Swept[Seed] = Field(default={}, description="training seed")
+    levels: Swept[Levels] = Field(default={}, description="how training draws levels")
+    prior_noise: Swept[PriorNoise] = Field(default={}, description="bandwidth of the starts; no training")
+    rounding: Swept[Rounding] = Field(default={}, description="how generated images become 8-bit; no training")
+    sampler: Swept[Name] = Field(default={}, description="samplers by name; no training")
 
 
 @dataclass(frozen=True)

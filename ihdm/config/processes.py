@@ -1,13 +1,12 @@
-"""Settings of forward processes and of the samplers that reverse them."""
+"""Settings of forward processes, of what their networks predict, and of the samplers that reverse them."""
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Literal, get_args
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, get_args
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, TypeAdapter
 
-from ihdm.config.predictions import KINDS, AnyPrediction, OwnPrediction, PredictionName
-from ihdm.config.settings import BlurWidth, Count, Name, NoiseWidth, NumLevels, Settings
+from ihdm.config.settings import BlurWidth, Count, NoiseWidth, NumLevels, Settings
 
 Schedule = Literal["linear", "cosine", "clipped_cosine"]
 """Noise schedule: DDPM's linear β, the cosine schedule of improved DDPM, or that of Blurring Diffusion, whose log
@@ -19,9 +18,84 @@ FORMER_SPACINGS = {"even": 1.0, "quadratic": 2.0}
 Spacing = Annotated[float, Field(ge=0.1, le=10), BeforeValidator(lambda value: FORMER_SPACINGS.get(str(value), value))]
 ManyLevels = Annotated[int, Field(ge=25, le=100_000)]
 KIND = "which process: heat, diffusion, blurring, soft or flow"
-
-
 EVALUATIONS_PATTERN = r"^(all|K/[1-9][0-9]{0,5})$"
+
+
+class ResidualSettings(Settings):
+    """The difference to the image of the next level, as in the paper."""
+
+    kind: ClassVar[str] = "residual"
+    estimates_next_level: ClassVar[bool] = True
+    """Whether the network estimates only the next level, so that a step over several levels needs a calibration."""
+    has_statistics: ClassVar[bool] = False
+    """Whether it needs statistics of the training images, in a file next to the network."""
+
+
+class NoiseSettings(Settings):
+    """The noise ε, as in DDPM."""
+
+    kind: ClassVar[str] = "noise"
+    estimates_next_level: ClassVar[bool] = False
+    has_statistics: ClassVar[bool] = False
+
+
+class WhitenedSettings(Settings):
+    """Preconditioning per DCT mode: inputs of unit variance in every mode, and v as the target."""
+
+    estimates_next_level: ClassVar[bool] = False
+    has_statistics: ClassVar[bool] = True
+
+    kind: Literal["whitened"] = Field(default="whitened", description="the only prediction with settings")
+    max_stride: Annotated[int, Field(ge=0, le=100)] = Field(
+        default=0,
+        description="loss weights: 0 weights all modes and levels equally, n by the contribution of steps over 1 to n "
+        "levels to the likelihood bound, so that 1 optimizes the bound",
+    )
+    floor: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=1e-7,
+        description="lower bound of the power of a mode, for images in [0, 1]; weaker modes are amplified no further",
+    )
+    image: bool = Field(default=False, description="add the noisy image to the network's input, as extra channels")
+
+
+AnyPrediction = ResidualSettings | NoiseSettings | WhitenedSettings
+PredictionName = Literal["residual", "noise", "whitened"]
+KINDS: dict[PredictionName, type[AnyPrediction]] = {
+    "residual": ResidualSettings,
+    "noise": NoiseSettings,
+    "whitened": WhitenedSettings,
+}
+
+
+def _by_name(value: AnyPrediction | PredictionName) -> AnyPrediction:
+    return KINDS[value]() if isinstance(value, str) else value
+
+
+def _shortest(value: AnyPrediction) -> str | dict[str, object]:
+    return value.model_dump() if isinstance(value, WhitenedSettings) and value != WhitenedSettings() else value.kind
+
+
+if TYPE_CHECKING:
+    PredictionSettings = AnyPrediction
+    OwnPrediction = AnyPrediction | None
+else:
+    PredictionSettings = Annotated[
+        PredictionName | WhitenedSettings,
+        BeforeValidator(lambda value: _shortest(value) if isinstance(value, AnyPrediction) else value),
+        AfterValidator(_by_name),
+        PlainSerializer(_shortest),
+    ]
+    """Settings of a prediction, written as its name if all are defaults."""
+    OwnPrediction = Annotated[
+        PredictionSettings | None,
+        Field(
+            exclude_if=lambda value: value is None,
+            description="target of the network, by default `residual` for heat, `noise` for diffusion and "
+            "blurring, and `whitened` for soft and flow",
+        ),
+    ]
+    """The same, or None for the default of the process, which JSON omits."""
+PREDICTION: TypeAdapter[AnyPrediction] = TypeAdapter(PredictionSettings)
 
 
 class ProcessBase(Settings):
@@ -187,7 +261,8 @@ class SamplerSettings(Settings):
         ``prediction`` defaults to that of the process.
         """
         predicted = prediction or default_prediction(process)
-        if self.order == 1 or estimates_image(process, predicted):
+        estimates_image = predicted.kind == "whitened" or (predicted.kind == "noise" and process.fades_alike)
+        if self.order == 1 or estimates_image:
             return None
         return (
             f"has order 2, which needs estimates of the clean image, but prediction '{predicted.kind}' of process "
@@ -235,21 +310,6 @@ class HasPrediction(Settings):
         return self.process.has_constant_noise and self.predicted.estimates_next_level
 
 
-class StudySettings(Settings):
-    """Study of sample quality against the number of function evaluations (NFE)."""
-
-    samplers: Annotated[tuple[Name, ...], Field(min_length=1, max_length=100)] = Field(
-        description="samplers by name; samplers with δ run at every δ/σ of the experiment"
-    )
-    counts: Annotated[tuple[Count, ...], Field(min_length=1, max_length=100)] = Field(
-        description="NFE per image, for every sampler"
-    )
-
-    def resolve(self, samplers: Mapping[str, SamplerSettings]) -> list[SamplerSettings]:
-        """Return every sampler with every NFE."""
-        return [with_evaluations(samplers[name], count) for name in self.samplers for count in self.counts]
-
-
 def with_evaluations(sampler: SamplerSettings, count: int) -> SamplerSettings:
     """Return the same sampler with another NFE."""
     return sampler.model_copy(update={"evaluations": count})
@@ -258,11 +318,6 @@ def with_evaluations(sampler: SamplerSettings, count: int) -> SamplerSettings:
 def default_prediction(process: AnyProcess) -> AnyPrediction:
     """Return the default prediction of a process."""
     return KINDS[process.own_prediction]()
-
-
-def estimates_image(process: AnyProcess, prediction: AnyPrediction) -> bool:
-    """Return whether a network estimates the clean image at every level, as samplers of second order need."""
-    return prediction.kind == "whitened" or (prediction.kind == "noise" and process.fades_alike)
 
 
 def default_sampler(process: AnyProcess) -> str:

@@ -13,18 +13,25 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ihdm.config.consistency import config_mistakes
-from ihdm.config.experiments import Experiment, ExperimentSettings, NetworkSettings, Variant, resolve_variants
-from ihdm.config.folders import OutputFolder
-from ihdm.config.processes import SAMPLERS, SamplerSettings, StudySettings, default_sampler, observed_levels
+from ihdm.config.experiments import (
+    Experiment,
+    ExperimentSettings,
+    NetworkSettings,
+    SweepSettings,
+    Variant,
+    resolve_variants,
+)
+from ihdm.config.processes import SAMPLERS, SamplerSettings, default_sampler, observed_levels, with_evaluations
 from ihdm.config.restoration import MAX_STEPS, RestorationSettings, posterior_sampler
 from ihdm.config.settings import (
+    Count,
     DatasetSettings,
     EvaluationSettings,
+    Folder,
     Name,
-    RawDataSettings,
+    OutputFolder,
     RunSettings,
     Settings,
-    SweepSettings,
     VariantName,
 )
 from ihdm.config.stages import CalibrationSettings, SamplingDiagnosticsSettings, SamplingSettings
@@ -37,13 +44,31 @@ FIGURES = tuple(
 """Names of all figures, one module each."""
 
 
+class RawDataSettings(Settings):
+    """Location of raw files. Moving them triggers no rerun."""
+
+    root: Folder = Field(
+        default="data", description="folder of raw files by source: downloads, and archives that you add"
+    )
+
+
+class StudySettings(Settings):
+    """Study of sample quality against the number of function evaluations (NFE)."""
+
+    samplers: Annotated[tuple[Name, ...], Field(min_length=1, max_length=100)] = Field(
+        description="samplers by name; samplers with δ run at every δ/σ of the experiment"
+    )
+    counts: Annotated[tuple[Count, ...], Field(min_length=1, max_length=100)] = Field(
+        description="NFE per image, for every sampler"
+    )
+
+
 class Config(Settings):
     """A scale: the complete configuration of a run, from data to report."""
 
     results: OutputFolder = Field(description="output folder of the scale")
     gpus: Literal["required", "optional"] = Field(
-        default="required",
-        description="whether GPU jobs fail on a machine without GPU, or run on its CPU",
+        default="required", description="whether GPU jobs fail on a machine without GPU, or run on its CPU"
     )
     data: RawDataSettings = RawDataSettings()
     datasets: dict[Name, DatasetSettings] = Field(description="data sets by name")
@@ -67,9 +92,7 @@ class Config(Settings):
         "baselines",
     )
     diagnostics: tuple[str, ...] = Field(
-        default=(),
-        max_length=1000,
-        description="experiments or variants with sampling diagnostics",
+        default=(), max_length=1000, description="experiments or variants with sampling diagnostics"
     )
     portable: tuple[str, ...] = Field(
         default=(),
@@ -165,8 +188,9 @@ class Config(Settings):
         variant, experiment = self.variants[name], self.variants[name].experiment
         levels = {*observed_levels(experiment.process, self.evaluation.max_levels)}
         samplers = [variant.sampling for variant in self.variants.values() if variant.model == name]
-        if name in self.studies:
-            samplers += self.studies[name].resolve(self.all_samplers)
+        if study := self.studies.get(name):
+            studied = (self.all_samplers[sampler] for sampler in study.samplers)
+            samplers += [with_evaluations(sampler, count) for sampler in studied for count in study.counts]
         if name in self.restoration:
             levels |= {*self.restoration_sampler(name).levels(experiment.process)}
         for sampler in samplers:

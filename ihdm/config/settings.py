@@ -1,26 +1,15 @@
-"""Settings blocks of a configuration file.
+"""Types of settings, and the blocks of a configuration file that describe data, training and evaluation.
 
-The released code differs from the paper's description in four places. One setting selects each behavior, and its
-allowed values are defined only here:
-
-=============  ==========  =============================================  ============================================
-setting        block       as described (the default)                     as released
-=============  ==========  =============================================  ============================================
-`levels`       `training`  `uniform`: k in 1…K                            `as_released`: k in 1…K−1
-`prior_noise`  evaluation  `delta`, as in its FID evaluation              `none`, as in its previews
-`rounding`     evaluation  `nearest`                                      `truncate`
-`reference`    evaluation  `training`: the images used in training        `as_released`: whole images, squashed to size
-=============  ==========  =============================================  ============================================
-
-`reference` matters only for images that are resized.
+Where the released code differs from the paper's description (the default), `levels`, `prior_noise`, `rounding` and
+`reference` select between them; see docs/reproduce.md.
 """
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
-
-from ihdm.config.folders import Folder
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
 RESERVED_NAMES = ("nan", "na", "inf", "infinity", "null", "none", "true", "false")
@@ -67,6 +56,39 @@ DeltaRatio = Annotated[float, Field(ge=0, le=1000)]
 NumExtraDraws = Annotated[int, Field(ge=0, le=100_000)]
 NumResamples = Annotated[int, Field(ge=20, le=100_000)]
 
+
+def _usable_path(path: str) -> str:
+    """Expand ``~``, and refuse paths that no file system or log can hold."""
+    if path.startswith("~"):
+        try:
+            path = str(Path(path).expanduser())
+        except RuntimeError:
+            raise ValueError(
+                "the home folder does not exist; use ~, ~USER of an existing user, or a full path"
+            ) from None
+    if not path.isprintable():
+        raise ValueError("a path must not contain line breaks or other invisible characters")
+    if any(len(part.encode()) > 255 for part in path.split("/")):
+        raise ValueError("each name in a path must have at most 255 bytes")
+    return path
+
+
+def _output_path(path: str) -> str:
+    if ".." in path.split("/"):
+        raise ValueError("a path must not contain '..'; use a path below this folder, or an absolute one")
+    if os.path.normpath(path) in (".", "/", "//"):
+        raise ValueError("the results need a separate folder")
+    if {"{", "}"} & set(path):
+        raise ValueError("a path must not contain { or }, which Snakemake reads as wildcards")
+    return os.path.normpath(path)
+
+
+Folder = Annotated[
+    str, Field(min_length=1, max_length=1000, json_schema_extra={"format": "path"}), AfterValidator(_usable_path)
+]
+"""An absolute or relative path; a leading ``~`` is the home folder."""
+OutputFolder = Annotated[Folder, AfterValidator(_output_path)]
+"""A folder for results only."""
 Value = TypeVar("Value")
 PerDataset = Annotated[
     Annotated[Value, Tag("number")] | Annotated[dict[Name, Value], Tag("numbers")],
@@ -132,14 +154,6 @@ class DatasetSettings(Settings):
             yield "crops cannot be combined with resize 'squash'"
 
 
-class RawDataSettings(Settings):
-    """Location of raw files. Moving them triggers no rerun."""
-
-    root: Folder = Field(
-        default="data", description="folder of raw files by source: downloads, and archives that you add"
-    )
-
-
 class TrainingSettings(Settings):
     """Optimization: Adam with linear warm-up, gradient clipping and an exponential moving average of the weights."""
 
@@ -168,8 +182,7 @@ class RunSettings(Settings):
         default=False, description="use channels-last memory on a GPU; slower on a CPU and ignored there"
     )
     gradient_checkpointing: bool = Field(
-        default=False,
-        description="recompute activations in the backward pass: less memory, about a third more time",
+        default=False, description="recompute activations in the backward pass: less memory, about a third more time"
     )
     save_minutes: NotNegative = Field(default=5.0, description="minutes between saved training states")
     snapshot_every: Count | None = Field(
@@ -311,39 +324,20 @@ class EvaluationSettings(Settings):
     def _mistakes(self) -> Iterator[str]:
         if list(self.num_compared) != sorted(set(self.num_compared)):
             yield f"num_compared must ascend, not be {list(self.num_compared)}"
-        given = self.num_memorization_images or 0
-        fewest = "num_compared" if self.num_compared else "num_samples"
-        for setting, needed, name, number in (
-            (f"num_compared of {self.compared[-1]}", self.compared[-1], "num_samples", self.num_samples),
-            (
-                "num_memorization_images",
-                max(given.values(), default=0) if isinstance(given, dict) else given,
-                "num_samples",
-                self.num_samples,
-            ),
-            ("num_shards", self.num_shards, "num_samples", self.num_samples),
-            ("num_neighbors", self.num_neighbors + 1, fewest, self.compared[0]),
+        largest, searched = self.compared[-1], self.num_memorization_images or 0
+        for setting, needed in (
+            (f"num_compared of {largest}", largest),
+            ("num_memorization_images", max(searched.values(), default=0) if isinstance(searched, dict) else searched),
+            ("num_shards", self.num_shards),
         ):
-            if number < needed:
-                yield f"{setting} needs {name} of {needed} or more, not {number}"
+            if self.num_samples < needed:
+                yield f"{setting} needs num_samples of {needed} or more, not {self.num_samples}"
+        if self.compared[0] <= self.num_neighbors:
+            fewest = "num_compared" if self.num_compared else "num_samples"
+            yield f"num_neighbors needs {fewest} of {self.num_neighbors + 1} or more, not {self.compared[0]}"
         if self.extra_draws and self.likelihood_draws < 2:
             yield "extra_draws need likelihood_draws of 2 or more, to measure the variance of draws"
 
 
 def _number_for(numbers: int | dict[Name, int], dataset: str) -> int:
     return numbers[dataset] if isinstance(numbers, dict) else numbers
-
-
-class SweepSettings(Settings):
-    """Additional values of a parameter, per experiment. Values that change training train one network each."""
-
-    delta_ratio: Swept[DeltaRatio] = Field(default={}, description="sampling noise δ/σ; no training")
-    sigma: Swept[NoiseWidth] = Field(default={}, description="training noise σ")
-    num_levels: Swept[NumLevels] = Field(default={}, description="number of levels K")
-    blur_sigma_max: Swept[BlurWidth] = Field(default={}, description="largest blur width")
-    num_train: Swept[Count] = Field(default={}, description="number of training images, the first of the split")
-    seed: Swept[Seed] = Field(default={}, description="training seed")
-    levels: Swept[Levels] = Field(default={}, description="how training draws levels")
-    prior_noise: Swept[PriorNoise] = Field(default={}, description="bandwidth of the starts; no training")
-    rounding: Swept[Rounding] = Field(default={}, description="how generated images become 8-bit; no training")
-    sampler: Swept[Name] = Field(default={}, description="samplers by name; no training")

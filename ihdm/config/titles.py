@@ -3,7 +3,7 @@
 from collections import Counter
 
 from ihdm.config.experiments import Variant
-from ihdm.config.processes import PAPER, SamplerSettings
+from ihdm.config.processes import PAPER
 from ihdm.config.scale import Config
 
 PROCESSES = {"blurring": "blurring diffusion", "soft": "soft diffusion", "flow": "flow matching"}
@@ -40,13 +40,10 @@ def _title(variant: Variant, configured: str | None) -> str:
     if configured is None and experiment.predicted.kind != experiment.process.own_prediction:
         details.append(experiment.predicted.kind)
     if variant.swept == "sampler" or (configured is None and variant.sampling != PAPER):
-        details += _sampler(variant.sampling, variant.sampler, experiment.process.num_levels)
+        sampler = variant.sampling
+        details.append(SAMPLERS.get((sampler.coupling, sampler.noise, sampler.order), variant.sampler))
+        details.append(f"{sampler.num_evaluations(experiment.process.num_levels)} steps")
     if variant.swept in SWEPT:
         details.append(SWEPT[variant.swept].format_map(vars(variant)).replace("_released", " released"))
     title = configured or f"{variant.dataset}, {PROCESSES.get(experiment.process.kind, experiment.process.kind)}"
     return title + (f" ({', '.join(details)})" if details else "")
-
-
-def _sampler(sampler: SamplerSettings, name: str, num_levels: int) -> list[str]:
-    kind = SAMPLERS.get((sampler.coupling, sampler.noise, sampler.order), name)
-    return [kind, f"{sampler.num_evaluations(num_levels)} steps"]

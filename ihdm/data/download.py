@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 
 from ihdm.errors import UserError
 from ihdm.progress import Progress
-from ihdm.storage.disk import disk_errors, require_space
+from ihdm.storage.files import disk_errors, require_space
 
 BLOCK_BYTES = 2**20
 PASSING_STATUSES = (408, 425, 429, 500, 502, 503, 504)

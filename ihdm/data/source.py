@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.download import download, unpack
 from ihdm.errors import UserError
-from ihdm.storage.disk import disk_errors, exclusive
-from ihdm.storage.files import atomic_path, sha256
+from ihdm.storage.files import atomic_path, disk_errors, exclusive, sha256
 
 if TYPE_CHECKING:
     from ihdm.data.files import Split

@@ -20,8 +20,7 @@ from ihdm.data.decoding import BrokenImageError, DecodedImage
 from ihdm.data.files import EncodedImages, Split
 from ihdm.errors import UserError
 from ihdm.progress import Progress
-from ihdm.storage.disk import disk_errors, require_space
-from ihdm.storage.files import atomic_path, clear_folder, sha256
+from ihdm.storage.files import atomic_path, clear_folder, disk_errors, require_space, sha256
 from ihdm.storage.images import StoredImages
 from ihdm.storage.provenance import settings_hash
 from ihdm.storage.reading import open_images

@@ -12,8 +12,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from ihdm.config.experiments import NetworkSettings
-from ihdm.config.predictions import PREDICTION
-from ihdm.config.processes import ProcessSettings, default_prediction
+from ihdm.config.processes import PREDICTION, ProcessSettings, default_prediction
 from ihdm.config.settings import ComputeSettings, Precision
 from ihdm.devices import keep_freed_memory
 from ihdm.errors import UserError

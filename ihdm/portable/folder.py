@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 
 from ihdm.calibration import CALIBRATION_NAME, Calibration
-from ihdm.config.predictions import PREDICTION
+from ihdm.config.processes import PREDICTION
 from ihdm.config.stages import SamplingSettings
 from ihdm.errors import UserError
 from ihdm.models.network import load_network

@@ -15,8 +15,14 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from ihdm.calibration import Calibration
-from ihdm.config.predictions import PREDICTION
-from ihdm.config.processes import SAMPLERS, ProcessSettings, SamplerSettings, default_prediction, default_sampler
+from ihdm.config.processes import (
+    PREDICTION,
+    SAMPLERS,
+    ProcessSettings,
+    SamplerSettings,
+    default_prediction,
+    default_sampler,
+)
 from ihdm.config.settings import DeltaRatio, PriorNoise
 from ihdm.errors import UserError
 from ihdm.heat import Images

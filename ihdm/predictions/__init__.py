@@ -1,10 +1,9 @@
-"""Predictions of networks: a class for each, with settings in ``ihdm.config.predictions``."""
+"""Predictions of networks: a class for each, with settings in ``ihdm.config.processes``."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ihdm.config.predictions import AnyPrediction, NoiseSettings, ResidualSettings, WhitenedSettings
-from ihdm.config.processes import default_prediction
+from ihdm.config.processes import AnyPrediction, NoiseSettings, ResidualSettings, WhitenedSettings, default_prediction
 from ihdm.objective import Network
 from ihdm.predictions.direct import Noise, Residual
 from ihdm.predictions.prediction import Prediction, Statistics

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ihdm.config.predictions import AnyPrediction
+from ihdm.config.processes import AnyPrediction
 from ihdm.heat import Images, cosine_basis, eigenvalues
 from ihdm.objective import Network, squared_error
 from ihdm.processes.process import Process

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ihdm.config.predictions import WhitenedSettings
+from ihdm.config.processes import WhitenedSettings
 from ihdm.heat import Images
 from ihdm.predictions.prediction import Prediction, Statistics
 from ihdm.processes.process import Process

@@ -13,8 +13,7 @@ from tempfile import TemporaryDirectory
 from ihdm.errors import UserError
 from ihdm.results.crate_graph import METADATA_NAME, WORKFLOW, ResultsCrate
 from ihdm.results.folder import STAGES
-from ihdm.storage.disk import disk_errors
-from ihdm.storage.files import atomic_folder, atomic_path
+from ihdm.storage.files import atomic_folder, atomic_path, disk_errors
 from ihdm.storage.provenance import read_record
 
 WITH_DATA = ("data", "portable")

@@ -18,8 +18,7 @@ from ihdm.config.stages import SamplingSettings
 from ihdm.errors import UserError
 from ihdm.objective import Network
 from ihdm.samples.generation import generate, shard_numbers
-from ihdm.storage.disk import require_space
-from ihdm.storage.files import atomic_path
+from ihdm.storage.files import atomic_path, require_space
 from ihdm.storage.images import StoredImages
 from ihdm.storage.provenance import read_record
 from ihdm.storage.reading import DAMAGED, open_images, read_table

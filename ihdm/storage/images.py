@@ -14,15 +14,15 @@ from ihdm.storage.files import atomic_path
 StoredImages = UInt8[np.ndarray, "_ height width channel"]
 
 
-def tile(images: StoredImages, columns: int | None = None, gap: int = 1) -> UInt8[np.ndarray, "_ _ channel"]:
-    """Arrange images row by row on white, ``gap`` pixels apart; by default with about as many columns as rows."""
+def tile(images: StoredImages, columns: int | None = None) -> UInt8[np.ndarray, "_ _ channel"]:
+    """Arrange images row by row on white, a pixel apart; by default with about as many columns as rows."""
     count, height, width, channels = images.shape
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
-    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, channels), 255, dtype=np.uint8)
+    sheet = np.full((rows * (height + 1) + 1, columns * (width + 1) + 1, channels), 255, dtype=np.uint8)
     for position, image in enumerate(images):
-        top = gap + position // columns * (height + gap)
-        left = gap + position % columns * (width + gap)
+        top = 1 + position // columns * (height + 1)
+        left = 1 + position % columns * (width + 1)
         sheet[top : top + height, left : left + width] = image
     return sheet
 

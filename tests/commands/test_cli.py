@@ -1,8 +1,10 @@
+import errno
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,8 @@ from ihdm.__main__ import app
 from ihdm.config.reading import read_config
 
 ROOT = Path(__file__).parents[2]
+DIGITS = {"source": "digits", "image_size": 8, "image_channels": 1}
+SPECTRUM = '{"num_images": 2, "num_resamples": 20}'
 
 
 @pytest.mark.parametrize(
@@ -23,6 +27,8 @@ def test_every_stage_explains_itself(stage):
     result = CliRunner().invoke(app, [*stage, "--help"])
     assert result.exit_code == 0
     assert "Usage" in result.output
+    if not stage:
+        assert all(name in result.output for name in ("train", "sample", "interpolate", "evaluate", "restore"))
 
 
 def test_an_interruption_while_a_command_starts_has_no_traceback(tmp_path):
@@ -65,33 +71,21 @@ def test_config_check_reports_a_missing_path(ihdm_fails, tmp_path):
 
 
 def test_user_errors_name_what_is_wrong(ihdm_fails, tmp_path):
-    digits = json.dumps({"source": "digits", "image_size": 8, "image_channels": 1})
-    assert "No such file" in ihdm_fails(
-        "data", "prepare", "--settings", "gone.json", "--state", "unused", "--output", "unused"
-    )
-    assert "known are" in ihdm_fails(
-        "data",
-        "prepare",
-        "--settings",
-        digits.replace("digits", "digit"),
-        "--state",
-        str(tmp_path / "state"),
-        "--output",
-        str(tmp_path),
-    )
-    assert "there is no figure 'mona_lisa'" in ihdm_fails(
-        "figures", "draw", "mona_lisa", "--input", "a:b=c", "--output", str(tmp_path / "x.png")
-    )
-    assert "does not exist" in ihdm_fails(
-        "figures", "draw", "psd", "--input", "psd:a=gone.csv", "--output", str(tmp_path / "x.png")
-    )
-    assert "write KIND:EXPERIMENT=PATH" in ihdm_fails(
-        "figures", "draw", "psd", "--input", "psd.csv", "--output", str(tmp_path / "x.png")
-    )
-    assert "there is no such folder" in ihdm_fails(
-        "report", "page", "--settings", "{}", "--results", "/gone", "--output", str(tmp_path / "x.html")
-    )
-    assert "there is no experiment 'x'" in ihdm_fails("config", "show", str(ROOT / "config.yaml"), "x")
+    unknown, figure = json.dumps(DIGITS | {"source": "digit"}), tmp_path / "x.png"
+    for command, options, message in (
+        ("data prepare", ("--settings", "gone.json", "--output", "unused"), "No such file"),
+        ("data prepare", ("--settings", unknown, "--state", tmp_path / "state", "--output", tmp_path), "known are"),
+        ("figures draw mona_lisa", ("--input", "a:b=c", "--output", figure), "there is no figure 'mona_lisa'"),
+        ("figures draw psd", ("--input", "psd:a=gone.csv", "--output", figure), "does not exist"),
+        ("figures draw psd", ("--input", "psd.csv", "--output", figure), "write KIND:EXPERIMENT=PATH"),
+        (
+            "report page",
+            ("--settings", "{}", "--results", "/gone", "--output", tmp_path / "x.html"),
+            "there is no such folder",
+        ),
+        ("config show", (ROOT / "config.yaml", "x"), "there is no experiment 'x'"),
+    ):
+        assert message in ihdm_fails(*command.split(), *options)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -104,23 +98,25 @@ def page(tmp_path) -> list[object]:
     return ["report", "page", "--settings", settings, "--results", tmp_path / "results", "--output"]
 
 
-def test_a_full_disk_is_reported_in_one_line(ihdm_fails, monkeypatch, tmp_path, page):
-    """Wherever it happens, and whether or not the system says for which file."""
-    full = "ihdm.report.page.assemble.report_page"
-    monkeypatch.setattr(full, lambda *_: Path("/dev/full").write_text("x" * 100_000))
-    message = ihdm_fails(*page, tmp_path / "x.html")
-    assert message == ("ihdm: output: no space is left on the disk; free some and run the same command again")
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),  # the system may not say for which file
+            "ihdm: output: no space is left on the disk; free some and run the same command again",
+        ),
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+            "ihdm: out of GPU memory; for training, lower run.micro_batch of the experiment or set "
+            "run.gradient_checkpointing; otherwise",
+        ),
+    ],
+    ids=["disk", "GPU"],
+)
+def test_a_full_disk_or_gpu_is_reported_in_one_line(ihdm_fails, monkeypatch, tmp_path, page, error, message):
+    monkeypatch.setattr("ihdm.report.page.assemble.report_page", Mock(side_effect=error))
+    assert ihdm_fails(*page, tmp_path / "x.html").startswith(message)
     assert not (tmp_path / "x.html").exists()
-
-
-def test_a_gpu_out_of_memory_is_reported_in_one_line(ihdm_fails, monkeypatch, tmp_path, page):
-    def full(*_arguments):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-
-    monkeypatch.setattr("ihdm.report.page.assemble.report_page", full)
-    message = ihdm_fails(*page, tmp_path / "x.html")
-    assert "lower run.micro_batch of the experiment or set run.gradient_checkpointing; otherwise" in message
-    assert "run.gradient_checkpointing" in message
 
 
 def test_a_place_that_cannot_be_written_is_found_at_once(ihdm_fails, page):
@@ -139,62 +135,48 @@ def test_missing_columns_are_named(ihdm_fails, tmp_path, page):
     assert "but no set and no metric" in message
 
 
-SPECTRUM = '{"num_images": 2, "num_resamples": 20}'
+@pytest.fixture
+def spectrum(ihdm, tmp_path) -> list[object]:
+    """The command of a spectrum of random training and test images, and of their mean power."""
+    for split in ("train", "test"):
+        np.save(tmp_path / f"{split}.npy", np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8))
+    power = tmp_path / "power.npz"
+    ihdm("metrics", "mean-power", "--train", tmp_path / "train.npy", "--output", power)
+    files = [f"power={power}", *(f"{split}={tmp_path / split}.npy" for split in ("train", "test"))]
+    inputs = [word for file in files for word in ("--input", file)]
+    return ["metrics", "spectrum-real", *inputs, "--settings", SPECTRUM, "--output", f"spectrum={tmp_path / 'x.csv'}"]
 
 
 @pytest.mark.parametrize("name", ["train.npy", "test.npy"])
-def test_damaged_arrays_are_named_by_commands(ihdm, ihdm_fails, tmp_path, name):
+def test_damaged_arrays_are_named_by_commands(ihdm_fails, tmp_path, spectrum, name):
     """An empty file makes NumPy raise what click takes for the end of the input."""
-    for split in ("train.npy", "test.npy"):
-        np.save(tmp_path / split, np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8))
-    ihdm("metrics", "mean-power", "--train", tmp_path / "train.npy", "--output", tmp_path / "power.npz")
     (tmp_path / name).write_bytes(b"")
-    message = ihdm_fails(
-        "metrics", "spectrum-real", "--power", tmp_path / "power.npz", "--train", tmp_path / "train.npy",
-        "--test", tmp_path / "test.npy", "--settings", SPECTRUM, "--output", tmp_path / "x.csv",
-    )  # fmt: skip
-    assert f"{tmp_path / name}: no .npy array can be read from it" in message
+    assert f"{tmp_path / name}: no .npy array can be read from it" in ihdm_fails(*spectrum)
 
 
-def test_sets_of_images_of_other_sizes_are_refused(ihdm, ihdm_fails, tmp_path):
-    train, other, power = tmp_path / "train.npy", tmp_path / "other.npy", tmp_path / "power.npz"
-    np.save(train, np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8))
-    np.save(other, np.zeros((4, 16, 16, 3), dtype=np.uint8))
-    ihdm("metrics", "mean-power", "--train", train, "--output", power)
-    message = ihdm_fails(
-        "metrics", "spectrum-real", "--input", f"power={power}", "--input", f"train={train}", "--input",
-        f"test={other}", "--settings", SPECTRUM, "--output", f"spectrum={tmp_path / 'x.csv'}",
-    )  # fmt: skip
-    assert f"{other} has images of 16×16×3, but the power to compare with is of 8×8×1" in message
+def test_sets_of_images_of_other_sizes_are_refused(ihdm_fails, tmp_path, spectrum):
+    np.save(tmp_path / "test.npy", np.zeros((4, 16, 16, 3), dtype=np.uint8))
+    message = f"{tmp_path / 'test.npy'} has images of 16×16×3, but the power to compare with is of 8×8×1"
+    assert message in ihdm_fails(*spectrum)
 
 
-def test_files_of_others_in_a_state_folder_stay(ihdm, tmp_path):
-    settings = json.dumps({"source": "digits", "image_size": 8, "image_channels": 1})
+def test_state_folders_hold_other_files_but_no_output(ihdm, ihdm_fails, tmp_path):
+    prepare = ("data", "prepare", "--settings", json.dumps(DIGITS), "--output", tmp_path / "data", "--state")
+    assert f"--state {tmp_path / 'data'}: is the output folder too" in ihdm_fails(*prepare, tmp_path / "data")
     (tmp_path / "state").mkdir()
     (tmp_path / "state/notes.txt").write_text("mine")
-    ihdm("data", "prepare", "--settings", settings, "--state", tmp_path / "state", "--output", tmp_path / "data")
+    ihdm(*prepare, tmp_path / "state")
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["notes.txt"]
     assert (tmp_path / "data/data.meta.json").exists()
 
 
-def test_state_and_output_are_kept_apart(ihdm_fails, tmp_path):
-    settings = json.dumps({"source": "digits", "image_size": 8, "image_channels": 1})
-    message = ihdm_fails("data", "prepare", "--settings", settings, "--state", tmp_path, "--output", tmp_path)
-    assert f"--state {tmp_path}: is the output folder too" in message
-
-
 def test_missing_network(ihdm_fails, tmp_path):
-    settings = json.dumps(
-        {
-            "process": {"kind": "heat", "sigma": 0.01, "num_levels": 4, "blur_sigma_max": 4.0},
-            "seed": 0,
-            "num_images": 2,
-            "micro_batch": 2,
-        }
-    )
+    process = {"kind": "heat", "sigma": 0.01, "num_levels": 4, "blur_sigma_max": 4.0}
+    settings = json.dumps({"process": process, "seed": 0, "num_images": 2, "micro_batch": 2})
     np.save(tmp_path / "test.npy", np.zeros((4, 8, 8, 1), dtype=np.uint8))
-    found = ihdm_fails("metrics", "errors", "--settings", settings, "--model", str(tmp_path), "--test",
-        str(tmp_path / "test.npy"), "--output", str(tmp_path / "errors.npz"),
+    found = ihdm_fails(
+        "metrics", "errors", "--settings", settings, "--model", tmp_path, "--test", tmp_path / "test.npy",
+        "--output", tmp_path / "errors.npz",
     )  # fmt: skip
     assert "config.json: input file not found" in found
 

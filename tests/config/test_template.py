@@ -43,7 +43,10 @@ def written(request, ihdm, tmp_path_factory) -> Path:
 def test_it_is_valid_as_it_stands(ihdm, written, capfd):
     ihdm("config", "check", written)
     assert "pictures: sampled at δ/σ = 0, 1, 1.25, 1.5, 2" in capfd.readouterr().out
-    assert read_config(written).results == "results/my_own"
+    config = read_config(written)
+    assert config.results == "results/my_own"
+    # A half of the training images, at most 500; of thirty pictures 27 are for training.
+    assert config.evaluation.num_samples == (500 if config.datasets["pictures"].source == "photos" else 13)
 
 
 def test_every_default_in_it_is_the_true_one(written):
@@ -71,8 +74,6 @@ def test_it_asks_for_as_many_pictures_as_there_are(ihdm, tmp_path):
     assert config.evaluation.num_samples == config.evaluation.num_likelihood_images + 7 == 9
     assert config.evaluation.micro_batch == 9
     assert config.evaluation.num_calibration_images == 18
-    ihdm("config", "new", tmp_path / "photos.yaml")
-    assert read_config(tmp_path / "photos.yaml").evaluation.num_samples == 500
 
 
 def test_unusable_folders_are_reported_and_nothing_is_written(ihdm, ihdm_fails, tmp_path):

@@ -22,7 +22,7 @@ from ihdm.data.source import RawData
 from ihdm.data.sources.folder import load_folder
 from ihdm.data.writing import CHUNK_IMAGES, find_copies, prepare_splits
 from ihdm.errors import UserError
-from ihdm.storage.disk import disk_errors, owned
+from ihdm.storage.files import disk_errors, owned
 from ihdm.storage.reading import open_images
 
 SPLITS = ("train", "test")

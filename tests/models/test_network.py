@@ -12,8 +12,7 @@ from torch import nn
 
 from ihdm.commands.sampling import read_sampling
 from ihdm.config.experiments import NetworkSettings
-from ihdm.config.predictions import WhitenedSettings
-from ihdm.config.processes import HeatSettings
+from ihdm.config.processes import HeatSettings, WhitenedSettings
 from ihdm.config.reading import read_config
 from ihdm.config.settings import ComputeSettings
 from ihdm.errors import UserError

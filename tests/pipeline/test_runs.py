@@ -180,7 +180,4 @@ def test_jobs_that_are_tried_again_ask_for_more(tmp_path):
         check=True, capture_output=True, cwd=tmp_path,
     )  # fmt: skip
     tries = {name: (tmp_path / f"{name}.tries").read_text().splitlines() for name in ("own", "default")}
-    assert tries == {
-        "own": ["100 10", "200 20", "300 30", "300 30"],
-        "default": ["4000 60", "8000 120", "12000 180"],
-    }
+    assert tries == {"own": ["100 10", "200 20", "300 30", "300 30"], "default": ["4000 60", "8000 120", "12000 180"]}

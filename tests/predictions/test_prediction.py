@@ -5,8 +5,16 @@ import pytest
 import torch
 from scipy.fft import idctn
 
-from ihdm.config.predictions import NoiseSettings, ResidualSettings, WhitenedSettings
-from ihdm.config.processes import BlurringSettings, DiffusionSettings, FlowSettings, HeatSettings, SoftSettings
+from ihdm.config.processes import (
+    BlurringSettings,
+    DiffusionSettings,
+    FlowSettings,
+    HeatSettings,
+    NoiseSettings,
+    ResidualSettings,
+    SoftSettings,
+    WhitenedSettings,
+)
 from ihdm.metrics.spectrum import radial_frequencies
 from ihdm.predictions import Predictor, Statistics, prediction_of
 from ihdm.predictions.prediction import smoothed

@@ -39,16 +39,30 @@ def hash_after(package, module, old, new, command):
     return code_sha256(command)
 
 
-def test_sampling_is_made_by_sampler_and_heat_but_no_figure():
-    modules = code_modules("samples draw")
-    assert {"ihdm.sampling", "ihdm.heat", "ihdm.samples.generation", "ihdm.models.network"} <= modules
-    assert not any(module.startswith(("ihdm.figures", "ihdm.metrics", "ihdm.report")) for module in modules)
-
-
-def test_training_is_made_by_objective_and_trainer():
-    modules = code_modules("models train")
-    assert {"ihdm.objective", "ihdm.models.trainer", "ihdm.models.batches", "ihdm.heat"} <= modules
-    assert not any(module.startswith(("ihdm.figures", "ihdm.report", "ihdm.data.sources")) for module in modules)
+@pytest.mark.parametrize(
+    ("command", "used", "others"),
+    [
+        (
+            "samples draw",
+            ("sampling", "heat", "samples.generation", "models.network"),
+            ("figures", "metrics", "report"),
+        ),
+        (
+            "models train",
+            ("objective", "models.trainer", "models.batches", "heat"),
+            ("figures", "report", "data.sources"),
+        ),
+        (
+            "metrics samples",
+            ("metrics.distance", "commands.metrics"),
+            ("figures", "report", "data.sources", "measures."),
+        ),
+    ],
+)
+def test_a_command_is_made_by_what_it_imports(command, used, others):
+    modules = code_modules(command)
+    assert {f"ihdm.{module}" for module in used} <= modules
+    assert not any(module.startswith(tuple(f"ihdm.{part}" for part in others)) for module in modules)
 
 
 def test_a_figure_is_made_by_its_own_module():
@@ -96,21 +110,14 @@ def test_comments_and_docstrings_reach_no_command(package):
     assert {command: code_sha256(command) for command in COMMANDS} == before
 
 
-def test_commands_of_one_module_have_hashes_of_their_own(package):
-    before = {command: code_sha256(command) for command in ("config new", "config show")}
-    assert before["config new"] != before["config show"]
+def test_commands_of_one_module_have_hashes_of_their_own():
+    assert code_sha256("config new") != code_sha256("config show")
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("\ndef", "\nif TYPE_CHECKING:\n    from ihdm.sampling import reverse_process\n\n\ndef"),
-    ],
-    ids=["types"],
-)
-def test_what_is_not_run_changes_no_hash(package, old, new):
+def test_imports_for_types_change_no_hash(package):
     before = code_sha256("samples draw")
-    assert hash_after(package, "heat.py", old, new, "samples draw") == before
+    new = "\nif TYPE_CHECKING:\n    from ihdm.sampling import reverse_process\n\n\ndef"
+    assert hash_after(package, "heat.py", "\ndef", new, "samples draw") == before
 
 
 def test_a_constant_in_a_module_that_is_imported_by_another_changes_the_hash(package):
@@ -143,9 +150,3 @@ def test_measures_of_one_module_have_separate_hashes(package):
     changed = hash_after(package, "measures/real_images.py", "Moments.of(", "2 * Moments.of(", "metrics moments")
     assert changed != before["metrics moments"]
     assert code_sha256("metrics extractor") == before["metrics extractor"]
-
-
-def test_a_measure_is_made_by_its_own_module():
-    assert {"ihdm.metrics.distance", "ihdm.commands.metrics"} <= code_modules("metrics samples")
-    above = ("ihdm.figures", "ihdm.report", "ihdm.data.sources", "ihdm.measures.")
-    assert not any(module.startswith(above) for module in code_modules("metrics samples"))

@@ -1,5 +1,9 @@
 import hashlib
 import json
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +12,7 @@ from pydantic import BaseModel
 
 from ihdm.errors import UserError
 from ihdm.seeds import generator, torch_seed
-from ihdm.storage.files import atomic_path, clear_folder, give, require_writable, sha256
+from ihdm.storage.files import LOCK_NAME, atomic_path, clear_folder, give, owned, require_writable, sha256
 from ihdm.storage.images import tile
 from ihdm.storage.provenance import record, settings_hash
 from ihdm.storage.reading import open_images
@@ -60,11 +64,6 @@ def test_files_have_the_permissions_of_the_umask(tmp_path):
         temporary.chmod(0o600)
     (tmp_path / "plain").write_text("")
     assert (tmp_path / "file").stat().st_mode == (tmp_path / "plain").stat().st_mode
-
-
-def test_hashes(tmp_path):
-    (tmp_path / "a").write_bytes(b"content")
-    assert sha256(tmp_path / "a") == hashlib.sha256(b"content").hexdigest()
 
 
 class Both(BaseModel):
@@ -128,22 +127,21 @@ def test_no_record_of_a_failure(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_output_that_is_an_input_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("output", "given", "message"),
+    [
+        ("x/../table.csv", "table.csv", r"table\.csv: is one of the inputs, which it would replace"),
+        ("out", "gone", "gone: input file not found"),
+    ],
+)
+def test_inputs_must_exist_and_are_not_replaced(tmp_path, output, given, message):
     (tmp_path / "table.csv").write_text("old")
     with (
-        pytest.raises(UserError, match=r"table\.csv: is one of the inputs, which it would replace"),
-        record([tmp_path / "x/../table.csv"], command="report compare", settings={}, inputs=[tmp_path / "table.csv"]),
-    ):
-        pass
-    assert (tmp_path / "table.csv").read_text() == "old"
-
-
-def test_no_record_without_inputs(tmp_path):
-    with (
-        pytest.raises(UserError, match="gone: input file not found"),
-        record([tmp_path / "out"], command="data prepare", inputs=[tmp_path / "gone"], settings={}),
+        pytest.raises(UserError, match=message),
+        record([tmp_path / output], command="report compare", settings={}, inputs=[tmp_path / given]),
     ):
         pytest.fail("the block must not run")
+    assert (tmp_path / "table.csv").read_text() == "old"
 
 
 def test_settings_hash_ignores_the_order():
@@ -190,3 +188,32 @@ def test_tile():
     assert (sheet[1:3, 5:8] == 1).all()
     assert (sheet[4:6, 1:4] == 3).all()
     assert (sheet[:, 0] == 255).all()
+
+
+def test_a_state_has_one_owner_at_a_time(tmp_path):
+    state = tmp_path / "state"
+    with owned(state):
+        holder = f"process {os.getpid()} on {socket.gethostname()}"
+        with (
+            pytest.raises(UserError, match=f"^{state}: in use by {holder}; stop it, or wait until it ends$"),
+            owned(state),
+        ):
+            pass
+        assert (state / LOCK_NAME).exists()
+    assert not state.exists()
+    with owned(state):
+        (state / "kept").write_text("")
+    assert [path.name for path in state.iterdir()] == ["kept"]
+
+
+def test_a_killed_owner_frees_its_state_and_is_reported(tmp_path, capsys):
+    code = "import os, sys; from pathlib import Path; from ihdm.storage.files import owned\n"
+    code += "with owned(Path(sys.argv[1])): os.kill(os.getpid(), 9)"
+    killed = subprocess.Popen([sys.executable, "-c", code, tmp_path / "state"])
+    killed.wait()
+    assert (tmp_path / "state" / LOCK_NAME).exists()
+    with owned(tmp_path / "state"):
+        told = capsys.readouterr().err
+    assert f"process {killed.pid} on {socket.gethostname()} was killed" in told
+    with owned(tmp_path / "state"):
+        assert capsys.readouterr().err == ""

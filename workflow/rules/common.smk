@@ -23,7 +23,7 @@ from ihdm.measures import merged_tables
 from ihdm.report.tables import available
 from ihdm.runs import Run
 from ihdm.storage.code import code_sha256
-from ihdm.storage.provenance import drawn_parts, recorded_steps, stale_notices, was_made_with
+from ihdm.storage.provenance import recorded_number, stale_notices, was_made_with
 
 # A plan consists of small permanent objects; garbage collection took a quarter of the planning time.
 gc.set_threshold(100_000)
@@ -88,9 +88,13 @@ DATASETS = resolve_datasets(settings)
 VARIANTS = settings.variants
 TITLES = titles(settings)
 
-# Number of shards of each set of samples, by experiment and δ/σ as spelled in paths.
+# Number of shards of each set of samples, kept where samples exist, by experiment and δ/σ as spelled in paths.
 PARTS = {
-    (name, ratio): drawn_parts(Path(f"{RESULTS}/samples/{name}/delta{ratio}"), settings.evaluation.num_shards)
+    (name, ratio): recorded_number(
+        Path(f"{RESULTS}/samples/{name}/delta{ratio}/samples.meta.json"),
+        "num_shards",
+        otherwise=settings.evaluation.num_shards,
+    )
     for name in VARIANTS
     for ratio in Run(settings, name).per_delta()
 }
@@ -128,10 +132,10 @@ KEPT = {
 # Checked here, because Snakemake deletes the network before a training starts.
 for name in TRAINED:
     meta = Path(f"{RESULTS}/models/{name}/model.meta.json")
-    steps = VARIANTS[name].experiment.training.steps
-    if meta.exists() and recorded_steps(meta) > steps:
+    steps, trained = VARIANTS[name].experiment.training.steps, recorded_number(meta, "training", "steps", otherwise=0)
+    if trained > steps:
         raise WorkflowError(
-            f"{meta.parent}: trained for {recorded_steps(meta)} steps, but training.steps is {steps}; set at least as many "
+            f"{meta.parent}: trained for {trained} steps, but training.steps is {steps}; set at least as many "
             f"to keep the network, or delete {meta.parent} and {RESULTS}/state/models/{name} to train again"
         )
 
@@ -202,32 +206,10 @@ def initial_weights(wildcards):
     return [f"{RESULTS}/models/{source}/{file}" for file in files]
 
 
-def initial_weights_option(wildcards, resources):
-    """Parameter: the option that names this network."""
-    source = settings.initial_weights(wildcards.experiment)
-    return ["--initial-weights", f"{RESULTS}/models/{source}"] if source else []
-
-
 def calibration_of(wildcards):
     """Input function: the calibration of the network that an experiment samples, if its sampler needs it."""
     variant = VARIANTS[wildcards.experiment]
     return [f"{RESULTS}/models/{variant.model}/calibration.npz"] if variant.is_calibrated else []
-
-
-def own_distance(wildcards):
-    """Input function: the distances of an experiment at its default δ/σ."""
-    return run_of(wildcards).fill(f"{RESULTS}/metrics/distance/{{experiment}}/delta{{default_ratio}}.csv")
-
-
-def own_likelihood(wildcards):
-    """Input function: the likelihood bounds of an experiment, if any."""
-    name = wildcards.experiment
-    return [f"{RESULTS}/metrics/likelihood/{name}.csv"] if VARIANTS[name].has_likelihood else []
-
-
-def per_delta(pattern, experiment):
-    """A pattern with {experiment} and {ratio}, filled in for every δ/σ of an experiment."""
-    return [run.fill(pattern) for run in Run(settings, experiment).per_delta().values()]
 
 
 def sets_of_parts(condition):
@@ -244,16 +226,6 @@ def parts_of_set(wildcards):
         for shard in range(PARTS[wildcards.experiment, wildcards.ratio])
         for name in ("samples.npy", "starts.npy", "samples.csv", "samples.meta.json")
     ]
-
-
-def captions_of_figures():
-    """The captions of all figures, which the page contains."""
-    return [Path(CAPTIONS, f"{figure}.rst").read_text(encoding="utf-8") for figure in settings.figures]
-
-
-def captions_folder(wildcards, resources):
-    """Parameter: the folder of captions. Because it takes resources, moving the folder triggers no rerun."""
-    return CAPTIONS
 
 
 def gpus_option(wildcards, resources):
@@ -293,11 +265,6 @@ def training_memory(wildcards, attempt):
     # gpus_option reports values that are not numbers.
     processes = max(gpu.value, 1) if not gpu.is_evaluable() and isinstance(gpu.value, int) else 1
     return 16000 * processes * min(attempt, 2)
-
-
-def needed_gpus(wildcards):
-    """Resource: the GPUs of feature extraction; extractors for small images need none."""
-    return int(run_of(wildcards).extractor in ("inception", "efficientnet"))
 
 
 def run_of(wildcards):
@@ -358,10 +325,7 @@ def measure_options(job, option):
 def measure_resources(job):
     """The memory, time and GPUs of a job of measures; a profile gives the defaults."""
     found = {"mem_mb": job.first.memory_mb, "runtime": job.first.minutes}
-    gpus = {"no": {}, "network": {"gpu": 1}, "features": {"gpu": needed_gpus}}[job.first.gpu]
+    # Extractors for small images need no GPU.
+    for_features = lambda wildcards: int(run_of(wildcards).extractor in ("inception", "efficientnet"))
+    gpus = {"no": {}, "network": {"gpu": 1}, "features": {"gpu": for_features}}[job.first.gpu]
     return {name: rising(value) for name, value in found.items() if value} | gpus
-
-
-def inception_option(wildcards, resources):
-    """Parameter: the option with Inception's weights. Because it takes resources, moving them triggers no rerun."""
-    return ["--inception", settings.inception_weights]

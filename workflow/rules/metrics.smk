@@ -23,7 +23,12 @@ for job in measure_jobs().values():
             settings=measure_settings(job),
             inputs=measure_options(job, "--input"),
             outputs=measure_options(job, "--output"),
-            inception=inception_option if job.uses_inception else [],
+            # A function of resources, so that moving the weights triggers no rerun.
+            inception=(
+                (lambda wildcards, resources: ["--inception", settings.inception_weights])
+                if job.uses_inception
+                else []
+            ),
             gpus=gpus_option if job.first.gpu != "no" else [],
         shell:
             "python -m ihdm --threads {threads} {params.gpus} metrics {params.name} --settings {params.settings:q} {params.inputs:q} "

@@ -34,7 +34,9 @@ rule models:
         # A function of resources, so that a change of the run settings triggers no retraining.
         run=lambda wildcards, resources: settings.run(wildcards.experiment).model_dump_json(),
         # A function of resources too; changes of the input trigger retraining.
-        initial_weights=initial_weights_option,
+        initial_weights=lambda wildcards, input, resources: (
+            ["--initial-weights", str(Path(input.initial_weights[0]).parent)] if input.initial_weights else []
+        ),
         gpus=gpus_option,
     shell:
         "python -m ihdm --threads {threads} {params.gpus} models train --settings {params.settings:q} --run-settings {params.run:q} "
@@ -99,8 +101,14 @@ rule models_export:
         record=f"{RESULTS}/models/{{experiment}}/model.meta.json",
         calibration=f"{RESULTS}/models/{{experiment}}/calibration.npz",
         train=data_of("train"),
-        distance=own_distance,
-        likelihood=own_likelihood,
+        distance=lambda wildcards: run_of(wildcards).fill(
+            f"{RESULTS}/metrics/distance/{{experiment}}/delta{{default_ratio}}.csv"
+        ),
+        likelihood=lambda wildcards: (
+            [f"{RESULTS}/metrics/likelihood/{wildcards.experiment}.csv"]
+            if VARIANTS[wildcards.experiment].has_likelihood
+            else []
+        ),
     output:
         folder=directory(f"{RESULTS}/portable/{{experiment}}"),
         meta=f"{RESULTS}/portable/{{experiment}}.meta.json",

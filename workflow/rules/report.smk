@@ -51,10 +51,7 @@ rule report:
         animations=[f"{RESULTS}/figures/{figure}.webp" for figure in settings.figures if is_animated(figure)],
         trajectories=[f"{RESULTS}/samples/{name}/probes/trajectories.npz" for name in settings.diagnostics],
         samples=[
-            path
-            for name, variant in VARIANTS.items()
-            if variant.has_curve
-            for path in per_delta(f"{RESULTS}/samples/{{experiment}}/delta{{ratio}}/samples.npy", name)
+            f"{RESULTS}/samples/{name}/delta{ratio}/samples.npy" for name, ratio in PARTS if VARIANTS[name].has_curve
         ],
         claims=f"{RESULTS}/report/claims.json",
         kept=list(KEPT),
@@ -72,13 +69,17 @@ rule report:
         "../../environment.yml"
     params:
         code=code_sha256("report page"),
-        assets=[assets_sha256(), *captions_of_figures()],
+        assets=[
+            assets_sha256(),
+            *(Path(CAPTIONS, f"{figure}.rst").read_text(encoding="utf-8") for figure in settings.figures),
+        ],
         # The page lists kept results that were made by other code.
         kept_code=[code_sha256(command) for command in ("data prepare", "models train")],
         kept=[word for meta in KEPT for word in ("--kept", meta)],
         settings=lambda wildcards: settings.model_dump_json(),
         results=subpath(output.page, ancestor=2),
-        captions=captions_folder,
+        # A function of resources, so that moving the captions triggers no rerun.
+        captions=lambda wildcards, resources: CAPTIONS,
     shell:
         "python -m ihdm --threads {threads} report page --settings {params.settings:q} --results {params.results:q} "
         "--claims {input.claims:q} --captions {params.captions:q} {params.kept:q} --output {output.page:q} > {log:q} 2>&1"
