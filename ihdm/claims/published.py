@@ -5,7 +5,7 @@ from ihdm.claims.decisions import Equivalent, Measured
 from ihdm.claims.evidence import Evidence, NotRunError, Subject, measured
 from ihdm.config.scale import Config
 from ihdm.metrics.tables import with_most_images
-from ihdm.report.published import PUBLISHED, Published
+from ihdm.report.tables import PUBLISHED, Published
 
 ENOUGH = 50_000
 """Number of images of the paper's FIDs; fewer images give larger FIDs."""

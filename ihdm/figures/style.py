@@ -24,6 +24,10 @@ SMALL, SMALLEST = 7, 6
 """Font sizes of labels within panels, in points."""
 HEAT, BASELINE = "#2166ac", "#b2182b"
 """Blue for heat, red for processes that start from noise."""
+DISTANCES = {"frechet_distance": "Fréchet distance", "fid": "FID", "kernel_distance": "kernel distance", "kid": "KID"}
+"""Display names of distances."""
+STORED_BITS = 8
+"""Bits of a stored pixel value."""
 LETTERS_PER_INCH = 15
 HANDLE_LETTERS = 8
 """Width of a legend entry's handle, in letters."""

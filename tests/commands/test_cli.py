@@ -106,7 +106,7 @@ def page(tmp_path) -> list[object]:
 
 def test_a_full_disk_is_reported_in_one_line(ihdm_fails, monkeypatch, tmp_path, page):
     """Wherever it happens, and whether or not the system says for which file."""
-    full = "ihdm.report.page.assemble.report_page"
+    full = "ihdm.report.page.report_page"
     monkeypatch.setattr(full, lambda *_: Path("/dev/full").write_text("x" * 100_000))
     message = ihdm_fails(*page, tmp_path / "x.html")
     assert message == ("ihdm: output: no space is left on the disk; free some and run the same command again")
@@ -117,7 +117,7 @@ def test_a_gpu_out_of_memory_is_reported_in_one_line(ihdm_fails, monkeypatch, tm
     def full(*_arguments):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
-    monkeypatch.setattr("ihdm.report.page.assemble.report_page", full)
+    monkeypatch.setattr("ihdm.report.page.report_page", full)
     message = ihdm_fails(*page, tmp_path / "x.html")
     assert "lower run.micro_batch of the experiment or set run.gradient_checkpointing; otherwise" in message
     assert "run.gradient_checkpointing" in message
