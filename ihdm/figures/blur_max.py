@@ -39,8 +39,8 @@ def draw(inputs: Inputs) -> Figure:
     sheets = above.subplots(len(groups), 1, squeeze=False, height_ratios=[len(rows) for _, rows in groups])
     for axes, (_, rows) in zip(sheets[:, 0], groups, strict=True):
         images = np.stack([open_images(inputs["samples"][name][""])[:COLUMNS] for name in rows["experiment"]])
-        show_images(axes, images, row_labels=[rf"$\sigma_{{B,\max}}={blur:g}$" for blur in rows["blur"]])
-        axes.set_title("; ".join(map(title, rows["base"].unique())))
+        labels = [rf"$\sigma_{{B,\max}}={blur:g}$" for blur in rows["blur"]]
+        show_images(axes, images, row_labels=labels, heading="; ".join(map(title, rows["base"].unique())))
     distance, share = below.subplots(1, 2)
     for (dataset, rows), marker in zip(groups, "os^Dv" * len(groups), strict=False):
         of_set = f" ({dataset})" if len(groups) > 1 else ""

@@ -11,11 +11,10 @@ import pandas as pd
 
 from ihdm.errors import UserError
 from ihdm.figures import Axes, Figure, Input, Inputs
-from ihdm.figures.style import SMALL, label_log, panels, process_colors, shared_legend, title
+from ihdm.figures.style import label_log, label_small, panels, process_colors, read_tables, shared_legend, title
 from ihdm.metrics.estimates import half_widths
 from ihdm.metrics.memorization import NEAR
 from ihdm.metrics.sweep import swept_parameters
-from ihdm.storage.reading import read_table
 
 INPUTS = {"sweep": Input("metrics/sweep.csv")}
 
@@ -31,7 +30,7 @@ def draw(inputs: Inputs) -> Figure:
     Raises:
         UserError: if the number of training images is not swept.
     """
-    families = {name: _family(read_table(files[""]), name) for name, files in inputs["sweep"].items()}
+    families = {name: _family(table, name) for name, table in read_tables(inputs["sweep"]).items()}
     datasets: dict[str, dict[tuple[bool, bool], list[str]]] = {}
     for name, rows in families.items():
         # The table identifies a kind of process by its settings: only heat has σ, and only blurs have a largest blur.
@@ -78,19 +77,18 @@ def _draw_dataset(
             _draw_points(row[2], near[near["extractor"] != "pixels"], color, marker, label)
     counts = sorted({int(count) for names in kinds.values() for name in names for count in families[name]["num_train"]})
     row[0].set_yscale("log")
-    row[0].set_ylabel("Fréchet distance to held-out images", fontsize=SMALL)
+    row[0].set_ylabel("Fréchet distance to held-out images")
     label_log(row[0].yaxis)
     for axes, heading in zip(row, ("distance", "near, pixels", "near, features"), strict=True):
         axes.set_title(f"{dataset}: {heading}")
         axes.set_xscale("log")
         axes.set_xticks(counts, [str(count) for count in counts])
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.set_xlabel("number of training images", fontsize=SMALL)
-        axes.tick_params(labelsize=SMALL)
+        label_small(axes, "number of training images")
     for axes in row[1:]:
         axes.axhline(NEAR, color="0.5", ls=":", lw=1)
         axes.set_ylim(-0.03, max(axes.get_ylim()[1], 0.2))
-        axes.set_ylabel("share near a training image", fontsize=SMALL)
+        label_small(axes, y="share near a training image")
 
 
 def _draw_points(axes: Axes, rows: pd.DataFrame, color: str, marker: str, label: str | None) -> None:

@@ -7,8 +7,7 @@ Look at: The fewest evaluations at which a sampler is in the gray band and has r
 import pandas as pd
 
 from ihdm.figures import Axes, Figure, Input, Inputs
-from ihdm.figures.style import draw_estimates, label_log, palette, panels, shared_legend, title
-from ihdm.metrics.tables import with_most_images
+from ihdm.figures.style import draw_estimates, draw_floor, label_log, palette, panels, read_tables, shared_legend, title
 from ihdm.storage.reading import read_table
 
 INPUTS = {
@@ -35,8 +34,7 @@ def draw(inputs: Inputs) -> Figure:
     """Draw a row per data set and a column per measure, with 95 % intervals and the value of real images."""
     curves: dict[str, dict[str, pd.DataFrame]] = {}
     floors = {}
-    for name, files in inputs["evaluations"].items():
-        table = read_table(files[""])
+    for name, table in read_tables(inputs["evaluations"]).items():
         dataset = str(table["dataset"].iloc[0])
         floors[dataset] = read_table(inputs["real"][name][""])
         found = curves.setdefault(dataset, {})
@@ -82,9 +80,5 @@ def complete_panel(axes: Axes, real: pd.DataFrame, metrics: tuple[str, ...], hea
         label_log(axes.yaxis)
     if metrics == ("relative_power_highest",):
         axes.axhline(1, color="0.4", lw=1)
-        return
-    rows = real[real["metric"].isin(metrics) & (real["set"] == "train")].dropna(subset="value")
-    if len(rows):
-        floor = with_most_images(rows).iloc[0]
-        axes.axhspan(floor["low"], floor["high"], color="0.85", lw=0)
-        axes.axhline(floor["value"], color="0.4", lw=1, label="real images")
+    else:
+        draw_floor(axes, real, metrics)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ihdm.figures import Axes, Figure, Input, Inputs
-from ihdm.figures.style import SMALL, WIDTH, draw_estimates, panels, place_image, title
+from ihdm.figures.style import SMALL, WIDTH, draw_estimates, label_small, panels, place_image, title
 from ihdm.storage.images import StoredImages
 from ihdm.storage.reading import read_archive, read_table
 
@@ -57,6 +57,4 @@ def _draw_distances(axes: Axes, table: pd.DataFrame) -> None:
     axes.set_ylim(0, 1.15 * max(null, table["high"].max()))
     axes.annotate("samples of other starts", (0.03, null), (0, 2), xycoords=axes.get_yaxis_transform(),
                   textcoords="offset points", fontsize=SMALL, color="0.4")  # fmt: skip
-    axes.set_xlabel("level $k$ of the split", fontsize=SMALL)
-    axes.set_ylabel("RMS distance per pixel", fontsize=SMALL)
-    axes.tick_params(labelsize=SMALL)
+    label_small(axes, "level $k$ of the split", "RMS distance per pixel")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ihdm.figures import Axes, Figure, Input, Inputs, SubFigure
-from ihdm.figures.style import SMALL, SMALLEST, WIDTH, draw_band, title
+from ihdm.figures.style import SMALL, SMALLEST, WIDTH, draw_band, label_small, title
 from ihdm.storage.reading import read_archive, read_table
 
 INPUTS = {
@@ -78,9 +78,7 @@ def _draw_shares(axes: Axes, table: pd.DataFrame) -> None:
         axes.plot(rows["level"], rows["null"], ":", color=color, lw=1)
     axes.invert_xaxis()
     axes.set_ylim(0, 1)
-    axes.set_xlabel("level $k$", fontsize=SMALL)
-    axes.set_ylabel("share of gradient within", fontsize=SMALL)
-    axes.tick_params(labelsize=SMALL)
+    label_small(axes, "level $k$", "share of gradient within")
     axes.legend(
         fontsize=SMALLEST, frameon=False, loc="lower center", bbox_to_anchor=(0.45, 1), ncols=3, columnspacing=0.8,
         handlelength=0.8, handletextpad=0.4,

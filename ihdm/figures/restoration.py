@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ihdm.figures import Axes, Figure, Input, Inputs, SubFigure
-from ihdm.figures.style import HEAT, SMALLEST, WIDTH, shared_legend, show_images, title
-from ihdm.storage.reading import read_archive, read_table
+from ihdm.figures.style import HEAT, SMALLEST, WIDTH, read_tables, shared_legend, show_images, title
+from ihdm.storage.reading import read_archive
 
 INPUTS = {
     "table": Input("metrics/restoration/{experiment}.csv"),
@@ -33,7 +33,7 @@ def draw(inputs: Inputs) -> Figure:
     """Draw images of each problem on the left, and the PSNR of each method on the right, for each experiment."""
     import matplotlib.pyplot as plt
 
-    tables = {name: read_table(files[""]) for name, files in inputs["table"].items()}
+    tables = read_tables(inputs["table"])
     rows = [table["problem"].nunique() for table in tables.values()]
     figure = plt.figure(figsize=(WIDTH, 0.7 * sum(rows) + 0.4 * len(rows) + 0.3), layout="constrained")
     parts = figure.subfigures(len(tables), 1, height_ratios=rows, squeeze=False).flat

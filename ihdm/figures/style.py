@@ -11,8 +11,11 @@ import pandas as pd
 from jaxtyping import UInt8
 
 from ihdm.figures import Axes, Figure
+from ihdm.metrics.estimates import half_widths
+from ihdm.metrics.tables import with_most_images
 from ihdm.storage.files import atomic_path
 from ihdm.storage.images import StoredImages, tile
+from ihdm.storage.reading import read_table
 
 if TYPE_CHECKING:
     import matplotlib.axis
@@ -26,8 +29,6 @@ HEAT, BASELINE = "#2166ac", "#b2182b"
 """Blue for heat, red for processes that start from noise."""
 DISTANCES = {"frechet_distance": "Fréchet distance", "fid": "FID", "kernel_distance": "kernel distance", "kid": "KID"}
 """Display names of distances."""
-STORED_BITS = 8
-"""Bits of a stored pixel value."""
 LETTERS_PER_INCH = 15
 HANDLE_LETTERS = 8
 """Width of a legend entry's handle, in letters."""
@@ -99,6 +100,7 @@ def show_images(
     row_labels: Sequence[str] = (),
     column_labels: Sequence[str] = (),
     size: float = SMALL,
+    heading: str = "",
 ) -> None:
     """Show images as a sheet.
 
@@ -110,6 +112,7 @@ def show_images(
         row_labels: label of each row.
         column_labels: label under each column.
         size: font size of the labels.
+        heading: title of the panel.
     """
     if columns is None:
         columns, images = images.shape[1], images.reshape(-1, *images.shape[2:])
@@ -119,6 +122,8 @@ def show_images(
     axes.set_xticks(1 + np.arange(len(column_labels)) * (width + 1) + (width - 1) / 2, column_labels)
     axes.set_yticks(1 + np.arange(len(row_labels)) * (height + 1) + (height - 1) / 2, row_labels)
     axes.tick_params(length=0, labelsize=size)
+    if heading:
+        axes.set_title(heading)
 
 
 def to_stored(images: np.ndarray) -> StoredImages:
@@ -142,10 +147,30 @@ def evenly_spaced(count: int, most: int) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int))
 
 
+def read_tables(files: Mapping[str, Mapping[str, Path]]) -> dict[str, pd.DataFrame]:
+    """Read the table of each experiment."""
+    return {name: read_table(paths[""]) for name, paths in files.items()}
+
+
 def draw_estimates(axes: Axes, rows: pd.DataFrame, column: str, line: str, **options: Any) -> None:  # noqa: ANN401
-    """Draw values against a column of their table, with error bars from ``low`` to ``high``."""
-    errors = [rows["value"] - rows["low"], rows["high"] - rows["value"]]
+    """Draw values against a column of their table, with 95 % intervals: from ``low`` to ``high`` if it has these."""
+    has_ends = "low" in rows
+    errors = [rows["value"] - rows["low"], rows["high"] - rows["value"]] if has_ends else half_widths(rows)
     axes.errorbar(rows[column], rows["value"], errors, fmt=line, capsize=2, **options)
+
+
+def draw_floor(axes: Axes, real: pd.DataFrame, metrics: Sequence[str], number: int | None = None) -> None:
+    """Draw the distance of real images in one of these metrics, with its interval as a gray band.
+
+    Real images are compared with the remaining training images, which may be too few for the largest n. The label names
+    n if it is not ``number``.
+    """
+    rows = real[real["metric"].isin(metrics) & (real["set"] == "train")].dropna(subset="value")
+    if len(rows):
+        floor = with_most_images(rows).iloc[0]
+        label = "real images" if number in (None, floor["n"]) else f"real images, n = {floor['n']}"
+        axes.axhspan(floor["low"], floor["high"], color="0.85", lw=0)
+        axes.axhline(floor["value"], color="0.4", lw=1, label=label)
 
 
 def draw_band(
@@ -180,6 +205,13 @@ def process_colors(are_heat: Sequence[bool]) -> list[str]:
     return [to_hex(next(shades[heat])) for heat in are_heat]
 
 
+def label_small(axes: Axes, x: str = "", y: str = "") -> None:
+    """Label axes and ticks of a panel in the small font."""
+    axes.set_xlabel(x or axes.get_xlabel(), fontsize=SMALL)
+    axes.set_ylabel(y or axes.get_ylabel(), fontsize=SMALL)
+    axes.tick_params(labelsize=SMALL)
+
+
 def label_log(axis: "matplotlib.axis.Axis") -> None:
     """Label a logarithmic axis with plain numbers, denser the fewer decades it spans; call it after drawing."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
@@ -191,15 +223,6 @@ def label_log(axis: "matplotlib.axis.Axis") -> None:
     axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
-
-
-def share_limits(axes: Sequence[Axes], groups: Sequence[str]) -> None:
-    """Give the panels of each group the same range of y."""
-    for group in set(groups):
-        members = [panel for panel, own in zip(axes, groups, strict=True) if own == group]
-        low, high = zip(*(panel.get_ylim() for panel in members), strict=True)
-        for panel in members:
-            panel.set_ylim(min(low), max(high))
 
 
 def shared_legend(

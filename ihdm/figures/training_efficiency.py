@@ -8,7 +8,7 @@ import pandas as pd
 
 from ihdm.figures import Figure, Input, Inputs
 from ihdm.figures.evaluations import MARKERS, PANELS, complete_panel
-from ihdm.figures.style import draw_estimates, palette, panels, shared_legend, title
+from ihdm.figures.style import draw_estimates, palette, panels, read_tables, shared_legend, title
 from ihdm.storage.reading import read_table
 
 INPUTS = {
@@ -26,12 +26,10 @@ def draw(inputs: Inputs) -> Figure:
 
     A band is the interval of the fully trained network with the paper's prediction, at the default δ.
     """
-    finals = inputs.get("final", {})
+    tables, finals = read_tables(inputs["milestones"]), read_tables(inputs.get("final", {}))
     names: dict[str, list[str]] = {}
-    tables: dict[str, pd.DataFrame] = {}
-    for name, files in inputs["milestones"].items():
-        tables[name] = read_table(files[""])
-        names.setdefault(str(tables[name]["dataset"].iloc[0]), []).append(name)
+    for name, table in tables.items():
+        names.setdefault(str(table["dataset"].iloc[0]), []).append(name)
     figure, grid = panels(len(names), len(PANELS), 2.1 * len(names) + 0.4)
     for row, (dataset, members) in zip(grid, names.items(), strict=True):
         labels = {name: title(name).removeprefix(f"{dataset}, ") for name in members}
@@ -46,8 +44,7 @@ def draw(inputs: Inputs) -> Figure:
                     label=labels[name],
                 )  # fmt: skip
                 if name in finals:
-                    final = _final_rows(read_table(finals[name][""]), table)
-                    for _, found in final[final["metric"].isin(metrics)].iterrows():
+                    for _, found in _final_rows(finals[name], table, metrics).iterrows():
                         axes.axhspan(found["low"], found["high"], color=color, alpha=0.2, lw=0)
                         axes.axhline(found["value"], color=color, lw=1, ls="--", label=f"{labels[name]}, fully trained")
             complete_panel(axes, real, metrics, f"{dataset}: {heading}")
@@ -58,6 +55,7 @@ def draw(inputs: Inputs) -> Figure:
     return figure
 
 
-def _final_rows(distances: pd.DataFrame, milestones: pd.DataFrame) -> pd.DataFrame:
+def _final_rows(distances: pd.DataFrame, milestones: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
     """Return the distances of as many samples of the fully trained network as of its snapshots."""
-    return distances[(distances["set"] == "samples") & (distances["n"] == milestones["n"].iloc[0])]
+    is_compared = (distances["set"] == "samples") & (distances["n"] == milestones["n"].iloc[0])
+    return distances[is_compared & distances["metric"].isin(metrics)]

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ihdm.config.experiments import Variant
-from ihdm.figures.style import DISTANCES, STORED_BITS, evenly_spaced, to_stored
+from ihdm.figures.delta_curve import STORED_BITS
+from ihdm.figures.style import DISTANCES, evenly_spaced, to_stored
 from ihdm.measures.texts import interval_text
 from ihdm.metrics.estimates import half_widths
 from ihdm.metrics.quality import NAMES
