@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import matplotlib.axis
     from PIL import Image
 
+Option: TypeAlias = Any
+"""An option of Matplotlib's, passed on."""
 WIDTH = 6.75
 """Text width of a two-column paper, in inches."""
 SMALL, SMALLEST = 7, 6
@@ -81,16 +83,13 @@ def title(experiment: str, width: int = 100) -> str:
 
 
 def panels(
-    rows: int,
-    columns: int,
-    height: float,
-    width: float = WIDTH,
-    **options: Any,  # noqa: ANN401
+    rows: int, columns: int, height: float, width: float = WIDTH, **options: Option
 ) -> tuple[Figure, np.ndarray]:
     """Return a figure and its grid of panels; width and height are in inches, options those of ``plt.subplots``."""
     import matplotlib.pyplot as plt
 
-    return plt.subplots(rows, columns, figsize=(width, height), squeeze=False, **{"layout": "constrained"} | options)
+    options.setdefault("layout", "constrained")
+    return plt.subplots(rows, columns, figsize=(width, height), squeeze=False, **options)
 
 
 def show_images(
@@ -137,7 +136,7 @@ def place_image(axes: Axes, image: UInt8[np.ndarray, "height width channel"], x:
     _show(axes, image, extent=(x - half, x + half, y + half, y - half), zorder=2)
 
 
-def _show(axes: Axes, image: UInt8[np.ndarray, "height width channel"], **options: Any) -> None:  # noqa: ANN401
+def _show(axes: Axes, image: UInt8[np.ndarray, "height width channel"], **options: Option) -> None:
     pixels = image.squeeze(-1) if image.shape[-1] == 1 else image
     axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="none", **options)
 
@@ -152,7 +151,7 @@ def read_tables(files: Mapping[str, Mapping[str, Path]]) -> dict[str, pd.DataFra
     return {name: read_table(paths[""]) for name, paths in files.items()}
 
 
-def draw_estimates(axes: Axes, rows: pd.DataFrame, column: str, line: str, **options: Any) -> None:  # noqa: ANN401
+def draw_estimates(axes: Axes, rows: pd.DataFrame, column: str, line: str, **options: Option) -> None:
     """Draw values against a column of their table, with 95 % intervals: from ``low`` to ``high`` if it has these."""
     has_ends = "low" in rows
     errors = [rows["value"] - rows["low"], rows["high"] - rows["value"]] if has_ends else half_widths(rows)
@@ -173,14 +172,7 @@ def draw_floor(axes: Axes, real: pd.DataFrame, metrics: Sequence[str], number: i
         axes.axhline(floor["value"], color="0.4", lw=1, label=label)
 
 
-def draw_band(
-    axes: Axes,
-    rows: pd.DataFrame,
-    column: str,
-    color: Any,  # noqa: ANN401
-    line: str = "-",
-    **options: Any,  # noqa: ANN401
-) -> None:
+def draw_band(axes: Axes, rows: pd.DataFrame, column: str, color: Option, line: str = "-", **options: Option) -> None:
     """Draw values against a column of their table as a line, with a band from ``low`` to ``high``."""
     axes.plot(rows[column], rows["value"], line, color=color, **options)
     axes.fill_between(rows[column], rows["low"], rows["high"], color=color, alpha=0.25, lw=0)

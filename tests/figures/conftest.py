@@ -19,6 +19,7 @@ from ihdm.config.reading import read_config
 from ihdm.config.scale import Config
 from ihdm.figures import Inputs, figure_inputs
 from ihdm.figures.style import set_style
+from ihdm.measures.data_spectrum import power_law_rows
 from ihdm.metrics.features import StoredFeatures
 from ihdm.metrics.paths import SIGMAS, shown_paths
 
@@ -118,6 +119,8 @@ DISTANCES = ["frechet_distance", "kernel_distance"]
 MAKERS: dict[str, Maker] = {
     "/samples.npy": lambda images, _: stored(images(60)),
     "/train.npy": lambda images, _: stored(images(60)),
+    "/test.npy": lambda images, _: stored(images(5)),
+    "/data_spectrum/": lambda images, _: power_law_rows(stored(images(60)), 20, 0),
     "/starts.npy": lambda images, _: stored(images(60, blur=0.4)),
     "/starts_noises.npy": lambda images, _: images(8, 1, blur=0.4) / 2 + images(8, 16) / 2,
     "/sums.npz": lambda images, _: {

@@ -22,7 +22,7 @@ from ihdm.storage.images import tile
 
 THREE = ("digits", "photos", "digits_diffusion")
 BLURS = ("digits", "digits-blur_sigma_max2", "photos")
-ELSEWHERE = {"data", "delta_curve", "evaluations", "psd", "sweep_curves", "teaser", "training"}
+ELSEWHERE = {"delta_curve", "evaluations", "psd", "sweep_curves", "teaser", "training"}
 """Figures that other tests draw, or the smoke run alone."""
 MADE_UP = sorted({*FIGURES} - ELSEWHERE)
 
