@@ -23,10 +23,9 @@ IMAGE, ROW = 0.86, 1.3
 
 def draw(inputs: Inputs) -> Figure:
     """Draw per experiment its first tree, and the distance between leaves against the level of their split."""
-    names = list(inputs["tree"])
-    trees = {name: read_archive(inputs["tree"][name][""], ("levels", "shown")) for name in names}
+    trees = {name: read_archive(files[""], ("levels", "shown")) for name, files in inputs["tree"].items()}
     heights = [WIDTH * 0.6 * len(tree["shown"]) * ROW / tree["shown"].shape[1] + 0.3 for tree in trees.values()]
-    figure, grid = panels(len(names), 2, sum(heights), height_ratios=heights, width_ratios=(2.1, 1))
+    figure, grid = panels(len(trees), 2, sum(heights), height_ratios=heights, width_ratios=(2.1, 1))
     for row, (name, tree) in zip(grid, trees.items(), strict=True):
         _draw_tree(row[0], tree["shown"], [f"$k={level}$" for level in tree["levels"]])
         _draw_distances(row[1], read_table(inputs["hierarchy"][name][""]))

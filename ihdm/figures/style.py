@@ -234,7 +234,10 @@ def shared_legend(
 
 
 def save_figure(figure: Figure, output: Path) -> None:
-    """Write a figure as PDF and PNG; equal figures give equal bytes."""
+    """Write a figure as PDF and PNG, without times.
+
+    Equal figures give equal PNGs; places in a PDF may differ in their tenth digit where the layout is solved.
+    """
     import matplotlib.pyplot as plt
 
     for ending, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):
