@@ -19,7 +19,6 @@ from ihdm.config.settings import RunSettings
 from ihdm.data.sources import load_splits
 from ihdm.models.batches import draw_batch
 from ihdm.models.trainer import Trainer, make_accelerator
-from ihdm.objective import deblurring_loss
 
 STAGES = (100, 1000, 3000)
 NUM_BATCHES = 200
@@ -32,9 +31,7 @@ def gradients(trainer: Trainer, experiment: Experiment) -> Float[Tensor, "batche
     rows = []
     for number in range(NUM_BATCHES):
         batch = draw_batch(experiment, trainer.loader, FIRST_BATCH + number, slice(0, experiment.training.batch_size))
-        loss = deblurring_loss(
-            trainer.network, trainer.heat, batch.images, batch.levels, batch.noise, experiment.process.sigma
-        ).mean()
+        loss = trainer.prediction.loss(trainer.network, batch.images, batch.levels, batch.noise).mean()
         parts = torch.autograd.grad(loss, trainer.parameters)
         rows.append(torch.cat([part.flatten() for part in parts]))
     return torch.stack(rows)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ihdm.config.experiments import Experiment
 from ihdm.config.reading import read_config
 from ihdm.config.settings import RunSettings
 from ihdm.models.trainer import Trainer, make_accelerator

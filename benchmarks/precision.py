@@ -30,7 +30,7 @@ def compare(results: Path, experiment: str) -> pd.DataFrame:
     model = results / "models" / experiment
     origin = read_origin(model)
     settings = HeatSettings.model_validate(origin.settings["process"])
-    images = open_images(origin.images.parent / "test.npy")[:NUM_IMAGES]
+    images = open_images(origin.training_images().parent / "test.npy")[:NUM_IMAGES]
     unet = load_network(model, settings, images).unet
     rounded = copy.deepcopy(unet)
     rounded.conv_in.__class__ = nn.Conv2d

@@ -31,15 +31,15 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- | --- |")
     for name in arguments.experiments:
         origin = read_origin(arguments.results / f"models/{name}")
-        train = open_images(origin.training_images())
+        train = np.asarray(open_images(origin.training_images()))
         sampling = SamplingSettings.model_validate({**origin.settings, "micro_batch": 100})
-        features = fit_extractor("dct" if train[0].size < 200 else "pca", np.asarray(train))
+        extractor = fit_extractor("dct" if train[0].size < 200 else "pca", train)
         for prior in ("coefficients", "mixture"):
-            pipeline = assemble(origin.folder, np.asarray(train), sampling, prior)
+            pipeline = assemble(origin.folder, train, sampling, prior)
             size = sum(part.numel() * part.element_size() for part in pipeline.prior.state_dict().values())
             components = pipeline.prior.config.get("num_components", pipeline.prior.config.get("num_images"))
             samples = draw(pipeline, arguments.images, 0, batch_size=100)
-            for row in distance_table(samples, np.asarray(train), features):
+            for row in distance_table(samples, train, extractor):
                 if row["metric"] in ("frechet_distance", "kernel_distance", "recall"):
                     measure, value = f"{row['metric']} ({row['extractor']})", f"{row['value']:.4g}"
                     cells = (name, f"{prior} of {components}", f"{size / 1e3:.3g}", measure, value)

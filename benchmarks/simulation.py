@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
@@ -79,17 +80,11 @@ class Job:
     hours: float = 0.0
 
 
-@dataclass
-class Outcome:
-    """A simulated run.
+class Outcome(NamedTuple):
+    """A simulated run: hours from the first job to the end of the last, and GPU-hours that jobs held."""
 
-    Attributes:
-        hours: from the first job to the end of the last.
-        held: GPU-hours that jobs held.
-    """
-
-    hours: float = 0.0
-    held: float = 0.0
+    hours: float
+    held: float
 
 
 def planned_text(config_file: Path, directory: Path) -> str:
@@ -159,7 +154,7 @@ def remaining(jobs: list[Job]) -> list[float]:
 
 def simulate(jobs: list[Job], gpus: int, rank: Rank) -> Outcome:
     """Run the jobs: whenever one can begin, the first by rank of those that are ready and fit is begun."""
-    free_gpus, free_cores, now, outcome = gpus, gpus * CORES_FOR_EACH_GPU, 0.0, Outcome()
+    free_gpus, free_cores, now, held = gpus, gpus * CORES_FOR_EACH_GPU, 0.0, 0.0
     waiting = {job.number: set(job.needs) for job in jobs}
     followers: dict[int, list[int]] = {job.number: [] for job in jobs}
     for job in jobs:
@@ -172,7 +167,7 @@ def simulate(jobs: list[Job], gpus: int, rank: Rank) -> Outcome:
         for job in ready:
             if job.gpus <= free_gpus and free_cores:
                 free_gpus, free_cores = free_gpus - job.gpus, free_cores - 1
-                outcome.held += job.gpus * job.hours
+                held += job.gpus * job.hours
                 heapq.heappush(running, (now + job.hours, job.number))
             else:
                 left.append(job)
@@ -185,8 +180,7 @@ def simulate(jobs: list[Job], gpus: int, rank: Rank) -> Outcome:
                 if not waiting[follower]:
                     left.append(jobs[follower])
         ready = sorted(left, key=rank)
-    outcome.hours = now
-    return outcome
+    return Outcome(now, held)
 
 
 def by_priority(job: Job) -> tuple[float, ...]:

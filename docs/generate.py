@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from PIL import Image
@@ -63,17 +64,14 @@ def figure_table() -> str:
 
 
 def figure_sections() -> str:
-    """Return a section per figure: how to read it, from its module, and its caption."""
-    return "\n\n".join(
-        f'## {name}\n\n{_shown(name)}**Look at:** {_described(name)[1]}\n\n--8<-- "workflow/report/{name}.rst"'
-        for name in FIGURES
-    )
-
-
-def _shown(figure: str) -> str:
-    """Return the image of a figure as the quick run draws it, if it is stored."""
-    path = IMAGES / f"{figure}.webp"
-    return f"![{figure} of the quick run]({path.relative_to(ROOT / 'docs')})\n\n" if path.exists() else ""
+    """Return a section per figure: the quick run's if stored, how to read it, from its module, and its caption."""
+    parts = []
+    for name in FIGURES:
+        parts.append(f"## {name}")
+        if (IMAGES / f"{name}.webp").exists():
+            parts.append(f"![{name} of the quick run](assets/figures/{name}.webp)")
+        parts += [f"**Look at:** {_described(name)[1]}", f'--8<-- "workflow/report/{name}.rst"']
+    return "\n\n".join(parts)
 
 
 def claim_table(stored: Path = VALUES) -> str:
@@ -83,38 +81,20 @@ def claim_table(stored: Path = VALUES) -> str:
         stored: table written by :func:`keep_values`.
     """
     counts = pd.read_csv(VERDICTS, index_col="id")[SHOWN].reindex(CLAIMS).fillna(0).astype(int)
-    values = pd.read_csv(stored).query("scale == 'quick'") if stored.exists() else pd.DataFrame({"id": []})
-    parts = []
-    for heading, names in _groups(counts).items():
-        rows = []
-        for name in names:
-            found = values[values["id"] == name].to_dict("records")
-            evidence = "; ".join(
-                f"{row['experiment']} {interval_text(*(row[key] for key in ('value', 'low', 'high')))}" for row in found
-            )
-            ours = " (ours)" if CLAIMS[name].is_ours and heading == NOT_RUN else ""
-            cells = [
-                CLAIMS[name].text.removesuffix(".") + ours,
-                evidence,
-                *(str(count or "") for count in counts.loc[name]),
-            ]
-            rows.append(f"| {' | '.join(cells)} |")
-        head = f"| claim | {CLAIM_EVIDENCE} | {' | '.join(SHOWN)} |"
-        parts.append("\n".join([f"### {heading}", "", head, "|---|---|:-:|:-:|:-:|", *rows]))
-    return "\n\n".join(parts)
-
-
-def _groups(counts: pd.DataFrame) -> dict[str, list[str]]:
-    """Return the names of claims by kind."""
+    values = _values("quick", stored)
     groups: dict[str, list[str]] = {"Findings": [], "Our findings": [], "Mathematical checks": [], NOT_RUN: []}
     for name, claim in CLAIMS.items():
+        heading = "Mathematical checks" if claim.kind == "mathematical check" else "Findings"
         if not counts.loc[name].any():
-            groups[NOT_RUN].append(name)
-        elif claim.kind == "mathematical check":
-            groups["Mathematical checks"].append(name)
-        else:
-            groups["Our findings" if claim.is_ours else "Findings"].append(name)
-    return {heading: names for heading, names in groups.items() if names}
+            heading = NOT_RUN
+        elif heading == "Findings" and claim.is_ours:
+            heading = "Our findings"
+        evidence = "; ".join(f"{row['experiment']} {_estimate(row)}" for row in values.get(name, ()))
+        statement = _statement(name) if heading == NOT_RUN else claim.text.removesuffix(".")
+        cells = [statement, evidence, *(str(count or "") for count in counts.loc[name])]
+        groups[heading].append(f"| {' | '.join(cells)} |")
+    head = f"| claim | {CLAIM_EVIDENCE} | {' | '.join(SHOWN)} |\n|---|---|:-:|:-:|:-:|"
+    return "\n\n".join("\n".join([f"### {heading}\n\n{head}", *rows]) for heading, rows in groups.items() if rows)
 
 
 def seeds_claims(stored: Path = VALUES) -> str:
@@ -123,29 +103,17 @@ def seeds_claims(stored: Path = VALUES) -> str:
     Args:
         stored: table written by :func:`keep_values`.
     """
-    scales = _by_scale(stored)
-    if "seeds" not in scales:
-        return NOT_STORED
-    quick = {(row["id"], row["experiment"]): row for row in scales.get("quick", pd.DataFrame()).to_dict("records")}
-    seeds = scales["seeds"][scales["seeds"]["trainings"] > 1]
-    rows = []
-    for name, claim in CLAIMS.items():
-        for row in seeds[seeds["id"] == name].to_dict("records"):
-            one, several = (
-                f"{interval_text(*(found[key] for key in ('value', 'low', 'high')))}: {found['verdict']}"
-                if found
-                else "–"
-                for found in (quick.get((name, row["experiment"])), row)
-            )
-            text = f"{claim.text.removesuffix('.')}{' (ours)' if claim.is_ours else ''}"
-            rows.append(f"| {text} | {row['experiment']} | {one} | {several} | {row['trainings']} |")
-    heads = "| claim | experiment | quick run, one training | seeds run | trainings |"
-    return "\n".join([heads, "|---|---|---|---|:-:|", *rows])
-
-
-def _by_scale(stored: Path) -> dict[str, pd.DataFrame]:
-    """Return the stored values of each scale."""
-    return dict(list(pd.read_csv(stored).groupby("scale"))) if stored.exists() else {}
+    seeds, quick = _values("seeds", stored), _values("quick", stored)
+    lines = ["| claim | experiment | quick run, one training | seeds run | trainings |", "|---|---|---|---|:-:|"]
+    for name, rows in seeds.items():
+        one = {row["experiment"]: _decided(row) for row in quick.get(name, ())}
+        lines += [
+            f"| {_statement(name)} | {row['experiment']} | {one.get(row['experiment'], '–')} | {_decided(row)} | "
+            f"{row['trainings']} |"
+            for row in rows
+            if row["trainings"] > 1
+        ]
+    return "\n".join(lines) if seeds else NOT_STORED
 
 
 def desk_claims(stored: Path = VALUES) -> str:
@@ -154,22 +122,36 @@ def desk_claims(stored: Path = VALUES) -> str:
     Args:
         stored: table written by :func:`keep_values`.
     """
-    scales = _by_scale(stored)
-    if "desk" not in scales:
-        return NOT_STORED
+    desk, quick = _values("desk", stored), _values("quick", stored)
     lines = ["| claim | quick run | desk run |", "|---|---|---|"]
-    for name, claim in CLAIMS.items():
-        cells = [
-            "; ".join(
-                f"{row['experiment']} {interval_text(row['value'], row['low'], row['high'])}: {row['verdict']}"
-                for row in scales[scale][scales[scale]["id"] == name].to_dict("records")
-            )
-            for scale in ("quick", "desk")
-        ]
-        if claim.kind == "finding" and cells[1]:
-            ours = " (ours)" if claim.is_ours else ""
-            lines.append(f"| {claim.text.removesuffix('.')}{ours} | {cells[0] or '–'} | {cells[1]} |")
-    return "\n".join(lines)
+    for name, rows in desk.items():
+        if CLAIMS[name].kind == "finding":
+            cells = [
+                "; ".join(f"{row['experiment']} {_decided(row)}" for row in found)
+                for found in (quick.get(name, ()), rows)
+            ]
+            lines.append(f"| {_statement(name)} | {cells[0] or '–'} | {cells[1]} |")
+    return "\n".join(lines) if desk else NOT_STORED
+
+
+def _values(scale: str, stored: Path) -> dict[str, list[Any]]:
+    """Return the stored decisions of a scale by claim, in the order of claims."""
+    table = pd.read_csv(stored) if stored.exists() else pd.DataFrame(columns=[*COMPARED, "scale"])
+    rows = table[table["scale"] == scale].to_dict("records")
+    by_claim = {name: [row for row in rows if row["id"] == name] for name in CLAIMS}
+    return {name: found for name, found in by_claim.items() if found}
+
+
+def _statement(name: str) -> str:
+    return f"{CLAIMS[name].text.removesuffix('.')}{' (ours)' if CLAIMS[name].is_ours else ''}"
+
+
+def _estimate(row: Any) -> str:  # noqa: ANN401 (a row of a table)
+    return interval_text(row["value"], row["low"], row["high"])
+
+
+def _decided(row: Any) -> str:  # noqa: ANN401 (a row of a table)
+    return f"{_estimate(row)}: {row['verdict']}"
 
 
 def process_tables(stored: Path = PROCESSES) -> str:
@@ -283,9 +265,12 @@ def keep_figures(figures: Path) -> None:
 
 def keep_values(claims: pd.DataFrame, scale: str, stored: Path = VALUES) -> None:
     """Store values and verdicts of the claims that a scale decides; those of other scales stay."""
-    found = claims.loc[claims["p"].notna(), COMPARED].assign(scale=scale)
-    others = pd.read_csv(stored).query("scale != @scale") if stored.exists() else found.iloc[:0]
-    pd.concat([others, found]).to_csv(stored, index=False, float_format="%.6g")
+    _store(claims.loc[claims["p"].notna(), COMPARED].assign(scale=scale), scale, stored)
+
+
+def _store(rows: pd.DataFrame, scale: str, stored: Path) -> None:
+    kept = pd.read_csv(stored) if stored.exists() else rows.iloc[:0]
+    pd.concat([kept[kept["scale"] != scale], rows]).to_csv(stored, index=False, float_format="%.6g")
 
 
 def keep_processes(table: pd.DataFrame, config: Config, scale: str, stored: Path = PROCESSES) -> None:
@@ -300,30 +285,27 @@ def keep_processes(table: pd.DataFrame, config: Config, scale: str, stored: Path
         stored: where it is written.
     """
     evidence, rows = Evidence({"evaluations": table}, config), []
-
-    def measured(name: str, metric: str, columns: dict[str, object]) -> Measured:
-        if metric == "distance":
-            return quality(evidence.rows("evaluations", experiment=name, **columns))
-        return evidence.one("evaluations", experiment=name, metric="relative_power_highest", **columns)
-
     for name, study in config.studies.items():
         variant = config.variants[name]
         used = table.loc[table["experiment"] == name, "sampler"].unique() if variant.swept is None else ()
-        for sampler, count, metric in product(used, study.counts, ("distance", "power")):
+        for sampler, count in product(used, study.counts):
             columns = {"sampler": sampler, "evaluations": count}
-            found = evidence.over_trainings(name, partial(measured, metric=metric, columns=columns))
             named = {"dataset": variant.dataset, "process": variant.experiment.process.kind}
-            kind = (
-                metric
-                if metric == "power"
-                else deciding(evidence.rows("evaluations", experiment=name, **columns))["metric"]
-            )
-            named |= {"prediction": variant.experiment.predicted.kind, **columns, "metric": kind}
-            ends = {"value": found.value, "low": found.low, "high": found.high, "trainings": found.trainings}
-            rows.append(named | ends | {"scale": scale})
-    found = pd.DataFrame(rows)
-    others = pd.read_csv(stored).query("scale != @scale") if stored.exists() else found.iloc[:0]
-    pd.concat([others, found]).to_csv(stored, index=False, float_format="%.6g")
+            named |= {"prediction": variant.experiment.predicted.kind, **columns}
+            kind = deciding(evidence.rows("evaluations", experiment=name, **columns))["metric"]
+            for metric, measure in ((kind, _distance), ("power", _power)):
+                found = evidence.over_trainings(name, partial(measure, evidence, columns=columns))
+                ends = {"value": found.value, "low": found.low, "high": found.high, "trainings": found.trainings}
+                rows.append(named | {"metric": metric} | ends | {"scale": scale})
+    _store(pd.DataFrame(rows), scale, stored)
+
+
+def _distance(evidence: Evidence, name: str, columns: dict[str, object]) -> Measured:
+    return quality(evidence.rows("evaluations", experiment=name, **columns))
+
+
+def _power(evidence: Evidence, name: str, columns: dict[str, object]) -> Measured:
+    return evidence.one("evaluations", experiment=name, metric="relative_power_highest", **columns)
 
 
 if __name__ == "__main__":

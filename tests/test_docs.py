@@ -229,11 +229,13 @@ def test_the_table_of_processes_has_means_over_seeds(tmp_path):
         for seed in [config.variants[name].experiment.seed]
         for metric, value in (("kernel_distance", (1 + seed) / 1000), ("relative_power_highest", 0.9 + 0.1 * seed))
     ]
-    stored = tmp_path / "processes.csv"
-    for scale in ("desk", "seeds", "seeds"):
-        generate["keep_processes"](pd.DataFrame(rows).assign(standard_error=1e-6), config, scale, stored)
+    table, stored = pd.DataFrame(rows).assign(standard_error=1e-6), tmp_path / "processes.csv"
+    few = table[table["experiment"] == "digits"]
+    for scale, measured in (("desk", few), ("seeds", few), ("seeds", table)):
+        generate["keep_processes"](measured, config, scale, stored)
     kept = pd.read_csv(stored)
-    assert kept["scale"].value_counts().nunique() == 1
+    assert set(kept["scale"]) == {"desk", "seeds"}
+    assert not kept.duplicated(["scale", "dataset", "process", "prediction", "sampler", "evaluations", "metric"]).any()
     kept.query("scale == 'seeds'").to_csv(stored, index=False)
     text = generate["process_tables"](stored)
     digits, photos = text.split("\n\n")
@@ -248,48 +250,45 @@ def test_the_table_of_processes_has_means_over_seeds(tmp_path):
     assert set(pd.read_csv(stored)["trainings"]) == {3}
 
 
-def test_claims_over_seeds_stand_next_to_those_of_one_training(tmp_path):
-    stored = tmp_path / "values.csv"
-    assert generate["seeds_claims"](stored) == generate["NOT_STORED"]
-    row = {
-        "id": "markov_bound_is_tighter",
-        "experiment": "digits",
-        "kind": "finding",
-        "p": 0.01,
-        "low": -1.5,
-        "high": -0.5,
-    }
-    one, three = (row | {"value": -1.0, "verdict": "reproduced", "trainings": count} for count in (1, 3))
-    other = one | {"id": "little_delta_smooths", "kind": "finding"}
-    generate["keep_values"](pd.DataFrame([one | {"value": -9.0}]), "quick", stored)
-    for scale, rows in (("quick", [one, other]), ("seeds", [three | {"verdict": "inconclusive", "high": 0.5}, other])):
-        generate["keep_values"](pd.DataFrame(rows), scale, stored)
+@pytest.fixture
+def keep(tmp_path):
+    """Store decisions on a claim at a scale, which differ from one in these columns, and return where they are."""
+    decision = {
+        "id": "markov_bound_is_tighter", "experiment": "digits", "verdict": "reproduced", "trainings": 1, "p": 0.01,
+        "value": -1.0, "low": -1.5, "high": -0.5,
+    }  # fmt: skip
+
+    def keep(scale: str, *changes: dict[str, Any]) -> Path:
+        rows = pd.DataFrame([decision | changed for changed in changes])
+        generate["keep_values"](rows, scale, tmp_path / "values.csv")
+        return tmp_path / "values.csv"
+
+    return keep
+
+
+def test_claims_over_seeds_stand_next_to_those_of_one_training(keep, tmp_path):
+    assert generate["seeds_claims"](tmp_path / "values.csv") == generate["NOT_STORED"]
+    other = {"id": "little_delta_smooths"}
+    keep("quick", {"value": -9.0})
+    keep("quick", {}, other)  # which replaces the former
+    stored = keep("seeds", {"verdict": "inconclusive", "high": 0.5, "trainings": 3}, other)
     _, _, line = generate["seeds_claims"](stored).splitlines()
     assert line.startswith("| With the same network, the Markov joint")
-    assert line.endswith(
-        "| digits | −1.00 ± 0.50: reproduced | −1.0 (−1.5 … 0.5): inconclusive | 3 |".replace("−", "-")
-    )
+    assert line.endswith("| digits | -1.00 ± 0.50: reproduced | -1.0 (-1.5 … 0.5): inconclusive | 3 |")
 
 
-def test_findings_at_the_desk_scale_stand_next_to_those_of_the_quick_run(tmp_path):
-    stored = tmp_path / "values.csv"
-    row = {"id": "markov_bound_is_tighter", "p": 0.01, "low": -1.5, "high": -0.5, "value": -1.0, "trainings": 1}
-    check = row | {"id": "heat_is_gaussian_blur", "experiment": "fashion", "verdict": "reproduced"}
-    generate["keep_values"](pd.DataFrame([row | {"experiment": "digits", "verdict": "inconclusive"}]), "quick", stored)
-    assert generate["desk_claims"](stored) == generate["NOT_STORED"]
-    desk = [row | {"experiment": name, "verdict": "reproduced"} for name in ("fashion", "photos")]
-    generate["keep_values"](pd.DataFrame([*desk, check]), "desk", stored)
+def test_findings_at_the_desk_scale_stand_next_to_those_of_the_quick_run(keep):
+    assert generate["desk_claims"](keep("quick", {"verdict": "inconclusive"})) == generate["NOT_STORED"]
+    check = {"id": "heat_is_gaussian_blur", "experiment": "fashion"}
+    stored = keep("desk", {"experiment": "fashion"}, {"experiment": "photos"}, check)
     _, _, line = generate["desk_claims"](stored).splitlines()
     assert line.endswith(
         "| digits -1.00 ± 0.50: inconclusive | fashion -1.00 ± 0.50: reproduced; photos -1.00 ± 0.50: reproduced |"
     )
 
 
-def test_claims_are_grouped_and_show_their_evidence(tmp_path):
-    stored = tmp_path / "values.csv"
-    row = {"id": "markov_bound_is_tighter", "experiment": "digits", "value": -1.0, "low": -1.5, "high": -0.5, "p": 0.01}
-    generate["keep_values"](pd.DataFrame([row | {"verdict": "reproduced", "trainings": 1}]), "quick", stored)
-    headings = re.split(r"^### ", generate["claim_table"](stored), flags=re.MULTILINE)[1:]
+def test_claims_are_grouped_and_show_their_evidence(keep):
+    headings = re.split(r"^### ", generate["claim_table"](keep("quick", {})), flags=re.MULTILINE)[1:]
     groups = {text.partition("\n")[0]: text for text in headings}
     assert {"Findings", "Our findings", "Mathematical checks"} <= groups.keys()
     assert "lower likelihood bound than the paper's joint | digits -1.00 ± 0.50 |" in groups["Our findings"]

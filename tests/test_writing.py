@@ -52,8 +52,8 @@ KEPT = {
     "ihdm/metrics/asymptotics.py": ("leaps",),  # purpose of a seed: another would change results
     "ihdm/restoration/study.py": ("pictures",),  # a field
     "ihdm/report/demo.py": ("picture",),  # fields
-    "ihdm/report/page/assemble.py": ("picture",),
-    "ihdm/report/page/claims.py": ("picture",),
+    "ihdm/report/page.py": ("picture",),
+    "ihdm/report/claims.py": ("picture",),
 }
 
 

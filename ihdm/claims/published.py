@@ -10,7 +10,7 @@ from ihdm.claims.decisions import Measured, equivalent
 from ihdm.config.scale import Config
 from ihdm.metrics.estimates import degrees_of_freedom
 from ihdm.metrics.tables import with_most_images
-from ihdm.report.published import PUBLISHED, Published
+from ihdm.report.tables import PUBLISHED, Published
 
 TRAINED = ("levels",)
 """Training settings: two networks are compared, which would differ even with equal settings."""

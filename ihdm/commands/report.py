@@ -26,8 +26,8 @@ def page(
 ) -> None:
     """Write all results of a scale on one self-contained page; missing results are skipped."""
     from ihdm.config.scale import Config
-    from ihdm.report.page.assemble import report_page
-    from ihdm.report.page.results import Results
+    from ihdm.report.page import report_page
+    from ihdm.report.results import Results
     from ihdm.storage.reading import missing_column_errors
 
     if not results.is_dir():

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ihdm.figures import Axes, Figure, Inputs
-from ihdm.figures.style import SMALL, SMALLEST, draw_estimates, label_log, palette, panels, title
+from ihdm.figures.style import SMALL, SMALLEST, draw_estimates, label_log, palette, panels, read_tables, title
 from ihdm.measures import measured
-from ihdm.storage.reading import read_table
 
 INPUTS = {"asymptotics": measured("asymptotics")}
 
@@ -19,10 +18,10 @@ TITLES = ("loss, all levels", "network: loss by level", "toy: power", "network: 
 
 def draw(inputs: Inputs) -> Figure:
     """Draw four panels per experiment: ratios of losses, then of power, for the toy and for the network."""
-    names = list(inputs["asymptotics"])
-    figure, grid = panels(len(names), 4, 1.9 * len(names) + 0.2)
-    for row, name in zip(grid, names, strict=True):
-        parts = dict(iter(read_table(inputs["asymptotics"][name][""]).groupby("part")))
+    tables = read_tables(inputs["asymptotics"])
+    figure, grid = panels(len(tables), 4, 1.9 * len(tables) + 0.2)
+    for row, (name, table) in zip(grid, tables.items(), strict=True):
+        parts = dict(iter(table.groupby("part")))
         _draw_ratio(row[0], parts["toy_loss"], "num_levels", "0.5", "s--", "toy")
         if "network_losses" in parts:
             _draw_ratio(row[0], parts["network_losses"], "num_levels", "k", "o-", "network")

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ihdm.errors import UserError
 from ihdm.figures import Figure, Input, Inputs
-from ihdm.figures.style import SMALL, SMALLEST, WIDTH, label_log, show_images, title
+from ihdm.figures.style import SMALLEST, WIDTH, label_log, label_small, show_images, title
 from ihdm.metrics.tables import with_most_images
 from ihdm.storage.reading import open_images, read_table
 
@@ -39,28 +39,23 @@ def draw(inputs: Inputs) -> Figure:
     sheets = above.subplots(len(groups), 1, squeeze=False, height_ratios=[len(rows) for _, rows in groups])
     for axes, (_, rows) in zip(sheets[:, 0], groups, strict=True):
         images = np.stack([open_images(inputs["samples"][name][""])[:COLUMNS] for name in rows["experiment"]])
-        show_images(axes, images, row_labels=[rf"$\sigma_{{B,\max}}={blur:g}$" for blur in rows["blur"]])
-        axes.set_title("; ".join(map(title, rows["base"].unique())))
+        labels = [rf"$\sigma_{{B,\max}}={blur:g}$" for blur in rows["blur"]]
+        show_images(axes, images, row_labels=labels, heading="; ".join(map(title, rows["base"].unique())))
     distance, share = below.subplots(1, 2)
     for (dataset, rows), marker in zip(groups, "os^Dv" * len(groups), strict=False):
         of_set = f" ({dataset})" if len(groups) > 1 else ""
         style = {"ms": 4, "lw": 1.2, "capsize": 2}
-        distance.errorbar(
-            rows["blur"], rows["distance"], 1.96 * rows["error"], fmt=f"k{marker}-", label=dataset, **style
-        )
-        for quantity, label, line, color in (
-            ("mean colour", "mean color", "-", "0.1"),
-            ("structure",) * 2 + ("--", "0.5"),
-        ):
-            share.errorbar(rows["blur"], rows[quantity], 1.96 * rows[f"{quantity} error"], fmt=f"{marker}{line}",
-                           color=color, label=f"{label}{of_set}", **style)  # fmt: skip
+        errors = 1.96 * rows["error"]
+        distance.errorbar(rows["blur"], rows["distance"], errors, fmt=f"k{marker}-", label=dataset, **style)
+        for quantity, line, color in (("mean colour", "-", "0.1"), ("structure", "--", "0.5")):
+            label = f"{quantity.replace('colour', 'color')}{of_set}"
+            errors = 1.96 * rows[f"{quantity} error"]
+            share.errorbar(rows["blur"], rows[quantity], errors, fmt=marker + line, color=color, label=label, **style)
     distance.set(yscale="log", ylabel="Fréchet distance")
     share.set(ylim=(-0.05, 1.05), ylabel="variance explained by the start")
     label_log(distance.yaxis)
     for axes in (distance, share):
-        axes.set_xlabel(r"largest blur $\sigma_{B,\max}$ (pixels)", fontsize=SMALL)
-        axes.yaxis.label.set_size(SMALL)
-        axes.tick_params(labelsize=SMALL, which="both")
+        label_small(axes, r"largest blur $\sigma_{B,\max}$ (pixels)")
         if axes is share or len(groups) > 1:
             axes.legend(fontsize=SMALLEST, frameon=False)
     return figure

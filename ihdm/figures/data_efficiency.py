@@ -4,23 +4,24 @@ Look at: Whether a process with a small distance at few images repeats training 
 [memorisation](metrics.md#memorisation).
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from ihdm.errors import UserError
 from ihdm.figures import Axes, Figure, Input, Inputs
-from ihdm.figures.style import SMALL, label_log, panels, process_colors, shared_legend, title
+from ihdm.figures.style import label_log, label_small, panels, process_colors, read_tables, shared_legend, title
 from ihdm.metrics.estimates import half_widths
 from ihdm.metrics.memorization import NEAR
 from ihdm.metrics.tables import swept_parameters
-from ihdm.storage.reading import read_table
 
 INPUTS = {"sweep": Input("metrics/sweep.csv")}
 
 FRECHET = ("frechet_distance_held_out", "fid_held_out")
 MARKERS = "osD^v"
+Kinds = dict[tuple[bool, bool], dict[str, pd.DataFrame]]
+"""Rows of experiments by name, by kind of process."""
 
 
 def draw(inputs: Inputs) -> Figure:
@@ -31,21 +32,15 @@ def draw(inputs: Inputs) -> Figure:
     Raises:
         UserError: if the number of training images is not swept.
     """
-    families = {name: _family(read_table(files[""]), name) for name, files in inputs["sweep"].items()}
-    datasets: dict[str, dict[tuple[bool, bool], list[str]]] = {}
-    for name, rows in families.items():
+    datasets: dict[str, Kinds] = {}
+    for name, table in read_tables(inputs["sweep"]).items():
+        rows = _family(table, name)
         # The table identifies a kind of process by its settings: only heat has σ, and only blurs have a largest blur.
         kind = bool(rows["sigma"].notna().any()), bool(rows["blur_sigma_max"].notna().any())
-        datasets.setdefault(str(rows["dataset"].iloc[0]), {}).setdefault(kind, []).append(name)
-    for dataset, kinds in datasets.items():
-        if all(families[name]["num_train"].nunique() < 2 for names in kinds.values() for name in names):
-            raise UserError(
-                f"figures.data_efficiency: no experiment on '{dataset}' sweeps the number of training images; add a "
-                "list under sweeps.num_train, or remove the figure"
-            )
+        datasets.setdefault(str(rows["dataset"].iloc[0]), {}).setdefault(kind, {})[name] = rows
     figure, grid = panels(len(datasets), 3, 2.1 * len(datasets) + 0.3)
     for row, (dataset, kinds) in zip(grid, datasets.items(), strict=True):
-        _draw_dataset(row, dataset, kinds, families)
+        _draw_dataset(row, dataset, kinds)
     shared_legend(figure, grid[:, 0])
     return figure
 
@@ -59,38 +54,34 @@ def _family(table: pd.DataFrame, name: str) -> pd.DataFrame:
     return rows[np.isclose(rows["delta_ratio"], ratio)]
 
 
-def _draw_dataset(
-    row: "np.ndarray",
-    dataset: str,
-    kinds: Mapping[tuple[bool, bool], list[str]],
-    families: Mapping[str, pd.DataFrame],
-) -> None:
+def _draw_dataset(row: Sequence[Axes], dataset: str, kinds: Kinds) -> None:
     from matplotlib.ticker import NullLocator
 
+    families = [rows for found in kinds.values() for rows in found.values()]
+    if all(rows["num_train"].nunique() < 2 for rows in families):
+        raise UserError(
+            f"figures.data_efficiency: no experiment on '{dataset}' sweeps the number of training images; add a list "
+            "under sweeps.num_train, or remove the figure"
+        )
     colors = process_colors([is_heat for is_heat, _ in kinds])
-    for (names, color), marker in zip(zip(kinds.values(), colors, strict=True), MARKERS, strict=False):
-        for number, name in enumerate(names):
-            rows = families[name]
+    for found, color, marker in zip(kinds.values(), colors, MARKERS, strict=False):
+        for number, (name, rows) in enumerate(found.items()):
             near = rows[rows["metric"] == "share_near"]
             label = None if number else title(name)
             _draw_points(row[0], rows[rows["metric"].isin(FRECHET)], color, marker, label)
             _draw_points(row[1], near[near["extractor"] == "pixels"], color, marker, label)
             _draw_points(row[2], near[near["extractor"] != "pixels"], color, marker, label)
-    counts = sorted({int(count) for names in kinds.values() for name in names for count in families[name]["num_train"]})
-    row[0].set_yscale("log")
-    row[0].set_ylabel("Fréchet distance to held-out images", fontsize=SMALL)
+    row[0].set(yscale="log", ylabel="Fréchet distance to held-out images")
     label_log(row[0].yaxis)
-    for axes, heading in zip(row, ("distance", "near, pixels", "near, features"), strict=True):
-        axes.set_title(f"{dataset}: {heading}")
-        axes.set_xscale("log")
-        axes.set_xticks(counts, [str(count) for count in counts])
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.set_xlabel("number of training images", fontsize=SMALL)
-        axes.tick_params(labelsize=SMALL)
     for axes in row[1:]:
         axes.axhline(NEAR, color="0.5", ls=":", lw=1)
-        axes.set_ylim(-0.03, max(axes.get_ylim()[1], 0.2))
-        axes.set_ylabel("share near a training image", fontsize=SMALL)
+        axes.set(ylim=(-0.03, max(axes.get_ylim()[1], 0.2)), ylabel="share near a training image")
+    counts = sorted({int(count) for rows in families for count in rows["num_train"]})
+    for axes, heading in zip(row, ("distance", "near, pixels", "near, features"), strict=True):
+        axes.set(title=f"{dataset}: {heading}", xscale="log")
+        axes.set_xticks(counts, [str(count) for count in counts])
+        axes.xaxis.set_minor_locator(NullLocator())
+        label_small(axes, "number of training images")
 
 
 def _draw_points(axes: Axes, rows: pd.DataFrame, color: str, marker: str, label: str | None) -> None:

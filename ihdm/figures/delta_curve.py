@@ -4,14 +4,14 @@ Look at: Whether the green range around each minimum excludes δ = σ. If it is 
 [minimum](metrics.md#minimum).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from ihdm.figures import Axes, Figure, Input, Inputs
-from ihdm.figures.style import draw_estimates, label_log, panels, share_limits, shared_legend, title
+from ihdm.figures.style import DISTANCES, draw_estimates, draw_floor, label_log, panels, shared_legend, title
 from ihdm.measures import measured
-from ihdm.metrics.estimates import half_widths
 from ihdm.metrics.quality import NAMES, ranking_distance
 from ihdm.metrics.tables import with_most_images
 from ihdm.storage.reading import read_table
@@ -24,7 +24,6 @@ INPUTS = {
     "minimum": Input("metrics/minimum.csv", lambda run: run.variant.has_curve),
 }
 
-LABELS = {"frechet_distance": "Fréchet distance", "fid": "FID", "kernel_distance": "kernel distance", "kid": "KID"}
 STORED_BITS = 8
 """Bits of a stored pixel value."""
 
@@ -56,7 +55,7 @@ def draw(inputs: Inputs) -> Figure:
         column[-1].set_xlabel(r"$\delta/\sigma$")
     for row in grid:
         drawn = [place for place, axes in enumerate(row) if axes.has_data()]
-        share_limits([row[place] for place in drawn], [datasets[place] for place in drawn])
+        _share_limits([row[place] for place in drawn], [datasets[place] for place in drawn])
     for axes in grid[0]:
         if axes.get_yscale() == "log":
             label_log(axes.yaxis)
@@ -68,21 +67,15 @@ def draw(inputs: Inputs) -> Figure:
 
 def _draw_distance(axes: Axes, name: str, table: pd.DataFrame, real: pd.DataFrame) -> str:
     """Draw the distance that may rank samples, and return its name in tables."""
-    table = with_most_images(table[(table["set"] == "samples") & table["metric"].isin(LABELS)])
+    table = with_most_images(table[(table["set"] == "samples") & table["metric"].isin(DISTANCES)])
     number, extractor = int(table["n"].iloc[0]), str(table["extractor"].iloc[0])
     metric = ranking_distance(extractor, number)
     samples = table[table["metric"] == metric].sort_values("delta_ratio")
     draw_estimates(axes, samples, "delta_ratio", "o-", ms=4, color="C0", label="samples")
-    floors = real[(real["metric"] == metric) & (real["set"] == "train")].dropna(subset="value")
-    if len(floors):
-        # Real images are compared with the remaining training images, which may be too few for the largest n.
-        floor = with_most_images(floors).iloc[0]
-        axes.axhspan(max(floor["low"], 0), floor["high"], color="0.85", lw=0)
-        label = "real images" if floor["n"] == number else f"real images, n = {floor['n']}"
-        axes.axhline(floor["value"], color="0.4", lw=1, label=label)
+    draw_floor(axes, real.assign(low=real["low"].clip(lower=0)), (metric,), number)
     if metric in NAMES["frechet_distance"]:
         axes.set_yscale("log")  # kernel distances may be zero or negative
-    axes.set_ylabel(LABELS[metric])
+    axes.set_ylabel(DISTANCES[metric])
     axes.set_title(f"{title(name, 44)}\n{extractor}, n = {number}")
     return metric
 
@@ -90,10 +83,8 @@ def _draw_distance(axes: Axes, name: str, table: pd.DataFrame, real: pd.DataFram
 def _draw_bound(axes: Axes, bound: pd.DataFrame, curve: pd.DataFrame | None) -> None:
     """Draw the bound at the sampled δ/σ, and its curve between them."""
     axes.axhline(STORED_BITS, color="0.4", lw=1, ls=":", label=f"{STORED_BITS} bits, as stored")
-    axes.errorbar(
-        bound["delta_ratio"], bound["bits_per_dim"], half_widths(bound), fmt="s", ms=4, capsize=2,
-        color="C1", label="bound",
-    )  # fmt: skip
+    bound = bound.rename(columns={"bits_per_dim": "value"})
+    draw_estimates(axes, bound, "delta_ratio", "s", ms=4, color="C1", label="bound")
     if curve is not None:
         axes.plot(curve["delta_ratio"], curve["value"], color="C1")
 
@@ -109,3 +100,12 @@ def _shade_minimum(axes: Axes, path: Path, experiment: str, metric: str) -> None
             )
         else:
             axes.axvspan(row["low"], row["high"], color="C2", alpha=0.2, lw=0, label="minimum")
+
+
+def _share_limits(axes: Sequence[Axes], groups: Sequence[str]) -> None:
+    """Give the panels of each group the same range of y."""
+    for group in set(groups):
+        members = [panel for panel, own in zip(axes, groups, strict=True) if own == group]
+        low, high = zip(*(panel.get_ylim() for panel in members), strict=True)
+        for panel in members:
+            panel.set_ylim(min(low), max(high))

@@ -21,7 +21,6 @@ def draw(inputs: Inputs) -> Figure:
     figure, grid = panels(len(heights), 1, height, height_ratios=heights, layout=None)
     for axes, (name, files) in zip(grid[:, 0], inputs["samples"].items(), strict=True):
         images = np.stack([open_images(path)[:COLUMNS] for path in files.values()])
-        show_images(axes, images, row_labels=[rf"$\delta/\sigma={ratio}$" for ratio in files])
-        axes.set_title(title(name))
+        show_images(axes, images, row_labels=[rf"$\delta/\sigma={ratio}$" for ratio in files], heading=title(name))
     figure.tight_layout()
     return figure

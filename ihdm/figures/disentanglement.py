@@ -7,8 +7,8 @@ Look at: Images of a column share their color, images of a row their structure; 
 import numpy as np
 
 from ihdm.figures import Figure, Input, Inputs
-from ihdm.figures.style import panels, show_images, title
-from ihdm.storage.reading import read_array, read_table
+from ihdm.figures.style import panels, read_tables, show_images, title
+from ihdm.storage.reading import read_array
 
 INPUTS = {
     "grid": Input("samples/{experiment}/starts_noises.npy"),
@@ -21,16 +21,14 @@ SHOWN_NOISES = 5
 
 def draw(inputs: Inputs) -> Figure:
     """Draw per experiment a grid of starts × noises, and the share of variance that each explains."""
-    names = list(inputs["grid"])
-    figure, grid = panels(len(names), 2, 2.4 * len(names), width_ratios=(SHOWN_STARTS / SHOWN_NOISES, 1), layout=None)
-    for row, name in zip(grid, names, strict=True):
+    tables = read_tables(inputs["shares"])
+    figure, grid = panels(len(tables), 2, 2.4 * len(tables), width_ratios=(SHOWN_STARTS / SHOWN_NOISES, 1), layout=None)
+    for row, (name, table) in zip(grid, tables.items(), strict=True):
         images = read_array(inputs["grid"][name][""])[:SHOWN_STARTS, :SHOWN_NOISES].swapaxes(0, 1)
-        show_images(row[0], images)
-        row[0].set_title(title(name, 44))
-        row[0].set_xlabel("one start per column")
-        row[0].set_ylabel("one noise per row")
+        show_images(row[0], images, heading=title(name, 44))
+        row[0].set(xlabel="one start per column", ylabel="one noise per row")
 
-        shares = read_table(inputs["shares"][name][""]).set_index("quantity")
+        shares = table.set_index("quantity")
         places, left = np.arange(len(shares)), np.zeros(len(shares))
         for source in ("start", "noise", "interaction"):
             row[1].barh(places, shares[source], left=left, label=source)
@@ -40,9 +38,8 @@ def draw(inputs: Inputs) -> Figure:
             error = 1.96 * shares[f"{source}_error"]
             row[1].errorbar(end, places - above, xerr=error, fmt="none", ecolor="0.1", elinewidth=1, capsize=2)
         row[1].set_yticks(places, shares.index.str.replace("mean colour", "mean color"))
-        row[1].set_xlim(0, 1)
+        row[1].set(xlim=(0, 1), xlabel="share of variance")
         row[1].invert_yaxis()
-        row[1].set_xlabel("share of variance")
         row[1].legend(
             frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.4, 1.0), columnspacing=1, handlelength=1
         )

@@ -4,12 +4,14 @@ Look at: The fewest evaluations at which a sampler is in the gray band and has r
 [evaluations](metrics.md#evaluations).
 """
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
 import pandas as pd
 
-from ihdm.figures import Axes, Figure, Input, Inputs
-from ihdm.figures.style import draw_estimates, label_log, palette, panels, shared_legend, title
-from ihdm.metrics.tables import with_most_images
-from ihdm.storage.reading import read_table
+from ihdm.figures import Figure, Input, Inputs
+from ihdm.figures.style import draw_estimates, draw_floor, label_log, palette, panels, read_tables, shared_legend, title
 
 INPUTS = {
     "evaluations": Input("metrics/evaluations/{experiment}.csv"),
@@ -31,60 +33,74 @@ SAMPLERS = {
 MARKERS = "osD^vP*X"
 
 
+class Curve(NamedTuple):
+    """Measures of a sampler or a training, sorted; and those of the fully trained network, if they are shown."""
+
+    label: str
+    table: pd.DataFrame
+    final: pd.DataFrame | None = None
+
+
 def draw(inputs: Inputs) -> Figure:
     """Draw a row per data set and a column per measure, with 95 % intervals and the value of real images."""
-    curves: dict[str, dict[str, pd.DataFrame]] = {}
-    floors = {}
-    for name, files in inputs["evaluations"].items():
-        table = read_table(files[""])
+    curves: dict[str, list[Curve]] = {}
+    real, floors = read_tables(inputs["real"]), {}
+    for name, table in read_tables(inputs["evaluations"]).items():
         dataset = str(table["dataset"].iloc[0])
-        floors[dataset] = read_table(inputs["real"][name][""])
-        found = curves.setdefault(dataset, {})
+        floors[dataset] = real[name]
+        found = curves.setdefault(dataset, [])
         process, _, details = title(name).removeprefix(f"{dataset}, ").partition(" (")
         if details.startswith("whitened"):
             process = f"{process}, whitened"
-        if any(label.startswith(f"{process}: ") for label in found):
+        if any(curve.label.startswith(f"{process}: ") for curve in found):
             process = title(name)
         for sampler, rows in table.groupby("sampler", sort=False):
-            found[f"{process}: {SAMPLERS.get(str(sampler), str(sampler))}"] = rows.sort_values("evaluations")
-    labels = list(dict.fromkeys(label for found in curves.values() for label in found))
-    colors = dict(zip(labels, palette("colorblind", len(labels)), strict=True))
-    markers = {label: MARKERS[place % len(MARKERS)] for place, label in enumerate(labels)}
-    figure, grid = panels(len(curves), len(PANELS), 2.1 * len(curves) + 0.4)
-    for row, (dataset, found) in zip(grid, curves.items(), strict=True):
-        counts = sorted({int(count) for table in found.values() for count in table["evaluations"]})
-        for axes, (metrics, heading) in zip(row, PANELS.items(), strict=True):
-            for label, table in found.items():
-                rows, look = table[table["metric"].isin(metrics)], {"color": colors[label], "label": label}
-                draw_estimates(axes, rows, "evaluations", f"{markers[label]}-", ms=4, lw=1.1, **look)
+            label = f"{process}: {SAMPLERS.get(str(sampler), str(sampler))}"
+            found.append(Curve(label, rows.sort_values("evaluations")))
+    figure, grid = draw_measures(curves, floors, "evaluations")
+    for row, found in zip(grid, curves.values(), strict=True):
+        counts = sorted({int(count) for curve in found for count in curve.table["evaluations"]})
+        for axes in row:
             axes.set_xscale("log", base=2)
             axes.set_xticks(counts, [str(count) for count in counts])
             axes.minorticks_off()
-            complete_panel(axes, floors[dataset], metrics, f"{dataset}: {heading}")
     for axes in grid[-1]:
         axes.set_xlabel("function evaluations (NFE)")
-    shared_legend(figure, grid.flat)
     return figure
 
 
-def complete_panel(axes: Axes, real: pd.DataFrame, metrics: tuple[str, ...], heading: str) -> None:
-    """Set the title and the scale of a panel, and draw the value of real images; for the power a line at one.
+def draw_measures(
+    curves: Mapping[str, list[Curve]], real: Mapping[str, pd.DataFrame], column: str
+) -> tuple[Figure, np.ndarray]:
+    """Draw a row per data set and a column per measure, with the value of real images; for the power a line at one.
 
     Args:
-        axes: the panel.
-        real: distances of real images, whose 95 % interval is a gray band.
-        metrics: names of the measure of the panel.
-        heading: its title.
+        curves: curves by data set; equal labels have one color and marker.
+        real: distances of real images by data set, whose 95 % interval is a gray band.
+        column: column of the x axis.
+
+    Returns:
+        The figure and its panels.
     """
-    axes.set_title(heading)
-    if metrics != ("kernel_distance", "kid"):  # without bias, and so sometimes below zero
-        axes.set_yscale("log")
-        label_log(axes.yaxis)
-    if metrics == ("relative_power_highest",):
-        axes.axhline(1, color="0.4", lw=1)
-        return
-    rows = real[real["metric"].isin(metrics) & (real["set"] == "train")].dropna(subset="value")
-    if len(rows):
-        floor = with_most_images(rows).iloc[0]
-        axes.axhspan(floor["low"], floor["high"], color="0.85", lw=0)
-        axes.axhline(floor["value"], color="0.4", lw=1, label="real images")
+    labels = list(dict.fromkeys(curve.label for found in curves.values() for curve in found))
+    colors = dict(zip(labels, palette("colorblind", len(labels)), strict=True))
+    figure, grid = panels(len(curves), len(PANELS), 2.1 * len(curves) + 0.4)
+    for line, (dataset, found) in zip(grid, curves.items(), strict=True):
+        for axes, (metrics, heading) in zip(line, PANELS.items(), strict=True):
+            for label, table, final in found:
+                color, marker = colors[label], MARKERS[labels.index(label) % len(MARKERS)]
+                rows = table[table["metric"].isin(metrics)]
+                draw_estimates(axes, rows, column, f"{marker}-", ms=4, lw=1.1, color=color, label=label)
+                for _, row in [] if final is None else final[final["metric"].isin(metrics)].iterrows():
+                    axes.axhspan(row["low"], row["high"], color=color, alpha=0.2, lw=0)
+                    axes.axhline(row["value"], color=color, lw=1, ls="--", label=f"{label}, fully trained")
+            axes.set_title(f"{dataset}: {heading}")
+            if metrics != ("kernel_distance", "kid"):  # without bias, and so sometimes below zero
+                axes.set_yscale("log")
+                label_log(axes.yaxis)
+            if metrics == ("relative_power_highest",):
+                axes.axhline(1, color="0.4", lw=1)
+            else:
+                draw_floor(axes, real[dataset], metrics)
+    shared_legend(figure, grid.flat)
+    return figure, grid

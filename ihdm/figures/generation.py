@@ -24,17 +24,16 @@ SHOWN = 3
 
 def draw(inputs: Inputs) -> Figure:
     """Draw per experiment the network's estimates at some levels, and when each frequency band appears."""
-    names = list(inputs["trajectories"])
-    tables = {**inputs.get("heat", {}), **inputs.get("baselines", {})}
-    figure, grid = panels(len(names), 2, 1.9 * len(names) + 0.2, width_ratios=(1.9, 1))
-    for row, name in zip(grid, names, strict=True):
-        stored = read_archive(inputs["trajectories"][name][""], ("levels", "estimates"))
+    files, heat = inputs["trajectories"], inputs.get("heat", {})
+    tables = heat | inputs.get("baselines", {})
+    figure, grid = panels(len(files), 2, 1.9 * len(files) + 0.2, width_ratios=(1.9, 1))
+    for row, name in zip(grid, files, strict=True):
+        stored = read_archive(files[name][""], ("levels", "estimates"))
         kept = evenly_spaced(len(stored["estimates"]), MAX_STAGES)
         levels = [f"$k={level}$" for level in stored["levels"][kept]]
-        show_images(row[0], stored["estimates"][kept, :SHOWN].swapaxes(0, 1), column_labels=levels)
-        row[0].set_title(title(name))
-        is_heat = name in inputs.get("heat", {})
-        _draw_order(row[1], read_table(tables[name][""]), HEAT if is_heat else BASELINE, "o-" if is_heat else "s--")
+        images = stored["estimates"][kept, :SHOWN].swapaxes(0, 1)
+        show_images(row[0], images, column_labels=levels, heading=title(name))
+        _draw_order(row[1], read_table(tables[name][""]), *((HEAT, "o-") if name in heat else (BASELINE, "s--")))
     grid[-1, 1].set_xlabel("frequency (radians per pixel)", fontsize=SMALL)
     return figure
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ihdm.figures import Axes, Figure, Input, Inputs
-from ihdm.figures.style import SMALL, WIDTH, draw_estimates, panels, place_image, title
+from ihdm.figures.style import SMALL, WIDTH, draw_estimates, label_small, panels, place_image, title
 from ihdm.storage.images import StoredImages
 from ihdm.storage.reading import read_archive, read_table
 
@@ -23,10 +23,9 @@ IMAGE, ROW = 0.86, 1.3
 
 def draw(inputs: Inputs) -> Figure:
     """Draw per experiment its first tree, and the distance between leaves against the level of their split."""
-    names = list(inputs["tree"])
-    trees = {name: read_archive(inputs["tree"][name][""], ("levels", "shown")) for name in names}
+    trees = {name: read_archive(files[""], ("levels", "shown")) for name, files in inputs["tree"].items()}
     heights = [WIDTH * 0.6 * len(tree["shown"]) * ROW / tree["shown"].shape[1] + 0.3 for tree in trees.values()]
-    figure, grid = panels(len(names), 2, sum(heights), height_ratios=heights, width_ratios=(2.1, 1))
+    figure, grid = panels(len(trees), 2, sum(heights), height_ratios=heights, width_ratios=(2.1, 1))
     for row, (name, tree) in zip(grid, trees.items(), strict=True):
         _draw_tree(row[0], tree["shown"], [f"$k={level}$" for level in tree["levels"]])
         _draw_distances(row[1], read_table(inputs["hierarchy"][name][""]))
@@ -57,6 +56,4 @@ def _draw_distances(axes: Axes, table: pd.DataFrame) -> None:
     axes.set_ylim(0, 1.15 * max(null, table["high"].max()))
     axes.annotate("samples of other starts", (0.03, null), (0, 2), xycoords=axes.get_yaxis_transform(),
                   textcoords="offset points", fontsize=SMALL, color="0.4")  # fmt: skip
-    axes.set_xlabel("level $k$ of the split", fontsize=SMALL)
-    axes.set_ylabel("RMS distance per pixel", fontsize=SMALL)
-    axes.tick_params(labelsize=SMALL)
+    label_small(axes, "level $k$ of the split", "RMS distance per pixel")

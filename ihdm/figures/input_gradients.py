@@ -7,8 +7,8 @@ Look at: A small spot means a local dependence; the dotted line is a gradient sp
 import numpy as np
 import pandas as pd
 
-from ihdm.figures import Axes, Figure, Input, Inputs, SubFigure
-from ihdm.figures.style import SMALL, SMALLEST, WIDTH, draw_band, title
+from ihdm.figures import Axes, Figure, Input, Inputs
+from ihdm.figures.style import SMALL, SMALLEST, WIDTH, draw_band, label_small, title
 from ihdm.storage.reading import read_archive, read_table
 
 INPUTS = {
@@ -36,19 +36,16 @@ def draw(inputs: Inputs) -> Figure:
         levels, pixels, maps = stored["levels"], stored["pixels"], stored["residual"].mean(axis=2)
         grids, stages, curve = part.subfigures(1, 3, width_ratios=(1, 2.1, 1.45))
         middle = len(levels) // 2
-        for axes, gradient, pixel in zip(_panels(grids, 3, 3), maps[middle], pixels, strict=True):
+        for axes, gradient, pixel in zip(grids.subplots(3, 3).flat, maps[middle], pixels, strict=True):
             _show_gradient(axes, gradient, pixel)
         grids.supxlabel(f"nine pixels, $k={levels[middle]}$", fontsize=SMALL)
-        for axes, gradient, level in zip(_panels(stages, 1, len(levels)), maps[:, CENTER], levels, strict=True):
+        columns = stages.subplots(1, len(levels), squeeze=False).flat
+        for axes, gradient, level in zip(columns, maps[:, CENTER], levels, strict=True):
             _show_gradient(axes, gradient, pixels[CENTER])
             axes.set_xlabel(f"$k={level}$", fontsize=SMALL)
         stages.suptitle(title(name, 44), fontsize="medium")
         _draw_shares(curve.subplots(), read_table(inputs["measures"][name][""]))
     return figure
-
-
-def _panels(part: SubFigure, rows: int, columns: int) -> list[Axes]:
-    return list(part.subplots(rows, columns, squeeze=False).ravel())
 
 
 def _show_gradient(axes: Axes, gradient: np.ndarray, pixel: np.ndarray) -> None:
@@ -78,9 +75,7 @@ def _draw_shares(axes: Axes, table: pd.DataFrame) -> None:
         axes.plot(rows["level"], rows["null"], ":", color=color, lw=1)
     axes.invert_xaxis()
     axes.set_ylim(0, 1)
-    axes.set_xlabel("level $k$", fontsize=SMALL)
-    axes.set_ylabel("share of gradient within", fontsize=SMALL)
-    axes.tick_params(labelsize=SMALL)
+    label_small(axes, "level $k$", "share of gradient within")
     axes.legend(
         fontsize=SMALLEST, frameon=False, loc="lower center", bbox_to_anchor=(0.45, 1), ncols=3, columnspacing=0.8,
         handlelength=0.8, handletextpad=0.4,

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ihdm.figures import Axes, Figure, Input, Inputs
-from ihdm.figures.style import SMALL, evenly_spaced, label_log, panels, show_images, title
-from ihdm.storage.reading import read_array, read_table
+from ihdm.figures.style import SMALL, evenly_spaced, label_log, panels, read_tables, show_images, title
+from ihdm.storage.reading import read_array
 
 INPUTS = {
     "images": Input("samples/{experiment}/probes/interpolations.npy"),
@@ -28,13 +28,12 @@ MEASURES = {
 
 def draw(inputs: Inputs) -> Figure:
     """Draw per experiment two interpolations, one per row, and the measures of all interpolations."""
-    names = list(inputs["images"])
-    figure, grid = panels(len(names), 2, 1.25 * len(names) + 0.35, width_ratios=(3.2, 1))
-    for row, name in zip(grid, names, strict=True):
+    tables = read_tables(inputs["measures"])
+    figure, grid = panels(len(tables), 2, 1.25 * len(tables) + 0.35, width_ratios=(3.2, 1))
+    for row, (name, table) in zip(grid, tables.items(), strict=True):
         images = read_array(inputs["images"][name][""])[:SHOWN]
-        show_images(row[0], images[:, evenly_spaced(images.shape[1], COLUMNS)])
-        row[0].set_title(title(name))
-        _draw_measures(row[1], read_table(inputs["measures"][name][""]))
+        show_images(row[0], images[:, evenly_spaced(images.shape[1], COLUMNS)], heading=title(name))
+        _draw_measures(row[1], table)
     grid[-1, 1].set_xlabel("ratio (1 = straight, even)", fontsize="small")
     return figure
 

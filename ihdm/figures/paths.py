@@ -6,7 +6,7 @@ Look at: The larger σ is, the closer to the image paths merge and branch. Table
 import numpy as np
 
 from ihdm.figures import Figure, Input, Inputs
-from ihdm.figures.style import SMALL, SMALLEST, draw_band, panels, process_colors
+from ihdm.figures.style import SMALLEST, draw_band, label_small, panels, process_colors
 from ihdm.storage.reading import read_archive, read_table
 
 INPUTS = {"paths": Input("metrics/paths/toy.npz"), "measures": Input("metrics/paths/toy.csv")}
@@ -42,14 +42,14 @@ def draw(inputs: Inputs) -> Figure:
         axes.axhline(np.log2(len(points)), color="0.5", ls="--", lw=1)
         axes.set_ylim(bottom=-0.05)
         axes.set_title(heading)
-        axes.set_ylabel("entropy (bits)", fontsize=SMALL)
+        axes.set_ylabel("entropy (bits)")
     grid[0, -1].legend(fontsize=SMALLEST, frameon=False, loc="upper left", bbox_to_anchor=(0, 0.9))
     for axes, words in zip(grid[:, 0], ("forward", "reverse"), strict=True):
-        axes.set_ylabel(f"{words} $u_k$", fontsize=SMALL)
-    for axes in grid.flat:
-        axes.tick_params(labelsize=SMALL)
-        axes.set_xlim(0, 1)
+        axes.set_ylabel(f"{words} $u_k$")
     for axes in grid[-1]:
         axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-        axes.set_xlabel("level $k/K$", fontsize=SMALL)
+        axes.set_xlabel("level $k/K$")
+    for axes in grid.flat:
+        label_small(axes)
+        axes.set_xlim(0, 1)
     return figure

@@ -23,6 +23,5 @@ def draw(inputs: Inputs) -> Figure:
     figure, grid = panels(len(names), 1, (WIDTH / COLUMNS * 2 + 0.3) * len(names))
     for axes, name in zip(grid[:, 0], names, strict=True):
         pair = [open_images(inputs[kind][name][""])[:COLUMNS] for kind in ("starts", "samples")]
-        show_images(axes, np.stack(pair), row_labels=["start", "sample"])
-        axes.set_title(title(name))
+        show_images(axes, np.stack(pair), row_labels=["start", "sample"], heading=title(name))
     return figure

@@ -42,15 +42,10 @@ def draw(inputs: Inputs) -> Figure:
         noise = generator(0, "surface noise", 0).standard_normal(image.shape)
         part.text(0.02, 0.99, name, va="top", fontsize="medium")
         noisy, heated = part.subfigures(2, 1)
+        noises = {rf"$\sigma={sigma:g}$": image + sigma * noise for sigma in NOISES}
+        _draw_row(noisy, noises, "Reds", BASELINE, "noise")
         widths = [share * image.shape[1] for share in BLURS]
-        _draw_row(
-            noisy, [image + sigma * noise for sigma in NOISES], [rf"$\sigma={sigma:g}$" for sigma in NOISES],
-            "Reds", BASELINE, "noise",
-        )  # fmt: skip
-        _draw_row(
-            heated, [heat(image, width) for width in widths], [rf"$\sigma_B={width:.2g}$" for width in widths],
-            "Blues", HEAT, "heat",
-        )  # fmt: skip
+        _draw_row(heated, {rf"$\sigma_B={width:.2g}$": heat(image, width) for width in widths}, "Blues", HEAT, "heat")
     return figure
 
 
@@ -64,13 +59,12 @@ def heat(image: Float[np.ndarray, "height width"], blur_sigma: float) -> Float[n
     return kept
 
 
-def _draw_row(
-    part: SubFigure, surfaces: list[np.ndarray], labels: list[str], cmap: str, color: str, process: str
-) -> None:
-    """Draw surfaces, the images below them, and arrows for both directions."""
-    number, stride = len(surfaces), math.ceil(max(surfaces[0].shape) / MAX_LINES)
-    rows, columns = np.mgrid[tuple(slice(0, size, stride) for size in surfaces[0].shape)]
-    for place, (surface, label) in enumerate(zip(surfaces, labels, strict=True)):
+def _draw_row(part: SubFigure, surfaces: dict[str, np.ndarray], cmap: str, color: str, process: str) -> None:
+    """Draw surfaces by label, the images below them, and arrows for both directions."""
+    shape = next(iter(surfaces.values())).shape
+    number, stride = len(surfaces), math.ceil(max(shape) / MAX_LINES)
+    rows, columns = np.mgrid[tuple(slice(0, size, stride) for size in shape)]
+    for place, (label, surface) in enumerate(surfaces.items()):
         left, width = 0.02 + place * 0.96 / number, 0.96 / number
         axes: Any = part.add_axes((left - 0.03, 0.34, width + 0.06, 0.6), projection="3d")
         axes.plot_surface(

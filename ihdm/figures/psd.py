@@ -7,9 +7,8 @@ Table: [psd](metrics.md#tables-of-one-experiment-or-data-set).
 import numpy as np
 
 from ihdm.figures import Figure, Inputs
-from ihdm.figures.style import panels, title
+from ihdm.figures.style import panels, read_tables, title
 from ihdm.measures import measured
-from ihdm.storage.reading import read_table
 
 INPUTS = {"psd": measured("psd")}
 
@@ -21,10 +20,9 @@ def draw(inputs: Inputs) -> Figure:
 
     from ihdm.metrics.spectrum import fit_alpha
 
-    names = list(inputs["psd"])
-    figure, grid = panels(len(names), 2, 2.7 * len(names), sharex="row", sharey="row", layout=None)
-    for row, name in zip(grid, names, strict=True):
-        table = read_table(inputs["psd"][name][""])
+    tables = read_tables(inputs["psd"])
+    figure, grid = panels(len(tables), 2, 2.7 * len(tables), sharex="row", sharey="row", layout=None)
+    for row, (name, table) in zip(grid, tables.items(), strict=True):
         dataset = title(name).partition(",")[0]
         clean = table[table["process"] == "none"]
         frequencies, power = clean["frequency"].to_numpy(), clean["power"].to_numpy()

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ihdm.figures import Axes, Figure, Input, Inputs, SubFigure
-from ihdm.figures.style import HEAT, SMALLEST, WIDTH, shared_legend, show_images, title
-from ihdm.storage.reading import read_archive, read_table
+from ihdm.figures.style import HEAT, SMALLEST, WIDTH, read_tables, shared_legend, show_images, title
+from ihdm.storage.reading import read_archive
 
 INPUTS = {
     "table": Input("metrics/restoration/{experiment}.csv"),
@@ -33,17 +33,16 @@ def draw(inputs: Inputs) -> Figure:
     """Draw images of each problem on the left, and the PSNR of each method on the right, for each experiment."""
     import matplotlib.pyplot as plt
 
-    tables = {name: read_table(files[""]) for name, files in inputs["table"].items()}
+    tables = read_tables(inputs["table"])
     rows = [table["problem"].nunique() for table in tables.values()]
     figure = plt.figure(figsize=(WIDTH, 0.7 * sum(rows) + 0.4 * len(rows) + 0.3), layout="constrained")
     parts = figure.subfigures(len(tables), 1, height_ratios=rows, squeeze=False).flat
-    panels: list[Axes] = []
     for part, (name, table) in zip(parts, tables.items(), strict=True):
         part.suptitle(title(name), x=0.01, ha="left", fontsize="medium")
         left, right = part.subfigures(1, 2, width_ratios=(1.55, 1))
         _draw_images(left.subplots(), inputs, name, table)
-        panels += _draw_scores(right, table)
-    shared_legend(figure, panels, "outside lower center")
+        _draw_scores(right, table)
+    shared_legend(figure, figure.axes, "outside lower center")
     return figure
 
 
@@ -77,7 +76,7 @@ def _enlarged(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return image.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
-def _draw_scores(part: SubFigure, table: pd.DataFrame) -> list[Axes]:
+def _draw_scores(part: SubFigure, table: pd.DataFrame) -> None:
     """Draw, for each problem, the PSNR of every method with its interval."""
     shown = {"measurement": "measured", **BASELINES, **NETWORKS}
     problems = [rows for _, rows in table[table["metric"] == "psnr"].groupby("problem", sort=False)]
@@ -99,4 +98,3 @@ def _draw_scores(part: SubFigure, table: pd.DataFrame) -> list[Axes]:
         axes.grid(axis="x", lw=0.4)
         axes.tick_params(axis="x", labelsize=SMALLEST)
     panels[-1].set_xlabel("PSNR (dB)", fontsize=SMALLEST)
-    return list(panels)

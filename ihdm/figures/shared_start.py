@@ -29,7 +29,6 @@ def draw(inputs: Inputs) -> Figure:
     for row, (name, images), across in zip(grid, sheets.items(), columns, strict=True):
         labels = (f"one start, {images.shape[1]} noises", "another start, the same noises")
         for axes, sheet, label in zip(row, images, labels, strict=True):
-            show_images(axes, sheet, across)
-            axes.set_title(title(name, 44))
+            show_images(axes, sheet, across, heading=title(name, 44))
             axes.set_xlabel(label, fontsize=SMALL)
     return figure

@@ -4,26 +4,33 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 from jaxtyping import UInt8
 
 from ihdm.figures import Axes, Figure
+from ihdm.metrics.estimates import half_widths
+from ihdm.metrics.tables import with_most_images
 from ihdm.storage.files import atomic_path
 from ihdm.storage.images import StoredImages, tile
+from ihdm.storage.reading import read_table
 
 if TYPE_CHECKING:
     import matplotlib.axis
     from PIL import Image
 
+Option: TypeAlias = Any
+"""An option of Matplotlib's, passed on."""
 WIDTH = 6.75
 """Text width of a two-column paper, in inches."""
 SMALL, SMALLEST = 7, 6
 """Font sizes of labels within panels, in points."""
 HEAT, BASELINE = "#2166ac", "#b2182b"
 """Blue for heat, red for processes that start from noise."""
+DISTANCES = {"frechet_distance": "Fréchet distance", "fid": "FID", "kernel_distance": "kernel distance", "kid": "KID"}
+"""Display names of distances."""
 LETTERS_PER_INCH = 15
 HANDLE_LETTERS = 8
 """Width of a legend entry's handle, in letters."""
@@ -76,16 +83,13 @@ def title(experiment: str, width: int = 100) -> str:
 
 
 def panels(
-    rows: int,
-    columns: int,
-    height: float,
-    width: float = WIDTH,
-    **options: Any,  # noqa: ANN401
+    rows: int, columns: int, height: float, width: float = WIDTH, **options: Option
 ) -> tuple[Figure, np.ndarray]:
     """Return a figure and its grid of panels; width and height are in inches, options those of ``plt.subplots``."""
     import matplotlib.pyplot as plt
 
-    return plt.subplots(rows, columns, figsize=(width, height), squeeze=False, **{"layout": "constrained"} | options)
+    options.setdefault("layout", "constrained")
+    return plt.subplots(rows, columns, figsize=(width, height), squeeze=False, **options)
 
 
 def show_images(
@@ -95,6 +99,7 @@ def show_images(
     row_labels: Sequence[str] = (),
     column_labels: Sequence[str] = (),
     size: float = SMALL,
+    heading: str = "",
 ) -> None:
     """Show images as a sheet.
 
@@ -106,6 +111,7 @@ def show_images(
         row_labels: label of each row.
         column_labels: label under each column.
         size: font size of the labels.
+        heading: title of the panel.
     """
     if columns is None:
         columns, images = images.shape[1], images.reshape(-1, *images.shape[2:])
@@ -115,6 +121,8 @@ def show_images(
     axes.set_xticks(1 + np.arange(len(column_labels)) * (width + 1) + (width - 1) / 2, column_labels)
     axes.set_yticks(1 + np.arange(len(row_labels)) * (height + 1) + (height - 1) / 2, row_labels)
     axes.tick_params(length=0, labelsize=size)
+    if heading:
+        axes.set_title(heading)
 
 
 def to_stored(images: np.ndarray) -> StoredImages:
@@ -128,7 +136,7 @@ def place_image(axes: Axes, image: UInt8[np.ndarray, "height width channel"], x:
     _show(axes, image, extent=(x - half, x + half, y + half, y - half), zorder=2)
 
 
-def _show(axes: Axes, image: UInt8[np.ndarray, "height width channel"], **options: Any) -> None:  # noqa: ANN401
+def _show(axes: Axes, image: UInt8[np.ndarray, "height width channel"], **options: Option) -> None:
     pixels = image.squeeze(-1) if image.shape[-1] == 1 else image
     axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="none", **options)
 
@@ -138,20 +146,33 @@ def evenly_spaced(count: int, most: int) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int))
 
 
-def draw_estimates(axes: Axes, rows: pd.DataFrame, column: str, line: str, **options: Any) -> None:  # noqa: ANN401
-    """Draw values against a column of their table, with error bars from ``low`` to ``high``."""
-    errors = [rows["value"] - rows["low"], rows["high"] - rows["value"]]
+def read_tables(files: Mapping[str, Mapping[str, Path]]) -> dict[str, pd.DataFrame]:
+    """Read the table of each experiment."""
+    return {name: read_table(paths[""]) for name, paths in files.items()}
+
+
+def draw_estimates(axes: Axes, rows: pd.DataFrame, column: str, line: str, **options: Option) -> None:
+    """Draw values against a column of their table, with 95 % intervals: from ``low`` to ``high`` if it has these."""
+    has_ends = "low" in rows
+    errors = [rows["value"] - rows["low"], rows["high"] - rows["value"]] if has_ends else half_widths(rows)
     axes.errorbar(rows[column], rows["value"], errors, fmt=line, capsize=2, **options)
 
 
-def draw_band(
-    axes: Axes,
-    rows: pd.DataFrame,
-    column: str,
-    color: Any,  # noqa: ANN401
-    line: str = "-",
-    **options: Any,  # noqa: ANN401
-) -> None:
+def draw_floor(axes: Axes, real: pd.DataFrame, metrics: Sequence[str], number: int | None = None) -> None:
+    """Draw the distance of real images in one of these metrics, with its interval as a gray band.
+
+    Real images are compared with the remaining training images, which may be too few for the largest n. The label names
+    n if it is not ``number``.
+    """
+    rows = real[real["metric"].isin(metrics) & (real["set"] == "train")].dropna(subset="value")
+    if len(rows):
+        floor = with_most_images(rows).iloc[0]
+        label = "real images" if number in (None, floor["n"]) else f"real images, n = {floor['n']}"
+        axes.axhspan(floor["low"], floor["high"], color="0.85", lw=0)
+        axes.axhline(floor["value"], color="0.4", lw=1, label=label)
+
+
+def draw_band(axes: Axes, rows: pd.DataFrame, column: str, color: Option, line: str = "-", **options: Option) -> None:
     """Draw values against a column of their table as a line, with a band from ``low`` to ``high``."""
     axes.plot(rows[column], rows["value"], line, color=color, **options)
     axes.fill_between(rows[column], rows["low"], rows["high"], color=color, alpha=0.25, lw=0)
@@ -176,6 +197,13 @@ def process_colors(are_heat: Sequence[bool]) -> list[str]:
     return [to_hex(next(shades[heat])) for heat in are_heat]
 
 
+def label_small(axes: Axes, x: str = "", y: str = "") -> None:
+    """Label axes and ticks of a panel in the small font."""
+    axes.set_xlabel(x or axes.get_xlabel(), fontsize=SMALL)
+    axes.set_ylabel(y or axes.get_ylabel(), fontsize=SMALL)
+    axes.tick_params(labelsize=SMALL)
+
+
 def label_log(axis: "matplotlib.axis.Axis") -> None:
     """Label a logarithmic axis with plain numbers, denser the fewer decades it spans; call it after drawing."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
@@ -187,15 +215,6 @@ def label_log(axis: "matplotlib.axis.Axis") -> None:
     axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
-
-
-def share_limits(axes: Sequence[Axes], groups: Sequence[str]) -> None:
-    """Give the panels of each group the same range of y."""
-    for group in set(groups):
-        members = [panel for panel, own in zip(axes, groups, strict=True) if own == group]
-        low, high = zip(*(panel.get_ylim() for panel in members), strict=True)
-        for panel in members:
-            panel.set_ylim(min(low), max(high))
 
 
 def shared_legend(
@@ -215,7 +234,10 @@ def shared_legend(
 
 
 def save_figure(figure: Figure, output: Path) -> None:
-    """Write a figure as PDF and PNG; equal figures give equal bytes."""
+    """Write a figure as PDF and PNG, without times.
+
+    Equal figures give equal PNGs; places in a PDF may differ in their tenth digit where the layout is solved.
+    """
     import matplotlib.pyplot as plt
 
     for ending, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):

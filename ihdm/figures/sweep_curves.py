@@ -10,10 +10,8 @@ import pandas as pd
 
 from ihdm.errors import UserError
 from ihdm.figures import Axes, Figure, Input, Inputs
-from ihdm.figures.style import WIDTH, label_log, palette, panels, shared_legend, title
-from ihdm.metrics.estimates import half_widths
+from ihdm.figures.style import WIDTH, draw_estimates, label_log, palette, panels, read_tables, shared_legend, title
 from ihdm.metrics.tables import swept_parameters, with_most_images
-from ihdm.storage.reading import read_table
 
 INPUTS = {"sweep": Input("metrics/sweep.csv")}
 
@@ -38,8 +36,8 @@ def draw(inputs: Inputs) -> Figure:
         UserError: if an experiment has no swept parameter.
     """
     columns: list[tuple[str, str, pd.DataFrame]] = []
-    for name, files in inputs["sweep"].items():
-        found = swept_parameters(read_table(files[""]), name)
+    for name, table in read_tables(inputs["sweep"]).items():
+        found = swept_parameters(table, name)
         if not found:
             raise UserError(
                 f"figures.sweep_curves: no parameter of '{name}' is swept; add a list under sweeps, or remove it from "
@@ -76,5 +74,4 @@ def _draw_lines(axes: Axes, rows: pd.DataFrame, parameter: str, colors: Mapping[
     """Draw a line for each δ/σ, in the same color in all panels; there is no bound at δ = 0."""
     for ratio in rows["delta_ratio"].sort_values().unique():
         line = rows[rows["delta_ratio"] == ratio].sort_values(parameter)
-        axes.errorbar(line[parameter], line["value"], half_widths(line), fmt="o-", ms=4, capsize=2,
-                      color=colors[ratio], label=rf"$\delta/\sigma={ratio:g}$")  # fmt: skip
+        draw_estimates(axes, line, parameter, "o-", ms=4, color=colors[ratio], label=rf"$\delta/\sigma={ratio:g}$")

@@ -4,12 +4,9 @@ Look at: The fewest steps after which a curve is below the dashed line, the qual
 the paper's prediction. Table: [milestones](metrics.md#milestones).
 """
 
-import pandas as pd
-
 from ihdm.figures import Figure, Input, Inputs
-from ihdm.figures.evaluations import MARKERS, PANELS, complete_panel
-from ihdm.figures.style import draw_estimates, palette, panels, shared_legend, title
-from ihdm.storage.reading import read_table
+from ihdm.figures.evaluations import Curve, draw_measures
+from ihdm.figures.style import read_tables, title
 
 INPUTS = {
     "milestones": Input("metrics/milestones/{experiment}.csv"),
@@ -26,38 +23,20 @@ def draw(inputs: Inputs) -> Figure:
 
     A band is the interval of the fully trained network with the paper's prediction, at the default δ.
     """
-    finals = inputs.get("final", {})
-    names: dict[str, list[str]] = {}
-    tables: dict[str, pd.DataFrame] = {}
-    for name, files in inputs["milestones"].items():
-        tables[name] = read_table(files[""])
-        names.setdefault(str(tables[name]["dataset"].iloc[0]), []).append(name)
-    figure, grid = panels(len(names), len(PANELS), 2.1 * len(names) + 0.4)
-    for row, (dataset, members) in zip(grid, names.items(), strict=True):
-        labels = {name: title(name).removeprefix(f"{dataset}, ") for name in members}
-        colors = palette("colorblind", len(members))
-        real = read_table(inputs["real"][members[0]][""])
-        for axes, (metrics, heading) in zip(row, PANELS.items(), strict=True):
-            for number, (name, color) in enumerate(zip(members, colors, strict=True)):
-                table = tables[name].sort_values("step")
-                rows = table[table["metric"].isin(metrics)]
-                draw_estimates(
-                    axes, rows, "step", f"{MARKERS[number % len(MARKERS)]}-", ms=4, lw=1.1, color=color,
-                    label=labels[name],
-                )  # fmt: skip
-                if name in finals:
-                    final = _final_rows(read_table(finals[name][""]), table)
-                    for _, found in final[final["metric"].isin(metrics)].iterrows():
-                        axes.axhspan(found["low"], found["high"], color=color, alpha=0.2, lw=0)
-                        axes.axhline(found["value"], color=color, lw=1, ls="--", label=f"{labels[name]}, fully trained")
-            complete_panel(axes, real, metrics, f"{dataset}: {heading}")
-            axes.set_xlim(left=0)
+    real, finals = read_tables(inputs["real"]), read_tables(inputs.get("final", {}))
+    curves: dict[str, list[Curve]] = {}
+    floors = {}
+    for name, table in read_tables(inputs["milestones"]).items():
+        dataset = str(table["dataset"].iloc[0])
+        floors[dataset] = real[name]
+        final = finals.get(name)
+        if final is not None:  # as many samples as of snapshots
+            final = final[(final["set"] == "samples") & (final["n"] == table["n"].iloc[0])]
+        label = title(name).removeprefix(f"{dataset}, ")
+        curves.setdefault(dataset, []).append(Curve(label, table.sort_values("step"), final))
+    figure, grid = draw_measures(curves, floors, "step")
+    for axes in grid.flat:
+        axes.set_xlim(left=0)
     for axes in grid[-1]:
         axes.set_xlabel("training steps")
-    shared_legend(figure, grid.flat)
     return figure
-
-
-def _final_rows(distances: pd.DataFrame, milestones: pd.DataFrame) -> pd.DataFrame:
-    """Return the distances of as many samples of the fully trained network as of its snapshots."""
-    return distances[(distances["set"] == "samples") & (distances["n"] == milestones["n"].iloc[0])]

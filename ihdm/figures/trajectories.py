@@ -38,8 +38,8 @@ def draw(inputs: Inputs) -> Figure:
     columns = max(len(levels) for levels, _ in blocks.values())
     figure, grid = panels(len(blocks), 1, (WIDTH / columns * SHOWN + 0.5) * len(blocks))
     for axes, (name, (levels, stages)) in zip(grid[:, 0], blocks.items(), strict=True):
-        show_images(axes, stages[:, :SHOWN].swapaxes(0, 1), column_labels=[f"$k={level}$" for level in levels])
-        axes.set_title(title(name))
+        labels = [f"$k={level}$" for level in levels]
+        show_images(axes, stages[:, :SHOWN].swapaxes(0, 1), column_labels=labels, heading=title(name))
     return figure
 
 

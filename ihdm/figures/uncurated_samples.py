@@ -22,6 +22,5 @@ def draw(inputs: Inputs) -> Figure:
     heights = [WIDTH / columns[name] * -(-len(images) // columns[name]) for name, images in sheets.items()]
     figure, grid = panels(len(sheets), 1, sum(heights) + 0.25 * len(heights), height_ratios=heights)
     for axes, (name, images) in zip(grid[:, 0], sheets.items(), strict=True):
-        show_images(axes, images, columns[name])
-        axes.set_title(title(name))
+        show_images(axes, images, columns[name], heading=title(name))
     return figure

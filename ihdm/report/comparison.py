@@ -10,8 +10,8 @@ import pandas as pd
 from ihdm.errors import UserError
 from ihdm.measures.texts import estimate_text
 from ihdm.metrics.estimates import NORMAL_95, student_95
-from ihdm.report.page.render import render
-from ihdm.report.page.results import as_table
+from ihdm.report.render import render
+from ihdm.report.results import as_table
 from ihdm.storage.reading import read_table
 
 KEYS = ("experiment", "set", "metric", "delta_ratio", "n")
@@ -24,11 +24,9 @@ BY_CHANCE = 0.05
 
 @dataclass(frozen=True)
 class Comparison:
-    """The differences between two runs.
+    """The differences between a baseline run and another, each given by its name.
 
     Attributes:
-        first: name of the baseline run.
-        second: name of the other run.
         rows: a row for each measure with an error in both runs, largest change first.
         num_single: number of rows that exist in one run only or have no error.
     """

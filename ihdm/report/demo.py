@@ -1,9 +1,9 @@
 """A demo page of the pretrained models, without data, training or results."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -16,8 +16,7 @@ from ihdm.portable.folder import read
 from ihdm.portable.pictures import animate, draw, enlargement, frames, interpolations, with_sampler
 from ihdm.portable.pipeline import IHDMPipeline
 from ihdm.portable.restoring import read_problem, restore_pictures, write_restored
-from ihdm.report.page.images import Picture, animation_pictures, figure_picture
-from ihdm.report.page.render import render
+from ihdm.report.render import Picture, animation_pictures, figure_picture, render
 from ihdm.storage.images import StoredImages, save_grid
 
 FIRST, SECOND = ("fashion", "digits"), "photos"
@@ -30,21 +29,8 @@ NUM_POSITIONS = 8
 NUM_PARTS = 5
 
 
-@dataclass(frozen=True)
-class Part:
-    """An image of the page with its caption.
-
-    Attributes:
-        title: heading.
-        caption: its caption.
-        picture: the image, or the last frame of the animation.
-        animation: the animation and its last frame; None for a still image.
-    """
-
-    title: str
-    caption: str
-    picture: Picture
-    animation: tuple[Picture, Picture] | None = None
+Part = dict[str, Any]
+"""An image of the page: its title, caption and picture, and its animation with the last frame if it has one."""
 
 
 def demo_page(num_samples: int, report: Callable[[int], None] = lambda _done: None) -> str:
@@ -61,15 +47,16 @@ def demo_page(num_samples: int, report: Callable[[int], None] = lambda _done: No
     if not found or SECOND not in pretrained.names():
         raise UserError("the pretrained models are missing from this installation; install ihdm again")
     first, second = (read(pretrained.FOLDER / name, compute_device()) for name in (*found, SECOND))
-    parts: list[Part] = []
+    makers: list[Callable[[Path], Part]] = [
+        lambda path: _forming(found[0], first, num_samples, path),
+        lambda path: _forming(SECOND, second, num_samples, path),
+        lambda path: _interpolation(first, path),
+        lambda path: _noise(first, num_samples, path),
+        lambda path: _restoration(second, path),
+    ]
+    parts = []
     with TemporaryDirectory() as folder:
-        for make in (
-            lambda path: _forming(found[0], first, num_samples, path),
-            lambda path: _forming(SECOND, second, num_samples, path),
-            lambda path: _interpolation(first, path),
-            lambda path: _noise(first, num_samples, path),
-            lambda path: _restoration(second, path),
-        ):
+        for make in makers:
             parts.append(make(Path(folder)))
             report(len(parts))
     return render("demo.html.j2", names=[*found, SECOND], parts_shown=parts)
@@ -80,25 +67,28 @@ def _forming(name: str, pipeline: IHDMPipeline, count: int, folder: Path) -> Par
     animate(list(frames(pipeline, count, 0, None)), path)
     moving = animation_pictures(path)
     steps = pipeline.scheduler.sampler.num_evaluations(len(pipeline.scheduler))
-    caption = f"Model {name}: from a blurred start to the image in {steps} network evaluations. Overall shape appears "
-    caption += "first, detail last."
-    assert moving is not None  # noqa: S101 (far below the largest that a page holds)
-    return Part(f"Samples form: {name}", caption, moving[1], moving)
+    caption = (
+        f"Model {name}: from a blurred start to the image in {steps} network evaluations. Overall shape appears first, "
+        "detail last."
+    )
+    return {"title": f"Samples form: {name}", "caption": caption, "animation": moving}
 
 
 def _interpolation(pipeline: IHDMPipeline, folder: Path) -> Part:
     images = interpolations(pipeline, 4, NUM_POSITIONS, seed=1)
     caption = "Each row runs from one sample to another: starts are mixed linearly, the noise on a sphere."
-    return Part("Interpolation", caption, _sheet(images, NUM_POSITIONS, folder))
+    return {"title": "Interpolation", "caption": caption, "picture": _sheet(images, NUM_POSITIONS, folder)}
 
 
 def _noise(pipeline: IHDMPipeline, count: int, folder: Path) -> Part:
     count, own = min(count, NUM_POSITIONS), pipeline.scheduler
     rows = [draw(with_sampler(pipeline, None, ratio), count, seed=0) for ratio in RATIOS]
     pipeline.scheduler = own
-    caption = f"Rows from top to bottom: sampling noise δ = {', '.join(f'{ratio:g}' for ratio in RATIOS)} times the "
-    caption += "training noise σ, with equal starts and noise. Too little over-smooths; too much adds noise."
-    return Part("Sampling noise δ", caption, _sheet(np.concatenate(rows), count, folder))
+    caption = (
+        f"Rows from top to bottom: sampling noise δ = {', '.join(f'{ratio:g}' for ratio in RATIOS)} times the training "
+        "noise σ, with equal starts and noise. Too little over-smooths; too much adds noise."
+    )
+    return {"title": "Sampling noise δ", "caption": caption, "picture": _sheet(np.concatenate(rows), count, folder)}
 
 
 def _restoration(pipeline: IHDMPipeline, folder: Path) -> Part:
@@ -110,7 +100,7 @@ def _restoration(pipeline: IHDMPipeline, folder: Path) -> Part:
         "Columns: a photograph, its blurred and noisy measurement, a restored sample, the mean of four samples, and "
         "their standard deviation. The squares come from parts of the photographs that training never saw."
     )
-    return Part("Restore a blurred image", caption, figure_picture(path))
+    return {"title": "Restore a blurred image", "caption": caption, "picture": figure_picture(path)}
 
 
 def _photographs(size: int) -> StoredImages:

@@ -114,7 +114,7 @@ def page(tmp_path) -> list[object]:
     ids=["disk", "GPU"],
 )
 def test_a_full_disk_or_gpu_is_reported_in_one_line(ihdm_fails, monkeypatch, tmp_path, page, error, message):
-    monkeypatch.setattr("ihdm.report.page.assemble.report_page", Mock(side_effect=error))
+    monkeypatch.setattr("ihdm.report.page.report_page", Mock(side_effect=error))
     assert ihdm_fails(*page, tmp_path / "x.html").startswith(message)
     assert not (tmp_path / "x.html").exists()
 

@@ -2,7 +2,9 @@
 
 import importlib
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,6 +19,7 @@ from ihdm.config.reading import read_config
 from ihdm.config.scale import Config
 from ihdm.figures import Inputs, figure_inputs
 from ihdm.figures.style import set_style
+from ihdm.measures.data_spectrum import power_law_rows
 from ihdm.measures.paths import SIGMAS, shown_paths
 from ihdm.metrics.features import StoredFeatures
 
@@ -28,11 +31,8 @@ EXTRACTORS = {"digits": "dct", "photos": "pca"}
 
 @pytest.fixture(scope="session")
 def quick(tmp_path_factory) -> Config:
-    return with_sweeps(tmp_path_factory.mktemp("scale") / "quick.yaml")
-
-
-def with_sweeps(path: Path) -> Config:
-    """Return the quick scale, where more is swept; it is written to ``path``."""
+    """The quick scale, where more is swept."""
+    path = tmp_path_factory.mktemp("scale") / "quick.yaml"
     content = yaml.safe_load((ROOT / "workflow/config/quick.yaml").read_text())
     swept = {
         "blur_sigma_max": {"digits": [2.0, 8.0], "photos": [6.0]},
@@ -49,9 +49,34 @@ def made_up(tmp_path, quick) -> Callable[..., Inputs]:
     """Write what a figure of some experiments of the quick scale is drawn from, and return where it is."""
 
     def write(figure: str, *experiments: str) -> Inputs:
-        return write_inputs(tmp_path, quick, figure, experiments)
+        config = quick.model_copy(update={"figures": {figure: experiments}})
+        inputs: Inputs = {}
+        for key, path in figure_inputs(figure, config).items():
+            kind, experiment, ratio = (*key.split(":"), "")[:3]
+            variant = config.variants[experiment]
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            make = next(function for pattern, function in MAKERS.items() if fnmatch(f"/{path}", f"*{pattern}*"))
+            images = Images(COLOR if variant.dataset == "photos" else GRAY, experiment)
+            store(tmp_path / path, make(images, list(config.variants.values()) if path in JOINT else [variant]))
+            inputs.setdefault(kind, {}).setdefault(experiment, {})[ratio] = tmp_path / path
+        return inputs
 
     return write
+
+
+JOINT = ("metrics/sweep.csv",)
+"""Of all experiments of the scale together."""
+
+
+def store(path: Path, content: Any) -> None:
+    if isinstance(content, StoredFeatures):
+        content.save(path)
+    elif path.suffix == ".csv":
+        pd.DataFrame(content).to_csv(path, index=False)
+    elif path.suffix == ".npz":
+        np.savez(path, **content)
+    else:
+        np.save(path, content)
 
 
 @pytest.fixture
@@ -60,24 +85,6 @@ def draw() -> Iterator[Callable[[str, Inputs], Figure]]:
     set_style()
     yield lambda figure, inputs: importlib.import_module(f"ihdm.figures.{figure}").draw(inputs)
     plt.close("all")
-
-
-def write_inputs(
-    folder: Path, config: Config, figure: str, experiments: tuple[str, ...], shape: tuple[int, int, int] | None = None
-) -> Inputs:
-    """Write each file by the function of its name; images are of ``shape``, or as those of their set."""
-    config = config.model_copy(update={"figures": {figure: experiments}})
-    inputs: Inputs = {}
-    for key, path in figure_inputs(figure, config).items():
-        kind, experiment, ratio = (*key.split(":"), "")[:3]
-        variant = config.variants[experiment]
-        output = folder / path
-        output.parent.mkdir(parents=True, exist_ok=True)
-        maker = next(function for ending, function in MAKERS.items() if ending in f"/{path}")
-        images = Images(shape or (COLOR if variant.dataset == "photos" else GRAY), experiment)
-        maker(output, images, list(config.variants.values()) if path in JOINT else [variant])
-        inputs.setdefault(kind, {}).setdefault(experiment, {})[ratio] = output
-    return inputs
 
 
 class Images:
@@ -102,113 +109,126 @@ def estimate(value: np.ndarray | float, error: float) -> dict[str, object]:
     return {"n": 8, "value": value, "standard_error": error / 2, "low": value - error, "high": value + error}
 
 
-def table(path: Path, **columns: object) -> None:
-    pd.DataFrame(columns).to_csv(path, index=False)
+Maker = Callable[[Images, list[Variant]], Any]
+LEVELS, STEPS = np.array([40, 24, 12]), np.array([550, 1100, 2200])
+FREQUENCIES = (np.arange(BANDS) + 0.5) / 2
+RANGE, BAND = (grid.ravel() for grid in np.mgrid[:4, :BANDS])
+SIGMA, LEVEL, IS_MERGED = (grid.ravel() for grid in np.meshgrid(SIGMAS, range(5, 101, 5), [True, False]))
+DISTANCES = ["frechet_distance", "kernel_distance"]
+
+MAKERS: dict[str, Maker] = {
+    "/samples.npy": lambda images, _: stored(images(60)),
+    "/train.npy": lambda images, _: stored(images(60)),
+    "/test.npy": lambda images, _: stored(images(5)),
+    "/data_spectrum/": lambda images, _: power_law_rows(stored(images(60)), 20, 0),
+    "/starts.npy": lambda images, _: stored(images(60, blur=0.4)),
+    "/starts_noises.npy": lambda images, _: images(8, 1, blur=0.4) / 2 + images(8, 16) / 2,
+    "/sums.npz": lambda images, _: {
+        "edges": [40, 30, 20, 10, 0],
+        "sums": np.stack([images(6, blur=blur) - 0.5 for blur in (0.4, 0.25, 0.15, 0.05)]),
+    },
+    "/paths/toy.npz": lambda *_: shown_paths(),
+    "/paths/toy.csv": lambda *_: {
+        "sigma": SIGMA, "level": LEVEL, "fraction": LEVEL / 100, "quantity": np.where(IS_MERGED, "merged", "branched"),
+        **estimate(2 / (1 + np.exp(-(LEVEL / 100 - 0.8 + 3 * SIGMA) * 12)) * np.where(IS_MERGED, 1, 0.9), 0.05),
+    },
+    "/features/": lambda images, variants: StoredFeatures(
+        images.random.standard_normal((60, 16)).astype(np.float32), EXTRACTORS[variants[0].dataset], "0" * 64
+    ),
+    "/memorisation/": lambda _, variants: {
+        "set": ["samples"] * 2 + ["test"] * 2, "extractor": ["pixels", EXTRACTORS[variants[0].dataset]] * 2,
+        "metric": "nearest_distance", "n_reference": variants[0].experiment.num_train or 60, **estimate(1.5, 0.1),
+    },
+    "/hierarchy/": lambda *_: {
+        "split": range(3), "level": LEVELS, "fraction": LEVELS / 40, "null": 0.3, **estimate(0.2 * LEVELS / 40, 0.03),
+    },
+    "/interpolation/": lambda *_: {
+        "space": ["pixels", "features"] * 2, "quantity": ["path_ratio"] * 2 + ["largest_step"] * 2,
+        "null": [5.2, 6.4, 7.6, 9.6], **estimate(np.array([1.3, 1.6, 1.9, 2.4]), 0.2),
+    },
+    "/cumulative_sums/": lambda *_: {
+        "range": RANGE, "level_from": 40 - 10 * RANGE, "level_to": 30 - 10 * RANGE, "band": BAND,
+        "frequency": FREQUENCIES[BAND], **estimate(np.exp(-((BAND - RANGE) ** 2) / 2) / 2.5, 0.03),
+    },
+    "/generation/": lambda *_: {
+        "band": [*map(str, range(BANDS)), "order"], "frequency": np.append(FREQUENCIES, np.nan), "level": 20,
+        **estimate(np.append(np.linspace(0.3, 0.9, BANDS), 0.97), 0.02),
+    },
+    # Distances fall with the steps, and the power rises to one.
+    "/milestones/": lambda _, variants: {
+        "dataset": variants[0].dataset, "step": np.tile(STEPS, 3),
+        "metric": np.repeat([*DISTANCES, "relative_power_highest"], 3),
+        **estimate(np.concatenate([1 + 500 / STEPS, 0.1 + 50 / STEPS, 1 - 200 / STEPS]), 0.05),
+    },
+    # Of samples, and of real images.
+    "/distance/": lambda *_: {
+        "set": ["samples"] * 2 + ["train"] * 2, "metric": DISTANCES * 2,
+        **estimate(np.array([1.2, 0.12, 0.5, 0.01]), 0.05),
+    },
+}  # fmt: skip
+"""What makes the content of files by a part of their path: an array, arrays by name, or columns of a table."""
 
 
-def trajectories(path: Path, images: Images, _: list[Variant]) -> None:
+def makes(*patterns: str) -> Callable[[Maker], Maker]:
+    def add(function: Maker) -> Maker:
+        MAKERS.update(dict.fromkeys(patterns, function))
+        return function
+
+    return add
+
+
+@makes("/trajectories.npz")
+def trajectories(images, _):
     levels = np.arange(40, -1, -4)
     end, start = images(32), images(32, blur=0.4)
     share = (levels / 40)[:, None, None, None, None]
     states = share * start + (1 - share) * end
-    np.savez(path, levels=levels, states=states, estimates=states[:-1])
+    return {"levels": levels, "states": states, "estimates": states[:-1]}
 
 
-def images_of_a_set(path: Path, images: Images, _: list[Variant]) -> None:
-    np.save(path, stored(images(60, blur=0.4 if path.stem == "starts" else 0.1)))
-
-
-def starts_noises(path: Path, images: Images, _: list[Variant]) -> None:
-    np.save(path, images(8, 1, blur=0.4) / 2 + images(8, 16) / 2)
-
-
-def tree(path: Path, images: Images, _: list[Variant]) -> None:
+@makes("/tree.npz")
+def tree(images, _):
     shown = images(4, 8)
     for row in range(3):
         shown[row] = images(2**row, blur=0.4 - 0.1 * row).repeat(8 // 2**row, axis=0)
-    np.savez(path, levels=[40, 24, 12], leaves=images(5, 8), shown=stored(shown))
+    return {"levels": [40, 24, 12], "leaves": images(5, 8), "shown": stored(shown)}
 
 
-def hierarchy(path: Path, _images: Images, _: list[Variant]) -> None:
-    levels = np.array([40, 24, 12])
-    table(path, split=range(3), level=levels, fraction=levels / 40, null=0.3, **estimate(0.2 * levels / 40, 0.03))
-
-
-def interpolations(path: Path, images: Images, _: list[Variant]) -> None:
+@makes("/interpolations.npy")
+def interpolations(images, _):
     share = np.linspace(0, 1, 10)[None, :, None, None, None]
-    np.save(path, (1 - share) * images(4, 1) + share * images(4, 1))
+    return (1 - share) * images(4, 1) + share * images(4, 1)
 
 
-def interpolation(path: Path, _images: Images, _: list[Variant]) -> None:
-    value = np.array([1.3, 1.6, 1.9, 2.4])
-    spaces, quantities = ["pixels", "features"] * 2, ["path_ratio"] * 2 + ["largest_step"] * 2
-    table(path, space=spaces, quantity=quantities, null=4 * value, **estimate(value, 0.2))
-
-
-def sums(path: Path, images: Images, _: list[Variant]) -> None:
-    blurs = (0.4, 0.25, 0.15, 0.05)
-    np.savez(path, edges=[40, 30, 20, 10, 0], sums=np.stack([images(6, blur=blur) - 0.5 for blur in blurs]))
-
-
-def cumulative_sums(path: Path, _images: Images, _: list[Variant]) -> None:
-    ranges, bands = (grid.ravel() for grid in np.mgrid[:4, :BANDS])
-    value = np.exp(-((bands - ranges) ** 2) / 2)
-    levels = {"level_from": 40 - 10 * ranges, "level_to": 30 - 10 * ranges}
-    table(path, range=ranges, **levels, band=bands, frequency=(bands + 0.5) / 2, **estimate(value / 2.5, 0.03))
-
-
-def gradients(path: Path, images: Images, _: list[Variant]) -> None:
+@makes("/gradients.npz")
+def gradients(images, _):
     size = images.shape[0]
     pixels = np.stack(np.meshgrid(*[np.arange(1, 4) * size // 4] * 2, indexing="ij"), axis=-1).reshape(9, 2)
     point = np.zeros((5, 9, 4, size, size), dtype=np.float32)
     point[:, np.arange(9), :, pixels[:, 0], pixels[:, 1]] = 1
-    found = (
-        np.stack([gaussian_filter(map_, 3 - stage / 2, axes=(-2, -1)) for stage, map_ in enumerate(point)]) - point / 20
-    )
-    np.savez(path, levels=[40, 30, 20, 10, 1], pixels=pixels, residual=found, clean=-found)
+    smooth = [gaussian_filter(map_, 3 - stage / 2, axes=(-2, -1)) for stage, map_ in enumerate(point)]
+    found = np.stack(smooth) - point / 20
+    return {"levels": [40, 30, 20, 10, 1], "pixels": pixels, "residual": found, "clean": -found}
 
 
-def input_gradients(path: Path, _images: Images, _: list[Variant]) -> None:
+@makes("/input_gradients/")
+def input_gradients(_images, _):
     stages, radii = (grid.ravel() for grid in np.mgrid[:5, 1:4])
-    quantities = [f"within_{radius}" for radius in radii]
-    value = 1 - np.exp(-radii * (1 + stages) / 5)
-    levels = np.array([40, 30, 20, 10, 1])[stages]
-    table(
-        path, stage=stages, level=levels, output="residual", quantity=quantities, null=0.05 * radii**2,
-        **estimate(value, 0.03),
-    )  # fmt: skip
+    columns = {"stage": stages, "level": np.array([40, 30, 20, 10, 1])[stages], "output": "residual"}
+    columns |= {"quantity": [f"within_{radius}" for radius in radii], "null": 0.05 * radii**2}
+    return columns | estimate(1 - np.exp(-radii * (1 + stages) / 5), 0.03)
 
 
-def features(path: Path, images: Images, variants: list[Variant]) -> None:
-    values = images.random.standard_normal((60, 16)).astype(np.float32)
-    StoredFeatures(values, EXTRACTORS[variants[0].dataset], "0" * 64).save(path)
-
-
-def memorisation(path: Path, images: Images, variants: list[Variant]) -> None:
-    extractor = EXTRACTORS[variants[0].dataset]
-    spaces, sets = ["pixels", extractor] * 2, ["samples"] * 2 + ["test"] * 2
-    n_reference = variants[0].experiment.num_train or 60
-    table(
-        path, set=sets, extractor=spaces, metric="nearest_distance", n_reference=n_reference, **estimate(1.5, 0.1)
-    )  # fmt: skip
-
-
-def generation(path: Path, _images: Images, _: list[Variant]) -> None:
-    frequency = np.append((np.arange(BANDS) + 0.5) / 2, np.nan)
-    value = np.append(np.linspace(0.3, 0.9, BANDS), 0.97)
-    table(path, band=[*map(str, range(BANDS)), "order"], frequency=frequency, level=20, **estimate(value, 0.02))
-
-
-def disentanglement(path: Path, _images: Images, variants: list[Variant]) -> None:
-    blur = getattr(variants[0].experiment.process, "blur_sigma_max", 4.0)
-    start = np.array([0.95, 1 / blur])
-    rest = (1 - start) / 2
-    shares = {"start": start, "noise": rest, "interaction": rest}
+@makes("/disentanglement/")
+def disentanglement(_images, variants):
+    start = np.array([0.95, 1 / getattr(variants[0].experiment.process, "blur_sigma_max", 4.0)])
+    shares = {"start": start, "noise": (1 - start) / 2, "interaction": (1 - start) / 2}
     errors = {f"{source}_error": 0.3 * share * (1 - share) for source, share in shares.items()}
-    table(path, quantity=["mean colour", "structure"], **shares, **errors)
+    return {"quantity": ["mean colour", "structure"], **shares, **errors}
 
 
-def sweep(path: Path, _images: Images, variants: list[Variant]) -> None:
+@makes("/sweep.csv")
+def sweep(_images, variants):
     """Distance falls with the number of training images and δ/σ, and near images come with fewer of them."""
     rows = []
     for place, variant in enumerate(variants):
@@ -228,58 +248,24 @@ def sweep(path: Path, _images: Images, variants: list[Variant]) -> None:
         known |= {"metric": "share_near"}
         for extractor in ("pixels", features):
             rows.append(known | {"extractor": extractor, "value": min(1, 30 / number), "standard_error": 0.03})
-    pd.DataFrame(rows).to_csv(path, index=False)
+    return rows
 
 
-def milestones(path: Path, _images: Images, variants: list[Variant]) -> None:
-    """Distances fall with the steps, and the power rises to one."""
-    steps = np.array([550, 1100, 2200])
-    parts = [
-        pd.DataFrame({"dataset": variants[0].dataset, "step": steps, "metric": metric, **estimate(value, 0.05)})
-        for metric, value in (
-            ("frechet_distance", 1 + 500 / steps),
-            ("kernel_distance", 0.1 + 50 / steps),
-            ("relative_power_highest", 1 - 200 / steps),
-        )
-    ]
-    pd.concat(parts).to_csv(path, index=False)
-
-
-def distance(path: Path, _images: Images, _: list[Variant]) -> None:
-    """Of samples, and of real images."""
-    parts = [
-        pd.DataFrame({"set": found, "metric": ["frechet_distance", "kernel_distance"], **estimate(value, 0.05)})
-        for found, value in (("samples", np.array([1.2, 0.12])), ("train", np.array([0.5, 0.01])))
-    ]
-    pd.concat(parts).to_csv(path, index=False)
-
-
-def paths(path: Path, _images: Images, _: list[Variant]) -> None:
-    np.savez(path, **shown_paths())
-
-
-def path_measures(path: Path, _images: Images, _: list[Variant]) -> None:
-    sigmas, levels, merged = (grid.ravel() for grid in np.meshgrid(SIGMAS, range(5, 101, 5), [True, False]))
-    value = 2 / (1 + np.exp(-(levels / 100 - 0.8 + 3 * sigmas) * 12)) * np.where(merged, 1, 0.9)
-    quantities = np.where(merged, "merged", "branched")
-    table(path, sigma=sigmas, level=levels, fraction=levels / 100, quantity=quantities, **estimate(value, 0.05))
-
-
-def asymptotics(path: Path, _images: Images, _: list[Variant]) -> None:
+@makes("/asymptotics/")
+def asymptotics(_images, _):
     def part(name: str, value: np.ndarray, **columns: object) -> pd.DataFrame:
         return pd.DataFrame({"part": name, "num_levels": 40, **columns, **estimate(value, 0.05)})
 
     levels, ratios, bands = (grid.ravel() for grid in np.meshgrid([10, 20, 30], [1, 2**0.5], range(4), indexing="ij"))
     toy_ratios, live = (grid.ravel() for grid in np.meshgrid([1, 1.25, 2**0.5, 1.6], ["live", "dead"]))
     network_power = 1 + (ratios - 2**0.5) / 2 + bands * levels / 400
-    parts = [
+    return pd.concat([
         part("toy_loss", 1 + 10 / np.array([10, 100, 1000]), num_levels=[10, 100, 1000]),
         part("network_losses", 1 + 8 / np.array([5, 10, 20, 40]), num_levels=[5, 10, 20, 40]),
         part("network_loss", 1.3 - np.arange(5) / 20, level=[8, 16, 24, 32, 40]),
         part("toy_langevin", toy_ratios / 2**0.5 + (live == "dead"), delta_ratio=toy_ratios, band=live),
         part("network_langevin", network_power, level=levels, delta_ratio=ratios, band=bands),
-    ]
-    pd.concat(parts).to_csv(path, index=False)
+    ])  # fmt: skip
 
 
 MEASUREMENTS = {
@@ -288,55 +274,27 @@ MEASUREMENTS = {
 }
 
 
-def restoration(path: Path, images: Images, _: list[Variant]) -> None:
-    """Scores, or pictures of one: Wiener is the best without a network."""
-    if path.suffix == ".npz":
-        pictures: dict[str, np.ndarray] = {}
-        for problem, methods in MEASUREMENTS.items():
-            truth = np.clip(images(3), 0, 1)
-            coarse = truth[:, ::2, ::2] if problem == "super_resolution" else truth
-            pictures |= {f"{problem}/truth/truth": truth, f"{problem}/truth/measurement": coarse}
-            pictures |= {f"{problem}/{method}/sample": truth for method in methods}
-            for kind in ("sample", "mean", "deviation"):
-                pictures[f"{problem}/posterior/{kind}"] = truth / 5 if kind == "deviation" else truth
-        np.savez(path, **pictures)
-        return
+@makes("/restoration/*.npz")
+def restored(images, _):
+    found: dict[str, np.ndarray] = {}
+    for problem, methods in MEASUREMENTS.items():
+        truth = np.clip(images(3), 0, 1)
+        coarse = truth[:, ::2, ::2] if problem == "super_resolution" else truth
+        found |= {f"{problem}/truth/truth": truth, f"{problem}/truth/measurement": coarse}
+        found |= {f"{problem}/{method}/sample": truth for method in methods}
+        found |= {f"{problem}/posterior/sample": truth, f"{problem}/posterior/mean": truth}
+        found[f"{problem}/posterior/deviation"] = truth / 5
+    return found
+
+
+@makes("/restoration/*.csv")
+def restoration_scores(_images, _):
+    """Wiener is the best without a network."""
     rows = []
     for problem, methods in MEASUREMENTS.items():
         results = [(method, "estimate") for method in methods] + [("posterior", "sample"), ("posterior", "mean")]
         for place, (method, result) in enumerate(results):
-            value = 30.0 if method == "wiener" else 20.0 + place
-            for metric in ("psnr", "ssim"):
-                row = {"experiment": "digits", "problem": problem, "method": method, "result": result, "metric": metric}
-                rows.append(row | estimate(value, 1.0))
-    pd.DataFrame(rows).to_csv(path, index=False)
-
-
-MAKERS: dict[str, Callable[[Path, Images, list[Variant]], None]] = {
-    "/trajectories.npz": trajectories,
-    "/features/": features,
-    "/memorisation/": memorisation,
-    "/generation/": generation,
-    "/disentanglement/": disentanglement,
-    "/sweep.csv": sweep,
-    "/milestones/": milestones,
-    "/distance/": distance,
-    "/paths/toy.npz": paths,
-    "/paths/toy.csv": path_measures,
-    "/asymptotics/": asymptotics,
-    "/tree.npz": tree,
-    "/restoration/": restoration,
-    "/hierarchy/": hierarchy,
-    "/interpolations.npy": interpolations,
-    "/interpolation/": interpolation,
-    "/sums.npz": sums,
-    "/cumulative_sums/": cumulative_sums,
-    "/gradients.npz": gradients,
-    "/input_gradients/": input_gradients,
-    "/samples.npy": images_of_a_set,
-    "/starts.npy": images_of_a_set,
-    "/train.npy": images_of_a_set,
-    "/starts_noises.npy": starts_noises,
-}
-JOINT = ("metrics/sweep.csv",)
-"""Of all experiments of the scale together."""
+            known = {"experiment": "digits", "problem": problem, "method": method, "result": result}
+            found = estimate(30.0 if method == "wiener" else 20.0 + place, 1.0)
+            rows += [{**known, "metric": metric, **found} for metric in ("psnr", "ssim")]
+    return rows

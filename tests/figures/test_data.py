@@ -1,5 +1,4 @@
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.fft import idctn
 
@@ -43,18 +42,3 @@ def test_the_mean_over_images_is_the_power_spectrum():
     np.testing.assert_allclose(frequencies, expected[0])
     np.testing.assert_allclose(power.mean(axis=0), expected[1])
     assert power.shape == (9, len(frequencies))
-
-
-def test_the_figure_has_gray_and_color_images(ihdm, tmp_path):
-    arguments = []
-    for name, channels in (("gray", 1), ("color", 3)):
-        images = images_of_power_law(2.0, count=40, size=16).repeat(channels, axis=-1)
-        (tmp_path / name).mkdir()
-        np.save(tmp_path / name / "train.npy", images)
-        np.save(tmp_path / name / "test.npy", images[:5])
-        pd.DataFrame(power_law_rows(images, 20, 0)).to_csv(tmp_path / f"{name}.csv", index=False)
-        for kind, path in (("train", f"{name}/train.npy"), ("test", f"{name}/test.npy"), ("spectrum", f"{name}.csv")):
-            arguments += ["--input", f"{kind}:{name}={tmp_path / path}"]
-    ihdm("figures", "draw", "data", *arguments, "--output", tmp_path / "data")
-    assert (tmp_path / "data.png").stat().st_size > 10_000
-    assert (tmp_path / "data.pdf").read_bytes().startswith(b"%PDF")

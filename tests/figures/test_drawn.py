@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
 from ihdm.__main__ import app
+from ihdm.config.scale import FIGURES
 from ihdm.errors import UserError
 from ihdm.figures import is_animated
 from ihdm.figures.processes import heat
@@ -21,25 +22,9 @@ from ihdm.storage.images import tile
 
 THREE = ("digits", "photos", "digits_diffusion")
 BLURS = ("digits", "digits-blur_sigma_max2", "photos")
-FIGURES = (
-    "asymptotics",
-    "blur_max",
-    "cumulative_sums",
-    "data_efficiency",
-    "generation",
-    "hierarchy",
-    "input_gradients",
-    "interpolations",
-    "neighbours",
-    "paths",
-    "prior_samples",
-    "processes",
-    "restoration",
-    "shared_start",
-    "training_efficiency",
-    "trajectories",
-    "uncurated_samples",
-)
+ELSEWHERE = {"delta_curve", "evaluations", "psd", "sweep_curves", "teaser", "training"}
+"""Figures that other tests draw, or the smoke run alone."""
+MADE_UP = sorted({*FIGURES} - ELSEWHERE)
 
 
 @pytest.mark.parametrize("figure", ["hierarchy", "trajectories"])
@@ -60,16 +45,31 @@ def test_the_command_draws_three_experiments(figure, made_up, tmp_path, monkeypa
     assert set(recorded) == {str(output.with_suffix(ending)) for ending in endings}
 
 
-@pytest.mark.parametrize("figure", FIGURES)
+@pytest.mark.parametrize("figure", MADE_UP)
 def test_three_experiments_fit_on_a_page(figure, made_up, draw):
     draw(figure, made_up(figure, *(BLURS if figure == "blur_max" else THREE))).canvas.draw()
 
 
-@pytest.mark.parametrize("figure", FIGURES)
+@pytest.mark.parametrize("figure", MADE_UP)
 def test_one_experiment_fills_the_width_and_is_named(figure, made_up, draw):
     drawn = draw(figure, made_up(figure, "photos"))
     assert drawn.get_size_inches()[0] == WIDTH
     assert figure == "paths" or any("photos" in text for text in texts(drawn))  # those are of no experiment
+
+
+@pytest.fixture
+def drawn(made_up, draw):
+    """Draw a figure of some experiments; return its inputs and its panels."""
+
+    def drawn(figure, *experiments):
+        inputs = made_up(figure, *experiments)
+        return inputs, *draw(figure, inputs).axes
+
+    return drawn
+
+
+def row_labels(axes):
+    return [label.get_text() for label in axes.get_yticklabels()]
 
 
 def set_coarse_style(titles):
@@ -81,19 +81,17 @@ def texts(figure):
     return [text.get_text() for text in figure.findobj(plt.Text)]
 
 
-def test_starts_stand_above_the_samples_from_them(made_up, draw):
-    inputs = made_up("prior_samples", "digits")
-    (axes,) = draw("prior_samples", inputs).axes
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["start", "sample"]
+def test_starts_stand_above_the_samples_from_them(drawn):
+    inputs, axes = drawn("prior_samples", "digits")
+    assert row_labels(axes) == ["start", "sample"]
     shown = axes.images[0].get_array()
     for kind, top in (("starts", 1), ("samples", 10)):
         first = np.load(inputs[kind]["digits"][""])[0, :, :, 0]
         assert np.array_equal(shown[top : top + 8, 1:9], first)
 
 
-def test_samples_are_the_first_and_in_their_order(made_up, draw):
-    inputs = made_up("uncurated_samples", "photos")
-    (axes,) = draw("uncurated_samples", inputs).axes
+def test_samples_are_the_first_and_in_their_order(drawn):
+    inputs, axes = drawn("uncurated_samples", "photos")
     samples = np.load(inputs["samples"]["photos"][""])
     assert np.array_equal(axes.images[0].get_array(), tile(samples[:60], 15))
 
@@ -108,26 +106,24 @@ def test_two_starts_stand_side_by_side_with_the_same_noises(made_up, draw):
         assert np.array_equal(axes.images[0].get_array(), expected[..., 0])
 
 
-def test_a_tree_shows_each_state_once_and_the_distance_of_leaves(made_up, draw):
-    inputs = made_up("hierarchy", "digits")
-    tree, distances = draw("hierarchy", inputs).axes
+def test_a_tree_shows_each_state_once_and_the_distance_of_leaves(drawn):
+    inputs, tree, distances = drawn("hierarchy", "digits")
     assert len(tree.images) == 1 + 2 + 4 + 8
     assert len(tree.lines) == 2 + 4 + 8
-    assert [label.get_text() for label in tree.get_yticklabels()] == ["$k=40$", "$k=24$", "$k=12$", "samples"]
+    assert row_labels(tree) == ["$k=40$", "$k=24$", "$k=12$", "samples"]
     table = pd.read_csv(inputs["hierarchy"]["digits"][""])
     (bars,) = distances.containers
     assert_line(bars.lines[0], table.sort_values("level"), "level")
     assert [line.get_ydata()[0] for line in distances.lines if line.get_linestyle() == "--"] == [table["null"].iloc[0]]
 
 
-def test_two_ways_between_samples_and_how_even_all_are(made_up, draw):
-    inputs = made_up("interpolations", "photos", "digits")
-    images, measures, *others = draw("interpolations", inputs).axes
+def test_two_ways_between_samples_and_how_even_all_are(drawn):
+    inputs, images, measures, *others = drawn("interpolations", "photos", "digits")
     assert len(others) == 2
     assert images.images[0].get_array().shape == (2 * 17 + 1, 10 * 17 + 1, 3)
     table = pd.read_csv(inputs["measures"]["photos"][""]).set_index(["quantity", "space"])
     (bars,) = measures.containers
-    names = [label.get_text() for label in measures.get_yticklabels()]
+    names = row_labels(measures)
     assert bars.lines[0].get_xdata()[names.index("length, features")] == table.loc[("path_ratio", "features"), "value"]
 
 
@@ -144,9 +140,8 @@ def test_sums_are_scaled_about_mid_grey(made_up, draw):
     assert_line(shares.lines[0], table[table["range"] == 0], "frequency")
 
 
-def test_gradients_of_nine_pixels_and_of_five_stages(made_up, draw):
-    inputs = made_up("input_gradients", "digits")
-    *maps, shares = draw("input_gradients", inputs).axes
+def test_gradients_of_nine_pixels_and_of_five_stages(drawn):
+    inputs, *maps, shares = drawn("input_gradients", "digits")
     assert len(maps) == 9 + 5
     mean = np.load(inputs["gradients"]["digits"][""])["residual"].mean(axis=2)
     for axes, expected in zip(maps, [*mean[2], *mean[:, 4]], strict=True):
@@ -200,11 +195,10 @@ def test_heat_is_blue_and_baselines_are_red_with_the_rank_correlation(made_up, d
         assert axes.get_title() == "rank correlation +0.97 (+0.95 … +0.99)"
 
 
-def test_largest_blurs_ascend_and_each_has_its_measures(made_up, draw):
+def test_largest_blurs_ascend_and_each_has_its_measures(drawn):
     names = ["digits", "digits-blur_sigma_max2", "digits-blur_sigma_max8"]
-    inputs = made_up("blur_max", *names)
-    samples, distance, shares = draw("blur_max", inputs).axes
-    labels = [label.get_text() for label in samples.get_yticklabels()]
+    inputs, samples, distance, shares = drawn("blur_max", *names)
+    labels = row_labels(samples)
     assert labels == [rf"$\sigma_{{B,\max}}={blur}$" for blur in (2, 4, 8)]
     first = [np.load(inputs["samples"][name][""])[0, :, :, 0] for name in (names[1], names[0], names[2])]
     for row, image in enumerate(first):
@@ -221,9 +215,8 @@ def test_what_does_not_blur_has_no_largest_blur(made_up, draw):
         draw("blur_max", made_up("blur_max", "digits_diffusion"))
 
 
-def test_quality_and_repeats_against_the_number_of_training_images(made_up, draw):
-    inputs = made_up("data_efficiency", "digits", "digits_diffusion")
-    distance, pixels, features = draw("data_efficiency", inputs).axes
+def test_quality_and_repeats_against_the_number_of_training_images(drawn):
+    inputs, distance, pixels, features = drawn("data_efficiency", "digits", "digits_diffusion")
     sweep = pd.read_csv(inputs["sweep"]["digits"][""])
     family = sweep[(sweep["base"] == "digits") & sweep["swept"].isin([np.nan, "num_train"])].sort_values("num_train")
     family = family[family["delta_ratio"] == 1.25]
@@ -236,9 +229,8 @@ def test_quality_and_repeats_against_the_number_of_training_images(made_up, draw
     assert baseline[0] > baseline[2]
 
 
-def test_experiments_of_one_kind_share_a_color(made_up, draw):
-    inputs = made_up("data_efficiency", "digits", "digits-num_train100")
-    distance, *_ = draw("data_efficiency", inputs).axes
+def test_experiments_of_one_kind_share_a_color(drawn):
+    _, distance, *_ = drawn("data_efficiency", "digits", "digits-num_train100")
     assert len({bars.lines[0].get_color() for bars in distance.containers}) == 1
 
 
@@ -302,10 +294,10 @@ def assert_line(line, table, column):
 
 def test_restoration_shows_the_best_method_without_a_network(draw, made_up):
     figure = draw("restoration", made_up("restoration", "digits", "photos"))
-    texts = {text.get_text() for axes in figure.axes for text in axes.get_yticklabels()}
-    assert "deblurring\n(Wiener)" in texts
-    assert "super\nresolution\n(Wiener)" in texts
-    panels = [axes for axes in figure.axes if "posterior" in {text.get_text() for text in axes.get_yticklabels()}]
+    assert {"deblurring\n(Wiener)", "super\nresolution\n(Wiener)"} <= {
+        text for axes in figure.axes for text in row_labels(axes)
+    }
+    panels = [axes for axes in figure.axes if "posterior" in row_labels(axes)]
     assert len(panels) == 4
     for axes in panels:
         points = sorted(float(line.get_xdata()[0]) for line in axes.lines if len(line.get_xdata()) == 1)

@@ -21,10 +21,6 @@ def test_each_module_is_a_figure(figure):
     assert (ROOT / f"workflow/report/{figure}.rst").read_text().strip()
 
 
-def test_the_style_is_no_figure():
-    assert "style" not in FIGURES
-
-
 def test_inputs_are_named_by_kind_experiment_and_ratio(quick):
     shown = ("digits-blur_sigma_max2", "photos")
     quick = quick.model_copy(update={"figures": {"delta_curve": shown, "training": shown}})

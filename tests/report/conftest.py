@@ -12,7 +12,7 @@ from PIL import Image
 
 from ihdm.config.reading import parse_config
 from ihdm.config.scale import Config
-from ihdm.report.page.results import Results
+from ihdm.report.results import Results
 
 ROOT = Path(__file__).parents[2]
 RATIOS = (0.0, 1.0, 1.25, 2.0)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ihdm.report.page.assemble import report_page
+from ihdm.report.page import report_page
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright, of the extra 'test', is not installed")
 

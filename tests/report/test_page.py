@@ -14,13 +14,12 @@ from PIL import Image
 from ihdm.config.reading import read_config
 from ihdm.config.scale import Config
 from ihdm.errors import UserError
-from ihdm.report.page.assemble import as_html, report_page
-from ihdm.report.page.claims import read_ledger
-from ihdm.report.page.images import animation_pictures, figure_picture, sheet
-from ihdm.report.page.provenance import differences, duration
-from ihdm.report.page.render import TEMPLATES, assets_sha256
-from ihdm.report.page.results import Results
-from ihdm.report.page.sections import level_groups
+from ihdm.report.claims import read_ledger
+from ihdm.report.page import as_html, report_page
+from ihdm.report.provenance import differences, duration
+from ihdm.report.render import TEMPLATES, animation_pictures, assets_sha256, figure_picture, sheet
+from ihdm.report.results import Results
+from ihdm.report.sections import level_groups
 
 ROOT = Path(__file__).parents[2]
 CAPTIONS = ROOT / "workflow/report"
@@ -55,8 +54,13 @@ class Elements(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def page(made_up, ledger) -> str:
-    return report_page(made_up(), ledger, CAPTIONS, ["digits: made by other code"])
+def results(made_up) -> Results:
+    return made_up()
+
+
+@pytest.fixture(scope="module")
+def page(results, ledger) -> str:
+    return report_page(results, ledger, CAPTIONS, ["digits: made by other code"])
 
 
 def test_page_has_every_part(page):
@@ -79,11 +83,9 @@ def test_no_address_is_outside_the_page(page):
     assert "default-src 'none'" in page
 
 
-def test_page_is_small_and_the_same_for_the_same_results(made_up, ledger):
-    results = made_up()
-    one, other = (report_page(results, ledger, CAPTIONS, []) for _ in range(2))
-    assert one == other
-    assert len(one.encode()) < 25_000_000
+def test_page_is_small_and_the_same_for_the_same_results(page, results, ledger):
+    assert report_page(results, ledger, CAPTIONS, ["digits: made by other code"]) == page
+    assert len(page.encode()) < 25_000_000
 
 
 def test_missing_results_are_left_out_of_the_page(tmp_path, scale):
@@ -96,8 +98,7 @@ def test_missing_results_are_left_out_of_the_page(tmp_path, scale):
         assert word not in re.sub(r"<script>.*?</script>|<details>.*?</details>", "", page, flags=re.DOTALL), word
 
 
-def test_a_scale_without_figures_has_a_page(made_up, ledger):
-    results = made_up()
+def test_a_scale_without_figures_has_a_page(results, ledger):
     config = results.config.model_copy(update={"figures": {}})
     ids = Elements(report_page(Results(config, results.folder), ledger, CAPTIONS, [])).values("id")
     assert [name for name in SECTIONS if name not in ids] == ["figures"]
@@ -107,12 +108,12 @@ def test_forward_images_are_shown_where_they_were_kept(made_up):
     results = made_up(has_forward=False)
     processes = [process for group in level_groups(results).values() for process in group]
     assert [process.experiment for process in processes] == list(results.config.diagnostics)
-    assert all([strip.title for strip in process.strips] == ["Samples, reverse process"] for process in processes)
+    assert all([strip["title"] for strip in process.strips] == ["Samples, reverse process"] for process in processes)
     path = results.trajectories("digits")
     with np.load(path) as archive:
         np.savez(path, **archive, forward=np.zeros((4, 2, 8, 8, 1), dtype=np.uint8))
     first = level_groups(results)["digits"][0]
-    assert [(strip.images.columns, strip.images.rows) for strip in first.strips] == [(2, 4), (3, 4)]
+    assert [(strip["images"].columns, strip["images"].rows) for strip in first.strips] == [(2, 4), (3, 4)]
     assert first.levels == [6, 4, 2, 0]
 
 
@@ -132,14 +133,14 @@ def decoded(uri: str) -> Image.Image:
 
 def test_verdicts_are_grouped_by_claim(page, ledger):
     found = read_ledger(ledger)
-    assert [claim.row["id"] for claim in found.claims] == ["best", "other"]
-    assert found.verdicts == {"reproduced": 2, "inconclusive": 1, "not run": 1}
-    picture = found.claims[0].picture
-    assert picture is not None
-    assert [mark.low < mark.x < mark.high for mark in picture.marks] == [True, True, False]  # one is open to a side
-    assert picture.marks[0].low > picture.borders[0] > picture.marks[1].low
-    assert [decision["is_lost"] for decision in found.claims[0].decisions] == [False, False, True]
-    assert found.claims[1].picture is None
+    best, other = found["claims"]
+    assert (best["row"]["id"], other["row"]["id"]) == ("best", "other")
+    assert found["verdicts"] == {"reproduced": 2, "inconclusive": 1, "not run": 1}
+    marks, (border,) = best["picture"]["marks"], best["picture"]["borders"]
+    assert [mark["low"] < mark["x"] < mark["high"] for mark in marks] == [True, True, False]  # one is open to a side
+    assert marks[0]["low"] > border > marks[1]["low"]
+    assert [decision["is_lost"] for decision in best["decisions"]] == [False, False, True]
+    assert other["picture"] is None
     assert "Ours &lt;b&gt;" in page.partition("Not run at this scale")[2]
     for told in ("snakemake one", "Beyond σ itself.", 'href="../metrics/distance.csv"', 'href="#table-distance"'):
         assert told in page.partition('id="levels"')[0], told
@@ -156,11 +157,7 @@ def test_a_damaged_ledger_is_reported(tmp_path, text):
 def test_settings_that_differ_from_their_defaults_are_listed():
     config = read_config(ROOT / "workflow/config/quick.yaml")
     told = {place: (chosen, default) for place, chosen, default in differences(config)}
-    assert (
-        told["evaluation.likelihood_draws"] == (str(config.evaluation.likelihood_draws), "2")
-        if (config.evaluation.likelihood_draws != 2)
-        else "evaluation.likelihood_draws" not in told
-    )
+    assert "evaluation.likelihood_draws" not in told
     assert told["experiments.digits.training.warmup_steps"] == ("100", "5000")
     assert told["datasets.digits.source"] == ("digits", "–")
     assert told["evaluation.diagnostics.num_trees"] == ("10", "12")
@@ -185,18 +182,17 @@ def test_durations_are_counted_as_readers_count():
 
 def test_every_template_is_packaged_and_a_change_of_style_changes_the_hash(monkeypatch, tmp_path):
     project = (ROOT / "pyproject.toml").read_text()
-    assert '"ihdm.report.page" = ["templates/*"]' in project
+    assert '"ihdm.report" = ["templates/*"]' in project
     before = assets_sha256()
     for path in TEMPLATES.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    monkeypatch.setattr("ihdm.report.page.render.TEMPLATES", tmp_path)
+    monkeypatch.setattr("ihdm.report.render.TEMPLATES", tmp_path)
     assert assets_sha256() == before
     (tmp_path / "page.css").write_text("")
     assert assets_sha256() != before
 
 
-def test_the_command_writes_page_and_record(ihdm, made_up, ledger, tmp_path):
-    results = made_up()
+def test_the_command_writes_page_and_record(ihdm, results, ledger, tmp_path):
     output = tmp_path / "out/index.html"
     ihdm("report", "page", "--settings", results.config.model_dump_json(), "--results", results.folder, "--claims",
         ledger, "--captions", CAPTIONS, "--output", output)  # fmt: skip

@@ -8,8 +8,7 @@ import pytest
 
 from ihdm.config.reading import read_config
 from ihdm.config.scale import Config
-from ihdm.report.published import PUBLISHED
-from ihdm.report.tables import PAPER_TABLES, available, distances, hyperparameters, printed, sweeps
+from ihdm.report.tables import PAPER_TABLES, PUBLISHED, available, distances, hyperparameters, printed, sweeps
 
 ROOT = Path(__file__).parents[2]
 

@@ -17,7 +17,7 @@ from ihdm.config.titles import titles
 from ihdm.data.sources import check_sources, resolve_datasets
 from ihdm.errors import UserError
 from ihdm.figures import figure_inputs, is_animated
-from ihdm.report.page.render import assets_sha256
+from ihdm.report.render import assets_sha256
 from ihdm.measures import jobs as measure_jobs
 from ihdm.measures import merged_tables
 from ihdm.report.tables import available

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,52 +11,27 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from ihdm.config.scale import Config
-from ihdm.report.page.results import Results, Table, as_table
+from ihdm.report.results import Results, Table, as_table
 from ihdm.storage.provenance import read_record
 
 SHORT = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28}\b")
 """A commit, of which 12 digits are shown."""
 
 
-@dataclass(frozen=True)
-class Provenance:
-    """Provenance and cost of results.
+def provenance(results: Results) -> dict[str, Any]:
+    """Return the provenance of results.
 
-    Attributes:
-        facts: values from the records of results, by name.
-        versions: versions of software, by name.
-        experiments: display titles and names of experiments.
-        settings: settings that differ from their defaults.
-        costs: seconds and memory by kind of job; None without benchmarks.
-        total: total time as text; empty without benchmarks.
-        notices: warnings about results from other versions of the code.
-        notes: notes on the data.
+    Returns:
+        ``facts``, values from records by name; ``versions`` of software by name; ``total``, the time of all jobs, empty
+        without benchmarks; and ``tables`` of costs, experiments and changed settings.
     """
-
-    facts: dict[str, str]
-    versions: dict[str, str]
-    experiments: Table
-    settings: Table
-    costs: Table | None
-    total: str
-    notices: list[str]
-    notes: list[str]
-
-
-def provenance(results: Results, notices: list[str], notes: list[str]) -> Provenance:
-    """Return the provenance of results."""
     facts, versions = _recorded(results)
+    tables = [_experiments(results), _settings(results.config)]
     jobs = _benchmarks(results)
-    return Provenance(
-        facts,
-        versions,
-        _experiments(results),
-        _settings(results.config),
-        None if jobs is None else _costs(jobs),
-        "" if jobs is None else f"{duration(jobs['s'].sum())} in {len(jobs)} timed jobs",
-        notices,
-        notes,
-    )
+    if jobs is None:
+        return {"facts": facts, "versions": versions, "total": "", "tables": tables}
+    total = f"{duration(jobs['s'].sum())} in {len(jobs)} timed jobs"
+    return {"facts": facts, "versions": versions, "total": total, "tables": [_costs(jobs), *tables]}
 
 
 def _recorded(results: Results) -> tuple[dict[str, str], dict[str, str]]:
@@ -69,8 +43,7 @@ def _recorded(results: Results) -> tuple[dict[str, str], dict[str, str]]:
         values = {SHORT.sub(r"\1", str(record[key])) for record in records if record.get(key) is not None}
         if values:
             found[name] = ", ".join(sorted(values))
-    versions: dict[str, str] = records[-1].get("versions", {}) if records else {}
-    return found, versions
+    return found, records[-1].get("versions", {}) if records else {}
 
 
 def _experiments(results: Results) -> Table:
@@ -84,20 +57,17 @@ def _settings(config: Config) -> Table:
     return as_table("settings", "Settings", explanation, rows)
 
 
-def differences(settings: BaseModel, place: str = "") -> Iterator[tuple[str, str, str]]:
+def differences(value: Any, default: Any = PydanticUndefined, place: str = "") -> Iterator[tuple[str, str, str]]:  # noqa: ANN401 (of any setting)
     """Yield the settings that differ from their defaults: path, value and default."""
-    for name, field in type(settings).model_fields.items():
-        value = getattr(settings, name)
-        default = field.get_default(call_default_factory=True)
-        yield from _differences(value, default, f"{place}{name}")
-
-
-def _differences(value: Any, default: Any, place: str) -> Iterator[tuple[str, str, str]]:  # noqa: ANN401 (of any setting)
+    prefix = f"{place}." if place else ""
     if isinstance(value, BaseModel):
-        yield from differences(value, f"{place}.")
+        for name, field in type(value).model_fields.items():
+            yield from differences(
+                getattr(value, name), field.get_default(call_default_factory=True), f"{prefix}{name}"
+            )
     elif isinstance(value, dict) and any(isinstance(part, BaseModel) for part in value.values()):
         for key, part in value.items():
-            yield from _differences(part, PydanticUndefined, f"{place}.{key}")
+            yield from differences(part, place=f"{prefix}{key}")
     elif value != default:
         yield place, _plain(value), "–" if default is PydanticUndefined else _plain(default)
 

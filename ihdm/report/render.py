@@ -1,18 +1,25 @@
-"""Images of the page, embedded as WebP."""
+"""Self-contained HTML pages: templates with style and script, and images embedded as WebP."""
 
 import base64
+import hashlib
+import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from PIL import Image
 
 from ihdm.errors import UserError
 
+TEMPLATES = Path(__file__).parent / "templates"
 FIGURE_WIDTH = 1400
 """Maximum width of a figure in pixels: the text width at 200 dpi, with margins."""
 THUMBNAIL_WIDTH = 320
@@ -23,6 +30,44 @@ SHOWN_TILE = 64
 """Approximate display width of an image, in CSS pixels."""
 LARGEST_ANIMATION = 6_000_000
 """Maximum size of an embedded animation, in bytes."""
+
+
+def assets_sha256() -> str:
+    """Return a hash of templates, style and script."""
+    paths = sorted(path for path in TEMPLATES.iterdir() if path.is_file())
+    return hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in paths)).hexdigest()
+
+
+def render(template: str, **content: Any) -> str:  # noqa: ANN401
+    """Return a page from a template and its content."""
+    environment = Environment(
+        loader=PackageLoader("ihdm.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {"json": _json, "anchor": lambda text: re.sub(r"[^\w-]+", "-", text)}
+    assets = {"style": "page.css", "script": "page.js"}
+    environment.globals |= {
+        name: Markup((TEMPLATES / file).read_text(encoding="utf-8"))  # noqa: S704 (ours)
+        for name, file in assets.items()
+    }
+    return environment.get_template(template).render(**content)
+
+
+def _json(value: Any) -> Markup:  # noqa: ANN401
+    """Return JSON that is safe within a script element."""
+    return Markup(json.dumps(value, ensure_ascii=False, sort_keys=True).replace("</", "<\\/"))  # noqa: S704 (escaped here)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image as a data URI, with its size in pixels."""
+
+    uri: str
+    width: int
+    height: int
 
 
 @dataclass(frozen=True)
@@ -40,15 +85,6 @@ class Sheet:
     rows: int
     columns: int
     size: int
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An image as a data URI, with its size in pixels."""
-
-    uri: str
-    width: int
-    height: int
 
 
 def as_uri(content: bytes) -> str:
@@ -86,7 +122,7 @@ def figure_picture(path: Path, most: int = FIGURE_WIDTH) -> Picture:
         content = _encode(image, lossless=False)
     else:
         content = min((_encode(image, lossless) for lossless in (True, False)), key=len)
-    return Picture(as_uri(content), image.width, image.height)
+    return Picture(as_uri(content), *image.size)
 
 
 def animation_pictures(path: Path) -> tuple[Picture, Picture] | None:

@@ -9,6 +9,7 @@ import pandas as pd
 from ihdm.config.experiments import Variant, format_number
 from ihdm.config.scale import Config
 from ihdm.config.titles import titles
+from ihdm.figures.style import DISTANCES
 from ihdm.measures import reported
 from ihdm.metrics.quality import ranking_distance
 from ihdm.metrics.tables import with_most_images
@@ -25,13 +26,14 @@ class Results:
     @property
     def files(self) -> list[Path]:
         """Every existing input of the page, except records and benchmarks."""
-        tables = [self._table_path(name) for name in (*reported(), "sweep")]
-        figures = [path for name in self.config.figures for path in (self.figure(name), self.animation(name))]
-        trajectories = [self.trajectories(name) for name in self.config.diagnostics]
-        samples = [
-            self.samples(variant.name, ratio) for variant in self.curves.values() for ratio in variant.delta_ratios
+        figures = [self.figure(name) for name in self.config.figures]
+        paths = [
+            *(self.folder / f"metrics/{name}.csv" for name in (*reported(), "sweep")),
+            *(path for figure in figures for path in (figure, figure.with_suffix(".webp"))),
+            *map(self.trajectories, self.config.diagnostics),
+            *(path for variant in self.curves.values() for path in self.samples(variant).values()),
         ]
-        return [path for path in (*tables, *figures, *trajectories, *samples) if path.exists()]
+        return [path for path in paths if path.exists()]
 
     @cached_property
     def titles(self) -> dict[str, str]:
@@ -41,7 +43,7 @@ class Results:
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
         """The merged tables that exist and are not empty, in the order of their sections."""
-        paths = {name: self._table_path(name) for name in reported()}
+        paths = {name: self.folder / f"metrics/{name}.csv" for name in reported()}
         read = {name: read_table(path) for name, path in paths.items() if path.exists()}
         return {name: table for name, table in read.items() if len(table)}
 
@@ -50,24 +52,18 @@ class Results:
         """The experiments that are sampled at three δ/σ or more, by name."""
         return {name: variant for name, variant in self.config.variants.items() if variant.has_curve}
 
-    def _table_path(self, name: str) -> Path:
-        return self.folder / f"metrics/{name}.csv"
-
     def figure(self, name: str) -> Path:
         """Return the path of a figure as PNG."""
         return self.folder / f"figures/{name}.png"
-
-    def animation(self, name: str) -> Path:
-        """Return the path of the animation of a figure, which may not exist."""
-        return self.folder / f"figures/{name}.webp"
 
     def trajectories(self, experiment: str) -> Path:
         """Return the path of an experiment's states during generation."""
         return self.folder / f"samples/{experiment}/probes/trajectories.npz"
 
-    def samples(self, experiment: str, ratio: float) -> Path:
-        """Return the path of an experiment's samples at a δ/σ."""
-        return self.folder / f"samples/{experiment}/delta{format_number(ratio)}/samples.npy"
+    def samples(self, variant: Variant) -> dict[float, Path]:
+        """Return the path of an experiment's samples by δ/σ, ascending."""
+        folder = self.folder / f"samples/{variant.name}"
+        return {ratio: folder / f"delta{format_number(ratio)}/samples.npy" for ratio in variant.delta_ratios}
 
     def distances(self, images: str, **values: str) -> pd.DataFrame | None:
         """Return distances of the largest n, in the metric that may rank sets; see :mod:`ihdm.metrics.quality`.
@@ -95,10 +91,6 @@ def ranked(rows: pd.DataFrame) -> pd.DataFrame | None:
     rows = with_most_images(rows)
     rows = rows[rows["metric"] == ranking_distance(str(rows["extractor"].iloc[0]), int(rows["n"].iloc[0]))]
     return None if rows.empty else rows
-
-
-DISTANCES = {"frechet_distance": "Fréchet distance", "fid": "FID", "kernel_distance": "kernel distance", "kid": "KID"}
-"""Display names of the distances."""
 
 
 @dataclass(frozen=True)

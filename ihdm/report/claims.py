@@ -4,7 +4,6 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ DECIDED = ("reproduced", "not reproduced")
 NOT_RUN = "not run"
 VERDICTS = ("reproduced", "inconclusive", "not reproduced", NOT_RUN)
 WIDTH, ROW, LABEL = 240.0, 22.0, 12.0
+"""Size of a plot, in its units: width, height of a value, and margin at both sides."""
 
 Row = dict[str, Any]
 """The decision on a claim for one experiment; columns as in :mod:`ihdm.claims.ledger`."""
@@ -22,67 +22,12 @@ DATASET_TABLES = {"data_spectrum", "forward"}
 """Tables of data sets; claims on them name data sets, not experiments."""
 
 
-@dataclass(frozen=True)
-class Mark:
-    """A value with its interval, in units of the plot."""
-
-    x: float
-    low: float
-    high: float
-    y: float
-    verdict: str
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A plot of the values of a claim with their intervals, and the thresholds of its rule."""
-
-    marks: list[Mark]
-    borders: list[float]
-    ends: tuple[str, str]
-    width: float
-    height: float
-    alt: str
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A claim with all decisions on it.
-
-    Attributes:
-        row: its first row, for the columns that are equal in all rows.
-        verdicts: number of decisions by verdict, reproduced first.
-        decisions: its rows, with display titles, ``estimate``, the value and interval as text, and ``is_lost``, whether
-            Holm's correction over all tests does not keep the verdict.
-        picture: a plot of the values; None if there are none.
-        tables: names of its merged tables.
-        rerun: commands that decide it again.
-    """
-
-    row: Row
-    verdicts: dict[str, int]
-    decisions: list[Row]
-    picture: Picture | None
-    tables: list[str]
-    rerun: str
-
-    @property
-    def is_run(self) -> bool:
-        """Whether it was tested for any experiment."""
-        return set(self.verdicts) != {NOT_RUN}
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """All claims, with the number of tests and of each verdict."""
-
-    tested: int
-    verdicts: dict[str, int]
-    claims: list[Claim]
-
-
-def read_ledger(path: Path, titles: Mapping[str, str] | None = None) -> Ledger:
+def read_ledger(path: Path, titles: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Read the ledger of claims, with display titles of experiments by name.
+
+    Returns:
+        The number of tests as ``tested``, of decisions by verdict as ``verdicts``, and ``claims`` with all decisions on
+        each.
 
     Raises:
         UserError: if it cannot be read.
@@ -93,17 +38,22 @@ def read_ledger(path: Path, titles: Mapping[str, str] | None = None) -> Ledger:
         for row in content["claims"]:
             by_id.setdefault(row["id"], []).append(row)
         claims = [_claim(rows, content["borders"].get(name, []), titles or {}) for name, rows in by_id.items()]
-        return Ledger(int(content["tested"]), _counted(content["claims"]), claims)
+        return {"tested": int(content["tested"]), "verdicts": _counted(content["claims"]), "claims": claims}
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: damaged ledger of claims ({error}); delete it and run claims check again") from None
 
 
 def _counted(rows: list[Row]) -> dict[str, int]:
+    """Return the number of decisions by verdict, reproduced first."""
     counts = Counter(row["verdict"] for row in rows)
     return {verdict: counts[verdict] for verdict in (*VERDICTS, *counts) if counts[verdict]}
 
 
-def _claim(rows: list[Row], borders: list[float], titles: Mapping[str, str]) -> Claim:
+def _claim(rows: list[Row], borders: list[float], titles: Mapping[str, str]) -> dict[str, Any]:
+    """Return a claim: ``row`` for the columns that are equal in all rows, its decisions, and a plot of the values.
+
+    A decision ``is_lost`` if Holm's correction over all tests does not keep the verdict.
+    """
     tables = [Path(name).stem for name in rows[0]["table"].split()]
     if DATASET_TABLES.issuperset(tables):
         titles = {}
@@ -116,14 +66,16 @@ def _claim(rows: list[Row], borders: list[float], titles: Mapping[str, str]) -> 
         }
         for row in rows
     ]
-    return Claim(
-        rows[0],
-        _counted(rows),
-        decisions,
-        _picture(decisions, borders),
-        tables,
-        "\n".join(dict.fromkeys(row["how_to_rerun"] for row in rows if row["how_to_rerun"])),
-    )
+    verdicts = _counted(rows)
+    return {
+        "row": rows[0],
+        "is_run": set(verdicts) != {NOT_RUN},
+        "verdicts": verdicts,
+        "decisions": decisions,
+        "picture": _picture(decisions, borders),
+        "tables": tables,
+        "rerun": "\n".join(dict.fromkeys(row["how_to_rerun"] for row in rows if row["how_to_rerun"])),
+    }
 
 
 def _interval(row: Row) -> tuple[float, float, float]:
@@ -131,8 +83,8 @@ def _interval(row: Row) -> tuple[float, float, float]:
     return value, low, high
 
 
-def _picture(decisions: list[Row], borders: list[float]) -> Picture | None:
-    """Return a plot with a line for each value, on one scale with the thresholds of the rule."""
+def _picture(decisions: list[Row], borders: list[float]) -> dict[str, Any] | None:
+    """Return a plot with a line for each value, on one scale with the thresholds of the rule; None without values."""
     shown = [row for row in decisions if math.isfinite(_interval(row)[0])]
     if not shown:
         return None
@@ -146,16 +98,18 @@ def _picture(decisions: list[Row], borders: list[float]) -> Picture | None:
     def place(value: float) -> float:
         return round(LABEL + (value - low) / (high - low) * (WIDTH - 2 * LABEL), 2)
 
+    marks = [
+        {"verdict": row["verdict"], "y": ROW * (number + 0.5)}
+        | {name: place(end) for name, end in zip(("x", "low", "high"), interval, strict=True)}
+        for number, (row, interval) in enumerate(zip(shown, intervals, strict=True))
+    ]
     values = "; ".join(f"{row['experiment']}: {row['estimate']}" for row in shown)
     compared = f"; compared with {', '.join(f'{value:g}' for value in borders)}" if borders else ""
-    return Picture(
-        [
-            Mark(place(value), place(start), place(end), ROW * (number + 0.5), row["verdict"])
-            for number, (row, (value, start, end)) in enumerate(zip(shown, intervals, strict=True))
-        ],
-        [place(value) for value in borders],
-        ends if ends[0] != ends[1] else ("", ends[0]),
-        WIDTH,
-        ROW * len(shown),
-        f"Values with intervals. {values}{compared}",
-    )
+    return {
+        "marks": marks,
+        "borders": [place(value) for value in borders],
+        "ends": ends if ends[0] != ends[1] else ("", ends[0]),
+        "width": WIDTH,
+        "height": ROW * len(shown),
+        "alt": f"Values with intervals. {values}{compared}",
+    }
