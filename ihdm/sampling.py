@@ -5,13 +5,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 from typing import Protocol, runtime_checkable
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ihdm.heat import Images
 from ihdm.objective import Network
-from ihdm.seeds import generator
+from ihdm.seeds import normal_draws
 
 
 @runtime_checkable
@@ -57,25 +56,28 @@ class SeededNoise:
 
     Args:
         seed: the experiment's seed.
-        indices: the samples' numbers.
+        indices: the samples' numbers, or tuples of several numbers.
         num_levels: K.
         shape: channels, height and width.
         device: where the noise is needed.
+        purpose: of the noise; other purposes have independent noise.
     """
 
     def __init__(
         self,
         seed: int,
-        indices: Sequence[int],
+        indices: Sequence[int] | Sequence[tuple[int, ...]],
         num_levels: int,
         shape: tuple[int, int, int],
         device: torch.device | str = "cpu",
+        purpose: str = "sampling noise",
     ) -> None:
         self.seed = seed
         self.indices = indices
         self.num_levels = num_levels
         self.shape = shape
         self.device = device
+        self.purpose = purpose
 
     def __len__(self) -> int:
         return self.num_levels
@@ -83,12 +85,8 @@ class SeededNoise:
     def __getitem__(self, index: int) -> Images:
         if not 0 <= index < self.num_levels:
             raise IndexError(f"noise of level {index + 1} asked for; levels are 1…{self.num_levels}")
-        level = index + 1
-        draws = [
-            generator(self.seed, "sampling noise", sample, level).standard_normal(self.shape, dtype=np.float32)
-            for sample in self.indices
-        ]
-        return torch.as_tensor(np.stack(draws), device=self.device)
+        keys = [(*(number if isinstance(number, tuple) else (number,)), index + 1) for number in self.indices]
+        return torch.as_tensor(normal_draws(self.seed, self.purpose, keys, self.shape), device=self.device)
 
 
 class PreparedNoise:

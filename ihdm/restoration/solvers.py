@@ -27,6 +27,7 @@ from ihdm.predictions import Prediction, Predictor, prediction_of
 from ihdm.processes.process import Process
 from ihdm.restoration.problems import Conditioner, Measured, Measurement, Numbers
 from ihdm.samplers import clean_weight, coupling, open_variance, plan_steps, take_steps
+from ihdm.sampling import SeededNoise
 from ihdm.seeds import normal_draws
 from ihdm.storage.tensors import require_finite
 
@@ -132,7 +133,9 @@ class Restorer:
         # Fixed for any posterior sampler: Markov steps keep the measurement, noise makes samples differ.
         sampler = self.sampler.model_copy(update={"coupling": "markov", "noise": "measured"})
         steps = plan_steps(self.prediction, sampler, calibration=self.calibration)
-        noise = PairedNoise(self.seed, numbers, self.process.num_levels, tuple(state.shape[1:]))
+        _, channels, height, width = state.shape
+        shape, num_levels = (channels, height, width), self.process.num_levels
+        noise = SeededNoise(self.seed, numbers, num_levels, shape, purpose="restoration noise")
         *_, last = take_steps(self.network, self.process, [step for step in steps if step.level <= level], state, noise)
         return last.mean
 
@@ -188,23 +191,6 @@ class Restorer:
         seen = process.transform(measurement.shown(measured).float())
         filling = _floats(normal_draws(self.seed, "filled up", numbers, seen.shape[1:], np.float64))
         return level, process.inverse(_floats(np.exp(left)) * seen + _floats(missing) * filling)
-
-
-@dataclass(frozen=True)
-class PairedNoise:
-    """The noise of samples that are numbered by image and sample."""
-
-    seed: int
-    numbers: Numbers
-    num_levels: int
-    shape: tuple[int, ...]
-
-    def __len__(self) -> int:
-        return self.num_levels
-
-    def __getitem__(self, index: int) -> Images:
-        indices = [(*pair, index + 1) for pair in self.numbers]
-        return torch.as_tensor(normal_draws(self.seed, "restoration noise", indices, self.shape))
 
 
 def first_level(process: Process, sampler: SamplerSettings, width: float, shift: int = 0) -> int:
