@@ -46,6 +46,7 @@ LAYERS = [
 # Of the metrics, those that evaluate networks or processes; all others are functions of arrays.
 METRICS_WITH_TORCH = {
     "asymptotics",
+    "classifier",
     "evaluations",
     "forward",
     "forward_spectra",

@@ -3,12 +3,18 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+from jaxtyping import Integer
+
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.encoded import Split
 from ihdm.data.raw import RawData, RawFile
 
 COLOR = (3,)
 GRAY = (1,)
+
+Labels = Integer[np.ndarray, "image"]
+"""Classes of images, 0, 1, …"""
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,9 @@ class Source:
         files: raw files to find or download.
         squares: number of images cut from each photograph per split; empty if they are whole.
         counts: number of images per split; empty if unknown.
+        labels: maps settings and raw files, with those of the labels, to the classes of the images of each split, in
+            the order of ``load``; None if there are none.
+        label_files: further raw files for them.
         natural: whether they are photographs, for claims about natural images.
         notes: caveats for readers of results, one sentence each.
     """
@@ -45,5 +54,7 @@ class Source:
     files: tuple[RawFile, ...] = ()
     squares: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    labels: Callable[[DatasetSettings, RawData], dict[str, Labels]] | None = None
+    label_files: tuple[RawFile, ...] = ()
     natural: bool = False
     notes: tuple[str, ...] = ()

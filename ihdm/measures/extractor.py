@@ -3,7 +3,7 @@
 from ihdm.config.settings import Extractor, Settings
 from ihdm.measures import Files, Measure, Results
 from ihdm.measures.inputs import TRAIN
-from ihdm.runs import each_dataset
+from ihdm.runs import Input, each_dataset
 
 
 class ExtractorSettings(Settings):
@@ -15,17 +15,30 @@ class ExtractorSettings(Settings):
 def compute(files: Files, settings: ExtractorSettings) -> Results:
     """Return the extractor."""
     from ihdm.metrics.extractors import extractor_device, fit_extractor, save_extractor
-    from ihdm.storage.reading import open_images
+    from ihdm.storage.reading import open_images, read_archive
 
-    device = extractor_device(settings.kind)
-    fitted = fit_extractor(settings.kind, open_images(files["train"]), inception=files["inception"], device=device)
+    fitted = fit_extractor(
+        settings.kind,
+        open_images(files["train"]),
+        labels=read_archive(files["labels"], ["train"])["train"] if "labels" in files else None,
+        inception=files["inception"],
+        device=extractor_device(settings.kind),
+    )
     return {"extractor": lambda path: save_extractor(settings.kind, fitted, path)}
 
 
 MEASURE = Measure(
     compute=compute,
     runs=each_dataset,
-    inputs={"train": TRAIN},
+    inputs={
+        "train": TRAIN,
+        "labels": Input(
+            "data/{dataset}/labels.npz",
+            exists=lambda run: run.extractor == "classifier",
+            about="the labels, .npz with array train, for a classifier",
+            is_optional=True,
+        ),
+    },
     outputs={"extractor": "metrics/features/{extractor}/{dataset}/extractor.npz"},
     settings=lambda run: ExtractorSettings(kind=run.extractor),
     model=ExtractorSettings,
