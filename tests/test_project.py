@@ -43,7 +43,7 @@ LAYERS = [
 ]
 
 # Of the metrics, those that evaluate networks or processes; all others are functions of arrays.
-METRICS_WITH_TORCH = {"asymptotics", "evaluations", "heldout", "joints", "likelihood"}
+METRICS_WITH_TORCH = {"asymptotics", "classifier", "evaluations", "heldout", "joints", "likelihood"}
 
 
 def name_of(path: Path) -> str:

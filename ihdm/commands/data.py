@@ -60,6 +60,26 @@ def prepare(
 
 
 @app.command()
+def labels(
+    settings: SettingsOption,
+    output: Annotated[Path, typer.Option(help="File for the classes of the images, .npz with arrays train and test.")],
+    root: Annotated[Path, typer.Option(help="Folder of raw files by source.")] = Path("data"),
+) -> None:
+    """Find or download the labels of a data set, for features of a classifier."""
+    from ihdm.data.sources import load_labels
+    from ihdm.storage.arrays import save_arrays
+    from ihdm.storage.files import atomic_path
+    from ihdm.storage.provenance import record
+
+    dataset = read_settings(DatasetSettings, settings)
+    with record([output], command="data labels", settings=dataset):
+        found = load_labels(dataset, root)
+        with atomic_path(output) as temporary:
+            save_arrays(temporary, **found)
+    print(f"{output} is written")
+
+
+@app.command()
 def download(settings: ScaleOption) -> None:
     """Download the raw files of a scale, and Inception's weights if it needs them.
 
@@ -70,12 +90,15 @@ def download(settings: ScaleOption) -> None:
 
     from ihdm.config.scale import Config
     from ihdm.data.source import obtain
-    from ihdm.data.sources import obtain_raw
+    from ihdm.data.sources import obtain_labels, obtain_raw
     from ihdm.metrics.extractors import INCEPTION
 
     config = read_settings(Config, settings)
     used = dict.fromkeys(variant.dataset for variant in config.variants.values())
     wanted = {name: partial(obtain_raw, config.datasets[name], Path(config.data.root)) for name in used}
+    for name in used:
+        if config.evaluation.extractors[name] == "classifier":
+            wanted[f"labels of {name}"] = partial(obtain_labels, config.datasets[name], Path(config.data.root))
     if "inception" in {config.evaluation.extractors[name] for name in used}:
         wanted["Inception"] = partial(obtain, (INCEPTION,), Path(config.inception_weights))
     missing = []

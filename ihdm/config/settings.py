@@ -106,7 +106,7 @@ Rounding = Literal["nearest", "truncate"]
 """How generated images become 8-bit."""
 Reference = Literal["training", "as_released"]
 """The images that samples are compared with: the training array, or the same images squashed instead of cropped."""
-Extractor = Literal["dct", "pca", "efficientnet", "inception"]
+Extractor = Literal["dct", "pca", "classifier", "efficientnet", "inception"]
 """Feature space of distances; only distances of `inception` features are FID and KID."""
 Precision = Literal["no", "fp16", "bf16"]
 """Precision of the network: float32, or mixed. Its first convolution, the blur and losses stay in float32."""

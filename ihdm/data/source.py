@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from jaxtyping import Integer
+
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.download import download, unpack
 from ihdm.errors import UserError
@@ -61,6 +64,10 @@ class RawData:
     records: tuple[Mapping[str, str | None], ...] = ()
 
 
+Labels = Integer[np.ndarray, "image"]
+"""Classes of images, 0, 1, …"""
+
+
 @dataclass(frozen=True)
 class Source:
     """An image source.
@@ -79,6 +86,9 @@ class Source:
         files: raw files to find or download.
         squares: number of images cut from each photograph per split; empty if they are whole.
         counts: number of images per split; empty if unknown.
+        labels: maps settings and raw files, with those of the labels, to the classes of the images of each split, in
+            the order of ``load``; None if there are none.
+        label_files: further raw files for them.
         natural: whether they are photographs, for claims about natural images.
         notes: caveats for readers of results, one sentence each.
     """
@@ -95,6 +105,8 @@ class Source:
     files: tuple[RawFile, ...] = ()
     squares: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    labels: Callable[[DatasetSettings, RawData], dict[str, Labels]] | None = None
+    label_files: tuple[RawFile, ...] = ()
     natural: bool = False
     notes: tuple[str, ...] = ()
 

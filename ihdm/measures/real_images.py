@@ -26,9 +26,11 @@ class RealSpectrumSettings(HasSquares, Resampling):
 def fit_features(files: Files, settings: ExtractorSettings) -> Results:
     """Fit or check the feature extractor of a data set, and store its name and the hash of its weights."""
     from ihdm.metrics.extractors import fit_extractor, save_extractor
-    from ihdm.storage.reading import open_images
+    from ihdm.storage.reading import open_images, read_archive
 
-    fitted = fit_extractor(settings.kind, open_images(files["train"]), inception=files["inception"])
+    labels = read_archive(files["labels"], ["train"])["train"] if "labels" in files else None
+    train = open_images(files["train"])
+    fitted = fit_extractor(settings.kind, train, labels=labels, inception=files["inception"])
     return {"extractor": lambda path: save_extractor(settings.kind, fitted, path)}
 
 
@@ -112,7 +114,15 @@ def real_spectrum_settings(run: Run) -> RealSpectrumSettings:
 EXTRACTOR = Measure(
     compute=fit_features,
     runs=each_dataset,
-    inputs={"train": inputs.TRAIN},
+    inputs={
+        "train": inputs.TRAIN,
+        "labels": Input(
+            "data/{dataset}/labels.npz",
+            exists=lambda run: run.extractor == "classifier",
+            about="the labels, .npz with array train, for a classifier",
+            is_optional=True,
+        ),
+    },
     outputs={"extractor": "metrics/features/{extractor}/{dataset}/extractor.npz"},
     settings=lambda run: ExtractorSettings(kind=run.extractor),
     model=ExtractorSettings,

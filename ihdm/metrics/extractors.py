@@ -1,23 +1,27 @@
-"""Feature extractors by name: those of `ihdm.metrics.features`, and two networks trained on ImageNet.
+"""Feature extractors by name: for small images, a classifier of the data set, and two networks trained on ImageNet.
 
 Only clean-fid's Inception gives FID and KID. EfficientNet-Lite0 replaces it if its weights are unavailable; distances
 in its features have other names.
 """
 
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
 from jaxtyping import UInt8
 
 from ihdm.config.settings import Extractor
-from ihdm.data.source import RawFile, obtain
+from ihdm.data.source import Labels, RawFile, obtain
 from ihdm.errors import UserError
 from ihdm.metrics.features import CosineFeatures, FeatureExtractor, Features, PrincipalFeatures
+from ihdm.progress import Progress
 from ihdm.storage.arrays import save_arrays
 from ihdm.storage.files import sha256
 from ihdm.storage.images import StoredImages
 from ihdm.storage.reading import read_archive
+
+if TYPE_CHECKING:
+    from ihdm.metrics.classifier import ClassifierFeatures
 
 INCEPTION = RawFile(
     "inception-2015-12-05.pt",
@@ -128,12 +132,15 @@ def in_color(images: StoredImages) -> UInt8[np.ndarray, "_ height width 3"]:
     return np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else np.asarray(images)
 
 
-def fit_extractor(kind: Extractor, train: StoredImages, *, inception: Path = Path()) -> FeatureExtractor:
-    """Return the extractor of a data set; only `pca` is fitted on its training images.
+def fit_extractor(
+    kind: Extractor, train: StoredImages, *, labels: Labels | None = None, inception: Path = Path()
+) -> FeatureExtractor:
+    """Return the extractor of a data set; `pca` and `classifier` are fitted on its training images.
 
     Args:
         kind: name of the extractor; small extractors use the CPU, without loading torch.
         train: the training images.
+        labels: their classes, for `classifier`.
         inception: folder of the weights of `inception`.
 
     Raises:
@@ -143,10 +150,21 @@ def fit_extractor(kind: Extractor, train: StoredImages, *, inception: Path = Pat
         return CosineFeatures(train[0].size)
     if kind == "pca":
         return PrincipalFeatures.fit(train)
+    if kind == "classifier":
+        return _fit_classifier(train, labels)
     from ihdm.devices import compute_device
 
     device = str(compute_device())
     return Inception(inception, device) if kind == "inception" else EfficientNet(device)
+
+
+def _fit_classifier(train: StoredImages, labels: Labels | None) -> FeatureExtractor:
+    from ihdm.metrics.classifier import ClassifierFeatures, num_steps
+
+    if labels is None:
+        raise UserError("the extractor 'classifier' needs labels of the training images; use another extractor")
+    with Progress("classifier", num_steps(len(train)), unit="steps") as progress:
+        return ClassifierFeatures.fit(train, labels, progress.update)
 
 
 def save_extractor(kind: Extractor, extractor: FeatureExtractor, path: Path) -> None:
@@ -154,6 +172,8 @@ def save_extractor(kind: Extractor, extractor: FeatureExtractor, path: Path) -> 
     arrays: dict[str, Any] = {"kind": kind, "extractor": extractor.name, "sha256": extractor.sha256}
     if isinstance(extractor, PrincipalFeatures):
         arrays |= {"mean": extractor.mean, "components": extractor.components}
+    if kind == "classifier":
+        arrays |= {f"network.{name}": value for name, value in cast("ClassifierFeatures", extractor).weights.items()}
     save_arrays(path, **arrays)
 
 
@@ -175,6 +195,8 @@ def load_extractor(path: Path, image: StoredImages, *, inception: Path = Path())
     extractor: FeatureExtractor
     if kind == "pca":
         extractor = _read_components(path, image)
+    elif kind == "classifier":
+        extractor = _read_classifier(path, image)
     else:
         extractor = fit_extractor(cast("Extractor", kind), image, inception=inception)
     if (name, digest) != (extractor.name, extractor.sha256):
@@ -194,3 +216,19 @@ def _read_components(path: Path, image: StoredImages) -> PrincipalFeatures:
             f"these are {size}; use the extractor that was fitted to images of this size"
         )
     return PrincipalFeatures(mean, components)
+
+
+def _read_classifier(path: Path, image: StoredImages) -> "ClassifierFeatures":
+    from ihdm.metrics.classifier import WEIGHTS, ClassifierFeatures
+
+    stored = read_archive(path, [f"network.{name}" for name in WEIGHTS])
+    try:
+        extractor = ClassifierFeatures({name.removeprefix("network."): value for name, value in stored.items()})
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    if extractor.channels != image.shape[-1]:
+        raise UserError(
+            f"{path}: its classifier is for images of {extractor.channels} channels, not {image.shape[-1]}; use the "
+            "extractor that was fitted to these images"
+        )
+    return extractor

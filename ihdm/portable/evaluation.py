@@ -27,8 +27,9 @@ def require_extractor(name: str) -> Extractor:
     Raises:
         UserError: if there is none of this name.
     """
-    if name not in get_args(Extractor):
-        raise UserError(f"--extractor {name}: unknown extractor; use one of {', '.join(get_args(Extractor))}")
+    usable = [kind for kind in get_args(Extractor) if kind != "classifier"]  # folders of images have no labels
+    if name not in usable:
+        raise UserError(f"--extractor {name}: unknown extractor; use one of {', '.join(usable)}")
     return cast("Extractor", name)
 
 

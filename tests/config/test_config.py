@@ -236,7 +236,8 @@ def test_every_mistake_has_a_line_with_place_and_what_is_allowed(tmp_path, plain
         "sweeps.delta_ratio.digits.1: Input should be greater than or equal to 0, not -0.5",
         "sweeps.delta_ratio.digits.3: Input should be greater than or equal to 0, not -1",
         "evaluation.num_samples: Field required",
-        "evaluation.extractors.digits: Input should be 'dct', 'pca', 'efficientnet' or 'inception', not 'pac'",
+        "evaluation.extractors.digits: Input should be 'dct', 'pca', 'classifier', 'efficientnet' or 'inception', not "
+        "'pac'",
         "figures: a block of settings belongs here, not nothing",
     ]
     assert len(lines) == len(beginnings)

@@ -83,16 +83,20 @@ def publish(server: Server, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
     ) -> None:
         server.files |= files
         source = SOURCES[name]
-        raw = tuple(
-            replace(
-                file,
-                address=file.address and f"{server.address}/{file.name}",
-                sha256=(sha256[file.name],) if sha256 else (),
-                installed=None,
+        raw, of_labels = (
+            tuple(
+                replace(
+                    file,
+                    address=file.address and f"{server.address}/{file.name}",
+                    sha256=(sha256[file.name],) if sha256 and file.name in sha256 else (),
+                    installed=None,
+                )
+                for file in files_of
             )
-            for file in source.files
+            for files_of in (source.files, source.label_files)
         )
-        monkeypatch.setitem(SOURCES, name, replace(source, files=raw, counts=counts))
+        changed = replace(source, files=raw, label_files=of_labels, counts=counts)
+        monkeypatch.setitem(SOURCES, name, changed)
 
     return publish
 
@@ -127,8 +131,8 @@ def tar_of(members: dict[str, bytes]) -> bytes:
     return stream.getvalue()
 
 
-def idx_of(images: np.ndarray) -> bytes:
-    return gzip.compress(np.array([0x0803, *images.shape], ">u4").tobytes() + images.tobytes())
+def idx_of(values: np.ndarray) -> bytes:
+    return gzip.compress(np.array([0x0800 + values.ndim, *values.shape], ">u4").tobytes() + values.tobytes())
 
 
 class Make:

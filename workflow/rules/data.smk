@@ -28,6 +28,26 @@ rule data:
         "--root {params.root:q} --workers {threads} 2>&1 | tee -i {log:q}"
 
 
+# The classes of the images, for features of a classifier.
+rule labels:
+    output:
+        labels=f"{RESULTS}/data/{{dataset}}/labels.npz",
+        meta=f"{RESULTS}/data/{{dataset}}/labels.meta.json",
+    log:
+        f"{RESULTS}/logs/labels/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/labels/{{dataset}}.tsv"
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        settings=lambda wildcards: DATASETS[wildcards.dataset].model_dump_json(exclude_defaults=True),
+        root=lambda wildcards, resources: settings.data.root,
+    shell:
+        "python -m ihdm data labels --settings {params.settings:q} --output {output.labels:q} --root {params.root:q} "
+        "2>&1 | tee -i {log:q}"
+
+
 # Only the raw files, e.g. on the login node of a cluster whose jobs have no internet access.
 rule downloads:
     log:

@@ -1,12 +1,13 @@
 """The registry of image sources; each is described in the module of its name."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 
 from ihdm.config.scale import Config
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.files import Split
-from ihdm.data.source import GRAY, RawData, Source, obtain
+from ihdm.data.source import GRAY, Labels, RawData, Source, obtain
 from ihdm.data.sources import (
     afhq,
     cifar10,
@@ -64,6 +65,22 @@ def find_source(settings: DatasetSettings) -> Source:
     return source
 
 
+def find_labels(settings: DatasetSettings) -> Callable[[RawData], dict[str, Labels]]:
+    """Return the function that reads the labels of a data set from its raw files.
+
+    Raises:
+        UserError: if the source has no labels.
+    """
+    source = find_source(settings)
+    if source.labels is None:
+        labeled = [name for name, other in SOURCES.items() if other.labels]
+        raise UserError(
+            f"source '{settings.source}' has no labels, so the extractor 'classifier' cannot be trained; use another "
+            f"extractor; only {', '.join(labeled)} have labels"
+        )
+    return partial(source.labels, settings)
+
+
 def check_sources(config: Config, prepared: Collection[str] = ()) -> None:
     """Check, before any download, that every source supports the settings of its data set.
 
@@ -79,6 +96,8 @@ def check_sources(config: Config, prepared: Collection[str] = ()) -> None:
             source = find_source(settings)
             if name not in prepared:
                 require_path(settings, Path(config.data.root))
+            if config.evaluation.extractors.get(name) == "classifier":
+                find_labels(settings)
         except UserError as error:
             raise UserError(f"datasets.{name}: {error}") from None
         for split, number in config.needed_images(name).items():
@@ -155,3 +174,31 @@ def load_splits(settings: DatasetSettings, raw: RawData | None = None) -> dict[s
                 "command again"
             )
     return splits
+
+
+def load_labels(settings: DatasetSettings, root: Path) -> dict[str, Labels]:
+    """Return the classes of a data set's images per split, in the order of :func:`load_splits`.
+
+    Args:
+        settings: the data set.
+        root: folder of raw files by source, where missing ones are downloaded.
+
+    Raises:
+        UserError: if the source has no labels, or its files are damaged.
+    """
+    read = find_labels(settings)
+    raw = obtain_labels(settings, root)
+    labels = read(raw)
+    for split, expected in find_source(settings).counts.items():
+        if len(labels[split]) != expected:
+            raise UserError(
+                f"{raw.folder}: split '{split}' of source '{settings.source}' has {len(labels[split])} labels instead "
+                f"of {expected}; delete the files of labels and run the same command again"
+            )
+    return labels
+
+
+def obtain_labels(settings: DatasetSettings, root: Path) -> RawData:
+    """Find or download the raw files of a data set's labels below ``root``; see :func:`ihdm.data.raw.obtain`."""
+    require_path(settings, root)
+    return obtain(find_source(settings).label_files, root / (settings.path or settings.source))

@@ -1,11 +1,13 @@
 """Handwritten digits, 8×8 gray, that come with scikit-learn."""
 
+from typing import Any
+
 import numpy as np
 
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.files import Split
 from ihdm.data.order import SPLIT_SEED
-from ihdm.data.source import GRAY, RawData, Source
+from ihdm.data.source import GRAY, Labels, RawData, Source
 from ihdm.seeds import generator
 
 NUM_TEST = 500
@@ -20,8 +22,19 @@ def load_digits(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:  #
 
     levels = sklearn_digits().images
     images = np.rint(levels * (255 / 16)).astype(np.uint8)[..., None]
-    order = generator(SPLIT_SEED, "split of the digits").permutation(len(images))
-    return {"train": images[order[NUM_TEST:]], "test": images[order[:NUM_TEST]]}
+    return _split(images)
+
+
+def load_digit_labels(settings: DatasetSettings, raw: RawData) -> dict[str, Labels]:  # noqa: ARG001 (as above)
+    """Return the digits 0 to 9 that the images show."""
+    from sklearn.datasets import load_digits as sklearn_digits
+
+    return _split(sklearn_digits().target)
+
+
+def _split(values: np.ndarray) -> dict[str, Any]:
+    order = generator(SPLIT_SEED, "split of the digits").permutation(len(values))
+    return {"train": values[order[NUM_TEST:]], "test": values[order[:NUM_TEST]]}
 
 
 SOURCE = Source(
@@ -31,6 +44,7 @@ SOURCE = Source(
     load=load_digits,
     channels=GRAY,
     size=8,
+    labels=load_digit_labels,
     counts={"train": 1297, "test": 500},
     notes=(
         "The digits have only 17 gray levels, so their bits per dimension cannot be compared with those of other data.",

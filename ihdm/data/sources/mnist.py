@@ -2,19 +2,21 @@
 
 import gzip
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
 
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.files import Split
 from ihdm.data.order import fair_order
-from ihdm.data.source import GRAY, RawData, RawFile, Source
+from ihdm.data.source import GRAY, Labels, RawData, RawFile, Source
 from ihdm.errors import UserError
-from ihdm.storage.images import StoredImages
 
 TRAIN_NAME = "train-images-idx3-ubyte.gz"
 TEST_NAME = "t10k-images-idx3-ubyte.gz"
+LABEL_NAMES = {"train": "train-labels-idx1-ubyte.gz", "test": "t10k-labels-idx1-ubyte.gz"}
 
 
 def mnist_like(
@@ -24,6 +26,7 @@ def mnist_like(
     address: str,
     train_sha256: tuple[str, ...],
     test_sha256: tuple[str, ...],
+    label_sha256: Mapping[str, tuple[str, ...]],
     installed: Path | None = None,
 ) -> Source:
     """Return the source of a data set with the file names and the split of MNIST.
@@ -34,8 +37,16 @@ def mnist_like(
         address: base URL of the files.
         train_sha256: accepted digests of the training images.
         test_sha256: accepted digests of the test images.
+        label_sha256: accepted digests of the labels by split.
         installed: folder of the files in a package of the operating system.
     """
+
+    def files_of(digests: Mapping[str, tuple[str, ...]]) -> tuple[RawFile, ...]:
+        return tuple(
+            RawFile(name, address=f"{address}/{name}", sha256=known, installed=installed)
+            for name, known in digests.items()
+        )
+
     return Source(
         origin=origin,
         license=data_license,
@@ -43,10 +54,9 @@ def mnist_like(
         load=load_idx,
         channels=GRAY,
         size=28,
-        files=tuple(
-            RawFile(name, address=f"{address}/{name}", sha256=digests, installed=installed)
-            for name, digests in ((TRAIN_NAME, train_sha256), (TEST_NAME, test_sha256))
-        ),
+        files=files_of({TRAIN_NAME: train_sha256, TEST_NAME: test_sha256}),
+        labels=load_idx_labels,
+        label_files=files_of({name: label_sha256[split] for split, name in LABEL_NAMES.items()}),
         counts={"train": 60_000, "test": 10_000},
     )
 
@@ -60,10 +70,16 @@ def load_idx(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:  # no
     return splits
 
 
-def read_idx(path: Path) -> StoredImages:
-    """Read an IDX file of gray images, gzipped or not.
+def load_idx_labels(settings: DatasetSettings, raw: RawData) -> dict[str, Labels]:  # noqa: ARG001 (as they are)
+    """Return the classes of the images in their order."""
+    splits = {split: read_idx(raw.paths[name], dimensions=1) for split, name in LABEL_NAMES.items()}
+    return {split: labels[fair_order(len(labels), split)] for split, labels in splits.items()}
 
-    The format: four bytes 0, 0, 8 (unsigned bytes), 3 (dimensions); three big-endian counts; the pixels.
+
+def read_idx(path: Path, dimensions: int = 3) -> UInt8[np.ndarray, "image *shape"]:
+    """Read an IDX file of gray images, with a channel, or of labels; gzipped or not.
+
+    The format: four bytes 0, 0, 8 (unsigned bytes) and the number of dimensions; their big-endian sizes; the values.
 
     Raises:
         UserError: if the file is damaged or in another format.
@@ -72,15 +88,18 @@ def read_idx(path: Path) -> StoredImages:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path}: cannot be unpacked ({error}); delete it and run the same command again") from None
-    header = np.frombuffer(content[:16], dtype=">u4")
-    if len(header) < 4 or header[0] != 0x0803:
-        raise UserError(f"{path}: not an IDX file of images")
+    size = 4 * (1 + dimensions)
+    header = np.frombuffer(content[:size], dtype=">u4")
+    kind, channel = ("images", (1,)) if dimensions == 3 else ("labels", ())
+    if len(header) <= dimensions or header[0] != 0x0800 + dimensions:
+        raise UserError(f"{path}: not an IDX file of {kind}")
     shape = tuple(int(count) for count in header[1:])
-    if len(content) != 16 + np.prod(shape):
+    if len(content) != size + np.prod(shape):
         raise UserError(
-            f"{path}: has {len(content) - 16} pixels but its header says {shape}; it is truncated or damaged"
+            f"{path}: has {len(content) - size} {'pixels' if channel else kind} but its header says {shape}; it is "
+            "truncated or damaged"
         )
-    return np.frombuffer(content, dtype=np.uint8, offset=16).reshape(*shape, 1)
+    return np.frombuffer(content, dtype=np.uint8, offset=size).reshape(*shape, *channel)
 
 
 SOURCE = mnist_like(
@@ -95,4 +114,14 @@ SOURCE = mnist_like(
         "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
         "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",  # gunzipped
     ),
+    label_sha256={
+        "train": (
+            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",  # gunzipped
+        ),
+        "test": (
+            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",  # gunzipped
+        ),
+    },
 )

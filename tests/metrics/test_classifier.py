@@ -1,0 +1,76 @@
+"""Features of a classifier of the digits."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ihdm.config.settings import DatasetSettings
+from ihdm.data.sources import load_labels, load_splits
+from ihdm.errors import UserError
+from ihdm.metrics.classifier import ClassifierFeatures
+from ihdm.metrics.extractors import fit_extractor, load_extractor
+from ihdm.metrics.frechet_kernel import kernel_distance, mean_over_pairs
+from ihdm.storage.arrays import save_arrays
+
+DIGITS = DatasetSettings(source="digits", image_size=8, image_channels=1)
+IMAGES = load_splits(DIGITS)
+LABELS = load_labels(DIGITS, Path())
+
+
+@pytest.fixture(scope="module")
+def digits() -> ClassifierFeatures:
+    return ClassifierFeatures.fit(IMAGES["train"], LABELS["train"])
+
+
+def test_the_classifier_knows_digits(digits):
+    assert digits.accuracy(IMAGES["test"], LABELS["test"]) > 0.9
+    features = digits.transform(IMAGES["train"])
+    assert features.shape == (1297, 64)
+    np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(features.std(axis=0), 1, rtol=1e-3)
+
+
+def test_distances_see_a_missing_class(digits):
+    """With as many images; a fair half of the test images is as near as real images are."""
+    train, test = digits.transform(IMAGES["train"]), digits.transform(IMAGES["test"])
+    without = test[LABELS["test"] != 3][:250]
+    fair = test[:250]
+    to_train = partial(kernel_distance, reference=train, reference_mean=mean_over_pairs(train))
+    assert to_train(without).value > 3 * abs(to_train(fair).value)
+
+
+def test_it_is_trained_stored_and_read(digits, ihdm, tmp_path):
+    """The same images give the same weights."""
+    np.save(tmp_path / "train.npy", IMAGES["train"])
+    save_arrays(tmp_path / "labels.npz", **LABELS)
+    ihdm("metrics", "extractor", "--settings", '{"kind": "classifier"}', "--train", tmp_path / "train.npy",
+        "--labels", tmp_path / "labels.npz", "--output", tmp_path / "extractor.npz")  # fmt: skip
+    read = load_extractor(tmp_path / "extractor.npz", IMAGES["test"][:1])
+    assert (read.name, read.sha256) == (digits.name, digits.sha256)
+    np.testing.assert_array_equal(read.transform(IMAGES["test"]), digits.transform(IMAGES["test"]))
+    with pytest.raises(UserError, match="its classifier is for images of 1 channels, not 3"):
+        load_extractor(tmp_path / "extractor.npz", np.zeros((1, 8, 8, 3), np.uint8))
+    stored = dict(np.load(tmp_path / "extractor.npz"))
+    save_arrays(tmp_path / "cut.npz", **(stored | {"network.classes.weight": stored["network.classes.weight"][:, :5]}))
+    with pytest.raises(UserError, match=r"cut\.npz: its weights are not those of a classifier"):
+        load_extractor(tmp_path / "cut.npz", IMAGES["test"][:1])
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (IMAGES["train"], None, "the extractor 'classifier' needs labels of the training images"),
+        (IMAGES["train"], LABELS["test"], "there are 500 labels for 1297 training images"),
+        (
+            IMAGES["train"][:20],
+            LABELS["train"][:20],
+            "needs 128 training images of 8 pixels or more; there are 20 of 8",
+        ),
+        (IMAGES["train"][:, :4, :4], LABELS["train"], "there are 1297 of 4"),
+    ],
+)
+def test_what_cannot_be_trained(images, labels, message):
+    with pytest.raises(UserError, match=message):
+        fit_extractor("classifier", images, labels=labels)
