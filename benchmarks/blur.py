@@ -3,7 +3,9 @@
 Usage: pip install -e '.[benchmark]'; python benchmarks/blur.py
 """
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,7 +46,7 @@ def main() -> None:
         heat = HeatProcess(sigmas, size, size)
         line = decay(size, sigmas)[levels.numpy()]
         factors = (line[:, None, :, None] * line[:, None, None, :]).astype(np.float32)
-        functions = {
+        functions: dict[str, Callable[[], Any]] = {
             "ihdm": partial(heat.blur, images, levels),
             "torch": partial(torch_blur, images, torch.as_tensor(factors)),
             "scipy": partial(scipy_blur, images.numpy(), factors),

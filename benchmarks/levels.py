@@ -45,7 +45,7 @@ def main() -> None:
     print("|---|---|---|---|---|")
     for name in config.experiments:
         experiment = config.variants[name].experiment
-        images = load_splits(experiment.dataset)["train"]
+        images = np.asarray(load_splits(experiment.dataset)["train"])
         trainer = Trainer(experiment, images, make_accelerator("no"), RunSettings())
         for stage in STAGES:
             while trainer.step < stage:

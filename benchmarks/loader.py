@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -59,6 +60,16 @@ def images_per_second(read_all: Callable[[int], object], turn: int) -> float:
     return NUM_IMAGES / (time.perf_counter() - started)
 
 
+def read_batches(loader: BatchLoader, turn: int) -> float:
+    """Read all batches from the memory map."""
+    return consume(map(loader.batch, orders(NUM_IMAGES, turn)))
+
+
+def load_batches(loader: DataLoader[Tensor], _turn: int) -> float:
+    """Read all batches by a DataLoader."""
+    return consume(iter(loader))
+
+
 def consume(batches: Iterator[Tensor]) -> float:
     """Look at one pixel of every batch."""
     return sum(float(batch[0, 0, 0, 0]) for batch in batches)
@@ -80,15 +91,11 @@ def speed() -> None:
                 for path, image in zip(paths, images, strict=True):
                     Image.fromarray(image).save(path)
                 files[ending] = Files(paths)
-            ways: dict[str, Callable[[int], object]] = {
-                "memory map": lambda turn, loader=loader: consume(map(loader.batch, orders(NUM_IMAGES, turn)))
-            }
+            ways: dict[str, Callable[[int], object]] = {"memory map": partial(read_batches, loader)}
             for ending, dataset in files.items():
                 for workers in (0, 2):
                     loading = DataLoader(dataset, BATCH_SIZE, shuffle=True, num_workers=workers)
-                    ways[f"Pillow ({ending}) and DataLoader, {workers} workers"] = lambda _, loading=loading: consume(
-                        iter(loading)
-                    )
+                    ways[f"Pillow ({ending}) and DataLoader, {workers} workers"] = partial(load_batches, loading)
             speeds: dict[str, list[float]] = {way: [] for way in ways}
             for turn in range(ROUNDS + 1):
                 for way, run in ways.items():

@@ -91,7 +91,7 @@ def main() -> None:
             seen = prediction.network_input(start, torch.full((BATCH,), level))
             prediction.read(seen, start, level)
 
-    functions = [
+    functions: list[Callable[[], object]] = [
         partial(written_out, network, STEPS), partial(family, "paper", network, STEPS), evaluations, whitening
     ]  # fmt: skip
     plain, paper, alone, whitened = paired_seconds(functions, ROUNDS).T / STEPS
@@ -103,7 +103,8 @@ def main() -> None:
     def free(images: Tensor, _levels: Tensor) -> Tensor:
         return images
 
-    functions = [partial(written_out, free, len(levels)), *(partial(family, name, free, len(levels)) for name in plans)]
+    functions = [partial(written_out, free, len(levels))]
+    functions += [partial(family, name, free, len(levels)) for name in plans]
     for name, column in zip(["written out", *plans], paired_seconds(functions, ROUNDS).T / len(levels), strict=True):
         extra = undisturbed(column)
         print(f"{name}: {1e6 * extra:.0f} µs per step without the network, {extra / evaluation:.2%} of an evaluation")

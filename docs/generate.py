@@ -80,7 +80,7 @@ def claim_table(stored: Path = VALUES) -> str:
     Args:
         stored: table written by :func:`keep_values`.
     """
-    counts = pd.read_csv(VERDICTS, index_col="id")[SHOWN].reindex(CLAIMS).fillna(0).astype(int)
+    counts = pd.read_csv(VERDICTS, index_col="id")[SHOWN].reindex([*CLAIMS]).fillna(0).astype(int)
     values = _values("quick", stored)
     groups: dict[str, list[str]] = {"Findings": [], "Our findings": [], "Mathematical checks": [], NOT_RUN: []}
     for name, claim in CLAIMS.items():
@@ -243,7 +243,7 @@ def keep(results: Path) -> None:
 
 def keep_verdicts(claims: pd.DataFrame) -> None:
     """Store the number of each verdict of the quick run, per claim."""
-    counts = pd.crosstab(claims["id"], claims["verdict"]).reindex(CLAIMS).reindex(columns=SHOWN)
+    counts = pd.crosstab(claims["id"], claims["verdict"]).reindex([*CLAIMS]).reindex(columns=SHOWN)
     counts.fillna(0).astype(int).to_csv(VERDICTS)
 
 
