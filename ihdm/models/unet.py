@@ -109,15 +109,14 @@ class ResidualBlock(nn.Module):
         self.norm2 = nn.GroupNorm(preset.norm_groups, channels_out, EPSILON)
         self.dropout = nn.Dropout(preset.dropout)
         self.conv2 = nn.Conv2d(channels_out, channels_out, 3, padding=1)
-        if channels_in != channels_out:
-            self.conv_shortcut = nn.Conv2d(channels_in, channels_out, 1)
+        self.conv_shortcut = None if channels_in == channels_out else nn.Conv2d(channels_in, channels_out, 1)
 
     def forward(self, features: Features, embedding: Embedding) -> Features:
         """Return features of the same height and width."""
         hidden = self.conv1(silu(self.norm1(features)))
         hidden = add(hidden, self.time_emb_proj(embedding)[:, :, None, None])
         hidden = self.conv2(self.dropout(silu(self.norm2(hidden))))
-        return add(hidden, self.conv_shortcut(features) if hasattr(self, "conv_shortcut") else features)
+        return add(hidden, self.conv_shortcut(features) if self.conv_shortcut else features)
 
 
 class Attention(nn.Module):
