@@ -1,7 +1,8 @@
 # Two commands for a fresh machine with Python 3.11 or newer; each installs into .venv first.
 #   make quick    the whole pipeline on embedded data, to a report page
 #   make test     formatting, lint, types, documentation, tests, one run of the smoke scale
-# make test-pipeline tests the pipeline: reruns, killed and stopped runs, profiles, shards, several processes and SLURM.
+# make test-pipeline tests the pipeline: reruns, killed and stopped runs, profiles, shards, several processes, the report in a
+# browser and SLURM.
 # make test-workflow is its part without SLURM; make test-slurm starts SLURM on this machine, as root, and runs the pipeline on it.
 # make compare lists significant differences of the quick run from docs/quick_numbers.csv.
 
@@ -41,7 +42,7 @@ test: .venv/installed
 test-pipeline: test-workflow test-slurm
 
 test-workflow: .venv/installed
-	$(PYTEST) --ignore tests/pipeline/slurm tests/pipeline
+	$(PYTEST) -m pipeline --ignore tests/pipeline/slurm
 
 test-slurm: .venv/installed
 	pytest -rs --durations 5 tests/pipeline/slurm
@@ -56,7 +57,7 @@ types: .venv/installed
 	mypy
 
 unit: .venv/installed
-	$(PYTEST)
+	$(PYTEST) -m 'not pipeline'
 
 docs: .venv/installed
 	mkdocs build --strict

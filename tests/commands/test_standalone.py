@@ -89,6 +89,7 @@ def test_three_lines_load_it_anywhere(model, tmp_path):
     assert finished.stdout.split() == ["3", "(8,", "8)"]
 
 
+@pytest.mark.pipeline
 def test_training_resumes_to_the_same_bytes(model, pictures, tmp_path, ihdm, brief):
     mine = Path(shutil.copytree(pictures, tmp_path / "mine"))
     ihdm("train", mine, "-o", tmp_path / "model", *OPTIONS[:-1], 2)

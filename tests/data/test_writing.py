@@ -90,6 +90,7 @@ def test_workers_change_no_byte(folder, tmp_path, workers):
     assert prepare(folder, tmp_path / "one") == prepare(folder, tmp_path / "more", workers=workers)
 
 
+@pytest.mark.pipeline
 def test_killed_in_the_middle_and_run_again(make, tmp_path):
     folder = make.folder(tmp_path / "many", CHUNK_IMAGES // 4, width=600, height=500)
     for number in range(CHUNK_IMAGES // 4, 6 * CHUNK_IMAGES):

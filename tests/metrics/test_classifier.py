@@ -1,5 +1,6 @@
 """Features of a classifier of the digits."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.sources import load_labels, load_splits
 from ihdm.errors import UserError
+from ihdm.metrics import classifier
 from ihdm.metrics.classifier import ClassifierFeatures
 from ihdm.metrics.extractors import fit_extractor, load_extractor
 from ihdm.metrics.frechet_kernel import kernel_distance, mean_over_pairs
@@ -17,6 +19,20 @@ from ihdm.storage.arrays import save_arrays
 DIGITS = DatasetSettings(source="digits", image_size=8, image_channels=1)
 IMAGES = load_splits(DIGITS)
 LABELS = load_labels(DIGITS, Path())
+
+
+@pytest.fixture
+def make(ihdm, tmp_path) -> Callable[[], Path]:
+    """Train a classifier of the digits by the command."""
+
+    def run() -> Path:
+        np.save(tmp_path / "train.npy", IMAGES["train"])
+        save_arrays(tmp_path / "labels.npz", **LABELS)
+        ihdm("metrics", "extractor", "--settings", '{"kind": "classifier"}', "--train", tmp_path / "train.npy",
+            "--labels", tmp_path / "labels.npz", "--output", tmp_path / "extractor.npz")  # fmt: skip
+        return tmp_path / "extractor.npz"
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -41,21 +57,20 @@ def test_distances_see_a_missing_class(digits):
     assert to_train(without).value > 3 * abs(to_train(fair).value)
 
 
-def test_it_is_trained_stored_and_read(digits, ihdm, tmp_path):
+def test_it_is_stored_and_read(make, monkeypatch):
     """The same images give the same weights."""
-    np.save(tmp_path / "train.npy", IMAGES["train"])
-    save_arrays(tmp_path / "labels.npz", **LABELS)
-    ihdm("metrics", "extractor", "--settings", '{"kind": "classifier"}', "--train", tmp_path / "train.npy",
-        "--labels", tmp_path / "labels.npz", "--output", tmp_path / "extractor.npz")  # fmt: skip
-    read = load_extractor(tmp_path / "extractor.npz", IMAGES["test"][:1])
-    assert (read.name, read.sha256) == (digits.name, digits.sha256)
-    np.testing.assert_array_equal(read.transform(IMAGES["test"]), digits.transform(IMAGES["test"]))
+    monkeypatch.setattr(classifier, "MIN_STEPS", 8)
+    monkeypatch.setattr(classifier, "EPOCHS", 1)
+    path, expected = make(), ClassifierFeatures.fit(IMAGES["train"], LABELS["train"])
+    read = load_extractor(path, IMAGES["test"][:1])
+    assert (read.name, read.sha256) == (expected.name, expected.sha256)
+    np.testing.assert_array_equal(read.transform(IMAGES["test"]), expected.transform(IMAGES["test"]))
     with pytest.raises(UserError, match="its classifier is for images of 1 channels, not 3"):
-        load_extractor(tmp_path / "extractor.npz", np.zeros((1, 8, 8, 3), np.uint8))
-    stored = dict(np.load(tmp_path / "extractor.npz"))
-    save_arrays(tmp_path / "cut.npz", **(stored | {"network.classes.weight": stored["network.classes.weight"][:, :5]}))
-    with pytest.raises(UserError, match=r"cut\.npz: its weights are not those of a classifier"):
-        load_extractor(tmp_path / "cut.npz", IMAGES["test"][:1])
+        load_extractor(path, np.zeros((1, 8, 8, 3), np.uint8))
+    stored = dict(np.load(path))
+    save_arrays(path, **(stored | {"network.classes.weight": stored["network.classes.weight"][:, :5]}))
+    with pytest.raises(UserError, match=r"extractor\.npz: its weights are not those of a classifier"):
+        load_extractor(path, IMAGES["test"][:1])
 
 
 @pytest.mark.parametrize(

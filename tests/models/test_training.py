@@ -91,6 +91,7 @@ KILLED = """
 """
 
 
+@pytest.mark.pipeline
 def test_killed_and_resumed_is_the_same(finished, going_on, make_experiment, images, tmp_path):
     """With dropout, 6 steps are the same bits as 3 steps, kill -9 of the process, and 3 steps in another."""
     np.save(tmp_path / "images.npy", images)

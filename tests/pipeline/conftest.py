@@ -44,6 +44,14 @@ def run(words: list[str], checkout: Path = ROOT) -> SimpleNamespace:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of this folder are of the second tier."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.pipeline)
+
+
 @pytest.fixture
 def start() -> Callable[..., subprocess.Popen[bytes]]:
     """Start Snakemake in a session of its own, so that all of it can be killed."""

@@ -21,9 +21,12 @@ ROOT = Path(__file__).parents[2]
 CHROMIUM = os.environ.get("IHDM_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 AXE = Path(os.environ.get("IHDM_AXE") or ROOT / "node_modules/axe-core/axe.min.js")
 
-pytestmark = pytest.mark.skipif(
-    not Path(CHROMIUM).exists(), reason=f"no browser: {CHROMIUM} is not there; install Debian's package chromium"
-)
+pytestmark = [
+    pytest.mark.pipeline,
+    pytest.mark.skipif(
+        not Path(CHROMIUM).exists(), reason=f"no browser: {CHROMIUM} is not there; install Debian's package chromium"
+    ),
+]
 
 
 @pytest.fixture(scope="module")
