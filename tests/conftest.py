@@ -28,6 +28,7 @@ CHECKED = (
 install_import_hook([f"ihdm.{module}" for module in CHECKED], "beartype.beartype")
 
 import contextlib  # noqa: E402
+import gc  # noqa: E402
 import os  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
@@ -47,6 +48,8 @@ from ihdm.data.sources import load_splits  # noqa: E402
 from ihdm.processes import Process  # noqa: E402
 
 torch.set_num_threads(1)
+# Libraries have many permanent objects, which collections would look through again and again.
+gc.set_threshold(50_000)
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests/golden"

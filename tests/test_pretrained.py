@@ -1,5 +1,6 @@
 """Pretrained models: each is small and safe, samples what its sheet shows, and is as close to data as its card says."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -73,6 +74,13 @@ def test_they_are_as_close_to_data_as_their_card_says(drawn):
     found = next(row for row in rows if row["metric"] == "kernel_distance" and row["set"] == "samples")
     assert found["low"] <= float(high)
     assert float(low) <= found["high"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_their_files_name_no_place_of_their_making(name):
+    for path in (pretrained.FOLDER / name).rglob("*.json"):
+        named = json.loads(path.read_text()).get("_name_or_path", name)
+        assert named == name, path
 
 
 def test_they_are_listed():

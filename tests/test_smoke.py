@@ -78,6 +78,8 @@ def test_the_workflow_exports_its_networks(smoke_results):
     assert record["command"] == "models export"
     exported = {Path(path).name for path in record["outputs"]}
     assert {"model_index.json", "README.md", "samples.png"} <= exported
+    place = str(smoke_results.parent).encode()
+    assert not any(place in path.read_bytes() for path in folder.rglob("*") if path.is_file())
     weights = load_file(smoke_results / "models/digits/diffusion_pytorch_model.safetensors")
     assert all(torch.equal(part, weights[name]) for name, part in pipeline.unet.state_dict().items())
     distances = pd.read_csv(smoke_results / "metrics/distance/digits/delta1.25.csv")
