@@ -45,7 +45,7 @@ test-workflow: .venv/installed
 	$(PYTEST) -m pipeline --ignore tests/pipeline/slurm
 
 test-slurm: .venv/installed
-	pytest -rs --durations 5 tests/pipeline/slurm
+	pytest -m pipeline -rs --durations 5 tests/pipeline/slurm
 
 lint: .venv/installed
 	ruff format --check .
@@ -57,7 +57,7 @@ types: .venv/installed
 	mypy
 
 unit: .venv/installed
-	$(PYTEST) -m 'not pipeline'
+	$(PYTEST)
 
 docs: .venv/installed
 	mkdocs build --strict

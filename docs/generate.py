@@ -64,7 +64,7 @@ def figure_table() -> str:
 
 
 def figure_sections() -> str:
-    """Return a section per figure: the quick run's if stored, how to read it, from its module, and its caption."""
+    """Return a section per figure: its image from the quick run if stored, how to read it, and its caption."""
     parts = []
     for name in FIGURES:
         parts.append(f"## {name}")

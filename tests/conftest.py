@@ -14,7 +14,7 @@ CHECKED = (
     "models.network",
     *("measures.cumulative_sums", "measures.data_spectrum", "measures.disentanglement", "measures.forward"),
     *("measures.generation", "measures.hierarchy", "measures.input_gradients", "measures.interpolation"),
-    *("measures.paths", "measures.psd"),
+    *("measures.minimum", "measures.paths", "measures.psd"),
     "metrics",
     "objective",
     "prior",
@@ -48,7 +48,7 @@ from ihdm.data.sources import load_splits  # noqa: E402
 from ihdm.processes import Process  # noqa: E402
 
 torch.set_num_threads(1)
-# Libraries have many permanent objects, which collections would look through again and again.
+# Libraries have many permanent objects, which every garbage collection would scan again.
 gc.set_threshold(50_000)
 
 ROOT = Path(__file__).parents[1]

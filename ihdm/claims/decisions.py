@@ -243,6 +243,8 @@ class EveryDecision(Decision):
 
 def every(each: Decision) -> Decision:
     """Return the rule that each of several values is in the range of a rule."""
+    if type(each) is not Decision:
+        raise TypeError(f"only a range can hold for each of several values, not {type(each).__name__}")
     return EveryDecision(each.low, each.high, f"each {each.rule}")
 
 

@@ -66,14 +66,19 @@ def labels(
     root: Annotated[Path, typer.Option(help="Folder of raw files by source.")] = Path("data"),
 ) -> None:
     """Find or download the labels of a data set, for features of a classifier."""
-    from ihdm.data.sources import load_labels
+    from ihdm.data.sources import load_labels, obtain_labels
     from ihdm.storage.arrays import save_arrays
     from ihdm.storage.files import atomic_path
     from ihdm.storage.provenance import record
 
     dataset = read_settings(DatasetSettings, settings)
-    with record([output], command="data labels", settings=dataset):
-        found = load_labels(dataset, root)
+    raw = obtain_labels(dataset, root)
+    with record(
+        [output],
+        command="data labels",
+        settings={**dataset.model_dump(mode="json"), "raw": list(map(dict, raw.records))},
+    ):
+        found = load_labels(dataset, raw)
         with atomic_path(output) as temporary:
             save_arrays(temporary, **found)
     print(f"{output} is written")
@@ -120,10 +125,12 @@ def sources() -> None:
 
     for name, source in SOURCES.items():
         typer.echo(f"{name}: {source.origin}\n  license: {source.license}\n  split: {source.split}")
-        for file in source.files:
+        for file in dict.fromkeys((*source.files, *source.label_files)):
             checked = "SHA-256 known" if file.sha256 else "SHA-256 trusted on first use"
             typer.echo(f"  {file.name}: {file.address or file.instructions} ({checked})")
         if source.takes_path:
             typer.echo("  path: required; the folder of the images")
+        if source.labels:
+            typer.echo("  labels: yes, so the extractor 'classifier' can be trained")
         for note in source.notes:
             typer.echo(f"  note: {note}")

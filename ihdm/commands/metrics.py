@@ -87,7 +87,11 @@ def _command(job: Job) -> Any:  # noqa: ANN401 (its parameters are those of the 
             for role, source in job.inputs.items()
         ),
         option(
-            "settings", str, "{}", "Settings as JSON or path of a JSON file; its labels are the first columns.", "JSON"
+            "settings",
+            str,
+            "{}",
+            "Settings as JSON or path of a JSON file; `labels` in it are the first columns.",
+            "JSON",
         ),
         option("output", list[str], required, f"Output path: {', '.join(job.outputs)}.", pair),
         option("input", list[str] | None, None, "Input file; ROLE:NAME=PATH for several of a role.", pair),

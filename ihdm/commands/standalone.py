@@ -41,7 +41,9 @@ def _precision(text: str) -> str:
 
 PrecisionOption = Annotated[
     Precision,
-    typer.Option(help="Precision of the network: no, bf16 or, on a GPU, fp16.", parser=_precision, metavar="TEXT"),
+    typer.Option(
+        help="Precision of the network: no, bf16 or, on a GPU, fp16.", parser=_precision, metavar="[no|bf16|fp16]"
+    ),
 ]
 
 

@@ -1,7 +1,7 @@
 """Types of settings, and the blocks of a configuration file that describe data, training and evaluation.
 
-Where the released code differs from the paper's description (the default), `levels`, `prior_noise`, `rounding` and
-`reference` select between them; see docs/reproduce.md.
+`levels`, `prior_noise`, `rounding` and `reference` choose between the paper's description, the default, and the
+released code; see docs/reproduce.md.
 """
 
 import os

@@ -125,8 +125,8 @@ def obtain(files: tuple[RawFile, ...], folder: Path) -> RawData:
 
 
 def _obtain(file: RawFile, folder: Path) -> tuple[Path, dict[str, str | None]]:
-    if existing := _existing(file, folder):
-        return existing
+    if verified := _verified(file, folder):
+        return verified
     with exclusive(folder):  # two preparations of one source may run at the same time
         path = _find_file(file, folder)
         if path is None:
@@ -134,8 +134,8 @@ def _obtain(file: RawFile, folder: Path) -> tuple[Path, dict[str, str | None]]:
             if file.address is None:
                 raise UserError(f"{path} is missing and cannot be downloaded automatically: {file.instructions}")
             download(file.address, path)
-        if existing := _existing(file, folder):  # a plain file, or an archive that another process has unpacked
-            return existing
+        if verified := _verified(file, folder):  # a plain file, or an archive that another process has unpacked
+            return verified
         hashes = _compare(file, path, folder)
         unpacked = folder / f"{path.name}.unpacked"
         unpack(path, unpacked)
@@ -149,8 +149,14 @@ def _obtain(file: RawFile, folder: Path) -> tuple[Path, dict[str, str | None]]:
         return found, _trusted(hashes, path, folder)
 
 
-def _existing(file: RawFile, folder: Path) -> tuple[Path, dict[str, str | None]] | None:
-    """Return the local file or unpacked folder, and the facts about it; None if there is none."""
+def _verified(file: RawFile, folder: Path) -> tuple[Path, dict[str, str | None]] | None:
+    """Return the local file or unpacked folder, and the facts about it; None if there is none.
+
+    The digest of a file that is trusted on first use is recorded.
+
+    Raises:
+        UserError: if a file has another digest.
+    """
     if file.contents:
         found = find_folder(folder, file.contents)
         digest = _read_hashes(folder).get(file.name) if found else None

@@ -34,7 +34,7 @@ MARKERS = "osD^vP*X"
 
 
 class Curve(NamedTuple):
-    """Measures of a sampler or a training, sorted; and those of the fully trained network, if they are shown."""
+    """Rows of one curve, sorted by x; ``final``: rows of the fully trained network, or None."""
 
     label: str
     table: pd.DataFrame

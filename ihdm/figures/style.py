@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Option: TypeAlias = Any
-"""An option of Matplotlib's, passed on."""
+"""A keyword argument passed to Matplotlib."""
 WIDTH = 6.75
 """Text width of a two-column paper, in inches."""
 SMALL, SMALLEST = 7, 6
@@ -236,7 +236,7 @@ def shared_legend(
 def save_figure(figure: Figure, output: Path) -> None:
     """Write a figure as PDF and PNG, without times.
 
-    Equal figures give equal PNGs; places in a PDF may differ in their tenth digit where the layout is solved.
+    Equal figures give the same PNG. In a PDF, positions that the layout solver finds may differ in the tenth digit.
     """
     import matplotlib.pyplot as plt
 

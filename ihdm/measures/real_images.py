@@ -23,7 +23,7 @@ class RealSpectrumSettings(HasSquares, Resampling):
     num_images: AtLeastTwo
 
 
-def fit_features(files: Files, settings: ExtractorSettings) -> Results:
+def store_extractor(files: Files, settings: ExtractorSettings) -> Results:
     """Fit or check the feature extractor of a data set, and store its name and the hash of its weights."""
     from ihdm.metrics.extractors import fit_extractor, save_extractor
     from ihdm.storage.reading import open_images, read_archive
@@ -112,7 +112,7 @@ def real_spectrum_settings(run: Run) -> RealSpectrumSettings:
 
 
 EXTRACTOR = Measure(
-    compute=fit_features,
+    compute=store_extractor,
     runs=each_dataset,
     inputs={
         "train": inputs.TRAIN,

@@ -23,7 +23,7 @@ from ihdm.metrics.spectrum import NUM_WIDE_ANNULI, annulus_members, radial_frequ
 from ihdm.objective import Network
 from ihdm.predictions import prediction_of
 from ihdm.processes import Process
-from ihdm.seeds import generator
+from ihdm.seeds import normal_draws
 
 TOY_SIZE = 16
 """Height and width of the toy's images, in pixels."""
@@ -257,12 +257,10 @@ class Subject:
             yield slice(first, min(first + self.batch_size, len(self.images)))
 
     def _noise(self, batch: slice, purpose: str, level: int, draw: int) -> Images:
-        shape = tuple(self.images.shape[1:])
-        parts = [
-            generator(self.seed, f"asymptotics {purpose}", image, level, draw).standard_normal(shape, dtype=np.float32)
-            for image in range(batch.start, batch.stop)
-        ]
-        return torch.as_tensor(np.stack(parts), device=self.images.device)
+        """Return noise that depends only on the number of the image, the level and the draw."""
+        indices = [(image, level, draw) for image in range(batch.start, batch.stop)]
+        noise = normal_draws(self.seed, f"asymptotics {purpose}", indices, self.images.shape[1:])
+        return torch.as_tensor(noise, device=self.images.device)
 
 
 def compared_levels(settings: ErrorSettings) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:

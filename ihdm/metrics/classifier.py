@@ -4,7 +4,7 @@ For small images of objects such as clothes, where networks trained on photograp
 not Inception's, so no distance in them is an FID.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ MIN_STEPS = 300
 """Small data sets have more epochs."""
 BATCH = 128
 LEARNING_RATE = 3e-3
-"""The highest, of one cycle (Smith and Topin, 2019)."""
+"""Peak learning rate of the one-cycle schedule (Smith and Topin, 2019)."""
 SMALLEST = 8
 """Pixels per side; the network halves images twice."""
 
@@ -68,6 +68,7 @@ class ClassifierFeatures:
 
     Args:
         weights: the classifier's state by name.
+        image_shape: height, width and channels of its training images.
 
     Raises:
         UserError: if they are not those of a classifier.
@@ -75,15 +76,14 @@ class ClassifierFeatures:
 
     name = f"classifier{NUM_FEATURES}"
 
-    def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, weights: Mapping[str, np.ndarray], image_shape: Sequence[int]) -> None:
         try:
-            channels, classes = weights["layers.0.weight"].shape[1], len(weights["classes.bias"])
-            self._network = Classifier(channels, classes)
+            self._network = Classifier(int(image_shape[-1]), len(weights["classes.bias"]))
             self._network.load_state_dict({name: torch.as_tensor(value) for name, value in weights.items()})
         except (KeyError, IndexError, TypeError, RuntimeError) as error:
-            raise UserError(f"its weights are not those of a classifier ({str(error).splitlines()[0]})") from None
+            raise UserError(f"it has no weights of a classifier ({str(error).splitlines()[0]})") from None
         self._network.eval()
-        self.channels = channels
+        self.image_shape = tuple(map(int, image_shape))
         self.weights = dict(weights)
         self.sha256 = weights_sha256(*(weights[name] for name in sorted(weights)))
 
@@ -91,25 +91,30 @@ class ClassifierFeatures:
     def fit(
         cls, images: StoredImages, labels: Labels, report: Callable[[int], None] = lambda _done: None
     ) -> "ClassifierFeatures":
-        """Train a classifier, always with the same draws, on one CPU the same bytes.
+        """Train a classifier; the same images and labels give the same weights on the same CPU.
 
         Args:
             images: the training images.
-            labels: their classes.
+            labels: their classes, integers from 0.
             report: called with the number of finished steps, of :func:`num_steps`.
 
         Raises:
-            UserError: if images and labels differ in number, there are too few, or images are too small.
+            UserError: if labels are no classes of these images, or there are too few images, or too small ones.
         """
-        if len(images) != len(labels):
-            raise UserError(f"there are {len(labels)} labels for {len(images)} training images; prepare both again")
+        if labels.shape != (len(images),) or labels.dtype.kind not in "iu" or labels.min() < 0:
+            raise UserError(
+                f"labels of shape {labels.shape} and type {labels.dtype} do not belong to {len(images)} training "
+                "images; they must be one integer per image, 0 or more"
+            )
+        if len(np.unique(labels)) < 2:
+            raise UserError("all training images have the same label; a classifier needs two classes or more")
         if len(images) < BATCH or images.shape[1] < SMALLEST:
             raise UserError(
                 f"a classifier needs {BATCH} training images of {SMALLEST} pixels or more; there are {len(images)} of "
                 f"{images.shape[1]}; use another extractor"
             )
-        with torch.random.fork_rng():
-            torch.manual_seed(torch_seed(0, "classifier"))
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(torch_seed(0, "classifier"))
             network = Classifier(images.shape[-1], int(labels.max()) + 1)
         optimizer = torch.optim.Adam(network.parameters())
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=num_steps(len(images)) + 1)
@@ -126,14 +131,15 @@ class ClassifierFeatures:
         # The moving averages of training lag behind.
         values = _apply(network.layers, images).astype(np.float64)
         statistics = {"norm.running_mean": values.mean(axis=0), "norm.running_var": values.var(axis=0)}
-        return cls(weights | {name: value.astype(np.float32) for name, value in statistics.items()})
+        weights |= {name: value.astype(np.float32) for name, value in statistics.items()}
+        return cls(weights, images.shape[1:])
 
     def transform(self, images: StoredImages) -> Features:
         """Return one float32 vector of 64 values per image."""
         return _apply(self._network.features, images)
 
     def accuracy(self, images: StoredImages, labels: Labels) -> float:
-        """Return the share of images whose class is found."""
+        """Return the share of images that are classified correctly."""
         return float((_apply(self._network, images).argmax(axis=1) == labels).mean())
 
 
@@ -154,7 +160,7 @@ def _apply(network: Callable[[Tensor], Tensor], images: StoredImages) -> Feature
 
 
 def _batches(count: int) -> Iterator[np.ndarray]:
-    """Yield the positions of each batch, in ascending order as memory-mapped arrays need."""
+    """Yield the positions of each batch, ascending because memory-mapped arrays are read faster in order."""
     for epoch in range(_num_epochs(count)):
         order = generator(0, "classifier's order", epoch).permutation(count)
         for first in range(0, count - BATCH + 1, BATCH):

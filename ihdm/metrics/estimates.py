@@ -134,6 +134,11 @@ def mean_estimate(
 ) -> Estimate:
     """Return the mean over images with its standard error; for squares of photographs over these.
 
+    Args:
+        values: one value per image.
+        bounds: limits of the quantity, which its interval does not cross.
+        photographs: number of the photograph of each image, if images are squares of photographs.
+
     Raises:
         UserError: if there are fewer than two values.
     """
@@ -178,6 +183,12 @@ def ratio_estimate(
     With the ratio R, it is the standard error of the mean of (above − R below) over the mean of ``below``, which must
     not be zero; for squares of photographs it is a jackknife over these.
 
+    Args:
+        above: numerator of each image.
+        below: denominator of each image.
+        bounds: limits of the quantity, which its interval does not cross.
+        photographs: as for :func:`mean_estimate`.
+
     Raises:
         UserError: if there are fewer than two images.
     """
@@ -194,7 +205,7 @@ def jackknife_by_photograph(
     """Estimate a statistic of images cut from few photographs, by a jackknife over photographs.
 
     Squares of one photograph are correlated, so whole photographs are omitted; see :func:`error_over_photographs`. The
-    statistic maps numbers of images, all different, to the value.
+    statistic maps numbers of images, all different, to the value; ``bounds`` are its limits.
 
     Raises:
         UserError: if there are fewer than two photographs.

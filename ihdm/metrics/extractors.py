@@ -138,7 +138,7 @@ def fit_extractor(
     """Return the extractor of a data set; `pca` and `classifier` are fitted on its training images.
 
     Args:
-        kind: name of the extractor; small extractors use the CPU, without loading torch.
+        kind: name of the extractor; `dct`, `pca` and `classifier` use the CPU.
         train: the training images.
         labels: their classes, for `classifier`.
         inception: folder of the weights of `inception`.
@@ -162,9 +162,19 @@ def _fit_classifier(train: StoredImages, labels: Labels | None) -> FeatureExtrac
     from ihdm.metrics.classifier import ClassifierFeatures, num_steps
 
     if labels is None:
-        raise UserError("the extractor 'classifier' needs labels of the training images; use another extractor")
+        raise UserError(
+            "the extractor 'classifier' needs labels of the training images: add --labels with the file that "
+            "`data labels` writes, or use another extractor"
+        )
     with Progress("classifier", num_steps(len(train)), unit="steps") as progress:
-        return ClassifierFeatures.fit(train, labels, progress.update)
+        found = ClassifierFeatures.fit(train, labels, progress.update)
+    share, chance = found.accuracy(train, labels), np.bincount(labels).max() / len(labels)
+    print(
+        f"classifier: {share:.1%} of the training images are classified correctly; the largest class has {chance:.1%}"
+    )
+    if share < (1 + chance) / 2:
+        print("warning: these labels hardly follow from the images, so distances in these features say little")
+    return found
 
 
 def save_extractor(kind: Extractor, extractor: FeatureExtractor, path: Path) -> None:
@@ -173,7 +183,9 @@ def save_extractor(kind: Extractor, extractor: FeatureExtractor, path: Path) -> 
     if isinstance(extractor, PrincipalFeatures):
         arrays |= {"mean": extractor.mean, "components": extractor.components}
     if kind == "classifier":
-        arrays |= {f"network.{name}": value for name, value in cast("ClassifierFeatures", extractor).weights.items()}
+        classifier = cast("ClassifierFeatures", extractor)
+        arrays |= {"image_shape": np.array(classifier.image_shape)}
+        arrays |= {f"network.{name}": value for name, value in classifier.weights.items()}
     save_arrays(path, **arrays)
 
 
@@ -221,14 +233,15 @@ def _read_components(path: Path, image: StoredImages) -> PrincipalFeatures:
 def _read_classifier(path: Path, image: StoredImages) -> "ClassifierFeatures":
     from ihdm.metrics.classifier import WEIGHTS, ClassifierFeatures
 
-    stored = read_archive(path, [f"network.{name}" for name in WEIGHTS])
+    stored = read_archive(path, ["image_shape", *(f"network.{name}" for name in WEIGHTS)])
+    shape = tuple(stored.pop("image_shape").ravel().tolist())
+    if shape != image.shape[1:]:
+        fitted, found = ("×".join(map(str, sizes)) for sizes in (shape, image.shape[1:]))
+        raise UserError(
+            f"{path}: its classifier is for images of {fitted}; these are {found}; use the extractor that was fitted "
+            "to images of this size"
+        )
     try:
-        extractor = ClassifierFeatures({name.removeprefix("network."): value for name, value in stored.items()})
+        return ClassifierFeatures({name.removeprefix("network."): value for name, value in stored.items()}, shape)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    if extractor.channels != image.shape[-1]:
-        raise UserError(
-            f"{path}: its classifier is for images of {extractor.channels} channels, not {image.shape[-1]}; use the "
-            "extractor that was fitted to these images"
-        )
-    return extractor

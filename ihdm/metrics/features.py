@@ -193,6 +193,8 @@ def require_one_extractor(origins: Iterable[tuple[str, tuple[str, str]]]) -> Non
     for name, (extractor, sha256) in origins:
         first, (expected, digest) = origins[0]
         if (extractor, sha256) != (expected, digest):
+            if name == first:
+                first, name = f"one row of {first}", "another"
             raise UserError(
                 f"{first} is of '{expected}' (weights {digest[:12]}…) but {name} of '{extractor}' (weights "
                 f"{sha256[:12]}…): only features of one extractor can be compared; extract all of them with the same "

@@ -27,9 +27,10 @@ def require_extractor(name: str) -> Extractor:
     Raises:
         UserError: if there is none of this name.
     """
-    usable = [kind for kind in get_args(Extractor) if kind != "classifier"]  # folders of images have no labels
+    usable = [kind for kind in get_args(Extractor) if kind != "classifier"]
     if name not in usable:
-        raise UserError(f"--extractor {name}: unknown extractor; use one of {', '.join(usable)}")
+        reason = "needs labels, which a folder of images does not have" if name == "classifier" else "unknown extractor"
+        raise UserError(f"--extractor {name}: {reason}; use one of {', '.join(usable)}")
     return cast("Extractor", name)
 
 

@@ -81,7 +81,7 @@ def model_card(
     Args:
         name: of the model.
         pipeline: the exported pipeline.
-        description: of the training images: ``source``, ``license``, ``shape``.
+        description: of the training images: ``source``, ``licence``, ``shape``.
         training: settings of the training, and the ``command`` that ran it; empty if they are not known.
         revealed: share of the training images' variance that a prior of coefficients reveals.
         measures: lines of its evaluation.

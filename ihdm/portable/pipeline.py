@@ -35,6 +35,11 @@ Draw = Callable[[], Images]
 """Draws the standard normal noise of the next step."""
 
 
+def keep_input_precise(unet: UNet2DModel) -> None:
+    """Keep the first convolution in float32 under autocast."""
+    unet.conv_in.__class__ = InputConvolution
+
+
 class _Sample(nn.Module):
     """A ``UNet2DModel`` that returns a tensor."""
 
@@ -76,7 +81,7 @@ class IHDMPipeline(DiffusionPipeline):
     ) -> None:
         super().__init__()
         if isinstance(unet, UNet2DModel):  # before hooks replace its `forward`
-            unet.conv_in.__class__ = InputConvolution
+            keep_input_precise(unet)
         self.register_modules(
             unet=unet, scheduler=scheduler, prior=prior, calibration=calibration, statistics=statistics
         )
@@ -108,6 +113,7 @@ class IHDMPipeline(DiffusionPipeline):
 
     def deblurrer(self, precision: Precision) -> Deblurrer:
         """Return the network as a callable f(u, k) in evaluation mode."""
+        keep_input_precise(self.unet)  # it may have been replaced
         return Deblurrer(_Sample(self.unet.eval()), precision, self.predictor)
 
     @property

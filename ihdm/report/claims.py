@@ -50,9 +50,12 @@ def _counted(rows: list[Row]) -> dict[str, int]:
 
 
 def _claim(rows: list[Row], borders: list[float], titles: Mapping[str, str]) -> dict[str, Any]:
-    """Return a claim: ``row`` for the columns that are equal in all rows, its decisions, and a plot of the values.
+    """Return a claim for the template.
 
-    A decision ``is_lost`` if Holm's correction over all tests does not keep the verdict.
+    Its keys are ``row`` for the columns that are equal in all rows, ``is_run``, the counted ``verdicts``,
+    ``decisions``, a ``picture`` of the values, the names of the ``tables``, and ``rerun``, the commands that measure
+    them again. A decision has its row, with ``estimate`` as text; it ``is_lost`` if Holm's correction over all tests
+    does not keep the verdict.
     """
     tables = [Path(name).stem for name in rows[0]["table"].split()]
     if DATASET_TABLES.issuperset(tables):

@@ -66,6 +66,8 @@ def _forming(name: str, pipeline: IHDMPipeline, count: int, folder: Path) -> Par
     path = folder / "forming.webp"
     animate(list(frames(pipeline, count, 0, None)), path)
     moving = animation_pictures(path)
+    if moving is None:
+        raise UserError("the animation is too large for a page; use a smaller --num-samples")
     steps = pipeline.scheduler.sampler.num_evaluations(len(pipeline.scheduler))
     caption = (
         f"Model {name}: from a blurred start to the image in {steps} network evaluations. Overall shape appears first, "

@@ -54,6 +54,7 @@ def report_page(results: Results, ledger: Path | None, captions: Path | None, no
 
 
 def _figure(results: Results, name: str, captions: Path | None) -> dict[str, Any]:
+    """Return ``name``, ``title``, ``picture``, ``thumbnail``, ``caption`` and, if there is one, ``animation``."""
     path = results.figure(name)
     moving, text = path.with_suffix(".webp"), captions / f"{name}.rst" if captions else None
     return {

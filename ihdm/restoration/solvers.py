@@ -219,7 +219,7 @@ def first_level(process: Process, sampler: SamplerSettings, width: float, shift:
 
 def is_reached(process: Process, width: float, level: int | None = None) -> bool:
     """Return whether a process blurs as much as σ_B = ``width`` at a level, by default the last."""
-    return process.blur_sigma(level or process.num_levels) >= width * (1 - 1e-9)
+    return process.blur_sigma(process.num_levels if level is None else level) >= width * (1 - 1e-9)
 
 
 @dataclass(frozen=True)

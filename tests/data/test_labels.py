@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from ihdm.config.reading import parse_config, read_config
 from ihdm.config.settings import DatasetSettings
-from ihdm.data.sources import check_sources, load_labels, load_splits, obtain_raw
+from ihdm.data.sources import check_sources, load_labels, load_splits, obtain_labels, obtain_raw
 from ihdm.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +22,7 @@ def settings(source: str, size: int, channels: int = 1, **more: str) -> DatasetS
 
 def require_pairs(chosen: DatasetSettings, root: Path) -> None:
     """Each image shows its label as the value of its first pixel."""
-    images, labels = load_splits(chosen, obtain_raw(chosen, root)), load_labels(chosen, root)
+    images, labels = load_splits(chosen, obtain_raw(chosen, root)), load_labels(chosen, obtain_labels(chosen, root))
     for split in ("train", "test"):
         np.testing.assert_array_equal(images[split][:, 0, 0, 0], labels[split])
 
@@ -56,12 +57,34 @@ def test_labels_of_the_digits_are_those_of_scikit_learn():
     from sklearn.datasets import load_digits
 
     chosen = settings("digits", 8)
-    images, labels = load_splits(chosen), load_labels(chosen, Path())
+    images, labels = load_splits(chosen), load_labels(chosen, obtain_labels(chosen, Path()))
     known = load_digits()
     pixels = np.rint(known.images * (255 / 16)).astype(np.uint8)
     of_image = {image.tobytes(): label for image, label in zip(pixels, known.target, strict=True)}
     for split in ("train", "test"):
         assert [of_image[image.tobytes()] for image in images[split]] == labels[split].tolist()
+
+
+def test_labels_are_downloaded_for_a_classifier(publish, make, server, ihdm, tmp_path, monkeypatch, capsys):
+    """And their files and digests are in the record."""
+    files = {f"{name}-labels-idx1-ubyte.gz": make.idx_of(np.zeros(3, np.uint8)) for name in ("train", "t10k")}
+    images = {
+        f"{name}-images-idx3-ubyte.gz": make.idx_of(np.zeros((3, 28, 28), np.uint8)) for name in ("train", "t10k")
+    }
+    publish("mnist", files | images, {"train": 3, "test": 3})
+    monkeypatch.chdir(tmp_path)
+    values = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text())
+    values["datasets"]["digits"] = {"source": "mnist", "image_size": 28, "image_channels": 1}
+    values["networks"]["digits"]["image_size"] = 28
+    values["evaluation"]["extractors"]["digits"] = "classifier"
+    ihdm("data", "download", "--settings", parse_config(values).model_dump_json())
+    assert "labels of digits: in data/mnist" in capsys.readouterr().out
+    asked = len(server.asked)
+    ihdm("data", "labels", "--settings", settings("mnist", 28).model_dump_json(), "--output", "labels.npz")
+    assert len(server.asked) == asked
+    recorded = json.loads(Path("labels.meta.json").read_text())["settings"]["raw"]
+    assert {raw["name"] for raw in recorded} == set(files)
+    assert all(len(raw["sha256"]) == 64 for raw in recorded)
 
 
 def test_the_command_writes_labels(ihdm, tmp_path):
@@ -74,14 +97,14 @@ def test_the_command_writes_labels(ihdm, tmp_path):
 def test_missing_labels(publish, make, tmp_path):
     message = "source 'photos' has no labels, so the extractor 'classifier' cannot be trained; use another extractor"
     with pytest.raises(UserError, match=message):
-        load_labels(settings("photos", 16, 3), tmp_path)
+        obtain_labels(settings("photos", 16, 3), tmp_path)
     values = read_config(ROOT / "workflow/config/quick.yaml").model_dump(mode="json")
     values["evaluation"]["extractors"]["photos"] = "classifier"
-    with pytest.raises(UserError, match=f"datasets.photos: {message}"):
+    with pytest.raises(UserError, match=f"evaluation.extractors.photos: {message}"):
         check_sources(parse_config(values))
     files = {
         file: make.idx_of(np.zeros(3, np.uint8)) for file in ("train-labels-idx1-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
     }
     publish("mnist", files, COUNTS)
     with pytest.raises(UserError, match="split 'train' of source 'mnist' has 3 labels instead of 9"):
-        load_labels(settings("mnist", 28), tmp_path)
+        load_labels(settings("mnist", 28), obtain_labels(settings("mnist", 28), tmp_path))

@@ -57,6 +57,14 @@ def test_distances_see_a_missing_class(digits):
     assert to_train(without).value > 3 * abs(to_train(fair).value)
 
 
+def test_labels_without_meaning_are_noticed(monkeypatch, capsys):
+    monkeypatch.setattr(classifier, "MIN_STEPS", 8)
+    fit_extractor("classifier", IMAGES["train"], labels=np.roll(LABELS["train"], 1))
+    printed = capsys.readouterr().out
+    assert "of the training images are classified correctly; the largest class has 10" in printed
+    assert "warning: these labels hardly follow from the images" in printed
+
+
 def test_it_is_stored_and_read(make, monkeypatch):
     """The same images give the same weights."""
     monkeypatch.setattr(classifier, "MIN_STEPS", 8)
@@ -65,11 +73,11 @@ def test_it_is_stored_and_read(make, monkeypatch):
     read = load_extractor(path, IMAGES["test"][:1])
     assert (read.name, read.sha256) == (expected.name, expected.sha256)
     np.testing.assert_array_equal(read.transform(IMAGES["test"]), expected.transform(IMAGES["test"]))
-    with pytest.raises(UserError, match="its classifier is for images of 1 channels, not 3"):
+    with pytest.raises(UserError, match="its classifier is for images of 8×8×1; these are 8×8×3"):
         load_extractor(path, np.zeros((1, 8, 8, 3), np.uint8))
     stored = dict(np.load(path))
     save_arrays(path, **(stored | {"network.classes.weight": stored["network.classes.weight"][:, :5]}))
-    with pytest.raises(UserError, match=r"extractor\.npz: its weights are not those of a classifier"):
+    with pytest.raises(UserError, match=r"extractor\.npz: it has no weights of a classifier"):
         load_extractor(path, IMAGES["test"][:1])
 
 
@@ -77,7 +85,13 @@ def test_it_is_stored_and_read(make, monkeypatch):
     ("images", "labels", "message"),
     [
         (IMAGES["train"], None, "the extractor 'classifier' needs labels of the training images"),
-        (IMAGES["train"], LABELS["test"], "there are 500 labels for 1297 training images"),
+        (
+            IMAGES["train"],
+            LABELS["test"],
+            r"labels of shape \(500,\) and type int64 do not belong to 1297 training images",
+        ),
+        (IMAGES["train"], LABELS["train"] - 1, "one integer per image, 0 or more"),
+        (IMAGES["train"], 0 * LABELS["train"], "all training images have the same label"),
         (
             IMAGES["train"][:20],
             LABELS["train"][:20],

@@ -38,6 +38,15 @@ def test_initial_weights_are_trained_first_and_references_are_named(tmp_path, sn
     assert '"dataset": "digits", "reference": "training"' in planned.text
 
 
+def test_a_classifier_is_trained_on_labels(tmp_path, snakemake):
+    folder = tmp_path / "results"
+    planned = snakemake(
+        folder, "-n", "-p", folder / "metrics/distance/real/digits.csv", evaluation__extractors__digits="classifier"
+    )
+    assert (planned.jobs["data"], planned.jobs["labels"], planned.jobs["metrics_extractor"]) == (1, 1, 1)
+    assert f"--input labels={folder}/data/digits/labels.npz" in planned.text
+
+
 @pytest.mark.parametrize("profile", ["workstation", "slurm"])
 def test_every_profile_can_be_planned_with(profile, tmp_path, snakemake):
     """Whether or not there is such a machine. More GPUs for a training are more memory, up to the limit of a job."""

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 
 def hashes(results: Path) -> dict[str, str]:
     """Of everything that must be the same whenever it is made."""
-    endings = (".npy", ".npz", ".csv", ".parquet", ".safetensors", ".png", ".pdf", ".html")
+    endings = (".npy", ".npz", ".csv", ".parquet", ".safetensors", ".png", ".html")
     return {
         str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(results.rglob("*"))

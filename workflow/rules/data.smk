@@ -41,6 +41,7 @@ rule labels:
     conda:
         "../../environment.yml"
     params:
+        code=code_sha256("data labels"),
         settings=lambda wildcards: DATASETS[wildcards.dataset].model_dump_json(exclude_defaults=True),
         root=lambda wildcards, resources: settings.data.root,
     shell:

@@ -7,7 +7,7 @@ from pathlib import Path
 from ihdm.config.scale import Config
 from ihdm.config.settings import DatasetSettings
 from ihdm.data.files import Split
-from ihdm.data.source import GRAY, Labels, RawData, Source, obtain
+from ihdm.data.source import GRAY, Labels, RawData, RawFile, Source, obtain
 from ihdm.data.sources import (
     afhq,
     cifar10,
@@ -65,7 +65,7 @@ def find_source(settings: DatasetSettings) -> Source:
     return source
 
 
-def find_labels(settings: DatasetSettings) -> Callable[[RawData], dict[str, Labels]]:
+def labels_reader(settings: DatasetSettings) -> Callable[[RawData], dict[str, Labels]]:
     """Return the function that reads the labels of a data set from its raw files.
 
     Raises:
@@ -96,10 +96,13 @@ def check_sources(config: Config, prepared: Collection[str] = ()) -> None:
             source = find_source(settings)
             if name not in prepared:
                 require_path(settings, Path(config.data.root))
-            if config.evaluation.extractors.get(name) == "classifier":
-                find_labels(settings)
         except UserError as error:
             raise UserError(f"datasets.{name}: {error}") from None
+        if config.evaluation.extractors.get(name) == "classifier":
+            try:
+                labels_reader(settings)
+            except UserError as error:
+                raise UserError(f"evaluation.extractors.{name}: {error}") from None
         for split, number in config.needed_images(name).items():
             if number > (count := source.counts.get(split, number)):
                 raise UserError(f"datasets.{name}: {number} {split} images are requested but only {count} exist")
@@ -145,9 +148,22 @@ def require_path(settings: DatasetSettings, root: Path) -> None:
 
 def obtain_raw(settings: DatasetSettings, root: Path) -> RawData:
     """Find or download the raw files of a data set below ``root``; see :func:`ihdm.data.source.obtain`."""
-    source = find_source(settings)
+    return _obtained(settings, root, find_source(settings).files)
+
+
+def obtain_labels(settings: DatasetSettings, root: Path) -> RawData:
+    """Find or download the raw files of a data set's labels below ``root``; see :func:`ihdm.data.source.obtain`.
+
+    Raises:
+        UserError: if the source has no labels, or a file is unavailable.
+    """
+    labels_reader(settings)
+    return _obtained(settings, root, find_source(settings).label_files)
+
+
+def _obtained(settings: DatasetSettings, root: Path, files: tuple[RawFile, ...]) -> RawData:
     require_path(settings, root)
-    raw = obtain(source.files, root / (settings.path or settings.source))
+    raw = obtain(files, root / (settings.path or settings.source))
     if settings.path is None:
         return raw
     return RawData(raw.folder, records=({"name": settings.source, "path": str(raw.folder), "trust": "as found there"},))
@@ -176,19 +192,17 @@ def load_splits(settings: DatasetSettings, raw: RawData | None = None) -> dict[s
     return splits
 
 
-def load_labels(settings: DatasetSettings, root: Path) -> dict[str, Labels]:
+def load_labels(settings: DatasetSettings, raw: RawData) -> dict[str, Labels]:
     """Return the classes of a data set's images per split, in the order of :func:`load_splits`.
 
     Args:
         settings: the data set.
-        root: folder of raw files by source, where missing ones are downloaded.
+        raw: the raw files of its labels.
 
     Raises:
         UserError: if the source has no labels, or its files are damaged.
     """
-    read = find_labels(settings)
-    raw = obtain_labels(settings, root)
-    labels = read(raw)
+    labels = labels_reader(settings)(raw)
     for split, expected in find_source(settings).counts.items():
         if len(labels[split]) != expected:
             raise UserError(
@@ -196,9 +210,3 @@ def load_labels(settings: DatasetSettings, root: Path) -> dict[str, Labels]:
                 f"of {expected}; delete the files of labels and run the same command again"
             )
     return labels
-
-
-def obtain_labels(settings: DatasetSettings, root: Path) -> RawData:
-    """Find or download the raw files of a data set's labels below ``root``; see :func:`ihdm.data.raw.obtain`."""
-    require_path(settings, root)
-    return obtain(find_source(settings).label_files, root / (settings.path or settings.source))

@@ -1,4 +1,4 @@
-"""MNIST, handwritten digits, and data sets in its format: two IDX files of 28×28 gray images."""
+"""MNIST, handwritten digits, and data sets in its format: IDX files of 28×28 gray images and of their labels."""
 
 import gzip
 import zlib

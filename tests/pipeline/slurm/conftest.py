@@ -163,7 +163,7 @@ class Run:
 
     def hashes(self) -> dict[str, str]:
         """Of everything that must be the same wherever it is made."""
-        endings = (".npy", ".npz", ".csv", ".parquet", ".safetensors", ".png", ".pdf", ".webp", ".md", ".tex")
+        endings = (".npy", ".npz", ".csv", ".parquet", ".safetensors", ".png", ".webp", ".md", ".tex")
         return {
             str(path.relative_to(self.results)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(self.results.rglob("*"))
