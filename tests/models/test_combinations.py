@@ -59,6 +59,7 @@ def test_noise_is_refused_where_the_blur_leaves_nothing(process, make_experiment
         Experiment.model_validate(values)
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize(("process", "prediction"), COMBINATIONS)
 def test_all_of_it_works(process, prediction, make_experiment, images, stop_at, tmp_path):
     values = {**make_experiment(steps=4).model_dump(), "process": PROCESSES[process]}
