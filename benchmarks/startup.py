@@ -22,6 +22,8 @@ from typing import Any
 import typer
 
 from ihdm.__main__ import app
+from ihdm.commands.metrics import _compute
+from ihdm.measures import jobs
 from ihdm.storage.provenance import read_record
 
 REPEATS = 3
@@ -34,19 +36,24 @@ print(used.ru_utime + used.ru_stime, *[name for name in {notable} if name in sys
 """
 
 
-def commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 (typer's groups have no types)
-    """Yield the name and the function of every command."""
+def commands(group: Any, prefix: str = "") -> Iterator[tuple[str, list[Any]]]:  # noqa: ANN401 (typer has no types)
+    """Yield the name and the functions of every command; a measure imports in its ``compute``."""
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
             yield from commands(command, f"{prefix}{name} ")
         else:
-            yield f"{prefix}{name}", inspect.unwrap(command.callback)
+            yield f"{prefix}{name}", [inspect.unwrap(command.callback)]
+    if prefix == "metrics ":
+        for name, job in jobs().items():
+            functions = [_compute, *(member.compute for member in job.members.values())]
+            yield f"metrics {name.replace('_', '-')}", functions
 
 
-def imports(function: object) -> str:
+def imports(functions: list[Any]) -> str:
     """Return the statements by which a command imports what it needs."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))  # type: ignore[arg-type]
-    found = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    trees = [ast.parse(textwrap.dedent(inspect.getsource(function))) for function in functions]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    found = [ast.unparse(node) for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
     return "\n".join(["import gc, ihdm.__main__", "gc.set_threshold(50_000)", *found])
 
 
@@ -87,8 +94,8 @@ def main() -> None:
         f"import torch: {torch:.2f} s\n\n| command | processor seconds | of import torch | imports |\n|---|---|---|---|"
     )
     found = {}
-    for name, function in commands(typer.main.get_command(app)):
-        found[name], modules = start(imports(function))
+    for name, functions in commands(typer.main.get_command(app)):
+        found[name], modules = start(imports(functions))
         print(f"| {name} | {found[name]:.2f} | {found[name] / torch:.2f} | {', '.join(modules)} |", flush=True)
     if len(sys.argv) > 1:
         share(Path(sys.argv[1]), found)
