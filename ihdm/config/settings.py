@@ -161,6 +161,9 @@ class TrainingSettings(Settings):
     batch_size: BatchSize = Field(description="images per step, over all devices")
     learning_rate: Annotated[float, Field(gt=0, le=10)] = Field(description="learning rate of Adam after the warm-up")
     warmup_steps: CountFromZero = Field(default=5000, description="steps of linear warm-up")
+    learning_rate_decay: Literal["none", "cosine"] = Field(
+        default="none", description="after the warm-up: constant, or a cosine to 0 at the last step"
+    )
     ema_decay: Fraction = Field(description="decay of the exponential moving average of the weights")
     gradient_clip: Positive = Field(default=1.0, description="largest norm of the gradient")
     mixed_precision: Precision = Field(default="no", description="precision of the network")

@@ -34,9 +34,15 @@ Row = dict[str, Any]
 
 
 def _identity(trainer: Trainer) -> dict[str, Any]:
-    """Return the settings that a state shares with trainings that resume from it, of any number of steps."""
-    settings = trainer.experiment.model_dump(mode="json", exclude={"training": {"steps"}})
-    return {"images": list(trainer.images.shape), "initial_weights": trainer.initial_weights, **settings}
+    """Return the settings that a state shares with trainings that resume from it."""
+    images = {"images": list(trainer.images.shape), "initial_weights": trainer.initial_weights}
+    return images | _shared_settings(trainer.experiment)
+
+
+def _shared_settings(experiment: Experiment) -> dict[str, Any]:
+    """Return all settings; without the number of steps, unless the learning rates of earlier steps depend on it."""
+    constant = experiment.training.learning_rate_decay == "none"
+    return experiment.model_dump(mode="json", exclude={"training": {"steps"}} if constant else None)
 
 
 def _completed(identity: dict[str, Any]) -> dict[str, Any]:
@@ -44,11 +50,11 @@ def _completed(identity: dict[str, Any]) -> dict[str, Any]:
     ours = {name: identity[name] for name in ("images", "initial_weights") if name in identity}
     settings = {name: value for name, value in identity.items() if name not in ours}
     try:
-        settings["training"] = settings["training"] | {"steps": 1}
+        settings["training"] = {"steps": 1} | settings["training"]
         complete = Experiment.model_validate_json(json.dumps(settings))
     except (KeyError, TypeError, ValueError):  # of another version: the difference is reported
         return identity
-    return ours | complete.model_dump(mode="json", exclude={"training": {"steps"}})
+    return ours | _shared_settings(complete)
 
 
 def _values(settings: dict[str, Any], parents: str = "") -> Iterator[tuple[str, Any]]:
@@ -206,7 +212,9 @@ def load_state(trainer: Trainer, path: Path) -> None:
     with _opened(path) as (stored, header):
         before, now = (dict(_values(one)) for one in (_completed(header["identity"]), _identity(trainer)))
         if names := [name for name in now | before if before.get(name) != now.get(name)]:
-            differences = ", ".join(f"{name}: {before.get(name)} in the state, {now.get(name)} now" for name in names)
+            differences = ", ".join(
+                f"{name}: {before.get(name, 'any')} in the state, {now.get(name, 'any')} now" for name in names
+            )
             raise UserError(
                 f"{path}: this state belongs to a training with other settings ({differences}); restore these settings "
                 "to continue it, or delete the file to start over"

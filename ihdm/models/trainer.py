@@ -39,8 +39,11 @@ def make_accelerator(mixed_precision: str) -> Accelerator:
 
 
 def learning_rate(training: TrainingSettings, step: int) -> float:
-    """Return the learning rate of step ``step``, counted from 0: linear warm-up, then constant."""
-    return training.learning_rate * min(1.0, (step + 1) / max(training.warmup_steps, 1))
+    """Return the learning rate of step ``step``, counted from 0: linear warm-up, then constant or a cosine to 0."""
+    if step < training.warmup_steps or training.learning_rate_decay == "none":
+        return training.learning_rate * min(1.0, (step + 1) / max(training.warmup_steps, 1))
+    share = (step - training.warmup_steps) / (training.steps - training.warmup_steps)
+    return training.learning_rate * (1 + math.cos(math.pi * share)) / 2
 
 
 class Trainer:

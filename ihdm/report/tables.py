@@ -145,6 +145,7 @@ def hyperparameters(config: Config, _: Merged) -> pd.DataFrame:
                 "batch": training.batch_size,
                 "learning rate": training.learning_rate,
                 "warm-up": training.warmup_steps,
+                "decay": training.learning_rate_decay,
                 "EMA": training.ema_decay,
                 "precision": training.mixed_precision if training.mixed_precision != "no" else "fp32",
             }

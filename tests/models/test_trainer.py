@@ -9,7 +9,7 @@ from ihdm.config.settings import RunSettings
 from ihdm.errors import UserError
 from ihdm.heat import heat_process
 from ihdm.models.batches import BatchLoader, draw_batch
-from ihdm.models.trainer import Trainer, make_accelerator
+from ihdm.models.trainer import Trainer, learning_rate, make_accelerator
 from ihdm.seeds import torch_seed
 
 
@@ -94,6 +94,20 @@ def test_loss_falls(make_experiment, make_trainer):
     trainer = make_trainer(make_experiment(learning_rate=0.005, warmup_steps=0))
     losses = [trainer.train_step() for _ in range(60)]
     assert np.mean(losses[-10:]) < 0.7 * np.mean(losses[:10])
+
+
+@pytest.mark.parametrize(
+    ("changes", "rates"),
+    [
+        ({}, [0.25, 0.5, 0.75, 1, 1, 1, 1, 1]),
+        ({"learning_rate_decay": "cosine"}, [0.25, 0.5, 0.75, 1, 1, (2 + 2**0.5) / 4, 0.5, (2 - 2**0.5) / 4]),
+        ({"learning_rate_decay": "cosine", "warmup_steps": 0, "steps": 2}, [1, 0.5]),
+        ({"learning_rate_decay": "cosine", "steps": 3}, [0.25, 0.5, 0.75]),
+    ],
+)
+def test_learning_rates_rise_and_stay_or_fall(make_experiment, changes, rates):
+    training = make_experiment(**{"steps": 8, "learning_rate": 1.0} | changes).training
+    np.testing.assert_allclose([learning_rate(training, step) for step in range(training.steps)], rates)
 
 
 def test_a_step_that_is_not_finite_changes_nothing(make_experiment, make_trainer):

@@ -230,6 +230,11 @@ def test_saving_does_not_wait_for_the_disk(going_on, stop_at, tmp_path, monkeypa
     [
         ({"learning_rate": 0.5}, 20, "(training.learning_rate: 0.001 in the state, 0.5 now)"),
         (
+            {"learning_rate_decay": "cosine"},
+            20,
+            "(training.steps: any in the state, 6 now, training.learning_rate_decay: none in the state, cosine now)",
+        ),
+        (
             {"dropout": 0.2, "levels": "stratified"},
             20,
             "(network.dropout: 0.0 in the state, 0.2 now, training.levels: uniform in the state, stratified now)",
@@ -352,6 +357,15 @@ def test_a_finished_training_restarts_if_requested_again_or_with_other_settings(
     assert found[2][0] == 1
     assert names_in(ended) == {STATE_NAME, HISTORY_NAME}
     assert found == going_on(tmp_path / "straight", **changes)
+
+
+def test_a_training_with_decay_is_not_extended(going_on, stop_at, tmp_path):
+    """Its earlier steps would have had other learning rates."""
+    with pytest.raises(InterruptedTrainingError):
+        going_on(tmp_path, report=stop_at(3), learning_rate_decay="cosine")
+    with pytest.raises(UserError, match=r"other settings \(training.steps: 6 in the state, 9 now\)"):
+        going_on(tmp_path, learning_rate_decay="cosine", steps=9)
+    assert going_on(tmp_path, learning_rate_decay="cosine")[2] == [4, 5, 6]
 
 
 def test_a_training_that_was_stopped_while_its_network_was_written_is_not_done_again(ended, going_on):
