@@ -79,7 +79,8 @@ def draw(
 ) -> StoredImages:
     """Return images 0…count−1 of a seed; each depends only on its number.
 
-    ``evaluations`` is the NFE per image; ``report`` is called with the number of finished images.
+    ``evaluations`` is the NFE per image, ``precision`` that of the network; ``report`` is called with the
+    number of finished images.
     """
     pipeline.set_progress_bar_config(disable=True)
     parts: list[StoredImages] = []
@@ -149,7 +150,7 @@ def frames(
     precision: Precision = "no",
     batch_size: int = 64,
 ) -> Iterator[StoredImages]:
-    """Yield images as they form, the start first, in batches through the network."""
+    """Yield images as they form, the start first, in batches through the network of this precision."""
     pipeline.set_progress_bar_config(disable=True)
     batches = numbered_generators(seed, count, batch_size)
     ways = [pipeline.trajectory(len(generators), evaluations, generators, precision) for generators in batches]
@@ -168,8 +169,8 @@ def interpolations(
 ) -> StoredImages:
     """Return interpolations between samples 2 i and 2 i + 1 of a seed, one path after another.
 
-    Each of the ``rows`` paths has ``num_positions`` images, both ends included; ``evaluations`` is the NFE per image;
-    ``report`` is called with the number of finished paths.
+    Each of the ``rows`` paths has ``num_positions`` images, both ends included; ``evaluations`` is the NFE per image,
+    ``precision`` that of the network; ``report`` is called with the number of finished paths.
     """
     pipeline.set_progress_bar_config(disable=True)
     parts: list[StoredImages] = []
