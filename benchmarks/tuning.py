@@ -1,11 +1,12 @@
-"""Learning rates and their decay, tuned with equal effort for every process and prediction.
+"""Learning rates, settings of processes and spacings of levels, tuned with equal effort for every process.
 
     python benchmarks/tuning.py [--cores 2]
 
-Trains each digits experiment of `workflow/config/seeds.yaml` with each of the settings below, with a seed that this
+Trains each digits experiment of `workflow/config/seeds.yaml` with each of the changes below, with a seed that this
 scale does not use, and measures 1300 samples of each of its samplers at each number of function evaluations (NFE). The
-results are in `results/tuning`; the command can be stopped and resumed. The table has the Fréchet distance of cosine
-coefficients by the best sampler and δ, and its geometric mean over NFE, in which each NFE has the same weight.
+spacings are those of the network with the settings of that scale. The results are in `results/tuning`; the command can
+be stopped and resumed. The tables have the Fréchet distance of cosine coefficients, by the best sampler and δ in the
+first table, and its geometric mean over NFE, in which each NFE has the same weight.
 """
 
 import subprocess
@@ -18,55 +19,87 @@ import pandas as pd
 import typer
 import yaml
 
+from ihdm.config.processes import SAMPLERS
+
 SCALE = Path("workflow/config/seeds.yaml")
 RESULTS = Path("results/tuning")
 SEED = 3
-SETTINGS = {
+TRAININGS: dict[str, dict[str, Any]] = {
     "constant": {},
     "decay": {"learning_rate_decay": "cosine"},
     "decay2": {"learning_rate_decay": "cosine", "learning_rate": 0.002},
     "decay4": {"learning_rate_decay": "cosine", "learning_rate": 0.004},
 }
+"""Changes of every experiment's training."""
+NOISES: dict[str, dict[str, Any]] = {"sigma_half": {"sigma": 0.005}, "sigma_double": {"sigma": 0.02}}
+PROCESSES: dict[str, dict[str, dict[str, Any]]] = {
+    "digits": NOISES,
+    "digits_whitened": NOISES,
+    "digits_diffusion": {"cosine": {"schedule": "cosine"}, "clipped": {"schedule": "clipped_cosine"}},
+    "digits_blurring": {"blur_half": {"blur_sigma_max": 2.0}, "blur_double": {"blur_sigma_max": 8.0}},
+    "digits_soft": {"noise_half": {"sigma_max": 0.05}, "noise_double": {"sigma_max": 0.2}},
+    "digits_flow": {},
+}
+"""Changes of each experiment's process; flow has no settings but K."""
+SPACINGS = {"half": 0.5, "even": 1.0, "quadratic": 2.0}
+SPACED = {
+    "digits": "markov",
+    "digits_whitened": "second",
+    "digits_diffusion": "ddim",
+    "digits_blurring": "ancestral",
+    "digits_soft": "second",
+    "digits_flow": "second",
+}
+"""The sampler of each experiment that is best with few evaluations."""
 
 
 def configuration() -> dict[str, Any]:
-    """Return the seeds scale with its digits experiments only, each with every setting."""
+    """Return the seeds scale with its digits experiments only, each with every change."""
     scale = yaml.safe_load(SCALE.read_text(encoding="utf-8"))
-    names = [name for name in scale["experiments"] if name.startswith("digits")]
-    variants = [(name, setting, f"{name}-{setting}".replace("-", "_")) for name in names for setting in SETTINGS]
-    experiments = {
-        variant: {
-            **scale["experiments"][name],
-            "seed": SEED,
-            "training": scale["experiments"][name]["training"] | SETTINGS[setting],
-            "measures": [],
+    known = scale["samplers"] | {name: sampler.model_dump() for name, sampler in SAMPLERS.items()}
+    experiments: dict[str, Any] = {}
+    studies: dict[str, Any] = {}
+    samplers: dict[str, Any] = {}
+    for name, sampler in SPACED.items():
+        own = scale["experiments"][name] | {"seed": SEED, "measures": []}
+        for kind, changes in {"training": TRAININGS, "process": PROCESSES[name]}.items():
+            for label, change in changes.items():
+                experiments[f"{name}_{label}"] = own | {kind: own[kind] | change}
+                studies[f"{name}_{label}"] = scale["studies"][name]
+        spaced = {f"{sampler}_{label}": known[sampler] | {"spacing": power} for label, power in SPACINGS.items()}
+        studies[f"{name}_constant"] = studies[f"{name}_constant"] | {
+            "samplers": [*scale["studies"][name]["samplers"], *spaced]
         }
-        for name, setting, variant in variants
-    }
+        samplers |= spaced
+    ratios = scale["sweeps"]["delta_ratio"]["digits"]
     return {
-        **{name: scale[name] for name in ("gpus", "samplers")},
+        "gpus": scale["gpus"],
         "results": str(RESULTS),
         "datasets": {"digits": scale["datasets"]["digits"]},
         "networks": {"digits": scale["networks"]["digits"]},
         "experiments": experiments,
-        "sweeps": {
-            "delta_ratio": {
-                variant: scale["sweeps"]["delta_ratio"][name] for name, _, variant in variants if name == "digits"
-            }
-        },
+        "samplers": scale["samplers"] | samplers,
+        "sweeps": {"delta_ratio": {f"digits_{label}": ratios for label in (*TRAININGS, *PROCESSES["digits"])}},
         "evaluation": scale["evaluation"] | {"num_samples": 1300, "extractors": {"digits": "dct"}},
-        "studies": {variant: scale["studies"][name] for name, _, variant in variants},
+        "studies": studies,
         "figures": {},
     }
 
 
-def table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the best distance of every experiment at every NFE, their geometric mean, and the setting."""
-    rows = rows[rows["metric"] == "frechet_distance"]
-    best = rows[rows["set"] == "samples"].groupby(["experiment", "evaluations"])["value"].min().unstack()
-    best = best[sorted(best.columns, reverse=True)]
-    best["mean"] = np.exp(np.log(best).mean(axis=1))
-    return best.round(3)
+def tables(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return distances at every NFE with their mean: of settings, and of spacings with the scale's settings."""
+    rows = rows[(rows["metric"] == "frechet_distance") & (rows["set"] == "samples")]
+    spaced = rows["sampler"].str.split("_").str[-1].isin(SPACINGS)
+    of_settings = rows[~spaced].groupby(["experiment", "evaluations"])["value"].min().unstack()
+    constant = rows[rows["experiment"].str.endswith("_constant")]
+    of_spacings = constant.pivot_table("value", ["experiment", "sampler"], "evaluations", "min")
+    return with_mean(of_settings), with_mean(of_spacings)
+
+
+def with_mean(distances: pd.DataFrame) -> pd.DataFrame:
+    """Add the geometric mean over NFE."""
+    falling = distances[sorted(distances.columns, reverse=True)]
+    return falling.assign(mean=np.exp(np.log(falling).mean(axis=1))).round(3)
 
 
 def main(cores: Annotated[int, typer.Option(help="cores of Snakemake")] = 2) -> None:
@@ -78,7 +111,7 @@ def main(cores: Annotated[int, typer.Option(help="cores of Snakemake")] = 2) -> 
     command = ["snakemake", "--cores", str(cores), "--configfile", str(path), "--rerun-incomplete", "--", target]
     if subprocess.run(command).returncode:  # noqa: S603
         sys.exit("tuning: a job failed; run the same command again to go on")
-    print(table(pd.read_csv(target)).to_markdown())
+    print(*(table.to_markdown() for table in tables(pd.read_csv(target))), sep="\n\n")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from ihdm.claims import CLAIMS
 from ihdm.claims.claim import Evidence, deciding, quality
 from ihdm.claims.decisions import Measured, Outcome
 from ihdm.config.documentation import settings_page
+from ihdm.config.processes import AnyProcess
 from ihdm.config.reading import config_schema, read_config
 from ihdm.config.scale import FIGURES, Config
 from ihdm.measures.texts import interval_text, reference
@@ -44,10 +45,12 @@ SAMPLERS = {
     "paper_best": "paper, best δ",
     "independent": "independent, measured noise",
     "markov": "Markov, measured noise",
+    "markov_half": "Markov, measured noise, p = 0.5",
     "deterministic": "deterministic",
     "second": "deterministic, second order",
     "ancestral": "DDPM",
     "ddim": "DDIM",
+    "ddim_quadratic": "DDIM, p = 2",
 }
 """Descriptions of the samplers of studies."""
 DISTANCES = {"kernel_distance": "kernel distance × 1000", "frechet_distance": "Fréchet distance"}
@@ -163,7 +166,8 @@ def process_tables(stored: Path = PROCESSES) -> str:
     if not stored.exists():
         return NOT_STORED
     parts = []
-    for (scale, dataset), table in pd.read_csv(stored).groupby(["scale", "dataset"], sort=False):
+    known = pd.read_csv(stored).sort_values("scale", ascending=False, kind="stable")
+    for (scale, dataset), table in known.groupby(["scale", "dataset"], sort=False):
         counts = sorted(table["evaluations"].unique(), reverse=True)
         lines = [
             f"| {dataset} ({scale}, {DISTANCES[table['metric'].iloc[0]]}): process, prediction | sampler | "
@@ -290,7 +294,7 @@ def keep_processes(table: pd.DataFrame, config: Config, scale: str, stored: Path
         used = table.loc[table["experiment"] == name, "sampler"].unique() if variant.swept is None else ()
         for sampler, count in product(used, study.counts):
             columns = {"sampler": sampler, "evaluations": count}
-            named = {"dataset": variant.dataset, "process": variant.experiment.process.kind}
+            named = {"dataset": variant.dataset, "process": _process(variant.experiment.process)}
             named |= {"prediction": variant.experiment.predicted.kind, **columns}
             kind = deciding(evidence.rows("evaluations", experiment=name, **columns))["metric"]
             for metric, measure in ((kind, _distance), ("power", _power)):
@@ -298,6 +302,12 @@ def keep_processes(table: pd.DataFrame, config: Config, scale: str, stored: Path
                 ends = {"value": found.value, "low": found.low, "high": found.high, "trainings": found.trainings}
                 rows.append(named | {"metric": metric} | ends | {"scale": scale})
     _store(pd.DataFrame(rows), scale, stored)
+
+
+def _process(process: AnyProcess) -> str:
+    """Return the kind of a process, with its schedule if that is not the default."""
+    own = process.model_dump(include={"schedule"}, exclude_defaults=True)
+    return " ".join([process.kind, *own.values()]).replace("_", " ")
 
 
 def _distance(evidence: Evidence, name: str, columns: dict[str, object]) -> Measured:

@@ -244,7 +244,7 @@ def test_the_table_of_processes_has_means_over_seeds(tmp_path):
     assert f"| heat, residual | paper, best δ | {' | '.join(4 * [cell])} |" in digits
     assert f"| flow, whitened | deterministic, second order | {' | '.join(4 * [cell])} |" in digits
     assert {line.split(",")[0] for line in digits.splitlines()[2:]} == {
-        f"| {kind}" for kind in ("heat", "diffusion", "blurring", "soft", "flow")
+        f"| {kind}" for kind in ("heat", "diffusion", "diffusion clipped cosine", "blurring", "soft", "flow")
     }
     assert f"| heat, whitened | deterministic, second order | {' | '.join(4 * [cell])} |" in photos
     assert set(pd.read_csv(stored)["trainings"]) == {3}

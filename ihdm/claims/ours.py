@@ -60,14 +60,22 @@ def _quarter(evidence: Evidence, experiment: str) -> list[Measured]:
 
 
 def _study(evidence: Evidence, *samplers: str, count: int) -> Callable[[str], Measured]:
-    """Return a function that gives the distance of a training's samples, by a sampler with an NFE."""
-    return lambda name: quality(evidence.rows("evaluations", experiment=name, sampler=samplers, evaluations=count))
+    """Return a function that gives the distance of a training's samples with an NFE, by the best of these samplers."""
+
+    def best(name: str) -> Measured:
+        rows = evidence.rows("evaluations", experiment=name, sampler=samplers, evaluations=count)
+        return min((quality(own) for _, own in rows.groupby("sampler")), key=lambda found: found.value)
+
+    return best
 
 
 def _whitened(evidence: Evidence, ours: str, theirs: str, part: int, sampler: str, factor: float) -> list[Measured]:
-    """Compare the second-order sampler at K/part with ``factor`` times the distance of a sampler at K."""
+    """Compare the best of the studied samplers at K/part with ``factor`` times the distance of a sampler at K."""
+    if ours not in evidence.config.studies:
+        raise NotRunError
     levels = evidence.config.variants[ours].experiment.process.num_levels
-    few = evidence.over_trainings(ours, _study(evidence, SECOND, count=levels // part))
+    samplers = evidence.config.studies[ours].samplers
+    few = evidence.over_trainings(ours, _study(evidence, *samplers, count=levels // part))
     return [few.minus(evidence.over_trainings(theirs, _study(evidence, sampler, count=levels)).times(factor))]
 
 
@@ -109,8 +117,7 @@ def _few(evidence: Evidence, experiment: str) -> list[Measured]:
     study = evidence.config.studies[experiment]
 
     def excess(name: str) -> Measured:
-        most = [_study(evidence, sampler, count=max(study.counts))(name) for sampler in study.samplers]
-        best = min(most, key=lambda found: found.value)
+        best = _study(evidence, *study.samplers, count=max(study.counts))(name)
         return _study(evidence, SECOND, count=min(study.counts))(name).minus(best.times(1 + MARGIN))
 
     return [evidence.over_trainings(experiment, excess)]
@@ -151,7 +158,7 @@ CLAIMS = (
         ),
         paper=REPOSITORY,
         table="evaluations",
-        quantity="distance of the second-order sampler's samples at K/8 minus that of the paper's at K and default δ",
+        quantity="distance of the best sampler's samples at K/8 minus that of the paper's at K and default δ",
         subjects=whitened_pairs,
         measure=partial(_whitened, part=8, sampler="paper", factor=1.0),
         decision=below(0.0),
@@ -165,9 +172,7 @@ CLAIMS = (
         ),
         paper=REPOSITORY,
         table="evaluations",
-        quantity=(
-            "distance of the second-order sampler's samples at K/4 minus 1.1 times that of the paper's at best δ"
-        ),
+        quantity="distance of the best sampler's samples at K/4 minus 1.1 times that of the paper's at best δ",
         subjects=whitened_pairs,
         measure=partial(_whitened, part=4, sampler="paper_best", factor=1 + MARGIN),
         decision=below(0.0),

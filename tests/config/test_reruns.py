@@ -105,7 +105,7 @@ def test_one_more_swept_value_leaves_all_others_as_they_are(path, value, added, 
         ("config.yaml", 18),
         ("workflow/config/desk.yaml", 11),
         ("workflow/config/quick.yaml", 25),
-        ("workflow/config/seeds.yaml", 27),
+        ("workflow/config/seeds.yaml", 33),
     ],
 )
 def test_scales_train_so_many_networks(scale, networks):

@@ -74,7 +74,7 @@ def test_every_profile_can_be_planned_with(profile, tmp_path, snakemake):
 
 
 @pytest.mark.parametrize(
-    ("config", "networks"), [("config.yaml", 18), ("workflow/config/desk.yaml", 11), ("workflow/config/seeds.yaml", 27)]
+    ("config", "networks"), [("config.yaml", 18), ("workflow/config/desk.yaml", 11), ("workflow/config/seeds.yaml", 33)]
 )
 def test_every_scale_can_be_planned(config, networks, plan):
     """But the quick scale, which `make quick` runs."""
