@@ -67,9 +67,9 @@ def configuration() -> dict[str, Any]:
                 experiments[f"{name}_{label}"] = own | {kind: own[kind] | change}
                 studies[f"{name}_{label}"] = scale["studies"][name]
         spaced = {f"{sampler}_{label}": known[sampler] | {"spacing": power} for label, power in SPACINGS.items()}
-        studies[f"{name}_constant"] = studies[f"{name}_constant"] | {
-            "samplers": [*scale["studies"][name]["samplers"], *spaced]
-        }
+        # The scale studies some of these spacings itself.
+        every = [*dict.fromkeys([*scale["studies"][name]["samplers"], *spaced])]
+        studies[f"{name}_constant"] = studies[f"{name}_constant"] | {"samplers": every}
         samplers |= spaced
     ratios = scale["sweeps"]["delta_ratio"]["digits"]
     return {
