@@ -120,6 +120,7 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         self._before: dict[int, int] = {}
         self.previous_estimate: Images | None = None
         # The operators of a size and device, and the steps there, are made once.
+        self._processes: dict[tuple[int, torch.device], Process] = {}
         self._predictions: dict[tuple[int, torch.device], Prediction] = {}
         self._steps: dict[tuple[int, int, torch.device, float], Step] = {}
         self._evaluate_at(self.sampler, torch.device("cpu"))
@@ -207,12 +208,15 @@ class IHDMScheduler(SchedulerMixin, ConfigMixin):
         """Return the prediction for square images of this size, on their device."""
         key = images.shape[-1], images.device
         if key not in self._predictions:
-            self._predictions[key] = self.predictor.on(build_process(self.process_settings, *key))
+            self._predictions[key] = self.predictor.on(self.process_for(images))
         return self._predictions[key]
 
     def process_for(self, images: Images) -> Process:
         """Return the process for square images of this size, on their device."""
-        return self.prediction_for(images).process
+        key = images.shape[-1], images.device
+        if key not in self._processes:
+            self._processes[key] = build_process(self.process_settings, *key)
+        return self._processes[key]
 
     def _step_from(self, level: int, state: Images) -> Step:
         key = level, state.shape[-1], state.device, self.delta

@@ -13,7 +13,8 @@ import ihdm
 from ihdm.config.processes import SAMPLERS
 from ihdm.errors import UserError
 from ihdm.portable.pipeline import IHDMPipeline
-from ihdm.predictions import prediction_of
+from ihdm.portable.prior import StoredStatistics
+from ihdm.predictions import Statistics, prediction_of
 from ihdm.processes import build_process
 from ihdm.samplers import plan_steps, take_steps
 
@@ -148,6 +149,16 @@ def test_trajectories_show_every_step(pipeline):
     steps = list(pipeline.trajectory(2, generator=generators(2)))
     assert [level for level, _ in steps] == [6, 5, 4, 3, 2, 1, 0]
     assert torch.equal(steps[-1][1].clamp(0, 1), images_of(pipeline, 2))
+
+
+@pytest.mark.parametrize("first", ["trajectory", "interpolate"])
+def test_a_whitened_network_needs_no_other_call_first(first, make_pipeline, train):
+    pipeline = make_pipeline(prediction={"kind": "whitened"}, coupling="deterministic", noise="none")
+    pipeline.register_modules(statistics=StoredStatistics.of(Statistics.of(train)))
+    if first == "trajectory":
+        assert len(list(pipeline.trajectory(2, generator=generators(2)))) == 7
+    else:
+        assert len(pipeline.interpolate(*generators(2), 3).images) == 3
 
 
 def test_only_the_last_step_is_kept(pipeline):
