@@ -1,4 +1,4 @@
-"""Learning rates, settings of processes and spacings of levels, tuned with equal effort for every process.
+"""Learning rates, settings of processes and spacings of levels, tuned with about equal effort for every process.
 
     python benchmarks/tuning.py [--cores 2]
 
