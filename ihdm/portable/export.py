@@ -52,6 +52,7 @@ def export(
     """
     require_room(output)
     pipeline = assemble(network, images, sampling, prior).to(compute_device())
+    pipeline.unet.register_to_config(_name_or_path=name)  # instead of a path of this machine
     process = build_process(sampling.process, images.shape[1])
     revealed = revealed_share(process, images) if sampling.process.starts_from_images else None
     sheet = draw(pipeline, num_shown, sampling.seed, batch_size=sampling.micro_batch)

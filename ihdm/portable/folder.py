@@ -58,7 +58,6 @@ def assemble(
     train = train[: sampling.num_train]
     predictor = load_network(network, sampling.process, train).predictor
     unet = UNet2DModel.from_pretrained(str(network), use_safetensors=True, local_files_only=True)
-    unet.register_to_config(_name_or_path=network.name)  # instead of a path of this machine
     process = build_process(sampling.process, train.shape[1])
     starts: Prior | None = None
     if sampling.process.starts_from_images:

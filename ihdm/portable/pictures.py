@@ -31,6 +31,7 @@ PIXELS = 480
 """About as wide as a sheet is shown: small images are enlarged by a whole number."""
 FRAME_MILLISECONDS = 60
 LAST_MILLISECONDS = 1500
+LOSSY_QUALITY = 90
 
 
 def numbered_generators(seed: int, count: int, batch_size: int) -> Iterator[list[torch.Generator]]:
@@ -181,13 +182,17 @@ def interpolations(
     return np.concatenate(parts)
 
 
-def animate(sheets: Sequence[StoredImages], output: Path) -> None:
-    """Write sheets of images as an animation, .gif or .webp, that pauses at its end."""
+def animate(sheets: Sequence[StoredImages], output: Path, *, lossless: bool = True) -> None:
+    """Write sheets of images as an animation, .gif or .webp, that pauses at its end.
+
+    Noise makes lossless .webp files many times larger than lossy ones.
+    """
     scale = enlargement(sheets[0])
     pictures = [
         as_pictures(np.kron(tile(sheet), np.ones((scale, scale, 1), dtype=np.uint8))[None])[0] for sheet in sheets
     ]
     times = [FRAME_MILLISECONDS] * (len(pictures) - 1) + [LAST_MILLISECONDS]
-    kept: dict[str, Any] = {"lossless": True} if output.suffix.lower() == ".webp" else {}
+    encoding: dict[str, Any] = {"lossless": True} if lossless else {"quality": LOSSY_QUALITY}
+    kept = encoding if output.suffix.lower() == ".webp" else {}
     with atomic_path(output) as temporary:
         pictures[0].save(temporary, save_all=True, append_images=pictures[1:], duration=times, loop=0, **kept)

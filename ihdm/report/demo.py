@@ -64,7 +64,7 @@ def demo_page(num_samples: int, report: Callable[[int], None] = lambda _done: No
 
 def _forming(name: str, pipeline: IHDMPipeline, count: int, folder: Path) -> Part:
     path = folder / "forming.webp"
-    animate(list(frames(pipeline, count, 0, None)), path)
+    animate(list(frames(pipeline, count, 0, None)), path, lossless=False)
     moving = animation_pictures(path)
     if moving is None:
         raise UserError("the animation is too large for a page; use a smaller --num-samples")

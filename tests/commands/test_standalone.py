@@ -236,6 +236,13 @@ def test_a_network_without_training_images_explains_how_to_export_it(model, tmp_
     assert f"python -m ihdm models export --model {network} --train" in said
 
 
+def test_an_exported_network_has_the_name_that_was_asked_for(model, tmp_path, ihdm, brief):
+    network = model.with_name("model.work") / "network"
+    ihdm("models", "export", "--model", network, "--output", tmp_path / "folder", "--name", "tiles", "--num-shown", 4)
+    assert json.loads((tmp_path / "folder/unet/config.json").read_text())["_name_or_path"] == "tiles"
+    assert "# tiles" in (tmp_path / "folder/README.md").read_text()
+
+
 def test_batches_change_no_animation(model):
     pipeline = read(model)
     whole, parts = (np.stack([*frames(pipeline, 5, 3, 4, batch_size=size)]).astype(int) for size in (5, 2))
