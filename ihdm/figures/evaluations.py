@@ -31,14 +31,24 @@ SAMPLERS = {
     "second": "second order",
 }
 MARKERS = "osD^vP*X"
+LINES = ("-", "--", ":", "-.")
 
 
 class Curve(NamedTuple):
-    """Rows of one curve, sorted by x; ``final``: rows of the fully trained network, or None."""
+    """Rows of one curve, sorted by x, of a process and sampler, which is empty where processes have one each.
 
-    label: str
+    ``final``: rows of the fully trained network, or None.
+    """
+
+    process: str
+    sampler: str
     table: pd.DataFrame
     final: pd.DataFrame | None = None
+
+    @property
+    def label(self) -> str:
+        """What the legend says."""
+        return f"{self.process}: {self.sampler}" if self.sampler else self.process
 
 
 def draw(inputs: Inputs) -> Figure:
@@ -52,11 +62,10 @@ def draw(inputs: Inputs) -> Figure:
         process, _, details = title(name).removeprefix(f"{dataset}, ").partition(" (")
         if details.startswith("whitened"):
             process = f"{process}, whitened"
-        if any(curve.label.startswith(f"{process}: ") for curve in found):
+        if any(curve.process == process for curve in found):
             process = title(name)
         for sampler, rows in table.groupby("sampler", sort=False):
-            label = f"{process}: {SAMPLERS.get(str(sampler), str(sampler))}"
-            found.append(Curve(label, rows.sort_values("evaluations")))
+            found.append(Curve(process, SAMPLERS.get(str(sampler), str(sampler)), rows.sort_values("evaluations")))
     figure, grid = draw_measures(curves, floors, "evaluations")
     for row, found in zip(grid, curves.values(), strict=True):
         counts = sorted({int(count) for curve in found for count in curve.table["evaluations"]})
@@ -74,26 +83,32 @@ def draw_measures(
 ) -> tuple[Figure, np.ndarray]:
     """Draw a row per data set and a column per measure, with the value of real images; for the power a line at one.
 
+    A sampler has one color, a process one marker and line; without samplers, a process has one color and marker.
+
     Args:
-        curves: curves by data set; equal labels have one color and marker.
+        curves: curves by data set.
         real: distances of real images by data set, whose 95 % interval is a gray band.
         column: column of the x axis.
 
     Returns:
         The figure and its panels.
     """
-    labels = list(dict.fromkeys(curve.label for found in curves.values() for curve in found))
-    colors = dict(zip(labels, palette("colorblind", len(labels)), strict=True))
+    drawn = [curve for found in curves.values() for curve in found]
+    colored = list(dict.fromkeys(curve.sampler or curve.process for curve in drawn))
+    processes = list(dict.fromkeys(curve.process for curve in drawn))
+    colors = dict(zip(colored, palette("colorblind", len(colored)), strict=True))
     figure, grid = panels(len(curves), len(PANELS), 2.1 * len(curves) + 0.4)
     for line, (dataset, found) in zip(grid, curves.items(), strict=True):
         for axes, (metrics, heading) in zip(line, PANELS.items(), strict=True):
-            for label, table, final in found:
-                color, marker = colors[label], MARKERS[labels.index(label) % len(MARKERS)]
-                rows = table[table["metric"].isin(metrics)]
-                draw_estimates(axes, rows, column, f"{marker}-", ms=4, lw=1.1, color=color, label=label)
+            for curve in found:
+                number, color = processes.index(curve.process), colors[curve.sampler or curve.process]
+                style = MARKERS[number % len(MARKERS)] + (LINES[number % len(LINES)] if curve.sampler else "-")
+                rows = curve.table[curve.table["metric"].isin(metrics)]
+                draw_estimates(axes, rows, column, style, ms=4, lw=1.1, color=color, label=curve.label)
+                final = curve.final
                 for _, row in [] if final is None else final[final["metric"].isin(metrics)].iterrows():
                     axes.axhspan(row["low"], row["high"], color=color, alpha=0.2, lw=0)
-                    axes.axhline(row["value"], color=color, lw=1, ls="--", label=f"{label}, fully trained")
+                    axes.axhline(row["value"], color=color, lw=1, ls="--", label=f"{curve.label}, fully trained")
             axes.set_title(f"{dataset}: {heading}")
             if metrics != ("kernel_distance", "kid"):  # without bias, and so sometimes below zero
                 axes.set_yscale("log")

@@ -33,7 +33,7 @@ def draw(inputs: Inputs) -> Figure:
         if final is not None:  # as many samples as of snapshots
             final = final[(final["set"] == "samples") & (final["n"] == table["n"].iloc[0])]
         label = title(name).removeprefix(f"{dataset}, ")
-        curves.setdefault(dataset, []).append(Curve(label, table.sort_values("step"), final))
+        curves.setdefault(dataset, []).append(Curve(label, "", table.sort_values("step"), final))
     figure, grid = draw_measures(curves, floors, "step")
     for axes in grid.flat:
         axes.set_xlim(left=0)
