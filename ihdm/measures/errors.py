@@ -20,7 +20,7 @@ def compute(files: Files, settings: ErrorSettings) -> Results:
     device = compute_device()
     images = first_images(files["test"], settings.num_images)
     network = load_network(files["model"], settings.process, images, device, settings.compute)
-    with Progress(f"evaluating {files['model'].name}", settings.process.num_levels, unit="levels") as progress:
+    with Progress(f"evaluating {files['model'].name}", len(settings.observed), unit="levels") as progress:
         measured = held_out_errors(network, dequantize(images).to(device), settings, progress.update)
     photographs = photograph_numbers(len(images), len(open_images(files["test"])), settings.squares, "test")
     return {"errors": lambda path: replace(measured, photographs=photographs).save(path, settings.process)}
