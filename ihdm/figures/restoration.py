@@ -24,7 +24,7 @@ BASELINES = {
     "wiener": "Wiener",
 }
 NETWORKS = {"one_shot": "one shot", "map": "mode", "start": "from its start", "posterior": "posterior"}
-COLUMNS = ("truth", "measured", "best baseline", "sample", "mean", "deviation")
+COLUMNS = ("truth", "measured", "baseline", "sample", "mean", "deviation")
 MAX_DEVIATION = 0.25
 """Standard deviation that is shown white."""
 
