@@ -129,10 +129,7 @@ def desk_claims(stored: Path = VALUES) -> str:
     lines = ["| claim | quick run | desk run |", "|---|---|---|"]
     for name, rows in desk.items():
         if CLAIMS[name].kind == "finding":
-            cells = [
-                "; ".join(f"{row['experiment']} {_decided(row)}" for row in found)
-                for found in (quick.get(name, ()), rows)
-            ]
+            cells = ["; ".join(map(_compared, found)) for found in (quick.get(name, ()), rows)]
             lines.append(f"| {_statement(name)} | {cells[0] or '–'} | {cells[1]} |")
     return "\n".join(lines) if desk else NOT_STORED
 
@@ -155,6 +152,11 @@ def _estimate(row: Any) -> str:  # noqa: ANN401 (a row of a table)
 
 def _decided(row: Any) -> str:  # noqa: ANN401 (a row of a table)
     return f"{_estimate(row)}: {row['verdict']}"
+
+
+def _compared(row: Any) -> str:  # noqa: ANN401 (a row of a table)
+    trainings = f" ({row['trainings']} trainings)" if row["trainings"] > 1 else ""
+    return f"{row['experiment']} {_decided(row)}{trainings}"
 
 
 def process_tables(stored: Path = PROCESSES) -> str:

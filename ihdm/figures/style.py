@@ -210,7 +210,7 @@ def label_log(axis: "matplotlib.axis.Axis") -> None:
 
     low, high = axis.get_view_interval()
     decades = np.log10(high / low)
-    ticks = {1.5: (1,), 1.0: (1, 2, 5), 0.5: (1, 1.5, 2, 3, 5, 7)}
+    ticks = {2.0: (1,), 1.0: (1, 2, 5), 0.5: (1, 1.5, 2, 3, 5, 7)}
     subs = next((found for least, found in ticks.items() if decades > least), range(1, 10))
     axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
