@@ -345,7 +345,8 @@ def test_the_built_pages_need_no_network(tmp_path):
 def test_the_text_on_spread_agrees_with_the_table():
     """For each method and network, from the smallest to the largest over problems."""
     text, desk = " ".join((ROOT / "docs/restoration.md").read_text().split()).split("### Results at the desk scale")
-    row = r"\| (fashion_diffusion|digits|digits_diffusion|photos) \| [\w ]+ \|(?:[^|]+\|){5} ([\d.–]+)[^|]*\| ([\d.–]+)[^|]*\|"
+    network = "(fashion_diffusion|digits|digits_diffusion|photos)"
+    row = rf"\| {network} \| [\w ]+ \|(?:[^|]+\|){{5}} ([\d.–]+)[^|]*\| ([\d.–]+)[^|]*\|"
     rows = re.findall(row, text)
     names = {"digits": "heat on digits", "digits_diffusion": "diffusion on digits", "photos": "heat on photos"}
     assert len(rows) == 12
