@@ -1,6 +1,7 @@
 """What README and documentation tell to type and to open is there."""
 
 import contextlib
+import io
 import os
 import re
 import shlex
@@ -125,7 +126,7 @@ def test_commands_have_valid_options(path, command):
 )
 def test_invalid_commands_are_detected(command):
     with (
-        contextlib.redirect_stderr(None),
+        contextlib.redirect_stderr(io.StringIO()),
         pytest.raises((AssertionError, KeyError, SystemExit, TyperException, pytest.fail.Exception)),
     ):
         check(command)

@@ -142,8 +142,7 @@ def _unpack_zip(archive: Path, folder: Path) -> None:
         for member in stored.infolist():
             name = member.filename
             member.filename = name.replace("\\", "/")  # separator of some Windows programs
-            path = PurePosixPath(member.filename)
-            if path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]):
+            if _leads_out(member.filename):
                 raise _escapes(archive, name)
         require_space(folder, sum(member.file_size for member in stored.infolist()))
         for member in stored.infolist():
@@ -151,13 +150,29 @@ def _unpack_zip(archive: Path, folder: Path) -> None:
 
 
 def _unpack_tar(archive: Path, folder: Path) -> None:
+    """Write the folders and the contents of the files, without their owners and rights; refuse links and devices."""
     with tarfile.open(archive, "r:gz") as stored:
-        try:
-            require_space(folder, sum(member.size for member in stored))
-            stored.extractall(folder, filter="data")
-        except (tarfile.FilterError, KeyError) as error:
-            member = getattr(error, "tarinfo", None)
-            raise _escapes(archive, member.name if member else str(error)) from None
+        members = stored.getmembers()
+        for member in members:
+            if _leads_out(member.name):
+                raise _escapes(archive, member.name)
+            if not (member.isfile() or member.isdir()):
+                raise UserError(
+                    f"{archive}: unsafe archive: its member '{member.name}' leads out, as a link or device; nothing was "
+                    "unpacked"
+                )
+        require_space(folder, sum(member.size for member in members))
+        for member in members:
+            target = folder / member.name
+            (target if member.isdir() else target.parent).mkdir(parents=True, exist_ok=True)
+            if source := stored.extractfile(member):
+                with source, target.open("wb") as stream:
+                    shutil.copyfileobj(source, stream)
+
+
+def _leads_out(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1])
 
 
 def _escapes(archive: Path, name: str) -> UserError:

@@ -128,11 +128,6 @@ def test_paths_that_lead_out_are_refused(make, tmp_path, kind, name):
     place.mkdir()
     archive = place / f"x.{kind}"
     archive.write_bytes(make.archive_of[kind]({"set/a.txt": b"a", name: b"evil"}))
-    if kind == "tar.gz" and name.startswith("/"):
-        # tarfile's own filter takes the slash off, so that the member lands inside
-        unpack(archive, place / "x")
-        assert names(place / "x") == ["absolute/escaped.txt", "set/a.txt"]
-        return
     with pytest.raises(UserError) as error:
         unpack(archive, place / "x")
     assert str(error.value) == (

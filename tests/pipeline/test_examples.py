@@ -15,9 +15,9 @@ assert NOTEBOOKS
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebooks_run(path, smoke_results, monkeypatch):
-    """On the model of the smoke scale."""
-    monkeypatch.setenv("IHDM_MODEL", str(smoke_results / "portable/digits"))
+def test_notebooks_run(path, monkeypatch):
+    """With the pretrained model that they start from."""
+    monkeypatch.delenv("IHDM_MODEL", raising=False)
     monkeypatch.setenv("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     notebook = nbformat.read(path, as_version=4)
     with warnings.catch_warnings():
