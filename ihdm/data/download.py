@@ -143,7 +143,7 @@ def _unpack_zip(archive: Path, folder: Path) -> None:
             name = member.filename
             member.filename = name.replace("\\", "/")  # separator of some Windows programs
             if _leads_out(member.filename):
-                raise _escapes(archive, name)
+                raise _unsafe(archive, name)
         require_space(folder, sum(member.file_size for member in stored.infolist()))
         for member in stored.infolist():
             stored.extract(member, folder)  # its name is checked above
@@ -155,12 +155,9 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
         members = stored.getmembers()
         for member in members:
             if _leads_out(member.name):
-                raise _escapes(archive, member.name)
+                raise _unsafe(archive, member.name)
             if not (member.isfile() or member.isdir()):
-                raise UserError(
-                    f"{archive}: unsafe archive: its member '{member.name}' leads out, as a link or device; nothing was "
-                    "unpacked"
-                )
+                raise _unsafe(archive, member.name, "leads out as a link or device")
         require_space(folder, sum(member.size for member in members))
         for member in members:
             target = folder / member.name
@@ -175,7 +172,5 @@ def _leads_out(name: str) -> bool:
     return path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1])
 
 
-def _escapes(archive: Path, name: str) -> UserError:
-    return UserError(
-        f"{archive}: unsafe archive: its member '{name}' leads out of the target folder; nothing was unpacked"
-    )
+def _unsafe(archive: Path, name: str, reason: str = "leads out of the target folder") -> UserError:
+    return UserError(f"{archive}: unsafe archive: its member '{name}' {reason}; nothing was unpacked")
