@@ -1,11 +1,13 @@
 """Snakemake as a user runs it, at the smoke scale."""
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -52,19 +54,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.pipeline)
 
 
+@contextlib.contextmanager
+def heeded_signals() -> Iterator[None]:
+    """Let processes that start within it heed the signals that a background job or nohup ignores; they inherit that."""
+    ignored = [number for number in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
+
+
 @pytest.fixture
 def start() -> Callable[..., subprocess.Popen[bytes]]:
     """Start Snakemake in a session of its own, so that all of it can be killed."""
 
     def begin(results: Path, *arguments: object, **changes: Any) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            command(results, *arguments, **changes),
-            cwd=ROOT,
-            env=ENVIRONMENT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with heeded_signals():
+            return subprocess.Popen(
+                command(results, *arguments, **changes),
+                cwd=ROOT,
+                env=ENVIRONMENT,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
 
     return begin
 
